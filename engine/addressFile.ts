@@ -1,11 +1,11 @@
-// `address.json` in a job's directory: where the job answers that runs in it. The file of a process that
-// was killed stays behind, so a reader believes it only when the address answers with the job's id.
+// `address.json` in a job's directory: the address of the running job. The file of a process that
+// was killed is left behind, so a reader must check that the address answers with the job's id.
 
 import { join } from 'node:path'
 import type { Disk } from '../protocol/runtime/disk.ts'
 
 export interface JobAddress {
-  /** `http://127.0.0.1:41234` */
+  /** For example `http://127.0.0.1:41234`. */
   readonly url: string
   readonly id: string
   readonly host: string
@@ -24,7 +24,7 @@ export async function writeAddress(
   await disk.writeFileAtomic(join(directory, fileName), content)
 }
 
-/** Undefined when there is none, or none that can be read: it is no more than a hint. */
+/** Returns undefined for a missing or malformed file: the file is only a hint. */
 export async function readAddress(
   disk: Pick<Disk, 'readFile'>,
   directory: string,

@@ -1,6 +1,7 @@
-// The thread in which `millrace submit` runs a job's driver, seen from the process's main thread. The main
-// thread runs nothing of the job: so whatever the job's code does, in tasks, in foreachRDD, or while its
-// module is imported, the process still answers a signal, and a request at the job's address.
+// The thread in which `millrace job submit` runs a job's driver, as seen from the main thread.
+// Invariant: the main thread runs no code of the job. Whatever the job does, in tasks, in
+// foreachRDD, or while its module is imported, the process still handles signals, and requests at
+// the job's address.
 
 import { Worker } from 'node:worker_threads'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
@@ -37,20 +38,20 @@ export type FromDriver =
   | { readonly kind: 'answer'; readonly callId: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly callId: number; readonly error: ErrorReport }
 
-/** What the driver says when its job runs. */
+/** Reported by the driver once its job runs. */
 export interface StartedJob {
   readonly name: string
-  /** Of its status. */
+  /** Id of the job's status. */
   readonly id: string
   readonly startedMs: number
-  /** Asked for later, it might wait for as long as the job's first batch holds the driver. */
+  /** Sent at the start: later the driver may be busy for as long as the first batch. */
   readonly description: JobDescription
 }
 
-/** How long an answer may take. A driver whose thread is held by the job's code answers nothing. */
+/** Timeouts of calls. A driver whose thread is blocked by the job's code does not answer. */
 const answerTimeoutMs: Readonly<Record<JobMethod, number>> = {
   status: 3_000,
-  // A scrape has 10 s; the process has other figures to tell.
+  // A scrape times out after 10 s, and has other metrics to report.
   figures: 2_000,
   describe: 3_000,
   state: 15_000,
@@ -67,15 +68,18 @@ interface Call {
 export class DriverThread<Arguments> {
   /** Resolves when the job runs. */
   readonly running: Promise<StartedJob>
-  /** Of a thread that only checks: whether the code is another one than that of the running job. */
+  /** For a thread that only checks a job: whether its code differs from that of the running job. */
   readonly checked: Promise<boolean>
-  /** Resolves when the job was stopped; rejects when it failed, also before it ran. */
+  /** Resolves when the job has stopped; rejects when it has failed, including before it ran. */
   readonly finished: Promise<void>
   readonly #worker: Worker
   readonly #calls = new Map<number, Call>()
   #callId = 0
 
-  /** `logLine` takes what the thread logs: one thread writes the log, so that its file is rotated by one. */
+  /**
+   * `logLine` receives log lines of the thread: a single thread writes the log, so that only one
+   * rotates its file.
+   */
   constructor(args: Arguments, logLine: (line: string) => void = () => {}) {
     this.#worker = new Worker(ownModule('./driverWorker.ts', import.meta.url), {
       name: 'driver',
@@ -88,12 +92,12 @@ export class DriverThread<Arguments> {
     this.running = running.promise
     this.checked = checked.promise
     this.finished = finished.promise
-    const failed = (error: Error) => {
+    const fail = (error: Error) => {
       running.reject(error)
       checked.reject(error)
       finished.reject(error)
     }
-    // Each is of interest to its own caller only.
+    // Handled by the caller that awaits it; no other may be reported as unhandled.
     this.running.catch(() => {})
     this.checked.catch(() => {})
     this.finished.catch(() => {})
@@ -102,35 +106,35 @@ export class DriverThread<Arguments> {
       else if (message.kind === 'checked') checked.resolve(message.isChanged)
       else if (message.kind === 'stopped') finished.resolve()
       else if (message.kind === 'log') logLine(message.line)
-      else if (message.kind === 'failed') failed(errorOf(message.error))
+      else if (message.kind === 'failed') fail(errorOf(message.error))
       else this.#answered(message)
     })
-    this.#worker.on('error', failed)
+    this.#worker.on('error', fail)
     this.#worker.on('exit', (code) => {
-      const message = `the job's code has ended the driver's thread (exit code ${code})`
-      failed(new EngineError('EXECUTOR_FAILED', message))
+      const message = `the driver's thread exited with code ${code}; look for process.exit in the job's code`
+      fail(new EngineError('EXECUTOR_FAILED', message))
       for (const callId of this.#calls.keys()) {
         this.#take(callId)?.reject(new JobAddressError('JOB_NOT_READY', 'the job has ended'))
       }
     })
   }
 
-  /** Asks the job to stop, which it cannot hear while its code holds the driver's thread. */
+  /** Asks the job to stop. Has no effect while the job's code blocks the driver's thread. */
   stop(options: StopOptions): void {
     this.#send({ kind: 'stop', options })
   }
 
-  /** Tells the job where it answers. */
+  /** Tells the job its address. */
   announce(address: string | undefined): void {
     this.#send({ kind: 'announce', address })
   }
 
-  /** What the driver logs from now on, once its job runs. */
+  /** Sets the log level of the driver, once its job runs. */
   setLogLevel(level: LogLevel): void {
     this.#send({ kind: 'log-level', level })
   }
 
-  /** See ServedJob. Fails with DRIVER_HELD when the driver does not answer in time. */
+  /** See ServedJob. Rejects with DRIVER_HELD when the driver does not answer in time. */
   call<Method extends JobMethod>(
     method: Method,
     argument: JobArguments[Method],
@@ -142,7 +146,7 @@ export class DriverThread<Arguments> {
         this.#take(callId)?.reject(
           new JobAddressError(
             'DRIVER_HELD',
-            `the driver has not answered for ${timeoutMs / 1000} s: the job's code does not let go of its ` +
+            `the driver has not answered for ${timeoutMs / 1000} s: the job's code is blocking its ` +
               'thread (an endless loop in foreachRDD?)',
           ),
         )
@@ -152,7 +156,7 @@ export class DriverThread<Arguments> {
     })
   }
 
-  /** Ends the thread in the middle of whatever it does. */
+  /** Terminates the thread, whatever it is doing. */
   async terminate(): Promise<void> {
     await this.#worker.terminate()
   }
@@ -175,7 +179,7 @@ export class DriverThread<Arguments> {
   }
 }
 
-/** An error without a code is a bug, and stays one. */
+/** An error without a code is a bug, and is passed on as it is. */
 function answeredError(report: ErrorReport): Error {
   const refusal = refusalOf(report.code, report.message)
   if (refusal) return refusal

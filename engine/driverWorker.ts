@@ -1,5 +1,5 @@
-// What runs in the driver's thread of `millrace submit`: the job, until it is told to stop or fails. An
-// error that is nobody's ends the thread, and the process with it.
+// The entry point of the driver's thread: runs the job until it is stopped or fails. An error that
+// is not operational ends the thread and the process.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../protocol/runtime/assert.ts'
@@ -13,9 +13,9 @@ import { reportError } from './engineError.ts'
 import type { RunningJob } from './runningJob.ts'
 import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
 
-assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
+assert(!isMainThread && parentPort, 'driverWorker.ts must be run in a worker thread')
 const port = parentPort
-// Of the job's module.
+// Warnings caused by importing the job's module.
 ignoreExpectedWarnings()
 
 try {

@@ -1,6 +1,6 @@
 /**
- * The words in which jobs are written. A job is a module whose default export is a `job`; `millrace job
- * submit FILE` runs it, and `millrace/engine/testing` tests it.
+ * The API in which jobs are written. A job is a module whose default export is a `job`; `millrace
+ * job submit FILE` runs it, and `millrace/engine/testing` tests it.
  *
  * ```ts
  * import { add, job, sum, text } from 'millrace/engine'
@@ -16,7 +16,7 @@
  * })
  * ```
  *
- * Nothing in here runs anything.
+ * Importing this module runs nothing.
  *
  * Unstable: below 1.0, any release may change it.
  *
@@ -46,14 +46,13 @@ export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'
 export type { BatchInfo } from './stream/batchHistory.ts'
-export type { DStream, ForeachOptions } from './stream/dstream.ts'
-export type { EventStream, KeyedEventStream } from './stream/eventStream.ts'
+export type { DStream, ForeachOptions, MappedStream } from './stream/dstream.ts'
+export type { EventStream, KeyedEventStream, TransformedStream } from './stream/eventStream.ts'
 export type { LateRow, TimedRow, TimeOf, WatermarkOptions } from './stream/eventTime.ts'
 export type { EventWindows, WindowedStream } from './stream/eventWindows.ts'
 export type { ReduceWindowOptions } from './stream/inverseWindow.ts'
 export { type Job, type JobOptions, type JobStream, job } from './stream/job.ts'
 export type {
-  MappedStream,
   MapWithStateOptions,
   State,
   StateMapping,
@@ -65,7 +64,6 @@ export type {
   FiredTimer,
   StateContext,
   StatefulProcessor,
-  TransformedStream,
   TransformOptions,
 } from './stream/transformWithState.ts'
 export type { StateUpdate, UpdateStateOptions } from './stream/updateStateByKey.ts'

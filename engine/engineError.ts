@@ -1,5 +1,5 @@
-// Every operational failure of the engine, with the code by which callers tell them apart. A message
-// says what went wrong and what the user can do; it never stands for a broken invariant (assert).
+// The operational errors of the engine, each with a code. A message says what happened and what the
+// user can do. It must never stand for a broken invariant (use assert).
 
 import { CodedError } from '../protocol/runtime/codedError.ts'
 
@@ -11,47 +11,50 @@ export type EngineErrorCode =
   | 'JOB_GRAPH_INVALID'
   | 'JOB_OPTION_INVALID'
   | 'JOB_ALREADY_RUNNING'
-  /** The code has changed so that the state cannot be continued safely. */
+  /** The code has changed in a way that its state cannot be continued safely. */
   | 'JOB_CHANGED'
-  /** A state that committed batches have changed is not in the job's directory any more. */
+  /** The state of a committed batch is missing from the job's directory. */
   | 'STATE_MISSING'
   | 'JOB_NAME_TAKEN'
-  /** No job of this name, or more than one, or none that can be asked from here. */
+  /** No job of this name, several of them, or none that can be reached from here. */
   | 'JOB_UNKNOWN'
   | 'JOB_UNREACHABLE'
   | 'SAVEPOINT_INVALID'
-  /** The bytes of a record, or of its batch, are not what they have to be. */
+  /** The bytes of a record, or of its batch, are malformed. */
   | 'RECORD_INVALID'
-  /** A function of the job threw; the message says at which record or key, where that is known. */
+  /** A function of the job threw; the message names the record or key, if known. */
   | 'USER_CODE_FAILED'
-  /** A value that a task made cannot go to another thread. */
+  /** A value of a task cannot be sent to another thread. */
   | 'TASK_FAILED'
   | 'TASK_TIMED_OUT'
   | 'STAGE_FAILED'
   | 'FETCH_FAILED'
   | 'EXECUTOR_FAILED'
   | 'EXECUTOR_OUT_OF_MEMORY'
-  /** The batch took longer than it may. */
+  /** The batch exceeded its time limit. */
   | 'BATCH_TIMED_OUT'
   | 'OFFSETS_LOST'
   | 'TOPIC_RECREATED'
-  /** A state cannot be read while its job runs: it does not exist, is not kept, or cannot be reached. */
+  /**
+   * A state cannot be read while its job runs: it does not exist, is no longer kept, or cannot be
+   * reached.
+   */
   | 'STATE_QUERY_FAILED'
-  /** A state or a view got a value that it cannot keep. */
+  /** A state or a view received a value that it cannot store. */
   | 'STATE_INVALID'
   | 'VIEW_INVALID'
   | 'RESULT_TOO_LARGE'
-  /** More records were rejected than a batch can keep for their dead letter topic. */
+  /** More records were rejected than a batch can hold for their dead letter topic. */
   | 'REJECTED_TOO_MANY'
-  /** The test kit was asked for what a test cannot do. */
+  /** The test kit does not support the request. */
   | 'TEST_INVALID'
-  /** A history of failures led a job to another result than it has without them. */
+  /** A history of failures led a job to another result than a run without failures. */
   | 'TEST_DIFFERS'
-  /** A dead letter topic does not exist, or cannot be written to. */
+  /** A dead letter topic does not exist, or cannot be written. */
   | 'DEAD_LETTERS_FAILED'
 
 /**
- * Failures that the same task would meet again: trying it again could only delay the message, and
+ * Errors that a retry of the same task would meet again: a retry would only delay the message, and
  * repeat it in the log.
  */
 const permanentCodes: ReadonlySet<string | undefined> = new Set<EngineErrorCode>([
@@ -74,17 +77,17 @@ export class EngineError extends CodedError<EngineErrorCode> {
   }
 }
 
-/** `found` says which topic is which. */
+/** `found` names both topics. */
 export function topicRecreated(found: string, cause?: unknown): EngineError {
   return new EngineError(
     'TOPIC_RECREATED',
-    `${found}: what this job has counted is of the deleted one. To count the new topic from its ` +
+    `${found}. The job's state was computed from the deleted topic. To read the new topic from its ` +
       "beginning, start the job in a new directory, or remove the job's directory, which removes its state",
     cause,
   )
 }
 
-/** What an error looks like between threads: structured clone keeps neither class nor code. */
+/** An error as sent between threads: structured clone preserves neither class nor code. */
 export interface ErrorReport {
   readonly message: string
   readonly publicMessage?: string | undefined
@@ -94,7 +97,7 @@ export interface ErrorReport {
   readonly cause?: ErrorReport | undefined
 }
 
-/** Causes of causes that a report carries. */
+/** Maximum depth of causes in a report. */
 const mostCauses = 5
 
 export function reportError(error: unknown, causes = mostCauses): ErrorReport {
@@ -111,7 +114,7 @@ export function reportError(error: unknown, causes = mostCauses): ErrorReport {
   }
 }
 
-/** The error of a report: its cause, and the causes of that, have the stacks of where they happened. */
+/** Restores an error from a report; its causes keep their original stacks. */
 export function errorOf(report: ErrorReport): EngineError {
   const { message, publicMessage, code, cause } = report
   const original = cause === undefined ? plainError(report) : plainError(cause)
@@ -134,7 +137,7 @@ function plainError({ message, name, stack, cause }: ErrorReport): Error {
   return error
 }
 
-/** A job may throw anything, even what has no text. */
+/** A job may throw any value, including one without a string form. */
 function printed(thrown: unknown): string {
   try {
     return String(thrown)

@@ -1,6 +1,6 @@
-// What a running job does around each of its batches: asks where its topics end, shows what was planned,
-// advances the states and runs the outputs, writes the dead letters, and keeps the status. When a batch runs
-// is the loop's; what of it runs where is the driver's.
+// The work around each batch of a running job: lists the ends of its topics, reports planned
+// batches, advances states and runs outputs, writes dead letters, and updates the status. BatchLoop
+// decides when a batch runs; Driver, where its tasks run.
 
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import type { Cluster } from '../protocol/client/cluster.ts'
@@ -40,20 +40,20 @@ export interface JobBatchesOptions {
   readonly maxBatchTimeMs: number | undefined
   /** Version of the job's code. */
   readonly code: string
-  /** The job's status; it is created with the total of the loop's counts. */
+  /** Returns the job's status; it is created with the total of the loop's counts. */
   record(): JobStatusRecord
-  /** A batch is committed, and the status says so. */
+  /** Called when a batch is committed and the status is updated. */
   onCommitted(): void
 }
 
-/** After this time a batch that runs is logged, once. */
+/** A batch that runs longer is logged, once. */
 const slowBatchMs = 30_000
-/** While a batch runs, its topics are looked at this often. */
+/** Interval of listing the ends of topics while a batch runs. */
 const lookMs = 3_000
 
 export class JobBatches {
   readonly loop: BatchLoop
-  /** For the job's metrics. */
+  /** For the metrics of the job. */
   readonly counts: JobCounts
   readonly #options: JobBatchesOptions
   readonly #offsets: TopicOffsets
@@ -65,9 +65,9 @@ export class JobBatches {
   #rows: ReadonlyMap<string, ViewRows> = new Map()
   /** Of the batch that ran last. */
   #advanced: Pick<AdvancedBatch, 'lateRows' | 'states'> = { lateRows: 0, states: [] }
-  /** The batch that runs, with when it began. */
+  /** The running batch, with its start. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
-  /** As of when the newest batch was planned, or a batch that runs was looked at. */
+  /** As of the plan of the newest batch, or the last listing while it runs. */
   #logEnds: readonly PartitionEnds[] = []
   /** For topics that cannot be read. */
   readonly #waits: LastingCondition
@@ -112,7 +112,9 @@ export class JobBatches {
     })
   }
 
-  /** Fails when a dead letter topic does not exist. A broker that cannot be asked is asked again later. */
+  /**
+   * Rejects when a dead letter topic does not exist. An unavailable broker is asked again later.
+   */
   async start(): Promise<void> {
     try {
       await this.#deadLetters?.start()
@@ -125,7 +127,7 @@ export class JobBatches {
     await this.#deadLetters?.close()
   }
 
-  /** The batch that runs; undefined between batches. */
+  /** The running batch; undefined between batches. */
   running(): RunningBatch | undefined {
     const { driver, runtime } = this.#options
     if (this.#batch === undefined) return undefined
@@ -142,7 +144,7 @@ export class JobBatches {
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
     const { offsetLog } = this.#options
-    // For a batch that is planned anew, because its ranges are lost.
+    // For a batch that is planned again because its ranges are lost.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
     const ends = await this.#asked(async () => {
       const found = await this.#offsets.ends(read)
@@ -154,8 +156,8 @@ export class JobBatches {
   }
 
   /**
-   * Asks the brokers, and keeps in the status whether that works; undefined when they are away, or the answer is not
-   * wanted any more.
+   * Asks the brokers, and records in the status whether they answered. Returns undefined when they
+   * are unavailable, or when the answer is no longer wanted.
    */
   async #asked<Answer>(
     ask: () => Promise<Answer>,
@@ -172,15 +174,15 @@ export class JobBatches {
       if (!isWanted()) return undefined
       if (!isRetriableFailure(error)) throw error
       const fields = { job, topics, reason: (error as Error).message }
-      this.#waits.met(fields, 'the topics cannot be read; trying until they can')
-      this.#options.record().waitsFor(`the topics cannot be read: ${fields.reason}`)
+      this.#waits.met(fields, 'failed to read the topics; retrying')
+      this.#options.record().waitsFor(`failed to read the topics: ${fields.reason}`)
       return undefined
     }
   }
 
   /**
-   * A batch that runs for long may be waiting for its topics, and they grow meanwhile: both show while it runs.
-   * Returns what ends that.
+   * Keeps the status current during a long batch, which may be waiting for its topics while they
+   * grow. Returns a function that stops it.
    */
   #watchTopics(batch: OffsetLogEntry): () => void {
     const { clock } = this.#options.runtime
@@ -197,7 +199,7 @@ export class JobBatches {
           this.#options.record().lags(this.#lagBefore(batch))
         }
       } catch {
-        // What is more than a broker that is away, the batch finds by itself.
+        // Errors other than an unavailable broker are found and reported by the batch.
       }
       if (runs) timer = clock.setTimer(lookMs, look)
     }
@@ -208,7 +210,10 @@ export class JobBatches {
     }
   }
 
-  /** Batches before, as they were planned, stay in the offset log: the next process finds the same. */
+  /**
+   * The offset log keeps earlier batches as planned, so that the next process comes to the same
+   * result.
+   */
   #forgetLost({ batchId }: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean {
     const { driver, logger } = this.#options
     const { graph } = driver
@@ -224,7 +229,7 @@ export class JobBatches {
       const lostRecords = offsetsIn(batch.ranges) - offsetsIn(ranges)
       if (lostRecords === 0) continue
       const fields = { job: graph.name, batchId, readIn: batch.batchId, lostRecords }
-      logger.warn(fields, 'windows go on without records that were read before and are lost now')
+      logger.warn(fields, 'windows continue without records of earlier batches that are lost')
     }
     return true
   }
@@ -241,7 +246,10 @@ export class JobBatches {
     this.#options.record().lags(this.#lagBefore(batch))
     for (const lost of this.#lostBefore(batch)) {
       const fields = { job: driver.graph.name, batchId: batch.batchId, ...lost }
-      this.#options.logger.warn(fields, 'offsets of a topic are lost')
+      this.#options.logger.warn(
+        fields,
+        'offsets of a topic were lost; the job continues without them',
+      )
     }
     const slow = runtime.clock.setTimer(slowBatchMs, () => this.#logSlow())
     const endWatch = this.#watchTopics(batch)
@@ -264,7 +272,7 @@ export class JobBatches {
   #logSlow(): void {
     const { driver, logger } = this.#options
     const running = this.running()
-    logger.warn({ job: driver.graph.name, ...running }, `the batch takes long: ${running?.text}`)
+    logger.warn({ job: driver.graph.name, ...running }, `slow batch: ${running?.text}`)
   }
 
   #split(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void {
@@ -272,10 +280,7 @@ export class JobBatches {
     const { batchId, ranges } = batch
     const offsets = { before: offsetsIn(ranges), now: offsetsIn(smaller.ranges) }
     const fields = { job: this.#options.driver.graph.name, batchId, offsets, reason: error.message }
-    this.#options.logger.warn(
-      fields,
-      'the batch is too large and runs again with half of its offsets',
-    )
+    this.#options.logger.warn(fields, 'the batch is too large; retrying with half of its offsets')
   }
 
   async #beforeCommit(batch: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
@@ -286,19 +291,19 @@ export class JobBatches {
     this.#rejectedLog.add(batch.batchId, rejected)
   }
 
-  /** Where dead letters ended before any batch that windows may have read again. */
+  /** Ends of dead letter topics before any batch that windows may have read again. */
   #endsBefore({ batchId }: OffsetLogEntry): readonly DeadLetterEnd[] {
     const { driver, offsetLog } = this.#options
     const oldest = driver.graph.history.upTo(batchId)[0]!
     const reached = offsetLog.range(oldest.batchId, batchId + 1)
-    // Batches of code that had no dead letter topic have written none.
+    // Batches of code without dead letter topics have written none.
     return reached.find(({ deadLetterEnds }) => deadLetterEnds !== undefined)?.deadLetterEnds ?? []
   }
 
-  /** Records beyond the newest committed batch: those of the batch that starts, too. */
+  /** Records after the newest committed batch, including those of the batch that is starting. */
   #lagBefore({ ranges }: OffsetLogEntry): number {
     const { offsetLog, commitLog } = this.#options
-    // A batch that is run again was planned by an earlier process.
+    // A batch that is rerun was planned by an earlier process.
     if (this.#logEnds.length === 0) return offsetsIn(ranges)
     const committed = offsetLog.get(commitLog.latest())
     return lagBehind(this.#logEnds, committed?.ranges ?? [])

@@ -1,6 +1,6 @@
-// Whether a changed job module could take the place of the job that runs: its types, what it exports, the
-// graph that it builds, and whether that can continue the state. Runs in a thread of its own, so that the
-// job that runs keeps the code that it has.
+// Checks whether a changed job module can replace the running job: its types, its export, the graph
+// that it builds, and whether that can continue the state. Runs in a separate thread, so that the
+// running job keeps its code.
 
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import { compareCode, jobChanged } from './contract/codeChange.ts'
@@ -12,9 +12,10 @@ import { StreamGraph } from './stream/streamGraph.ts'
 import { requireTypes } from './typeCheck.ts'
 
 /**
- * Returns whether the code differs from that of the job `running`: a file that was saved as it was, or whose
- * types alone have changed, is no reason to stop a job. Fails with an EngineError that says why the module at
- * `path` cannot continue the job. The states of uids in `discard` are given up where they cannot be continued.
+ * Returns whether the code differs from that of the job `running`: a file that was saved unchanged,
+ * or changed only in its types, is no reason to stop a job. Rejects with an EngineError when the
+ * module at `path` cannot continue the job. The states of uids in `discard` are discarded where
+ * they cannot be continued.
  */
 export async function checkJob(
   path: string,
@@ -28,7 +29,7 @@ export async function checkJob(
   if (job.name !== name) {
     throw new EngineError(
       'JOB_CHANGED',
-      `job '${name}' has become job '${job.name}', which cannot go on in ${directory}: undo that, or submit ` +
+      `job '${name}' was renamed to '${job.name}', which cannot continue in ${directory}; undo that, or submit ` +
         'it with a directory of its own',
     )
   }

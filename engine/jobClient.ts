@@ -1,5 +1,5 @@
-// Asks a job at its address, which is what a status or the job's directory said: a job that has ended may
-// have left an address behind, and another program may be there now.
+// A client for a job's address, as found in a status or in the job's directory. The address may be
+// stale: the job may have ended, and another program may be listening there.
 
 import { type IncomingMessage, request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
@@ -8,7 +8,7 @@ import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
 import type { JobDescription, SavepointReport } from './runningJob.ts'
 
-/** How long an answer may take, where it is not known to take longer. */
+/** Default timeout of a request. */
 const answerTimeoutMs = 10_000
 /** The state of a whole job is copied meanwhile. */
 const savepointTimeoutMs = 60 * 60_000
@@ -18,18 +18,18 @@ export class JobClient {
   readonly url: string
   readonly #id: string
 
-  /** `id` is the one of the job's status; another job at this address is not asked. */
+  /** `id`: id of the job's status; requests are refused by any other job at this address. */
   constructor(url: string, id: string) {
     this.url = url
     this.#id = id
   }
 
-  /** Whether a status is of this job. */
+  /** Whether a status belongs to this job. */
   isOf({ id }: Pick<JobStatus, 'id'>): boolean {
     return id === this.#id
   }
 
-  /** Undefined when nothing answers at the address, or another job does. */
+  /** Returns undefined when nothing answers at the address, or another job does. */
   async status(): Promise<JobStatus | undefined> {
     let status: JobStatus
     try {
@@ -75,7 +75,7 @@ export class JobClient {
 /** What the job answers in place of what was asked. */
 class JobRefusedError extends CodedError {}
 
-/** Whether nothing that speaks HTTP is at the address any more. */
+/** Whether no HTTP server is listening at the address any more. */
 function isGone(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE'
@@ -106,12 +106,12 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
   let text = ''
   for await (const chunk of response) {
     text += decoder.write(chunk as Buffer)
-    if (text.length > longestAnswerChars) throw new Error('the answer is too long')
+    if (text.length > longestAnswerChars) throw new Error('the response is too long')
   }
   try {
     return JSON.parse(text)
   } catch {
-    throw new EngineError('JOB_UNREACHABLE', 'what answers is no job')
+    throw new EngineError('JOB_UNREACHABLE', 'the program at this address is not a job')
   }
 }
 
@@ -119,7 +119,11 @@ function failed(url: URL, timeoutMs: number, error: Error): Error {
   if (isGone(error)) return error
   const reason =
     error.name === 'TimeoutError' || error.name === 'AbortError'
-      ? `no answer for ${timeoutMs / 1000} s`
+      ? `no response within ${timeoutMs / 1000} s`
       : error.message
-  return new EngineError('JOB_UNREACHABLE', `cannot ask the job at ${url.origin}: ${reason}`, error)
+  return new EngineError(
+    'JOB_UNREACHABLE',
+    `cannot reach the job at ${url.origin}: ${reason}`,
+    error,
+  )
 }

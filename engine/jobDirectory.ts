@@ -1,6 +1,6 @@
-// A job's directory: one process has it at a time, and it belongs to one job. Its job.json says whose it is
-// and into how many partitions its state is spread: state of another number, or of an earlier format, has
-// to be reshaped before the job runs (see savepoint/prepareDirectory).
+// A job's directory. Invariants: one process holds it at a time, and it belongs to one job. Its
+// job.json names the job and the number of partitions of its state; state with another number, or
+// in an earlier format, must be converted before the job runs (see savepoint/prepareDirectory.ts).
 
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
@@ -15,22 +15,22 @@ export interface JobDirectory {
   readonly lock: DiskLock
   readonly owner: JobOwner
   /**
-   * Tells copies of a job apart that run at the same time in directories of their own. Drawn when the
-   * directory is first taken; 8 hexadecimal digits.
+   * Distinguishes copies of a job that run at the same time in different directories. Drawn when
+   * the directory is first opened; 8 hexadecimal digits.
    */
   readonly instance: string
 }
 
-/** What `job.json` says. */
+/** The contents of `job.json`. */
 export interface JobOwner {
-  /** 1, also where it is missing: state by JSON text and by the hash of the key. 2: by key group. */
+  /** 1 (or missing): states of JSON texts, partitioned by the hash of the key. 2: by key group. */
   readonly formatVersion: number
   readonly name: string
-  /** Of the state that is there. */
+  /** Number of partitions of the existing state. */
   readonly partitions: number
-  /** Directories of the first releases have none until they are taken. */
+  /** Directories of the first releases have none until they are opened. */
   readonly instance: string
-  /** Of the savepoint that the job was started from. */
+  /** Id of the savepoint that the job was started from. */
   readonly startedFrom?: string | undefined
 }
 
@@ -41,8 +41,8 @@ export const commitsFile = join('checkpoint', 'commits')
 export const ownerFormat = 2
 
 /**
- * Takes the directory, creating it when there is none, and ends a change of it that was broken off. Fails
- * when it is taken or another job's.
+ * Locks the directory, creating it if it does not exist, and completes an interrupted change.
+ * Rejects when another process holds it, or it belongs to another job.
  */
 export async function takeDirectory(
   { disk, random }: Pick<Runtime, 'disk' | 'random'>,
@@ -64,12 +64,12 @@ export async function takeDirectory(
   })
 }
 
-/** Takes the directory of a job that does not run, whatever its code. Fails when there is none. */
+/** Locks the directory of a stopped job, whatever its code. Rejects when it does not exist. */
 export async function takeStopped(disk: Disk, directory: string): Promise<JobDirectory> {
   if ((await disk.stat(join(directory, ownerFile))) === undefined) {
     throw new EngineError(
       'JOB_OPTION_INVALID',
-      `${directory} is no directory of a job: it has no ${ownerFile}`,
+      `${directory} is not a job's directory: it has no ${ownerFile}`,
     )
   }
   return await locked(disk, directory, async (lock) => {
@@ -79,7 +79,7 @@ export async function takeStopped(disk: Disk, directory: string): Promise<JobDir
   })
 }
 
-/** Runs `use` with the directory locked; keeps the lock when that succeeds. */
+/** Runs `use` with the directory locked; keeps the lock if that succeeds. */
 export async function locked<T>(
   disk: Disk,
   directory: string,
@@ -99,7 +99,7 @@ export function encodeOwner(owner: JobOwner): Buffer {
   return Buffer.from(JSON.stringify(owner))
 }
 
-/** Undefined when the directory is nobody's yet. */
+/** Returns undefined for a directory that belongs to no job yet. */
 export async function readOwner(disk: Disk, directory: string): Promise<JobOwner | undefined> {
   const file = join(directory, ownerFile)
   const content = await disk.readFile(file)
@@ -122,7 +122,7 @@ async function lockDirectory(disk: Disk, directory: string): Promise<DiskLock> {
     return await disk.lock(directory)
   } catch (error) {
     if (!(error instanceof DirectoryInUseError)) throw error
-    const message = `the job in ${directory} is running already: stop it first, or give another directory`
+    const message = `the job in ${directory} is already running; stop it first, or give another directory`
     throw new EngineError('JOB_ALREADY_RUNNING', message, error)
   }
 }
@@ -140,7 +140,7 @@ function parseOwner(file: string, content: string): JobOwner {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
       `${file} was written by a newer version of Millrace (format ${formatVersion}; this version reads up ` +
-        `to ${ownerFormat}): start the job with the version that wrote it, or a newer one`,
+        `to ${ownerFormat}); start the job with the version that wrote it, or a newer one`,
     )
   }
   const started = startedFrom === undefined ? {} : { startedFrom }
@@ -150,7 +150,7 @@ function parseOwner(file: string, content: string): JobOwner {
 function otherJob(directory: string, found: JobOwner, job: Pick<Job, 'name'>): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `${directory} belongs to job '${found.name}', and not to job '${job.name}': give another directory, ` +
+    `${directory} belongs to job '${found.name}', not to job '${job.name}'; give another directory, ` +
       'remove this one to start over, or start from a savepoint of it',
   )
 }
@@ -158,7 +158,7 @@ function otherJob(directory: string, found: JobOwner, job: Pick<Job, 'name'>): E
 function unreadable(file: string): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `${file} does not say whose job directory this is: give another directory, or remove this one to start over`,
+    `${file} cannot be parsed; give another directory, or remove this one to start over`,
   )
 }
 

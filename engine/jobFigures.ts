@@ -1,5 +1,6 @@
-// What a job's metrics are read from. Plain data, for it crosses from the driver's thread to the one that
-// serves the metrics; each batch is counted once, when it commits, however seldom anyone asks.
+// The data behind a job's metrics. Plain, because it is sent from the driver's thread to the one
+// that serves the metrics. Each batch is counted once, when it commits, however rarely metrics are
+// scraped.
 
 import { Distribution, type DistributionFigures } from '../protocol/telemetry/distribution.ts'
 import { latencyBucketsSeconds } from '../protocol/telemetry/metrics.ts'
@@ -12,30 +13,30 @@ export interface JobFigures {
   readonly timeMs: number
   readonly startedMs: number
   readonly batchIntervalMs: number
-  /** Whether the topics can't be read now. */
+  /** Whether the topics cannot be read at present. */
   readonly isWaiting: boolean
   /** Id of the newest committed batch; -1 for none. */
   readonly batchId: number
-  /** Wall clock time of the newest commit of this process; undefined before that. */
+  /** Wall clock time of the newest commit of this process; undefined before the first one. */
   readonly committedMs: number | undefined
-  /** Since when a batch runs; undefined between batches. */
+  /** Start of the running batch; undefined between batches. */
   readonly runningSinceMs: number | undefined
-  /** Of all batches, since the job first started. */
+  /** Records of all batches since the job first started. */
   readonly recordsTotal: number
-  /** In the log beyond the newest committed batch. */
+  /** Records in the log after the newest committed batch. */
   readonly lagRecords: number
-  /** How old the oldest record of the newest batch is, while records wait; 0 when none does. */
+  /** Age of the oldest record of the newest batch, while records are waiting; 0 when none are. */
   readonly lagMs: number
-  /** By uid of the withWatermark: milliseconds since the epoch. */
+  /** By uid of the withWatermark, in milliseconds since the epoch. */
   readonly watermarks: Readonly<Record<string, number>>
   readonly batches: BatchFigures
   readonly lateRows: number
   readonly lostRecords: number
   readonly rejected: readonly RejectedCount[]
   readonly tasks: TaskFigures
-  /** The rate that bounds batches, in records per second; undefined while none does. */
+  /** The rate that limits batches, in records per second; undefined when none does. */
   readonly recordsPerSecond: number | undefined
-  /** Of offset log and commit log. */
+  /** Size of offset log and commit log. */
   readonly checkpointBytes: number
   readonly states: readonly StatePartition[]
 }
@@ -45,7 +46,7 @@ export interface BatchFigures {
   readonly schedulingDelay: DistributionFigures
   readonly processingTime: DistributionFigures
   readonly totalDelay: DistributionFigures
-  /** From the oldest record's timestamp to the result. */
+  /** From the timestamp of the oldest record to the result. */
   readonly latency: DistributionFigures
   readonly checkpointTime: DistributionFigures
   readonly records: DistributionFigures
@@ -53,7 +54,7 @@ export interface BatchFigures {
   readonly splits: number
 }
 
-/** Records that were left out, by what becomes of them. */
+/** Rejected records, by policy. */
 export interface RejectedCount {
   readonly topic: string
   readonly policy: 'skip' | 'dead_letter'
@@ -63,7 +64,7 @@ export interface RejectedCount {
 export interface TaskFigures {
   readonly finished: number
   readonly failed: number
-  /** Attempts that were not a task's first. */
+  /** Attempts other than a task's first. */
   readonly retried: number
   readonly executors: number
   readonly executorsLost: number
@@ -73,13 +74,13 @@ export interface TaskFigures {
 export interface StatePartition {
   readonly operator: string
   readonly partition: number
-  /** Keys that have a value. */
+  /** Keys with a value. */
   readonly rows: number
-  /** Of keys and values as they are encoded. */
+  /** Bytes of encoded keys and values. */
   readonly bytes: number
 }
 
-/** What one committed batch adds. */
+/** The figures of one committed batch. */
 export interface CountedBatch {
   readonly batchId: number
   readonly timeMs: number
@@ -90,7 +91,7 @@ export interface CountedBatch {
   readonly checkpointMs: number
 }
 
-/** Records that one batch may have, from none to more than a hundred million. */
+/** Buckets from no records to more than a hundred million. */
 export const recordBuckets: readonly number[] = [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
 
 export class JobCounts {
@@ -108,8 +109,9 @@ export class JobCounts {
   #oldestTimestampMs: number | undefined
 
   /**
-   * `batchId`: of the newest committed batch at the start; -1 for none. `topics` are those that the job reads: their
-   * counts begin at 0, for Prometheus sees no increase in a counter that begins with more.
+   * `batchId`: the newest committed batch at the start; -1 for none. `topics`: topics that the job
+   * reads, whose counters start at 0, because Prometheus sees no increase in a counter whose first
+   * sample is larger.
    */
   constructor(batchId: number, topics: readonly string[] = []) {
     this.#batchId = batchId
@@ -150,7 +152,7 @@ export class JobCounts {
     }
   }
 
-  /** The states that a batch has advanced, as they are after it. */
+  /** Replaces the sizes of the states that a batch has advanced. */
   advanced(states: readonly StatePartition[]): void {
     for (const state of states) this.#states.set(`${state.operator}/${state.partition}`, state)
   }
@@ -184,7 +186,7 @@ export class JobCounts {
   }
 }
 
-/** A clock that was set back gives none. */
+/** Not negative when the clock was set back. */
 function seconds(ms: number): number {
   return Math.max(0, ms) / 1000
 }

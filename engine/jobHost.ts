@@ -1,5 +1,5 @@
-// The process of `millrace submit`, in its main thread: one job after another in a driver thread, the
-// address at which the job answers, and what ends the process.
+// The process of `millrace job submit`, in its main thread: runs one job after another in a driver
+// thread, serves the job's address, and ends the process.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
@@ -24,7 +24,7 @@ import { JobAddressError, type ServedJob } from './servedJob.ts'
 export interface JobHostOptions<Arguments> {
   readonly args: Arguments
   readonly logger: AdjustableLogger
-  /** Takes what the driver's thread logs. */
+  /** Receives the log lines of the driver's thread. */
   readonly logLine: (line: string) => void
   readonly build: BuildInfo
   readonly metrics: Metrics
@@ -38,16 +38,16 @@ export interface HostedJob {
   /** As of its start. */
   readonly description: JobDescription
   readonly url: string
-  /** Resolves when the job was stopped; rejects when it failed or does not come to its end. */
+  /** Resolves when the job has stopped; rejects when it has failed, or does not end in time. */
   readonly ended: Promise<void>
-  /** Ends the thread of a job that does not come to its end. */
+  /** Terminates the thread of a job that does not end. */
   terminate(): Promise<void>
 }
 
 export const stopTimeoutMs = 10_000
-/** For a driver to end its executors and to close its files and connections. */
+/** Time for a driver to stop its executors and to close its files and connections. */
 const driverTimeoutMs = 10_000
-/** A job that is killed has less: its batch runs again anyway. */
+/** Shorter for a job that is killed: its batch is rerun anyway. */
 const killTimeoutMs = 2_000
 
 export class JobHost<Arguments> {
@@ -56,25 +56,28 @@ export class JobHost<Arguments> {
   readonly #startedMs = systemClock.nowMs()
   #server: Promise<JobServer> | undefined
   #driver: DriverThread<Arguments> | undefined
-  /** The job that runs now. */
+  /** The running job. */
   #job: ServedJob | undefined
   #held = Promise.withResolvers<never>()
   #late: Timer | undefined
-  /** Whether the address file in the directory is this process's own. */
+  /** Whether the address file in the directory belongs to this process. */
   #hasNoted = false
 
   constructor(options: JobHostOptions<Arguments>) {
     this.#options = options
   }
 
-  /** The newest status of the job that runs or ran last, for metrics; a second old at most while it answers. */
+  /**
+   * The newest status of the current or last job, for metrics; at most a second old while the job
+   * answers.
+   */
   get status(): JobStatus | undefined {
     return this.#watch.status
   }
 
   /**
-   * Starts the job in a thread of its own; resolves when it runs and answers. `onRunning` is called as
-   * soon as it runs: until then a signal may end the process.
+   * Starts the job in a new thread; resolves when it runs and its address answers. Calls
+   * `onRunning` as soon as it runs: until then a signal may end the process.
    */
   async start(
     onRunning: () => void = () => {},
@@ -82,13 +85,13 @@ export class JobHost<Arguments> {
   ): Promise<HostedJob> {
     const driver = new DriverThread(args, this.#options.logLine)
     this.#driver = driver
-    // The arguments have the level of the command line, which may have been changed since.
+    // The arguments contain the level of the command line, which may have changed since.
     driver.setLogLevel(this.#options.logger.level)
     this.#held = Promise.withResolvers<never>()
     this.#held.promise.catch(() => {})
     try {
-      // This thread has nothing else to do while the driver's thread loads the engine. A port that was
-      // asked for may be taken: then the job is not started for nothing.
+      // This thread is idle while the driver's thread loads the engine. If the requested port is
+      // taken, the job must not have started for nothing.
       const [server, started] = await Promise.all([this.#serving(), driver.running])
       onRunning()
       const job = this.#served(driver, started)
@@ -110,8 +113,8 @@ export class JobHost<Arguments> {
   }
 
   /**
-   * Stops the job in order. A driver that does not come to its end by then is held by the job's code, and
-   * is left behind: its batch runs again when the job is started again, from the same state.
+   * Stops the job gracefully. A driver that does not end in time is blocked by the job's code, and
+   * is abandoned: its batch is rerun from the same state when the job is started again.
    */
   stop({ graceful = true, timeoutMs = stopTimeoutMs }: StopOptions = {}): void {
     const job = this.#job?.name
@@ -121,7 +124,7 @@ export class JobHost<Arguments> {
     this.#endLater((graceful ? timeoutMs : 0) + driverTimeoutMs)
   }
 
-  /** Ends the job at once: the batch that runs is broken off. */
+  /** Ends the job at once: the running batch is cancelled. */
   kill(): void {
     this.#watch.stopping()
     this.#driver?.stop({ graceful: false })
@@ -174,11 +177,11 @@ export class JobHost<Arguments> {
   }
 
   async #figures(): Promise<JobFigures> {
-    if (this.#job === undefined) throw new JobAddressError('JOB_NOT_READY', 'no job runs')
+    if (this.#job === undefined) throw new JobAddressError('JOB_NOT_READY', 'no job is running')
     return await this.#job.call('figures', undefined)
   }
 
-  /** The file is a convenience: a disk that is full does not stop the job. */
+  /** Best effort: a full disk must not stop the job. */
   async #noteAddress(url: string, { id, startedMs }: StartedJob): Promise<void> {
     const address = { url, id, host: hostname(), pid: process.pid, startedMs }
     const directory = resolve(this.#options.directory)
@@ -198,7 +201,7 @@ export class JobHost<Arguments> {
     this.#job = undefined
   }
 
-  /** A job that did not start: without an address it must not run. */
+  /** Stops a job that failed to start: without an address it must not run. */
   async #abandon(driver: DriverThread<Arguments>): Promise<void> {
     this.#over(driver)
     driver.stop({ graceful: false })
@@ -209,7 +212,7 @@ export class JobHost<Arguments> {
   }
 }
 
-/** The level of the log in the main thread, and in that of the driver. */
+/** Sets the log level of the main thread and of the driver's thread. */
 class SharedLevel implements LogLevelControl {
   readonly #own: LogLevelControl
   readonly #tell: (level: LogLevel) => void
@@ -233,8 +236,8 @@ class DriverHeldError extends Error {
   readonly code = 'DRIVER_HELD'
   constructor() {
     super(
-      "the job's code does not let go of the driver's thread (an endless loop in foreachRDD?): the " +
-        'thread is ended now, and the batch runs again at the next start',
+      "the job's code is blocking the driver's thread (an endless loop in foreachRDD?); the " +
+        'thread is terminated, and the batch is rerun at the next start',
     )
   }
 }

@@ -1,4 +1,5 @@
-// Jobs as text for a terminal. Names and messages come from other programs, so they are made harmless.
+// Formats jobs as text for a terminal. Names and messages come from other programs, so control
+// characters are removed.
 
 import { count, duration } from '../protocol/telemetry/figures.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
@@ -6,7 +7,9 @@ import { cells, clip, fit } from '../protocol/telemetry/terminalText.ts'
 import { instanceOf } from './nameClaim.ts'
 import type { JobDescription } from './runningJob.ts'
 
-/** A running job reports every second; one that has not for so long was killed, or is out of touch. */
+/**
+ * A running job reports every second; one that is silent for longer was killed, or is disconnected.
+ */
 const silentAfterMs = 5_000
 
 export type JobState = JobStatus['state'] | 'silent'
@@ -15,18 +18,18 @@ export function stateOf({ state, timeMs }: JobStatus, nowMs: number): JobState {
   return state === 'running' && nowMs - timeMs > silentAfterMs ? 'silent' : state
 }
 
-/** What `job list --json` prints of a job. */
+/** A job as printed by `job list --json`. */
 export function summary(status: JobStatus, nowMs: number) {
   const { name, id, batches, lagRecords, recordsTotal, host, address, error } = status
   return {
     ...{ name, state: stateOf(status, nowMs), instance: instanceOf(id) },
-    /** The newest committed batch; null before the first one since the process started. */
+    /** The newest committed batch; null before the first one of the process. */
     batch: batches.at(-1)?.id ?? null,
     ...{ lagRecords, recordsTotal, sinceMs: sinceOf(status, nowMs), host, address, error },
   }
 }
 
-/** When the job came into its state. */
+/** When the job entered its state. */
 function sinceOf(status: JobStatus, nowMs: number): number {
   const { timeMs, startedMs = timeMs } = status
   return stateOf(status, nowMs) === 'running' ? startedMs : timeMs
@@ -35,7 +38,7 @@ function sinceOf(status: JobStatus, nowMs: number): number {
 const narrowestName = 8
 const gap = '  '
 
-/** A table in no more than `columns` cells; the name gives way. */
+/** Returns a table at most `columns` cells wide; the name is shortened to fit. */
 export function jobTable(statuses: readonly JobStatus[], nowMs: number, columns: number): string[] {
   const rows = statuses.map((status) => rowOf(status, nowMs))
   const head = ['NAME', 'STATE', 'INSTANCE', 'BATCH', 'LAG', 'TOTAL', 'SINCE']
@@ -66,7 +69,7 @@ function rowOf(status: JobStatus, nowMs: number): string[] {
   ]
 }
 
-/** All that is known of one job, a line each. */
+/** Returns all that is known of one job, a line each. */
 export function describeJob(
   status: JobStatus,
   description: JobDescription | undefined,
@@ -80,7 +83,7 @@ export function describeJob(
     ['counted', `${count(status.recordsTotal)} records, ${count(status.lagRecords)} waiting`],
     ['batches', `one every ${duration(status.batchIntervalMs)}`],
     ...(batch ? [['newest', batchText(batch, nowMs)] as [string, string]] : []),
-    ['now', status.progress?.text ?? status.waiting ?? 'no batch runs'],
+    ['now', status.progress?.text ?? status.waiting ?? 'no batch is running'],
     ...(status.positions ?? []).map(({ topic, partition, until }): [string, string] => {
       return ['position', `${topic}-${partition} at ${count(until)}`]
     }),
@@ -88,9 +91,7 @@ export function describeJob(
     ...Object.entries(watermarks).map(([uid, timeMs]): [string, string] => {
       return ['watermark', `${uid} at ${timeText(timeMs)}`]
     }),
-    ...(lateRows > 0
-      ? [['late', `${count(lateRows)} rows came too late to count`] as [string, string]]
-      : []),
+    ...(lateRows > 0 ? [['late', `${count(lateRows)} late rows`] as [string, string]] : []),
     ...status.views.map(({ name, rows, batchId }): [string, string] => {
       return ['view', `${name}, ${rows.length} rows of batch ${batchId}`]
     }),
@@ -150,7 +151,7 @@ function rejectedText({ total, topics }: NonNullable<JobStatus['rejected']>): st
   return `${count(total)} records since the start (${each}); the first ones:`
 }
 
-/** A watermark is whatever the job's clock says. */
+/** A watermark can be any number that the job's times yield. */
 function timeText(timeMs: number): string {
   const date = new Date(timeMs)
   return Number.isNaN(date.getTime()) ? String(timeMs) : date.toISOString()

@@ -1,4 +1,5 @@
-// The table of a job's metrics.
+// The table of a job's metrics: names, help texts, panels, alerts, and how each is read.
+// metrics.md, the dashboards and the alert rules are generated from it.
 
 import { Distribution, type DistributionFigures } from '../protocol/telemetry/distribution.ts'
 import type { MetricSpec, PanelSpec } from '../protocol/telemetry/metricSpec.ts'
@@ -10,22 +11,22 @@ import {
 } from '../protocol/telemetry/metrics.ts'
 import { type BatchFigures, type JobFigures, recordBuckets } from './jobFigures.ts'
 
-/** A metric and how it is read from a job. */
+/** A metric, and how it is read from a job. */
 export interface JobMetric extends MetricSpec {
-  /** Of all but histograms. */
+  /** For all types except histograms. */
   read?(job: JobFigures, sample: SampleWriter): void
-  /** Of histograms. */
+  /** For histograms. */
   readHistogram?(job: JobFigures, write: DistributionWriter): void
 }
 
-/** Not `job`, which Prometheus gives to what it scrapes. */
+/** Not `job`, a label that Prometheus sets on every target. */
 const jobLabels = ['job_name'] as const
 const legend = '{{job_name}}'
 const msPerSecond = 1000
 
 type Spec = Omit<JobMetric, 'read' | 'readHistogram' | 'labels'>
 
-/** A metric with one sample per job; none while the value is undefined. */
+/** A metric with one sample per job; no sample while the value is undefined. */
 function single(spec: Spec, of: (job: JobFigures) => number | undefined): JobMetric {
   return {
     ...spec,
@@ -74,7 +75,7 @@ const batches: readonly JobMetric[] = [
           summary:
             'Batches of job {{ $labels.job_name }} have taken longer than the batch interval for 10 minutes, {{ $value | humanizeDuration }} on average.',
           action:
-            'Look at millrace_job_lag_seconds: if it does not grow, the batches are large and the job keeps up. If it grows, give the job more executors or partitions, or make its functions cheaper; `millrace job list` shows which stage the batch is in.',
+            'Check millrace_job_lag_seconds: if it does not grow, batches are large but the job keeps up. If it grows, give the job more executors or partitions, or make its functions cheaper; `millrace job list` shows the stage of the running batch.',
         },
       ],
     },
@@ -115,7 +116,7 @@ const batches: readonly JobMetric[] = [
   distribution(
     {
       name: 'millrace_job_batch_records',
-      help: 'Records that a batch has read.',
+      help: 'Records read by a batch.',
       buckets: recordBuckets,
       panels: [
         {
@@ -130,7 +131,7 @@ const batches: readonly JobMetric[] = [
     {
       name: 'millrace_job_batch_splits_total',
       type: 'counter',
-      help: 'Batches that proved too large and were planned again with half of their offsets.',
+      help: 'Batches that were too large and were planned again with half of their offsets.',
     },
     (job) => job.batches.splits,
   ),
@@ -146,7 +147,7 @@ const batches: readonly JobMetric[] = [
     {
       name: 'millrace_job_batch_id',
       type: 'gauge',
-      help: 'Id of the newest committed batch; -1 when none is.',
+      help: 'Id of the newest committed batch; -1 for none.',
     },
     ({ batchId }) => batchId,
   ),
@@ -162,7 +163,7 @@ const batches: readonly JobMetric[] = [
     {
       name: 'millrace_job_batch_running_seconds',
       type: 'gauge',
-      help: 'Time for which the batch that runs has been running; 0 between batches.',
+      help: 'Time since the running batch started; 0 between batches.',
       panels: [
         { row: 'Batches', title: 'The batch that runs', query: '$metric', legend, unit: 's' },
       ],
@@ -175,7 +176,7 @@ const batches: readonly JobMetric[] = [
           summary:
             'The batch of job {{ $labels.job_name }} has been running for {{ $value | humanizeDuration }}.',
           action:
-            'GET /job/progress at the address of the job shows which stage and which task it waits for. A task that does not end is ended after taskTimeoutMs; a function of foreachRDD that waits for something outside is not.',
+            'GET /job/progress at the address of the job shows the stage and the task that it is waiting for. A task that does not end is terminated after taskTimeoutMs; a function of foreachRDD that waits for another system is not.',
         },
       ],
     },
@@ -212,7 +213,7 @@ const records: readonly JobMetric[] = [
     {
       name: 'millrace_job_lag_seconds',
       type: 'gauge',
-      help: 'Age of the oldest record of the newest committed batch, while records wait: the job is behind by no more. 0 when no record waits.',
+      help: 'Age of the oldest record of the newest committed batch while records are waiting, an upper bound on the lag of the job; 0 when no records are waiting.',
       panels: [{ row: 'Records', title: 'Lag in time', query: '$metric', legend, unit: 's' }],
       alerts: [
         {
@@ -221,7 +222,7 @@ const records: readonly JobMetric[] = [
           for: '10m',
           severity: 'warning',
           summary:
-            'Job {{ $labels.job_name }} is {{ $value | humanizeDuration }} behind its topics, and falls back further.',
+            'Job {{ $labels.job_name }}  humanizeDuration }} behind its topics, and falls back further.|is {{ $value | humanizeDuration }} behind its topics, and the lag is growing.| humanizeDuration }} behind its topics, and falls back further.',
           action:
             'Look at millrace_job_batch_processing_seconds and at millrace_job_rate_limit_records_per_second: a bound on the rate holds a job back that could be faster. Otherwise give it more executors, or look for the operator that takes the time (`millrace job list`). Records that retention removes before they are read are lost.',
         },
@@ -233,7 +234,7 @@ const records: readonly JobMetric[] = [
     {
       name: 'millrace_job_rate_limit_records_per_second',
       type: 'gauge',
-      help: 'Rate to which backpressure bounds the batches; absent while it bounds none.',
+      help: 'Rate to which backpressure limits batches; absent while it limits none.',
       panels: [
         {
           row: 'Records',
@@ -249,7 +250,7 @@ const records: readonly JobMetric[] = [
   {
     name: 'millrace_job_rejected_records_total',
     type: 'counter',
-    help: 'Records that were left out because they failed, by what became of them (`skip`, `dead_letter`), since the process started.',
+    help: 'Records rejected because they failed, by policy (`skip`, `dead_letter`), since the process started.',
     labels: ['job_name', 'topic', 'policy'],
     panels: [
       {
@@ -267,7 +268,7 @@ const records: readonly JobMetric[] = [
         summary:
           'Job {{ $labels.job_name }} rejects records of topic {{ $labels.topic }} ({{ $labels.policy }}): {{ $value | humanize }} in 10 minutes.',
         action:
-          "The job's log and its page show the first ones with partition, offset and error. Records in a dead letter topic can be read from there, corrected and produced again; records that were skipped are not counted.",
+          "The job's log and its page show the first few with partition, offset and error. Records in a dead letter topic can be read from there, corrected and produced again; records that were skipped are not counted.",
       },
     ],
     read({ name: job_name, rejected }, sample) {
@@ -280,18 +281,19 @@ const records: readonly JobMetric[] = [
     {
       name: 'millrace_job_lost_records_total',
       type: 'counter',
-      help: 'Offsets that were removed from the topics before the job had read them, since the process started.',
+      help: 'Offsets removed from the topics before the job had read them, since the process started.',
       alerts: [
         {
           name: 'MillraceJobLosesRecords',
-          // The second part: lost in the first batch after a start, before the first scrape, which is when it happens.
+          // The second part covers a loss in the first batch after a start, before the first
+          // scrape: the usual case.
           expression: 'increase($metric[1h]) > 0 or ($metric > 0 unless $metric offset 1h)',
           for: '0m',
           severity: 'critical',
           summary:
             'Topics of job {{ $labels.job_name }} lost {{ $value | humanize }} offsets within the last hour before the job had read them.',
           action:
-            'Retention removes records faster than the job reads them: raise retention.ms or retention.bytes of the topic, and see why the job is behind. The log of the job names the topic, the partition and the offsets.',
+            'Retention removes records faster than the job reads them: raise retention.ms or retention.bytes of the topic, and find out why the job is behind. The log of the job names the topic, partition and offsets.',
         },
       ],
     },
@@ -301,7 +303,7 @@ const records: readonly JobMetric[] = [
     {
       name: 'millrace_job_late_rows_total',
       type: 'counter',
-      help: 'Rows that came too late to count, in event time, since the process started.',
+      help: 'Rows behind the watermark, in event time, since the process started.',
       panels: [
         {
           ...{ row: 'Records', title: 'Late rows', legend, unit: 'cps' },
@@ -335,7 +337,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_rows',
     type: 'gauge',
-    help: 'Keys that have a value in the state of an operator, by partition; without samples for a state that an earlier release (before sizes were kept) has begun.',
+    help: 'Keys with a value in the state of an operator, by partition; no samples for a state created by a release that did not record sizes.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {
@@ -353,7 +355,7 @@ const states: readonly JobMetric[] = [
   {
     name: 'millrace_job_state_bytes',
     type: 'gauge',
-    help: 'Bytes of keys and values in the state of an operator as they are encoded, by partition; without timers, and without samples for a state that an earlier release has begun.',
+    help: 'Bytes of encoded keys and values in the state of an operator, by partition, without timers; no samples for a state created by a release that did not record sizes.',
     labels: ['job_name', 'operator', 'partition'],
     panels: [
       {
@@ -389,7 +391,7 @@ const tasks: readonly JobMetric[] = [
     {
       name: 'millrace_job_tasks_finished_total',
       type: 'counter',
-      help: 'Tasks that have finished and whose results counted.',
+      help: 'Finished tasks whose results were used.',
       panels: [
         {
           ...{ row: 'Tasks and executors', title: 'Tasks', legend, unit: 'cps' },
@@ -403,7 +405,7 @@ const tasks: readonly JobMetric[] = [
     {
       name: 'millrace_job_tasks_failed_total',
       type: 'counter',
-      help: 'Attempts of tasks that have failed or took too long.',
+      help: 'Task attempts that failed or timed out.',
       panels: [
         {
           ...{ row: 'Tasks and executors', title: 'Failed tasks', legend, unit: 'short' },
@@ -419,7 +421,7 @@ const tasks: readonly JobMetric[] = [
           summary:
             'Tasks of job {{ $labels.job_name }} have failed {{ $value | humanize }} times in 15 minutes.',
           action:
-            'A task that fails four times fails the job. The log of the job has the errors; look at GET /job/progress for the operator that is tried again.',
+            'A task that fails four times fails the job. The log of the job has the errors; GET /job/progress shows the operator that is being retried.',
         },
       ],
     },
@@ -429,7 +431,7 @@ const tasks: readonly JobMetric[] = [
     {
       name: 'millrace_job_tasks_retried_total',
       type: 'counter',
-      help: 'Attempts of tasks that were not the first ones.',
+      help: 'Task attempts after the first one.',
     },
     (job) => job.tasks.retried,
   ),
@@ -437,7 +439,7 @@ const tasks: readonly JobMetric[] = [
     {
       name: 'millrace_job_executors',
       type: 'gauge',
-      help: 'Executors that the job is to have.',
+      help: 'Configured number of executors.',
     },
     (job) => job.tasks.executors,
   ),
@@ -445,7 +447,7 @@ const tasks: readonly JobMetric[] = [
     {
       name: 'millrace_job_executors_lost_total',
       type: 'counter',
-      help: 'Executors that died, or were ended because a task took too long.',
+      help: 'Executors that died, or were terminated because a task timed out.',
       panels: [
         {
           ...{ row: 'Tasks and executors', title: 'Lost executors', legend, unit: 'short' },
@@ -461,7 +463,7 @@ const tasks: readonly JobMetric[] = [
           summary:
             'Job {{ $labels.job_name }} has lost {{ $value | humanize }} executors in 15 minutes.',
           action:
-            "Look at the log of the job: an executor dies of too little memory (executorMemoryMb) or of the job's code, and is ended when a task exceeds taskTimeoutMs. Its tasks are run again.",
+            "Look at the log of the job: an executor dies for lack of memory (executorMemoryMb) or because of the job's code, and is terminated when a task exceeds taskTimeoutMs. Its tasks are retried.",
         },
       ],
     },
@@ -475,7 +477,7 @@ const life: readonly JobMetric[] = [
   {
     name: 'millrace_job_state',
     type: 'gauge',
-    help: '1 for the state that the job is in (`running`, `stopped`, `failed`), 0 for the others.',
+    help: '1 for the current state of the job (`running`, `stopped`, `failed`), 0 for the others.',
     labels: ['job_name', 'state'],
     alerts: [
       {
@@ -485,7 +487,7 @@ const life: readonly JobMetric[] = [
         severity: 'critical',
         summary: 'Job {{ $labels.job_name }} has failed.',
         action:
-          'The log of the job and its status say at which record or operator, and why. After the cause is removed, start it again with the same directory: it goes on from the batch that failed.',
+          'The log of the job and its status name the record or operator, and the error. Once the cause is fixed, restart it with the same directory: it continues from the batch that failed.',
       },
     ],
     read({ name: job_name, state: now }, sample) {
@@ -496,7 +498,7 @@ const life: readonly JobMetric[] = [
     {
       name: 'millrace_job_waiting',
       type: 'gauge',
-      help: '1 while no batch can be planned because the topics can not be read.',
+      help: '1 while no batch can be planned because the topics cannot be read.',
       alerts: [
         {
           name: 'MillraceJobCannotReadTopics',
@@ -505,7 +507,7 @@ const life: readonly JobMetric[] = [
           severity: 'critical',
           summary: 'Job {{ $labels.job_name }} has not been able to read its topics for 5 minutes.',
           action:
-            "The job's status (`waiting`) and its log say why: the brokers are away, or a topic does not exist. The job goes on by itself when they are back.",
+            "The job's status (`waiting`) and its log give the reason: the brokers are unavailable, or a topic does not exist. The job continues by itself when they are back.",
         },
       ],
     },
@@ -521,11 +523,11 @@ const life: readonly JobMetric[] = [
   ),
 ]
 
-/** Written by the exposition and not by the driver, which may be held. */
+/** Written by the exposition, not by the driver, which may be blocked. */
 export const driverUpMetric: MetricSpec = {
   name: 'millrace_job_driver_up',
   type: 'gauge',
-  help: "1 when the driver of the job has answered this scrape; 0 when it is held by the job's code or has ended. The other metrics of the job are absent then.",
+  help: "1 when the driver of the job answered this scrape; 0 when it is blocked by the job's code or has ended. The other metrics of the job are absent then.",
   panels: [
     {
       row: 'Jobs',
@@ -543,7 +545,7 @@ export const driverUpMetric: MetricSpec = {
       severity: 'critical',
       summary: 'The driver of the job at {{ $labels.instance }} has not answered for 5 minutes.',
       action:
-        "The job's code does not let go of the driver's thread (an endless loop in foreachRDD?), or the job has ended. A stop ends the thread; the batch runs again at the next start.",
+        "The job's code is blocking the driver's thread (an endless loop in foreachRDD?), or the job has ended. A stop terminates the thread; the batch is rerun at the next start.",
     },
   ],
 }

@@ -1,14 +1,14 @@
-// The exposition of a job's metrics. The figures come from the driver's thread, which the job's code may hold
-// for long: a scrape waits for it for a moment only, and then says that the driver does not answer instead of
-// repeating what it said before.
+// The exposition of a job's metrics. The figures come from the driver's thread, which the job's
+// code may block: a scrape waits for it briefly, and then reports that the driver does not answer.
+// It must never repeat stale figures.
 
 import type { Metrics } from '../protocol/telemetry/metrics.ts'
 import type { JobFigures } from './jobFigures.ts'
 import { driverUpMetric, readMetrics } from './jobMetricTable.ts'
 
 /**
- * Exposes what `figures` returns at each scrape; only that the driver does not answer while it returns
- * undefined. Returns what ends that.
+ * Exposes what `figures` returns at each scrape; while it returns undefined, only that the driver
+ * does not answer. Returns a function that removes the metrics.
  */
 export function exposeJob(metrics: Metrics, figures: () => JobFigures | undefined): () => void {
   const ends = [
@@ -33,14 +33,14 @@ export function exposeJob(metrics: Metrics, figures: () => JobFigures | undefine
 }
 
 /**
- * The metrics of a job that runs in another thread: `figures` is asked at each scrape, and a job that does
- * not answer (a rejection) fails none. Everything else in `metrics` is exposed along.
+ * The metrics of a job in another thread: `figures` is called at each scrape, and its rejection
+ * does not fail the scrape. Exposes all other metrics in `metrics` as well.
  */
 export class JobExposition {
   readonly #metrics: Metrics
   readonly #ask: () => Promise<JobFigures>
   #figures: JobFigures | undefined
-  /** Scrapes that come together ask once. */
+  /** Concurrent scrapes share one call. */
   #asking: Promise<void> | undefined
 
   constructor(metrics: Metrics, figures: () => Promise<JobFigures>) {

@@ -1,5 +1,5 @@
-// Finds and imports a job module, and says which job it is: by the graph that it builds and by the
-// version of its code. What can be wrong with a user's module ends in one clear sentence.
+// Finds and imports a job module, and computes the job's fingerprint from its graph and the version
+// of its code. Every mistake in a user's module must end in one clear sentence.
 
 import { createHash } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
@@ -15,11 +15,11 @@ import type { StreamGraph } from './stream/streamGraph.ts'
 export interface LoadedJob {
   readonly job: Job
   readonly moduleUrl: string
-  /** All that the module imports, as it was imported. */
+  /** The sources of all that the module imports. */
   readonly code: CodeSnapshot
 }
 
-/** `module` is a file's path, or its URL. For the driver, whose code the executors run. */
+/** `module`: path or URL of a file. For the driver; executors run its snapshot of the code. */
 export async function loadJob(
   disk: Pick<Disk, 'readFile'>,
   module: URL | string,
@@ -36,13 +36,13 @@ async function requireFile(disk: Pick<Disk, 'readFile'>, file: string): Promise<
     if ((await disk.readFile(file)) !== undefined) return
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error
-    const message = `${file} is a directory: give the file of the job module in it`
+    const message = `${file} is a directory; give the file of a job module in it`
     throw new EngineError('JOB_MODULE_MISSING', message, error)
   }
-  throw new EngineError('JOB_MODULE_MISSING', `there is no job module ${file}`)
+  throw new EngineError('JOB_MODULE_MISSING', `job module ${file} does not exist`)
 }
 
-/** The job of a snapshot that this thread serves (see serveSnapshot). For executors. */
+/** Returns the job of a snapshot that this thread serves (see serveSnapshot). For executors. */
 export async function importJob({ moduleUrl }: CodeSnapshot): Promise<Job> {
   const file = pathOf(moduleUrl)
   return jobOf(await importModule(file, () => nativeImport(moduleUrl)), file)
@@ -52,11 +52,13 @@ function jobOf({ default: job }: ImportedModule['exports'], file: string): Job {
   if (isJob(job)) return job
   throw new EngineError(
     'JOB_MODULE_INVALID',
-    `${file} does not export a job: end it with \`export default job('name', (stream) => ...)\``,
+    `${file} does not export a job; end it with \`export default job('name', (stream) => ...)\``,
   )
 }
 
-/** Equal in driver and executors exactly when they run the same job. `code` is the version of its code. */
+/**
+ * Equal in driver and executors if and only if they run the same job. `code`: version of its code.
+ */
 export function fingerprint(graph: StreamGraph, code: string): string {
   return createHash('sha256').update(`${code}\n${graph.describe()}`).digest('hex')
 }
@@ -67,6 +69,6 @@ async function importModule<T>(file: string, imported: () => Promise<T>): Promis
   } catch (cause) {
     if (cause instanceof EngineError) throw cause
     const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    throw new EngineError('JOB_MODULE_INVALID', `${file} cannot be imported: ${reason}`, cause)
+    throw new EngineError('JOB_MODULE_INVALID', `cannot import ${file}: ${reason}`, cause)
   }
 }

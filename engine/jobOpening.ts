@@ -1,6 +1,6 @@
-// Opens the directory of a job: starts it from a savepoint where one is given, takes it for this process,
-// makes it fit the code of now, and opens its logs. What changes on the way is logged; what cannot go on
-// safely fails with JOB_CHANGED and changes nothing.
+// Opens the directory of a job: fills it from a savepoint if one is given, locks it for this
+// process, prepares it for the current code, and opens its logs. Changes are logged. A job that
+// cannot continue safely fails with JOB_CHANGED and changes nothing.
 
 import { join } from 'node:path'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
@@ -22,13 +22,13 @@ export interface OpeningOptions {
   readonly job: Pick<Job, 'name' | 'partitions'>
   /** Version of the code. */
   readonly code: string
-  /** With their codecs, which states of the first release are converted with. */
+  /** With their codecs, which are needed to convert states of the first release. */
   readonly operators: readonly StatefulOperator[]
-  /** A savepoint with which a new directory begins. */
+  /** The savepoint from which a new directory is filled. */
   readonly from?: string | undefined
-  /** Uids whose state is given up. */
+  /** Uids whose state is discarded. */
   readonly discardState?: readonly string[] | undefined
-  /** How states are read and moved; LevelDB on the disk unless given. */
+  /** Reads and moves states; on LevelDB by default. */
   readonly states?: StateTransfer
 }
 
@@ -39,7 +39,7 @@ export interface OpenedJob {
   readonly states: StateTransfer
 }
 
-/** The caller closes it (see closeJob). */
+/** The caller must close it (see closeJob). */
 export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   const { runtime, logger, job, code, operators, from, discardState: discard } = options
   const { disk } = runtime
@@ -53,10 +53,11 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     })
     if (started.kind === 'started') {
       const { batchId } = started.savepoint.manifest.commit
-      logger.info({ ...log, savepoint: from, batchId }, 'the job starts from a savepoint')
+      logger.info({ ...log, savepoint: from, batchId }, 'starting the job from a savepoint')
       logChange(logger, log, started.change)
     } else {
-      const message = 'the job was started from this savepoint before, and goes on where it stopped'
+      const message =
+        'the job was already started from this savepoint and continues where it stopped'
       logger.info({ ...log, savepoint: from }, message)
     }
   }
@@ -66,7 +67,7 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
     const prepared = await prepareDirectory({ disk, directory, partitions, now, states, discard })
     logChange(logger, log, prepared.change)
     if (prepared.reshaped) {
-      logger.info({ ...log, ...prepared.reshaped }, 'the state was spread over the partitions anew')
+      logger.info({ ...log, ...prepared.reshaped }, 'redistributed the state over the partitions')
     }
     const offsetLog = await OffsetLog.open(disk, join(options.directory, offsetsFile))
     try {
@@ -82,7 +83,7 @@ export async function openJob(options: OpeningOptions): Promise<OpenedJob> {
   }
 }
 
-/** Releases the directory also when a log cannot be closed, and throws the first error then. */
+/** Releases the directory even if a log fails to close, and then throws the first error. */
 export async function closeJob({ offsetLog, commitLog, directory }: OpenedJob): Promise<void> {
   const closed = await Promise.allSettled([offsetLog.close(), commitLog.close()])
   await directory.lock.release()
@@ -91,8 +92,14 @@ export async function closeJob({ offsetLog, commitLog, directory }: OpenedJob): 
 
 function logChange(logger: Logger, log: object, change: CodeChange): void {
   if (change.kind !== 'continue') return
-  logger.info({ ...log, ...describeChange(change) }, 'the code of the job has changed; it goes on')
+  logger.info(
+    { ...log, ...describeChange(change) },
+    'the code of the job has changed; its state is continued',
+  )
   if (change.removed.length === 0 && change.stale.length === 0) return
   const unused = [...change.removed, ...change.stale]
-  logger.warn({ ...log, unused }, 'states of earlier operators are used no more and are kept aside')
+  logger.warn(
+    { ...log, unused },
+    'states of removed operators are no longer used; they are kept in the directory',
+  )
 }

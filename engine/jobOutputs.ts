@@ -1,5 +1,6 @@
-// Runs the outputs of a job for one batch after another: functions of foreachRDD, and views, whose rows
-// it collects when they may have changed.
+// Runs the outputs of a job, batch by batch: functions of foreachRDD, and views, whose rows are
+// collected when they may have changed. It must never call a function of foreachRDD before its
+// attempt was marked with `outputBegins`.
 
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
 import { LastingCondition } from '../protocol/telemetry/lastingCondition.ts'
@@ -11,7 +12,7 @@ import type { Rdd } from './rdd/rdd.ts'
 import type { BatchAttempt } from './scheduler/batchLoop.ts'
 import type { Driver } from './scheduler/driver.ts'
 import type { BatchInfo } from './stream/batchHistory.ts'
-import type { Output } from './stream/dstream.ts'
+import type { Output } from './stream/streamPlan.ts'
 import { viewRows } from './stream/view.ts'
 import { failedIn } from './userCode.ts'
 import { ViewSchedule } from './viewSchedule.ts'
@@ -19,7 +20,7 @@ import { ViewSchedule } from './viewSchedule.ts'
 type Foreach = Extract<Output, { kind: 'foreachRDD' }>
 type View = Extract<Output, { kind: 'view' }>
 
-/** Between calls of a function of foreachRDD that fails. */
+/** Pauses between retries of a function of foreachRDD. */
 const firstPauseMs = 100
 const longestPauseMs = 5000
 
@@ -28,9 +29,9 @@ export class JobOutputs {
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #views = new ViewSchedule()
-  /** Views that could not show all of their rows; logged once for each. */
+  /** Views that could not show all of their rows; logged once each. */
   readonly #incomplete = new Set<string>()
-  /** Functions of foreachRDD that failed and are called again, with why. */
+  /** Functions of foreachRDD that are being retried, with the reason. */
   readonly #failing = new Map<Foreach, string>()
 
   constructor(driver: Driver, logger: Logger, clock: Clock) {
@@ -39,15 +40,15 @@ export class JobOutputs {
     this.#clock = clock
   }
 
-  /** What fails and is tried again now. */
+  /** The error of a function that is being retried. */
   get failing(): string | undefined {
     return this.#failing.values().next().value
   }
 
   /**
-   * Returns the rows of the views that are due in the batch, by view. `changed` says, once all states have
-   * advanced to the batch, which batch has changed the state of each operator last. Fails with what fails
-   * first, `changed` included.
+   * Returns the rows of the views that are due in the batch, by view. `changed` resolves once all
+   * states have advanced to the batch, with the newest batch that changed each operator's state.
+   * Rejects with the first error, including that of `changed`.
    */
   async run(
     batch: BatchInfo,
@@ -55,7 +56,7 @@ export class JobOutputs {
     changed: Promise<ReadonlyMap<number, number>>,
   ): Promise<ReadonlyMap<string, ViewRows>> {
     const rows = new Map<string, ViewRows>()
-    // All at once, so that states and outputs of the same stream share one pass over its records.
+    // Concurrently, so that states and outputs of the same stream share one pass over its records.
     const outputs = this.#driver.graph.outputs.map(async (output) => {
       const rdd = this.#driver.graph.rdd<unknown>(output.stream, batch.batchId)
       if (!rdd) return
@@ -64,7 +65,7 @@ export class JobOutputs {
         if (viewed) rows.set(output.name, viewed)
         return
       }
-      // Whatever makes the batch too large shows by then, and it can still be split.
+      // Whatever makes a batch too large has happened by then; until then it can be split.
       await changed
       attempt.outputBegins()
       await this.#runForeach(output, rdd, batch)
@@ -74,7 +75,7 @@ export class JobOutputs {
     return rows
   }
 
-  /** Undefined for a view that is not due. */
+  /** Returns undefined for a view that is not due. */
   async #viewOf(
     { name, stream }: View,
     rdd: Rdd<unknown>,
@@ -100,14 +101,14 @@ export class JobOutputs {
       this.#incomplete.add(view)
       const what = isCut
         ? `the view shows its first ${maxViewRows} rows, in the order of their keys`
-        : 'the view leaves out values that are not finite numbers'
+        : 'the view omits values that are not finite numbers'
       const job = this.#driver.graph.name
       this.#logger.warn({ job, view, rows: rows.length, key: unshown }, what)
     }
     return rows
   }
 
-  /** A function that throws is called again for as long as its job says. */
+  /** Retries a function that throws, for the time that its job allows. */
   async #runForeach(output: Foreach, rdd: Rdd<unknown>, batch: BatchInfo): Promise<void> {
     const fields = { job: this.#driver.graph.name, batchId: batch.batchId }
     const over = 'foreachRDD succeeded again'
@@ -116,7 +117,7 @@ export class JobOutputs {
       await this.#retry(output, rdd, batch, (reason) => {
         this.#failing.set(output, reason)
         const { retryForMs } = output
-        fails.met({ ...fields, retryForMs, reason }, 'foreachRDD failed; retried')
+        fails.met({ ...fields, retryForMs, reason }, 'foreachRDD failed; retrying')
       })
       fails.over(fields)
     } finally {
@@ -128,7 +129,7 @@ export class JobOutputs {
     output: Foreach,
     rdd: Rdd<unknown>,
     batch: BatchInfo,
-    failed: (reason: string) => void,
+    onFailed: (reason: string) => void,
   ): Promise<void> {
     const deadlineMs = this.#clock.monotonicMs() + output.retryForMs
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
@@ -140,7 +141,7 @@ export class JobOutputs {
         const failure = failedIn(`job '${job}', batch ${batch.batchId}: foreachRDD`, error)
         const leftMs = deadlineMs - this.#clock.monotonicMs()
         if (leftMs <= 0 || this.#driver.isStopped) throw failure
-        failed(failure.message)
+        onFailed(failure.message)
         await sleep(this.#clock, Math.min(pauseMs, leftMs))
         if (this.#driver.isStopped) throw failure
       }

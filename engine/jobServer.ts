@@ -1,6 +1,6 @@
-// The address of a job: HTTP with JSON, on this machine's loopback unless told otherwise, because there
-// is no login yet. It answers with what the job says about itself and with values of its state, and passes
-// on what the job is to do. It keeps nothing, so it can be in another thread than the job.
+// The address of a job: HTTP with JSON, on the loopback interface by default, because it has no
+// authentication yet. Serves the job's status and values of its state, and passes on requests to
+// stop or save it. It must hold no state of the job, so that the job can run in another thread.
 
 import { isAbsolute } from 'node:path'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -17,31 +17,34 @@ import { httpStatus, JobAddressError, type ServedJob } from './servedJob.ts'
 
 export interface JobServerOptions {
   readonly logger: Logger
-  /** Port 0 takes a free one. */
+  /** Port 0 means any free port. */
   readonly listen: Address
-  /** Allows an address that other hosts reach: whoever reaches it reads the state and stops the job. */
+  /**
+   * Allows an address that other hosts can reach: anyone who reaches it can read the state and stop
+   * the job.
+   */
   readonly insecure?: boolean | undefined
-  /** The job that runs now; undefined while it is being exchanged. */
+  /** The running job; undefined while it is being replaced. */
   readonly job: () => ServedJob | undefined
-  /** What `/metrics`, `/healthy` and the like answer. */
+  /** For `/metrics`, `/healthy` and other operational routes. */
   readonly operations: OperationsOptions
 }
 
 export interface JobServer {
-  /** `http://127.0.0.1:41234` */
+  /** For example `http://127.0.0.1:41234`. */
   readonly url: string
   close(): Promise<void>
 }
 
-/** Keys that one request may ask for. */
+/** Maximum keys in one request. */
 const mostKeys = 100
 const defaultLimit = 100
 const mostLimit = 1000
-/** Requests that the job works on at the same time. */
+/** Maximum requests in flight to the job. */
 const mostInFlight = 32
 const longestStopMs = 24 * 60 * 60_000
 
-/** Starts listening. Fails with JOB_OPTION_INVALID or with a ListenError. */
+/** Starts listening. Rejects with JOB_OPTION_INVALID or with a ListenError. */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
   const { listen, insecure, logger, operations } = options
   if (!isLoopback(listen.host) && !insecure) throw notLoopback(listen.host)
@@ -53,8 +56,8 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
   const { url } = await listenOn(server, listen, '--listen')
   if (!isLoopback(listen.host)) {
     const message =
-      'the address of the job is open to other hosts, and nothing protects it yet: whoever reaches it reads the ' +
-      'state, stops the job and has savepoints written'
+      'the address of the job is reachable from other hosts and has no authentication: anyone who reaches it can read the ' +
+      'state, stop the job and write savepoints'
     logger.warn({ url }, message)
   }
   return { url, close: () => server.close() }
@@ -67,12 +70,12 @@ function statusOf(error: Error): number | undefined {
 
 type Call = ServedJob['call']
 
-/** Passes calls on to the job that runs, a bounded number at a time. */
+/** Passes calls on to the running job, with a limit on those in flight. */
 function bounded(job: JobServerOptions['job']): Call {
   let inFlight = 0
   return async (method, argument) => {
     if (inFlight >= mostInFlight) {
-      const message = `${inFlight} requests are being answered: try again in a moment`
+      const message = `${inFlight} requests are in flight; try again in a moment`
       throw new JobAddressError('TOO_MANY_REQUESTS', message)
     }
     inFlight++
@@ -87,7 +90,7 @@ function bounded(job: JobServerOptions['job']): Call {
 function theJob(job: JobServerOptions['job']): ServedJob {
   const running = job()
   if (running) return running
-  throw new JobAddressError('JOB_NOT_READY', 'the job is being started: try again in a moment')
+  throw new JobAddressError('JOB_NOT_READY', 'the job is starting; try again in a moment')
 }
 
 function serveReads(server: FastifyInstance, call: Call): void {
@@ -102,7 +105,7 @@ function serveReads(server: FastifyInstance, call: Call): void {
     const operator = request.params.uid
     const keys = keysOf(key)
     if (keys !== undefined && (limit !== undefined || after !== undefined)) {
-      throw invalid('give keys, or limit and after, and not both')
+      throw invalid('give either keys, or limit and after')
     }
     const page = { limit: limitOf(limit), after: textOf('after', after) }
     return call('state', { operator, ...(keys ? { keys, limit: keys.length } : page) })
@@ -125,11 +128,11 @@ function serveActions(server: FastifyInstance, job: JobServerOptions['job'], cal
   server.post('/job/savepoint', async (request) => {
     const { target } = bodyOf(request)
     if (typeof target !== 'string' || !isAbsolute(target)) {
-      throw invalid('target is the absolute path of the directory to write')
+      throw invalid('target must be the absolute path of the directory to write')
     }
     expectedJob(job, request)
     if (isSaving) {
-      const message = 'a savepoint is being written: wait for it'
+      const message = 'a savepoint is already being written; wait for it'
       throw new JobAddressError('SAVEPOINT_RUNNING', message)
     }
     isSaving = true
@@ -141,7 +144,9 @@ function serveActions(server: FastifyInstance, job: JobServerOptions['job'], cal
   })
 }
 
-/** A port may have come to another job since the caller learned of it: `id` says which one is meant. */
+/**
+ * The port may belong to another job since the caller learned of it; `id` names the intended one.
+ */
 function expectedJob(job: JobServerOptions['job'], request: FastifyRequest): ServedJob {
   const running = theJob(job)
   const { id } = bodyOf(request)
@@ -152,16 +157,16 @@ function expectedJob(job: JobServerOptions['job'], request: FastifyRequest): Ser
 function bodyOf({ body }: FastifyRequest): Readonly<Record<string, unknown>> {
   if (body === undefined || body === null) return {}
   if (typeof body === 'object' && !Array.isArray(body)) return body as Record<string, unknown>
-  throw invalid('the body is a JSON object')
+  throw invalid('the body must be a JSON object')
 }
 
 function keysOf(given: unknown): Key[] | undefined {
   if (given === undefined) return undefined
   const texts = (Array.isArray(given) ? given : [given]) as string[]
-  if (texts.length > mostKeys) throw invalid(`a request may ask for ${mostKeys} keys`)
+  if (texts.length > mostKeys) throw invalid(`a request may have at most ${mostKeys} keys`)
   return texts.map((text) => {
     const key = parseKey(text)
-    if (key === undefined) throw invalid(`'${text.slice(0, 200)}' is no key: ${keyForms}`)
+    if (key === undefined) throw invalid(`'${text.slice(0, 200)}' is not a valid key: ${keyForms}`)
     return key
   })
 }
@@ -170,19 +175,19 @@ function limitOf(given: unknown): number {
   if (given === undefined) return defaultLimit
   const limit = Number(given)
   if (Number.isInteger(limit) && limit >= 1 && limit <= mostLimit) return limit
-  throw invalid(`limit is a whole number from 1 to ${mostLimit}`)
+  throw invalid(`limit must be an integer from 1 to ${mostLimit}`)
 }
 
 function timeoutOf(given: unknown): number {
   if (Number.isInteger(given) && (given as number) >= 0 && (given as number) <= longestStopMs) {
     return given as number
   }
-  throw invalid(`timeoutMs is a whole number of milliseconds from 0 to ${longestStopMs}`)
+  throw invalid(`timeoutMs must be an integer from 0 to ${longestStopMs}`)
 }
 
 function textOf(name: string, given: unknown): string | undefined {
   if (given === undefined || typeof given === 'string') return given
-  throw invalid(`${name} is given once`)
+  throw invalid(`${name} must be given only once`)
 }
 
 function invalid(message: string): JobAddressError {
@@ -192,7 +197,7 @@ function invalid(message: string): JobAddressError {
 function notLoopback(host: string): EngineError {
   return new EngineError(
     'JOB_OPTION_INVALID',
-    `the address of a job has no login yet, and whoever reaches ${host} could read the state and stop the ` +
-      'job: use 127.0.0.1, or say --insecure if that is intended',
+    `the address of a job has no authentication, and anyone who reaches ${host} could read the state and stop the ` +
+      'job; use 127.0.0.1, or give --insecure if that is intended',
   )
 }

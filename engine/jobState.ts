@@ -1,5 +1,5 @@
-// Reads the states of a job that runs, as of the newest committed batch: values of given keys, and pages of
-// all of them, partition by partition in the order of the stores.
+// Reads the states of a running job as of the newest committed batch: values of given keys, or
+// pages of all entries, partition by partition in the order of the stores.
 
 import type { StatefulOperator } from './contract/statefulOperator.ts'
 import { EngineError } from './engineError.ts'
@@ -16,15 +16,15 @@ export interface JobStateOptions {
   query(query: StateQuery): Promise<StateAnswer>
 }
 
-/** Keys of one request. */
+/** Maximum keys in one request. */
 const mostKeys = 1000
-/** Entries of one page. */
+/** Maximum entries in one page. */
 const mostEntries = 10_000
 
-/** Of one request, each as of the newest batch. */
+/** Attempts of one request, each as of the newest batch. */
 const mostAttempts = 3
 
-/** Fails with an EngineError for an operator or a page that there is not. */
+/** Rejects with an EngineError for an operator or a page that does not exist. */
 export async function queryState(
   options: JobStateOptions,
   request: StateRequest,
@@ -36,7 +36,8 @@ export async function queryState(
       if (request.keys) return { batchId, entries: await valuesOf(options, request, batchId) }
       return await pageOf(options, request, batchId)
     } catch (error) {
-      // A state goes back by a few batches alone: fast ones overtake a request that asks many partitions.
+      // A state can be read only a few batches back: fast batches overtake a request over many
+      // partitions.
       if (attempt === mostAttempts || options.committed() === batchId) throw error
     }
   }
@@ -46,13 +47,13 @@ function requireRequest({ operators }: JobStateOptions, request: StateRequest): 
   const { operator, keys = [], limit } = request
   if (!operators.some(({ uid }) => uid === operator)) {
     const uids = operators.map(({ uid }) => uid).join(', ')
-    const known = uids === '' ? 'the job keeps no state' : `the job has ${uids}`
-    throw failed(`there is no state '${operator}': ${known}`)
+    const known = uids === '' ? 'the job has no state' : `the job has ${uids}`
+    throw failed(`state '${operator}' does not exist; ${known}`)
   }
   if (keys.length > mostKeys)
-    throw failed(`${keys.length} keys in one request: give up to ${mostKeys}`)
+    throw failed(`a request has ${keys.length} keys; give at most ${mostKeys}`)
   if (Number.isSafeInteger(limit) && limit >= 1 && limit <= mostEntries) return
-  throw failed(`a page has 1 to ${mostEntries} entries, not ${limit}`)
+  throw failed(`the limit of a page must be 1 to ${mostEntries}, not ${limit}`)
 }
 
 async function valuesOf(
@@ -65,7 +66,7 @@ async function valuesOf(
   const byPartition = Map.groupBy(keys, (key) => partitioner.partitionOf(key))
   for (const [partition, group] of byPartition) {
     let missing = group.map(encodeKey)
-    // An answer is bounded in bytes: what does not fit comes with the next one.
+    // A response is limited in bytes: the remaining keys are requested again.
     while (missing.length > 0) {
       const limit = missing.length
       const { entries, hasMore } = await query({
@@ -112,7 +113,7 @@ function placeOf(after: string | undefined, partitions: number): Place {
   const [, partition, key] = /^(\d{1,4})\/(.*)$/s.exec(after) ?? []
   if (partition === undefined || Number(partition) >= partitions || partNamed(key!)) {
     throw failed(
-      `'${after.slice(0, 100)}' is no place in the list: give the 'after' of the page before`,
+      `'${after.slice(0, 100)}' is not a position in the list; give the 'after' of the previous page`,
     )
   }
   return { partition: Number(partition), key: key === '' ? undefined : key }

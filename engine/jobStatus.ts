@@ -1,5 +1,5 @@
-// What a job tells about itself: its newest batches, its views, how far behind it is. Plain
-// bookkeeping; sending it anywhere is StatusPublisher's.
+// The status of a job: its newest batches, its views, its lag. Bookkeeping only; StatusPublisher
+// sends it.
 
 import {
   type BatchStatus,
@@ -24,51 +24,51 @@ export type ViewRows = readonly (readonly [key: string, value: number])[]
 export interface BatchResult {
   readonly batch: OffsetLogEntry
   readonly records: number
-  /** Of all batches, since the job first started. */
+  /** Records of all batches since the job first started. */
   readonly recordsTotal: number
   readonly startedMs: number
   readonly finishedMs: number
   readonly oldestTimestampMs: number | undefined
-  /** By view; a view that was not due in this batch has none. */
+  /** By view; a view that was not due in this batch is missing. */
   readonly rows: ReadonlyMap<string, ViewRows>
-  /** In the log beyond this batch, when it was planned. */
+  /** Records in the log after this batch, when it was planned. */
   readonly lagRecords: number
 }
 
-/** The batch that runs, and what executors do for it. */
+/** The running batch, with the tasks of the executors. */
 export interface RunningBatch {
   readonly batchId: number
   readonly sinceMs: number
-  /** The oldest first. */
+  /** Oldest first. */
   readonly tasks: readonly RunningAttempt[]
   /** See describeProgress. */
   readonly text: string
-  /** Of the stages that run now. */
+  /** Tasks of the stages that are running. */
   readonly tasksDone: number
   readonly tasksTotal: number
-  /** What of it fails and is tried again. */
+  /** The error of an output that is being retried. */
   readonly failing?: string | undefined
 }
 
-/** What a status says of the process that runs the job. */
+/** The process that runs the job, as shown in a status. */
 export interface JobProcess {
   readonly startedMs: number
   readonly host?: string | undefined
   /** Version of the job's code, a hash; a status shows its beginning. */
   readonly code?: string | undefined
-  /** Into how many the state of each operator is divided. */
+  /** Number of partitions of each operator's state. */
   readonly partitions: number
 }
 
 const shownCodeChars = 12
 
-/** What a status says of a graph. */
+/** The graph of the job, as shown in a status. */
 export type ReportedGraph = Pick<
   StreamGraph,
   'name' | 'topics' | 'batchIntervalMs' | 'outputs' | 'operators'
 >
 
-/** Keys are data and may be of any length; a status has room for so many characters of one. */
+/** Maximum characters of a key in a status. Keys are data, and may have any length. */
 const longestKey = 1000
 
 export class JobStatusRecord {
@@ -89,7 +89,7 @@ export class JobStatusRecord {
   #waiting: string | undefined
   #lateRows = 0
 
-  /** `instance` tells copies of the job in other directories apart. */
+  /** `instance` distinguishes copies of the job in other directories. */
   constructor(graph: ReportedGraph, instance: string, recordsTotal: number, process: JobProcess) {
     this.#graph = graph
     this.#instance = instance
@@ -103,17 +103,20 @@ export class JobStatusRecord {
     }
   }
 
-  /** `lagRecords`: in the log beyond the newest committed batch; a batch that hangs must show in it. */
+  /**
+   * `lagRecords`: records in the log after the newest committed batch. Updated while a batch hangs,
+   * too.
+   */
   lags(lagRecords: number): void {
     this.#lagRecords = lagRecords
   }
 
-  /** Where the job answers from now on; undefined: nowhere. */
+  /** Sets the address of the job; undefined for none. */
   announce(address: string | undefined): void {
     this.#address = address
   }
 
-  /** Takes note of records that a batch left out, once each. Their errors must be without data of the user. */
+  /** Adds records rejected by a batch, each once. Their errors must contain no data of the user. */
   rejected(rejected: Pick<RejectedRecords, 'total' | 'counts' | 'first'>): void {
     const { total, first } = this.#rejected
     const topics = new Map(this.#rejected.topics.map(({ topic, records }) => [topic, records]))
@@ -132,17 +135,17 @@ export class JobStatusRecord {
     }
   }
 
-  /** Why no batch can be planned now; undefined when one can. */
+  /** Sets the reason why no batch can be planned; undefined when one can. */
   waitsFor(reason: string | undefined): void {
     this.#waiting = reason?.slice(0, longestKey)
   }
 
-  /** Takes note of records that were removed from the topics before the job had read them. */
+  /** Adds records removed from the topics before the job had read them. */
   lost(records: number): void {
     this.#lostRecords += records
   }
 
-  /** Takes note of rows that came too late to count, in event time. */
+  /** Adds rows behind the watermark. */
   late(rows: number): void {
     this.#lateRows += rows
   }
@@ -222,7 +225,7 @@ export class JobStatusRecord {
     return {
       startedMs,
       ...(host === undefined ? {} : { host }),
-      // A job that has ended answers nowhere.
+      // A job that has ended has no address.
       ...(this.#address === undefined || this.#state !== 'running'
         ? {}
         : { address: this.#address }),
@@ -232,7 +235,7 @@ export class JobStatusRecord {
   }
 }
 
-/** The tasks that have run longest are shown. */
+/** Shows the tasks that have run longest. */
 function shownRunning(running: RunningBatch): Pick<JobStatus, 'running' | 'progress' | 'failing'> {
   const { batchId, sinceMs, tasks, text, tasksDone, tasksTotal, failing } = running
   return {

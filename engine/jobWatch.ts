@@ -1,6 +1,6 @@
-// What the main thread of a job's process knows of its job: the newest status, asked for once a second, and
-// for how long the driver has not answered. Metrics and health are made of it, so that neither waits for
-// a driver that the job's code holds.
+// Watches a job from the main thread of its process: polls its status once a second, and measures
+// how long the driver has not answered. Metrics and health are based on it. They must never wait
+// for a driver that the job's code blocks.
 
 import { type CodedReason, healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
 import type { Clock, Timer } from '../protocol/runtime/clock.ts'
@@ -10,7 +10,7 @@ import { type JobReasonCode, jobReasons } from './jobReasons.ts'
 import type { ServedJob } from './servedJob.ts'
 
 const intervalMs = 1_000
-/** A driver that computes for so long between two batches is nothing unusual. */
+/** A driver may compute for this long between two batches. */
 const heldAfterMs = 3_000
 const stuckAfterMs = 60_000
 const leastSlowMs = 30_000
@@ -26,7 +26,7 @@ export class JobWatch {
   #job: ServedJob | undefined
   #timer: Timer | undefined
   #status: JobStatus | undefined
-  /** Of the newest answer, or of the first question since; undefined while no job runs. */
+  /** Time of the newest answer, or of the first question since; undefined while no job runs. */
   #heardMonotonicMs: number | undefined
   #isStopping = false
   #failure: { readonly message: string; readonly sinceMs: number } | undefined
@@ -35,12 +35,12 @@ export class JobWatch {
     this.#clock = clock
   }
 
-  /** As the job last said; undefined before it has said anything. */
+  /** The newest status; undefined before the first one. */
   get status(): JobStatus | undefined {
     return this.#status
   }
 
-  /** The job runs from now on. */
+  /** Starts watching a job. */
   begin(job: ServedJob): void {
     this.#job = job
     this.#isStopping = false
@@ -53,7 +53,7 @@ export class JobWatch {
     this.#isStopping = true
   }
 
-  /** The job runs no more; `failure` says why, unless it was told to. */
+  /** Stops watching the job; `failure` is set unless it was stopped. */
   end(failure?: Error): void {
     this.#timer?.cancel()
     this.#job = undefined
@@ -72,7 +72,7 @@ export class JobWatch {
       this.#status = status
       this.#heardMonotonicMs = this.#clock.monotonicMs()
     } catch {
-      // A driver that does not answer shows in when it was heard last.
+      // The time since the driver last answered is measured elsewhere.
     }
     if (this.#job !== job) return
     this.#timer = this.#clock.setTimer(intervalMs, () => void this.#ask(job))
@@ -84,11 +84,11 @@ export class JobWatch {
       return [{ code: 'JOB_FAILED', message, sinceMs }]
     }
     if (this.#isStopping) {
-      return [{ code: 'STOPPING', message: 'the job is being stopped' }]
+      return [{ code: 'STOPPING', message: 'the job is stopping' }]
     }
-    if (this.#job === undefined) return [{ code: 'STARTING', message: 'the job is being started' }]
+    if (this.#job === undefined) return [{ code: 'STARTING', message: 'the job is starting' }]
     const held = this.#held()
-    // What a held driver said last is out of date.
+    // The last status of a blocked driver is stale.
     return held ? [held] : this.#ofStatus()
   }
 
@@ -96,7 +96,7 @@ export class JobWatch {
     const heldMs = this.#clock.monotonicMs() - (this.#heardMonotonicMs ?? 0)
     if (heldMs < heldAfterMs) return undefined
     const message =
-      `the driver has not answered for ${duration(heldMs)}: the job's code does not let go of its thread ` +
+      `the driver has not answered for ${duration(heldMs)}: the job's code is blocking its thread ` +
       '(an endless loop in foreachRDD?)'
     const sinceMs = this.#clock.nowMs() - heldMs
     return { code: heldMs < stuckAfterMs ? 'DRIVER_HELD' : 'DRIVER_STUCK', message, sinceMs }
@@ -124,12 +124,12 @@ export class JobWatch {
     const worst = Math.max(...retried.map(({ attempt }) => attempt))
     if (retried.length > 0) {
       const which = `${retried[0]!.operator}, partition ${retried[0]!.partition}`
-      const message = `${retried.length} tasks of batch ${batchId} run again after failures, up to attempt ${worst} (${which}); the log says why`
+      const message = `${retried.length} tasks of batch ${batchId} are being retried, up to attempt ${worst} (${which}); see the log for the errors`
       reasons.push({ code: 'TASKS_RETRIED', message, sinceMs })
     }
     const runsMs = timeMs - sinceMs
     if (runsMs > Math.max(leastSlowMs, slowIntervals * batchIntervalMs)) {
-      const message = `batch ${batchId} has been running for ${duration(runsMs)}, and one is due every ${duration(batchIntervalMs)}`
+      const message = `batch ${batchId} has been running for ${duration(runsMs)}; the batch interval is ${duration(batchIntervalMs)}`
       reasons.push({ code: 'BATCH_SLOW', message, sinceMs })
     }
     return reasons
@@ -142,7 +142,7 @@ function behind({ batches, batchIntervalMs, lagRecords }: JobStatus): Reason[] {
   const { id, schedulingDelayMs } = newest
   if (schedulingDelayMs <= Math.max(leastBehindMs, behindIntervals * batchIntervalMs)) return []
   const message =
-    `batch ${id} began ${duration(schedulingDelayMs)} later than planned, with ${lagRecords} records in the ` +
-    'topics beyond it: give the job more executors, or partitions, or a longer batch interval'
+    `batch ${id} started ${duration(schedulingDelayMs)} late, with ${lagRecords} records in the ` +
+    'topics after it; give the job more executors, more partitions, or a longer batch interval'
   return [{ code: 'BEHIND', message }]
 }

@@ -1,10 +1,10 @@
-// Keys of a state as text, in an address and on a command line: `?key=alice` is a string. Others say
-// their type: `number:5`, `boolean:true`, `json:null`; and so does a string that would look like one of
-// those: `string:number:5`.
+// The text form of a state's key, in URLs and on command lines. `?key=alice` is a string; other
+// types have a prefix: `number:5`, `boolean:true`, `json:null`. A string that looks like one of
+// them needs a prefix too: `string:number:5`.
 
 import type { Key } from './rdd/key.ts'
 
-/** The key of the text; undefined when the text says a type and then something else. */
+/** Parses a key; undefined when the value does not match its prefix. */
 export function parseKey(text: string): Key | undefined {
   const [, type, value = ''] = /^(string|number|boolean|json):(.*)$/s.exec(text) ?? []
   switch (type) {
@@ -22,7 +22,7 @@ export function parseKey(text: string): Key | undefined {
 }
 
 export const keyForms =
-  'a key is text, or says its type: number:5, boolean:true, json:null, string:number:5'
+  'a key is a string, or has a type prefix: number:5, boolean:true, json:null, string:number:5'
 
 function parseNumber(text: string): number | undefined {
   if (text.trim() === '') return undefined

@@ -1,7 +1,8 @@
-// A job's claim to its name. Two jobs of one name would write the same results twice, so a job looks
-// into the status topic when it starts and goes on looking: it is refused when another instance runs
-// already, and of two that started at the same moment the later-started ends. Statuses are the only
-// thing that jobs in different directories share, so a claim is only as good as the broker can be reached.
+// A job's claim to its name. Two jobs with one name would write the same results twice. So a job
+// reads the status topic at its start and afterwards: it is refused when another instance is
+// already running and, of two that start at the same moment, the one that started later ends.
+// Statuses are all that jobs in different directories share, so a claim depends on the broker being
+// reachable.
 
 import type { Cluster } from '../protocol/client/cluster.ts'
 import { type Clock, sleep } from '../protocol/runtime/clock.ts'
@@ -11,11 +12,11 @@ import type { JobStatus, Status } from '../protocol/telemetry/status.ts'
 import { followStatus, type StatusFollower } from '../protocol/telemetry/statusFollower.ts'
 import { EngineError } from './engineError.ts'
 
-/** Jobs report every second: one that has not for so long does not run any more. */
+/** Jobs report every second; one that has been silent for longer is not running any more. */
 export const aliveMs = 10_000
-/** A broker that cannot be reached does not hold a start up for longer. */
+/** Maximum delay of a start when the broker is unreachable. */
 const checkTimeoutMs = 3_000
-/** How long a fetch of the status topic waits for news. */
+/** Maximum wait of a fetch of the status topic. */
 const maxWaitMs = 1_000
 
 export interface NameClaimOptions {
@@ -23,19 +24,21 @@ export interface NameClaimOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly name: string
-  /** Of this job: `job/<name>/<instance>`. */
+  /** Id of this job: `job/<name>/<instance>`. */
   readonly id: string
   readonly startedMs: number
 }
 
 export class NameClaim {
-  /** Rejects with JOB_NAME_TAKEN when another job of the name has an earlier claim; never resolves. */
+  /**
+   * Rejects with JOB_NAME_TAKEN when another job of the name has an earlier claim; never resolves.
+   */
   readonly lost: Promise<never>
   readonly #options: NameClaimOptions
   readonly #follower: StatusFollower
   readonly #lose: (error: EngineError) => void
   readonly #caughtUp = new AbortController()
-  /** Whether the name was found free: from then on the earlier-started job keeps it. */
+  /** Whether the name was found free: from then on the job that started earlier keeps it. */
   #isHeld = false
   #isWarned = false
 
@@ -49,7 +52,7 @@ export class NameClaim {
     this.#follower = followStatus(
       cluster,
       clock,
-      // The publisher of the job's own status says whether the topic can be reached.
+      // The publisher of the job's own status logs whether the topic can be reached.
       silentLogger,
       {
         wants: (id) => id.startsWith(`job/${name}/`),
@@ -61,8 +64,8 @@ export class NameClaim {
   }
 
   /**
-   * Resolves when no other job of the name runs, or when that cannot be told within a few seconds:
-   * `lost` says later. Rejects with JOB_NAME_TAKEN.
+   * Resolves when no other job of the name runs, or when that is not known after a few seconds:
+   * `lost` reports it later. Rejects with JOB_NAME_TAKEN.
    */
   async check(): Promise<void> {
     const { clock } = this.#options
@@ -70,7 +73,7 @@ export class NameClaim {
     this.#isHeld = true
   }
 
-  /** Nothing is heard from now on. A fetch in flight ends with the cluster, which is closed next. */
+  /** Stops listening. A fetch in flight ends with the cluster, which is closed next. */
   stop(): void {
     void this.#follower.stop()
   }
@@ -87,10 +90,13 @@ export class NameClaim {
     return Math.abs(this.#options.clock.nowMs() - timeMs) < aliveMs
   }
 
-  /** Both jobs come to the same answer, whatever their clocks say: they compare the same figures. */
+  /**
+   * Both jobs reach the same decision whatever their clocks say, because they compare the same
+   * numbers.
+   */
   #isEarlier(other: JobStatus): boolean {
     const { id, startedMs } = this.#options
-    // A version that does not say when it started knows nothing of claims either.
+    // A version that does not report its start does not know of claims either.
     const { startedMs: otherMs = 0 } = other
     return otherMs < startedMs || (otherMs === startedMs && other.id < id)
   }
@@ -99,7 +105,7 @@ export class NameClaim {
     if (this.#isWarned) return
     this.#isWarned = true
     const fields = { job: this.#options.name, other: other.id, host: other.host }
-    this.#options.logger.warn(fields, 'another job of this name was started later; it has to end')
+    this.#options.logger.warn(fields, 'another job of this name was started later and must end')
   }
 
   #taken(other: JobStatus): EngineError {
@@ -111,19 +117,19 @@ export class NameClaim {
     ].join('')
     return new EngineError(
       'JOB_NAME_TAKEN',
-      `a job '${name}' runs already: instance ${instanceOf(other.id)}${place}, for ${since}; stop that one ` +
+      `job '${name}' is already running: instance ${instanceOf(other.id)}${place}, for ${since}; stop it ` +
         `(millrace job stop ${name}), or give this job another name. After a kill, wait ` +
-        `${aliveMs / 1000} s, or start the job in the directory that it had`,
+        `${aliveMs / 1000} s, or start the job in its previous directory`,
     )
   }
 }
 
-/** The instance of a status' id. */
+/** The instance in the id of a status. */
 export function instanceOf(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1)
 }
 
-/** The name of the job in a status' id. */
+/** The name of the job in the id of a status. */
 export function nameOf(id: string): string {
   return id.slice(id.indexOf('/') + 1, id.lastIndexOf('/'))
 }

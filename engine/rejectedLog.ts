@@ -1,10 +1,10 @@
-// Logs records that a job leaves out: the first ones with what failed, and later, of a topic that goes on
-// failing, now and then how many there were.
+// Logs the rejected records of a job: the first ones with their errors, and later, when they
+// continue, their number at growing intervals.
 
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { RejectedRecords } from './sources/rejectedRecords.ts'
 
-/** Records that are logged one by one, since the process started. */
+/** Records logged individually since the process started. */
 const loggedOneByOne = 20
 
 export class RejectedLog {
@@ -12,7 +12,7 @@ export class RejectedLog {
   readonly #job: string
   #total = 0
   #logged = 0
-  /** The total at which the next line is due. */
+  /** The total at which the next summary is due. */
   #nextLine = 0
 
   constructor(logger: Logger, job: string) {
@@ -25,14 +25,15 @@ export class RejectedLog {
       if (this.#logged === loggedOneByOne) break
       this.#logged++
       const place = { job: this.#job, batchId, topic, partition, offset }
-      const what = onError === 'skip' ? 'left out' : `left out, and goes to ${onError.deadLetter}`
-      this.#logger.warn({ ...place, error }, `a record is ${what}`)
+      const what =
+        onError === 'skip' ? 'skipped' : `sent to dead letter topic ${onError.deadLetter}`
+      this.#logger.warn({ ...place, error }, `rejected a record: ${what}`)
     }
     this.#total += rejected.total
     if (this.#total < this.#nextLine || this.#total <= this.#logged) return
     const counts = Object.fromEntries(rejected.counts)
     const fields = { job: this.#job, batchId, counts, total: this.#total }
-    this.#logger.warn(fields, 'records were left out; logged again when there are twice as many')
+    this.#logger.warn(fields, 'rejected records; logged again when the total has doubled')
     this.#nextLine = this.#total * 2
   }
 }

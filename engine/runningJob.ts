@@ -1,5 +1,5 @@
-// A job that runs, as its callers see it: the command line, the job's own address, embedding programs.
-// Everything in these types is plain, so that it can cross threads.
+// A running job, as seen by its callers: the command line, the job's address, and embedding
+// programs. All of these types are plain, so that they can be sent between threads.
 
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import type { JobFigures } from './jobFigures.ts'
@@ -7,30 +7,30 @@ import type { Key } from './rdd/key.ts'
 
 export interface RunningJob {
   readonly name: string
-  /** Resolves when the job was stopped; rejects when it failed. */
+  /** Resolves when the job has stopped; rejects when it has failed. */
   readonly finished: Promise<void>
   /**
-   * Graceful, unless said otherwise: the batch that runs is finished first, but no longer than
-   * `timeoutMs` (10 s unless given) is waited for it. A batch that is broken off runs again, from the
-   * same state, when the job is started again.
+   * Stops the job. Gracefully by default: the running batch is finished first, for up to
+   * `timeoutMs` (10 s by default). A cancelled batch is rerun from the same state when the job is
+   * started again.
    */
   stop(options?: StopOptions): Promise<void>
   status(): JobStatus
-  /** What the job's metrics are read from. */
+  /** The data behind the job's metrics. */
   figures(): JobFigures
-  /** Called after each committed batch. Returns what ends that. */
+  /** Called after each committed batch. Returns a function that removes the listener. */
   onBatch(listener: (status: JobStatus) => void): () => void
-  /** Where the job answers from now on; its status says so. Undefined: nowhere. */
+  /** Sets the address of the job, for its status; undefined for none. */
   announce(address: string | undefined): void
   describe(): JobDescription
   /**
-   * Values of an operator's state as of the newest committed batch. Fails with an EngineError for an
-   * operator or a key that cannot be. Undefined where the engine cannot do it.
+   * Returns values of an operator's state as of the newest committed batch. Rejects with an
+   * EngineError for an unknown operator or an invalid key. Undefined when not supported.
    */
   readonly queryState?: ((request: StateRequest) => Promise<StatePage>) | undefined
   /**
-   * Writes a savepoint into the directory `target`, between two batches. Undefined where the engine
-   * cannot do it.
+   * Writes a savepoint into the directory `target`, between two batches. Undefined when not
+   * supported.
    */
   readonly savepoint?: ((target: string) => Promise<SavepointReport>) | undefined
 }
@@ -42,7 +42,7 @@ export interface StopOptions {
 
 export interface JobDescription {
   readonly name: string
-  /** Tells copies of the job in directories of their own apart. */
+  /** Distinguishes copies of the job in other directories. */
   readonly instance: string
   readonly directory: string
   readonly topics: readonly string[]
@@ -50,9 +50,9 @@ export interface JobDescription {
   readonly partitions: number
   /** Version of the job's code: SHA-256, in hexadecimal. */
   readonly code: string
-  /** Streams that keep state. */
+  /** Streams with state. */
   readonly operators: readonly OperatorDescription[]
-  /** Paths of the files that are the job's code; undefined when they were not recorded. */
+  /** Paths of the files of the job's code; undefined when they were not recorded. */
   readonly files?: readonly string[] | undefined
 }
 
@@ -60,32 +60,32 @@ export interface OperatorDescription {
   readonly uid: string
   /** Whether the job gave the uid. */
   readonly isNamed: boolean
-  /** `updateStateByKey`, `sessions` */
+  /** For example `updateStateByKey`, `sessions`. */
   readonly kind: string
-  /** What the meaning of the state depends on besides the kind, as text. */
+  /** Parameters that the meaning of the state depends on, as text. */
   readonly shape: string
   /** Name of the codec of the values. */
   readonly codec: string
   readonly partitions: number
 }
 
-/** Without `keys`, entries are listed: partition by partition, in the order of the store. */
+/** Without `keys`, entries are listed, partition by partition in the order of the store. */
 export interface StateRequest {
   /** Uid of the operator. */
   readonly operator: string
   readonly keys?: readonly Key[] | undefined
-  /** `after` of the page before: continues the list there. */
+  /** `after` of the previous page: continues the list there. */
   readonly after?: string | undefined
-  /** Most entries of the page. */
+  /** Maximum entries of the page. */
   readonly limit: number
 }
 
 export interface StatePage {
-  /** The values are as they were after this batch. -1: no batch has been committed. */
+  /** The values are as of this batch. -1: no batch has been committed. */
   readonly batchId: number
-  /** For `keys`: one for each, in their order; `value` is undefined when there is none. */
+  /** For `keys`: one entry per key, in order; `value` is undefined when there is none. */
   readonly entries: readonly StateValue[]
-  /** Asks for the next page; undefined on the last one. */
+  /** Position of the next page; undefined on the last one. */
   readonly after?: string | undefined
 }
 
@@ -96,7 +96,7 @@ export interface StateValue {
 
 export interface SavepointReport {
   readonly target: string
-  /** The savepoint is of the state after this batch. */
+  /** The savepoint is as of this batch. */
   readonly batchId: number
   readonly bytes?: number | undefined
 }

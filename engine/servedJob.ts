@@ -1,5 +1,5 @@
-// What the address of a job can ask of the job, in this thread or in another: every answer is plain JSON,
-// so that it can cross threads whatever the job keeps in its state.
+// The requests that a job's address can make of the job, in this thread or another. Every answer is
+// plain JSON, so that it can be sent between threads whatever the job's state contains.
 
 import { CodedError } from '../protocol/runtime/codedError.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
@@ -33,7 +33,7 @@ export interface JobArguments {
 
 export type JobMethod = keyof JobAnswers
 
-/** The values of a state page as JSON. */
+/** A page of a state, with its values as JSON. */
 export interface ShownStatePage {
   readonly operator: string
   readonly batchId: number
@@ -47,20 +47,22 @@ export type ShownStateEntry =
 
 export interface ServedJob {
   readonly name: string
-  /** Of its status: `job/<name>/<instance>`. */
+  /** Id of its status: `job/<name>/<instance>`. */
   readonly id: string
-  /** Fails with an EngineError of the job, or with a JobAddressError when the job does not answer. */
+  /**
+   * Rejects with an EngineError of the job, or with a JobAddressError when the job does not answer.
+   */
   call<Method extends JobMethod>(
     method: Method,
     argument: JobArguments[Method],
   ): Promise<JobAnswers[Method]>
-  /** Stops the job in order; does not wait for the end. */
+  /** Stops the job gracefully, without waiting for its end. */
   stop(options: StopOptions): void
-  /** Ends the job at once: the batch that runs is run again at the next start. Does not wait. */
+  /** Ends the job at once, without waiting; the running batch is rerun at the next start. */
   kill(): void
 }
 
-/** What an address answers instead, as `error`; with the HTTP status that goes with it. */
+/** Error codes of an address (`error` in the response), with their HTTP status. */
 const refusals = {
   REQUEST_INVALID: 400,
   NOT_FOUND: 404,
@@ -83,14 +85,14 @@ export class JobAddressError extends CodedError<Refusal> {
   }
 }
 
-/** The error of an answer from another thread, where only the code is left of its class. */
+/** Restores the error of an answer from another thread, which has only its code. */
 export function refusalOf(code: string | undefined, message: string): JobAddressError | undefined {
   return code !== undefined && Object.hasOwn(refusals, code)
     ? new JobAddressError(code as Refusal, message)
     : undefined
 }
 
-/** Answers for a job of this thread. */
+/** Answers for a job in this thread. */
 export async function answer<Method extends JobMethod>(
   job: RunningJob,
   method: Method,
@@ -109,7 +111,7 @@ export async function answer<Method extends JobMethod>(
 async function statePage(job: RunningJob, request: StateRequest): Promise<ShownStatePage> {
   const { operator, keys } = request
   requireOperator(job, operator)
-  if (!job.queryState) throw notSupported(job, 'tell its state while it runs')
+  if (!job.queryState) throw notSupported(job, 'report its state while it runs')
   const page = await job.queryState(request)
   const shown = new ShownValues()
   const entries = page.entries.map(({ key, value }): ShownStateEntry => {
@@ -124,7 +126,7 @@ function requireOperator(job: RunningJob, uid: string): void {
   const { operators } = job.describe()
   if (operators.some((operator) => operator.uid === uid)) return
   const known = operators.map((operator) => operator.uid).join(', ')
-  const which = known === '' ? 'it has none' : `there are: ${known}`
+  const which = known === '' ? 'it has none' : `it has: ${known}`
   throw new JobAddressError(
     'NOT_FOUND',
     `job ${job.name} has no stateful operator with uid '${uid}'; ${which}`,
@@ -140,10 +142,10 @@ function notSupported({ name }: RunningJob, what: string): JobAddressError {
   return new JobAddressError('NOT_SUPPORTED', `job ${name} cannot ${what}`)
 }
 
-/** A job of this thread, as its address sees it. */
+/** A job in this thread, as seen by its address. */
 export function servedHere(job: RunningJob): ServedJob {
   const stop = (options: StopOptions) => {
-    // Who waits for `finished` hears of a failure.
+    // A failure is reported to the caller that awaits `finished`.
     job.stop(options).catch(() => {})
   }
   return {
@@ -155,7 +157,7 @@ export function servedHere(job: RunningJob): ServedJob {
   }
 }
 
-/** The HTTP status for an error of a job. */
+/** Returns the HTTP status for an error of a job. */
 export function httpStatus(error: unknown): number {
   if (error instanceof JobAddressError) return error.status
   if (!(error instanceof EngineError)) return 500

@@ -1,24 +1,25 @@
-// Values of a state as JSON. Values that JSON has no form for are objects with one key that begins with
-// `$`: {"$bigint": "5"}, {"$date": "2026-01-01T00:00:00.000Z"}, {"$map": [[key, value]]}, {"$set": [value]},
-// {"$number": "NaN"}, {"$bytes": "base64"}, {"$typedArray": "Float64Array", "values": [1.5]}. Bounded: what is
-// beyond the bound, and a value within itself, is {"$cut": why}.
+// Shows values of a state as JSON. Values without a JSON form become objects with one key that
+// starts with `$`: {"$bigint": "5"}, {"$date": "2026-01-01T00:00:00.000Z"}, {"$map": [[key,
+// value]]}, {"$set": [value]}, {"$number": "NaN"}, {"$bytes": "base64"}, {"$typedArray":
+// "Float64Array", "values": [1.5]}. The size is limited: what exceeds it, and a value that contains
+// itself, is {"$cut": reason}.
 
-/** Of all values that one ShownValues shows. */
+/** Limits for all values shown by one ShownValues. */
 const mostNodes = 200_000
 const mostChars = 8 * 1024 * 1024
 const mostDepth = 100
 
 type ArrayOfNumbers = Exclude<NodeJS.TypedArray, Uint8Array> | Uint8Array
 
-/** Shows values until a bound is reached over all of them. */
+/** Shows values until their total reaches a limit. */
 export class ShownValues {
   #nodes = 0
   #chars = 0
-  /** Objects that the value being shown lies within. */
+  /** Objects that contain the value being shown. */
   readonly #within = new Set<object>()
 
   of(value: unknown): unknown {
-    if (++this.#nodes > mostNodes || this.#chars > mostChars) return cut('the answer is too long')
+    if (++this.#nodes > mostNodes || this.#chars > mostChars) return cut('the response is too long')
     switch (typeof value) {
       case 'string':
         return this.#text(value)
@@ -73,7 +74,7 @@ export class ShownValues {
     const record: Record<string, unknown> = {}
     for (const [key, each] of Object.entries(value)) {
       if (this.#nodes > mostNodes) break
-      // A plain assignment to this key would change the prototype.
+      // Assigning this key directly could change the prototype.
       Object.defineProperty(record, this.#text(key), {
         ...{ value: this.of(each), enumerable: true, configurable: true, writable: true },
       })
@@ -93,7 +94,7 @@ export class ShownValues {
 
   #bytes(bytes: Uint8Array): unknown {
     const most = Math.max(0, Math.floor(((mostChars - this.#chars) * 3) / 4))
-    if (bytes.length > most) return cut('the answer is too long')
+    if (bytes.length > most) return cut('the response is too long')
     return { $bytes: this.#text(Buffer.from(bytes).toString('base64')) }
   }
 

@@ -1,6 +1,6 @@
-// Sends a job's status to the status topic: after each batch, and at least once a second. A job must
-// not depend on it: what cannot be sent is dropped, and there is one status on the way. Why it cannot be
-// sent is logged once, and not again every second.
+// Publishes a job's status to the status topic: after each batch, and at least once a second.
+// Contract: a job must not depend on it. A status that cannot be sent is dropped, and at most one
+// is in flight. A failure is logged when it begins and when it ends, not every second.
 
 import type { Cluster } from '../protocol/client/cluster.ts'
 import { Producer } from '../protocol/client/producer.ts'
@@ -42,7 +42,7 @@ export class StatusPublisher {
     this.#status = status
   }
 
-  /** Sends the status as it is now, unless one is on the way. */
+  /** Sends the current status, unless one is in flight. */
   publish(): void {
     if (this.#isClosed) return
     this.#timer?.cancel()
@@ -52,7 +52,7 @@ export class StatusPublisher {
     })
   }
 
-  /** Sends the status once more, and waits for it. */
+  /** Sends the final status, and waits for it. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
@@ -69,7 +69,7 @@ export class StatusPublisher {
       this.#fails.over()
     } catch (error) {
       const reason = (error as Error).message
-      this.#fails.met({ reason }, 'failed to publish the status of the job; retried every second')
+      this.#fails.met({ reason }, 'failed to publish the status of the job; retrying every second')
     }
   }
 }

@@ -1,4 +1,4 @@
-// A job that does not run, as its directory tells it: how far it has come, and what keeps state.
+// A stopped job, as found in its directory: its positions and its operators.
 
 import type { Disk } from '../protocol/runtime/disk.ts'
 import { count } from '../protocol/telemetry/figures.ts'
@@ -12,13 +12,13 @@ export interface StoredJob {
   readonly name: string
   readonly partitions: number
   readonly instance: string
-  /** The newest committed batch; undefined when there is none. */
+  /** The newest committed batch; undefined for none. */
   readonly committed?: OffsetLogEntry | undefined
-  /** A batch that was planned and not committed: it runs first at the next start. */
+  /** A batch that was planned and not committed; it runs first at the next start. */
   readonly planned?: OffsetLogEntry | undefined
 }
 
-/** Fails with an EngineError when it is no job's directory, or when a process has it. */
+/** Rejects with an EngineError when it is not a job's directory, or is held by a process. */
 export async function storedJob(disk: Disk, directory: string): Promise<StoredJob> {
   const { lock, owner, instance } = await taken(disk, directory)
   try {
@@ -39,12 +39,12 @@ export function describeStored(job: StoredJob): string[] {
   const { directory, name, instance, committed, planned } = job
   const operators = (planned ?? committed)?.operators ?? []
   return [
-    `job ${name}, instance ${instance}: does not run`,
+    `job ${name}, instance ${instance}: not running`,
     `  directory ${directory}`,
     committed
       ? `  newest    batch ${committed.batchId}, committed`
       : '  newest    no batch has been committed',
-    ...(planned ? [`  planned   batch ${planned.batchId} runs first at the next start`] : []),
+    ...(planned ? [`  planned   batch ${planned.batchId}, rerun at the next start`] : []),
     ...(committed?.ranges ?? []).map(({ topic, partition, until }) => {
       return `  position  ${topic}-${partition} at ${count(until)}`
     }),
@@ -57,7 +57,7 @@ async function taken(disk: Disk, directory: string): Promise<JobDirectory> {
     return await takeStopped(disk, directory)
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'JOB_ALREADY_RUNNING') throw error
-    const message = `the job in ${directory} runs in a process that does not answer: see its log`
+    const message = `the job in ${directory} runs in a process that does not answer; see its log`
     throw new EngineError('JOB_UNREACHABLE', message, error)
   }
 }

@@ -1,4 +1,4 @@
-// Runs a job module: imports it, opens its directory, and starts what it needs.
+// Starts a job: imports its module, opens its directory, and starts its parts.
 
 import { type LoadedJob, loadJob } from './jobModule.ts'
 import { closeJob, type OpenedJob, openJob } from './jobOpening.ts'
@@ -11,9 +11,9 @@ export type { RunningJob, StopOptions } from './runningJob.ts'
 export type { SubmitOptions } from './submitOptions.ts'
 
 /**
- * Starts the job and resolves once its executors are up; topics that are missing are waited for.
- * Fails with an EngineError for what is wrong with the module or the directory, and for code that cannot go
- * on with the state that is there.
+ * Starts the job and resolves once its executors are up; it then waits for missing topics. Rejects
+ * with an EngineError for an invalid module or directory, and for code that cannot continue the
+ * existing state.
  */
 export async function submitJob(options: SubmitOptions): Promise<RunningJob> {
   requireOptions(options)

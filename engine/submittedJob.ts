@@ -1,5 +1,5 @@
-// A job from its start to its end: puts driver, executors, batches and status together, and takes them apart
-// again in the right order, however the job ends.
+// The lifetime of a job: creates driver, executors, batches and status, and closes them in the
+// right order, however the job ends. Invariant: the directory is released last, and always.
 
 import { join } from 'node:path'
 import { Cluster } from '../protocol/client/cluster.ts'
@@ -46,7 +46,7 @@ import {
 
 const clientId = 'millrace-engine'
 const defaultStopTimeoutMs = 10_000
-/** For a batch that was broken off to come to its end. */
+/** Grace period for a cancelled batch to end. */
 const letGoTimeoutMs = 3000
 
 export class SubmittedJob implements RunningJob {
@@ -63,7 +63,7 @@ export class SubmittedJob implements RunningJob {
   readonly #publisher: StatusPublisher
   readonly #listeners = new Set<(status: JobStatus) => void>()
   readonly #finished = Promise.withResolvers<void>()
-  /** Rejects when the batch that runs is to end now; never resolves. */
+  /** Rejects to end the running batch at once; never resolves. */
   readonly #brokenOff = Promise.withResolvers<never>()
   #isClosed = false
 
@@ -76,7 +76,7 @@ export class SubmittedJob implements RunningJob {
     this.#options = options
     this.#loaded = loaded
     this.#opened = opened
-    // A topic that was deleted while the job runs must not come back because the job asks for it.
+    // A topic that is deleted while the job runs must not be recreated by the job's requests.
     const clientOptions = { bootstrap, clientId, allowAutoTopicCreation: false }
     this.#cluster = new Cluster(runtime, clientOptions)
     this.#driver = this.#createDriver()
@@ -117,14 +117,14 @@ export class SubmittedJob implements RunningJob {
   }
 
   async start(): Promise<void> {
-    // Who never asks must not be ended by an unhandled rejection; the status says it, too.
+    // Callers may never await these; the status reports the failure, too.
     this.#finished.promise.catch(() => {})
     this.#brokenOff.promise.catch(() => {})
     await Promise.all([this.#driver.start(), this.#claim.check(), this.#batches.start()])
     void this.#run()
   }
 
-  /** Lets go of everything, for a job that did not start. */
+  /** Releases everything, for a job that failed to start. */
   async abandon(): Promise<void> {
     this.#isClosed = true
     await this.#release()
@@ -217,14 +217,14 @@ export class SubmittedJob implements RunningJob {
     await this.#finished.promise
   }
 
-  /** Ends the batch that runs, even when it waits for something of the job's own. */
+  /** Cancels the running batch, even if it waits for the job's own code. */
   async #breakOff(): Promise<void> {
     this.#batches.loop.abandon()
     await this.#driver.stop()
-    this.#brokenOff.reject(new EngineError('EXECUTOR_FAILED', 'the job is being stopped'))
+    this.#brokenOff.reject(new EngineError('EXECUTOR_FAILED', 'the job is stopping'))
   }
 
-  /** Resolves when the job has ended, or after the time. */
+  /** Resolves when the job has ended, or after the timeout. */
   async #endOfBatch(timeoutMs: number): Promise<void> {
     const { logger, runtime } = this.#options
     const ended = new AbortController()
@@ -233,7 +233,7 @@ export class SubmittedJob implements RunningJob {
     await sleep(runtime.clock, timeoutMs, ended.signal)
     if (ended.signal.aborted || this.#isClosed) return
     const fields = { job: this.name, timeoutMs, running: this.#batches.running() }
-    logger.warn(fields, 'the batch is broken off: it takes too long')
+    logger.warn(fields, 'the batch was cancelled: it did not end within the stop timeout')
   }
 
   async #run(): Promise<void> {
@@ -250,15 +250,15 @@ export class SubmittedJob implements RunningJob {
     }
   }
 
-  /** What a stop that does not wait breaks off is no failure. */
+  /** A batch cancelled by a stop is not a failure. */
   async #fail(error: Error, batches: Promise<void>): Promise<void> {
     const isStopped = this.#driver.isStopped
     if (!isStopped) this.#options.logger.error({ job: this.name, error }, 'the job has failed')
     this.#record.ended(isStopped ? 'stopped' : 'failed', isStopped ? undefined : error)
     this.#batches.loop.stop()
     await this.#driver.stop()
-    // The logs are closed after the batch that was running has let go of them. One that waits in
-    // foreachRDD for what never comes does not touch them any more: the loop is abandoned.
+    // The logs are closed after the running batch has ended. A batch that waits forever in
+    // foreachRDD does not touch them any more, because the loop was abandoned.
     this.#batches.loop.abandon()
     await this.#settled(batches)
     await this.#close()
@@ -266,7 +266,7 @@ export class SubmittedJob implements RunningJob {
     else this.#finished.reject(error)
   }
 
-  /** Resolves when the work has settled, or after a while. */
+  /** Resolves when the work has settled, or after the grace period. */
   async #settled(work: Promise<unknown>): Promise<void> {
     const settled = new AbortController()
     const end = () => settled.abort()
@@ -288,7 +288,8 @@ export class SubmittedJob implements RunningJob {
       await this.#batches.close()
       await this.#cluster.close()
     } finally {
-      // Whatever else fails, the directory is free for the next start, in this process, too.
+      // Even after another failure, the directory must be free for the next start, in this process
+      // too.
       await closeJob(this.#opened)
     }
   }

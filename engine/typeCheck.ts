@@ -1,5 +1,5 @@
-// Has the TypeScript compiler look at a job module before it runs, when one is installed where the
-// module is or here, with Node's types. Running needs no compiler, so without one nothing is said.
+// Type-checks a job module before it runs, if the TypeScript compiler and Node's types are
+// installed in its project or here. Without a compiler, nothing is checked: running needs none.
 
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -21,14 +21,14 @@ const flags = [
   '--allowImportingTsExtensions',
   '--pretty false',
 ]
-/** Of the compiler's complaints, in the message. */
+/** Maximum errors shown in a message. */
 const shownErrors = 5
 const mostPrintedChars = 1_000_000
 const ownSources = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Throws JOB_TYPE_ERROR with the first errors of the module and of what it imports. What is no file is left
- * to the import, which says so.
+ * Throws JOB_TYPE_ERROR with the first errors of the module and of its imports. A missing file is
+ * left to the import, which reports it.
  */
 export async function requireTypes(module: URL | string): Promise<void> {
   const file = pathOf(module)
@@ -44,10 +44,10 @@ export async function requireTypes(module: URL | string): Promise<void> {
   const more = errors.length > shownErrors ? `\n  and ${errors.length - shownErrors} more` : ''
   const isWithoutMillrace = errors.some((error) => /TS2307: .*'millrace\//.test(error))
   const remedy = isWithoutMillrace ? `\n${file} ${howToInstall()}` : ''
-  throw new EngineError('JOB_TYPE_ERROR', `the job's types do not fit: ${shown}${more}${remedy}`)
+  throw new EngineError('JOB_TYPE_ERROR', `the job has type errors: ${shown}${more}${remedy}`)
 }
 
-/** The folder of a package, as the module sees it or as we do. */
+/** The folder of a package, as resolved from the module, or else from here. */
 function findPackage(name: string, file: string): string | undefined {
   for (const from of [pathToFileURL(file).href, import.meta.url]) {
     try {
@@ -59,10 +59,10 @@ function findPackage(name: string, file: string): string | undefined {
   return undefined
 }
 
-/** Lines of one error, beyond the first, in the message. */
+/** Maximum lines of detail shown per error. */
 const shownDetails = 4
 
-/** Each error of the compiler, with the indented lines that explain it. */
+/** Returns the errors of the compiler, each with its indented details. */
 function errorsIn(printed: string): string[] {
   const errors: string[][] = []
   for (const line of printed.split('\n')) {
@@ -72,7 +72,7 @@ function errorsIn(printed: string): string[] {
   return errors.map((lines) => lines.slice(0, 1 + shownDetails).join('\n  '))
 }
 
-/** Whether a line is an error that the job's author can do something about: not one in our code. */
+/** Whether the author of the job can fix the error: false for errors in this program. */
 function isTheirs(line: string, file: string): boolean {
   const [, path] = /^(.+)\(\d+,\d+\): error TS\d+/.exec(line) ?? []
   if (path === undefined) return /^error TS\d+/.test(line)
@@ -81,7 +81,7 @@ function isTheirs(line: string, file: string): boolean {
   return place === resolve(file) || !isOurs
 }
 
-/** What the compiler prints. */
+/** Returns the output of the compiler. */
 function compile(compiler: string, types: readonly string[], file: string): Promise<string> {
   return new Promise((done, reject) => {
     const words = [compiler, ...flags.flatMap((flag) => flag.split(' ')), ...types, file]

@@ -1,18 +1,22 @@
-// Failures of a job's own functions, in words that lead its author to the place: which record or key
-// was in hand, and which line of the job threw. The original error stays as the cause, with its stack.
+// Errors of a job's own functions, with what leads the author to the cause: the record or key being
+// processed, and the line of the job that threw. The original error is kept as the cause, with its
+// stack.
 
 import { fileURLToPath } from 'node:url'
 import { MalformedError } from '../protocol/bytes/malformed.ts'
 import { EngineError } from './engineError.ts'
 
-/** Of a record's value or a key, in a message. */
+/** Maximum bytes of a value or key in a message. */
 const shownBytes = 200
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** Frames of these are the engine's. Jobs that come with Millrace are users' code like any other. */
+/**
+ * Stack frames in these folders belong to the engine. Jobs that come with Millrace count as users'
+ * code.
+ */
 const ownFolders = [`${root}engine/`, `${root}protocol/`]
 const shippedJobs = `${root}engine/jobs/`
 
-/** A record of a topic, as the scanner has it in hand. */
+/** The record that a scanner is pushing. */
 export interface RecordInHand {
   readonly topic: string
   readonly partition: number
@@ -28,26 +32,26 @@ export function failedAtRecord(error: unknown, record: RecordInHand): EngineErro
   return new EngineError(code, place + shown, error, place)
 }
 
-/** `operator` as its author knows it: its kind, and the uid of its state. */
+/** `operator`: its kind and the uid of its state. */
 export function failedAtKey(error: unknown, operator: string, key: unknown): EngineError {
   const place = `${what(error)} in ${operator}`
   const message = `${place}, at key ${excerpt(String(key))}`
   return new EngineError('USER_CODE_FAILED', message, error, place)
 }
 
-/** `where` says which function of the job was called. */
+/** `where` names the function of the job. */
 export function failedIn(where: string, error: unknown): EngineError {
   return new EngineError('USER_CODE_FAILED', `${where} failed with ${what(error)}`, error)
 }
 
-/** Adds the line of the job that threw; every other error is returned as it is. */
+/** Adds the line of the job that threw; returns all other errors unchanged. */
 export function withUserFrame(error: unknown): unknown {
   if (error instanceof EngineError || !(error instanceof Error)) return error
   if (userFrame(error) === undefined) return error
   return new EngineError('USER_CODE_FAILED', what(error), error)
 }
 
-/** Text in quotes on one line: short, and without what a terminal would take for a command. */
+/** Quotes a text on one line, shortened, and without control characters for a terminal. */
 export function excerpt(text: string, length = text.length): string {
   const isCut = text.length > shownBytes || length > text.length
   const quoted = JSON.stringify(text.slice(0, shownBytes)).replace(unprintable, escaped)
@@ -59,7 +63,7 @@ function excerptOfBytes(bytes: Uint8Array): string {
   return excerpt(shown, bytes.length > shownBytes ? bytes.length : shown.length)
 }
 
-/** C1 controls, line separators and changes of direction: JSON leaves them as they are. */
+/** C1 controls, line separators and direction changes, which JSON does not escape. */
 const unprintable = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 function escaped(character: string): string {
@@ -81,7 +85,7 @@ function printed(thrown: unknown): string {
   }
 }
 
-/** `file:line:column` of the innermost frame that is not ours. */
+/** Returns `file:line:column` of the innermost frame outside of this program. */
 export function userFrame({ stack }: Error): string | undefined {
   for (const line of stack?.split('\n') ?? []) {
     const [, place, position] =
@@ -94,7 +98,7 @@ export function userFrame({ stack }: Error): string | undefined {
   return undefined
 }
 
-/** A frame names its module by a URL or by a path. */
+/** A frame names its module by URL or by path. */
 function pathOf(place: string): string {
   if (!place.startsWith('file:')) return place
   try {

@@ -1,13 +1,15 @@
-// Which views of a job are collected in a batch. A view of whole states (updateStateByKey, open windows)
-// costs by all of their keys, so it is collected only when one of the states has changed, and a large one
-// only now and then: a batch costs what it touches, however much is kept. All other views are collected
-// in every batch that they are due in.
+// Decides which views are collected in a batch. A view of whole states (updateStateByKey, open
+// windows) costs in proportion to all of their keys, so it is collected only after a state has
+// changed and, if it is large, only from time to time. All other views are collected in every batch
+// in which they are due.
 
-import type { DStream } from './stream/dstream.ts'
+import type { Stream } from './stream/streamPlan.ts'
 
-/** From so many elements on a view is large. */
+/** Number of elements from which a view counts as large. */
 const largeView = 10_000
-/** A large view is left alone for this many times the time that it took last: a tenth of the time goes to it. */
+/**
+ * A large view pauses for this many times its last duration, so that it takes a tenth of the time.
+ */
 const restFactor = 9
 
 interface Shown {
@@ -16,10 +18,10 @@ interface Shown {
   readonly restUntilMs: number
 }
 
-/** What decides beside the view itself. */
+/** The inputs of a decision, beside the view. */
 export interface ViewTurn {
   readonly batchId: number
-  /** The newest batch that has changed each operator's state. */
+  /** The newest batch that changed each operator's state. */
   readonly changed: ReadonlyMap<number, number>
   /** Any monotonic time. */
   readonly nowMs: number
@@ -27,21 +29,21 @@ export interface ViewTurn {
 
 export class ViewSchedule {
   readonly #shown = new Map<string, Shown>()
-  /** Ids of the operators whose states a stream is made of; undefined for one that is made of other things, too. */
-  readonly #operators = new Map<DStream<unknown>, readonly number[] | undefined>()
+  /** Ids of the operators whose states determine a stream; undefined if anything else does, too. */
+  readonly #operators = new Map<Stream<unknown>, readonly number[] | undefined>()
 
-  /** Whether states alone decide what the view shows: it has to wait for them to advance. */
-  isOfStates(stream: DStream<unknown>): boolean {
+  /** Whether the view depends only on states: then it must wait until they have advanced. */
+  isOfStates(stream: Stream<unknown>): boolean {
     return this.#operatorsOf(stream) !== undefined
   }
 
-  isDue(view: string, stream: DStream<unknown>, { batchId, changed, nowMs }: ViewTurn): boolean {
+  isDue(view: string, stream: Stream<unknown>, { batchId, changed, nowMs }: ViewTurn): boolean {
     const shown = this.#shown.get(view)
     const operators = this.#operatorsOf(stream)
     if (shown === undefined || operators === undefined) return true
-    // Rows of an attempt that was given up were never shown, and are not those of the batch any more.
+    // Rows of a cancelled attempt were never shown, and the batch has other rows now.
     if (shown.batchId >= batchId) return true
-    // An operator that does not advance in every batch has nothing to say about this one.
+    // An operator that does not advance in this batch has not changed.
     const hasChanged = operators.some((id) => (changed.get(id) ?? shown.batchId) > shown.batchId)
     return hasChanged && nowMs >= shown.restUntilMs
   }
@@ -51,14 +53,16 @@ export class ViewSchedule {
     this.#shown.set(view, { batchId, restUntilMs: nowMs + restMs })
   }
 
-  #operatorsOf(stream: DStream<unknown>): readonly number[] | undefined {
+  #operatorsOf(stream: Stream<unknown>): readonly number[] | undefined {
     if (!this.#operators.has(stream)) this.#operators.set(stream, statesBehind(stream))
     return this.#operators.get(stream)
   }
 }
 
-/** Undefined when something else than states decides what the stream holds: the batch, or its time. */
-function statesBehind(stream: DStream<unknown>): readonly number[] | undefined {
+/**
+ * Returns undefined when the stream depends on anything other than states: the batch, or its time.
+ */
+function statesBehind(stream: Stream<unknown>): readonly number[] | undefined {
   const operators = new Set<number>()
   const above = new Set([stream])
   for (const { plan } of above) {

@@ -1,13 +1,16 @@
-// A checkpoint that cannot be believed or written, with what to do about it.
+// Errors of checkpoint files. Each message says what the user can do.
 
 import { CodedError } from '../../protocol/runtime/codedError.ts'
 
 export type CheckpointErrorCode =
-  /** Entries that had been acknowledged can no longer be read. */
+  /** Acknowledged entries can no longer be read. */
   | 'CHECKPOINT_DAMAGED'
-  /** Entries have a format that this version does not know. */
+  /** Entries have a format that this version does not support. */
   | 'CHECKPOINT_NEWER'
-  /** The disk refused; what the last write left behind is known only after opening again. */
+  /**
+   * A disk operation failed; the outcome of the last write is known only after the file is opened
+   * again.
+   */
   | 'CHECKPOINT_FAILED'
 
 export class CheckpointError extends CodedError<CheckpointErrorCode> {}

@@ -1,6 +1,6 @@
-// A change of several files and folders of a job's directory that happens as a whole, whenever power fails:
-// it is noted first, with all that it writes, then made, and made to its end when the directory is next
-// taken. For logs and state that must change together, while no job runs.
+// An atomic change of several files and folders of a job's directory: it is first written to a note
+// with all its contents, then carried out, and completed at the next start after a crash. For logs
+// and state that must change together, while no job runs.
 
 import { dirname, join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -10,8 +10,9 @@ export interface DirectoryChange {
   /** New contents, by path within the directory. */
   readonly files?: Readonly<Record<string, Uint8Array>>
   /**
-   * In this order, within the directory. A rename whose `to` exists, or whose `from` does not, was made
-   * already. Nothing that exists before the change may be a `to` that is not the `from` of an earlier one.
+   * Renames within the directory, in this order. A rename whose `to` exists, or whose `from` does
+   * not, counts as done. A path that exists before the change may be a `to` only if an earlier
+   * rename moves it away.
    */
   readonly renames?: readonly Rename[]
 }
@@ -21,7 +22,7 @@ export interface Rename {
   readonly to: string
 }
 
-/** Where a rename may put what is not needed any more: it is removed when the change is whole. */
+/** Target for renames of what is no longer needed: removed when the change is complete. */
 export const discarded = 'discarded'
 const note = 'change.json'
 const formatVersion = 1
@@ -33,7 +34,10 @@ interface Note {
   readonly renames: readonly Rename[]
 }
 
-/** Resolves when the change is durable. The directory must be locked, and `finishChange` done. */
+/**
+ * Resolves when the change is durable. The directory must be locked, and `finishChange` called
+ * before.
+ */
 export async function changeDirectory(
   disk: Disk,
   directory: string,
@@ -47,19 +51,20 @@ export async function changeDirectory(
   await finishChange(disk, directory)
 }
 
-/** Makes a change that was broken off to its end, and removes what changes have discarded. */
+/** Completes an interrupted change, and removes what changes have discarded. */
 export async function finishChange(disk: Disk, directory: string): Promise<void> {
   const path = join(directory, note)
   const content = await disk.readFile(path)
   if (content !== undefined) {
-    // The process that noted it may have been killed before that was durable: a power failure now must not
-    // leave a part of the change without the note.
+    // The process that wrote the note may have been killed before the note was durable: after a
+    // power failure now, part of the change could exist without it.
     await disk.syncDirectory(directory)
     await make(disk, directory, parse(path, content))
     await disk.remove(path)
     await disk.syncDirectory(directory)
   }
-  // Not before the note is durably gone: made again, the change would discard what it has put in place.
+  // Only after the removal of the note is durable: repeated, the change would discard what it has
+  // put in place.
   if ((await disk.stat(join(directory, discarded))) === undefined) return
   await disk.remove(join(directory, discarded))
   await disk.syncDirectory(directory)
@@ -81,7 +86,9 @@ async function make(disk: Disk, directory: string, { files, renames }: Note): Pr
   }
 }
 
-/** Durable, which `makeDirectory` of a folder that exists already is not known to be. */
+/**
+ * Makes the folder durable; `makeDirectory` does not guarantee that for one that already exists.
+ */
 async function makeFolder(disk: Disk, directory: string, path: string): Promise<void> {
   if (path === '.') return
   await makeFolder(disk, directory, dirname(path))
@@ -94,11 +101,11 @@ function parse(path: string, content: Buffer): Note {
     const noted = JSON.parse(content.toString()) as Note
     if (noted.formatVersion === formatVersion) return noted
   } catch (cause) {
-    throw new CheckpointError('CHECKPOINT_DAMAGED', `${path} is damaged: ${advice}`, cause)
+    throw new CheckpointError('CHECKPOINT_DAMAGED', `${path} is damaged; ${advice}`, cause)
   }
-  throw new CheckpointError('CHECKPOINT_NEWER', `${path} was written by a newer version: ${advice}`)
+  throw new CheckpointError('CHECKPOINT_NEWER', `${path} was written by a newer version; ${advice}`)
 }
 
 const advice =
-  "it notes a change of the job's directory that is not finished; start the job with the version of " +
-  'Millrace that wrote it, or put back a copy of the whole directory'
+  "it describes an unfinished change of the job's directory: start the job with the version of " +
+  'Millrace that wrote it, or restore a copy of the whole directory'

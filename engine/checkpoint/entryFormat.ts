@@ -1,5 +1,5 @@
-// How entries lie in a checkpoint file: length and CRC-32C of the content (int32 each, big-endian),
-// then the content. Reads them back and finds where the sound ones end. No I/O here.
+// The format of entries in a checkpoint file: length and CRC-32C of the content (int32 each,
+// big-endian), then the content. Finds the end of the valid entries. No I/O.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 
@@ -8,11 +8,11 @@ export const entryHeaderBytes = 8
 
 export interface ReadEntries {
   readonly entries: readonly Buffer[]
-  /** Where the sound entries end; what follows is a torn write, or nothing. */
+  /** End of the valid entries, in bytes; a torn write or nothing follows. */
   readonly soundBytes: number
   /**
-   * A sound entry was found behind one that is not. A torn write cannot leave that, because an entry
-   * is written only when those before it are durable: the file was damaged otherwise.
+   * A valid entry follows an invalid one. A torn write cannot cause that, because an entry is
+   * written only once those before it are durable: the file is damaged.
    */
   readonly isDamaged: boolean
 }
@@ -25,7 +25,7 @@ export function encodeEntry(content: Uint8Array): Buffer {
   return entry
 }
 
-/** The entries of a whole file, as views of it. */
+/** Returns the entries of a whole file, as views of it. */
 export function readEntries(file: Buffer): ReadEntries {
   const entries: Buffer[] = []
   let at = 0
@@ -41,7 +41,8 @@ function entryAt(file: Buffer, at: number): Buffer | undefined {
   if (at + entryHeaderBytes > file.length) return undefined
   const length = file.readUInt32BE(at)
   const start = at + entryHeaderBytes
-  // No entry is empty: a file that grew before its content arrived is full of zeros.
+  // Entries are never empty: a file that was extended before its content arrived is filled with
+  // zeros.
   if (length === 0 || length > file.length - start) return undefined
   const isSound = crc32c(file, start, start + length) === file.readUInt32BE(at + 4)
   return isSound ? file.subarray(start, start + length) : undefined

@@ -1,10 +1,11 @@
-// An append-only file of JSON objects, the ground under the offset log and the commit log. An append is
-// durable when its promise resolves; a crash leaves at most one entry torn, which is cut off when the
-// file is opened again. All entries are in memory, and `keepFrom` drops the old ones.
+// An append-only file of JSON objects, on which the offset log and the commit log are built. An
+// append is durable when its promise resolves. A crash leaves at most one torn entry, which is
+// truncated when the file is opened. All entries are held in memory; `keepFrom` drops old ones.
 //
-// Each entry says the version of its format (0 where it says none). Within a version fields may be added
-// that a reader can do without: it ignores what it does not know. A field without which a batch would be
-// continued wrongly raises the version, and a newer version than the reader's is refused.
+// Each entry has a format version (0 when absent). Fields that a reader can do without may be added
+// within a version: unknown fields are ignored. A field without which a batch would be continued
+// incorrectly requires a new version. It must never accept an entry of a newer version than its
+// own.
 
 import { dirname } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -12,7 +13,9 @@ import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 import { CheckpointError } from './checkpointError.ts'
 import { encodeEntry, entryHeaderBytes, readEntries } from './entryFormat.ts'
 
-/** The file is rewritten when this much of it, and more than half, belongs to dropped entries. */
+/**
+ * The file is rewritten when this many bytes, and more than half of it, belong to dropped entries.
+ */
 const rewriteBytes = 64 * 1024
 
 interface Versioned {
@@ -30,7 +33,7 @@ export class EntryLog<Value extends object> {
   readonly #formatVersion: number
   #file: DiskFile
   #stored: Stored<Value>[]
-  /** Where the next entry goes. */
+  /** Position of the next entry. */
   #sizeBytes: number
   #droppedBytes = 0
   #isBusy = false
@@ -46,10 +49,10 @@ export class EntryLog<Value extends object> {
   }
 
   /**
-   * Opens or creates the file. `decode` gets what JSON.parse gave and throws for anything else than a
-   * value; then, and when an entry in the middle is broken, this throws a CheckpointError: that of
-   * `decode`, or CHECKPOINT_DAMAGED. An entry for which `replaces` says so takes the place of the one
-   * before it (see replaceLast).
+   * Opens or creates the file. `decode` receives the result of JSON.parse and throws for anything
+   * other than a value; the error is CHECKPOINT_DAMAGED then, unless it is already a
+   * CheckpointError. Throws CHECKPOINT_DAMAGED also for an invalid entry in the middle. An entry
+   * for which `replaces` returns true supersedes the one before it (see replaceLast).
    */
   static async open<Value extends object>(
     disk: Disk,
@@ -61,13 +64,13 @@ export class EntryLog<Value extends object> {
     await makeDurableDirectory(disk, dirname(path))
     const content = (await disk.readFile(path)) ?? Buffer.alloc(0)
     const { entries, soundBytes, isDamaged } = readEntries(content)
-    if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is broken`)
+    if (isDamaged) throw damaged(path, `the entry at byte ${soundBytes} is invalid`)
     const stored = entries.map((entry) => decodeEntry(path, formatVersion, entry, decode))
     const file = await disk.open(path, 'write')
     try {
       if (soundBytes < content.length) await file.truncate(soundBytes)
-      // A process that was killed between write and sync left entries that are read now and acted on: a power
-      // failure must not take them back after that.
+      // A process killed between write and sync leaves entries that are read, and acted on, now; a
+      // power failure must not remove them afterwards.
       if (content.length > 0) await file.sync()
       await disk.syncDirectory(dirname(path))
     } catch (error) {
@@ -79,22 +82,22 @@ export class EntryLog<Value extends object> {
     return log
   }
 
-  /** The content of a log that has just these entries. */
+  /** Encodes a log with exactly these entries. */
   static encode(formatVersion: number, values: readonly object[]): Buffer {
     return Buffer.concat(values.map((value) => encodeValue(formatVersion, value)))
   }
 
-  /** How many entries there are. */
+  /** Number of entries. */
   get count(): number {
     return this.#stored.length
   }
 
-  /** Of the file. */
+  /** Size of the file. */
   get sizeBytes(): number {
     return this.#sizeBytes
   }
 
-  /** The entry at `index`, counted from the oldest; negative from the newest. */
+  /** Returns the entry at `index`, counted from the oldest; negative from the newest. */
   at(index: number): Value | undefined {
     return this.#stored.at(index)?.value
   }
@@ -103,7 +106,7 @@ export class EntryLog<Value extends object> {
     for (const { value } of this.#stored) yield value
   }
 
-  /** Resolves when the entry survives a power failure. One append at a time. */
+  /** Resolves when the entry is durable. One append at a time. */
   append(value: Value): Promise<void> {
     return this.#exclusively(async () => {
       this.#stored.push(await this.#write(value))
@@ -111,8 +114,8 @@ export class EntryLog<Value extends object> {
   }
 
   /**
-   * Resolves when the value has durably taken the place of the newest one: it is appended, and wins when
-   * the log is opened. One append at a time.
+   * Resolves when the value has durably replaced the newest one: it is appended, and supersedes the
+   * older one when the log is opened. One append at a time.
    */
   replaceLast(value: Value): Promise<void> {
     return this.#exclusively(async () => {
@@ -121,7 +124,7 @@ export class EntryLog<Value extends object> {
     })
   }
 
-  /** Drops the entries before `index`. The file follows when that is worth its while. */
+  /** Drops the entries before `index`. The file is rewritten once enough of it is unused. */
   async keepFrom(index: number): Promise<void> {
     this.#droppedBytes += bytesOf(this.#stored.splice(0, index))
     const isWorthwhile = this.#droppedBytes >= rewriteBytes
@@ -165,12 +168,12 @@ export class EntryLog<Value extends object> {
   }
 
   /**
-   * After a failed write, and above all a failed sync, nobody knows what the file holds: nothing is
-   * appended any more until it has been opened, and so read, again.
+   * After a failed write, and above all a failed sync, the content of the file is unknown: nothing
+   * more is appended until it has been opened, and so read, again.
    */
   async #exclusively(change: () => Promise<void>): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
-    assert(!this.#isBusy, 'a checkpoint has one writer, which waits for each write')
+    assert(!this.#isBusy, 'a checkpoint file must have one writer, which awaits each write')
     this.#isBusy = true
     try {
       await change()
@@ -206,19 +209,19 @@ function decodeEntry<Value>(
     return { value, sizeBytes: entryHeaderBytes + entry.length }
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause
-    throw damaged(path, `an entry is none: ${(cause as Error).message}`, cause)
+    throw damaged(path, `an entry is invalid: ${(cause as Error).message}`, cause)
   }
 }
 
-/** Whether a value is an object that has `isEntry` values only, by whatever names. For decoders. */
+/** Whether a value is an object whose values all satisfy `isEntry`. For decoders. */
 export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean): boolean {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   return isObject && Object.values(value).every(isEntry)
 }
 
-/** A directory is there after a power failure only when its parent was synced; and so on up. */
+/** A directory is durable only after its parent was synced, and so on up. */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  // What cannot even be looked at is left to `makeDirectory`, which says why it cannot be made.
+  // Errors are left to `makeDirectory`, which reports why the directory cannot be created.
   if ((await disk.stat(directory).catch(() => undefined)) !== undefined) return
   const parent = dirname(directory)
   if (parent !== directory) await makeDurableDirectory(disk, parent)
@@ -230,14 +233,14 @@ function tooNew(path: string, version: number, newestVersion: number): Checkpoin
   return new CheckpointError(
     'CHECKPOINT_NEWER',
     `${path} was written by a newer version of Millrace (format ${version}; this version reads up to ` +
-      `${newestVersion}): start the job with the version that wrote it, or a newer one`,
+      `${newestVersion}); start the job with the version that wrote it, or a newer one`,
   )
 }
 
 function damaged(path: string, what: string, cause?: unknown): CheckpointError {
   return new CheckpointError(
     'CHECKPOINT_DAMAGED',
-    `${path} is damaged: ${what}; put back a copy of the job's whole directory, or remove the directory to start over`,
+    `${path} is damaged: ${what}; restore a copy of the job's whole directory, or remove the directory to start over`,
     cause,
   )
 }

@@ -1,7 +1,7 @@
-// What each batch is: the offsets that it reads, its watermarks, and the code and the operators it was
-// planned with; written before the batch runs. A batch that is run again is the very same, whatever has
-// arrived meanwhile: that is what makes its result the same. So an id is appended once. Only the newest
-// batch, and only while it is not committed, can be planned anew (see supersede).
+// The offset log: what each batch is. Its offsets, its watermarks, and the code and operators it
+// was planned with, written before the batch runs. Contract: a batch is rerun from its entry and so
+// gives the same result, whatever has arrived since. An id is appended once; only the newest batch,
+// while it is not committed, may be planned again (see supersede).
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -12,7 +12,7 @@ import { EntryLog, isRecordOf } from './entryLog.ts'
 
 export interface OffsetLogEntry {
   readonly batchId: number
-  /** The batch's nominal time, in milliseconds since the epoch. */
+  /** Nominal time of the batch, in milliseconds since the epoch. */
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
   /** See BatchInfo. */
@@ -21,9 +21,14 @@ export interface OffsetLogEntry {
   readonly code?: string | undefined
   /** Operators whose state the batch changes. */
   readonly operators?: readonly OperatorContract[] | undefined
-  /** What was in dead letter topics when the batch was planned: a rerun finds there what it sent before. */
+  /**
+   * Ends of the dead letter topics when the batch was planned: a rerun finds after them what it has
+   * already sent.
+   */
   readonly deadLetterEnds?: readonly DeadLetterEnd[] | undefined
-  /** Only in entries of format 0: offsets of this batch and all before it. Commits say more now. */
+  /**
+   * Only in entries of format 0: offsets of this batch and all before it. Superseded by commits.
+   */
   readonly recordsTotal?: number
 }
 
@@ -35,9 +40,9 @@ export interface DeadLetterEnd {
 }
 
 /**
- * Of the entries that are written (see EntryLog). 0: ranges of topics by name, read uncommitted. 1:
- * ranges have the topic's id and the isolation with which they are read. 2: watermarks, the version of the
- * code and the operators; a later entry of the same batch takes the place of an earlier one.
+ * Format of the entries written (see EntryLog). 0: ranges of topics by name, read uncommitted. 1:
+ * ranges with the topic's id and isolation level. 2: watermarks, the version of the code and the
+ * operators; a later entry of the same batch supersedes an earlier one.
  */
 const formatVersion = 2
 
@@ -48,7 +53,7 @@ export class OffsetLog {
     this.#log = log
   }
 
-  /** Opens the log in file `path`, empty when there is none. */
+  /** Opens the log in file `path`, creating it if it does not exist. */
   static async open(disk: Disk, path: string): Promise<OffsetLog> {
     const log = await EntryLog.open(disk, path, formatVersion, decodeEntry, isSameBatch)
     let index = 0
@@ -58,19 +63,19 @@ export class OffsetLog {
       await log.close()
       throw new CheckpointError(
         'CHECKPOINT_DAMAGED',
-        `${path} is damaged: batch ${batchId} is where batch ${first + index - 1} should be; ` +
-          "put back a copy of the job's whole directory, or remove the directory to start over",
+        `${path} is damaged: expected batch ${first + index - 1} but found batch ${batchId}; ` +
+          "restore a copy of the job's whole directory, or remove the directory to start over",
       )
     }
     return new OffsetLog(log)
   }
 
-  /** The content of a log that has just these batches. */
+  /** Encodes a log with exactly these batches. */
   static encode(entries: readonly OffsetLogEntry[]): Buffer {
     return EntryLog.encode(formatVersion, entries)
   }
 
-  /** The newest batch; undefined when there is none. */
+  /** The newest batch; undefined for an empty log. */
   latest(): OffsetLogEntry | undefined {
     return this.#log.at(-1)
   }
@@ -81,12 +86,12 @@ export class OffsetLog {
     return this.#log.at(batchId - oldest.batchId)
   }
 
-  /** The batches `from` to `until - 1` that there are, oldest first. */
+  /** Returns the batches from `from` to `until - 1` that are kept, oldest first. */
   range(from: number, until: number): OffsetLogEntry[] {
     return [...this.#log.values()].filter(({ batchId }) => batchId >= from && batchId < until)
   }
 
-  /** Resolves when the entry is durable. Batch ids follow one another without gaps. */
+  /** Resolves when the entry is durable. Batch ids are consecutive. */
   async append(entry: OffsetLogEntry): Promise<void> {
     const latest = this.latest()
     assert(
@@ -97,19 +102,19 @@ export class OffsetLog {
   }
 
   /**
-   * Plans the newest batch anew: resolves when the entry has durably taken the place of the one with its
-   * id. For a batch that must not be committed, and whose results nobody has seen: the caller's to assert.
+   * Plans the newest batch again: resolves when `entry` has durably replaced the one with its id.
+   * The caller guarantees that the batch is not committed and that none of its results are visible.
    */
   async supersede(entry: OffsetLogEntry): Promise<void> {
     const latest = this.latest()
     assert(
       entry.batchId === latest?.batchId,
-      `batch ${entry.batchId} takes the place of batch ${latest?.batchId} in the offset log`,
+      `batch ${entry.batchId} must not supersede batch ${latest?.batchId} in the offset log`,
     )
     await this.#log.replaceLast(entry)
   }
 
-  /** Forgets the batches before `batchId`; the newest always stays, for its id and its offsets. */
+  /** Drops the batches before `batchId`. The newest always stays, for its id and its offsets. */
   async prune(batchId: number): Promise<void> {
     const oldest = this.#log.at(0)
     if (oldest === undefined) return
@@ -117,7 +122,7 @@ export class OffsetLog {
     await this.#log.keepFrom(Math.max(0, Math.min(batchId - oldest.batchId, most)))
   }
 
-  /** Of the file. */
+  /** Size of the file. */
   get sizeBytes(): number {
     return this.#log.sizeBytes
   }
@@ -131,7 +136,7 @@ function isSameBatch(older: OffsetLogEntry, newer: OffsetLogEntry): boolean {
   return older.batchId === newer.batchId
 }
 
-/** Throws a TypeError for anything else than an entry. */
+/** Throws a TypeError for anything other than an entry. */
 export function decodeEntry(parsed: unknown): OffsetLogEntry {
   const entry = parsed as Partial<OffsetLogEntry> | null
   const isEntry =
@@ -139,15 +144,15 @@ export function decodeEntry(parsed: unknown): OffsetLogEntry {
     typeof entry?.timeMs === 'number' &&
     Array.isArray(entry.ranges) &&
     entry.ranges.every(isRange)
-  if (!isEntry) throw new TypeError('not a batch with its offset ranges')
+  if (!isEntry) throw new TypeError('not a batch with offset ranges')
   const { watermarks, code, operators, deadLetterEnds } = entry
   if (watermarks !== undefined && !isRecordOf(watermarks, Number.isFinite)) {
-    throw new TypeError('watermarks that are no times')
+    throw new TypeError('invalid watermarks')
   }
   if (code !== undefined && typeof code !== 'string')
-    throw new TypeError('a version that is no text')
-  if (!isListOf(operators, isOperator)) throw new TypeError('operators that are none')
-  if (!isListOf(deadLetterEnds, isEnd)) throw new TypeError('ends of topics that are none')
+    throw new TypeError('the code version is not a string')
+  if (!isListOf(operators, isOperator)) throw new TypeError('invalid operators')
+  if (!isListOf(deadLetterEnds, isEnd)) throw new TypeError('invalid dead letter ends')
   return entry as OffsetLogEntry
 }
 

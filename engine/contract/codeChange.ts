@@ -1,18 +1,18 @@
-// Whether a job whose code has changed may go on with its state, and with which. Pure: compares the
-// operators of the newest batch with those of the code of now.
+// Decides whether a job whose code has changed may continue with its state, and which operator gets
+// which state. Pure: compares the operators of the newest batch with those of the current code.
 //
-// State is found by uid, whatever else has changed around the operator, and only by an operator of the
-// same kind, shape and codec: everything else would take it for something that it is not. An operator
-// without a uid of its own is named by its place, which another operator takes when the code changes. So it
-// goes on only where no other operator can be meant.
+// State is found by uid, whatever else has changed around the operator, and only by an operator of
+// the same kind, shape and codec: any other would misinterpret it. An operator without a uid of its
+// own is named by its position in the graph, which another operator may take when the code changes.
+// It continues only when no other operator can be meant.
 
 import { EngineError } from '../engineError.ts'
 import type { OperatorContract } from './statefulOperator.ts'
 
-/** The code of a batch, as the offset log has it. */
+/** The code of a batch, as recorded in the offset log. */
 export interface CodeOfBatch {
   readonly code?: string | undefined
-  /** Undefined in entries from before operators were kept. */
+  /** Undefined in entries of versions that did not record operators. */
   readonly operators?: readonly OperatorContract[] | undefined
 }
 
@@ -22,12 +22,12 @@ export interface CodeOfNow {
 }
 
 export interface CodeComparison {
-  /** Of the newest batch that was planned; undefined when there is none. */
+  /** The newest planned batch; undefined for none. */
   readonly before: CodeOfBatch | undefined
   readonly now: CodeOfNow
-  /** Uids for which there is state in the job's directory. */
+  /** Uids with state in the job's directory. */
   readonly stateUids: readonly string[]
-  /** Uids of before whose state the user gives up. */
+  /** Uids whose state the user discards. */
   readonly discard?: readonly string[] | undefined
 }
 
@@ -40,13 +40,21 @@ export interface ContinuedCode {
   readonly kind: 'continue'
   /** Uids of operators that start empty. */
   readonly added: readonly string[]
-  /** Uids whose state is used by no operator any more. It stays where it is. */
+  /** Uids whose state no operator uses any more. The state is kept. */
   readonly removed: readonly string[]
-  /** States that go on under another uid: of operators without a uid whose place has changed. */
+  /**
+   * States that continue under another uid: of operators without a uid whose position has changed.
+   */
   readonly moved: readonly MovedState[]
-  /** Uids of now for which there is state of earlier operators: it is set aside before states move. */
+  /**
+   * Uids of current operators for which earlier operators left state: it is set aside before states
+   * move.
+   */
   readonly stale: readonly string[]
-  /** Set for a job from before operators were kept, whose operators are taken to be those of now. */
+  /**
+   * Set for a job from before operators were recorded; the current operators are assumed to be its
+   * own.
+   */
   readonly isTakenOver?: boolean
 }
 
@@ -56,8 +64,9 @@ export interface MovedState {
 }
 
 /**
- * `discard` counts only where the state cannot be continued otherwise: said again at the next start, or
- * left in a script, it takes nothing more.
+ * Compares the recorded code with the current one. `discard` takes effect only if the state cannot
+ * be continued otherwise: repeated at the next start, or left in a script, it discards nothing
+ * more.
  */
 export function compareCode(comparison: CodeComparison): CodeChange {
   const { before, discard = [] } = comparison
@@ -84,7 +93,7 @@ function compare(
   return continued(operators, now.operators, pairs, stateUids)
 }
 
-/** What to do about a job that cannot go on. */
+/** The error for a job that cannot continue. */
 export function jobChanged(job: string, problems: readonly string[]): EngineError {
   return new EngineError(
     'JOB_CHANGED',
@@ -93,7 +102,7 @@ export function jobChanged(job: string, problems: readonly string[]): EngineErro
   )
 }
 
-/** A continued change as fields of a log line; only those that say something. */
+/** Returns a continued change as fields of a log line, without empty ones. */
 export function describeChange(change: ContinuedCode): Readonly<Record<string, readonly string[]>> {
   const { added, removed, moved, stale } = change
   const movedUids = moved.map(({ from, to }) => `${from} -> ${to}`)
@@ -113,7 +122,7 @@ function keepsAlike(one: OperatorContract, other: OperatorContract): boolean {
   return one.kind === other.kind && one.shape === other.shape && one.codec === other.codec
 }
 
-/** The pairs of operators, one of before and one of now, that are the same operator. */
+/** The previous and the current version of one operator. */
 interface Pair {
   readonly was: OperatorContract
   readonly is: OperatorContract
@@ -143,12 +152,13 @@ function continued(
 
 interface Pairing {
   readonly pairs: readonly Pair[]
-  /** Why operators cannot be told apart. */
+  /** Why operators cannot be matched. */
   readonly problems: readonly string[]
 }
 
 function pairUp(before: readonly OperatorContract[], now: readonly OperatorContract[]): Pairing {
-  // By a uid that the code of now says; the code of before may have gone without, and had the same.
+  // By the uid given in the current code; the previous code may have had the same uid without
+  // giving it.
   const pairs = now
     .filter(({ isNamed }) => isNamed)
     .flatMap((is): Pair[] => {
@@ -161,9 +171,9 @@ function pairUp(before: readonly OperatorContract[], now: readonly OperatorContr
   for (const kind of new Set([...gone, ...come].map((operator) => operator.kind))) {
     const lost = gone.filter((operator) => operator.kind === kind)
     const found = come.filter((operator) => operator.kind === kind)
-    // All named: the user has said that the one is not the other.
+    // All are named: the user has declared them to be different operators.
     if (![...lost, ...found].some(({ isNamed }) => !isNamed)) continue
-    // None of before that one of now could be, or none of now that could be one of before.
+    // No previous operator could match a current one, or the other way round.
     if (lost.length === 0 || found.length === 0) continue
     const [was, is] = [lost[0]!, found[0]!]
     const isOnly = lost.length === 1 && found.length === 1
@@ -183,9 +193,9 @@ function mismatch({ was, is }: Pair): string {
     .filter((field) => was[field] !== is[field])
     .map((field) => `${field} ${quoted(was[field])}, and has ${quoted(is[field])} now`)
   return (
-    `operator '${is.uid}' had the ${differences.join('; the ')}: it would take its state for something that ` +
-    'it is not. Go back to what it was; or give it another uid, with which it starts empty' +
-    (was.isNamed ? '' : `, and give the state up with --discard-state ${was.uid}`)
+    `operator '${is.uid}' had the ${differences.join('; the ')}: it would misinterpret its state. ` +
+    'Restore the previous definition; or give the operator another uid, with which it starts empty' +
+    (was.isNamed ? '' : `, and discard the state with --discard-state ${was.uid}`)
   )
 }
 
@@ -196,16 +206,18 @@ function ambiguity(
 ): string {
   const uids = lost.map(({ uid }) => uid)
   return (
-    `which operator has the state ${listed(uids.map((uid) => `'${uid}'`))} is not known: the code has ` +
-    `${candidates(kind, found)}. Write ${listed(uids.map((uid) => `uid: '${uid}'`))} at the operator that ` +
-    `the state is of, which keeps it; or give the state up with --discard-state ${uids.join(',')}`
+    `cannot tell which operator owns the state ${listed(uids.map((uid) => `'${uid}'`))}: the code has ` +
+    `${candidates(kind, found)}. Write ${listed(uids.map((uid) => `uid: '${uid}'`))} on the operator that ` +
+    `owns the state; or discard the state with --discard-state ${uids.join(',')}`
   )
 }
 
-/** The one operator of the releases before, whose state can be converted. */
+/** The only operator of earlier releases whose state can be converted. */
 const convertible = 'updateStateByKey'
 
-/** `2 operators updateStateByKey without a uid`, `updateStateByKey 'ages' and one without a uid`. */
+/**
+ * `2 operators updateStateByKey without a uid`, `updateStateByKey 'ages' and one without a uid`.
+ */
 function candidates(kind: string, found: readonly OperatorContract[]): string {
   const names = found.filter(({ isNamed }) => isNamed).map(({ uid }) => `'${uid}'`)
   const count = found.length - names.length
@@ -216,7 +228,10 @@ function candidates(kind: string, found: readonly OperatorContract[]): string {
     : `${count} operators ${kind} without a uid`
 }
 
-/** From before operators were kept: which there were is known by their states alone. */
+/**
+ * For jobs from before operators were recorded: the operators are inferred from the states that
+ * exist.
+ */
 function takeOver(
   { operators }: CodeOfNow,
   stateUids: readonly string[],
@@ -226,7 +241,7 @@ function takeOver(
   const kept = stateUids.filter((uid) => !discard.includes(uid))
   const added = uids.filter((uid) => !kept.includes(uid))
   const unknown = kept.filter((uid) => !uids.includes(uid))
-  // Without any state, none can be taken for another.
+  // Without any state, none can be mistaken for another.
   const stateless = kept.length === 0 ? [] : added.filter((uid) => !discard.includes(uid))
   const differences = [
     ...stateless.map((uid) => `operator '${uid}' has no state`),
@@ -237,8 +252,8 @@ function takeOver(
     .map(({ uid, kind }) => notConvertible(uid, kind))
   if (differences.length > 0) {
     problems.push(
-      'an earlier version of Millrace, which did not keep the operators of a batch, ran the job last, and ' +
-        `${listed(differences)}: start the job once with the code that it had then, and change it afterwards`,
+      'the job last ran with an earlier version of Millrace, which did not record operators, and ' +
+        `${listed(differences)}: start the job once with its previous code, then change it`,
     )
   }
   if (problems.length > 0) return { kind: 'refused', problems }
@@ -249,8 +264,8 @@ function takeOver(
 
 function notConvertible(uid: string, kind: string): string {
   return (
-    `an earlier version of Millrace wrote the state '${uid}' of ${kind}, and only states of ${convertible} can ` +
-    `be converted: start it empty with --discard-state ${uid}, or go on with the earlier version`
+    `the state '${uid}' of ${kind} was written by an earlier version of Millrace, and only states of ${convertible} can ` +
+    `be converted; discard it with --discard-state ${uid}, or keep using the earlier version`
   )
 }
 

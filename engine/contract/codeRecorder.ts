@@ -1,5 +1,6 @@
-// Imports job modules, and records which files each consists of. Node imports a file once in a thread,
-// so the record is kept for as long as the thread: a second import of a job runs the code of the first.
+// Imports job modules, and records the files that each consists of. Node imports a file once per
+// thread, so the record lives as long as the thread: a second import of a job runs the code of the
+// first.
 
 import { findPackageJSON, registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -23,9 +24,11 @@ import { resolveJobImport } from './ownEntry.ts'
 interface RecordedModule {
   readonly url: string
   format: string | undefined
-  /** As it was imported. Undefined while it is not loaded, and when others had loaded it before. */
+  /**
+   * The source as imported. Undefined until it is loaded, and when it was loaded before the job.
+   */
   source: Uint8Array | undefined
-  /** Hash of the file soon after that: a loader of the user's may have made the source of something else. */
+  /** Hash of the file soon after the import; a custom loader may have changed the source itself. */
   fileHash: string | undefined
   readonly imports: Map<string, ResolvedImport>
 }
@@ -37,13 +40,13 @@ export interface ImportedModule {
 
 type ReadDisk = Pick<Disk, 'readFile'>
 
-/** Of this thread, by URL: job modules, and what was imported from these. */
+/** Job modules of this thread, and what they import, by URL. */
 const recorded = new Map<string, RecordedModule>()
 let isRecording = false
 
 /**
- * Imports a module and takes the snapshot of its code. Fails with JOB_MODULE_CHANGED when this thread had
- * imported one of its files before it was changed, and with what the import throws.
+ * Imports a module and takes the snapshot of its code. Rejects with JOB_MODULE_CHANGED when a file
+ * was changed after this thread imported it, and with the error of the import.
  */
 export async function importRecorded(disk: ReadDisk, moduleUrl: string): Promise<ImportedModule> {
   startRecording()
@@ -97,7 +100,9 @@ function record(url: string): void {
   })
 }
 
-/** A copy: Node's buffers may be parts of larger ones, which would all go to each executor. */
+/**
+ * A copy: Node's buffers may be parts of larger ones, which would be sent to each executor whole.
+ */
 function bytesOf(source: unknown): Uint8Array | undefined {
   if (typeof source === 'string') return new TextEncoder().encode(source)
   if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0))
@@ -105,7 +110,10 @@ function bytesOf(source: unknown): Uint8Array | undefined {
   return Uint8Array.from(new Uint8Array(source.buffer, source.byteOffset, source.byteLength))
 }
 
-/** Files of this program, or of another copy of it, are no code of a job: an upgrade changes no job. */
+/**
+ * Files of this program, or of another copy of it, are not code of a job: an upgrade must not
+ * change jobs.
+ */
 function isOfJob(url: string): boolean {
   if (!url.startsWith('file:')) return false
   if (url.startsWith(ownJobs)) return true
@@ -118,7 +126,7 @@ const ownFolders = [`${root}engine/`, `${root}protocol/`]
 const ownJobs = `${root}engine/jobs/`
 const otherCopy = `${packagesFolder}millrace/`
 
-/** What a job consists of, as far as it is known. */
+/** Returns the modules of a job, as far as they are recorded. */
 function reachable(moduleUrl: string, shared: ReadonlySet<string>): readonly RecordedModule[] {
   const urls = new Set([moduleUrl])
   const modules: RecordedModule[] = []
@@ -132,7 +140,7 @@ function reachable(moduleUrl: string, shared: ReadonlySet<string>): readonly Rec
   return modules
 }
 
-/** Notes what the files are where that is not known yet. */
+/** Records the hash of each file that has none yet, and throws if another has changed. */
 async function requireUnchanged(disk: ReadDisk, modules: readonly RecordedModule[]): Promise<void> {
   for (const module of modules) {
     if (module.source === undefined) continue
@@ -143,8 +151,8 @@ async function requireUnchanged(disk: ReadDisk, modules: readonly RecordedModule
     if (module.fileHash === hash) continue
     throw new EngineError(
       'JOB_MODULE_CHANGED',
-      `${path} has changed since this process imported it, and a process imports a file once: start the ` +
-        'job in a new process, or put the file back',
+      `${path} has changed since this process imported it, and a process imports a file only once; start the ` +
+        'job in a new process, or restore the file',
     )
   }
 }
@@ -163,17 +171,18 @@ async function snapshotOf(
     const content = (isShared ? undefined : source) ?? (await disk.readFile(path))
     if (content === undefined) continue
     const name = fileName(isShared ? pathToFileURL(manifest).href : url, moduleUrl)
-    // Not by name: two versions of a package have files of the same names.
+    // Not by name: two versions of a package have files with the same names.
     counted.set(isShared ? manifest : url, { name, content })
-    // A file without a source is one that Node does not read as text (an addon), or had loaded before.
+    // A file without a source is not read as text (an addon), or was loaded before the job.
     if (!isShared && source !== undefined) files.set(url, { format, source, imports })
   }
   return { moduleUrl, version: codeVersion([...counted.values()]), files }
 }
 
 /**
- * The package.json of each package that this program uses as well. Such a package may have been loaded
- * before the job, and its files are not seen then; it counts by its package.json, in every process.
+ * The package.json of each package that this program depends on. Such a package may have been
+ * loaded before the job, when its files are not recorded; so it is represented by its package.json,
+ * in every process.
  */
 async function sharedPackages(disk: ReadDisk): Promise<ReadonlySet<string>> {
   const own = findPackageJSON(import.meta.url)
@@ -189,13 +198,13 @@ function manifestOfDependency(name: string): string | undefined {
   try {
     return findPackageJSON(name, import.meta.url)
   } catch (error) {
-    // Optional, or not installed.
+    // An optional dependency that is not installed.
     if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined
     throw error
   }
 }
 
-/** The package.json of the package that holds the file; undefined outside of packages. */
+/** Returns the package.json of the package that holds the file; undefined outside of packages. */
 function manifestOf(url: string): string | undefined {
   const { pathname } = new URL(url)
   const [, folder] = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(pathname) ?? []

@@ -1,8 +1,9 @@
-// The code of one submission: the sources of all files that a job module imports, as they were when the
-// driver imported them, and the version that they make. Executors run these sources and not the files,
+// The code of one submission: the sources of all files that a job module imports, as they were when
+// the driver imported them, and their version. Executors run these sources instead of the files,
 // which may have changed by the time an executor is replaced.
 //
-// A file that a job imports only later, while it runs, is not part of it: it is read from the disk.
+// A file that a job imports later, while it runs, is not part of the snapshot and is read from
+// disk.
 
 import { createHash } from 'node:crypto'
 import { registerHooks } from 'node:module'
@@ -10,7 +11,7 @@ import { dirname, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { resolveJobImport } from './ownEntry.ts'
 
-/** Plain: it crosses threads. */
+/** Plain data: it is sent between threads. */
 export interface CodeSnapshot {
   readonly moduleUrl: string
   /** SHA-256 over names and contents of all files, in hexadecimal. */
@@ -20,10 +21,10 @@ export interface CodeSnapshot {
 }
 
 export interface SourceFile {
-  /** How Node reads it: `module-typescript`, `json`; undefined lets Node find out. */
+  /** Node's format of the file: `module-typescript`, `json`; undefined lets Node detect it. */
   readonly format: string | undefined
   readonly source: Uint8Array
-  /** What its imports led to, by `importKey`. */
+  /** Resolved imports, by `importKey`. */
   readonly imports: ReadonlyMap<string, ResolvedImport>
 }
 
@@ -32,25 +33,25 @@ export interface ResolvedImport {
   readonly format: string | undefined
 }
 
-/** A file as the version counts it. */
+/** A file as it is hashed for the version. */
 export interface CountedFile {
   /** See fileName. */
   readonly name: string
   readonly content: Uint8Array
 }
 
-/** `require` and `import` may find different files of a package. */
+/** `require` and `import` may resolve to different files of a package. */
 export function importKey(specifier: string, conditions: readonly string[]): string {
   return `${conditions.includes('require') ? 'require' : 'import'} ${specifier}`
 }
 
-/** Does not depend on the order of the files, nor on where a project is. */
+/** Independent of the order of the files, and of the location of the project. */
 export function codeVersion(files: readonly CountedFile[]): string {
   const lines = files.map(({ name, content }) => `${sha256(content)} ${name}\n`)
   return sha256(lines.sort().join(''))
 }
 
-/** The name of a file: within its package, or seen from the folder of the job module. */
+/** Names a file: within its package, or relative to the folder of the job module. */
 export function fileName(url: string, moduleUrl: string): string {
   const { pathname, search } = new URL(url)
   const inPackage = pathname.lastIndexOf(packagesFolder)
@@ -61,8 +62,8 @@ export function fileName(url: string, moduleUrl: string): string {
 export const packagesFolder = '/node_modules/'
 
 /**
- * From now on the imports of this thread that are part of the snapshot give its sources, under the URLs
- * of the files, so that stacks and debuggers show those.
+ * Serves the snapshot's sources to this thread's imports from now on, under the URLs of the files,
+ * so that stack traces and debuggers show those.
  */
 export function serveSnapshot({ moduleUrl, files }: CodeSnapshot): void {
   registerHooks({
@@ -86,7 +87,7 @@ export function serveSnapshot({ moduleUrl, files }: CodeSnapshot): void {
   })
 }
 
-/** The path of a module's file. */
+/** Returns the path of a module's file. */
 export function pathOfUrl(url: string): string {
   const { protocol, pathname } = new URL(url)
   return fileURLToPath(`${protocol}//${pathname}`)

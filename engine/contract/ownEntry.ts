@@ -1,6 +1,7 @@
-// One engine for a job and for the program that runs it. A job's project may have its own copy of Millrace
-// beside the one that runs, such as a global one. Objects of two copies are not `instanceof` each other's
-// classes, so that imports of `millrace/...` lead to the running copy, if both are of the same version.
+// Makes a job use the engine that runs it. A job's project may have its own copy of Millrace beside
+// the running one, for example a global one. Objects of two copies are not `instanceof` each
+// other's classes, so imports of `millrace/...` are redirected to the running copy, if the versions
+// are equal.
 
 import { findPackageJSON } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -22,8 +23,8 @@ interface Resolved {
 }
 
 /**
- * Resolves an import of a job's file: `next` finds what Node would. Throws JOB_MODULE_INVALID for a copy of
- * Millrace of another version, and for none at all.
+ * Resolves an import of a job's file; `next` is Node's resolution. Throws JOB_MODULE_INVALID when
+ * Millrace is not installed there, or in another version.
  */
 export function resolveJobImport<T extends Resolved>(
   { specifier, from }: JobImport,
@@ -44,15 +45,15 @@ export function resolveJobImport<T extends Resolved>(
   if (theirs === own) return { ...found, url: import.meta.resolve(specifier), format: undefined }
   throw new EngineError(
     'JOB_MODULE_INVALID',
-    `${placeOf(from)} imports millrace ${theirs} of ${manifest}, and millrace ${own} of ${ownManifest} ` +
-      "runs it: run it with 'npx millrace' in the project of the job, or install the same version in both",
+    `${placeOf(from)} imports millrace ${theirs} of ${manifest}, but is run by millrace ${own} of ${ownManifest}; ` +
+      "run it with 'npx millrace' in the job's project, or install the same version in both",
   )
 }
 
-/** What to do where `millrace/engine` is not found. */
+/** Advice for when `millrace/engine` is not found. */
 export function howToInstall(): string {
   const { version } = ownPackage()
-  return `imports millrace, which its project does not have: run 'npm install millrace@${version}' there`
+  return `imports millrace, which is not installed in its project; run 'npm install millrace@${version}' there`
 }
 
 function placeOf(url: string | undefined): string {

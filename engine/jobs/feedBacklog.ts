@@ -1,24 +1,28 @@
-// What a feed has written and the job has not counted yet, in bytes as the topic stores them. Topics
-// that keep a bounded number of bytes would otherwise remove records before they are counted.
+// Bytes that a feed has written and the job has not counted yet, as the topic stores them. Without
+// this bound, topics with a size limit would remove records before they are counted.
 
 import { recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
 
-/** Lengths (of the record, its key, its value, its headers), attributes and deltas, each at its longest. */
+/**
+ * Lengths (of the record, its key, value and headers), attributes and deltas, each at its maximum.
+ */
 const recordFieldsBytes = 19
 /** The name and 13 digits, each with its length. */
 const timestampHeaderBytes = 1 + 'timestamp'.length + 1 + 13
 const hostHeaderBytes = 1 + 'host'.length + 2
 
-/** Most bytes that a line becomes longer by as a record with the headers `timestamp` and `host`. */
+/**
+ * Maximum overhead of a line stored as a record with the headers `timestamp` and `host`, in bytes.
+ */
 export function recordOverheadBytes(host: string): number {
   return recordFieldsBytes + timestampHeaderBytes + hostHeaderBytes + Buffer.byteLength(host)
 }
 
 export interface FeedBacklogOptions {
   readonly mostBytes: number
-  /** Of each record, beside its line. */
+  /** Per record, beside its line. */
   readonly recordOverheadBytes: number
-  /** Of the topic: a write of a few lines may become a batch, with a header of its own, in each. */
+  /** Partitions of the topic: a small write may become a record batch in each of them. */
   readonly partitions: number
   /** Lines counted since the feed began. */
   countedLines(): number
@@ -40,7 +44,7 @@ export class FeedBacklog {
     this.#options = options
   }
 
-  /** Whether another write may go ahead; it may exceed the bound by itself. */
+  /** Whether another write may proceed; it may exceed the limit by itself. */
   get hasRoom(): boolean {
     return this.uncountedBytes < this.#options.mostBytes
   }

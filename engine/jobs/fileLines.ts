@@ -1,5 +1,5 @@
-// A file as a source of lines for LineFeed. A last line that lacks its newline gets one, because a
-// tail would otherwise wait for the rest of it.
+// A file as a line source for LineFeed. A missing last newline is added, because a tail would
+// otherwise wait for it.
 
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 import type { LineSource, Lines } from './lineFeed.ts'
@@ -10,7 +10,7 @@ const chunkBytes = 1024 * 1024
 export class FileLines implements LineSource {
   readonly #file: DiskFile
   #position = 0
-  /** Read from the file and not yet handed on. */
+  /** Read from the file, and not returned yet. */
   #pending = Buffer.alloc(0)
   #ended = false
 
@@ -18,7 +18,7 @@ export class FileLines implements LineSource {
     this.#file = file
   }
 
-  /** Fails when there is no such file. */
+  /** Rejects when the file does not exist. */
   static async open(disk: Disk, path: string): Promise<FileLines> {
     return new FileLines(await disk.open(path, 'read'))
   }
@@ -27,7 +27,7 @@ export class FileLines implements LineSource {
     return this.#file.close()
   }
 
-  /** The whole lines at the start of the file, as far as one read goes; `next` returns them again. */
+  /** Returns the complete lines of the first read; `next` returns them again. */
   async beginning(): Promise<string> {
     if (this.#position === 0 && !this.#ended) await this.#readMore()
     return this.#pending.toString('latin1', 0, this.#pending.lastIndexOf(newline) + 1)

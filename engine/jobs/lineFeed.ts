@@ -1,14 +1,14 @@
-// Writes lines into a log file as a program on a host would: a given number a second, or as fast as
-// they come. The demo's own source of input; nothing downstream knows that it exists.
+// Writes lines to a log file as a program on a host would, at a given rate or as fast as possible.
+// The demo's source of input; nothing downstream knows about it.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { FeedBacklog } from './feedBacklog.ts'
 import { RotatedLog, type Rotation } from './rotatedLog.ts'
 
-/** Where lines come from. Each call gives whole lines, newline included; undefined at the end. */
+/** A source of lines. Each call returns whole lines, including newlines; undefined at the end. */
 export interface LineSource {
-  /** At most `most` lines. */
+  /** Returns at most `most` lines. */
   next(most: number): Promise<Lines | undefined>
 }
 
@@ -21,18 +21,18 @@ export interface LineFeedOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly source: LineSource
-  /** Where to write. The file is created, or continued at its end. */
+  /** Path of the file, which is created, or appended to. */
   readonly path: string
-  /** Lines a second; Infinity for as fast as the disk takes them. */
+  /** Lines per second; Infinity for as fast as the disk allows. */
   readonly ratePerSecond: number
-  /** Bounds what is in the file; it grows for ever unless given. */
+  /** Limits the size of the file; unlimited by default. */
   readonly rotation?: Rotation
-  /** The feed waits while this has no room. */
+  /** The feed pauses while this is full. */
   readonly backlog?: FeedBacklog
 }
 
 const tickMs = 20
-/** Lines a write at most, so that an unlimited feed still lets others run. */
+/** Maximum lines per write, so that an unlimited feed yields to others. */
 const mostLinesAtOnce = 50_000
 
 export class LineFeed {
@@ -46,12 +46,12 @@ export class LineFeed {
     this.#options = options
   }
 
-  /** How many lines have been written so far. */
+  /** Number of lines written so far. */
   get lines(): number {
     return this.#lines
   }
 
-  /** Feeds until the source ends or `stop` is called; resolves with the lines written. */
+  /** Feeds until the source ends or `stop` is called; resolves with the number of lines written. */
   async run(): Promise<number> {
     const { disk, path, rotation } = this.#options
     const log = new RotatedLog(disk, path, rotation)
@@ -87,7 +87,7 @@ export class LineFeed {
     }
   }
 
-  /** How many lines the rate allows now. What a slow disk has missed is caught up. */
+  /** Number of lines that the rate allows now. A delay by a slow disk is made up. */
   #due(startMs: number): number {
     const { clock, ratePerSecond } = this.#options
     if (ratePerSecond === Number.POSITIVE_INFINITY) return mostLinesAtOnce

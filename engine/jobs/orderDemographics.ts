@@ -1,5 +1,5 @@
-// Who buys: purchases by age and by gender, since the beginning and over the last ten seconds. It is
-// the demo's job, and written as any user would write one.
+// The demo's job: purchases by age and by gender, in total and over the last ten seconds. Written
+// as any user would write one.
 
 import { add, csv, job, seconds, subtract, sum } from 'millrace/engine'
 import { orderColumns } from './orderLines.ts'

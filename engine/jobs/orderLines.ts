@@ -1,6 +1,6 @@
-// Shopping orders as a log would show them, without end: the columns of the public Tianchi "Tmall
-// repeat buyers" log, in its proportions of age, gender and action. No line of that file is here, only
-// counts over it. Made from randomness that is handed in, so one seed is one sequence of lines.
+// Generates an endless log of shopping orders: the columns of the public Tianchi "Tmall repeat
+// buyers" log, with its proportions of age, gender and action. Contains no line of that file, only
+// counts over it. Deterministic for a given random source.
 
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { LineSource, Lines } from './lineFeed.ts'
@@ -17,13 +17,13 @@ export const orderColumns = [
   'gender',
 ] as const
 
-/** No line is longer, its newline included. */
+/** Maximum length of a line, including its newline. */
 export const maxOrderLineBytes = 64
 
 /**
- * How often each age range and gender (empty: not given) clicked, put into the cart, bought and
- * marked as favourite: counted over the 108,089 lines of the file. A line's last three columns are
- * drawn from exactly these proportions, together, as who is older also buys differently.
+ * Number of clicks, cart additions, purchases and favourites per age range and gender (empty: not
+ * given), counted over the 108,089 lines of the file. The last three columns of a line are drawn
+ * together, in exactly these proportions, because age groups also buy differently.
  */
 const actionsByBuyer: readonly [
   ageRange: string,
@@ -72,9 +72,9 @@ const items = { count: 26_866, largest: 1_113_157 }
 const categories = { count: 658, largest: 1_671 }
 const sellers = { count: 1_641, largest: 4_993 }
 const largestBrand = 8_473
-/** The day of the sale, of which more than half of the file's lines are. */
+/** The day of the sale, which has more than half of the file's lines. */
 const saleDay = '1111'
-/** How unevenly items and users are drawn: the first thousandth of them gets a tenth of the lines. */
+/** Skew of the draw of items and users: the first thousandth of them gets a tenth of the lines. */
 const skew = 3
 
 const zero = 0x30
@@ -85,11 +85,11 @@ export class OrderLines implements LineSource {
   readonly #draws = drawTable()
   /** `,time_stamp,action_type,age_range,gender` and newline, by outcome. */
   readonly #endings = outcomes().map(({ ending }) => Buffer.from(ending))
-  /** The outcome's buyer: its row in `actionsByBuyer`. */
+  /** The buyer of each outcome: its row in `actionsByBuyer`. */
   readonly #buyers = Uint8Array.from(outcomes(), ({ buyer }) => buyer)
-  /** `,item_id,cat_id,seller_id,brand_id` of all items, one after another. */
+  /** `,item_id,cat_id,seller_id,brand_id` of all items, concatenated. */
   readonly #catalogue: Buffer
-  /** Where each item begins in the catalogue, and where the last one ends. */
+  /** The start of each item in the catalogue, and the end of the last one. */
   readonly #itemStarts = new Uint32Array(items.count + 1)
 
   constructor(random: Random) {
@@ -102,13 +102,13 @@ export class OrderLines implements LineSource {
     return Buffer.from(`${orderColumns.join(',')}\n`)
   }
 
-  /** At most `most` lines in a buffer of their own; never undefined, as there is no end. */
+  /** Returns at most `most` lines in a new buffer; never undefined, because there is no end. */
   async next(most: number): Promise<Lines> {
     const bytes = Buffer.allocUnsafeSlow(most * maxOrderLineBytes)
     return { bytes: bytes.subarray(0, this.fill(bytes, 0, most)), count: most }
   }
 
-  /** Writes `count` whole lines from `at`; returns where they end. */
+  /** Writes `count` whole lines from `at`; returns their end. */
   fill(into: Buffer, at: number, count: number): number {
     for (let line = 0; line < count; line++) at = this.#writeLine(into, at)
     return at
@@ -123,14 +123,14 @@ export class OrderLines implements LineSource {
     return copy(into, at, ending, 0, ending.length)
   }
 
-  /** A user keeps age range and gender, so each buyer's row has user ids of its own. */
+  /** A user has one age range and gender, so each row has its own user ids. */
   #userId(buyer: number): number {
     const rows = actionsByBuyer.length
     const user = skewed(this.#random, Math.ceil(users.count / rows)) * rows + buyer
     return spread(user, users.count + rows, users.largest)
   }
 
-  /** An item keeps its category, seller and brand; a seller mostly sells one brand. */
+  /** An item has one category, seller and brand; a seller mostly sells one brand. */
   #makeCatalogue(): Buffer {
     const lines: Buffer[] = []
     let end = 0
@@ -153,7 +153,7 @@ export class OrderLines implements LineSource {
   }
 }
 
-/** What a line of the log of orders looks like: nine columns, the last three of one digit, or empty. */
+/** A line of the log of orders: nine columns, the last three a digit or empty. */
 const orderLine = /(?:^|\n)(?:[^,\r\n]*,){6}[0-3],\d?,\d?\n/
 
 /** Whether any of the lines, each with its line feed, is an order, or another action of the log. */
@@ -181,12 +181,15 @@ function drawTable(): Uint8Array {
   )
 }
 
-/** An index below `count`, the low ones far more often. */
+/** Returns an index below `count`; low ones are far more frequent. */
 function skewed(random: Random, count: number): number {
   return Math.floor(random.float() ** skew * count)
 }
 
-/** The id of the n-th of `count`: spread over 1 to `largest`, neighbours far apart, none twice. */
+/**
+ * Returns the id of the n-th of `count`: unique, between 1 and `largest`, with neighbours far
+ * apart.
+ */
 function spread(n: number, count: number, largest: number): number {
   const stride = Math.floor(largest / count)
   return 1 + ((n * 7_919) % count) * stride

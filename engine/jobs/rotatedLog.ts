@@ -1,11 +1,12 @@
-// A log file as a program on a host keeps it: appended to, and renamed to `orders.log.1`, `.2`, ... when
-// it is large enough. A renamed file is removed once its reader has reached its end, and not before.
+// A log file as a program on a host keeps it: appended to, and renamed to `orders.log.1`, `.2`, ...
+// when it is large enough. A renamed file must never be removed before its reader has reached its
+// end.
 
 import { basename, dirname, join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 
-/** How far the reader of a log has come in one file. */
+/** The position of a log's reader in one file. */
 export interface ReadPosition {
   readonly inode: number
   /** The newest name under which the reader saw the file. */
@@ -14,9 +15,9 @@ export interface ReadPosition {
 }
 
 export interface Rotation {
-  /** Size at which a file is renamed; one append may go beyond it. */
+  /** Size at which a file is renamed; a single append may exceed it. */
   readonly fileBytes: number
-  /** What the reader has taken durably, as its position file says. */
+  /** Returns the durable positions of the reader, from its position file. */
   readonly positions: () => Promise<readonly ReadPosition[]>
 }
 
@@ -35,7 +36,7 @@ export class RotatedLog {
   #rotated: RotatedFile[] = []
   #lastNumber = 0
 
-  /** `path` is created, or continued at its end. Without `rotation` it grows for ever. */
+  /** `path` is created, or appended to. Without `rotation`, it grows without limit. */
   constructor(disk: Disk, path: string, rotation?: Rotation) {
     this.#disk = disk
     this.#path = path
@@ -51,7 +52,7 @@ export class RotatedLog {
   /** Appends whole lines. */
   async append(bytes: Buffer): Promise<void> {
     if (this.#rotation && this.#sizeBytes >= this.#rotation.fileBytes) await this.#rotate()
-    assert(this.#file !== undefined, 'a log is opened before it is appended to')
+    assert(this.#file !== undefined, 'a log must be opened before it is appended to')
     await this.#file.write([bytes], this.#sizeBytes)
     this.#sizeBytes += bytes.length
   }
@@ -60,7 +61,10 @@ export class RotatedLog {
     await this.#file?.close()
   }
 
-  /** Files that an earlier run has left: they are numbered on from, and removed like its own. */
+  /**
+   * Finds files of an earlier run: numbering continues after them, and they are removed like its
+   * own.
+   */
   async #findRotated(): Promise<void> {
     const directory = dirname(this.#path)
     const name = basename(this.#path)
@@ -87,8 +91,9 @@ export class RotatedLog {
   }
 
   /**
-   * An inode alone says little: the system gives that of a removed file to a new one, while the reader
-   * still notes the position that it had in the old one. No two files have the same renamed path.
+   * Checks path and inode. An inode alone is not enough: the system gives that of a removed file to
+   * a new one, while the reader still has the position in the old one. No two files have the same
+   * renamed path.
    */
   async #removeRead(): Promise<void> {
     const positions = await this.#rotation!.positions()

@@ -1,5 +1,5 @@
-// What is asked of an RDD's partitions. Plain values, because they are sent to executors: a function
-// could not be. What needs a function (reduce) is done with transformations and a collect.
+// Actions on the partitions of an RDD. Plain values, because they are sent to executors and
+// functions cannot be: `reduce`, which needs a function, is a transformation followed by a collect.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { enough } from './enough.ts'
@@ -8,11 +8,13 @@ import type { Lineage, TaskContext } from './lineage.ts'
 export type Action =
   | { readonly kind: 'collect'; readonly limit?: number | undefined }
   | { readonly kind: 'count' }
-  /** Brings the state of a stateful operator to the batch that runs; the result is what Advanced says. */
+  /**
+   * Advances the state of a stateful operator to the running batch; the result is an `Advanced`.
+   */
   | { readonly kind: 'advance' }
 
 /**
- * The elements of one partition (at most `limit` of them), or how many there are. Computes no more
+ * Returns the elements of one partition (at most `limit`), or their number. Computes no more
  * elements than it returns.
  */
 export async function runAction(
@@ -22,7 +24,7 @@ export async function runAction(
   task: TaskContext,
 ): Promise<unknown> {
   if (action.kind === 'advance') {
-    assert(rdd.advance, `${rdd.name} keeps no state`)
+    assert(rdd.advance, `${rdd.name} has no state`)
     return await rdd.advance(partition, task)
   }
   if (action.kind === 'count') {

@@ -1,5 +1,5 @@
-// How an action that has what it wants ends a computation that pushes: its sink throws `enough`, and
-// the action catches it. Operators let it pass as they let any error pass; a job's own functions are
-// never called on the way, so none can catch it.
+// Stops a push-style computation: the sink of an action that has enough elements throws `enough`,
+// and the action catches it. Operators let it pass like any error; no function of the job is on the
+// stack in between, so none can catch it.
 
-export const enough = new Error('the action has all the elements that it wants')
+export const enough = new Error('the action has enough elements')

@@ -1,10 +1,13 @@
-// Keys: what reduceByKey, joins and state group by. Only values that `Map` compares by content may
-// be keys, because two equal objects would silently be two groups.
+// Keys of reduceByKey, joins and state. Only values that `Map` compares by content may be keys; two
+// equal objects would silently be two groups.
 
 /** A key of rows, states and views. */
 export type Key = string | number | boolean | null
 
-/** A hash that is the same in every process and release: it decides where a key's state lives. */
+/**
+ * Returns a hash that is the same in every process and release: it determines the partition of a
+ * key's state.
+ */
 export function hashKey(key: Key): number {
   if (typeof key === 'string') return hashString(key)
   if (typeof key === 'number') {
@@ -24,7 +27,7 @@ function hashString(text: string): number {
   return hash | 0
 }
 
-/** A key as the string under which a state store keeps it; `decodeKey` is its inverse. */
+/** Encodes a key as the string under which a state stores it; `decodeKey` is the inverse. */
 export function encodeKey(key: Key): string {
   if (typeof key === 'string') return `s${key}`
   if (typeof key === 'number') return Object.is(key, -0) ? 'n0' : `n${key}`
@@ -33,33 +36,33 @@ export function encodeKey(key: Key): string {
   throw noKey(key)
 }
 
-/** What the compiler has not seen, behind an `any`: all such keys would be the same one. */
+/** For values that the compiler missed, behind an `any`: all of them would be the same key. */
 function noKey(key: never): TypeError {
   const given = (key as unknown) === undefined ? 'undefined' : `a value of type ${typeof key}`
   return new TypeError(
-    `a key is a string, a number, a boolean or null, and not ${given}: make one of these of it in keyBy or map`,
+    `a key must be a string, a number, a boolean or null, not ${given}; convert it in keyBy or map`,
   )
 }
 
 /**
- * The name of an entry that is a part of what a state keeps for a key: it is in the group of the key, and goes
- * where the key goes, and is no key of its own to anyone who lists or reads the state's keys.
+ * Names a part of a key: an entry stored beside the key's value. It belongs to the group of its key
+ * and moves with it, but is not listed or read as a key of the state.
  */
 export function partOf(key: string, part: number): string {
   return `${partMark}${part}:${key}`
 }
 
-/** The encoded key and the part; undefined for the name of a key. */
+/** Returns the encoded key and the part; undefined for the name of a key. */
 export function partNamed(stored: string): { key: string; part: number } | undefined {
   if (stored[0] !== partMark) return undefined
   const end = stored.indexOf(':')
   return { key: stored.slice(end + 1), part: Number(stored.slice(1, end)) }
 }
 
-/** No encoded key begins with it. */
+/** No encoded key starts with it. */
 const partMark = 'p'
 
-/** Of a part: the key that it is a part of. */
+/** Decodes a key or, for the name of a part, the key of the part. */
 export function decodeKey(stored: string): Key {
   switch (stored[0]) {
     case partMark:

@@ -1,9 +1,15 @@
-// The contract of an RDD: its partitions, what it depends on, and how a partition is computed from
-// its parents' partitions. The scheduler and the executors know RDDs by this alone.
+// The contract of an RDD: its partitions, its dependencies, and how a partition is computed from
+// its parents' partitions. Scheduler and executors know RDDs only by this interface.
 //
-// Evaluation is push-style: `compute` hands each element to a sink. A chain of narrow operators is
-// so one nest of plain function calls, without an iterator, a promise or an array per element; a
-// promise appears only where bytes are waited for.
+// Evaluation is push-style: `compute` passes each element to a sink. A chain of narrow operators is
+// a nest of plain function calls, without an iterator, promise or array per element; only waiting
+// for bytes needs a promise. An operator must never depend on anything but its inputs: partitions
+// are recomputed after failures, and must be the same.
+//
+// Map of this folder:
+//  - rdd (the operators), action, enough, localContext (runs RDDs without a scheduler)
+//  - plans of operators: narrow with narrowChain, shuffled
+//  - keys: key, keyGroup, partitioner
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import type { OffsetRange, RejectedRecord, Scan } from '../sources/scan.ts'
@@ -23,48 +29,51 @@ export interface Lineage<T> {
   readonly partitionCount: number
   readonly dependencies: readonly Dependency[]
   readonly partitioner: Partitioner | undefined
-  /** Pushes every element of one partition into `sink`, in an order that never changes. */
+  /** Pushes every element of one partition into `sink`, always in the same order. */
   compute(partition: number, task: TaskContext, sink: Sink<T>): void | Promise<void>
-  /** Where the work belongs, when it belongs somewhere. */
+  /** Preferred or required location of the task, if any. */
   affinity?(partition: number): Affinity | undefined
-  /** Set when an element depends on one element of one parent: such operators run as a chain. */
+  /** Set when each element depends on one element of one parent: such operators run as a chain. */
   readonly step?: NarrowStep | undefined
   /**
-   * True when its elements come straight from records (over no shuffle or mapPartitions) of which some
-   * source leaves out those that fail: chains of operators behind it guard themselves (see narrowChain).
+   * True when the elements come directly from records (through no shuffle or mapPartitions) with a
+   * source whose policy rejects failing records: chains of operators then guard themselves (see
+   * narrowChain).
    */
   readonly rejects?: boolean | undefined
-  /** Calls into one another that `compute` makes before it reaches a root or a shuffle; 1 if not set. */
+  /** Nested calls that `compute` makes before it reaches a root or a shuffle; 1 if not set. */
   readonly depth?: number
   /**
-   * Only of a stateful operator: brings the state of a partition to the batch that runs, without emitting
-   * anything.
+   * Only for a stateful operator: advances the state of a partition to the running batch, without
+   * emitting anything.
    */
   advance?(partition: number, task: TaskContext): Promise<Advanced>
-  /** The offsets that a partition of a root is read from. */
+  /** The offsets that a partition of a root reads. */
   range?(partition: number): OffsetRange | undefined
 }
 
-/** What a stateful operator says of one partition after a batch. */
+/** The report of a stateful operator on one partition after a batch. */
 export interface Advanced {
   /** Id of the newest batch that changed the state; -1 for none. */
   readonly changedIn: number
-  /** Rows of the batch that came too late to count. */
+  /** Rows of the batch that arrived too late to count. */
   readonly lateRows: number
-  /** Of the state; undefined when an earlier release has written it. */
+  /** Size of the state; undefined when an earlier release wrote it. */
   readonly size: StateSize | undefined
 }
 
-/** An operator that makes of each element of its parent any number of elements, one after another. */
+/**
+ * An operator that replaces each element of its parent by any number of elements, one at a time.
+ */
 export interface NarrowStep {
   readonly parent: Lineage<unknown>
-  /** The sink for the parent's elements, made once per partition. */
+  /** Returns the sink for the parent's elements; called once per partition. */
   wrap(sink: Sink<unknown>): Sink<unknown>
 }
 
 /**
  * Where a task should run. `state` is binding: the partition's stores are open in one executor.
- * `source` is a wish: reading one topic partition in one place lets several tasks share the scan.
+ * `source` is a preference: tasks that read a topic partition in one place can share the scan.
  */
 export interface Affinity {
   readonly kind: 'state' | 'source'
@@ -73,11 +82,14 @@ export interface Affinity {
 
 export type Dependency = NarrowDependency | ShuffleDependency
 
-/** Each partition needs a few known partitions of the parent, and is computed in the same task. */
+/** Each partition needs a few known partitions of the parent, computed in the same task. */
 export interface NarrowDependency {
   readonly kind: 'narrow'
   readonly parent: Lineage<unknown>
-  /** The parent's partition that `partition` reads; undefined when it reads none of this parent. */
+  /**
+   * Returns the parent's partition that `partition` reads; undefined when it reads none of this
+   * parent.
+   */
   parentOf(partition: number): number | undefined
 }
 
@@ -87,66 +99,74 @@ export interface ShuffleDependency {
   readonly id: string
   readonly parent: Lineage<Pair<Key, unknown>>
   readonly partitioner: Partitioner
-  /** When given, values of one key are combined before they leave the map task. */
+  /** If given, values of one key are combined before they leave the map task. */
   readonly combiner: Combiner | undefined
 }
 
-/** How values of one key come together. `undefined` is never handed in as a combined value. */
+/** Combines the values of one key. `undefined` is never passed as a combined value. */
 export interface Combiner {
   create(value: unknown): unknown
   mergeValue(combined: unknown, value: unknown): unknown
   mergeCombined(left: unknown, right: unknown): unknown
 }
 
-/** What one map task made for one reduce partition, as two columns of equal length. */
+/** The output of one map task for one reduce partition, as two columns of equal length. */
 export interface Bucket {
   readonly keys: readonly Key[]
   readonly values: readonly unknown[]
 }
 
-/** What a running task may reach. Everything in it is the executor's. */
+/** The executor's services for a running task. */
 export interface TaskContext {
-  /** The batch the task runs in; -1 outside streams. */
+  /** The batch of the task; -1 outside of streams. */
   readonly batchId: number
-  /** The buckets of all map partitions, in the order of those partitions. */
+  /** Returns the buckets of all map partitions, in the order of those partitions. */
   readShuffle(shuffleId: string, reducePartition: number): Promise<readonly Bucket[]>
-  /** Nominal time of the batch that runs, in milliseconds since the epoch; 0 outside streams. */
+  /** Nominal time of the batch, in milliseconds since the epoch; 0 outside of streams. */
   readonly timeMs: number
-  /** Watermarks with which the batch runs, by uid (see BatchInfo). */
+  /** Watermarks of the batch, by uid (see BatchInfo). */
   readonly watermarks: Readonly<Record<string, number>>
   /** Pushes the rows of an offset range into the sink. */
   scan(scan: Scan, sink: Sink<unknown>): Promise<void>
   /**
-   * Runs `advance` once for this operator, partition and batch, however many tasks ask, commits what it
-   * has written, and returns what it has emitted.
+   * Runs `advance` once for this operator, partition and batch, however many tasks call it; commits
+   * its writes, and returns its output.
    */
   advanceState(
     operator: StatefulOperator,
     partition: number,
     advance: (state: KeyedState) => Promise<StateOutputs>,
   ): Promise<StateOutputs>
-  /** Id of the newest batch that changed the state; -1 for none. The batch must have advanced it. */
+  /**
+   * Id of the newest batch that changed the state; -1 for none. The batch must have advanced the
+   * state.
+   */
   stateVersion(operator: StatefulOperator, partition: number): Promise<number>
-  /** Of the state, after the batch that advanced it; undefined when an earlier release has written it. */
+  /**
+   * Size of the state after the batch that advanced it; undefined when an earlier release wrote it.
+   */
   stateSize(operator: StatefulOperator, partition: number): Promise<StateSize | undefined>
-  /** Pushes all keys (encoded) with their values, as they are after the batch, which must have advanced it. */
+  /**
+   * Pushes all keys (encoded) with their values after the batch, which must have advanced the
+   * state.
+   */
   scanState(
     operator: StatefulOperator,
     partition: number,
     each: (key: string, value: unknown) => void,
   ): Promise<void>
-  /** The largest event time that the task met in a topic partition (`topic-partition`), for a watermark. */
+  /** Reports the largest event time that the task read in a topic partition (`topic-partition`). */
   noteEventTime(watermark: string, source: string, timeMs: number): void
-  /** A record that the policy of its source leaves out. */
+  /** Reports a record that the policy of its source rejects. */
   reject(record: RejectedRecord): void
   /**
-   * Computes a partition once for all tasks that ask for it at the same time. A context without it
-   * computes the partition for each of them.
+   * Computes a partition once for all tasks that need it at the same time. Without this method,
+   * each task computes the partition itself.
    */
   share?<T>(rdd: Lineage<T>, partition: number, sink: Sink<T>): Promise<void>
 }
 
-/** Partition i reads the parent's partition i. */
+/** Partition i reads partition i of the parent. */
 export function oneToOne(parent: Lineage<unknown>): NarrowDependency {
   return { kind: 'narrow', parent, parentOf: (partition) => partition }
 }

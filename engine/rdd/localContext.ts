@@ -1,6 +1,6 @@
-// A context without a scheduler, threads or messages: plain batch RDDs, computed here and now in the
-// calling thread. It serves small programs, and it is the oracle that the scheduler is tested
-// against, so it must never share the scheduler's code.
+// A context without a scheduler, threads or messages: plain batch RDDs, computed at once in the
+// calling thread. For small programs, and as the oracle that the scheduler is tested against, so it
+// must never share the scheduler's code.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { writeBuckets } from '../shuffle/buckets.ts'
@@ -9,13 +9,13 @@ import type { Bucket, Lineage, ShuffleDependency, TaskContext } from './lineage.
 import { Rdd, type RddContext } from './rdd.ts'
 
 export interface LocalContext extends RddContext {
-  /** An RDD of the elements in their order, cut into partitions of about equal length. */
+  /** An RDD of the elements in order, in partitions of about equal size. */
   parallelize<T>(elements: readonly T[], partitions?: number): Rdd<T>
-  /** An RDD whose partitions are given. */
+  /** An RDD with the given partitions. */
   fromPartitions<T>(partitions: readonly (readonly T[])[]): Rdd<T>
 }
 
-const noState = () => Promise.reject(new Error('a local context keeps no state'))
+const noState = () => Promise.reject(new Error('a local context has no state'))
 
 export function localContext(defaultPartitions = 2): LocalContext {
   let made = 0
@@ -61,7 +61,7 @@ export function localContext(defaultPartitions = 2): LocalContext {
       return await Promise.all(wanted.map((at) => runAction(action, rdd, at, task)))
     },
     parallelize(elements, partitions = defaultPartitions) {
-      assert(partitions > 0, 'at least one partition')
+      assert(partitions > 0, 'parallelize needs at least one partition')
       const cut = (at: number) => Math.floor((at * elements.length) / partitions)
       return context.fromPartitions(
         Array.from({ length: partitions }, (_, at) => elements.slice(cut(at), cut(at + 1))),

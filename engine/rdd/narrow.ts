@@ -1,5 +1,6 @@
-// The narrow transformations, as plans: each partition needs known partitions of its parents, and
-// nothing moves. Each plan wraps its parent's sink once per partition, never once per element.
+// Plans of the narrow transformations: each partition needs known partitions of its parents, and
+// nothing is shuffled. Each plan wraps its parent's sink once per partition, never once per
+// element.
 
 import type { Key } from './key.ts'
 import {
@@ -25,7 +26,7 @@ export interface RddPlan<T> {
   advance?: Lineage<T>['advance']
   range?: Lineage<T>['range']
   readonly step?: NarrowStep
-  /** See Lineage; of a plan with a step it is the parent's. */
+  /** See Lineage; for a plan with a step, that of the parent. */
   readonly rejects?: boolean | undefined
 }
 
@@ -51,7 +52,7 @@ export function flatMap<T, U>(
   })
 }
 
-/** Keeps the partitioner, because the keys stay where they are. */
+/** Keeps the partitioner, because keys do not change. */
 export function mapValues<K extends Key, V, W>(
   parent: Lineage<Pair<K, V>>,
   transform: (value: V) => W,
@@ -65,8 +66,8 @@ export function mapValues<K extends Key, V, W>(
 }
 
 /**
- * Hands over a partition as a whole, so it holds all of that partition's elements in memory. What it throws
- * is of no one record: it fails the task, whatever the policy of the source is.
+ * Passes a partition as a whole, so that all of its elements are held in memory. An exception
+ * belongs to no single record: it fails the task, whatever the policy of the source is.
  */
 export function mapPartitions<T, U>(
   parent: Lineage<T>,
@@ -85,15 +86,15 @@ export function mapPartitions<T, U>(
 }
 
 /**
- * All elements of all parents. Parents that are partitioned alike are laid over one another, so
- * that the union of a window's batches needs no second shuffle; others are put side by side.
+ * All elements of all parents. Parents with equal partitioners are merged partition by partition,
+ * so that the union of a window's batches needs no second shuffle; others are appended.
  */
 export function union<T>(parents: readonly Lineage<T>[]): RddPlan<T> {
   const shared = sharedPartitioner(parents)
   return shared ? overlaid(parents, shared) : sideBySide(parents)
 }
 
-/** The partitioner that all parents have, if there is one. */
+/** The partitioner that all parents share, if any. */
 function sharedPartitioner(parents: readonly Lineage<unknown>[]): Partitioner | undefined {
   const first = parents[0]?.partitioner
   return first && parents.every((parent) => first.equals(parent.partitioner)) ? first : undefined
@@ -141,7 +142,7 @@ function sideBySide<T>(parents: readonly Lineage<T>[]): RddPlan<T> {
   }
 }
 
-/** What several RDDs are made of: tasks that run together compute its partitions only once. */
+/** A parent read by several RDDs: tasks that run together compute its partitions only once. */
 export function shared<T>(parent: Lineage<T>): RddPlan<T> {
   return {
     name: 'shared',

@@ -1,28 +1,28 @@
-// A chain of narrow operators as one sink. Short chains, which are all that people write by hand, are one
-// nest of function calls. A program may build a chain of many thousands, and a nest of them would overflow
-// the stack: such a chain is cut into nests of bounded depth, and an element's results are gathered
+// A chain of narrow operators as one sink. Chains written by hand are short, and become one nest of
+// function calls. A program may build a chain of many thousands, and one nest would overflow the
+// stack: such a chain is split into nests of bounded depth, and an element's results are collected
 // between one nest and the next.
 //
-// Where the elements are of records whose source leaves out those that fail, the chain guards itself: what
-// it makes of a record is held back until the record is over, and dropped when an operator has thrown at one
-// of its elements. Each chain has a guard of its own, also behind a pass that several chains share: a chain
-// gives the same whether it has shared a pass or not, and a retry gives the same as the first try.
+// If the source rejects failing records, the chain guards itself: its results for a record are held
+// back until the record ends, and dropped if an operator throws at one of its elements. Each chain
+// has its own guard, also behind a pass that several chains share: a chain's result must not depend
+// on whether it shared a pass, nor on whether it is a retry.
 
 import { EngineError } from '../engineError.ts'
 import { type RecordGuard, recordInHand } from '../sources/recordInHand.ts'
 import { rejection } from '../sources/rejection.ts'
 import type { Lineage, NarrowStep, Sink, TaskContext } from './lineage.ts'
 
-/** Operators in one nest of calls. */
+/** Maximum operators in one nest of calls. */
 const longestNest = 500
 
-/** One nest, and what it has made of an element. */
+/** One nest, and its results for an element. */
 interface Nest {
   readonly sink: Sink<unknown>
   readonly made: unknown[]
 }
 
-/** Computes a partition of the chain that ends with `last`, without a recursion over its length. */
+/** Computes a partition of the chain that ends with `last`, without recursion over its length. */
 export function computeChain(
   last: NarrowStep,
   partition: number,
@@ -36,7 +36,7 @@ export function computeChain(
   return source.compute(partition, task, guard.push)
 }
 
-/** What the first operator of the chain reads. */
+/** Returns the input of the chain's first operator. */
 function sourceOf(last: NarrowStep): Lineage<unknown> {
   let source = last.parent
   while (source.step) source = source.step.parent
@@ -45,14 +45,14 @@ function sourceOf(last: NarrowStep): Lineage<unknown> {
 
 interface Chain {
   readonly sink: Sink<unknown>
-  /** What an operator that threw has left between nests. */
+  /** Drops elements left between nests by an operator that threw. */
   clear(): void
 }
 
 function chainOf(last: NarrowStep, sink: Sink<unknown>): Chain {
-  /** The nest at the end, which has the sink of all. */
+  /** The last nest, whose sink is that of the chain. */
   let end: Sink<unknown> | undefined
-  /** Those before it, the last first. */
+  /** The nests before it, last first. */
   const nests: Nest[] = []
   let made: unknown[] = []
   let nested = sink
@@ -76,7 +76,7 @@ function chainOf(last: NarrowStep, sink: Sink<unknown>): Chain {
   return { sink: throughNests(nests.toReversed(), end), clear }
 }
 
-/** `nests` from the first operator of the chain on. */
+/** `nests` in the order of the chain. */
 function throughNests(nests: readonly Nest[], end: Sink<unknown>): Sink<unknown> {
   return (element) => {
     let elements = [element]
@@ -88,15 +88,15 @@ function throughNests(nests: readonly Nest[], end: Sink<unknown>): Sink<unknown>
   }
 }
 
-/** Holds back what a chain makes of a record. Errors of what comes behind the chain are not its own. */
+/** Holds back a chain's results for a record. Errors of later operators are not its own. */
 class ChainGuard implements RecordGuard {
   declare chain: Chain
   readonly #task: TaskContext
   readonly #sink: Sink<unknown>
-  /** What the chain has made of the record in hand: the first `#count`. The array is used again and again. */
+  /** The chain's results for the current record: the first `#count`. The array is reused. */
   readonly #made: unknown[] = []
   #count = 0
-  /** The record in hand has given the chain an element. */
+  /** Whether the current record has given the chain an element. */
   #isOpen = false
   #isRejected = false
 
@@ -105,16 +105,16 @@ class ChainGuard implements RecordGuard {
     this.#sink = sink
   }
 
-  /** Takes what the chain makes. */
+  /** Receives the chain's results. */
   readonly take = (element: unknown): void => {
     this.#made[this.#count++] = element
   }
 
-  /** Takes the elements of the chain's source. */
+  /** Receives the elements of the chain's source. */
   readonly push = (element: unknown): void => {
     const { record, onError } = recordInHand
     if (record === undefined) {
-      // Of a union, the part whose source fails at the first error, or which comes out of a shuffle.
+      // In a union, a part whose source fails at the first error, or which comes from a shuffle.
       this.chain.sink(element)
       this.#emit()
       return
@@ -148,7 +148,7 @@ class ChainGuard implements RecordGuard {
   }
 }
 
-/** The engine's own errors say that the job or the engine is wrong, whatever the record is. */
+/** The engine's own errors concern the job or the engine, not a record. */
 function isOfRecord(error: unknown): boolean {
   if (!(error instanceof EngineError)) return true
   return error.code === 'USER_CODE_FAILED' || error.code === 'RECORD_INVALID'

@@ -1,5 +1,5 @@
-// Which partition a key belongs to. Two RDDs with equal partitioners can be joined, reduced or
-// turned into state without moving anything, so equality is part of the contract.
+// Assigns keys to partitions. RDDs with equal partitioners can be joined, reduced or turned into
+// state without a shuffle, so equality is part of the contract.
 
 import { hashKey, type Key } from './key.ts'
 import { keyGroupCount, keyGroupOf, partitionOfGroup } from './keyGroup.ts'
@@ -10,7 +10,7 @@ export interface Partitioner {
   equals(other: Partitioner | undefined): boolean
 }
 
-/** Spark's HashPartitioner: null goes to 0, and the remainder is never negative. */
+/** Spark's HashPartitioner: null belongs to 0, and the remainder is never negative. */
 export class HashPartitioner implements Partitioner {
   readonly partitionCount: number
 
@@ -31,7 +31,10 @@ export class HashPartitioner implements Partitioner {
   }
 }
 
-/** Gives each partition a run of key groups: what streams use, so that their state can be rescaled. */
+/**
+ * Gives each partition a range of key groups. Used by streams, so that their state can be
+ * redistributed.
+ */
 export class KeyGroupPartitioner implements Partitioner {
   readonly partitionCount: number
 
@@ -39,7 +42,7 @@ export class KeyGroupPartitioner implements Partitioner {
     const isPossible = Number.isInteger(partitionCount) && partitionCount >= 1
     if (!isPossible || partitionCount > keyGroupCount) {
       throw new RangeError(
-        `a partitioner by key groups has from 1 to ${keyGroupCount} partitions, not ${partitionCount}`,
+        `a partitioner by key groups needs 1 to ${keyGroupCount} partitions, not ${partitionCount}`,
       )
     }
     this.partitionCount = partitionCount
@@ -54,7 +57,9 @@ export class KeyGroupPartitioner implements Partitioner {
   }
 }
 
-/** The partitioner of streams. More partitions than there are groups can only be had without them. */
+/**
+ * The partitioner of streams. More partitions than key groups are possible only without key groups.
+ */
 export function byKeyGroups(partitions: number): Partitioner {
   return partitions > keyGroupCount
     ? new HashPartitioner(partitions)

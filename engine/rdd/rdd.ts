@@ -1,5 +1,5 @@
-// Rdd: a partitioned collection that knows how to compute itself, with Spark's operators. Making one
-// computes nothing; an action (collect, count, ...) does, wherever its context runs tasks.
+// Rdd: a partitioned collection that knows how to compute itself, with Spark's operators. Creating
+// one computes nothing; an action (collect, count, ...) does, wherever its context runs tasks.
 
 import { EngineError } from '../engineError.ts'
 import type { Action } from './action.ts'
@@ -9,26 +9,28 @@ import * as narrow from './narrow.ts'
 import { HashPartitioner, type Partitioner } from './partitioner.ts'
 import * as shuffled from './shuffled.ts'
 
-/** Where RDDs are made and run: a batch of a stream, or a program of its own (localContext). */
+/** Creates and runs RDDs: a batch of a stream, or a separate program (localContext). */
 export interface RddContext {
-  /** How many partitions a shuffle makes unless it is told. */
+  /** Default number of partitions of a shuffle. */
   readonly defaultPartitions: number
-  /** What shuffles partition by; a HashPartitioner, as Spark's, unless given. */
+  /** The partitioner of shuffles; Spark's HashPartitioner by default. */
   partitioner?(partitions: number): Partitioner
-  /** The next id, by construction order. Throws where no RDD may be made. */
+  /** Returns the next id, in order of construction. Throws where RDDs must not be created. */
   nextId(): string
   /** Called once for each new RDD. */
   register(rdd: Lineage<unknown>): void
   /**
-   * The RDD that new ones are made of when one is transformed: itself, unless given. In foreachRDD it is
-   * one in the driver, because executors do not know what is made there.
+   * Returns the RDD on which transformations of `rdd` are built; itself by default. In foreachRDD
+   * it is an RDD of the driver, because executors do not know the functions created there.
    */
   asParent?<T>(rdd: Rdd<T>): Rdd<T>
-  /** Runs an action on the partitions given (all of them unless told), one result for each. */
+  /** Runs an action on the given partitions (all by default); returns one result for each. */
   run(rdd: Lineage<unknown>, action: Action, partitions?: readonly number[]): Promise<unknown[]>
 }
 
-/** Bounds the depth of the call stack; chains of narrow operators need none of it (see narrowChain). */
+/**
+ * Limits the depth of the call stack. Chains of narrow operators do not count (see narrowChain).
+ */
 const mostNestedOperators = 500
 
 /**
@@ -109,13 +111,13 @@ export class Rdd<T> implements Lineage<T> {
     return parent.#derive(narrow.filter(parent, keep))
   }
 
-  /** Hands over each partition as a whole: its elements must fit in memory. */
+  /** Passes each partition as a whole; its elements must fit in memory. */
   mapPartitions<U>(transform: (elements: readonly T[], partition: number) => Iterable<U>): Rdd<U> {
     const parent = this.#parent
     return parent.#derive(narrow.mapPartitions(parent, transform))
   }
 
-  /** All elements of this RDD and of `others`; duplicates stay. */
+  /** All elements of this RDD and of `others`, including duplicates. */
   union(...others: Rdd<T>[]): Rdd<T> {
     const parent = this.#parent
     return parent.#derive(
@@ -128,7 +130,7 @@ export class Rdd<T> implements Lineage<T> {
     return this.map((element) => [keyOf(element), element] as const)
   }
 
-  /** Replaces each value, and leaves keys and partitions as they are. */
+  /** Replaces each value; keys and partitions are unchanged. */
   mapValues<K extends Key, V, W>(
     this: Rdd<Pair<K, V>>,
     transform: (value: V) => W,
@@ -168,7 +170,7 @@ export class Rdd<T> implements Lineage<T> {
     return parent.#derive(shuffled.reduceByKey(parent, reduce, partitioner, parent.#shuffleId))
   }
 
-  /** All values of a key must fit in memory; prefer reduceByKey where it says the same. */
+  /** All values of a key must fit in memory. Prefer reduceByKey where possible. */
   groupByKey<K extends Key, V>(
     this: Rdd<Pair<K, V>>,
     partitions?: number,
@@ -206,18 +208,18 @@ export class Rdd<T> implements Lineage<T> {
     return left.#derive(shuffled.join(left, right, partitioner, left.#shuffleId))
   }
 
-  /** All elements, in the order of the partitions. They must fit in memory. */
+  /** Returns all elements, in the order of the partitions. They must fit in memory. */
   async collect(): Promise<T[]> {
     return ((await this.context.run(this, { kind: 'collect' })) as T[][]).flat(1)
   }
 
-  /** The number of elements. */
+  /** Returns the number of elements. */
   async count(): Promise<number> {
     const counts = (await this.context.run(this, { kind: 'count' })) as number[]
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
-  /** Undefined when there are no elements. `combine` must be associative and commutative. */
+  /** Returns undefined for an empty RDD. `combine` must be associative and commutative. */
   async reduce(combine: (left: T, right: T) => T): Promise<T | undefined> {
     const partial = this.mapPartitions((elements) =>
       elements.length === 0 ? [] : [elements.reduce((left, right) => combine(left, right))],
@@ -228,7 +230,7 @@ export class Rdd<T> implements Lineage<T> {
       : partials.reduce((left, right) => combine(left, right))
   }
 
-  /** The first `limit` elements, running no more partitions than it takes. */
+  /** Returns the first `limit` elements, running no more partitions than necessary. */
   async take(limit: number): Promise<T[]> {
     let taken: T[] = []
     for (let next = 0, width = 1; next < this.partitionCount && taken.length < limit; width *= 4) {
@@ -242,7 +244,7 @@ export class Rdd<T> implements Lineage<T> {
     return taken.slice(0, limit)
   }
 
-  /** The first element; undefined when there is none. */
+  /** Returns the first element; undefined for an empty RDD. */
   async first(): Promise<T | undefined> {
     return (await this.take(1))[0]
   }
@@ -251,22 +253,24 @@ export class Rdd<T> implements Lineage<T> {
     return new Rdd(this.context, plan)
   }
 
-  /** The RDD that transformations of this one are made of (see RddContext). */
+  /** The RDD on which transformations of this one are built (see RddContext). */
   get #parent(): Rdd<T> {
     return this.context.asParent?.(this) ?? this
   }
 
-  /** Returns this RDD as another parent beside `first`; throws when they cannot be parents of one RDD. */
+  /** Returns this RDD as another parent beside `first`; throws when they cannot be combined. */
   #beside(first: Rdd<unknown>): Rdd<T> {
     const parent = this.#parent
     if (parent.context === first.context) return parent
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      'two RDDs can be joined or united only when they are of the same batch: keep no RDD for later',
+      'two RDDs can be joined or united only within the same batch; keep no RDD for later',
     )
   }
 
-  /** As Spark's default: a parent's partitioner where there is one, so that it need not move. */
+  /**
+   * As in Spark: a parent's partitioner if there is one, so that the parent need not be shuffled.
+   */
   #partitionerFor(parents: readonly Lineage<unknown>[], partitions?: number): Partitioner {
     const inherited = parents.find((parent) => parent.partitioner)?.partitioner
     if (inherited && (partitions ?? inherited.partitionCount) === inherited.partitionCount) {
@@ -289,7 +293,7 @@ function depthOf({ name, step, dependencies }: narrow.RddPlan<unknown>): number 
   if (depth <= mostNestedOperators) return depth
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `${name} nests more than ${mostNestedOperators} operators: unite many RDDs in one union(a, b, ...), ` +
-      'and put what is repeated into one function (map, filter and flatMap may be chained at any length)',
+    `${name} nests more than ${mostNestedOperators} operators; unite many RDDs in one union(a, b, ...), ` +
+      'and move repeated work into one function (chains of map, filter and flatMap have no limit)',
   )
 }

@@ -1,6 +1,6 @@
-// reduceByKey, groupByKey and cogroup, as plans. Each gathers the values of a key in one partition:
-// over a shuffle, or in place when the parent is partitioned that way already. What is gathered is
-// held in memory: the distinct keys of a partition for a reduction, all its values for a grouping.
+// Plans of reduceByKey, groupByKey and cogroup. Each gathers the values of a key in one partition:
+// through a shuffle, or in place when the parent is already partitioned that way. Memory: the
+// distinct keys of a partition for a reduction, all its values for a grouping.
 
 import type { Key } from './key.ts'
 import {
@@ -14,7 +14,7 @@ import {
 import type { RddPlan } from './narrow.ts'
 import type { Partitioner } from './partitioner.ts'
 
-/** Combines values on the map side first, so a bucket holds each key once. */
+/** Combines values on the map side first, so that a bucket contains each key once. */
 export function combineByKey<K extends Key, V, C>(
   name: string,
   parent: Lineage<Pair<K, V>>,
@@ -43,7 +43,7 @@ export function combineByKey<K extends Key, V, C>(
   }
 }
 
-/** A sink that combines pairs into `combined`. The hot loop of every keyed job. */
+/** Returns a sink that combines pairs into `combined`. The hot loop of every keyed job. */
 export function combineInto(
   combined: Map<Key, unknown>,
   combiner: Combiner,
@@ -90,8 +90,8 @@ function reducing<V>(reduce: (left: V, right: V) => V): Combiner {
 }
 
 /**
- * No map-side combining: it would shrink nothing. The values of a key come in the order of the map
- * partitions and, within one, of their elements, whatever the schedule was.
+ * No map-side combining, which would not reduce the data. The values of a key are ordered by map
+ * partition and, within one, by element, whatever the schedule was.
  */
 export function groupByKey<K extends Key, V>(
   parent: Lineage<Pair<K, V>>,

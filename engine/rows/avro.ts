@@ -1,5 +1,5 @@
-// A record's value as one Avro value in binary encoding, without a container file's header: as producers
-// write it who know the schema, or name it by its id in a schema registry.
+// Avro rows: a record's value is one Avro value in binary encoding, without a container file
+// header, optionally framed with a schema registry id.
 
 import { createRequire } from 'node:module'
 import type { Type } from 'avsc'
@@ -14,29 +14,34 @@ import type { RowFormat } from './rowFormat.ts'
 /** An Avro schema as JSON, parsed or as text. */
 export type AvroSchema = string | object
 
-/** How values in Avro are read. */
+/** Options of `avro`. */
 export interface AvroOptions {
   /**
-   * The schema that the job reads with, where it is not the one that the values are written with: fields
-   * are found by name, missing ones have their default, and those that the reader lacks are left out.
+   * The schema that the job reads with, if it differs from the one that values are written with:
+   * fields are matched by name, missing ones get their default, and fields that it lacks are left
+   * out.
    */
   readonly readerSchema?: AvroSchema
   /**
-   * Values begin with the five bytes of a schema registry: a zero, and the id of the schema as a 32-bit
-   * integer. The id is not looked up. Given here, it must be the one in the record.
+   * Whether values start with the five bytes of a schema registry: a zero, and the schema id as a
+   * 32-bit integer. The id is not looked up. If `schemaId` is given, each record must have it.
    */
   readonly framed?: boolean | { readonly schemaId: number }
 }
 
 const frameBytes = 5
-/** Up to here the library turns longs into doubles and floats; beyond, even their sign may change. */
+/**
+ * Up to this limit the library converts longs to doubles and floats correctly; beyond, even the
+ * sign may change.
+ */
 const convertedLongLimit = 2 ** 52
 
 /**
- * Rows of type `Row`, which the job asserts, from values that `schema` describes. Rows are plain: records
- * and maps are objects, bytes and fixed are Buffers of their own. A union's value is there without its
- * branch, unless the branches look alike in JavaScript (int and float): `{ float: 5 }`. A value that is not of
- * the schema, has a long beyond 2^53, or goes on behind its end is a malformed record.
+ * Returns a format with rows of type `Row`, asserted by the job, for values written with `schema`.
+ * Rows are plain: records and maps are objects, bytes and fixed are separate Buffers. A union's
+ * value has no branch name, unless its branches look alike in JavaScript (int and float): `{ float:
+ * 5 }`. A value that does not match the schema, contains a long beyond 2^53, or has trailing bytes
+ * is a malformed record.
  */
 export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFormat<Row> {
   const writer = typeOf(schema)
@@ -68,7 +73,7 @@ export function avro<Row>(schema: AvroSchema, options: AvroOptions = {}): RowFor
   }
 }
 
-/** Most jobs read no Avro: their threads are not to wait for the library when they start. */
+/** Loaded lazily: most jobs read no Avro, and the library slows down the start of a thread. */
 function library(): typeof import('avsc') {
   return createRequire(import.meta.url)('avsc') as typeof import('avsc')
 }
@@ -86,7 +91,10 @@ function typeOf(schema: AvroSchema): Type {
   }
   // A field of this name would become the prototype of the row.
   if (!canonicalJson(type.schema()).includes('"name":"__proto__"')) return type
-  throw new EngineError('JOB_GRAPH_INVALID', 'a field of an Avro schema cannot be named __proto__')
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    'a field of an Avro schema must not be named __proto__',
+  )
 }
 
 function resolverOf(reader: Type, writer: Type) {
@@ -101,7 +109,7 @@ function resolverOf(reader: Type, writer: Type) {
   }
 }
 
-/** Where the value begins. */
+/** Returns the position of the value after its frame. */
 function requireFrame(
   framed: NonNullable<AvroOptions['framed']>,
   bytes: Buffer,
@@ -109,12 +117,12 @@ function requireFrame(
   end: number,
 ): number {
   if (end - start < frameBytes || bytes[start] !== 0) {
-    throw new MalformedError('the value does not begin with a zero and a schema id')
+    throw new MalformedError('the value does not start with a zero and a schema id')
   }
   const schemaId = bytes.readInt32BE(start + 1)
   if (typeof framed === 'object' && schemaId !== framed.schemaId) {
     const expected = framed.schemaId
-    throw new MalformedError(`the value is of schema id ${schemaId}, this job reads ${expected}`)
+    throw new MalformedError(`the value has schema id ${schemaId}; this job reads ${expected}`)
   }
   return start + frameBytes
 }

@@ -1,23 +1,23 @@
-// Checks that bytes are a value of an Avro schema before they are decoded. The decoder believes what it
-// reads: it takes an array of 2^40 nulls for one, which is six bytes long, and reads a length that goes
-// beyond the value as far as it goes. Here every length is checked against what is left.
+// Validates that bytes are a value of an Avro schema before they are decoded. The decoder trusts
+// its input: it accepts an array of 2^40 nulls, which takes six bytes, and reads past the end of
+// the value for a wrong length. Here every length is checked against the remaining bytes.
 
 import { isUtf8 } from 'node:buffer'
 import type { Type, types } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 
-/** Elements of arrays that take no bytes (null, empty records), in one value. */
+/** Maximum number of array elements in one value that take no bytes (null, empty records). */
 const mostEmptyElements = 100_000
-/** Of values in one another, as in a linked list. Decoding recurses, too. */
+/** Maximum nesting of records, as in a linked list. Decoding is recursive, too. */
 const mostLevels = 200
 const longestLongBytes = 10
 
-/** Moves over a value of one type. */
+/** Skips a value of one type. */
 type Check = (walk: AvroWalk, level: number) => void
 
 /**
- * A function that throws MalformedError unless `bytes[start, end)` is one value of `type`, from its first byte
- * to its last, and all of its longs are less than `longLimit` in either direction.
+ * Returns a function that throws MalformedError unless `bytes[start, end)` is exactly one value of
+ * `type` whose longs all have an absolute value below `longLimit`.
  */
 export function avroCheck(
   type: Type,
@@ -27,11 +27,12 @@ export function avroCheck(
   return (bytes, start, end) => {
     const walk = new AvroWalk(bytes, start, end)
     check(walk, 0)
-    if (walk.remaining > 0) throw new MalformedError(`${walk.remaining} bytes after the Avro value`)
+    if (walk.remaining > 0)
+      throw new MalformedError(`${walk.remaining} bytes follow the Avro value`)
   }
 }
 
-/** One function for each type of a schema, made once. */
+/** One check per type of a schema, created once. */
 class AvroChecks {
   readonly #longLimit: number
   readonly #made = new Map<Type, Check>()
@@ -95,7 +96,8 @@ class AvroChecks {
 
 function record(fields: readonly Check[]): Check {
   return (walk, level) => {
-    if (level > mostLevels) throw new MalformedError(`Avro values nest over ${mostLevels} levels`)
+    if (level > mostLevels)
+      throw new MalformedError(`the Avro value is nested more than ${mostLevels} levels deep`)
     for (let at = 0; at < fields.length; at++) fields[at]!(walk, level + 1)
   }
 }
@@ -111,7 +113,7 @@ function entry(value: Check): Check {
   }
 }
 
-/** Counted blocks up to an empty one. A negative count is followed by the size of the block. */
+/** Counted blocks, up to an empty one. A negative count is followed by the size of the block. */
 function blocks(element: Check): Check {
   return (walk, level) => {
     for (let count = walk.long(); count !== 0; count = walk.long()) {
@@ -122,7 +124,7 @@ function blocks(element: Check): Check {
         if (walk.position === before) walk.countEmptyElement()
       }
       if (end !== undefined && walk.position !== end) {
-        throw new MalformedError('an Avro block is not of the size that it says')
+        throw new MalformedError('an Avro block does not have its declared size')
       }
     }
   }
@@ -150,15 +152,17 @@ class AvroWalk {
 
   int(): void {
     const value = this.long()
-    if (value !== (value | 0)) throw new MalformedError('an Avro int of over 32 bits')
+    if (value !== (value | 0)) throw new MalformedError('an Avro int has more than 32 bits')
   }
 
   longBelow(limit: number): void {
     if (Math.abs(this.long()) < limit) return
-    throw new MalformedError(`an Avro long is beyond ${limit}, and is read as another type`)
+    throw new MalformedError(
+      `an Avro long is beyond ${limit} and cannot be converted to a float or double`,
+    )
   }
 
-  /** Inexact beyond 2^53, which no length and no index is. */
+  /** Inexact beyond 2^53, where no valid length or index is. */
   long(): number {
     let byte = this.#byte()
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
@@ -170,18 +174,18 @@ class AvroWalk {
       scale *= 128
       if (byte < 0x80) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
     }
-    throw new MalformedError(`an Avro number of over ${longestLongBytes} bytes`)
+    throw new MalformedError(`an Avro number has more than ${longestLongBytes} bytes`)
   }
 
   index(count: number, what: string): number {
     const index = this.long()
     if (index >= 0 && index < count) return index
-    throw new MalformedError(`index ${index} of an Avro ${what} of ${count}`)
+    throw new MalformedError(`index ${index} is out of range for an Avro ${what} of ${count}`)
   }
 
   skip(length: number): void {
     if (length < 0 || length > this.remaining) {
-      throw new MalformedError(`an Avro length of ${length} bytes, ${this.remaining} left`)
+      throw new MalformedError(`an Avro length is ${length} bytes, but ${this.remaining} are left`)
     }
     this.position += length
   }
@@ -198,7 +202,7 @@ class AvroWalk {
   mapKey(): void {
     const length = this.string()
     if (length !== protoKey.length) return
-    // An assignment to this property of an object would change its prototype, and lose the value.
+    // Assigning this property of an object would change its prototype and lose the value.
     const key = this.#bytes.toString('latin1', this.position - length, this.position)
     if (key !== protoKey) return
     throw new MalformedError(`an Avro map has the key ${protoKey}`)
@@ -208,12 +212,14 @@ class AvroWalk {
     const size = this.long()
     const end = this.position + size
     if (size >= 0 && end <= this.#end) return end
-    throw new MalformedError(`an Avro block of ${size} bytes, ${this.remaining} left`)
+    throw new MalformedError(`an Avro block is ${size} bytes, but ${this.remaining} are left`)
   }
 
   countEmptyElement(): void {
     if (++this.#emptyElements <= mostEmptyElements) return
-    throw new MalformedError(`over ${mostEmptyElements} elements without a byte in Avro arrays`)
+    throw new MalformedError(
+      `Avro arrays contain more than ${mostEmptyElements} elements of zero bytes`,
+    )
   }
 
   #isAscii(start: number): boolean {
@@ -222,7 +228,7 @@ class AvroWalk {
   }
 
   #byte(): number {
-    if (this.position >= this.#end) throw new MalformedError('the Avro value is cut short')
+    if (this.position >= this.#end) throw new MalformedError('the Avro value is truncated')
     return this.#bytes[this.position++]!
   }
 }

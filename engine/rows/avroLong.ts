@@ -1,15 +1,19 @@
-// Avro's long as a number, exactly. The decoder's own reads a long as it is written, zigzag, in floating
-// point: beyond 2^52 it is another number than was written, without a word.
+// Decodes Avro longs exactly. The library's own decoder reads the zigzag encoding in floating
+// point: beyond 2^52 it silently returns another number.
 
 import type { Type, types } from 'avsc'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 
-/** Longs of up to this many bytes fit 32 bits, zigzag included. */
+/** Longs of up to this many bytes fit 32 bits, including zigzag. */
 const shortBytes = 4
-/** And up to this many, 49 bits: a number says them exactly, zigzag included. */
+/**
+ * Longs of up to this many bytes fit 49 bits, which a number represents exactly, including zigzag.
+ */
 const mediumBytes = 7
 
-/** A type that reads longs up to 2^53 in either direction, and throws MalformedError for those beyond. */
+/**
+ * Returns a type that reads longs up to 2^53 in absolute value, and throws MalformedError beyond.
+ */
 export function exactLong(LongType: typeof types.LongType): Type {
   const methods = {
     fromBuffer: decode,
@@ -45,7 +49,7 @@ function long(bytes: Buffer): number {
   const value = (zigzag >> 1n) ^ -(zigzag & 1n)
   const number = Number(value)
   if (Number.isSafeInteger(number)) return number
-  throw new MalformedError('an Avro long is beyond 2^53, which a number cannot say')
+  throw new MalformedError('an Avro long is beyond 2^53, the limit of exact numbers')
 }
 
 /** For default values of a reader's schema. */

@@ -1,16 +1,19 @@
-// Decoded Avro values as plain ones. The decoder makes records of classes of its own, which could not go to
-// another thread, and bytes that lie in memory that it shares among many.
+// Converts decoded Avro values to plain ones. The decoder returns records of generated classes,
+// which cannot be sent to another thread, and bytes in memory that it shares.
 
 import type { Type, types } from 'avsc'
 
 type Convert = (value: unknown) => unknown
 
-/** A function that returns a value of the type with plain objects for records and bytes of their own. */
+/**
+ * Returns a function that converts a value of the type: plain objects for records, and copied
+ * bytes.
+ */
 export function plainOf(type: Type): Convert {
   return new Converters().of(type) ?? ((value) => value)
 }
 
-/** One function for each type of a schema, made once; undefined for types whose values are plain. */
+/** One converter per type of a schema, created once; undefined for types whose values are plain. */
 class Converters {
   readonly #made = new Map<Type, Convert | undefined>()
 
@@ -45,7 +48,7 @@ class Converters {
     }
   }
 
-  /** Of branches that JavaScript tells apart, most have one that is an object. */
+  /** Of branches that JavaScript can tell apart, usually only one is an object. */
   #union(branches: readonly Type[]): Convert | undefined {
     const converts = branches.map((branch) => this.of(branch)).filter((each) => each !== undefined)
     if (converts.length === 0) return undefined
@@ -85,7 +88,7 @@ function mapOf(convert: Convert | undefined): Convert | undefined {
   }
 }
 
-/** Whatever it is: for unions, whose values do not say of which branch they are. */
+/** Converts a value of unknown type: a union's value does not name its branch. */
 function anyValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return copied(value)
@@ -93,7 +96,7 @@ function anyValue(value: unknown): unknown {
   return mapOf(anyValue)!({ ...value })
 }
 
-/** Not with Buffer.from, whose memory is part of a pool: a clone would be one of the whole pool. */
+/** Avoids Buffer.from, which uses a shared pool: cloning the copy would clone the whole pool. */
 function copied(value: unknown): Buffer {
   const bytes = value as Uint8Array
   const copy = Buffer.allocUnsafeSlow(bytes.length)

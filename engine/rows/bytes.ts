@@ -1,16 +1,16 @@
-// A record's value as it is: for formats that Millrace does not know, decoded by the job.
+// Bytes rows: a record's value unchanged, for formats that the job decodes itself.
 
 import type { RowFormat } from './rowFormat.ts'
 
 /**
- * Rows that are the bytes of the value, copied: a row may be kept, and sent to another task, without the
- * batch that it came in.
+ * Returns a format whose rows are copies of the value: a row may be kept, and sent to another task,
+ * without its record batch.
  */
 export function bytes(): RowFormat<Buffer> {
   return { name: 'bytes', describe: () => 'bytes()', row: copyOf }
 }
 
-/** Not with Buffer.from, whose memory is part of a pool: a clone would be one of the whole pool. */
+/** Avoids Buffer.from, which uses a shared pool: cloning the copy would clone the whole pool. */
 function copyOf(source: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(end - start)
   source.copy(copy, 0, start, end)

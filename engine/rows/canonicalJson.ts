@@ -1,7 +1,7 @@
-// JSON in one form for equal values: what a fingerprint needs of a schema, whose properties may be written
-// in any order.
+// Canonical JSON: the same text for equal values. Used in fingerprints of schemas, whose properties
+// may be in any order.
 
-/** JSON without white space, the properties of objects sorted by name. */
+/** Returns JSON without white space, with the properties of objects sorted by name. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, each: unknown) => {
     if (typeof each !== 'object' || each === null || Array.isArray(each)) return each

@@ -1,6 +1,6 @@
-// Rows of delimited text. The columns are named once, in the job; a row is a view of its line, with
-// a getter per column on a prototype made once per format. Nothing is split: a getter looks for its
-// column and decodes that one alone.
+// CSV rows: delimited text. The job names the columns once; a row is a view of its line, with a
+// getter per column on a prototype created once per format. Lines are not split: a getter finds and
+// decodes its column alone.
 
 import { EngineError } from '../engineError.ts'
 import { fieldText } from './fieldText.ts'
@@ -8,12 +8,12 @@ import type { RowFormat } from './rowFormat.ts'
 
 export type { RowFormat } from './rowFormat.ts'
 
-/** Names of columns, in their order. */
+/** Names of columns, in order. */
 export type CsvColumns = readonly string[]
 /** One string per column; `''` when the line has fewer columns. */
 export type CsvRow<Columns extends CsvColumns> = { readonly [Name in Columns[number]]: string }
 
-/** How lines are divided. */
+/** Options of `csv`. */
 export interface CsvOptions {
   /** One ASCII character; a comma by default. */
   readonly delimiter?: string
@@ -43,12 +43,12 @@ export function csv<const Columns extends CsvColumns>(
   }
 }
 
-/** The view of a line. Columns are subclasses' getters, so its own state is out of their way. */
+/** A view of a line. Columns are getters of subclasses, so its own state is private. */
 class Line {
   readonly #bytes: Buffer
   readonly #start: number
   readonly #end: number
-  // Where the column that was read last begins: jobs read their columns mostly from left to right.
+  // Where the column read last begins: jobs mostly read columns from left to right.
   #column = 0
   #position: number
 
@@ -79,10 +79,10 @@ class Line {
   }
 }
 
-/** The row class of one format, made once: rows share its shape and its getters. */
+/** Creates the row class of one format; all rows share its shape and its getters. */
 function rowClass(columns: CsvColumns, delimiter: number): typeof Line {
   class Row extends Line {
-    /** For logs, results and other threads, which see no getters. */
+    /** For logs, results and other threads, where getters are not visible. */
     toJSON(): object {
       return Object.fromEntries(
         columns.map((name, column) => [name, Line.field(this, column, delimiter)]),
@@ -100,14 +100,14 @@ function rowClass(columns: CsvColumns, delimiter: number): typeof Line {
   return Row
 }
 
-/** Index of the delimiter after the field at `at`, or `end`. */
+/** Returns the index of the delimiter after the field at `at`, or `end`. */
 function fieldEnd(bytes: Buffer, at: number, end: number, delimiter: number): number {
   if (at < end && bytes[at] === quote) at = closingQuote(bytes, at, end)
   while (at < end && bytes[at] !== delimiter) at++
   return at
 }
 
-/** Index of the quote that closes the one at `at`, or `end`. */
+/** Returns the index of the quote that closes the one at `at`, or `end`. */
 function closingQuote(bytes: Buffer, at: number, end: number): number {
   for (at++; at < end; at++) {
     if (bytes[at] !== quote) continue
@@ -117,7 +117,7 @@ function closingQuote(bytes: Buffer, at: number, end: number): number {
   return end
 }
 
-/** A quoted field; what stands between its closing quote and the delimiter is kept as it is. */
+/** Decodes a quoted field. Text between its closing quote and the delimiter is kept unchanged. */
 function unquoted(bytes: Buffer, at: number, end: number): string {
   const closing = closingQuote(bytes, at, end)
   const text = fieldText(bytes, at + 1, closing).replaceAll('""', '"')
@@ -127,7 +127,10 @@ function unquoted(bytes: Buffer, at: number, end: number): string {
 function requireDistinct(columns: CsvColumns): void {
   const twice = columns.find((name, index) => columns.indexOf(name) !== index)
   if (twice === undefined) return
-  throw new EngineError('JOB_GRAPH_INVALID', `csv: two columns are called '${twice}': rename one`)
+  throw new EngineError(
+    'JOB_GRAPH_INVALID',
+    `csv: two columns have the name '${twice}'; rename one`,
+  )
 }
 
 function requireDelimiter(delimiter: string): void {
@@ -135,6 +138,6 @@ function requireDelimiter(delimiter: string): void {
   const given = JSON.stringify(delimiter)
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `csv: the delimiter is ${given}; give one ASCII character that is not a quote`,
+    `csv: the delimiter ${given} is invalid; use one ASCII character other than a quote`,
   )
 }

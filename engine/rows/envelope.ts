@@ -1,13 +1,13 @@
-// A row together with what its record carries beside the value: key, timestamp, headers and coordinates.
-// Any format can be put into an envelope.
+// Envelopes: a row with the other fields of its record, which are key, timestamp, headers and
+// coordinates. Wraps any format.
 
 import type { RecordFields, SourceHeader, SourceRecord } from '../sources/sourceRecord.ts'
 import type { RowFormat } from './rowFormat.ts'
 
 /**
- * A row with its record. Key and headers are decoded when they are asked for, and are views of the record's
- * batch: they keep it in memory, and must not be changed. An envelope stays in its task; `toPlain` makes of
- * it what may be kept and sent (to groupByKey, join, collect, or a state).
+ * A row with its record. Key and headers are decoded on demand and are views of the record batch:
+ * they keep it in memory, and must not be changed. An envelope is valid in its task only; `toPlain`
+ * returns a copy that may be kept and sent (to groupByKey, join, collect, or a state).
  */
 export interface Envelope<Row> {
   readonly row: Row
@@ -20,13 +20,13 @@ export interface Envelope<Row> {
   /** The key as UTF-8. */
   readonly keyText: string | null
   readonly headers: readonly SourceHeader[]
-  /** The last header of this key as UTF-8; undefined when there is none, or one without a value. */
+  /** The last header with this key as UTF-8; undefined when there is none, or its value is null. */
   header(key: string): string | undefined
-  /** The envelope as plain data. */
+  /** Returns a plain copy of the envelope. */
   toPlain(): PlainEnvelope<Row>
 }
 
-/** Data alone, in memory of its own. A row that is a view becomes an object of its fields. */
+/** A plain copy in its own memory. A row that is a view becomes an object of its fields. */
 export interface PlainEnvelope<Row> {
   readonly row: Row
   readonly topic: string
@@ -37,16 +37,17 @@ export interface PlainEnvelope<Row> {
   readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[]
 }
 
-/** Which records an envelope is made for. */
+/** Options of `envelope`. */
 export interface EnvelopeOptions {
-  /** Records without a value come, too, with null for a row. Without it they are left out. */
+  /** Includes records without a value, with null as their row. They are left out by default. */
   readonly tombstones?: boolean
 }
 
 /**
- * Rows of `format` in envelopes:
+ * Wraps the rows of `format` in envelopes:
  *
- *     fromTopic('orders', envelope(csv(['user', 'action'])))  ->  order.row.user, order.keyText, order.timestampMs
+ *     fromTopic('orders', envelope(csv(['user', 'action'])))
+ *       ->  order.row.user, order.keyText, order.timestampMs
  */
 export function envelope<Row>(format: RowFormat<Row>): RowFormat<Envelope<Row>>
 export function envelope<Row>(
@@ -104,7 +105,7 @@ class RecordEnvelope<Row> implements Envelope<Row> {
     return this.headers.findLast((header) => header.key === key)?.value?.toString('utf8')
   }
 
-  /** The envelope as plain data. */
+  /** Returns a plain copy of the envelope. */
   toPlain(): PlainEnvelope<Row> {
     const { topic, partition, offset, timestampMs, key } = this
     const headers = this.headers.map((header) => {
@@ -124,13 +125,13 @@ class RecordEnvelope<Row> implements Envelope<Row> {
   }
 }
 
-/** Views of rows (csv, text) say by `toJSON` which fields they have. */
+/** Rows that are views (csv, text) list their fields in `toJSON`. */
 function plainRow<Row>(row: Row): Row {
   const toJson = (row as { toJSON?: unknown } | null | undefined)?.toJSON
   return typeof toJson === 'function' ? (toJson.call(row) as Row) : row
 }
 
-/** Not with Buffer.from, whose memory is part of a pool: a clone would be one of the whole pool. */
+/** Avoids Buffer.from, which uses a shared pool: cloning the copy would clone the whole pool. */
 function copyOf(bytes: Uint8Array | null): Uint8Array | null {
   return bytes === null ? null : new Uint8Array(bytes)
 }

@@ -1,8 +1,8 @@
-// Bytes of a field to a string. Fields repeat (an age range has nine values, an action four), and
-// making a string costs more than everything else that a job does with a row, so short values come
-// from a small table. The table is of fixed size: values that do not repeat push one another out.
+// Converts the bytes of a field to a string. Fields repeat (an age range has nine values, an action
+// four), and creating a string costs more than everything else that a job does with a row, so short
+// values are cached. The cache has a fixed size: values that do not repeat evict one another.
 
-/** Values up to this many bytes go through the table; they fit two 32-bit words. */
+/** Values up to this many bytes are cached; they fit two 32-bit words. */
 const shortBytes = 8
 const slots = 4096
 
@@ -11,7 +11,7 @@ const secondWords = new Int32Array(slots)
 const lengths = new Uint8Array(slots)
 const texts: string[] = new Array(slots).fill('')
 
-/** `bytes[start, end)` as UTF-8 text. */
+/** Returns `bytes[start, end)` as UTF-8 text. */
 export function fieldText(bytes: Buffer, start: number, end: number): string {
   const length = end - start
   if (length > shortBytes) return bytes.toString('utf8', start, end)

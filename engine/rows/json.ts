@@ -1,5 +1,5 @@
-// A record's value as one JSON document. It is parsed when the row is made: JSON cannot be looked
-// into without reading it whole, so there is nothing to put off.
+// JSON rows: a record's value is one JSON document, parsed when the row is made. JSON has to be
+// read whole to find any field, so lazy decoding would save nothing.
 
 import { createRequire } from 'node:module'
 import type { Static, TSchema } from 'typebox'
@@ -9,18 +9,18 @@ import { canonicalJson } from './canonicalJson.ts'
 import type { RowFormat } from './rowFormat.ts'
 
 /**
- * Rows of type `Row`, which the job asserts and nobody checks. A value that is not JSON is a malformed
- * record (RECORD_INVALID), and the source's `onError` says what becomes of it.
+ * Returns a format with rows of type `Row`, asserted by the job and not checked. A value that is
+ * not JSON is a malformed record (RECORD_INVALID), handled by the `onError` of its source.
  */
 export function json<Row>(): RowFormat<Row>
 /**
- * Rows that are checked against a JSON Schema of typebox, from which they have their type:
+ * Returns a format with rows checked against a JSON Schema of typebox, which also gives their type:
  *
  *     import { Type } from 'typebox'
  *     json(Type.Object({ user: Type.String(), age: Type.Integer() }))  ->  row.age
  *
- * A value that does not fit is a malformed record, whose error says where in the value and why. Nothing is
- * converted, and no default is filled in.
+ * A value that does not match is a malformed record; the error gives the path in the value and the
+ * rule. Values are not converted, and defaults are not filled in.
  */
 export function json<const Schema extends TSchema>(schema: Schema): RowFormat<Static<Schema>>
 export function json(schema?: TSchema): RowFormat<unknown> {
@@ -37,7 +37,7 @@ export function json(schema?: TSchema): RowFormat<unknown> {
   }
 }
 
-/** Loaded for schemas alone: the threads of other jobs are not to wait for it when they start. */
+/** Loaded lazily: jobs without a schema need not wait for it when a thread starts. */
 function compiler(): typeof import('typebox/compile') {
   return createRequire(import.meta.url)('typebox/compile') as typeof import('typebox/compile')
 }
@@ -47,15 +47,15 @@ function parse<Row>(bytes: Buffer, start: number, end: number): Row {
   try {
     return JSON.parse(document) as Row
   } catch (cause) {
-    // The scanner adds which record it is and what it holds.
+    // The scanner adds the record's position and value.
     throw new MalformedError('the value is not JSON', { cause })
   }
 }
 
-/** Names the first problem: its path and the rule, which are of the schema and not of the value. */
+/** Names the first problem by path and rule, which come from the schema and contain no data. */
 function doesNotFit(validator: Validator, value: unknown): MalformedError {
   const [problem] = validator.Errors(value)
-  if (problem === undefined) return new MalformedError('the value does not fit the schema')
+  if (problem === undefined) return new MalformedError('the value does not match the schema')
   const path = problem.instancePath === '' ? 'the value' : `${problem.instancePath} of the value`
-  return new MalformedError(`${path} does not fit the schema: it ${problem.message}`)
+  return new MalformedError(`${path} does not match the schema: it ${problem.message}`)
 }

@@ -1,20 +1,28 @@
-// What a job declares about the bytes of a topic's records: how to look at one as a row. A row is a
-// view: it keeps the batch's bytes and decodes a field when the job asks for it.
+// The format of rows: how a job reads the bytes of a topic's records. A row is a view: it keeps the
+// bytes of the record batch and decodes a field on demand. A format must never keep state between
+// records, nor change the bytes.
+//
+// Map of this folder: one file per format (csv, text, json, avro, bytes) and envelope, which wraps
+// any of them. fieldText caches short strings; canonicalJson makes fingerprints of schemas;
+// avroBytes, avroLong and avroPlain protect the Avro decoder.
 
 import type { SourceRecord } from '../sources/sourceRecord.ts'
 
 /** How the values of a topic become rows. */
 export interface RowFormat<Row> {
-  /** Which format this is, for people: `csv`, `text`, `json`. */
+  /** Name of the format, for people: `csv`, `text`, `json`. */
   readonly name: string
-  /** The format with all its parameters, as text; it goes into the graph's fingerprint. */
+  /** The format with all its parameters, as text; part of the graph's fingerprint. */
   describe(): string
   /**
-   * The row in `bytes[start, end)`, the value of `record`. Called once per record, so it allocates one
-   * small object and decodes as little as it can. The row keeps `bytes` alive, and they must not change;
-   * `record` is valid during the call only. Throws MalformedError for a value that is not of the format.
+   * Returns the row in `bytes[start, end)`, the value of `record`. Called once per record, so it
+   * should allocate one small object and decode as little as possible. The row keeps `bytes` in
+   * memory, and they must not change; `record` is valid only during the call. Throws MalformedError
+   * for a value that does not match the format.
    */
   row(bytes: Buffer, start: number, end: number, record: SourceRecord): Row
-  /** The row of a record without a value. A format without this method leaves such records out. */
+  /**
+   * Returns the row of a record without a value. Without this method, such records are left out.
+   */
   tombstone?(record: SourceRecord): Row
 }

@@ -1,15 +1,15 @@
-// A record's value as one line of text: for logs without columns.
+// Text rows: a record's value is one line of text, for logs without columns.
 
 import { fieldText } from './fieldText.ts'
 import type { RowFormat } from './rowFormat.ts'
 
-/** A value that is text. */
+/** A row with the value as text. */
 export interface TextRow {
-  /** The whole value as UTF-8, decoded each time it is asked for. */
+  /** The whole value as UTF-8, decoded at each access. */
   readonly line: string
 }
 
-/** Rows with one field, `line`. */
+/** Returns a format whose rows have one field, `line`. */
 export function text(): RowFormat<TextRow> {
   return {
     name: 'text',

@@ -1,4 +1,4 @@
-// The offset log and the commit log of a job that does not run, read together.
+// Reads the offset log and the commit log of a stopped job together.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -9,13 +9,16 @@ import { EngineError } from '../engineError.ts'
 import { commitsFile, offsetsFile, stateFolder } from '../jobDirectory.ts'
 
 export interface JobLogs {
-  /** Oldest first, without gaps. The last may not be committed. */
+  /** Oldest first, without gaps. The last one may not be committed. */
   readonly batches: readonly OffsetLogEntry[]
   /** The newest few, oldest first. */
   readonly commits: readonly Commit[]
 }
 
-/** The directory must be locked. Throws CHECKPOINT_DAMAGED also for logs that are not of one job. */
+/**
+ * The directory must be locked. Throws CHECKPOINT_DAMAGED also for logs that do not belong
+ * together.
+ */
 export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> {
   const offsetLog = await OffsetLog.open(disk, join(directory, offsetsFile))
   try {
@@ -31,15 +34,18 @@ export async function readLogs(disk: Disk, directory: string): Promise<JobLogs> 
   }
 }
 
-/** A batch is committed before the next one is planned: other logs are of two copies of the directory. */
+/**
+ * A batch is committed before the next one is planned; other logs come from two copies of the
+ * directory.
+ */
 function requireOneJob(directory: string, offsetLog: OffsetLog, commitLog: CommitLog): void {
   const planned = offsetLog.latest()?.batchId ?? -1
   const committed = commitLog.latest()
   if (committed === planned || committed === planned - 1) return
   throw new CheckpointError(
     'CHECKPOINT_DAMAGED',
-    `the checkpoint in ${directory} is not of one job: batch ${planned} is planned and batch ${committed} ` +
-      'committed; put back a copy of the whole directory, or remove the directory to start over',
+    `the logs in ${directory} do not match: batch ${planned} is planned and batch ${committed} ` +
+      'committed; restore a copy of the whole directory, or remove the directory to start over',
   )
 }
 
@@ -48,7 +54,7 @@ export function logsOf(offsetLog: OffsetLog, commitLog: CommitLog): JobLogs {
   return { batches, commits: commitLog.commits() }
 }
 
-/** The newest batch that is committed, with its commit. Fails when there is none. */
+/** Returns the newest committed batch, with its commit. Throws when there is none. */
 export function committedBatch(
   directory: string,
   { batches, commits }: JobLogs,
@@ -58,11 +64,11 @@ export function committedBatch(
   if (commit !== undefined && batch !== undefined) return { batch, commit }
   throw new EngineError(
     'JOB_OPTION_INVALID',
-    `the job in ${directory} has not committed a batch yet: there is nothing to save or to go back to`,
+    `the job in ${directory} has not committed a batch yet; there is nothing to save or to rewind to`,
   )
 }
 
-/** The uids for which there is state, sorted. */
+/** Uids of the states that exist, sorted. */
 export async function stateUids(disk: Disk, directory: string): Promise<string[]> {
   const folder = join(directory, stateFolder)
   if ((await disk.stat(folder)) === undefined) return []

@@ -1,5 +1,6 @@
-// States that committed batches have changed and that are not in the job's directory any more: somebody has
-// removed them, or put back a part of a copy. A store would be created anew, and the job would count on from nothing.
+// Finds states that committed batches have changed and that no longer exist in the job's directory:
+// they were removed, or only part of a copy was restored. Without this check a store would be
+// created anew, and the job would continue with an empty state.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -9,11 +10,14 @@ import { stateFolder } from '../jobDirectory.ts'
 
 export interface MissingState {
   readonly uid: string
-  /** The first one that is missing, within the job's directory. */
+  /** The first missing folder, within the job's directory. */
   readonly folder: string
 }
 
-/** Looks for a folder with something in it for each partition of each state. `directory` is the job's. */
+/**
+ * Checks that each partition of each state has a folder that is not empty. `directory` is the
+ * job's.
+ */
 export async function missingStates(
   disk: Disk,
   directory: string,
@@ -37,10 +41,10 @@ export function stateMissing(
   const folders = missing.map(({ folder }) => folder).join(', ')
   return new EngineError(
     'STATE_MISSING',
-    `the state of job '${job}' is not whole: ${folders} of ${directory} is missing or empty, and the job would ` +
-      'count on from nothing. Put back a copy of the whole directory; or start from a savepoint, in a new ' +
-      'directory (job submit --from); or empty all state and read the topics again (job rewind --reset-state); ' +
-      `or give up what is missing, whose operators start empty (--discard-state ${uids})`,
+    `the state of job '${job}' is incomplete: ${folders} in ${directory} is missing or empty. ` +
+      'Restore a copy of the whole directory; or start from a savepoint, in a new ' +
+      'directory (job submit --from); or reset all state and read the topics again (job rewind --reset-state); ' +
+      `or discard the missing states, whose operators then start empty (--discard-state ${uids})`,
   )
 }
 

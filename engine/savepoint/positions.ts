@@ -1,5 +1,5 @@
-// Positions of topics as they are asked for when a job is rewound: an offset, the beginning, the end or a
-// time, in the topics as they are now.
+// Resolves the positions that a job is rewound to (an offset, an end or a time) in the topics as
+// they are now.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
@@ -12,16 +12,16 @@ import type { Position } from './rewindPlan.ts'
 
 export interface PositionRequest {
   readonly topic: string
-  /** All partitions of the topic, unless given. */
+  /** All partitions of the topic by default. */
   readonly partition?: number | undefined
-  /** A time stands for the first record at or after it; the end, when there is none. */
+  /** A time stands for the first record at or after it, or the end when there is none. */
   readonly at: number | 'earliest' | 'latest' | { readonly timeMs: number }
 }
 
-/** A missing topic is the caller's after this time. */
+/** Timeout for a missing topic; the caller decides whether to retry. */
 const timeoutMs = 2000
 
-/** The same place in all topics that a job has read. */
+/** Requests the same position in all topics that a job has read. */
 export function everywhere(
   ranges: readonly OffsetRange[],
   at: PositionRequest['at'],
@@ -29,7 +29,7 @@ export function everywhere(
   return [...new Set(ranges.map(({ topic }) => topic))].map((topic) => ({ topic, at }))
 }
 
-/** Throws JOB_OPTION_INVALID for a partition that does not exist, and for an offset that it does not have. */
+/** Throws JOB_OPTION_INVALID for a partition or an offset that does not exist. */
 export async function positionsOf(
   cluster: Cluster,
   requests: readonly PositionRequest[],
@@ -68,7 +68,7 @@ async function offsetOf(
   if (at === 'latest') return latest
   if (typeof at === 'object') return Math.max(earliest, await reader.offsetForTime(at.timeMs))
   if (at >= earliest && at <= latest) return at
-  throw refused(`${name} has no offset ${at}: its log has offsets ${earliest} to ${latest}`)
+  throw refused(`${name} has no offset ${at}; its log has offsets ${earliest} to ${latest}`)
 }
 
 function nameOf({ topic, partition }: Pick<PositionRequest, 'topic' | 'partition'>): string {

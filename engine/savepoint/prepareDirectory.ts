@@ -1,6 +1,6 @@
-// Makes the directory of a job fit the code of now, before the job runs: decides whether the code may go on
-// with the state, moves and sets states aside, and spreads them over another number of partitions. All of
-// it is one change of the directory: a crash leaves the directory of before or the one that is ready.
+// Prepares the directory of a job for the current code, before the job runs: decides whether the
+// code may continue with the state, moves states or sets them aside, and redistributes them over
+// another number of partitions. Atomic: after a crash the directory is either unchanged or ready.
 
 import { join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -27,26 +27,26 @@ import type { StateAccess, StateChunks } from './stateAccess.ts'
 
 export interface PrepareOptions {
   readonly disk: Disk
-  /** Taken by the caller; its logs are not open. */
+  /** Locked by the caller; its logs are not open. */
   readonly directory: JobDirectory
   readonly partitions: number
   readonly now: CodeOfNow & { readonly operators: readonly StatefulOperator[] }
   readonly states: StateAccess
-  /** Uids whose state the user gives up. */
+  /** Uids whose state the user discards. */
   readonly discard?: readonly string[] | undefined
 }
 
 export interface PreparedDirectory {
   readonly change: Exclude<CodeChange, { kind: 'refused' }>
-  /** Set when states were read and written anew. */
+  /** Set when states were redistributed. */
   readonly reshaped?: { readonly fromPartitions: number; readonly toPartitions: number }
 }
 
-/** States that no operator has any more, or that were in the way of one: `uid.number`. */
+/** States that no operator uses any more, or that were in the way of one: `uid.number`. */
 const asideFolder = 'stateAside'
 const newStateFolder = 'stateNew'
 
-/** Throws JOB_CHANGED or STATE_MISSING, and changes nothing then. */
+/** Throws JOB_CHANGED or STATE_MISSING without changing anything. */
 export async function prepareDirectory(options: PrepareOptions): Promise<PreparedDirectory> {
   const { disk, directory, partitions, now, discard } = options
   const { path, owner } = directory
@@ -66,7 +66,7 @@ export async function prepareDirectory(options: PrepareOptions): Promise<Prepare
     moves.delete(uid)
     if (uids.includes(uid)) aside.add(uid)
   }
-  // Spread anew are the states that are used; the others stay as they are.
+  // Only used states are redistributed; the others are kept unchanged.
   if (isReshaped) for (const uid of uids) if (!moves.has(uid)) aside.add(uid)
   const renames = await setAside(disk, path, aside)
   if (isReshaped) {
@@ -89,8 +89,8 @@ export async function prepareDirectory(options: PrepareOptions): Promise<Prepare
 }
 
 /**
- * The newest batch as if it had been planned with the code of now: what the directory holds is the state of
- * those operators. If the batch is not committed, this code runs it.
+ * Returns the batches with the newest one as if it had been planned with the current code, whose
+ * operators own the state in the directory from now on. If it is not committed, this code runs it.
  */
 export function ownedBy(
   batches: readonly OffsetLogEntry[],
@@ -101,7 +101,7 @@ export function ownedBy(
   return [...batches.slice(0, -1), { ...newest, code, operators: operators.map(contractOf) }]
 }
 
-/** Where the states that are used go, by their uids. */
+/** New uids of the used states, by their old ones. */
 function movesOf(change: PreparedDirectory['change'], uids: readonly string[]) {
   const moves = new Map(uids.map((uid) => [uid, uid]))
   if (change.kind === 'same') return moves
@@ -110,7 +110,7 @@ function movesOf(change: PreparedDirectory['change'], uids: readonly string[]) {
   return moves
 }
 
-/** The commits with the states that are used, under the names that they have now. */
+/** Returns the commits with the used states under their new uids. */
 function withStates(commits: readonly Commit[], moves: ReadonlyMap<string, string>): Commit[] {
   return commits.map((commit) => {
     if (commit.states === undefined) return commit
@@ -134,8 +134,9 @@ function rename(uid: string, to: string): Rename {
 }
 
 /**
- * A batch that is not committed is run by the code of now, whose windows may be due in other batches: an
- * operator that does not run in this one would keep what the code of before has made of it.
+ * Undoes a batch that is not committed. The current code reruns it, and its windows may be due in
+ * other batches: an operator that does not run in this one would keep the changes of the previous
+ * code.
  */
 async function undoUncommitted(
   { directory: { path }, partitions, states }: PrepareOptions,
@@ -148,7 +149,7 @@ async function undoUncommitted(
   for (const uid of uids) await states.undo(join(path, stateFolder, uid), partitions, committedId)
 }
 
-/** Durable, in a folder beside the states. */
+/** Writes the redistributed states into a folder beside the old ones, durably. */
 async function spread(
   { disk, directory: { path, owner }, partitions, states, now }: PrepareOptions,
   moves: ReadonlyMap<string, string>,
@@ -157,7 +158,7 @@ async function spread(
   const folder = join(path, newStateFolder)
   await disk.remove(folder)
   await disk.makeDirectory(folder)
-  // Before the first commit there is no state but that of a batch that will run again.
+  // Before the first commit, all state belongs to a batch that will be rerun.
   if (batchId >= 0) {
     for (const [uid, to] of moves) {
       const place = [join(path, stateFolder, uid), owner.partitions, batchId] as const
@@ -173,15 +174,16 @@ async function spread(
 }
 
 /**
- * States of format 1 are exported with the default codec. They are those of updateStateByKey (see codeChange),
- * whose values are kept with their times now, and perhaps by a codec of the job's own.
+ * States of format 1 are exported with the default codec. They belong to updateStateByKey (see
+ * codeChange), whose values are now stored with their times, and possibly with a codec of the job's
+ * own.
  */
 async function* converted(
   chunks: StateChunks,
   operator: StatefulOperator | undefined,
 ): StateChunks {
   const codec = operator?.stateCodec
-  assert(codec, 'updateStateByKey brings the codec of its states')
+  assert(codec, 'updateStateByKey must have a codec for its states')
   for await (const chunk of chunks) {
     yield chunk.map((entry) =>
       entry.kind === 'timer'

@@ -1,5 +1,5 @@
-// Sets the positions of a stopped job: one durable step, so that a crash leaves the job as it was or as it
-// is to be.
+// Sets the positions of a stopped job in one durable step: after a crash the job is either
+// unchanged or rewound.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -21,20 +21,20 @@ import type { StateAccess } from './stateAccess.ts'
 
 export interface RewindJobOptions extends RewindOptions {
   readonly disk: Disk
-  /** The job's. */
+  /** Directory of the job. */
   readonly directory: string
   readonly target: RewindTarget | ResolvedTarget
   readonly states: Pick<StateAccess, 'isNew'>
 }
 
-/** Offsets that depend on where the job is, or on the topics as they are (see positions). */
+/** Positions that depend on where the job is, or on the current topics (see positions). */
 export interface ResolvedTarget {
   readonly kind: 'resolved'
-  /** `ranges` are those of the newest batch that was planned. */
+  /** `ranges`: those of the newest planned batch. */
   resolve(ranges: readonly OffsetRange[]): Promise<readonly Position[]>
 }
 
-/** Fails while the job runs, and with JOB_OPTION_INVALID where the job cannot go there. */
+/** Rejects while the job runs, and with JOB_OPTION_INVALID when the target cannot be reached. */
 export async function rewindJob(options: RewindJobOptions): Promise<RewindPlan> {
   const { disk, directory, target, states } = options
   const { lock, owner } = await takeStopped(disk, directory)
@@ -62,7 +62,10 @@ async function resolved(
   return { kind: 'offsets', positions: await target.resolve(batches.at(-1)?.ranges ?? []) }
 }
 
-/** A state that was read in anew, with other partitions or from a savepoint, has nothing to undo yet. */
+/**
+ * A state that was just imported, by a change of partitions or from a savepoint, has no undo
+ * records yet.
+ */
 async function requireUndoable(
   states: Pick<StateAccess, 'isNew'>,
   folder: string,
@@ -74,7 +77,7 @@ async function requireUndoable(
   } catch (cause) {
     throw new EngineError(
       'JOB_OPTION_INVALID',
-      `cannot rewind: the state in ${folder} does not go back to batch ${batchId}: empty the state and count ` +
+      `cannot rewind: the state in ${folder} cannot be rolled back to batch ${batchId}; reset the state and start ` +
         'from there (--reset-state), or start from a savepoint (job submit --from)',
       cause,
     )

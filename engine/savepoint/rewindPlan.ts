@@ -1,9 +1,10 @@
-// How the positions of a stopped job are set back, or forward. Pure.
+// Plans a rewind: how the positions of a stopped job are moved, back or forward. Pure.
 //
-// State and positions belong together: what has been counted must not be read again with the counts in
-// place. So a job goes back with its state to a batch that its state can still be undone to; to any other
-// position it goes with its state emptied (`resetState`), or, said expressly, with its state as it is
-// (`keepState`): then what is read twice counts twice, and what is passed over does not count.
+// State and positions belong together: records that the state includes must not be read again on
+// top of it. So a job is rewound together with its state, to a batch that the state can still be
+// rolled back to. To any other position it goes with its state reset (`resetState`) or, only on
+// request, with its state unchanged (`keepState`): records read twice then count twice, and skipped
+// ones do not count.
 
 import type { Commit } from '../checkpoint/commitLog.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
@@ -12,18 +13,18 @@ import type { OffsetRange } from '../sources/scan.ts'
 import type { JobLogs } from './jobLogs.ts'
 
 export type RewindTarget =
-  /** To where the job was after a batch. */
+  /** The position after a batch. */
   | { readonly kind: 'batch'; readonly batchId: number }
-  /** To the newest committed batch whose nominal time is at or before this one. */
+  /** The newest committed batch whose nominal time is at or before `timeMs`. */
   | { readonly kind: 'time'; readonly timeMs: number }
-  /** Partitions that are not among them stay where they are. */
+  /** Partitions that are not listed keep their positions. */
   | { readonly kind: 'offsets'; readonly positions: readonly Position[] }
 
 export interface Position {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Of the topic as it is now; that of the log where it is not known. */
+  /** Id of the current topic; if undefined, the one in the log is kept. */
   readonly topicId?: string | undefined
 }
 
@@ -33,47 +34,49 @@ export interface RewindOptions {
 }
 
 export type RewindPlan =
-  /** The batches after `batchId` are forgotten, and the state undoes them when the next one runs. */
+  /** The batches after `batchId` are dropped; the state undoes them when the next batch runs. */
   | {
       readonly kind: 'undo'
       readonly batchId: number
       readonly batches: readonly OffsetLogEntry[]
       readonly commits: readonly Commit[]
     }
-  /** An empty batch at the new positions, committed; no state and no batch before it. */
+  /** A committed empty batch at the new positions; no state, and no batches before it. */
   | {
       readonly kind: 'reset'
       readonly batches: readonly OffsetLogEntry[]
       readonly commits: readonly Commit[]
     }
-  /** An empty batch at the new positions follows, or the newest one is planned anew. */
+  /**
+   * Either an empty batch at the new positions is appended, or the newest batch is planned again.
+   */
   | { readonly kind: 'keep'; readonly entry: OffsetLogEntry; readonly supersedes: boolean }
 
-/** Of how many batches a state keeps what undoes them. */
+/** Number of batches for which a state keeps undo records. */
 const undoableBatches = 2
 
-/** Throws JOB_OPTION_INVALID with what can be done instead. */
+/** Throws JOB_OPTION_INVALID, with the alternatives. */
 export function planRewind(
   logs: JobLogs,
   target: RewindTarget,
   { resetState = false, keepState = false }: RewindOptions = {},
 ): RewindPlan {
   const newest = logs.batches.at(-1)
-  if (newest === undefined)
-    throw refused('the job has not planned a batch yet: it starts where it is')
-  if (resetState && keepState) throw refused('state is either reset or kept: give one of the two')
+  if (newest === undefined) throw refused('the job has not planned a batch yet')
+  if (resetState && keepState)
+    throw refused('state is either reset or kept; give only one of the two options')
   if (target.kind === 'offsets') {
     const isStateless = newest.operators?.length === 0
     if (resetState || isStateless)
       return resetAt(logs, moved(committedRanges(logs), target.positions))
     if (keepState) return keepAt(logs, newest, target.positions)
     throw refused(
-      'offsets alone would leave the state as it is, and what is read again would count twice: reset the ' +
-        'state (--reset-state), keep it expressly (--keep-state), or start from a savepoint (job submit --from)',
+      'records that are read again would count twice in the state: reset the ' +
+        'state (--reset-state), keep it (--keep-state), or start from a savepoint (job submit --from)',
     )
   }
   if (keepState) {
-    throw refused('a batch is gone back to with its state: --keep-state is for offsets alone')
+    throw refused('a rewind to a batch includes its state; --keep-state is for offsets only')
   }
   return toBatch(logs, newest, batchOf(logs, target), resetState)
 }
@@ -89,7 +92,7 @@ function batchOf(
   )
   if (found !== undefined) return found.batchId
   throw refused(
-    'no batch of that time is kept any more: give offsets, or start from a savepoint (job submit --from)',
+    'no batch from that time is kept any more; give offsets, or start from a savepoint (job submit --from)',
   )
 }
 
@@ -101,9 +104,7 @@ function toBatch(
 ): RewindPlan {
   const committedId = logs.commits.at(-1)?.batchId ?? -1
   if (batchId > committedId) {
-    throw refused(
-      `batch ${batchId} is not committed: the newest batch that is has id ${committedId}`,
-    )
+    throw refused(`batch ${batchId} is not committed; the newest committed batch is ${committedId}`)
   }
   const batch = logs.batches.find((each) => each.batchId === batchId)
   if (resetState) {
@@ -113,14 +114,14 @@ function toBatch(
   const oldestId = newest.batchId - undoableBatches
   if (batchId < oldestId) {
     throw refused(
-      `the state can go back to the end of batch ${Math.max(oldestId, logs.batches[0]!.batchId)} at most, and ` +
-        `not to batch ${batchId}: empty the state and count from there (--reset-state), or start from a ` +
+      `the state can be rolled back to the end of batch ${Math.max(oldestId, logs.batches[0]!.batchId)} at most, ` +
+        `not to batch ${batchId}; reset the state (--reset-state), or start from a ` +
         'savepoint (job submit --from)',
     )
   }
   const commit = logs.commits.find((each) => each.batchId === batchId)
   if (batch === undefined || commit === undefined) throw notKept(logs, batchId)
-  // The states are those of the newest plan's operators, whatever ran batch `batchId`.
+  // The states belong to the operators of the newest plan, whichever code ran batch `batchId`.
   const { code, operators } = newest
   const before = logs.batches.filter((each) => each.batchId < batchId)
   return {
@@ -131,7 +132,7 @@ function toBatch(
   }
 }
 
-/** Ids go on: a sink that has seen a batch must not take another one for it. */
+/** Batch ids continue: a sink that has seen an id must not mistake another batch for it. */
 function resetAt({ batches }: JobLogs, ranges: readonly OffsetRange[]): RewindPlan {
   const newest = batches.at(-1)!
   const { code, operators } = newest
@@ -172,10 +173,10 @@ function committedRanges({ batches, commits }: JobLogs): readonly OffsetRange[] 
   return newest.ranges.map((range) => ({ ...range, until: range.from }))
 }
 
-/** The ranges, empty at the positions where there are such. */
+/** Returns the ranges, emptied at the given positions. */
 function moved(ranges: readonly OffsetRange[], positions: readonly Position[]): OffsetRange[] {
   const left = new Map(positions.map((position) => [keyOf(position), position]))
-  if (left.size < positions.length) throw refused('a partition is given two positions: give one')
+  if (left.size < positions.length) throw refused('a partition has two positions; give one')
   const result = ranges.map((range): OffsetRange => {
     const position = left.get(keyOf(range))
     left.delete(keyOf(range))
@@ -192,9 +193,7 @@ function emptyAt(
   range: Pick<OffsetRange, 'topicId' | 'isolation'>,
 ): OffsetRange {
   if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw refused(
-      `${topic}-${partition} has no offset ${offset}: give a whole number of at least 0`,
-    )
+    throw refused(`${topic}-${partition} has no offset ${offset}; give an integer of at least 0`)
   }
   const { isolation } = range
   const id = topicId ?? range.topicId
@@ -209,14 +208,14 @@ function emptyAtEnd(range: OffsetRange): OffsetRange {
   return { ...range, from: range.until }
 }
 
-/** Offsets of a topic that was deleted say nothing of the one that has its name now. */
+/** Offsets of a deleted topic say nothing about the topic that now has its name. */
 function requireOneTopicId(ranges: readonly OffsetRange[]): void {
   const ids = new Map<string, string | undefined>()
   for (const { topic, partition, topicId } of ranges) {
     if (ids.has(topic) && ids.get(topic) !== topicId) {
       throw refused(
-        `topic ${topic} was deleted and created again: give a position for each of its partitions; ` +
-          `${topic}-${partition} has none, or one of the other topic`,
+        `topic ${topic} was deleted and created again; give a position for each of its partitions: ` +
+          `${topic}-${partition} has none, or one in the deleted topic`,
       )
     }
     ids.set(topic, topicId)
@@ -229,7 +228,7 @@ function keyOf({ topic, partition }: { topic: string; partition: number }): stri
 
 function notKept({ batches }: JobLogs, batchId: number): EngineError {
   return refused(
-    `batch ${batchId} is not kept: the oldest batch that is has id ${batches[0]!.batchId}; give offsets, or ` +
+    `batch ${batchId} is no longer kept; the oldest is batch ${batches[0]!.batchId}. Give offsets, or ` +
       'start from a savepoint (job submit --from)',
   )
 }

@@ -1,4 +1,4 @@
-// Takes a savepoint of a job that does not run: of everything as of its newest committed batch.
+// Takes a savepoint of a stopped job, as of its newest committed batch.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -13,16 +13,19 @@ import type { StateAccess, StateChunks } from './stateAccess.ts'
 
 export interface SaveOptions {
   readonly disk: Disk
-  /** The job's. */
+  /** Directory of the job. */
   readonly directory: string
-  /** The savepoint's, which must not exist. */
+  /** Path of the savepoint, which must not exist. */
   readonly target: string
   /** Version of this program. */
   readonly millrace: string
   readonly states: Pick<StateAccess, 'exportState' | 'isNew'>
 }
 
-/** Fails while the job runs, and before it has committed a batch. Changes nothing of the job. */
+/**
+ * Rejects while the job runs, and before it has committed a batch. Changes nothing in the job's
+ * directory.
+ */
 export async function saveJob(options: SaveOptions): Promise<Savepoint> {
   const { disk, directory, target, millrace, states } = options
   const { lock, owner } = await takeStopped(disk, directory)
@@ -40,8 +43,8 @@ export async function saveJob(options: SaveOptions): Promise<Savepoint> {
 }
 
 /**
- * What a savepoint says of a job, as of its newest committed batch. The driver of a running job calls it
- * between two batches, when its executors have released the states.
+ * Returns the savepoint's description of a job, as of its newest committed batch. For a running
+ * job, the driver calls it between two batches, while its executors have released the states.
  */
 export function savedJob(
   directory: string,
@@ -49,7 +52,7 @@ export function savedJob(
   logs: JobLogs,
 ): SavedJob {
   const { batch, commit } = committedBatch(directory, logs)
-  // The states are those of the newest plan's operators, committed or not (see prepareDirectory).
+  // The states belong to the operators of the newest plan, committed or not (see prepareDirectory).
   const { code, operators } = logs.batches.at(-1)!
   if (operators === undefined) throw tooOld(directory)
   const before = logs.batches.filter(({ batchId }) => batchId < batch.batchId)
@@ -57,7 +60,7 @@ export function savedJob(
   return { ...job, batches: [...before, last], commit, operators }
 }
 
-/** The states of the job as of its newest committed batch (see writeSavepoint). */
+/** Exports the states of the job as of its newest committed batch (see writeSavepoint). */
 export function statesOf(
   directory: string,
   { partitions, commit }: SavedJob,
@@ -72,7 +75,7 @@ export function statesOf(
 function tooOld(directory: string): EngineError {
   return new EngineError(
     'JOB_OPTION_INVALID',
-    `an earlier version of Millrace ran the job in ${directory} last, which did not keep its operators: start ` +
-      'the job once with this version, stop it, and take the savepoint then',
+    `the job in ${directory} last ran with an earlier version of Millrace, which did not record operators; start ` +
+      'it once with this version, stop it, and then take the savepoint',
   )
 }

@@ -1,7 +1,12 @@
-// A savepoint: all that a job is after a committed batch, in a directory of its own that no job changes any
-// more. It is whole or does not exist: written under another name, synced and renamed.
+// A savepoint: the complete contents of a job after a committed batch, in a directory of its own.
+// Atomic: written under a temporary name, synced and renamed. It must never be changed afterwards.
 //
-// `manifest` is one frame of JSON (see Manifest), and each operator has a file of its state.
+// `manifest` is one frame of JSON (see Manifest); the state of each operator has a file.
+//
+// Map of this folder:
+//  - the savepoint: savepoint, stateFile, saveJob (take one), startFrom (start a job from one)
+//  - rewinding: rewindPlan (decides, without I/O), rewind, positions
+//  - a job's directory at a start: prepareDirectory, missingStates; jobLogs and stateAccess read it
 
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
@@ -22,11 +27,11 @@ export interface Manifest {
   readonly job: string
   readonly partitions: number
   /**
-   * The batches that windows may still read, oldest first. The last is the one after which everything is
-   * saved: with its positions, topic ids, watermarks and version of the code.
+   * The batches that windows may still read, oldest first. The savepoint is as of the last one, and
+   * has its positions, topic ids, watermarks and code version.
    */
   readonly batches: readonly OffsetLogEntry[]
-  /** Of the last batch. */
+  /** Commit of the last batch. */
   readonly commit: Commit
   readonly states: readonly SavedState[]
 }
@@ -38,7 +43,7 @@ export interface SavedState extends StateFileSize {
 
 export interface Savepoint {
   readonly path: string
-  /** Of its content: tells savepoints apart. */
+  /** Hash of the manifest; identifies the savepoint. */
   readonly id: string
   readonly manifest: Manifest
 }
@@ -51,8 +56,8 @@ const formatVersion = 1
 const manifestFile = 'manifest'
 
 /**
- * `stateOf` gives undefined for a state on which no batch has run: it is left out, and new where the savepoint
- * is started. Fails with SAVEPOINT_INVALID when there is something at `path`.
+ * Writes a savepoint. `stateOf` returns undefined for a state on which no batch has run; it is
+ * omitted, and starts empty. Rejects with SAVEPOINT_INVALID when `path` exists.
  */
 export async function writeSavepoint(
   disk: Disk,
@@ -61,7 +66,7 @@ export async function writeSavepoint(
   stateOf: (operator: OperatorContract) => Promise<StateChunks | undefined>,
 ): Promise<Savepoint> {
   if ((await disk.stat(path)) !== undefined) {
-    throw invalid(path, 'there is something already: give the savepoint another name')
+    throw invalid(path, 'the path already exists; give the savepoint another name')
   }
   const temporary = join(dirname(path), `.${basename(path)}.tmp`)
   await disk.makeDirectory(dirname(path))
@@ -76,7 +81,8 @@ export async function writeSavepoint(
     await disk.syncDirectory(dirname(path))
     return { path, id: idOf(content), manifest }
   } catch (error) {
-    // A disk that is full shall not stay so. What cannot be removed is, before the next savepoint of this name.
+    // Best effort, so that a full disk is freed; the next savepoint of this name removes what is
+    // left.
     await disk.remove(temporary).catch(() => {})
     throw error
   }
@@ -98,16 +104,16 @@ async function writeStates(
   return states
 }
 
-/** Reads the manifest, and everything else to see that it is whole. Fails with SAVEPOINT_INVALID. */
+/** Reads the manifest, and verifies all other files. Rejects with SAVEPOINT_INVALID. */
 export async function openSavepoint(disk: Disk, path: string): Promise<Savepoint> {
   const content = await disk.readFile(join(path, manifestFile))
-  if (content === undefined) throw invalid(path, 'it has no manifest: give the path of a savepoint')
+  if (content === undefined) throw invalid(path, 'it has no manifest; give the path of a savepoint')
   const manifest = decodeManifest(path, content)
   for (const state of manifest.states) for await (const _chunk of readState(disk, path, state));
   return { path, id: idOf(content), manifest }
 }
 
-/** The entries of an operator's state. Fails with SAVEPOINT_INVALID where they are not whole. */
+/** Yields the entries of an operator's state. Throws SAVEPOINT_INVALID when they are damaged. */
 export async function* readState(
   disk: Disk,
   path: string,
@@ -116,27 +122,27 @@ export async function* readState(
   try {
     yield* readStateFile(disk, join(path, file), { bytes, entries })
   } catch (cause) {
-    throw invalid(path, `its file ${file} is damaged: ${(cause as Error).message}: ${copy}`, cause)
+    throw invalid(path, `its file ${file} is damaged (${(cause as Error).message}); ${copy}`, cause)
   }
 }
 
 function decodeManifest(path: string, content: Buffer): Manifest {
   const { entries, soundBytes } = readEntries(content)
   if (entries.length !== 1 || soundBytes !== content.length) {
-    throw invalid(path, `its manifest is damaged: ${copy}`)
+    throw invalid(path, `its manifest is damaged; ${copy}`)
   }
   const manifest = parsed(entries[0]!)
   if (typeof manifest.formatVersion === 'number' && manifest.formatVersion > formatVersion) {
     throw invalid(
       path,
-      `Millrace ${manifest.millrace} wrote it with format ${manifest.formatVersion}, and this version reads up ` +
-        `to ${formatVersion}: use that version, or a newer one`,
+      `it was written by Millrace ${manifest.millrace} in format ${manifest.formatVersion}, and this version reads up ` +
+        `to format ${formatVersion}; use that version, or a newer one`,
     )
   }
   try {
     requireManifest(manifest)
   } catch (cause) {
-    throw invalid(path, `its manifest is none: ${(cause as Error).message}: ${copy}`, cause)
+    throw invalid(path, `its manifest is invalid (${(cause as Error).message}); ${copy}`, cause)
   }
   return manifest
 }
@@ -165,7 +171,7 @@ function isSavedState(value: unknown): value is SavedState {
   return isName && file === `${operator.uid}.state` && isSize
 }
 
-const copy = 'put back a copy of the savepoint, or start from another one'
+const copy = 'restore a copy of the savepoint, or start from another one'
 
 export function invalid(path: string, what: string, cause?: unknown): EngineError {
   return new EngineError('SAVEPOINT_INVALID', `savepoint ${path}: ${what}`, cause)

@@ -1,6 +1,6 @@
-// Starts a job from a savepoint: fills a new directory with its positions and states, from which the job
-// then runs as from a directory of its own. The job may have another name, other code by the rules of
-// codeChange, and another number of partitions.
+// Starts a job from a savepoint: fills a new directory with its positions and states, from which
+// the job then runs as usual. The job may have another name, other code (by the rules of
+// codeChange), and another number of partitions.
 
 import { join } from 'node:path'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
@@ -32,12 +32,12 @@ export interface StartFromOptions {
   readonly runtime: Pick<Runtime, 'disk' | 'random'>
   /** Path of the savepoint. */
   readonly savepoint: string
-  /** The job's, created when it does not exist. */
+  /** Directory of the job, created if it does not exist. */
   readonly directory: string
   readonly job: Pick<Job, 'name' | 'partitions'>
   readonly now: CodeOfNow
   readonly states: Pick<StateAccess, 'importState'>
-  /** Uids whose state the user gives up. */
+  /** Uids whose state the user discards. */
   readonly discard?: readonly string[] | undefined
 }
 
@@ -47,14 +47,15 @@ export type StartedFrom =
       readonly savepoint: Savepoint
       readonly change: Exclude<CodeChange, { kind: 'refused' }>
     }
-  /** The job was started from this savepoint before, and goes on where it stopped. */
+  /** The job was already started from this savepoint, and continues where it stopped. */
   | { readonly kind: 'continues' }
 
 const newStateFolder = 'stateNew'
 
 /**
- * Everything is checked before anything is written, and the directory is the job's only when it is whole.
- * Fails with SAVEPOINT_INVALID, with JOB_CHANGED, and for the directory of a job that has other batches.
+ * Fills the directory. Everything is checked before anything is written, and the directory belongs
+ * to the job only once it is complete. Rejects with SAVEPOINT_INVALID, with JOB_CHANGED, and when
+ * the directory belongs to a job that has run.
  */
 export async function startFrom(options: StartFromOptions): Promise<StartedFrom> {
   const { runtime, directory } = options
@@ -90,7 +91,7 @@ async function isStarted(options: StartFromOptions, { id }: Savepoint): Promise<
   if (owner.name === job.name && batches.length === 0) return false
   throw new EngineError(
     'JOB_OPTION_INVALID',
-    `${directory} belongs to job '${owner.name}', which has run there: start from the savepoint in a new ` +
+    `${directory} belongs to job '${owner.name}', which has already run; start from the savepoint in a new ` +
       'directory, or remove this one',
   )
 }
@@ -135,7 +136,7 @@ async function fill(
   })
 }
 
-/** The uid under which a saved state goes on; undefined for one that no operator has any more. */
+/** The uid under which a saved state continues; undefined when no operator uses it any more. */
 function uidNow(
   uid: string,
   { operators }: CodeOfNow,

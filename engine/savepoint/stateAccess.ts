@@ -1,5 +1,5 @@
-// How states are read and written from outside of a running job. The real one is stateTransfer; tests have
-// one on the disk that loses power.
+// Access to states from outside of a running job. Implemented by stateTransfer; tests implement it
+// on a disk that loses unsynced writes.
 
 import type { StateEntry } from '../state/stateTransfer.ts'
 
@@ -7,22 +7,22 @@ export type StateChunks = AsyncIterable<readonly StateEntry[]>
 
 export interface StateAccess {
   /**
-   * Whether no batch up to `batchId` has run on the state. Initial states belong in such a state still. Reads
-   * no entries, and fails with a StateError for a batch that is no longer kept.
+   * Whether no batch up to `batchId` has run on the state, so that initial states are still to be
+   * added. Reads no entries. Rejects with a StateError for a batch that is no longer kept.
    */
   isNew(directory: string, partitions: number, batchId: number): Promise<boolean>
   /**
-   * The entries of an operator's state as of a committed batch, in chunks of bounded size. `directory` has
-   * a folder for each partition. Fails with a StateError for a batch that is no longer kept.
+   * Yields the entries of an operator's state as of a committed batch, in chunks of bounded size.
+   * `directory` has a folder per partition. Throws a StateError for a batch that is no longer kept.
    */
   exportState(directory: string, partitions: number, batchId: number): StateChunks
-  /** Creates a state as of a batch, durable when it resolves. There is nothing in `directory` before. */
+  /** Creates a state as of a batch, durable when it resolves. `directory` must be empty. */
   importState(
     directory: string,
     partitions: number,
     batchId: number,
     chunks: StateChunks,
   ): Promise<void>
-  /** Takes back what batches after `batchId` have changed; durable when it resolves. */
+  /** Undoes the changes of batches after `batchId`; durable when it resolves. */
   undo(directory: string, partitions: number, batchId: number): Promise<void>
 }

@@ -1,9 +1,10 @@
-// A state in a savepoint: its entries in frames with a checksum each (see checkpoint/entryFormat). Read one
-// frame at a time: a state may be larger than the memory.
+// The file of one state in a savepoint: entries in frames, each with a checksum (see
+// checkpoint/entryFormat.ts). Read one frame at a time, because a state may be larger than memory.
 //
-// An entry is: kind (1 byte: 0 value, 1 timer of event time, 2 of processing time); key in UTF-16, for a key
-// may be any string (4 bytes of length, and the bytes); then a value (4 bytes of length, and the bytes), or
-// a time (8 bytes, a float) and a tag (1 byte). All big-endian but the UTF-16.
+// An entry is: kind (1 byte: 0 value, 1 event time timer, 2 processing time timer); key in UTF-16,
+// because a key may be any string (4 bytes of length, then the bytes); then a value (4 bytes of
+// length, then the bytes), or a time (8 bytes, float) and a tag (1 byte). Everything except UTF-16
+// is big-endian.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
@@ -16,7 +17,7 @@ export interface StateFileSize {
   readonly entries: number
 }
 
-/** A frame is written when it has so much; an entry is never divided. */
+/** Minimum size at which a frame is written; an entry is never split. */
 const frameBytes = 256 * 1024
 const lengthBytes = 4
 const timerBytes = 9
@@ -58,7 +59,7 @@ export async function writeStateFile(
   return { bytes, entries }
 }
 
-/** Throws an Error that says what is wrong, at the frame where it is; at the end when there is too little. */
+/** Throws an Error with the flaw, at the frame that has it; at the end when entries are missing. */
 export async function* readStateFile(
   disk: Disk,
   path: string,
@@ -67,7 +68,8 @@ export async function* readStateFile(
   const file = await disk.open(path, 'read')
   try {
     const { sizeBytes } = await file.stat()
-    if (sizeBytes !== size.bytes) throw new Error(`it has ${sizeBytes} bytes and not ${size.bytes}`)
+    if (sizeBytes !== size.bytes)
+      throw new Error(`it has ${sizeBytes} bytes, expected ${size.bytes}`)
     let entries = 0
     for (let at = 0; at < size.bytes; ) {
       const content = await readFrame(file, at, size.bytes)
@@ -76,7 +78,8 @@ export async function* readStateFile(
       at += entryHeaderBytes + content.length
       yield chunk
     }
-    if (entries !== size.entries) throw new Error(`it has ${entries} entries, not ${size.entries}`)
+    if (entries !== size.entries)
+      throw new Error(`it has ${entries} entries, expected ${size.entries}`)
   } finally {
     await file.close()
   }
@@ -85,10 +88,10 @@ export async function* readStateFile(
 async function readFrame(file: DiskFile, at: number, end: number): Promise<Buffer> {
   const header = await readBytes(file, at, Math.min(entryHeaderBytes, end - at))
   const length = header.length < entryHeaderBytes ? end : header.readUInt32BE(0)
-  if (at + entryHeaderBytes + length > end) throw new Error(`the frame at byte ${at} is cut off`)
+  if (at + entryHeaderBytes + length > end) throw new Error(`the frame at byte ${at} is truncated`)
   const content = await readBytes(file, at + entryHeaderBytes, length)
   if (crc32c(content) === header.readUInt32BE(4)) return content
-  throw new Error(`the frame at byte ${at} has another checksum than its content`)
+  throw new Error(`the checksum of the frame at byte ${at} does not match`)
 }
 
 async function readBytes(file: DiskFile, at: number, length: number): Promise<Buffer> {
@@ -128,7 +131,7 @@ function withKey(
   return bytes
 }
 
-/** The values are parts of `content`. */
+/** The values are views of `content`. */
 function decodeStateEntries(content: Buffer): StateEntry[] {
   const entries: StateEntry[] = []
   for (let at = 0; at < content.length; ) {
@@ -138,7 +141,7 @@ function decodeStateEntries(content: Buffer): StateEntry[] {
     if (kind === 0) {
       const from = keyEnd + lengthBytes
       const end = from + content.readUInt32BE(keyEnd)
-      if (end > content.length) throw new Error('a value is cut off')
+      if (end > content.length) throw new Error('a value is truncated')
       entries.push({ kind: 'value', key, value: content.subarray(from, end) })
       at = end
     } else {

@@ -1,6 +1,7 @@
-// What the finished tasks of the batch that runs have told: records and bytes by range, event times, rejected
-// records, the oldest timestamp. Tasks share what they read and are run again, so the same thing may be told
-// many times; the account has it once. An attempt that is given up takes its account with it.
+// What the finished tasks of the running batch reported: records and bytes per range, event times,
+// rejected records, the oldest timestamp. Tasks share reads and are retried, so the same range may
+// be reported many times; the account counts it once. Each attempt of a batch has its own account,
+// dropped with the attempt.
 
 import type { EventTime, TaskReport } from '../executor/task.ts'
 import type { RejectedRecords } from '../sources/rejectedRecords.ts'
@@ -8,7 +9,7 @@ import { type OffsetRange, olderTimestamp, type RangeRead, rangeKey } from '../s
 
 export class BatchAccount {
   readonly batchId: number
-  /** Of this attempt alone. */
+  /** Records rejected by this attempt. */
   readonly rejected: RejectedRecords
   readonly #own: ReadonlySet<string>
   readonly #reads = new Map<string, RangeRead>()
@@ -16,7 +17,7 @@ export class BatchAccount {
   #oldestTimestampMs: number | undefined
   #failure: { readonly error: unknown } | undefined
 
-  /** `rejected` has begun the batch. */
+  /** `rejected.begin` must already have been called for this batch. */
   constructor(
     { batchId, ranges }: { readonly batchId: number; readonly ranges: readonly OffsetRange[] },
     rejected: RejectedRecords,
@@ -26,7 +27,7 @@ export class BatchAccount {
     this.#own = new Set(ranges.map(rangeKey))
   }
 
-  /** The smallest record timestamp that tasks met; undefined when they met none. */
+  /** The smallest record timestamp that tasks read; undefined when they read no record. */
   get oldestTimestampMs(): number | undefined {
     return this.#oldestTimestampMs
   }

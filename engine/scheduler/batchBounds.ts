@@ -1,25 +1,30 @@
-// The options of a job that bound its batches and what they may take, and their defaults.
+// The options of a job that bound the size, time and memory of its batches, with their defaults.
 
 import { EngineError } from '../engineError.ts'
 import { parseRateConf } from './rateOptions.ts'
 
 export interface BatchBounds {
-  /** The most that a batch reads of one partition, 1 million unless given. */
+  /** Maximum records that a batch reads from one partition; 1 million by default. */
   readonly maxRecordsPerPartition?: number
-  /** The most that a batch reads, about, in bytes as they lie in the log; 256 MiB unless given. */
+  /**
+   * Approximate maximum size of a batch, in bytes of record batches in the log; 256 MiB by default.
+   */
   readonly maxBatchBytes?: number
   /**
-   * After so long a batch is broken off and tried with fewer records, unless an output has begun; no limit
-   * unless given. Not with 0 executors.
+   * Time after which a batch is cancelled and retried with fewer records, in ms, unless an output
+   * has begun. No limit by default. Requires at least one executor.
    */
   readonly maxBatchTimeMs?: number
-  /** Estimated memory of map outputs, beyond which they go to disk; 256 MiB unless given. */
+  /** Estimated memory of map outputs above which they are spilled to disk; 256 MiB by default. */
   readonly maxShuffleBytes?: number
-  /** Of map outputs on disk, 8 GiB unless given: a batch that needs more is split. */
+  /** Maximum size of map outputs on disk, 8 GiB by default. A batch that needs more is split. */
   readonly maxSpillBytes?: number
-  /** Heap of each executor, 2048 unless given: one that needs more dies alone, and its batch is split. */
+  /**
+   * Heap of each executor, in MiB; 2048 by default. An executor that exceeds it is terminated and
+   * its batch is split.
+   */
   readonly executorMemoryMb?: number
-  /** Options under the names of Spark (see rateOptions). */
+  /** Options under Spark's key names (see rateOptions.ts). */
   readonly conf?: Readonly<Record<string, string>>
 }
 
@@ -31,7 +36,7 @@ export const defaultBounds = {
   executorMemoryMb: 2048,
 } as const
 
-/** Below this Node cannot start a thread. */
+/** Node cannot start a worker thread with less. */
 const leastMemoryMb = 16
 
 const least: Readonly<Partial<Record<keyof BatchBounds, number>>> = {
@@ -43,17 +48,17 @@ const least: Readonly<Partial<Record<keyof BatchBounds, number>>> = {
   executorMemoryMb: leastMemoryMb,
 }
 
-/** Throws JOB_OPTION_INVALID for an option that cannot be used. */
+/** Throws JOB_OPTION_INVALID for an option that is out of bounds. */
 export function requireBounds(options: BatchBounds & { readonly executors?: number }): void {
   for (const [name, min] of Object.entries(least)) {
     const value = options[name as keyof typeof options]
     if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= min)) continue
-    throw invalid(`${name} is ${String(value)}; give a whole number of at least ${min}`)
+    throw invalid(`${name} is ${String(value)}; it must be an integer of at least ${min}`)
   }
   if (options.maxBatchTimeMs !== undefined && options.executors === 0) {
     throw invalid(
-      'maxBatchTimeMs needs executors: with 0, tasks run in the thread of the caller, which nothing can ' +
-        'interrupt; give at least 1 executor, or no limit',
+      'maxBatchTimeMs needs executors: with 0, tasks run in the thread of the caller and cannot be |' +
+        'interrupted; set at least 1 executor, or remove the limit',
     )
   }
   parseRateConf(options.conf)

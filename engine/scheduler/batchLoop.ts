@@ -1,11 +1,23 @@
-// Runs a job's batches, one after another. The order of the durable steps is what makes every record count
-// once: the offsets go into the offset log before the batch reads them, its state is written while it runs,
-// and the commit log has it last. A crash anywhere leads back to the batch that is planned and not committed,
-// which then runs again with the same offsets.
+// The batch loop: runs a job's batches, one after another, from plan to commit.
 //
-// A batch that proves too large before any of its outputs has begun is planned again with half of its
-// offsets, under the same id, time and watermarks: nobody has seen anything of it yet. A batch whose topics have
-// lost what it was to read is planned again from where they go on.
+// Contract: the order of the durable steps makes every record count exactly once. The offsets are
+// appended to the offset log before the batch reads them, state is written while the batch runs,
+// and the commit log gets the batch last. After a crash anywhere, the batch that is planned and not
+// committed is run again with the same offsets.
+//
+// A batch that is too large before any of its outputs has begun is planned again with half of its
+// offsets, under the same id, time and watermarks: nothing of it is visible outside yet. A batch
+// whose records a topic has lost is planned again from the offset where the topic continues. The
+// loop must never plan a batch before the previous one is committed, nor change the offsets of a
+// batch after one of its outputs has begun.
+//
+// Map of this folder:
+//  - what runs when: batchLoop, batchScheduler (decides, without I/O), batchProgress
+//  - what a batch reads: rangePlan, rateLimits (with rateEstimator, rateOptions, batchBounds),
+//    batchSplit, watermarkPlan
+//  - what a batch did: batchAccount, recordCount
+//  - its tasks: dagScheduler (decides, without I/O), stage, mapOutputTracker; driver carries the
+//    decisions out, with taskAttempts and shuffleInputs
 
 import type { Isolation } from '../../protocol/client/isolation.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -31,71 +43,75 @@ export interface BatchLoopOptions {
   readonly clock: Clock
   readonly batchIntervalMs: number
   readonly limits: RateLimits
-  /** With which the topics are read; part of each batch that is planned. */
+  /** Isolation level of the reads; recorded with each planned batch. */
   readonly isolation?: Isolation
-  /** Part of each batch that is planned, as the next three. */
+  /** Recorded with each planned batch, as are `operators` and `watermarks`. */
   readonly code?: string | undefined
   readonly operators?: readonly OperatorContract[] | undefined
   readonly watermarks?: readonly WatermarkSpec[] | undefined
   readonly offsetLog: OffsetLog
   readonly commitLog: CommitLog
   /**
-   * After so long a batch is broken off and tried with fewer offsets, unless an output has begun. No limit
-   * unless given: a batch may also wait for a broker, and splitting it would not help.
+   * Time after which a batch is cancelled and retried with fewer offsets, in ms, unless an output
+   * has begun. No limit by default: a batch may also be waiting for a broker, and splitting does
+   * not help then.
    */
   readonly maxBatchTimeMs?: number | undefined
   /**
-   * Whether a batch that an earlier process has planned may be split. Not when the job has outputs or dead
-   * letters beside its views: they may have been written already.
+   * Whether a batch planned by an earlier process may be split. Must be false when the job has
+   * outputs other than views, or dead letters: the earlier process may have written them already.
    */
   readonly canSplitRerun?: boolean
   /**
-   * The topics as they are now, for a job that has read up to the ends of `read`; undefined when they cannot be
-   * asked and the batch has to wait.
+   * Returns the current ends of the topics, for a job that has read up to the ends of `read`.
+   * Returns undefined while they are unavailable; the batch waits.
    */
   ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined>
   /**
-   * Has batches before this one, which windows read again, read no more than the logs still have, where their
-   * topics say so (onLost). Returns false when nothing of them is lost, or may be.
+   * Drops lost records from earlier batches that windows read again, where the topic's onLost
+   * allows it. Returns false when none of their records are lost, or the topic does not allow it.
    */
   forgetLost?(batch: OffsetLogEntry, ends: readonly PartitionEnds[]): boolean
-  /** May add to a batch before it becomes durable. */
+  /** May extend a planned batch before it becomes durable. */
   beforePlanned?(batch: OffsetLogEntry): Promise<OffsetLogEntry>
   /**
-   * Runs all outputs of the batch. Called again for the same id after a restart, and with fewer offsets after
-   * the batch was split.
+   * Runs all outputs of the batch. Called again for the same id after a restart, and with fewer
+   * offsets after a split.
    */
   run(batch: OffsetLogEntry, attempt: BatchAttempt): Promise<void>
-  /** Fails what runs of the batch with the error, and resolves when nothing of it runs any more. */
+  /**
+   * Fails the batch's running actions with `error`; resolves when none of its tasks runs any more.
+   */
   breakOff?(error: EngineError): Promise<void>
-  /** Uids of the operators whose state the batch has changed, or might have. */
+  /** Uids of the operators whose state this batch changed, or may have changed. */
   advanced?(batchId: number): readonly string[]
-  /** The batch has run; what it has rejected has to be durable before it is committed. */
+  /** Called after the batch has run. Its rejected records must be durable when this resolves. */
   beforeCommit?(batch: OffsetLogEntry, account: BatchAccount): Promise<void>
-  /** The oldest batch that windows still reach. */
+  /** The oldest batch that a window still reads. */
   oldestRemembered(): number
   onCommitted(batch: OffsetLogEntry, done: CommittedBatch): void
-  /** The batch is run again with fewer offsets because of the error. */
+  /** Called when the batch is retried with fewer offsets because of `error`. */
   onSplit?(batch: OffsetLogEntry, smaller: OffsetLogEntry, error: EngineError): void
 }
 
 export interface CommittedBatch {
   readonly startedMs: number
-  /** As far as tasks have read it. */
+  /** Records read by tasks. */
   readonly records: number
-  /** Records of all batches that are counted, since the job first started. */
+  /** Records of all counted batches since the job first started. */
   readonly recordsTotal: number
-  /** The smallest record timestamp that tasks met; undefined when they met none. */
+  /** The smallest record timestamp that tasks read; undefined when they read no record. */
   readonly oldestTimestampMs: number | undefined
-  /** Time for the batch's entries in the offset log and the commit log. */
+  /** Time spent writing the batch to the offset log and the commit log, in ms. */
   readonly checkpointMs: number
 }
 
-/** One run of a batch. */
+/** One attempt to run a batch. */
 export interface BatchAttempt {
   /**
-   * Must be called before anything of the batch is shown outside, such as a function of foreachRDD: from then
-   * on the batch keeps its offsets. Throws when the attempt was given up before.
+   * Must be called before anything of the batch becomes visible outside, such as in a function of
+   * foreachRDD: from then on the batch keeps its offsets. Throws when the attempt was already
+   * cancelled.
    */
   outputBegins(): void
 }
@@ -115,7 +131,7 @@ class Attempt implements BatchAttempt {
     this.#state = 'output'
   }
 
-  /** False when an output has begun. */
+  /** Returns false when an output has begun. */
   giveUp(): boolean {
     if (this.#state === 'output') return false
     this.#state = 'givenUp'
@@ -129,7 +145,7 @@ interface Visit {
 }
 
 export class BatchLoop {
-  /** Counts the job's records. */
+  /** Counts the records of the job. */
   readonly counts: RecordCount
   readonly #options: BatchLoopOptions
   readonly #scheduler: BatchScheduler
@@ -139,12 +155,12 @@ export class BatchLoop {
   /** As of the newest commit of this process. */
   #oldestRemembered = -1
   #isAbandoned = false
-  /** Of `between`; a caller that does not wait for its own bounds their number. */
+  /** Pending calls of `between`. A caller that does not await its call must bound their number. */
   readonly #visits: Visit[] = []
-  /** Ends the pause before the next batch. */
+  /** Aborted to end the wait before the next batch. */
   #woken = new AbortController()
   #hasEnded = false
-  /** Of the batch that runs: time for its entries in the offset log. */
+  /** Time that the running batch took in the offset log, in ms. */
   #plannedInMs = 0
 
   constructor(options: BatchLoopOptions) {
@@ -157,13 +173,15 @@ export class BatchLoop {
     })
   }
 
-  /** Must be called for each task of the batch that runs, when it has finished and its result counts. */
+  /**
+   * Must be called for each task of the running batch that has finished and whose result counts.
+   */
   taskFinished(report: TaskReport): void {
     for (const read of report.ranges) this.counts.rangeRead(read)
     this.#attempt?.account.taskFinished(report)
   }
 
-  /** Resolves after `stop`, when the batch that was running is committed; rejects when one fails. */
+  /** Resolves after `stop`, once the running batch is committed. Rejects when a batch fails. */
   async run(): Promise<void> {
     const { clock } = this.#options
     try {
@@ -179,7 +197,10 @@ export class BatchLoop {
     }
   }
 
-  /** Runs `visit` while no batch does, before the next one is planned. Fails when the loop ends before. */
+  /**
+   * Runs `visit` between two batches, before the next one is planned. Rejects when the loop ends
+   * first.
+   */
   between<T>(visit: () => Promise<T>): Promise<T> {
     const visited = Promise.withResolvers<T>()
     if (this.#hasEnded) return Promise.reject(beingStopped())
@@ -196,7 +217,7 @@ export class BatchLoop {
     this.#stopping.abort()
   }
 
-  /** Stops, and does not commit the batch that runs: `run` rejects when that has ended. */
+  /** Stops without committing the running batch: `run` rejects once that batch has ended. */
   abandon(): void {
     this.stop()
     this.#isAbandoned = true
@@ -261,7 +282,7 @@ export class BatchLoop {
     onCommitted(batch, { startedMs, records, recordsTotal, oldestTimestampMs, checkpointMs })
   }
 
-  /** The batch as it came to its end, and its last attempt. */
+  /** Retries the batch until it succeeds; returns its final ranges and its last attempt. */
   async #runOrSplit(
     planned: OffsetLogEntry,
     isRerun: boolean,
@@ -306,12 +327,15 @@ export class BatchLoop {
   #isLate({ batchId, ranges }: OffsetLogEntry, attempt: Attempt, maxBatchTimeMs: number): void {
     if (!attempt.giveUp()) return
     const message =
-      `batch ${batchId} with ${offsetsIn(ranges)} offsets took longer than ${maxBatchTimeMs} ms: let it read ` +
-      'fewer records, or raise the limit (maxBatchTimeMs)'
+      `batch ${batchId} with ${offsetsIn(ranges)} offsets took longer than ${maxBatchTimeMs} ms; reduce the records that it ` +
+      'reads, or raise the limit (maxBatchTimeMs)'
     void this.#options.breakOff?.(new EngineError('BATCH_TIMED_OUT', message))
   }
 
-  /** The batch with half of its offsets. Throws the error again where that is not possible or no help. */
+  /**
+   * Returns the batch with half of its offsets. Rethrows the error when a split is not allowed or
+   * cannot help.
+   */
   async #half(
     batch: OffsetLogEntry,
     attempt: Attempt,
@@ -331,9 +355,9 @@ export class BatchLoop {
   }
 
   /**
-   * A batch of an earlier process, as it can still run. Looked at before it does: an output begins before its
-   * tasks find what is lost, and would keep the batch as it is in every process to come. Undefined when the loop
-   * is stopped before the topics are there.
+   * Prepares a batch planned by an earlier process. Lost records must be found before it runs: an
+   * output begins before its tasks would find them, and would then fix the batch's offsets in every
+   * later process. Returns undefined when the loop stops before the topics are available.
    */
   async #plannedBefore(batch: OffsetLogEntry): Promise<OffsetLogEntry | undefined> {
     const left = await this.#leftOf(batch)
@@ -344,10 +368,11 @@ export class BatchLoop {
   }
 
   /**
-   * What is to run after topics have lost what the batch was to read: the batch planned anew from where it
-   * began or, where a window reads batches before it again, the batch itself without those records. An earlier
-   * process may have shown something of it: to run it again as it was has become impossible, and whether the
-   * job goes on is what its topics say (onLost). Throws OFFSETS_LOST where they do not.
+   * Returns the batch to run after topics have lost records of it: the batch planned again from
+   * where it began or, when only a window over earlier batches is affected, the same batch without
+   * the lost records. An earlier process may have shown results of the original batch; it can no
+   * longer be reproduced, so the topic's onLost decides whether the job continues. Throws
+   * OFFSETS_LOST when it does not.
    */
   async #withoutLost(
     batch: OffsetLogEntry,
@@ -363,8 +388,9 @@ export class BatchLoop {
   }
 
   /**
-   * The batch planned anew where logs lack something of it, or itself. Undefined when the loop is stopped before
-   * the topics are there. Throws OFFSETS_LOST when something is lost and its topic does not say where to go on.
+   * Plans the batch again if logs have lost records of it; returns it unchanged otherwise. Returns
+   * undefined when the loop stops before the topics are available. Throws OFFSETS_LOST when records
+   * are lost and the topic's onLost does not say where to continue.
    */
   async #leftOf(
     batch: OffsetLogEntry,
@@ -381,7 +407,10 @@ export class BatchLoop {
     return { batch: { ...batch, ranges: planRanges(ends, read, bounds, isolation) }, ends }
   }
 
-  /** Resolves when nothing of the attempt runs any more. Throws the error when an output has begun. */
+  /**
+   * Resolves when nothing of the attempt runs any more. Rethrows the error when an output has
+   * begun.
+   */
   async #giveUp(attempt: Attempt, error: EngineError): Promise<void> {
     if (!attempt.giveUp()) throw error
     await this.#options.breakOff?.(error)
@@ -392,7 +421,7 @@ export class BatchLoop {
     return !isRerun || this.#options.canSplitRerun === true
   }
 
-  /** Undefined when the loop is stopped before the topics are there. */
+  /** Returns undefined when the loop stops before the topics are available. */
   async #plan(planned: Pick<BatchInfo, 'batchId' | 'timeMs'>): Promise<OffsetLogEntry | undefined> {
     const { clock, offsetLog, beforePlanned } = this.#options
     const ends = await this.#endsOnceThere(offsetLog.latest()?.ranges ?? [])
@@ -405,7 +434,7 @@ export class BatchLoop {
     return batch
   }
 
-  /** Undefined when the loop is stopped before the topics are there. */
+  /** Returns undefined when the loop stops before the topics are available. */
   async #endsOnceThere(
     read: readonly OffsetRange[],
   ): Promise<readonly PartitionEnds[] | undefined> {
@@ -432,7 +461,8 @@ export class BatchLoop {
     const planned = planWatermarks({ specs, timeMs, ranges, ends, eventTimes, previous })
     return {
       ...{ batchId, timeMs, ranges },
-      // Also those of watermarks that the code of now has not: should they come back, they do not go back.
+      // Includes watermarks that the current code does not have: if they return, they must not go
+      // back.
       ...((specs.length > 0 || Object.keys(planned).length > 0) && { watermarks: planned }),
       ...(code !== undefined && { code }),
       ...(operators !== undefined && { operators }),
@@ -441,33 +471,35 @@ export class BatchLoop {
 }
 
 function beingStopped(): EngineError {
-  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
+  return new EngineError('EXECUTOR_FAILED', 'the job is stopping')
 }
 
 function brokenOff(batchId: number): EngineError {
-  return new EngineError('EXECUTOR_FAILED', `batch ${batchId} was broken off by a stop of the job`)
+  return new EngineError('EXECUTOR_FAILED', `batch ${batchId} was cancelled: the job is stopping`)
 }
 
 function isLost(error: unknown): error is EngineError {
   return error instanceof EngineError && error.code === 'OFFSETS_LOST'
 }
 
-/** Of a batch whose own records are there. */
+/**
+ * The batch's own records exist; those of an earlier batch, which a window reads again, are lost.
+ */
 function lostBefore({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
-  const what = `a window of batch ${batchId} reads again what batches before it have read, and some of it is gone`
+  const what = `batch ${batchId} cannot run: a window reads records of earlier batches again, and some of them are lost`
   const { code, message, publicMessage } = error
   return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
 }
 
-/** Of a batch that is not split: a smaller one might contradict what was shown of it. */
+/** A batch that may be visible outside is not split: a smaller one might contradict its results. */
 function mayBeShown({ batchId }: OffsetLogEntry, error: EngineError): EngineError {
-  const what = `batch ${batchId} was planned by an earlier process, which may have shown some of it, and keeps its offsets`
+  const what = `batch ${batchId} cannot be split: it was planned by an earlier process, which may have written some of its outputs`
   const smaller =
     'smaller batches (maxRecordsPerPartition, spark.streaming.kafka.maxRatePerPartition)'
   const wayOut =
     batchId === 0
-      ? `Lift the bound, or begin anew in another directory with ${smaller}`
-      : `Lift the bound, or take the job back (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ${smaller}`
+      ? `Raise the limit, or start the job in a new directory with ${smaller}`
+      : `Raise the limit, or rewind the job (\`millrace job rewind --to-batch ${batchId - 1}\`) and start it with ${smaller}`
   const { code, message, publicMessage } = error
   const explained = (text: string) => `${what}: ${text}. ${wayOut}`
   return new EngineError(code, explained(message), error, explained(publicMessage))
@@ -475,16 +507,16 @@ function mayBeShown({ batchId }: OffsetLogEntry, error: EngineError): EngineErro
 
 function cannotSplit({ batchId, ranges }: OffsetLogEntry, error: EngineError): EngineError {
   const only = ranges.find(({ from, until }) => until > from)
-  assert(offsetsIn(ranges) <= 1, 'a batch of more than one offset can be split')
+  assert(offsetsIn(ranges) <= 1, 'a batch of more than one offset is always split further')
   const what =
     only === undefined
-      ? `batch ${batchId} reads no record, and cannot be made smaller`
-      : `batch ${batchId} has only ${only.topic}-${only.partition} offset ${only.from} left, and cannot be made smaller`
+      ? `batch ${batchId} cannot be split: it reads no records`
+      : `batch ${batchId} cannot be split: it reads only ${only.topic}-${only.partition} offset ${only.from}`
   const { code, message, publicMessage } = error
   return new EngineError(code, `${what}: ${message}`, error, `${what}: ${publicMessage}`)
 }
 
-/** Goes on counting where the logs say that the job stopped. */
+/** Continues the count from the newest commit. */
 function countOf({ offsetLog, commitLog }: BatchLoopOptions): RecordCount {
   const commit = commitLog.latestCommit()
   if (commit === undefined) return new RecordCount(0)

@@ -1,41 +1,44 @@
-// How far the batch that runs is, for a status and in words.
+// The progress of the running batch, as data for a status and as a line of text.
 
 import { duration } from '../../protocol/telemetry/figures.ts'
 import type { RunningAttempt } from './taskAttempts.ts'
 
 export interface ActiveStage {
-  /** Counted from 1, stages before those that read their output; of all that the running jobs need. */
+  /** Counted from 1 over the stages of all running jobs, parents before children. */
   readonly ordinal: number
   readonly of: number
-  /** The operator that ends the stage. */
+  /** The operator at the end of the stage. */
   readonly operator: string
   readonly partitions: number
   readonly done: number
-  /** The task that has run longest; undefined while its tasks wait for an executor. */
+  /** The task that has run longest; undefined while the stage's tasks wait for an executor. */
   readonly oldest?: RunningAttempt | undefined
 }
 
 export interface BatchProgress {
   readonly batchId: number
   readonly sinceMs: number
-  /** Stages whose tasks run now. */
+  /** Stages with running tasks. */
   readonly stages: readonly ActiveStage[]
 }
 
-/** `batch 17 for 60 s, partition 3 of stage 2 (reduceByKey)`: the task that has run longest. */
+/**
+ * Returns for example `batch 17 for 60 s, partition 3 of stage 2 (reduceByKey)`, naming the oldest
+ * task.
+ */
 export function describeProgress(
   { batchId, sinceMs, stages }: BatchProgress,
   nowMs: number,
 ): string {
-  // A clock that was set back makes no negative time.
+  // Not negative when the clock was set back.
   const batch = `batch ${batchId} for ${duration(Math.max(0, nowMs - sinceMs))}`
   let slowest: ActiveStage | undefined
   for (const stage of stages) {
     if (stage.oldest === undefined) continue
     if (slowest === undefined || stage.oldest.sinceMs < slowest.oldest!.sinceMs) slowest = stage
   }
-  // Functions of foreachRDD run in the driver, and so do the steps before and after the tasks.
-  if (slowest === undefined) return `${batch}, no task: in the driver`
+  // Functions of foreachRDD, and the steps before and after the tasks, run in the driver.
+  if (slowest === undefined) return `${batch}, in the driver (no task is running)`
   const { ordinal, operator } = slowest
   const { partition, attempt } = slowest.oldest!
   const again = attempt > 1 ? `, attempt ${attempt}` : ''

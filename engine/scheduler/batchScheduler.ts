@@ -1,22 +1,23 @@
-// When which batch runs. A state machine without I/O: it is asked what to do next and told what was
-// done. One batch at a time; intervals that were missed, because a batch took long or the job was
-// away, become one batch, so that a job that fell behind catches up in few large steps.
+// Decides when the next batch runs and which one it is. A state machine without I/O. Contract: the
+// caller carries out each decision and reports back with `finished` or `abandoned` before it asks
+// for the next; one batch runs at a time. Missed intervals, because a batch overran or the job was
+// down, merge into one batch, so that a job catches up in a few large steps.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 
 export type BatchDecision =
   | { readonly kind: 'wait'; readonly delayMs: number }
-  /** A batch that was planned, perhaps run, and not committed: with exactly its ranges. */
+  /** A batch that is planned and not committed; it must run with exactly its ranges. */
   | { readonly kind: 'rerun'; readonly batch: BatchInfo }
   | { readonly kind: 'plan'; readonly batchId: number; readonly timeMs: number }
   | { readonly kind: 'stop' }
 
 export interface BatchSchedulerOptions {
   readonly batchIntervalMs: number
-  /** The newest batch in the offset log; undefined when there is none. */
+  /** The newest batch in the offset log; undefined for an empty log. */
   readonly planned: BatchInfo | undefined
-  /** The newest batch in the commit log; -1 when there is none. */
+  /** The newest batch in the commit log; -1 for an empty log. */
   readonly committedBatchId: number
 }
 
@@ -25,7 +26,7 @@ export class BatchScheduler {
   #latest: { readonly batchId: number; readonly timeMs: number } | undefined
   #unfinished: BatchInfo | undefined
   #isRunning = false
-  /** For the clock to reach a time that it had reached before. */
+  /** Whether the scheduler has already waited one interval since the clock was set back. */
   #hasWaited = false
   #isStopping = false
 
@@ -33,15 +34,18 @@ export class BatchScheduler {
     this.#intervalMs = batchIntervalMs
     this.#latest = planned
     if (planned === undefined) return
-    // An older batch is committed before the next one is planned, so no other can be open.
+    // A batch is committed before the next one is planned, so at most one can be pending.
     assert(
       committedBatchId === planned.batchId || committedBatchId === planned.batchId - 1,
-      `batch ${planned.batchId} is planned and ${committedBatchId} committed: the logs do not match`,
+      `the offset log ends at batch ${planned.batchId} and the commit log at ${committedBatchId}: they do not match`,
     )
     if (committedBatchId < planned.batchId) this.#unfinished = planned
   }
 
-  /** What to do at wall-clock time `nowMs`. After `rerun` and `plan`, `finished` comes first. */
+  /**
+   * Returns what to do at wall-clock time `nowMs`. After `rerun` or `plan`, report `finished` or
+   * `abandoned`.
+   */
   next(nowMs: number): BatchDecision {
     assert(!this.#isRunning, 'one batch at a time')
     if (this.#isStopping) return { kind: 'stop' }
@@ -63,18 +67,18 @@ export class BatchScheduler {
     this.#latest = batch
   }
 
-  /** The batch that was to be planned, or run again, was not, and nothing was written. */
+  /** The batch was neither planned nor run, and nothing was written. */
   abandoned(): void {
     assert(this.#isRunning, 'no batch was running')
     this.#isRunning = false
   }
 
-  /** No further batch is begun. */
+  /** Begins no further batch. */
   stop(): void {
     this.#isStopping = true
   }
 
-  /** A clock that was set back is not waited for: one interval, and the next batch is due. */
+  /** When the clock was set back, the next batch is due after one interval, not at the old time. */
   #delayMs(nowMs: number): number {
     if (this.#latest === undefined) return 0
     const delayMs = this.#latest.timeMs + this.#intervalMs - nowMs

@@ -1,11 +1,12 @@
-// A batch that proves too large is planned again with half of its offsets, down to a single one.
+// Splitting a batch that is too large: which errors cause it, and the ranges with half of the
+// offsets.
 
 import type { EngineErrorCode } from '../engineError.ts'
 import { EngineError } from '../engineError.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import { offsetsIn } from './rangePlan.ts'
 
-/** Failures that a batch with fewer records may not meet. */
+/** Errors that a batch with fewer records may avoid. */
 const codes: ReadonlySet<string> = new Set<EngineErrorCode>([
   'RESULT_TOO_LARGE',
   'EXECUTOR_OUT_OF_MEMORY',
@@ -18,8 +19,8 @@ export function isTooLarge(error: unknown): error is EngineError {
 }
 
 /**
- * Half of each range; of ranges of one offset each, half of the ranges. Every partition keeps its range, an
- * empty one where nothing is left. Undefined for a single offset, or none.
+ * Returns half of each range or, if every range has a single offset, half of the ranges. Every
+ * partition keeps a range, possibly empty. Returns undefined for one offset or none.
  */
 export function halved(ranges: readonly OffsetRange[]): OffsetRange[] | undefined {
   if (offsetsIn(ranges) <= 1) return undefined

@@ -1,9 +1,11 @@
-// Decides which tasks run where, so that jobs end with the right results whatever fails on the way.
-// A state machine after Spark's DAGScheduler: an event goes in, effects come out; it waits for
-// nothing, knows no thread and holds no data but the results of jobs that are not finished.
+// Decides which tasks run on which executors, so that jobs finish with correct results despite
+// failures. A state machine after Spark's DAGScheduler: an event goes in, effects come out. It
+// never waits, knows no threads, and holds no data except the results of unfinished jobs.
 //
-// A job is split into stages at its shuffles. Only what is missing is computed: map outputs of an
-// earlier job are used as they are, and lost ones are computed again from their lineage.
+// Contract with its driver: effects are carried out in the order returned, and a map output is
+// stored before `taskFinished` is reported. A job is split into stages at its shuffles. Only
+// missing partitions are computed: map outputs of an earlier job are reused, and lost ones are
+// recomputed from their lineage.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { type ErrorReport, isPermanent } from '../engineError.ts'
@@ -16,13 +18,13 @@ export interface JobSubmission {
   readonly jobId: number
   readonly rdd: Lineage<unknown>
   readonly action: Action
-  /** The job's results come in the order of these. */
+  /** Results are returned in this order. */
   readonly partitions: readonly number[]
 }
 
 export type DagEvent =
   | ({ readonly kind: 'jobSubmitted' } & JobSubmission)
-  /** `value` is a result; a map task's output is already with its holder. */
+  /** `value` is a result. The output of a map task is already stored by `holder`. */
   | {
       readonly kind: 'taskFinished'
       readonly taskId: number
@@ -30,7 +32,7 @@ export type DagEvent =
       readonly value?: unknown
     }
   | { readonly kind: 'taskFailed'; readonly taskId: number; readonly error: ErrorReport }
-  /** A task did not find a map output that the tracker knows of. */
+  /** A task failed to find a map output that the tracker has registered. */
   | {
       readonly kind: 'fetchFailed'
       readonly taskId: number
@@ -38,11 +40,17 @@ export type DagEvent =
       readonly mapPartition: number
     }
   | { readonly kind: 'executorRegistered'; readonly executor: number }
-  /** With `error` when it died, perhaps of one of its tasks; without when it was ended on purpose. */
+  /**
+   * `error` is set when the executor died, possibly because of a task, and absent when it was
+   * stopped.
+   */
   | { readonly kind: 'executorLost'; readonly executor: number; readonly error?: ErrorReport }
-  /** No job will read the shuffle any more, or its lineage has changed: its outputs are not used. */
+  /** No job will read the shuffle again, or its lineage has changed; its outputs are not reused. */
   | { readonly kind: 'shuffleForgotten'; readonly shuffleId: string }
-  /** Nobody waits for the job any more. Its tasks that run are left to end; their results are dropped. */
+  /**
+   * The caller no longer waits for the job. Running tasks are left to end; their results are
+   * dropped.
+   */
   | { readonly kind: 'jobCancelled'; readonly jobId: number }
 
 export type DagEffect =
@@ -57,21 +65,24 @@ export type DagEffect =
   | { readonly kind: 'jobFailed'; readonly jobId: number; readonly error: ErrorReport }
 
 export interface DagSchedulerOptions {
-  /** Slots that executors have; a state partition belongs to slot `partition % executorSlots`. */
+  /** Number of executor slots; a state partition belongs to slot `partition % executorSlots`. */
   readonly executorSlots: number
   /** Failures of one task that abort its stage. */
   readonly maxTaskFailures?: number
   /**
-   * Executors that may die under one task before its stage is aborted. Counted apart from its own
-   * failures: with an executor die all of its tasks, of which at most one is to blame.
+   * Executors lost under one task before its stage is aborted. Counted apart from the task's own
+   * failures: all tasks on an executor die with it, and at most one of them is the cause.
    */
   readonly maxExecutorLosses?: number
   /**
-   * Of these, deaths for lack of memory. The first may be owed to what batches before have left behind; a
-   * new executor that dies of it, too, dies of the task.
+   * Of `maxExecutorLosses`, those for lack of memory. The first may be caused by memory that
+   * earlier batches left behind; when a new executor dies of the same task, the task is the cause.
    */
   readonly maxMemoryLosses?: number
-  /** Losses of one map output, without a task of the stage that reads it finished in between, that abort the stage. */
+  /**
+   * Losses of one map output that abort the stage that reads it, while no task of that stage
+   * finishes.
+   */
   readonly maxFetchFailures?: number
 }
 
@@ -89,13 +100,13 @@ interface ActiveJob {
   readonly results: Map<number, unknown>
 }
 
-/** How far a stage is. */
+/** Progress of one stage. */
 export interface StageProgress {
   readonly id: string
   readonly operator: string
   readonly partitions: number
   readonly done: number
-  /** Partitions that executors compute now. */
+  /** Partitions that executors are computing. */
   readonly running: number
 }
 
@@ -120,12 +131,12 @@ export class DagScheduler {
     this.#options = { ...defaults, ...options }
   }
 
-  /** The effects, in the order in which they are to be carried out. */
+  /** Returns effects, to be carried out in this order. */
   handle(event: DagEvent): DagEffect[] {
     return this.handleAll([event])
   }
 
-  /** Handles all events before it launches anything: what is launched together can share work. */
+  /** Handles all events before it launches anything: tasks launched together can share work. */
   handleAll(events: readonly DagEvent[]): DagEffect[] {
     this.#effects = []
     for (const event of events) this.#apply(event)
@@ -133,12 +144,15 @@ export class DagScheduler {
     return this.#effects
   }
 
-  /** A task that is running, for a shell that has its output. Undefined when nobody waits for it. */
+  /** Returns the running task, or undefined when its result no longer counts. */
   task(taskId: number): RunningTask | undefined {
     return this.#tasks.get(taskId)
   }
 
-  /** Whether the result of a running task will be used: not after its job was cancelled or its shuffle forgotten. */
+  /**
+   * Whether the result of a running task is used; false after its job was cancelled or its shuffle
+   * forgotten.
+   */
   isWanted(taskId: number): boolean {
     const stage = this.#tasks.get(taskId)?.stage
     if (stage === undefined) return false
@@ -151,7 +165,7 @@ export class DagScheduler {
     return [...this.#mapStages.keys()]
   }
 
-  /** The stages of all jobs that are not finished, parents before children; the place is their ordinal. */
+  /** The stages of all unfinished jobs, parents before children; the index is their ordinal. */
   progress(): StageProgress[] {
     const ordered = new Set<Stage>()
     for (const job of this.#jobs.values()) {
@@ -190,7 +204,7 @@ export class DagScheduler {
   }
 
   #submit({ jobId, rdd, action, partitions }: JobSubmission): void {
-    assert(!this.#jobs.has(jobId), `job ${jobId} is submitted twice`)
+    assert(!this.#jobs.has(jobId), `job ${jobId} was submitted twice`)
     const stage = createStage(`job-${jobId}`, rdd, { kind: 'result', jobId, action })
     this.#jobs.set(jobId, { jobId, stage, partitions, results: new Map() })
   }
@@ -201,7 +215,7 @@ export class DagScheduler {
     const { stage, partition } = task
     stage.fetchFailures.clear()
     if (stage.output.kind === 'map') {
-      // Whoever wanted this stage may be gone and its shuffle forgotten meanwhile.
+      // The job may have ended and the shuffle been forgotten while the task ran.
       if (this.#mapStages.get(stage.id) !== stage) return
       this.#tracker.add(stage.id, partition, holder)
       return
@@ -221,7 +235,7 @@ export class DagScheduler {
     this.#abort(stage, explained(error, `${describeTask(stage, partition)} ${times}`))
   }
 
-  /** The task is launched again, unless executors keep dying of it. */
+  /** Launches the task again, unless it has lost too many executors. */
   #executorDied(taskId: number, error: ErrorReport): void {
     const task = this.#end(taskId)
     if (!task) return
@@ -235,7 +249,10 @@ export class DagScheduler {
     this.#abort(stage, explained(error, what))
   }
 
-  /** All tasks of a stage may find the same loss: it counts once. Each of many losses is made good. */
+  /**
+   * All tasks of a stage may find the same loss: it counts once. Each of several losses is
+   * recomputed.
+   */
   #fetchFailed(event: { taskId: number; shuffleId: string; mapPartition: number }): void {
     const { taskId, shuffleId, mapPartition } = event
     const isNew = this.#tracker.remove(shuffleId, mapPartition)
@@ -246,7 +263,7 @@ export class DagScheduler {
     const failures = (fetchFailures.get(output) ?? 0) + 1
     fetchFailures.set(output, failures)
     if (failures < this.#options.maxFetchFailures) return
-    const message = `${id} lost map output ${mapPartition} of ${shuffleId} again and again`
+    const message = `${id} lost map output ${mapPartition} of ${shuffleId} ${failures} times`
     this.#abort(task.stage, { message, code: 'FETCH_FAILED' })
   }
 
@@ -260,7 +277,10 @@ export class DagScheduler {
     }
   }
 
-  /** The task, if its result still counts: not after its executor was lost. */
+  /**
+   * Ends the task and returns it; undefined when its result no longer counts because its executor
+   * was lost.
+   */
   #end(taskId: number): RunningTask | undefined {
     const task = this.#tasks.get(taskId)
     if (!task) return undefined
@@ -269,14 +289,14 @@ export class DagScheduler {
     return task
   }
 
-  /** Fails every job that needs the stage. The stage is forgotten, and so are its failures. */
+  /** Fails every job that needs the stage, and drops the stage with its failure counts. */
   #abort(stage: Stage, error: ErrorReport): void {
     for (const job of [...this.#jobs.values()]) {
       if (!this.#needs(job.stage, stage)) continue
       this.#jobs.delete(job.jobId)
       this.#effects.push({ kind: 'jobFailed', jobId: job.jobId, error })
     }
-    // Its shuffle may have been forgotten, and have another stage by now.
+    // Its shuffle may have been forgotten and have a new stage.
     if (this.#mapStages.get(stage.id) === stage) this.#mapStages.delete(stage.id)
   }
 
@@ -329,7 +349,9 @@ export class DagScheduler {
     this.#effects.push({ kind: 'jobFinished', jobId: job.jobId, results })
   }
 
-  /** Launches a stage's partitions, or first what its parents lack, up to any depth. */
+  /**
+   * Launches partitions of a stage, or first the missing partitions of its parents, to any depth.
+   */
   #runOrPrepare(stage: Stage, partitions: readonly number[]): void {
     const waiting = [{ stage, partitions }]
     const seen = new Set<Stage>()
@@ -368,7 +390,7 @@ export class DagScheduler {
     this.#effects.push({ kind: 'launchTask', taskId, executor, stage, partition })
   }
 
-  /** Undefined when the task has to wait for its executor, or for any. */
+  /** Returns undefined when the task has to wait for its executor, or for any executor. */
   #place(stage: Stage, partition: number): number | undefined {
     const affinity = affinityOf(stage.rdd, partition)
     const slot = (affinity?.slot ?? partition) % this.#options.executorSlots
@@ -379,7 +401,7 @@ export class DagScheduler {
   }
 }
 
-/** An error with the words that say what failed of it, for the log and for everybody. */
+/** Prefixes both messages of the error with the task that failed. */
 function explained(error: ErrorReport, what: string): ErrorReport {
   return {
     ...error,

@@ -1,6 +1,7 @@
-// The driver's hands: carries out what the DAG scheduler decides. It gathers events for a turn, so
-// that jobs submitted together are planned together, sends tasks to executors with the buckets that
-// they read, and keeps the map outputs that come back.
+// Carries out the DAG scheduler's decisions. Collects the events of one turn, so that jobs
+// submitted together are planned together; sends tasks to executors with the buckets that they
+// read; stores the map outputs that they return. It must never let an action of one batch run on
+// after that batch has ended.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { sleep } from '../../protocol/runtime/clock.ts'
@@ -41,30 +42,35 @@ export interface DriverOptions {
   readonly executors: number
   readonly startExecutor: StartExecutor
   readonly shuffles?: ShuffleOptions
-  /** How long one attempt of a task may take; no limit unless given. */
+  /** Time limit of one attempt of a task, in ms. No limit by default. */
   readonly taskTimeoutMs?: number | undefined
-  /** Called for each task of the batch that runs, when it has finished and its result counts. */
+  /** Called for each finished task of the running batch whose result counts. */
   readonly onTaskFinished?: (report: TaskReport) => void
 }
 
-/** What the driver does with map outputs, which it holds for all executors. */
+/** Limits on map outputs, which the driver holds for all executors. */
 export interface ShuffleOptions {
-  /** Key and value pairs in memory, 4 million unless given. */
+  /** Key and value pairs in memory; 4 million by default. */
   readonly maxPairs?: number
-  /** Estimated bytes in memory, 256 MiB unless given. */
+  /** Estimated bytes in memory; 256 MiB by default. */
   readonly maxBytes?: number
-  /** Where the oldest outputs go that do not fit; without it they are dropped, or the batch fails. */
+  /**
+   * Where the oldest outputs are spilled. Without it, outputs that do not fit are dropped or fail
+   * the batch.
+   */
   readonly spill?: {
     readonly disk: Disk
-    /** Belongs to the spill alone, and is removed at the start. */
+    /** Used by the spill alone; emptied at the start. */
     readonly directory: string
-    /** 8 GiB unless given. */
+    /** 8 GiB by default. */
     readonly maxBytes?: number
   }
 }
 
 const defaultShufflePairs = 4_000_000
-/** How long the tasks of an attempt that was broken off may still work before their executors are ended. */
+/**
+ * Grace period for the tasks of a cancelled attempt, after which their executors are terminated.
+ */
 const breakOffTimeoutMs = 2000
 
 interface Waiting {
@@ -79,19 +85,19 @@ interface Launch {
   readonly task: Task
 }
 
-/** What the stateful operators of a job say of a batch. */
+/** What the stateful operators of a job report of a batch. */
 export interface AdvancedBatch {
   /** The newest batch that changed the state, by the id of the operator's stream; -1 for none. */
   readonly changed: ReadonlyMap<number, number>
-  /** Rows that came too late to count, over all operators. */
+  /** Late rows, dropped or sent to a `late` output, over all operators. */
   readonly lateRows: number
-  /** The states that were advanced, of the operators whose size is known in all partitions. */
+  /** Sizes of the advanced states, of operators whose size is known in all partitions. */
   readonly states: readonly StatePartition[]
 }
 
 export class Driver {
   readonly graph: StreamGraph
-  /** Rejects when the executors cannot go on; never resolves. */
+  /** Rejects when the executors fail and cannot be restarted; never resolves. */
   readonly failed: Promise<never>
   readonly #dag: DagScheduler
   readonly #pool: ExecutorPool
@@ -101,9 +107,11 @@ export class Driver {
   readonly #options: DriverOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #running = new Set<Promise<unknown>>()
-  /** Map partitions of every shuffle that has outputs, to forget them with their batch. */
+  /** Map partitions of every shuffle that has outputs, by shuffle id. */
   readonly #shuffles = new Map<string, number>()
-  /** Shuffles, perhaps of earlier batches, of which tasks of the batch that runs have computed something. */
+  /**
+   * Shuffles, including those of earlier batches, that tasks of the running batch have computed.
+   */
   readonly #computed = new Set<string>()
   #events: DagEvent[] = []
   #batchId = -1
@@ -153,12 +161,12 @@ export class Driver {
     })
   }
 
-  /** Map outputs that were computed again and differed from what they were: the job is not deterministic. */
+  /** Map outputs whose content changed when they were recomputed: the job is not deterministic. */
   get changedOutputs(): number {
     return this.#changedOutputs
   }
 
-  /** Of this process. */
+  /** Counts of this process. */
   get counts(): TaskFigures {
     return { ...this.#counts, executors: this.#options.executors }
   }
@@ -169,8 +177,9 @@ export class Driver {
   }
 
   /**
-   * Makes a batch known here and to all executors, and forgets what no window reaches. A batch that is known
-   * already, perhaps with other ranges, must have been broken off: nothing of its earlier attempt is used.
+   * Adds a batch to the graph and to all executors, and forgets batches that no window reaches. If
+   * the batch is already known, perhaps with other ranges, it must have been cancelled: nothing of
+   * that attempt is reused.
    */
   addBatch(batch: BatchInfo): void {
     this.graph.addBatch(batch)
@@ -182,12 +191,12 @@ export class Driver {
     this.#forgetShuffles((batchId) => batchId < oldest || batchId >= batch.batchId)
   }
 
-  /** Brings the state of all operators to the batch: the outputs of the batch come after that. */
+  /** Advances the state of all operators to the batch. Must be called before its outputs run. */
   async advance({ batchId }: BatchInfo): Promise<AdvancedBatch> {
     const changed = new Map<number, number>()
     const states: StatePartition[] = []
     let lateRows = 0
-    // All at once, so that operators on the same stream share one pass over its records.
+    // Concurrently, so that operators on the same stream share one pass over its records.
     await Promise.all(
       this.graph.advancing(batchId).map(async ({ uid: operator, streamId, rdd }) => {
         const partitions = (await this.run(rdd, { kind: 'advance' })) as Advanced[]
@@ -204,8 +213,8 @@ export class Driver {
   }
 
   /**
-   * Gives up what runs of the batch: its actions fail with the error. Resolves when no task of it runs any
-   * more, for which executors are ended that do not come to an end by themselves.
+   * Cancels what runs of the batch: its actions fail with the error. Resolves when no task of it
+   * runs any more; executors whose tasks do not end within the grace period are terminated.
    */
   async breakOff(error: EngineError): Promise<void> {
     for (const [jobId, { reject }] of this.#waiting) {
@@ -213,7 +222,8 @@ export class Driver {
       reject(error)
     }
     this.#waiting.clear()
-    // What its tasks have told (rejected records, for example) is dropped: the next attempt's must tell it again.
+    // Reports of its tasks, such as rejected records, are dropped; the next attempt reports them
+    // again.
     this.#forgetShuffles((batchId, id) => batchId >= this.#batchId || this.#computed.has(id))
     this.#handleEvents()
     const idle = this.#attempts.idle()
@@ -226,7 +236,7 @@ export class Driver {
     await idle
   }
 
-  /** How far the batch is that was added last. */
+  /** Progress of the batch that was added last. */
   progress(): BatchProgress {
     const running = this.#attempts.running()
     const all = this.#dag.progress()
@@ -239,14 +249,16 @@ export class Driver {
   }
 
   /**
-   * Resolves when no action runs any more. A batch must not end before: a task of its that comes
-   * late would take the state back to it, and what the next batch has added would be gone.
+   * Resolves when no action is running. A batch must not end before that: a task that finished
+   * later would overwrite the state with that of the older batch.
    */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
-  /** Fails with an EngineError when a task failed too often, or the RDD's batch is over. */
+  /**
+   * Rejects with an EngineError when a task failed too often, or the batch of the RDD has ended.
+   */
   run(
     rdd: Lineage<unknown>,
     action: Action,
@@ -265,8 +277,8 @@ export class Driver {
   }
 
   /**
-   * Asks the executor that holds a partition of a state. The partition of a key is that of the stream's
-   * partitioner (byKeyGroups). Fails with an EngineError.
+   * Queries the executor that holds a partition of a state. The partition of a key follows from the
+   * stream's partitioner (byKeyGroups). Rejects with an EngineError.
    */
   async queryState(query: StateQuery): Promise<StateAnswer> {
     const { operator, partition } = query
@@ -279,15 +291,15 @@ export class Driver {
   }
 
   /**
-   * Runs `use` while no executor has a state open: for others to read the files of the states. No action may
-   * run, and queries wait.
+   * Runs `use` while no executor has a state open, so that the state's files can be read. No action
+   * may be running; queries wait.
    */
   async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
-    assert(this.#running.size === 0, 'states are released between batches')
+    assert(this.#running.size === 0, 'states are released only between batches')
     return await this.#pool.withReleasedStates(use)
   }
 
-  /** What executors are doing now, the oldest first. */
+  /** Running task attempts, oldest first. */
   running(): RunningAttempt[] {
     return this.#attempts.running()
   }
@@ -296,13 +308,13 @@ export class Driver {
     return this.#isStopped
   }
 
-  /** Ends the executors. Jobs that are waited for fail. */
+  /** Terminates the executors. Pending jobs fail. */
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#attempts.close()
     await this.#pool.stop()
-    // Files that cannot be removed are left for the next start.
+    // Best effort: the next start removes what is left.
     await this.#store.clear().catch(() => {})
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()
@@ -347,20 +359,24 @@ export class Driver {
     }
     void gathered.then((inputs) => {
       const late: Launch[] = []
-      // While buckets were read from disk, the task's executor may have died, or its job been cancelled.
+      // While buckets were read from disk, the executor may have died or the job been cancelled.
       if (this.#dag.isWanted(taskId) && !this.#isStopped) this.#launch(effect, inputs, late)
       else this.#dropped(taskId)
       for (const { executor, task } of late) this.#pool.run(executor, [task])
     })
   }
 
-  /** The scheduler is told when an output had to make room for others, or was lost. */
+  /**
+   * Launches the task, or reports a fetch failure when an output was dropped for lack of space or
+   * lost.
+   */
   #launch(effect: LaunchTask, gathered: Gathered, to: Launch[]): void {
     const { taskId, executor, stage, partition } = effect
     if (gathered.kind === 'missing') {
       const { shuffleId, mapPartition } = gathered
       this.#inputs.ended(taskId)
-      // Another task has found the loss before, and the output was computed again while this one was reading.
+      // Another task already reported the loss, and the output was recomputed while this one was
+      // reading.
       if (this.#store.has(shuffleId, mapPartition)) this.#prepare(effect, to)
       else this.#post({ kind: 'fetchFailed', taskId, shuffleId, mapPartition })
       return
@@ -373,7 +389,7 @@ export class Driver {
     to.push({ executor, task })
   }
 
-  /** Nobody waits for the task: the scheduler only learns that it does not run. */
+  /** Reports a task that is no longer needed as finished, so that the scheduler frees its slot. */
   #dropped(taskId: number): void {
     this.#inputs.ended(taskId)
     this.#post({ kind: 'taskFinished', taskId, holder: 'driver' })
@@ -397,7 +413,7 @@ export class Driver {
     }
   }
 
-  /** A map output is in the store before the scheduler knows of it. */
+  /** A map output is stored before the scheduler learns of it. */
   #finished(taskId: number, { stage, partition }: RunningTask, value: unknown): void {
     if (stage.output.kind === 'result') {
       this.#post({ kind: 'taskFinished', taskId, holder: 'driver', value })
@@ -414,7 +430,10 @@ export class Driver {
     }
   }
 
-  /** What depends on the clock, on chance or on the order of a set gives other results when it runs again. */
+  /**
+   * Functions that depend on the clock, on random numbers or on the order of a set change on a
+   * rerun.
+   */
   #outputChanged(shuffleId: string, mapPartition: number): void {
     this.#changedOutputs++
     const operator = operatorOf({ rdd: this.graph.shuffle(shuffleId).parent })
@@ -424,20 +443,20 @@ export class Driver {
     this.#options.logger.warn(
       fields,
       `the output of ${operator} differed when it was computed again: the job is not deterministic, and its results ` +
-        'depend on failures; look for time, chance or the order of a set in its functions',
+        'depend on failures; remove uses of the clock, random numbers or the order of a set from its functions',
     )
   }
 
   /**
-   * The tasks of a thread stand still together when one of them does not let go of it: all that are
-   * past their limit have failed; those started later are only run again.
+   * A task that does not yield blocks all tasks of its thread: those past their limit count as
+   * failed, those started later are only retried.
    */
   #timedOut(taskId: number): void {
     const executor = this.#dag.task(taskId)?.executor
     if (executor === undefined) return
     const { limitMs } = this.#attempts
     const message =
-      `the task took longer than its limit of ${limitMs} ms and its executor was ended; look for an ` +
+      `the task took longer than its limit of ${limitMs} ms, and its executor was terminated; look for an ` +
       'endless loop in the job, or raise the limit (taskTimeoutMs) if its work takes that long'
     for (const late of new Set([taskId, ...this.#attempts.late(executor)])) {
       this.#counts.failed++
@@ -453,7 +472,7 @@ export class Driver {
     else waiting?.reject(errorOf(this.#named(effect.error)))
   }
 
-  /** With the job and the batch: a log has more than one of each. */
+  /** Adds the job and the batch, because one log holds messages of many of each. */
   #named(error: ErrorReport): ErrorReport {
     const name = `job '${this.graph.name}', batch ${this.#batchId}`
     const { message, publicMessage = message } = error
@@ -467,15 +486,18 @@ function workOf({ id, rdd, output }: Stage): TaskWork {
 }
 
 function beingStopped(): EngineError {
-  return new EngineError('EXECUTOR_FAILED', 'the job is being stopped')
+  return new EngineError('EXECUTOR_FAILED', 'the job is stopping')
 }
 
-/** Ids of shuffles have their batch after the word (see StreamGraph). */
+/** The id of a shuffle starts with its batch (see StreamGraph). */
 function batchOf(shuffleId: string): number {
   return Number(shuffleId.slice('shuffle-'.length, shuffleId.indexOf(':')))
 }
 
-/** Nothing unless all sizes are known: what they add up to would pass for the size of the whole state. */
+/**
+ * Returns nothing unless all sizes are known: a partial sum would look like the size of the whole
+ * state.
+ */
 function sizesOf(operator: string, partitions: readonly Advanced[]): StatePartition[] {
   const states: StatePartition[] = []
   for (const [partition, { size }] of partitions.entries()) {

@@ -1,15 +1,20 @@
-// Which map outputs of which shuffles exist, and who holds them. A reduce task can start when every
+// Tracks which map outputs of which shuffles exist, and where. A reduce task can start when every
 // map partition of its shuffles has a holder.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
-/** Who keeps an output: an executor by its slot, or the driver, which outlives them all. */
+/**
+ * Where an output is stored: an executor, by its slot, or the driver, which outlives all executors.
+ */
 export type OutputHolder = number | 'driver'
 
 export class MapOutputTracker {
   readonly #shuffles = new Map<string, (OutputHolder | undefined)[]>()
 
-  /** Shuffles that are known already keep their outputs: a later job skips what is there. */
+  /**
+   * Registers a shuffle. One that is already registered keeps its outputs, so that a later job
+   * reuses them.
+   */
   register(shuffleId: string, mapPartitions: number): void {
     if (this.#shuffles.has(shuffleId)) return
     this.#shuffles.set(shuffleId, new Array(mapPartitions).fill(undefined))
@@ -17,11 +22,14 @@ export class MapOutputTracker {
 
   add(shuffleId: string, mapPartition: number, holder: OutputHolder): void {
     const outputs = this.#shuffles.get(shuffleId)
-    assert(outputs && mapPartition < outputs.length, `no map ${mapPartition} of ${shuffleId}`)
+    assert(
+      outputs && mapPartition < outputs.length,
+      `map partition ${mapPartition} of ${shuffleId} is not registered`,
+    )
     outputs[mapPartition] = holder
   }
 
-  /** Returns false when the output was not known to exist. */
+  /** Returns false when the output was not registered. */
   remove(shuffleId: string, mapPartition: number): boolean {
     const outputs = this.#shuffles.get(shuffleId)
     if (outputs?.[mapPartition] === undefined) return false
@@ -35,7 +43,7 @@ export class MapOutputTracker {
     }
   }
 
-  /** Map partitions of a registered shuffle that have to be computed. */
+  /** Map partitions of a registered shuffle that have no output. */
   missing(shuffleId: string): number[] {
     const outputs = this.#shuffles.get(shuffleId)
     assert(outputs, `${shuffleId} is not registered`)

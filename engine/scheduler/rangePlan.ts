@@ -1,42 +1,45 @@
-// Which offsets a batch reads: from where the one before ended to the end of the log, up to a bound
-// per partition, so that a long backlog does not become one batch that never ends.
+// Plans the offsets of a batch: from the end of the previous batch to the end of the log, up to a
+// limit per partition, so that a long backlog does not become one endless batch. Pure.
 
 import type { Isolation } from '../../protocol/client/isolation.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
 import { logTruncated, offsetsRemoved } from '../sources/lostOffsets.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 
-/** One partition of a topic as it is now. */
+/** Offsets of one partition of a topic, as last listed. */
 export interface PartitionEnds {
   readonly topic: string
-  /** Undefined with brokers that have no ids. */
+  /** Undefined for brokers without topic ids. */
   readonly topicId?: string | undefined
   readonly partition: number
-  /** As it was asked last: by now it may be later. */
+  /** As last listed; retention may have moved it since. */
   readonly earliest: number
-  /** The end of what can be read: the last stable offset, where only committed records are read. */
+  /** The end of what can be read: the last stable offset when only committed records are read. */
   readonly latest: number
-  /** The end of the log, where it was asked for because `latest` is before what was read. */
+  /** The end of the log; listed only when `latest` is below what was already read. */
   readonly highWatermark?: number | undefined
-  /** Where a job begins that has never read the topic; at `earliest` unless given. */
+  /** Where a job that has never read the topic starts; `earliest` by default. */
   readonly start?: number | undefined
-  /** Where a job goes on that had yet to read what the log no longer has; it fails unless given. */
+  /**
+   * Where a job continues when the log has lost records that it has yet to read. Undefined: it
+   * fails.
+   */
   readonly resume?: number | undefined
 }
 
 /**
- * Every partition has a range, an empty one too: it says where the next batch begins. So has every one that
- * was read before, of topics that the job does not read any more: should it read them again, it goes on
- * there. Throws TOPIC_RECREATED when a topic is not the one that was read before, and OFFSETS_LOST when a log
- * does not have what is to be read, or ends before what was read of it, and the topic's `onLost` does not say
- * where to go on (see lostBetween for the gap that it leaves).
+ * Returns the ranges of a batch. Every partition has one, possibly empty: its end is where the next
+ * batch begins. Topics that were read before and no longer are keep their position too, in case the
+ * job reads them again. Throws TOPIC_RECREATED when a topic is not the one that was read before.
+ * Throws OFFSETS_LOST when a log lacks records to read, or ends below what was already read, and
+ * the topic's `onLost` does not say where to continue (see lostBetween for the gap).
  *
- * A batch that was planned, and whose ranges are lost now, is planned again from `startsOf` its ranges.
+ * A planned batch whose ranges have been lost is planned again from `startsOf` its ranges.
  */
 export function planRanges(
   ends: readonly PartitionEnds[],
   previous: readonly OffsetRange[],
-  /** The most offsets that the batch reads of a partition. */
+  /** Maximum number of offsets that the batch reads of a partition. */
   limits: (topic: string, partition: number) => number,
   isolation?: Isolation,
 ): OffsetRange[] {
@@ -46,7 +49,8 @@ export function planRanges(
   const ranges = ends.map((end) => {
     const { topic, topicId, partition, latest } = end
     const from = positionOf(end, positions.get(keyOf(end)), known.has(topic))
-    // An earlier batch may have read, uncommitted, what is not stable yet.
+    // An earlier batch, at isolation level read_uncommitted, may have read past the last stable
+    // offset.
     const until = Math.max(from, Math.min(latest, from + limits(topic, partition)))
     return {
       ...{ topic, partition, from, until },
@@ -57,15 +61,19 @@ export function planRanges(
   return [...ranges, ...keptPositions(ends, previous)]
 }
 
-/** The ranges of a batch as if it had read nothing: those that it can be planned from once more. */
+/** Returns the ranges, emptied: the positions from which their batch can be planned again. */
 export function startsOf(ranges: readonly OffsetRange[]): OffsetRange[] {
   return ranges.map((range) => ({ ...range, until: range.from }))
 }
 
-/** Where the next batch begins. `read`: up to where the partition was read; undefined when it never was. */
+/**
+ * Returns where the batch begins. `read`: end of what was read of the partition; undefined for a
+ * new one.
+ */
 function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: boolean): number {
   const { earliest, latest, highWatermark = latest, start = earliest, resume } = end
-  // A partition that was added to a topic is read from its beginning, or its first records would be lost.
+  // A partition added to a known topic is read from its beginning; otherwise its first records are
+  // lost.
   if (read === undefined) return isKnownTopic ? earliest : start
   if (read >= earliest && read <= highWatermark) return read
   if (resume !== undefined) return resume
@@ -74,9 +82,9 @@ function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: 
 }
 
 /**
- * Whether a log ends before what was planned to be read of it: its broker has lost records, and a task would
- * wait for them. `ends` were asked for the ends of the ranges. Throws OFFSETS_LOST where the topic's `onLost`
- * does not let the job go on.
+ * Returns whether a log ends below the end of a planned range: its broker has lost records, and a
+ * task would wait for them forever. `ends` must have been listed for the ends of the ranges. Throws
+ * OFFSETS_LOST when the topic's `onLost` does not let the job continue.
  */
 export function requireMayCut(
   ranges: readonly OffsetRange[],
@@ -106,9 +114,8 @@ function keptPositions(
 }
 
 /**
- * A name may come to stand for another topic while the job runs or is away. Its offsets would be taken
- * for those of the topic before, whether or not there are as many. Ranges planned before ids were kept
- * have none, and take over the id of now.
+ * Throws when a name now belongs to another topic: its offsets would be taken for those of the
+ * deleted one. Ranges planned by versions that kept no ids have none, and take over the current id.
  */
 function requireSameTopics(ends: readonly PartitionEnds[], previous: readonly OffsetRange[]): void {
   const known = new Map(previous.map(({ topic, topicId }) => [topic, topicId]))
@@ -126,16 +133,19 @@ function requireSameTopics(ends: readonly PartitionEnds[], previous: readonly Of
   throw new EngineError(
     'OFFSETS_LOST',
     `${keyOf(missing)} does not exist, but this job has read it up to ${missing.until}: the topic was ` +
-      'deleted and created again; to count what is there now, start the job in a new directory',
+      'deleted and created again; to read the new topic, start the job in a new directory',
   )
 }
 
-/** Offsets, and so records about: markers, aborted records and gaps of compaction have offsets, too. */
+/**
+ * Offsets in the ranges; at least the number of records, as markers, aborted records and gaps count
+ * too.
+ */
 export function offsetsIn(ranges: readonly OffsetRange[]): number {
   return ranges.reduce((sum, { from, until }) => sum + until - from, 0)
 }
 
-/** Records in the log that no batch has read yet. */
+/** Records in the log that no batch has read. */
 export function lagBehind(ends: readonly PartitionEnds[], ranges: readonly OffsetRange[]): number {
   const positions = new Map(ranges.map((range) => [keyOf(range), range.until]))
   return ends.reduce((lag, end) => {

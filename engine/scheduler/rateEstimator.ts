@@ -1,8 +1,9 @@
-// How many records per second a job can process, estimated from the batches that it has finished: Spark's
-// PIDRateEstimator, formula and order of updates included. Pure; the unit of every rate is records per second.
+// Estimates how many records per second a job can process, from its finished batches. Spark's
+// PIDRateEstimator, with the same formula and order of updates. Pure; every rate is in records per
+// second.
 
 export interface PidOptions {
-  /** Time of a batch that the estimate aims at, in ms; Spark's batch interval. */
+  /** Target processing time of a batch, in ms. Spark uses the batch interval. */
   readonly batchMs: number
   readonly proportional: number
   readonly integral: number
@@ -11,11 +12,11 @@ export interface PidOptions {
 }
 
 export interface RateSample {
-  /** When the batch had finished, in ms. */
+  /** When the batch finished, in ms. */
   readonly timeMs: number
   readonly records: number
   readonly processingDelayMs: number
-  /** How long after its nominal time the batch began. */
+  /** Delay between the nominal time of the batch and its start, in ms. */
   readonly schedulingDelayMs: number
 }
 
@@ -31,8 +32,8 @@ export class PidRateEstimator {
   }
 
   /**
-   * The new rate; undefined when the sample says nothing: it is out of order, empty, or took no time. The
-   * first sample only gives the rate from which the next one starts.
+   * Returns the new rate, or undefined when the sample is out of order, empty or took no time. The
+   * first sample only initializes the rate.
    */
   compute(sample: RateSample): number | undefined {
     const { timeMs, records, processingDelayMs, schedulingDelayMs } = sample
@@ -41,7 +42,7 @@ export class PidRateEstimator {
     const sinceUpdateS = (timeMs - this.#latestTimeMs) / 1000
     const processingRate = (records / processingDelayMs) * 1000
     const error = this.#latestRate - processingRate
-    // Records that wait because batches began late, per batch: what the sum of past errors has led to.
+    // Records that wait because batches started late, per batch: the integral of past errors.
     const historicalError = (schedulingDelayMs * processingRate) / batchMs
     const errorChange = (error - this.#latestError) / sinceUpdateS
     const correction = proportional * error + integral * historicalError + derived * errorChange
@@ -59,23 +60,24 @@ export class PidRateEstimator {
 }
 
 export interface RateSplit {
-  /** Over all partitions, in records per second. */
+  /** Total over all partitions, in records per second. */
   readonly rate: number
-  /** Unread offsets by partition. */
+  /** Unread offsets of each partition. */
   readonly lags: readonly number[]
-  /** Records per second; 0 for no bound. */
+  /** Records per second; 0 means no limit. */
   readonly maxRatePerPartition: number
   /** Records of one batch. */
   readonly minRatePerPartition: number
-  /** For how long a batch is to take, in seconds. */
+  /** Target time of a batch, in seconds. */
   readonly batchSeconds: number
-  /** Seconds of arrival that the batch stands for, by which the bound of a partition counts. */
+  /** Seconds of arrivals that the batch covers; scales the limit per partition. */
   readonly boundSeconds?: number
 }
 
 /**
- * The most records that a batch reads of each partition: of the rate, a partition gets the part that its lag
- * is of all lag. The floor comes last, as in Spark, so it also lifts what `maxRatePerPartition` bounds.
+ * Returns the maximum number of records that a batch reads of each partition: the rate is divided
+ * in proportion to lag. As in Spark, the minimum is applied last and so overrides
+ * `maxRatePerPartition`.
  */
 export function splitRate(split: RateSplit): number[] {
   const { rate, lags, maxRatePerPartition, minRatePerPartition, batchSeconds } = split

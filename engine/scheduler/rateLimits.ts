@@ -1,12 +1,12 @@
-// How much of each partition a batch reads. The smallest of these bounds holds: records per partition, bytes
-// of the batch, the rate at which batches are processed, and what fitted after a batch had to be split.
-// Bounds make a batch smaller and never empty: a partition with unread records gives at least one.
+// Limits how much a batch reads of each partition: the smallest of records per partition, bytes per
+// batch, the processing rate, and what fitted after a split. A limit never makes a batch empty: a
+// partition with unread records gives at least one.
 //
-// The rate is Spark's, with one difference that follows from merging intervals: a batch that overruns its
-// interval costs no scheduling delay here, because the next batch stands for all intervals that have passed.
-// A small batch measures mostly the fixed cost of a batch, and its rate would throttle a job that keeps up
-// for ever. So samples count only from batches that took at least half of the time aimed at, and from
-// batches that the rate itself has bounded.
+// The rate is Spark's, with one difference that follows from merging intervals: a batch that
+// overruns its interval causes no scheduling delay here, because the next batch covers all
+// intervals that have passed. A small batch mostly measures the fixed cost of a batch, and its rate
+// would throttle a job that keeps up. So only batches that took at least half of the target time,
+// or that the rate itself limited, are sampled.
 
 import type { OffsetRange, RangeRead } from '../sources/scan.ts'
 import { offsetsIn, type PartitionEnds } from './rangePlan.ts'
@@ -16,12 +16,12 @@ import type { RateConf } from './rateOptions.ts'
 export interface RateLimitsOptions {
   readonly batchIntervalMs: number
   readonly maxRecordsPerPartition: number
-  /** Of record batches as they lie in the log, estimated from what was read before. */
+  /** Bytes of record batches in the log, estimated from earlier reads. */
   readonly maxBatchBytes: number
   readonly conf: RateConf
 }
 
-/** The most offsets that a batch reads of a partition. */
+/** Returns the maximum number of offsets that a batch reads of a partition. */
 export type PartitionLimits = (topic: string, partition: number) => number
 
 export interface BatchToPlan {
@@ -40,17 +40,26 @@ export interface FinishedBatch {
   readonly ranges: readonly OffsetRange[]
   /** Ranges of the batch that were read to their ends. */
   readonly reads: readonly RangeRead[]
-  /** A batch that a crash or a split made run again says nothing about time. */
+  /** Whether the batch was rerun after a crash or a split; its time says nothing about the rate. */
   readonly isRepeated: boolean
 }
 
-/** Of a topic that was never read. A first batch of larger records is larger than its bound by as much. */
+/**
+ * Assumed size of a record of a topic that was never read. The first batch of a topic with larger
+ * records exceeds its limit in proportion.
+ */
 export const guessedRecordBytes = 4096
 const leastTargetMs = 5000
-/** By which a bound that a split has left grows with each batch that fits, up to a part of what did not. */
+/**
+ * Growth factor of the limit after a split, per batch that fits; up to `partOfTooLarge` of what did
+ * not.
+ */
 const growth = 1.25
 const partOfTooLarge = 0.8
-/** By which that grows in turn: what was too large once may fit later, and trying costs a failed attempt. */
+/**
+ * Growth factor of the size that did not fit: it may fit later, but each try costs a failed
+ * attempt.
+ */
 const forgetting = 1.02
 
 export class RateLimits {
@@ -59,11 +68,11 @@ export class RateLimits {
   readonly #estimator: PidRateEstimator
   #rate: number | undefined
   #isBoundByRate = false
-  /** Bytes of an offset, by topic; Infinity where nobody tells: such a topic has no bound by bytes. */
+  /** Bytes per offset, by topic. Infinity when the source reports none: no limit by bytes then. */
   readonly #offsetBytes = new Map<string, number>()
-  /** Offsets that a batch may have after one was split. */
+  /** Maximum offsets of a batch since the last split. */
   #fitting = Infinity
-  /** Offsets of a batch that was split. */
+  /** Offsets of the last batch that was split. */
   #tooLarge = Infinity
 
   constructor(options: RateLimitsOptions) {
@@ -80,7 +89,7 @@ export class RateLimits {
     })
   }
 
-  /** The rate that bounds batches, in records per second; undefined while none does. */
+  /** The rate that limits batches, in records per second; undefined when none does. */
   get rate(): number | undefined {
     const { conf } = this.#options
     if (!conf['spark.streaming.backpressure.enabled']) return undefined
@@ -88,8 +97,8 @@ export class RateLimits {
   }
 
   /**
-   * For how long a batch gets records at the rate. A rate that was measured is how fast a batch goes through
-   * them; the initial one is how fast they are to be taken from the topic.
+   * Time of reading that the rate is multiplied by, in ms. A measured rate is a rate of processing,
+   * so it covers the target time; the initial rate is a rate of reading from the topic.
    */
   #batchMs(boundMs: number): number {
     return this.#rate === undefined ? boundMs : this.#targetMs
@@ -112,7 +121,7 @@ export class RateLimits {
     return (topic, partition) => limits.get(keyOf(topic, partition)) ?? maxRecordsPerPartition
   }
 
-  /** A batch is committed. */
+  /** Called when a batch is committed. */
   finished(batch: FinishedBatch): void {
     this.#measure(batch.reads)
     if (!batch.isRepeated && offsetsIn(batch.ranges) * 2 >= this.#fitting) this.#grow()
@@ -125,7 +134,7 @@ export class RateLimits {
     this.#rate = this.#estimator.compute(sample) ?? this.#rate
   }
 
-  /** A batch with ranges `tooLarge` did not fit, and is tried with `smaller` ones. */
+  /** Called when a batch with ranges `tooLarge` failed and is retried with `smaller`. */
   split(tooLarge: readonly OffsetRange[], smaller: readonly OffsetRange[]): void {
     this.#tooLarge = offsetsIn(tooLarge)
     this.#fitting = Math.max(1, offsetsIn(smaller))
@@ -143,7 +152,7 @@ export class RateLimits {
     const maxRatePerPartition = conf['spark.streaming.kafka.maxRatePerPartition']
     if (rate === undefined && maxRatePerPartition === 0) return ends.map(() => Infinity)
     const passedMs = timeMs - (previous?.timeMs ?? timeMs - batchIntervalMs)
-    // The intervals that a job was away for are not made up for in one batch.
+    // Intervals that passed while the job was down are not all read in one batch.
     const boundMs = Math.max(batchIntervalMs, Math.min(passedMs, this.#targetMs))
     return splitRate({
       rate: rate ?? Infinity,
@@ -155,7 +164,7 @@ export class RateLimits {
     })
   }
 
-  /** The part of all unread offsets that fits; 1 or more when all do. */
+  /** Fraction of all unread offsets that fits; 1 or more when all do. */
   #partByBytes(ends: readonly PartitionEnds[], lags: readonly number[]): number {
     const bytes = ends.map(({ topic }, at) => {
       const each = this.#offsetBytes.get(topic) ?? guessedRecordBytes
@@ -176,7 +185,7 @@ export class RateLimits {
     for (const [topic, { offsets, bytes }] of perTopic) {
       const now = bytes / offsets
       const before = this.#offsetBytes.get(topic) ?? now
-      // Larger records count at once; smaller ones have to last.
+      // Larger records take effect at once, smaller ones gradually.
       const isKnown = Number.isFinite(before) && Number.isFinite(now)
       this.#offsetBytes.set(topic, isKnown ? Math.max(now, (before + now) / 2) : now)
     }

@@ -1,6 +1,6 @@
-// Options of a job under Spark's key names, as one table: parser, errors and documentation come from it.
-// Keys of Spark that have no meaning here are refused by name, with the reason: a job must not seem to be
-// tuned by a key that has no effect.
+// The options of a job under Spark's key names, as one table: the parser, the errors and the
+// documentation are generated from it. Spark's keys that have no meaning here are rejected by name,
+// with the reason: a key that is silently ignored would mislead whoever tunes the job.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import {
@@ -14,102 +14,104 @@ export const rateOptions = {
   'spark.streaming.backpressure.enabled': {
     type: 'boolean',
     default: true,
-    doc: 'Whether the processing rate of batches bounds the next ones. Spark has false here.',
+    doc: 'Whether the processing rate of past batches limits the next ones. Spark defaults to false.',
   },
   'spark.streaming.backpressure.initialRate': {
     type: 'integer',
     default: 0,
-    doc: 'Records per second, over all partitions, before a rate was measured; 0 for no bound by rate.',
+    doc: 'Records per second, over all partitions, until a rate has been measured; 0 means no limit.',
   },
   'spark.streaming.backpressure.rateEstimator': {
     type: 'string',
     default: 'pid',
     choices: ['pid'],
-    doc: 'The estimator of the rate. There is one.',
+    doc: 'The estimator of the rate; only pid exists.',
   },
   'spark.streaming.backpressure.pid.proportional': {
     type: 'double',
     default: 1,
-    doc: 'Weight of the difference between the last rate and the measured one.',
+    doc: 'Weight of the difference between the last rate and the measured rate.',
   },
   'spark.streaming.backpressure.pid.integral': {
     type: 'double',
     default: 0.2,
-    doc: 'Weight of the error that has accumulated as scheduling delay.',
+    doc: 'Weight of the error accumulated as scheduling delay.',
   },
   'spark.streaming.backpressure.pid.derived': {
     type: 'double',
     default: 0,
-    doc: 'Weight of the change of the error.',
+    doc: 'Weight of the change in error.',
   },
   'spark.streaming.backpressure.pid.minRate': {
     type: 'double',
     default: 100,
     above: 0,
-    doc: 'The least rate that is estimated, in records per second over all partitions.',
+    doc: 'Minimum estimated rate, in records per second over all partitions.',
   },
   'spark.streaming.kafka.maxRatePerPartition': {
     type: 'integer',
     default: 0,
-    doc: 'The most records per second that are read from one partition; 0 for no bound.',
+    doc: 'Maximum records per second read from one partition; 0 means no limit.',
   },
   'spark.streaming.kafka.minRatePerPartition': {
     type: 'integer',
     default: 1,
-    doc: 'The least records of a partition that a batch is planned with when the rate bounds it.',
+    doc: 'Minimum records per partition in a batch that is limited by the rate.',
   },
   'millrace.backpressure.targetBatchMs': {
     type: 'integer',
     default: 0,
     doc:
-      'Processing time of a batch, in ms, that the rate aims at: slower batches make the next ones smaller. ' +
-      '0 stands for the batch interval, but at least 5000, because intervals that a batch overruns merge.',
+      'Target processing time of a batch, in ms: slower batches make the next ones smaller. ' +
+      '0 means the batch interval, but at least 5000, because intervals that a batch overruns are merged.',
   },
 } as const satisfies ValueTable
 
 export type RateConf = TableValues<typeof rateOptions>
 
-/** Keys of Spark, or all below those that end with a dot, that are refused: each with the reason. */
+/**
+ * Keys of Spark that are rejected, each with the reason. A key ending in a dot covers all below it.
+ */
 export const refusedKeys: readonly (readonly [key: string, reason: string])[] = [
   [
     'spark.streaming.receiver.',
-    'topics are read without receivers; bound a partition with spark.streaming.kafka.maxRatePerPartition',
+    'topics are read without receivers; limit a partition with spark.streaming.kafka.maxRatePerPartition',
   ],
   [
     'spark.streaming.blockInterval',
-    'there are no receivers that cut blocks; a topic partition is one task',
+    'there are no receivers, and so no blocks; a topic partition is one task',
   ],
-  ['spark.streaming.driver.writeAheadLog.', 'the offset log takes its place and is always written'],
+  ['spark.streaming.driver.writeAheadLog.', 'the offset log replaces it and is always written'],
   [
     'spark.streaming.concurrentJobs',
-    'batches run one after another, the outputs of a batch at the same time',
+    'batches run one at a time, the outputs of a batch concurrently',
   ],
-  ['spark.streaming.unpersist', 'RDDs that no window reaches are always forgotten'],
-  [
-    'spark.streaming.stopGracefullyOnShutdown',
-    'a stop is graceful unless it is told otherwise (stop)',
-  ],
-  ['spark.streaming.gracefulStopTimeout', 'the time is an option of the stop itself (timeoutMs)'],
-  ['spark.streaming.clock', 'a test hands its clock to the job (millrace/engine/testing)'],
-  ['spark.streaming.ui.', 'the console shows the newest batches; their number is fixed'],
+  ['spark.streaming.unpersist', 'RDDs that no window reaches are always dropped'],
+  ['spark.streaming.stopGracefullyOnShutdown', 'stop is graceful by default'],
+  ['spark.streaming.gracefulStopTimeout', 'set timeoutMs of stop instead'],
+  ['spark.streaming.clock', 'tests pass their clock to the job (millrace/engine/testing)'],
+  ['spark.streaming.ui.', 'the console shows a fixed number of the newest batches'],
   [
     'spark.streaming.kafka.consumer.',
-    'readers are kept for each partition, without a cache to size',
+    'each partition has its own reader; there is no cache to size',
   ],
-  ['spark.streaming.kafka.allowNonConsecutiveOffsets', 'offsets may always have gaps'],
-  ['spark.streaming.kafka.maxRetries', 'retries of the client are bounded by its own times'],
-  ['spark.streaming.checkpoint.', 'a job always has a directory for its checkpoint (--directory)'],
+  ['spark.streaming.kafka.allowNonConsecutiveOffsets', 'gaps in offsets are always allowed'],
+  ['spark.streaming.kafka.maxRetries', 'retries of the client are limited by time'],
+  ['spark.streaming.checkpoint.', 'a job always has a checkpoint directory (--directory)'],
   ['spark.task.maxFailures', 'the number of attempts of a task is fixed at 4'],
   ['spark.stage.maxConsecutiveAttempts', 'the number of attempts of a stage is fixed at 4'],
-  ['spark.speculation', 'tasks are bounded by taskTimeoutMs instead of being run twice'],
-  ['spark.locality.', 'executors are threads of one process: no place is far'],
+  ['spark.speculation', 'slow tasks are limited by taskTimeoutMs; tasks are not run twice'],
+  ['spark.locality.', 'executors are threads of one process, so there is no locality'],
   [
     'spark.executor.memory',
     'the heap of an executor is set with --executor-memory (executorMemoryMb)',
   ],
 ]
 
-/** Returns the values of all options. Throws JOB_OPTION_INVALID for a key or a value that cannot be used. */
+/**
+ * Returns the values of all options. Throws JOB_OPTION_INVALID for an unknown key or an invalid
+ * value.
+ */
 export function parseRateConf(conf: Readonly<Record<string, string>> = {}): RateConf {
   const trimmed = Object.entries(conf).map(([key, text]) => [key, text.trim()])
   return readTable(rateOptions, Object.fromEntries(trimmed), {
@@ -126,13 +128,13 @@ function unknownKey(key: string): string {
   const refused = refusedKeys.find(([name]) =>
     name.endsWith('.') ? key.startsWith(name) : key === name || key.startsWith(`${name}.`),
   )
-  if (refused !== undefined) return `the option ${key} has no effect here: ${refused[1]}; remove it`
+  if (refused !== undefined) return `option ${key} is not supported: ${refused[1]}; remove it`
   const nearest = nearestName(key, Object.keys(rateOptions))
   const meant =
     nearest === undefined
-      ? `known are ${Object.keys(rateOptions).join(', ')}`
+      ? `known options are ${Object.keys(rateOptions).join(', ')}`
       : `did you mean ${nearest}?`
-  return `there is no option ${key}: ${meant}`
+  return `unknown option ${key}: ${meant}`
 }
 
 function invalid(message: string): EngineError {

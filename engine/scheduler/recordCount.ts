@@ -1,16 +1,16 @@
-// How many records a job's batches held. Offsets do not say it: transaction markers, aborted records
-// and what compaction removed have offsets, too. So the tasks that read a range to its end say how many
-// records it had, and a batch is counted once, when all of its ranges have been read: mostly when it
-// runs, but a window may read a batch later than that. A batch that nobody reads to its end (an action
-// such as take stops early) is counted by its offsets when no window reaches it any more.
+// Counts the records of a job's batches. Offsets do not: transaction markers, aborted records and
+// compacted records have offsets, too. Tasks that read a range to its end report its records, and a
+// batch is counted once, when all of its ranges have been read: mostly when it runs, but a window
+// may read a batch later. A batch that is never read to its end (an action such as take stops
+// early) is counted by its offsets once no window reaches it.
 
 import { type RangeRead, rangeKey } from '../sources/scan.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
 import { offsetsIn } from './rangePlan.ts'
 
-/** Kept with the commit of a batch. */
+/** Stored with the commit of a batch. */
 export interface Counted {
-  /** Records of all batches that are counted. */
+  /** Records of all counted batches. */
   readonly recordsTotal: number
   /** Committed batches that are not counted yet. */
   readonly uncounted: readonly number[]
@@ -18,16 +18,16 @@ export interface Counted {
 
 interface Open {
   readonly batch: BatchInfo
-  /** Records by range; undefined until a task has read it to its end. */
+  /** Records by range; undefined until a task has read the range to its end. */
   readonly records: Map<string, number | undefined>
 }
 
 export class RecordCount {
   #total: number
-  /** Oldest first; the last may be running. */
+  /** Oldest first; the last one may be running. */
   #open: Open[] = []
 
-  /** `uncounted`: committed batches of an earlier run. */
+  /** `uncounted`: batches that an earlier process committed without counting them. */
   constructor(total: number, uncounted: readonly BatchInfo[] = []) {
     this.#total = total
     for (const batch of uncounted) this.begin(batch)
@@ -46,19 +46,22 @@ export class RecordCount {
     this.#open.push({ batch, records })
   }
 
-  /** Tasks are retried and share what they read: a range may come many times, with the same number. */
+  /** Idempotent: tasks are retried and share reads, so a range may be reported many times. */
   rangeRead({ range, records }: RangeRead): void {
     const key = rangeKey(range)
     for (const open of this.#open) if (open.records.has(key)) open.records.set(key, records)
   }
 
-  /** As far as is known now: ranges that were not read count by their offsets. */
+  /** Returns the records known so far; unread ranges count by their offsets. */
   recordsIn(batchId: number): number {
     const open = this.#open.find(({ batch }) => batch.batchId === batchId)
     return open === undefined ? 0 : recordsOf(open)
   }
 
-  /** The newest batch is about to be committed; no window reaches batches before `oldestRemembered`. */
+  /**
+   * Called before the newest batch is committed. No window reaches batches before
+   * `oldestRemembered`.
+   */
   commit(oldestRemembered: number): Counted {
     this.#open = this.#open.filter((open) => {
       const isRead = [...open.records.values()].every((records) => records !== undefined)

@@ -1,5 +1,6 @@
-// Gathers the buckets that tasks read. Those in memory are at hand; those on disk are read for a few tasks at
-// a time, by bytes: all at once would bring back into memory what was put on disk because it did not fit.
+// Gathers the buckets that tasks read. Buckets in memory are returned at once; buckets on disk are
+// read for a few tasks at a time, limited by bytes: reading all of them would bring back into
+// memory what was spilled because it did not fit.
 
 import { type ShuffleInputs as Inputs, shuffleInputKey } from '../executor/task.ts'
 import type { Bucket } from '../rdd/lineage.ts'
@@ -29,13 +30,16 @@ export class ShuffleInputs {
   readonly #loaded = new Map<number, number>()
   #bytes = 0
 
-  /** `maxBytes`: of inputs from disk that tasks hold at the same time; one task may have more. */
+  /** `maxBytes`: inputs from disk held by all tasks together; a single task may exceed it. */
   constructor(store: ShuffleStore, maxBytes: number) {
     this.#store = store
     this.#maxBytes = maxBytes
   }
 
-  /** At once when everything is in memory. A promise never rejects; `ended` must be called for the task. */
+  /**
+   * Returns synchronously when everything is in memory. The promise never rejects. Call `ended`
+   * afterwards.
+   */
   gather(taskId: number, reads: readonly ShuffleRead[]): Gathered | Promise<Gathered> {
     const bytes = this.#bytesOnDisk(reads)
     if (bytes === 0) return this.#gatherFromMemory(reads)
@@ -46,7 +50,7 @@ export class ShuffleInputs {
     })
   }
 
-  /** The task's inputs are not needed any more. */
+  /** Releases the inputs of the task. */
   ended(taskId: number): void {
     const bytes = this.#loaded.get(taskId)
     if (bytes === undefined) return

@@ -1,5 +1,5 @@
-// A stage: the tasks between two shuffles, one for each partition of the RDD that ends it. What a
-// stage is made of follows from the lineage alone; which of its tasks run is the scheduler's.
+// A stage: the tasks between two shuffles, one for each partition of the RDD at its end. What a
+// stage computes follows from its lineage; which of its tasks run is decided by the DAG scheduler.
 
 import type { Action } from '../rdd/action.ts'
 import type { Affinity, Lineage, ShuffleDependency } from '../rdd/lineage.ts'
@@ -13,12 +13,14 @@ export interface Stage {
   readonly output:
     | { readonly kind: 'map'; readonly dependency: ShuffleDependency }
     | { readonly kind: 'result'; readonly jobId: number; readonly action: Action }
-  /** Task ids by the partitions that are being computed. */
+  /** Task ids by the partition that they compute. */
   readonly running: Map<number, number>
   readonly failures: Map<number, number>
-  /** Executors that died while they ran a partition's task. */
+  /** Executors lost while they ran the task of a partition. */
   readonly losses: Map<number, number>
-  /** Losses of map outputs that its tasks read, by output, since a task of the stage finished last. */
+  /**
+   * Losses of map outputs that its tasks read, by output, since a task of the stage last finished.
+   */
   readonly fetchFailures: Map<string, number>
 }
 
@@ -35,7 +37,7 @@ export function createStage(id: string, rdd: Lineage<unknown>, output: Stage['ou
   }
 }
 
-/** The nearest shuffles up the lineage, each once. */
+/** The nearest shuffles up the lineage, without duplicates. */
 function shufflesOf(rdd: Lineage<unknown>): ShuffleDependency[] {
   const shuffles = new Map<string, ShuffleDependency>()
   const seen = new Set([rdd])
@@ -54,7 +56,7 @@ export interface ShuffleRead {
   readonly reducePartition: number
 }
 
-/** What a task for one partition reads of shuffles, each once. */
+/** Returns the shuffle inputs of the task for one partition, without duplicates. */
 export function shuffleReads(rdd: Lineage<unknown>, partition: number): ShuffleRead[] {
   const reads = new Map<string, ShuffleRead>()
   for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
@@ -68,7 +70,10 @@ export function shuffleReads(rdd: Lineage<unknown>, partition: number): ShuffleR
   return [...reads.values()]
 }
 
-/** Where a task belongs: with the state that it changes, or else with the first source it reads. */
+/**
+ * Returns the preferred executor of a task: that of the state it changes, else of the first source
+ * it reads.
+ */
 export function affinityOf(rdd: Lineage<unknown>, partition: number): Affinity | undefined {
   let wish: Affinity | undefined
   for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
@@ -79,16 +84,16 @@ export function affinityOf(rdd: Lineage<unknown>, partition: number): Affinity |
   return wish
 }
 
-/** The operator that ends a stage, as the author of the job knows it. */
+/** The operator at the end of a stage, under the name that the job's author gave it. */
 export function operatorOf({ rdd }: Pick<Stage, 'rdd'>): string {
   const [dependency] = rdd.dependencies
   return rdd.name === 'shared' && dependency ? dependency.parent.name : rdd.name
 }
 
-/** Ranges of one task that a message names. */
+/** Maximum number of ranges named in a message. */
 const shownRanges = 3
 
-/** Which task of a stage, and what it reads, in words. */
+/** Names the task of a stage and the ranges that it reads. */
 export function describeTask(stage: Stage, partition: number): string {
   const { rdd } = stage
   const name = `partition ${partition} of ${operatorOf(stage)}`
@@ -101,7 +106,7 @@ export function describeTask(stage: Stage, partition: number): string {
   return `${name}, reading ${shown.join(', ')}${more},`
 }
 
-/** Of topics, without what is read through shuffles. */
+/** Ranges of topics, without what is read through shuffles. */
 function rangesRead(rdd: Lineage<unknown>, partition: number): OffsetRange[] {
   const ranges: OffsetRange[] = []
   for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {
@@ -116,7 +121,7 @@ interface PartitionOf {
   readonly partition: number
 }
 
-/** The partition and all that are computed in the same task for it. */
+/** Returns the partition and all partitions that the same task computes for it. */
 function computedWith(rdd: Lineage<unknown>, partition: number): Iterable<PartitionOf> {
   const found = new Map<string, PartitionOf>([[`${rdd.id}/${partition}`, { rdd, partition }]])
   for (const { rdd: each, partition: at } of found.values()) {

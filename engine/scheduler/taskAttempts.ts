@@ -1,10 +1,10 @@
-// The attempts of tasks that executors are making now: since when, and when one has taken too long. A
-// task that never ends would otherwise hold up its job without a word.
+// The running attempts of tasks: their start, and a timer that reports attempts over the time
+// limit. Without the limit, a task that never ends blocks its job silently.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { operatorOf, type Stage } from './stage.ts'
 
-/** One attempt as a status shows it. */
+/** One attempt, as shown in a status. */
 export interface RunningAttempt {
   readonly stage: string
   readonly operator: string
@@ -21,11 +21,11 @@ interface Attempt extends RunningAttempt {
 }
 
 export class TaskAttempts {
-  /** Undefined when attempts may take as long as they like. */
+  /** In ms; undefined for no limit. */
   readonly limitMs: number | undefined
   readonly #clock: Clock
   readonly #onLate: (taskId: number) => void
-  /** By task id, and so in the order in which they were launched. */
+  /** By task id, and so in order of launch. */
   readonly #attempts = new Map<number, Attempt>()
   #whenIdle: PromiseWithResolvers<void> | undefined
   #isClosed = false
@@ -65,21 +65,21 @@ export class TaskAttempts {
     this.#whenIdle = undefined
   }
 
-  /** Resolves when no attempt runs. */
+  /** Resolves when no attempt is running. */
   idle(): Promise<void> {
     if (this.#attempts.size === 0) return Promise.resolve()
     this.#whenIdle ??= Promise.withResolvers<void>()
     return this.#whenIdle.promise
   }
 
-  /** Returns the tasks that ran there. */
+  /** Returns the tasks that were running on the executor. */
   executorLost(executor: number): number[] {
     const lost = [...this.#attempts].filter(([, attempt]) => attempt.executor === executor)
     for (const [taskId] of lost) this.ended(taskId)
     return lost.map(([taskId]) => taskId)
   }
 
-  /** Forgets all attempts, and takes note of no more: a timer must not outlive the driver. */
+  /** Drops all attempts and ignores later ones: a timer must not outlive the driver. */
   close(): void {
     this.#isClosed = true
     for (const taskId of this.#attempts.keys()) this.ended(taskId)

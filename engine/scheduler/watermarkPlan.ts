@@ -1,23 +1,26 @@
-// The watermarks of a batch, computed when it is planned from what committed batches have read. They go into
-// the offset log, so a batch that runs again has exactly the same. Pure.
+// Plans the watermarks of a batch from the event times of committed batches. They are stored in the
+// offset log, so that a rerun of the batch uses exactly the same ones. Pure.
 //
-// A watermark is the least over the topic partitions of (largest event time seen - delay), and never goes
-// back. Records of one partition whose disorder is at most the delay are so never behind the watermark of
-// their batch, however batches were cut, however uneven partitions were read and however long the driver was
-// away, unless their partition was idle: then it held nothing up. A partition is idle when
+// A watermark is the minimum over the topic partitions of (largest event time seen - delay).
+// Invariant: it never goes back. If the disorder within a partition is at most the delay, its
+// records are never behind the watermark of their batch, however batches were split, however
+// unevenly partitions were read and however long the driver was down. The exception is a partition
+// that was idle, and so did not hold the watermark back. A partition is idle when
 //
 // - it is read to its end, and gave no event time for the idle timeout, in nominal time; or
-// - it has unread records, and those that were read gave no event time for so long: a filter drops them all,
-//   for example. Only the time of batches that have read it counts, and of each of them half the timeout at
-//   most: in a pause nothing is read, and the first batch after it reads what may be a short time's records.
+// - it has unread records, and those that were read gave no event time for the idle timeout, for
+//   example because a filter drops them all. Only the time of batches that read the partition
+//   counts, and at most half of the timeout for each: after a pause, the first batch covers a long
+//   time but may read the records of a short one.
 //
-// Unread records hold the watermark back otherwise, those of a partition never seen, too: they may be of
-// any time. When all partitions are idle, the watermark is the largest that one of them gives: which of them
-// fell idle first depends on how batches were cut, and the result must not.
+// Otherwise unread records hold the watermark back, including those of a partition never seen: they
+// may have any event time. When all partitions are idle, the watermark is the largest that any of
+// them gives: which partition became idle first depends on how batches were split, and the result
+// must not.
 //
-// The watermark of a union is made of those of its streams by the same rules: it is the least of them, a
-// stream whose partitions are all idle does not count, and it never goes back, although a stream that has
-// been idle may be behind it.
+// The watermark of a union follows from those of its streams by the same rules: it is their
+// minimum, without streams whose partitions are all idle, and it never goes back, although a stream
+// that has been idle may be behind it.
 
 import type { Commit, SeenTime } from '../checkpoint/commitLog.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
@@ -33,17 +36,20 @@ export interface WatermarksToPlan {
   readonly specs: readonly WatermarkSpec[]
   /** Nominal time of the batch. */
   readonly timeMs: number
-  /** What the batch reads. */
+  /** Ranges that the batch reads. */
   readonly ranges: readonly OffsetRange[]
-  /** Where the logs end. */
+  /** Current ends of the logs. */
   readonly ends: readonly PartitionEnds[]
-  /** Of the newest commit. */
+  /** Event times of the newest commit. */
   readonly eventTimes: EventTimes | undefined
-  /** The batch before, which is committed; undefined for the first one. */
+  /** The previous batch, which is committed; undefined for the first one. */
   readonly previous: Pick<OffsetLogEntry, 'timeMs' | 'ranges' | 'watermarks'> | undefined
 }
 
-/** By uid. A uid is missing until its topics have given a time. Those of other versions of the code stay. */
+/**
+ * Returns watermarks by uid. A uid is missing until its topics have given an event time. Watermarks
+ * of other versions of the code are kept.
+ */
 export function planWatermarks(plan: WatermarksToPlan): Watermarks {
   const watermarks: Record<string, number> = { ...plan.previous?.watermarks }
   const set = (uid: string, watermark: number | undefined) => {
@@ -62,7 +68,7 @@ export function planWatermarks(plan: WatermarksToPlan): Watermarks {
   return watermarks
 }
 
-/** `watermarks` has that of the batch before under the union's own uid. */
+/** `watermarks` has the previous watermark of the union under its own uid. */
 function planUnion(
   uid: string,
   of: readonly string[],
@@ -87,7 +93,8 @@ function planOne(spec: WatermarkSpec, plan: WatermarksToPlan): number | undefine
   const seen = plan.eventTimes?.[spec.uid] ?? {}
   const sources = sourcesOf(spec, plan)
   const times = sources.flatMap(({ name }) => seen[name]?.timeMs ?? [])
-  // Times of other topics say nothing: the uid was another watermark's in an earlier version of the code.
+  // Times of other topics do not count: an earlier version of the code used the uid for another
+  // watermark.
   if (times.length === 0) return undefined
   const before = plan.previous?.watermarks?.[spec.uid] ?? -Infinity
   const active = sources.filter((source) => !isIdle(source, seen[source.name], spec, plan))
@@ -101,7 +108,7 @@ interface Source {
   /** `topic-partition` */
   readonly name: string
   readonly hasUnread: boolean
-  /** Whether the batch before has read something of it. */
+  /** Whether the previous batch read records of it. */
   readonly wasRead: boolean
 }
 
@@ -118,7 +125,7 @@ function sourcesOf(
     .map((end) => {
       const name = sourceOf(end)
       const from = byName.get(name)?.from ?? end.earliest
-      // What the batch reads is unread as well: it is not in the times that were seen.
+      // Ranges of this batch count as unread: their event times are not known yet.
       return { name, hasUnread: end.latest > from, wasRead: readBefore.has(name) }
     })
 }
@@ -135,9 +142,9 @@ function isIdle(
 }
 
 /**
- * The event times to commit with a batch. `noted`: of its finished tasks. A partition that has given no time
- * yet is noted with its first batch, from which its idle time counts. `previousTimeMs`: nominal time of the
- * batch before.
+ * Returns the event times to commit with a batch. `noted`: event times from its finished tasks. A
+ * partition without event times is recorded with its first batch, from which its idle time counts.
+ * `previousTimeMs`: nominal time of the previous batch.
  */
 export function mergeEventTimes(
   specs: readonly WatermarkSpec[],
@@ -169,7 +176,8 @@ export function mergeEventTimes(
     const times = merged[watermark]
     if (times === undefined || !Number.isFinite(eventMs)) continue
     const known = times[source]
-    // A task may have computed an earlier batch again: only a range of this batch says that there is life.
+    // A task may have recomputed an earlier batch; only a range of this batch shows that the
+    // partition is active.
     const isAlive = isRead.get(source) || known === undefined
     const largestMs = Math.max(known?.timeMs ?? -Infinity, eventMs)
     times[source] = isAlive

@@ -1,12 +1,13 @@
-// The map side of a shuffle: one partition of the parent, cut into a bucket for each reduce
-// partition. A bucket is two columns (keys, values), so that it crosses threads as one message.
+// The map side of a shuffle: divides one partition of the parent into a bucket per reduce
+// partition. A bucket is two columns (keys, values), so that it is sent between threads as one
+// message.
 
 import type { Key } from '../rdd/key.ts'
 import type { Bucket, ShuffleDependency, TaskContext } from '../rdd/lineage.ts'
 import type { Partitioner } from '../rdd/partitioner.ts'
 import { combineInto } from '../rdd/shuffled.ts'
 
-/** The buckets of one map partition, one for each reduce partition. */
+/** Returns the buckets of one map partition, one for each reduce partition. */
 export async function writeBuckets(
   dependency: ShuffleDependency,
   partition: number,

@@ -1,13 +1,13 @@
-// What a map output looks like from outside: about how much memory it takes, and a checksum by which two
-// computations of it can be told apart. Both look at a sample of its pairs, so that they cost little beside
-// making it; the number of pairs in each bucket always counts.
+// Estimates the memory size of a map output, and computes a checksum that detects when a recomputed
+// output differs. Both use a sample of the pairs, so that they are cheap compared to computing the
+// output; the number of pairs in each bucket always counts.
 
 import type { Bucket } from '../rdd/lineage.ts'
 
-/** Pairs that are looked at, over all buckets. */
+/** Pairs sampled, over all buckets. */
 const sampledForSize = 64
 const sampledForChecksum = 512
-/** Values within a value that are looked at. */
+/** Values sampled within one value. */
 const mostNodes = 64
 const deepest = 6
 
@@ -15,7 +15,10 @@ export interface OutputShape {
   readonly pairs: number
   /** Estimated size in memory. */
   readonly bytes: number
-  /** Of a sample: equal outputs have equal ones; outputs that differ nearly everywhere have not. */
+  /**
+   * Checksum of a sample: equal outputs have equal checksums; outputs that differ in most pairs do
+   * not.
+   */
   readonly checksum: number
 }
 
@@ -44,7 +47,7 @@ function checksumOf(buckets: readonly Bucket[], pairs: number): number {
   return hash.value
 }
 
-/** Every pair of a small output, else pairs that are equally far apart. */
+/** Visits every pair of a small output, or else evenly spaced pairs. */
 function sample(
   buckets: readonly Bucket[],
   pairs: number,
@@ -59,7 +62,7 @@ function sample(
   }
 }
 
-/** One walk through a value, of bounded length. */
+/** A traversal of one value, bounded in the number of nodes. */
 class Visit {
   #nodes = 0
 
@@ -95,7 +98,7 @@ class Visit {
   }
 }
 
-/** Elements, entries or fields of an object, the first of them, and how many there are. */
+/** The first elements, entries or fields of an object, and their total number. */
 function partsOf(value: object): { readonly first: readonly unknown[]; readonly count: number } {
   const most = 16
   if (Array.isArray(value)) return { first: value.slice(0, most), count: value.length }
@@ -121,7 +124,7 @@ class Hash {
   readonly #words = new Uint32Array(this.#float.buffer)
 
   addNumber(number: number): void {
-    // As a float, so that it does not matter how the number is represented.
+    // As a float, so that the internal representation of the number does not matter.
     this.#float[0] = number
     this.#add(this.#words[0]!)
     this.#add(this.#words[1]!)

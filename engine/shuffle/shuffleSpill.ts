@@ -1,6 +1,6 @@
-// Map outputs on disk, for which there is no room in memory. A file for each shuffle; each bucket is a frame
-// of its own in it, so that a reduce task reads its own buckets alone. Nothing here survives the driver: what
-// an earlier one has left is removed at the start, and nothing is synced.
+// Map outputs on disk, for which memory has no space. One file per shuffle, in which each bucket is
+// a separate frame, so that a reduce task reads its own buckets alone. The files are temporary:
+// they are not synced, and those of an earlier driver are removed at the start.
 
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
@@ -15,7 +15,7 @@ interface Frame {
   readonly checksum: number
 }
 
-/** Where the buckets of one map output are. */
+/** The location of one map output's buckets. */
 export interface SpilledOutput {
   readonly path: string
   readonly frames: readonly Frame[]
@@ -28,17 +28,20 @@ interface SpillFile {
 
 export interface ShuffleSpillOptions {
   readonly disk: Disk
-  /** Belongs to the spill alone. */
+  /** Used by the spill alone. */
   readonly directory: string
-  /** Of all files together. */
+  /** Limit for all files together. */
   readonly maxBytes: number
 }
 
 export class ShuffleSpill {
   readonly #options: ShuffleSpillOptions
-  /** By shuffle. */
+  /** By shuffle id. */
   readonly #files = new Map<string, SpillFile>()
-  /** A file that is still being removed must not be the one that takes its place. */
+  /**
+   * Makes file names unique: the old file of a shuffle may still be in removal when a new one is
+   * created.
+   */
   #created = 0
   #bytes = 0
   #hasDirectory = false
@@ -51,7 +54,7 @@ export class ShuffleSpill {
     return this.#bytes
   }
 
-  /** Removes what an earlier driver has left. */
+  /** Removes the files of an earlier driver. */
   async clear(): Promise<void> {
     await this.#options.disk.remove(this.#options.directory)
     this.#hasDirectory = false
@@ -60,8 +63,8 @@ export class ShuffleSpill {
   }
 
   /**
-   * Writes an output. One at a time. Throws RESULT_TOO_LARGE when that passes the bound, and the error of the
-   * disk when it fails; what was written of the output is then unused.
+   * Writes an output. Not reentrant. Throws RESULT_TOO_LARGE when the limit is exceeded, and the
+   * disk's error when a write fails; what was written of the output is then unused.
    */
   async write(shuffleId: string, buckets: readonly Bucket[]): Promise<SpilledOutput> {
     const { disk, directory, maxBytes } = this.#options
@@ -72,12 +75,13 @@ export class ShuffleSpill {
     const file = await disk.open(path, 'write')
     try {
       const frames: Frame[] = []
-      // One bucket after another: together, their bytes take as much memory as what is to be freed.
+      // One bucket at a time: serialized together, they would need as much memory as the spill is
+      // to free.
       for (const bucket of buckets) {
         const bytes = serialize([bucket.keys, bucket.values])
         if (this.#bytes + bytes.length > maxBytes) throw tooLarge(maxBytes)
         const position = spillFile.sizeBytes
-        // Room is taken first: a write that fails may have filled it.
+        // Counted before the write: a write that fails may still have used the space.
         spillFile.sizeBytes += bytes.length
         if (this.#files.get(shuffleId) === spillFile) this.#bytes += bytes.length
         await file.write([bytes], position)
@@ -89,7 +93,10 @@ export class ShuffleSpill {
     }
   }
 
-  /** A bucket; undefined when the file is damaged, or lost, or cannot be read: then it is computed again. */
+  /**
+   * Returns a bucket, or undefined when its file is damaged, missing or unreadable; the caller
+   * recomputes it.
+   */
   async read(
     { path, frames }: SpilledOutput,
     reducePartition: number,
@@ -110,7 +117,7 @@ export class ShuffleSpill {
     }
   }
 
-  /** Removes the outputs of a shuffle. A file that cannot be removed is left for the next start. */
+  /** Removes the outputs of a shuffle. Best effort: the next start removes what is left. */
   async forget(shuffleId: string): Promise<void> {
     const file = this.#files.get(shuffleId)
     if (file === undefined) return
@@ -122,7 +129,7 @@ export class ShuffleSpill {
   #file(shuffleId: string): SpillFile {
     let file = this.#files.get(shuffleId)
     if (file === undefined) {
-      // Ids of shuffles are made of letters, digits, dashes and colons.
+      // Shuffle ids consist of letters, digits, dashes and colons.
       const name = `${shuffleId.replaceAll(':', '_')}-${++this.#created}`
       file = { path: join(this.#options.directory, name), sizeBytes: 0 }
       this.#files.set(shuffleId, file)
@@ -134,7 +141,7 @@ export class ShuffleSpill {
 function tooLarge(maxBytes: number): EngineError {
   return new EngineError(
     'RESULT_TOO_LARGE',
-    `the shuffles of a batch take more than ${maxBytes} bytes on disk: reduce by key before values are grouped or ` +
-      'joined, or let a batch read fewer records',
+    `the shuffles of a batch exceed ${maxBytes} bytes on disk; reduce by key before grouping or ` +
+      'joining, or reduce the records per batch (maxRecordsPerPartition)',
   )
 }

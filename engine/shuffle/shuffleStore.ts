@@ -1,7 +1,8 @@
-// The map outputs that the driver holds: of the batch that runs, and of earlier ones, because windows read
-// them again. So many of them as fit are in memory; the oldest others are on disk, where there is one. What
-// neither takes is dropped when it is of an earlier batch: it can be computed again from its lineage. Of the
-// batch that runs nothing is dropped: that would be computed again at once, and for ever.
+// The map outputs that the driver holds: those of the running batch, and of earlier batches that
+// windows read again. As many as fit are kept in memory; older ones are spilled to disk, if a spill
+// is configured. Outputs that fit neither are dropped if they belong to an earlier batch, and
+// recomputed from their lineage. Outputs of the running batch are never dropped: they would be
+// recomputed at once, in an endless loop.
 
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { EngineError } from '../engineError.ts'
@@ -14,20 +15,20 @@ interface Output {
   readonly batchId: number
   readonly pairs: number
   readonly bytes: number
-  /** In memory, or on disk. */
+  /** Exactly one of `buckets` (in memory) and `spilled` (on disk) is set. */
   buckets: readonly Bucket[] | undefined
   spilled: SpilledOutput | undefined
 }
 
 export interface ShuffleStoreOptions {
   readonly logger: Logger
-  /** Keys with their values in memory, over all outputs. */
+  /** Pairs in memory, over all outputs. */
   readonly maxPairs: number
-  /** Estimated size of what is in memory. */
+  /** Estimated bytes in memory. */
   readonly maxBytes: number
-  /** Without it, what does not fit into memory is dropped or refused. */
+  /** Without it, outputs that do not fit into memory are dropped or fail the batch. */
   readonly spill?: ShuffleSpill | undefined
-  /** An output was computed again and is not what it was: the job is not deterministic. */
+  /** Called when a recomputed output differs from the first one: the job is not deterministic. */
   onChanged?(shuffleId: string, mapPartition: number): void
 }
 
@@ -35,11 +36,11 @@ export class ShuffleStore {
   readonly #options: ShuffleStoreOptions
   /** By shuffle and map partition, oldest first. */
   readonly #outputs = new Map<string, Output>()
-  /** Of all outputs that are known, also of those that were dropped. */
+  /** Checksums of all known outputs, including dropped ones. */
   readonly #checksums = new Map<string, number>()
   #pairs = 0
   #bytes = 0
-  /** Making room is done by one at a time. */
+  /** Tail of the queue of `#makeRoom` calls: they run one at a time. */
   #makingRoom: Promise<unknown> = Promise.resolve()
   #hasWarned = false
 
@@ -52,15 +53,15 @@ export class ShuffleStore {
     return this.#bytes
   }
 
-  /** Removes what is on disk: at the start, what an earlier driver has left. */
+  /** Removes spilled outputs, including those of an earlier driver. */
   async clear(): Promise<void> {
     await this.#options.spill?.clear()
   }
 
   /**
-   * Returns nothing when the output fits into memory, else a promise that resolves when there is room for it.
-   * The promise rejects with RESULT_TOO_LARGE when the outputs of one batch are more than can be held, or with
-   * what made the disk refuse them.
+   * Returns undefined when the output fits into memory, else a promise that resolves when there is
+   * space for it. Rejects with RESULT_TOO_LARGE when the outputs of one batch exceed the limits, or
+   * cannot be written to disk.
    */
   put(
     shuffleId: string,
@@ -88,7 +89,10 @@ export class ShuffleStore {
     return this.#outputs.has(outputKey(shuffleId, mapPartition))
   }
 
-  /** The bucket, a promise of it when it is on disk, or undefined when the output was lost or forgotten. */
+  /**
+   * Returns the bucket, a promise of it when it is on disk, or undefined when the output was lost
+   * or forgotten.
+   */
   bucket(
     shuffleId: string,
     mapPartition: number,
@@ -101,14 +105,14 @@ export class ShuffleStore {
     return this.#read(key, output, output.spilled, reducePartition)
   }
 
-  /** Bytes of a bucket that has to be read from disk; 0 for one in memory. */
+  /** Bytes of a bucket that must be read from disk; 0 for one in memory. */
   bytesOnDisk(shuffleId: string, mapPartition: number, reducePartition: number): number {
     const output = this.#outputs.get(outputKey(shuffleId, mapPartition))
     if (output?.buckets !== undefined) return 0
     return output?.spilled?.frames[reducePartition]?.sizeBytes ?? 0
   }
 
-  /** Frees what the shuffle has, in memory and on disk. */
+  /** Frees the outputs of a shuffle, in memory and on disk. */
   async forget(shuffleId: string, mapPartitions: number): Promise<void> {
     for (let at = 0; at < mapPartitions; at++) {
       this.#delete(outputKey(shuffleId, at))
@@ -127,7 +131,7 @@ export class ShuffleStore {
     if (bucket === undefined && this.#outputs.get(key) === output) {
       this.#warn(
         { shuffleId: output.shuffleId },
-        'a shuffle file is damaged or lost; its part is computed again',
+        'a shuffle file is damaged or missing; the map output is recomputed',
       )
       this.#delete(key)
     }
@@ -143,12 +147,12 @@ export class ShuffleStore {
     if (this.#fits()) return
     failure ??= tooLarge(this.#options)
     this.#dropBefore(batchId)
-    // What was dropped may have made room on the disk as well.
+    // Dropping outputs may have freed disk space as well.
     if (!this.#fits() && isTooLarge(failure)) failure = (await this.#spillOldest()) ?? failure
     if (!this.#fits()) throw failure
   }
 
-  /** Until the rest fits. Returns what stopped it. */
+  /** Spills the oldest outputs until the rest fits. Returns the error that stopped it. */
   async #spillOldest(): Promise<Error | undefined> {
     const { spill } = this.#options
     if (spill === undefined) return undefined
@@ -161,10 +165,7 @@ export class ShuffleStore {
         if (this.#outputs.get(key) === output) this.#moved(output, spilled)
       } catch (cause) {
         if (isTooLarge(cause)) return cause
-        this.#warn(
-          { error: cause },
-          'shuffles cannot be written to disk and have to fit into memory',
-        )
+        this.#warn({ error: cause }, 'cannot write shuffles to disk; they must fit into memory')
         return cannotWrite(cause as Error)
       }
     }
@@ -213,15 +214,15 @@ function isTooLarge(error: unknown): error is EngineError {
 function tooLarge({ maxPairs, maxBytes }: ShuffleStoreOptions): EngineError {
   return new EngineError(
     'RESULT_TOO_LARGE',
-    `a batch shuffles more than ${maxPairs} pairs or ${maxBytes} bytes: reduce by key before values are grouped or ` +
-      'joined, or let a batch read fewer records',
+    `a batch shuffles more than ${maxPairs} pairs or ${maxBytes} bytes; reduce by key before grouping or ` +
+      'joining, or reduce the records per batch (maxRecordsPerPartition)',
   )
 }
 
 function cannotWrite(cause: Error): EngineError {
   return new EngineError(
     'RESULT_TOO_LARGE',
-    `the shuffles of a batch do not fit into memory and cannot be written to disk (${cause.message}): free space in ` +
+    `the shuffles of a batch do not fit into memory and cannot be written to disk (${cause.message}); free space in ` +
       "the job's directory",
     cause,
   )

@@ -1,6 +1,6 @@
-// A dead letter: a record that a job left out, as a record of a dead letter topic. Key, value and headers
-// are as they were; headers of its own say where the record was, which batch of which job left it out, and
-// what went wrong.
+// A dead letter: a rejected record as a record of a dead letter topic. Key, value and headers are
+// unchanged; added headers name the record's topic, partition and offset, the job and batch that
+// rejected it, and the error.
 
 import type { ProducerRecord } from '../../protocol/client/producer.ts'
 import type { RecordHeader } from '../../protocol/kafka/recordCursor.ts'
@@ -17,7 +17,10 @@ export const DeadLetterHeader = {
   error: 'millrace.error',
 } as const
 
-/** Of the record's own headers, those come first: of two headers of one key, the last is the newer one. */
+/**
+ * Returns the record to send. Its own headers come first: of two headers with the same key, the
+ * last one wins.
+ */
 export function deadLetterOf(
   job: string,
   batchId: number,
@@ -44,7 +47,7 @@ function headerOf([key, value]: [string, string | number]): RecordHeader {
   return { key, value: Buffer.from(String(value)) }
 }
 
-/** Names the record that is in a dead letter topic. */
+/** Identifies a rejected record within a dead letter topic. */
 export function letterKey(
   deadLetter: string,
   { topic, partition, offset }: Pick<RejectedRecord, 'topic' | 'partition' | 'offset'>,
@@ -52,7 +55,10 @@ export function letterKey(
   return `${deadLetter}/${topic}/${partition}/${offset}`
 }
 
-/** The same of a record found in topic `deadLetter`; undefined when it is not a letter of the job. */
+/**
+ * Returns the key of a record found in topic `deadLetter`; undefined when it is not a dead letter
+ * of the job.
+ */
 export function letterKeyOf(
   deadLetter: string,
   job: string,

@@ -1,9 +1,11 @@
-// Writes the records that a batch left out to their dead letter topics, before the batch is committed.
+// Writes the rejected records of a batch to their dead letter topics, before the batch is
+// committed.
 //
-// A batch may run more than once, and each of its records must be written once. So the batch's entry in the
-// offset log names where the dead letter topics ended when the batch was planned; a run reads what this job
-// has written from there on, and writes what is missing. What it cannot see is a write of a process that has
-// died, which the broker has received and not stored yet.
+// A batch may run more than once, and each of its rejected records must be written exactly once.
+// The batch's entry in the offset log stores the ends of the dead letter topics when the batch was
+// planned; each run reads the dead letters of this job from there, and writes only those that are
+// missing. Limitation: a write that a dead process sent, and that the broker received but has not
+// stored yet, is not seen.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
@@ -21,7 +23,7 @@ import type { RejectedRecord } from './scan.ts'
 export type { DeadLetterEnd } from '../checkpoint/offsetLog.ts'
 
 export interface DeadLettersOptions {
-  /** Name of the job whose letters they are. */
+  /** Name of the job that owns the dead letters. */
   readonly job: string
   readonly topics: readonly string[]
 }
@@ -31,9 +33,12 @@ interface Letter {
   readonly record: RejectedRecord
 }
 
-/** For a topic that does not exist, where the caller can wait; a batch that has run is worth more patience. */
+/**
+ * Timeout for a missing topic while the caller can wait. `write` uses the client's longer one: its
+ * batch has already run.
+ */
 const lookUpTimeoutMs = 2000
-/** Letters handed to the producer at once. */
+/** Letters passed to the producer at once. */
 const lettersInFlight = 5000
 const maxBatchBytes = 128 * 1024 * 1024
 
@@ -44,7 +49,7 @@ export class DeadLetters {
   readonly #topics: readonly string[]
   readonly #patientAdmin: Admin
   readonly #admin: Admin
-  /** Created with the first letter: most jobs never write one. */
+  /** Created lazily: most jobs never write a dead letter. */
   #producer: Producer | undefined
 
   constructor(
@@ -61,15 +66,16 @@ export class DeadLetters {
   }
 
   /**
-   * Fails with DEAD_LETTERS_FAILED when a topic does not exist, before a record is in need of it, and with a
-   * retriable error when no broker can be asked. No topic is created: a job creates none of those that it
-   * names, and how long dead letters are kept is for those to decide who look at them.
+   * Rejects with DEAD_LETTERS_FAILED when a topic does not exist, before a record needs it, and
+   * with a retriable error when no broker is available. Topics are not created: a job creates none
+   * of the topics that it names, and the retention of dead letters is the decision of those who
+   * read them.
    */
   async start(): Promise<void> {
     await this.#partitions()
   }
 
-  /** Where the topics end now: to be kept with the plan of a batch, for `write`. */
+  /** Returns the current ends of the topics, to be stored with the plan of a batch, for `write`. */
   async ends(): Promise<DeadLetterEnd[]> {
     const partitions = await this.#partitions()
     return await Promise.all(
@@ -78,9 +84,9 @@ export class DeadLetters {
   }
 
   /**
-   * Resolves when the records are stored in their topics, with how many of them were not there yet. `ends` are
-   * of the plan of the oldest batch that may have written some of them: the batch itself or, where windows
-   * read batches again, the oldest one that they reach. Fails with DEAD_LETTERS_FAILED.
+   * Resolves with the number of dead letters written, once all are stored. `ends` come from the
+   * plan of the oldest batch that may have written some of them: the batch itself or, where windows
+   * read batches again, the oldest one that they reach. Rejects with DEAD_LETTERS_FAILED.
    */
   async write(
     batchId: number,
@@ -108,7 +114,8 @@ export class DeadLetters {
       const sent = letters
         .slice(at, at + lettersInFlight)
         .map(({ topic, record }) => producer.send(topic, deadLetterOf(this.#job, batchId, record)))
-      // All settle before one fails: none is still on its way when the batch runs again.
+      // Await all before the first failure is thrown: no send may be in flight when the batch runs
+      // again.
       const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected')
       if (failed?.status === 'rejected') throw failed.reason
     }
@@ -124,7 +131,7 @@ export class DeadLetters {
     for (const place of await this.#partitions(this.#patientAdmin)) {
       const { topic, partition } = place
       if (!topics.has(topic)) continue
-      // A partition that was added since has all of its records from then on.
+      // A partition added since then is read from its beginning.
       const from = offsets.get(`${topic}/${partition}`) ?? 0
       await this.#eachRecord(place, from, (headers) => {
         const key = letterKeyOf(topic, this.#job, headers)
@@ -142,7 +149,7 @@ export class DeadLetters {
     try {
       const until = await reader.latest()
       const earliest = await reader.earliest()
-      // Beyond the end of a topic that was created again.
+      // The topic was created again, and is now shorter.
       let offset = from > until ? earliest : Math.max(earliest, from)
       while (offset < until) {
         const { batches, nextOffset } = await reader.fetch(offset)
@@ -175,8 +182,8 @@ export class DeadLetters {
   #topicMissing(error: KafkaError): EngineError {
     return new EngineError(
       'DEAD_LETTERS_FAILED',
-      `a dead letter topic of job '${this.#job}' does not exist (${error.message}): create it, with the ` +
-        `retention that its letters need, and start the job again; it names ${this.#topics.join(', ')}`,
+      `a dead letter topic of job '${this.#job}' does not exist (${error.message}); create it, with the ` +
+        `retention that you want for dead letters, and restart the job; its topics are ${this.#topics.join(', ')}`,
       error,
     )
   }
@@ -199,7 +206,7 @@ function lettersOf(rejected: readonly RejectedRecord[]): Map<string, Letter> {
 function notWritten(batchId: number, cause: unknown): EngineError {
   return new EngineError(
     'DEAD_LETTERS_FAILED',
-    `the dead letters of batch ${batchId} could not be written (${(cause as Error).message}): ${adviceFor(cause)}`,
+    `cannot write the dead letters of batch ${batchId} (${(cause as Error).message}); ${adviceFor(cause)}`,
     cause,
   )
 }
@@ -207,13 +214,13 @@ function notWritten(batchId: number, cause: unknown): EngineError {
 function adviceFor(cause: unknown): string {
   const errorCode = cause instanceof KafkaError ? cause.errorCode : undefined
   if (errorCode === ErrorCode.messageTooLarge) {
-    return "raise max.message.bytes of the dead letter topic above that of the job's topics: letters have more headers"
+    return "raise max.message.bytes of the dead letter topic above that of the job's topics: dead letters have more headers"
   }
   if (errorCode === ErrorCode.invalidRecord) {
     return (
-      'a compacted topic takes no record without a key, and keeps one letter of each key; give the dead letter ' +
-      'topic cleanup.policy=delete'
+      'a compacted topic rejects records without a key and keeps only one dead letter per key; set ' +
+      'cleanup.policy=delete on the dead letter topic'
     )
   }
-  return 'the batch runs again when the job is started again, and writes those that are missing'
+  return 'restart the job: the batch then runs again and writes those that are missing'
 }

@@ -1,5 +1,5 @@
-// Records that are in memory as objects, pushed as a scanner pushes those of a topic: for test kits, and
-// for whatever else has records and no broker.
+// Records held in memory as objects, pushed like those that a scanner reads from a topic. For test
+// kits and other sources without a broker.
 
 import { EngineError } from '../engineError.ts'
 import { enough } from '../rdd/enough.ts'
@@ -54,8 +54,8 @@ export class HeldRecord implements SourceRecord {
 }
 
 /**
- * Pushes the rows of the records, in their order, with the policy of the scan for those that fail; what it
- * throws is what a scan of a topic throws. Records outside of the scan's range are not left out.
+ * Pushes the rows of the records, in order, with the scan's policy for records that fail; throws
+ * what a scan of a topic throws. The scan's range is not applied.
  */
 export function pushHeld(
   records: Iterable<SourceRecord>,

@@ -1,10 +1,10 @@
-// Offsets that a job has yet to read, or has read, and that the log of the topic no longer has: what a job
-// says that fails for it, and what it says that goes on.
+// Lost offsets: offsets that a job has yet to read, or has read, and that the log of the topic no
+// longer has. Finds them, and makes the OFFSETS_LOST errors.
 
 import { EngineError } from '../engineError.ts'
 import type { OffsetRange } from './scan.ts'
 
-/** What there is of a topic partition. */
+/** The offsets that exist in a topic partition. */
 export interface LogExtent {
   readonly earliest: number
   /** The offset after the last one. */
@@ -16,20 +16,20 @@ interface Place {
   readonly partition: number
 }
 
-/** A gap between what a job has read and where it goes on. */
+/** A gap between the end of what a job has read and the offset where it continues. */
 export interface LostRange extends Place {
   /**
-   * `removed`: offsets [from, until) were never read. `truncated`: the log ended at `until`, before `from`,
-   * up to where the job had read it; what the log has there now, it may not have read.
+   * `removed`: offsets [from, until) were never read. `truncated`: the log ended at `until`, below
+   * `from`, up to which the job had read it; records that the log has there now may be unread.
    */
   readonly kind: 'removed' | 'truncated'
   readonly from: number
   readonly until: number
-  /** Offsets that were never read, and so records at most. */
+  /** Offsets that were never read; an upper bound on the number of records. */
   readonly lostRecords: number
 }
 
-/** The gaps between the ranges of one batch and those of the next. */
+/** Returns the gaps between the ranges of a batch and those of the next one. */
 export function lostBetween(
   previous: readonly OffsetRange[],
   ranges: readonly OffsetRange[],
@@ -44,7 +44,7 @@ export function lostBetween(
   })
 }
 
-/** Whether the logs do not have the beginning of what a range is to read any more. */
+/** Whether the log no longer has the beginning of the range. */
 export function hasLost(
   range: OffsetRange,
   logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
@@ -53,7 +53,7 @@ export function hasLost(
   return log !== undefined && range.from < range.until && range.from < log.earliest
 }
 
-/** What is left of ranges that were read before and are to be read again. */
+/** Returns what still exists of ranges that are read again. */
 export function leftOf(
   ranges: readonly OffsetRange[],
   logs: readonly (Place & Pick<LogExtent, 'earliest'>)[],
@@ -65,7 +65,7 @@ export function leftOf(
   })
 }
 
-/** OFFSETS_LOST for offsets from `from` on, up to `until` as far as the job was to read them now. */
+/** OFFSETS_LOST for offsets from `from` to `until`, as far as this batch was to read them. */
 export function offsetsRemoved(
   place: Place,
   from: number,
@@ -76,13 +76,13 @@ export function offsetsRemoved(
   const count = lostUntil - from
   return new EngineError(
     'OFFSETS_LOST',
-    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job was to read): ` +
-      `they were removed while the job was away or slow, and the log now has offsets ${extent(log)}. ` +
-      waysOut(place, 'to go on without them'),
+    `${placeOf(place)} no longer has offsets ${from} to ${lostUntil} (${count} that this job had yet to read): ` +
+      `retention removed them while the job was stopped or behind; the log now has offsets ${extent(log)}. ` +
+      waysOut(place, 'to continue without them'),
   )
 }
 
-/** OFFSETS_LOST for a log that ends before what was, or was to be, read of it: waiting would hide that for ever. */
+/** OFFSETS_LOST for a log that ends below what was read or planned; waiting would hide the loss. */
 export function logTruncated(
   place: Place,
   until: number,
@@ -92,20 +92,20 @@ export function logTruncated(
   return new EngineError(
     'OFFSETS_LOST',
     `${placeOf(place)} ends at offset ${log.latest}, but this job ${what} it up to ${until}: the topic ` +
-      `was created again or lost records, and the log now has offsets ${extent(log)}. ` +
-      waysOut(place, 'to go on at the end of the log'),
+      `was created again or lost records; the log now has offsets ${extent(log)}. ` +
+      waysOut(place, 'to continue at the end of the log'),
   )
 }
 
 function waysOut({ topic }: Place, purpose: string): string {
   return (
-    `Either give fromTopic('${topic}', ...) the option onLost ('earliest', 'latest' or a time) ${purpose}, ` +
-    'or choose the position with `millrace job rewind`'
+    `Set the option onLost of fromTopic('${topic}', ...) to 'earliest', 'latest' or a time ${purpose}, ` +
+    'or choose a position with `millrace job rewind`'
   )
 }
 
 function extent({ earliest, latest }: LogExtent): string {
-  return earliest === latest ? `from ${latest} on, and no record yet` : `${earliest} to ${latest}`
+  return earliest === latest ? `from ${latest} on, with no records yet` : `${earliest} to ${latest}`
 }
 
 function placeOf({ topic, partition }: Place): string {

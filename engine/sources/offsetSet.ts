@@ -1,9 +1,9 @@
-// A set of offsets of one topic partition, a bit each: what of millions of rejected records a task can
-// keep and send, so that records that several tasks rejected count once.
+// A set of offsets of one topic partition, one bit each. Lets a task report millions of rejected
+// records in little memory, so that records rejected by several tasks count once.
 
 import type { RejectedOffsets } from './scan.ts'
 
-/** Offsets in one piece of the set; sets of few offsets are small, those of many cost a bit each. */
+/** Offsets per piece. A sparse set stays small; a dense one costs one bit per offset. */
 const pieceOffsets = 8192
 
 export class OffsetSet {
@@ -15,7 +15,7 @@ export class OffsetSet {
     return this.#size
   }
 
-  /** Returns false when the set has the offset. */
+  /** Returns false when the set already has the offset. */
   add(offset: number): boolean {
     const index = Math.floor(offset / pieceOffsets)
     let piece = this.#pieces.get(index)
@@ -37,7 +37,7 @@ export class OffsetSet {
     return ((this.#pieces.get(index)?.[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0
   }
 
-  /** In pieces, as tasks report them. */
+  /** The set in pieces, as tasks report it. */
   report(topic: string, partition: number): RejectedOffsets[] {
     return [...this.#pieces].map(([index, bits]) => {
       return { topic, partition, from: index * pieceOffsets, bits }
@@ -45,7 +45,7 @@ export class OffsetSet {
   }
 }
 
-/** The offsets of a piece, ascending. */
+/** Yields the offsets of a piece in ascending order. */
 export function* offsetsOf({ from, bits }: RejectedOffsets): Generator<number, void> {
   for (let at = 0; at < bits.length; at++) {
     const byte = bits[at]!

@@ -1,26 +1,26 @@
-// The records that the tasks of a batch have rejected, as the driver knows them: each once, however many
-// tasks have read it, with the exact number of them, the first ones for the log, and those that go to a
-// dead letter topic. A window reads the batches before again and rejects the same records again: they count
-// in the batch that reported them first.
+// The rejected records of a batch, as the driver collects them from its tasks. Each counts once,
+// however many tasks read it. Keeps their exact number, the first few for the log, and those that
+// go to a dead letter topic. A window reads earlier batches again and rejects the same records
+// again: they count in the batch that first reported them.
 
 import { OffsetSet, offsetsOf } from './offsetSet.ts'
 import type { RejectedRecord } from './scan.ts'
 import { type ReportedRejections, rejectedBytes, rejectedTooMany } from './taskRejections.ts'
 
-/** With their errors in the log; of the others the number is there. */
+/** Rejected records logged with their errors; the others are only counted. */
 const mostLogged = 10
-/** Of records for dead letter topics in one batch. */
+/** Bytes of records for dead letter topics in one batch. */
 const mostDeadLetterBytes = 64 * 1024 * 1024
 
 interface RejectedOfBatch {
-  /** By `topic/partition`: what this batch reported before all others. */
+  /** By `topic/partition`: records that this batch was the first to report. */
   readonly offsets: Map<string, OffsetSet>
   /** By `deadLetter/topic/partition`. */
   readonly letters: Map<string, OffsetSet>
 }
 
 export class RejectedRecords {
-  /** Those that rejected something, by id, as long as a window may read the batch again. */
+  /** Batches with rejected records, by id, for as long as a window may read them again. */
   readonly #batches = new Map<number, RejectedOfBatch>()
   #batchId = -1
   #current: RejectedOfBatch = emptyBatch()
@@ -29,10 +29,12 @@ export class RejectedRecords {
   #deadLetters: RejectedRecord[] = []
   #deadLetterBytes = 0
 
-  /** Records of tasks that report from now on are of this batch. No window reaches a batch before `oldestRemembered`. */
+  /**
+   * Reports from now on belong to this batch. No window reaches a batch before `oldestRemembered`.
+   */
   begin(batchId: number, oldestRemembered: number = batchId): void {
     for (const known of [...this.#batches.keys()]) {
-      // A batch that is run again begins anew.
+      // A batch that runs again starts from zero.
       if (known < oldestRemembered || known >= batchId) this.#batches.delete(known)
     }
     this.#batchId = batchId
@@ -44,8 +46,8 @@ export class RejectedRecords {
   }
 
   /**
-   * Takes in what a task reports. Only of tasks that have finished: what a failed one has rejected is
-   * rejected again by its next attempt, or it is not. Throws REJECTED_TOO_MANY.
+   * Adds a task's report. Only for finished tasks: the next attempt of a failed one decides again
+   * what is rejected. Throws REJECTED_TOO_MANY.
    */
   add({ rejected = [], rejectedOffsets = [] }: Partial<ReportedRejections>): void {
     for (const record of rejected) {
@@ -65,7 +67,7 @@ export class RejectedRecords {
     }
   }
 
-  /** Records of the batch that were rejected, by topic. */
+  /** Rejected records of the batch, by topic. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts
   }
@@ -76,12 +78,12 @@ export class RejectedRecords {
     return total
   }
 
-  /** The first few, for the log. */
+  /** The first few rejected records, for the log. */
   get first(): readonly RejectedRecord[] {
     return this.#first
   }
 
-  /** What has to be in the dead letter topics before the batch is committed. */
+  /** Records that must be stored in the dead letter topics before the batch is committed. */
   get deadLetters(): readonly RejectedRecord[] {
     return this.#deadLetters
   }

@@ -1,5 +1,5 @@
-// What becomes of a record at which the row format or an operator fails, when its source does not fail
-// with it: the record is left out, and the task reports it with where it was and what went wrong.
+// Rejects a record at which the row format or an operator fails, when its source's policy is not
+// `fail`: the record is left out, and the task reports where it was and what went wrong.
 
 import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
@@ -9,9 +9,9 @@ import type { OnRecordError, Reject, RejectedRecord } from './scan.ts'
 import type { SourceRecord } from './sourceRecord.ts'
 
 /**
- * Pushes the row of the record in hand, whose value is `bytes[start, end)` (none when `start` is negative),
- * and tells its guards that it is over. A failure of the format leaves the record out; failures of operators
- * are caught by their own guards, and every other one is thrown.
+ * Pushes the row of the record in hand, whose value is `bytes[start, end)` (negative `start`: no
+ * value), and notifies its guards of its end. An error of the format rejects the record; errors of
+ * operators are caught by their own guards, and all other errors are thrown.
  */
 export function pushOrReject(
   bytes: Buffer,
@@ -34,7 +34,7 @@ export function pushOrReject(
   recordInHand.ended()
 }
 
-/** What a task reports of the record. Valid as long as the record is in hand: see `keepRejected`. */
+/** The report of a rejected record. Valid only while the record is in hand: see `keepRejected`. */
 export function rejection(
   record: SourceRecord,
   onError: OnRecordError,
@@ -44,8 +44,8 @@ export function rejection(
 }
 
 /**
- * A copy that may be kept and sent to another thread; it does not keep the record's batch in memory. The
- * record itself is in it only when it goes to a dead letter topic.
+ * Copies a report, so that it may be kept and sent to another thread without keeping the record's
+ * batch in memory. Includes the record itself only when it goes to a dead letter topic.
  */
 export function keepRejected(rejected: RejectedRecord): RejectedRecord {
   const { topic, partition, offset, timestampMs, onError, error } = rejected
@@ -60,10 +60,10 @@ export function keepRejected(rejected: RejectedRecord): RejectedRecord {
   return { ...kept, record }
 }
 
-/** Of an error's text, which may quote a whole record. */
+/** Maximum length of an error text, which may quote a whole record. */
 const longestError = 2000
 
-/** Texts and copies are made when they are asked for: most of many rejected records are only counted. */
+/** Texts and copies are made on demand: of many rejected records, most are only counted. */
 class Rejection implements RejectedRecord {
   readonly onError: Exclude<OnRecordError, 'fail'>
   readonly #source: SourceRecord
@@ -103,7 +103,7 @@ class Rejection implements RejectedRecord {
   }
 }
 
-/** Headers that cannot be read are no reason to lose the rest of the record. */
+/** Malformed headers must not lose the rest of the record. */
 function headersOf(source: SourceRecord): NonNullable<RejectedRecord['record']>['headers'] {
   try {
     return source.headers()
@@ -112,7 +112,7 @@ function headersOf(source: SourceRecord): NonNullable<RejectedRecord['record']>[
   }
 }
 
-/** With memory of its own, because a clone of a view is one of all that lies around it. */
+/** Allocates its own memory: cloning a view would clone the whole buffer behind it. */
 function copyOf(bytes: Uint8Array | null): Uint8Array | null {
   return bytes === null ? null : new Uint8Array(bytes)
 }

@@ -1,5 +1,5 @@
-// The record of a topic from which a row is made, as row formats see it: its coordinates, timestamp, key
-// and headers, beside the bytes of its value.
+// A record of a topic as row formats see it: coordinates, timestamp, key and headers, beside the
+// bytes of its value.
 
 import { type RecordCursor, recordHeaders } from '../../protocol/kafka/recordCursor.ts'
 
@@ -9,31 +9,34 @@ export interface SourceHeader {
   readonly value: Buffer | null
 }
 
-/** What a record carries beside its value. Bytes are views of the record's batch: they must not change. */
+/**
+ * Fields of a record beside its value. Bytes are views of the record's batch and must not be
+ * changed.
+ */
 export interface RecordFields {
   /** Null when the record has none. */
   key(): Buffer | null
-  /** In their order; a key may come more than once. */
+  /** In order; a key may occur more than once. */
   headers(): readonly SourceHeader[]
 }
 
 /**
- * The record in hand. Valid only during the call that it is handed to: a scanner has one such object for
- * many records. `keep` makes what may be kept.
+ * The record in hand. Valid only during the call that it is passed to: a scanner reuses one object
+ * for many records. `keep` returns what may be kept.
  */
 export interface SourceRecord extends RecordFields {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Milliseconds since the epoch: of the producer, or of the append with log append time. */
+  /** Milliseconds since the epoch: set by the producer, or by the broker with log append time. */
   readonly timestampMs: number
   /** Null when the record has none. */
   value(): Buffer | null
-  /** Key and headers, decoded when they are asked for. It keeps the record's batch in memory. */
+  /** Key and headers, decoded on demand. Keeps the record's batch in memory. */
   keep(): RecordFields
 }
 
-/** A view of the record that a cursor is at: one for all records of a batch. */
+/** A view of a cursor's current record, shared by all records of a batch. */
 export class ScannedRecord implements SourceRecord {
   readonly topic: string
   readonly partition: number

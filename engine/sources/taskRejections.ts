@@ -1,19 +1,22 @@
-// The records that one task rejects, until it reports them. Their number is exact; texts and payloads are
-// bounded, because a topic in which nothing is as expected must not fill the memory of the executor.
+// The records rejected by one task, until it reports them. Their number is exact; error texts and
+// records are bounded, so that a topic full of unexpected data cannot exhaust the executor's
+// memory.
 
 import { EngineError } from '../engineError.ts'
 import { OffsetSet } from './offsetSet.ts'
 import { keepRejected } from './rejection.ts'
 import type { RejectedOffsets, RejectedRecord } from './scan.ts'
 
-/** Skipped records that are reported with their error; of the others only the offsets are. */
+/** Skipped records reported with their error; of the others only the offsets are reported. */
 export const mostSkippedTexts = 1000
-/** Of records for dead letter topics, which are kept whole: all of them have to get there. */
+/**
+ * Bytes of records for dead letter topics, which are kept whole, as all of them must be written.
+ */
 export const mostDeadLetterBytes = 16 * 1024 * 1024
-/** What a record takes beside its bytes, about. */
+/** Approximate memory per record, beside its bytes. */
 const overheadBytes = 200
 
-/** As it is in the report of a task. */
+/** Rejections in the report of a task. */
 export interface ReportedRejections {
   readonly rejected: readonly RejectedRecord[]
   readonly rejectedOffsets: readonly RejectedOffsets[]
@@ -27,14 +30,14 @@ interface RejectedOfPartition {
 
 export class TaskRejections {
   readonly #rejected: RejectedRecord[] = []
-  /** By policy and topic partition: two streams may read a topic with policies of their own. */
+  /** By policy and topic partition: two streams may read a topic with different policies. */
   readonly #partitions = new Map<string, RejectedOfPartition>()
   #texts = 0
   #deadLetterBytes = 0
 
   /**
-   * Notes the record, which need not outlive the call; only once when several branches of the task reject
-   * it. Throws REJECTED_TOO_MANY when records for dead letter topics take more than can be kept.
+   * Notes the record, which need not outlive the call; once, even if several branches of the task
+   * reject it. Throws REJECTED_TOO_MANY when records for dead letter topics exceed the limit.
    */
   reject(rejected: RejectedRecord): void {
     const { topic, partition, offset, onError } = rejected
@@ -70,7 +73,7 @@ export class TaskRejections {
   }
 }
 
-/** Memory that a rejected record takes, about. */
+/** Approximate memory of a rejected record, in bytes. */
 export function rejectedBytes({ error, record }: RejectedRecord): number {
   let bytes = overheadBytes + 2 * error.length
   if (record === undefined) return bytes
@@ -82,8 +85,8 @@ export function rejectedBytes({ error, record }: RejectedRecord): number {
 export function rejectedTooMany(who: string, mostBytes: number, records: number): EngineError {
   return new EngineError(
     'REJECTED_TOO_MANY',
-    `${who} has rejected more than ${mostBytes} bytes of records for dead letter topics (${records} records): ` +
-      "either the format or the job's code does not fit the topic, or batches are too large; correct the " +
-      "job, lower maxRecordsPerPartition, or take onError: 'skip'",
+    `${who} rejected more than ${mostBytes} bytes of records for dead letter topics (${records} records): ` +
+      "the format or the job's code does not match the topic, or batches are too large; correct the " +
+      "job, lower maxRecordsPerPartition, or set onError: 'skip'",
   )
 }

@@ -1,6 +1,6 @@
-// Where the topics of a job begin and end right now, and where the job is to begin or to go on in them.
-// Asked once a batch; partitions that were added are noticed, and so is a topic that was created anew. It
-// fails when a topic does not exist: whether to wait is the caller's choice.
+// Lists the current ends of a job's topics, and the offsets where the job starts or continues.
+// Called once per batch; added partitions and recreated topics are detected. Rejects when a topic
+// does not exist: whether to wait is the caller's decision.
 
 import { Admin } from '../../protocol/client/admin.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
@@ -14,15 +14,15 @@ import type { Position, TopicSource } from './topicOptions.ts'
 interface KnownPartition {
   readonly reader: PartitionReader
   readonly earliest: number
-  /** When `earliest` was asked, by the monotonic clock. */
+  /** Time of the last listing of `earliest`, by the monotonic clock. */
   readonly askedMs: number
 }
 
-/** A topic that is missing, or a broker that is away, is the caller's after this time. */
+/** Timeout for a missing topic or an unavailable broker; the caller decides whether to retry. */
 const timeoutMs = 2000
 /**
- * Logs lose their first records by and by. A job that keeps up need not know; one that does not finds it
- * when it plans, or else when it reads.
+ * Maximum age of a listed start offset. Retention moves it slowly: a job that keeps up is not
+ * affected, and one that does not finds out when it plans, or when it reads.
  */
 const earliestMaxAgeMs = 10_000
 
@@ -35,8 +35,8 @@ export class TopicOffsets {
   readonly #partitions = new Map<string, Promise<KnownPartition>>()
 
   /**
-   * With `committed`, a partition ends at its last stable offset. Topics without a source begin at their
-   * first record, and what is lost of them fails the job.
+   * With isolation level `committed`, a partition ends at its last stable offset. Topics not in
+   * `sources` start at their first record, and lost records fail the job.
    */
   constructor(
     cluster: Cluster,
@@ -52,8 +52,8 @@ export class TopicOffsets {
   }
 
   /**
-   * All partitions, by topic and number. `previous` is what the newest batch read: where that is beyond
-   * the last stable offset, the end of the log says whether records were lost.
+   * Returns all partitions, by topic and number. `previous`: ranges of the newest batch; where they
+   * end past the last stable offset, the end of the log tells whether records were lost.
    */
   async ends(previous: readonly OffsetRange[] = []): Promise<PartitionEnds[]> {
     const described = await this.#admin.describeTopics(this.#topics)
@@ -69,12 +69,12 @@ export class TopicOffsets {
     return await Promise.all(asked)
   }
 
-  /** What is asked next is as it is then: for a batch whose ranges turned out to be lost. */
+  /** Drops cached offsets, for a batch whose ranges turned out to be lost. */
   forget(): void {
     this.#partitions.clear()
   }
 
-  /** `read`: up to where the job has read the partition. */
+  /** `read`: end of what the job has read of the partition. */
   async #end(
     topic: string,
     topicId: string | undefined,
@@ -99,7 +99,7 @@ export class TopicOffsets {
       return onLost === 'fail' ? end : { ...end, resume: latest }
     const highWatermark = await this.#highWatermark(topic, partition)
     if (onLost === 'fail' || read <= highWatermark) return { ...end, highWatermark }
-    // Whatever the option says: the records before the end have been read, or others at their offsets.
+    // Whatever onLost says: the records below the end were already read, or are different ones now.
     return { ...end, highWatermark, resume: highWatermark }
   }
 

@@ -1,49 +1,51 @@
-// What a job says about a topic that it reads: where it begins, what becomes of records that fail, and where
-// it goes on when records are gone that it had yet to read.
+// The options of a topic that a job reads: where to start, what to do with records that fail, and
+// where to continue after records were lost.
 
 import { EngineError } from '../engineError.ts'
 import type { OnRecordError } from './scan.ts'
 
-/** The first record at or after a time, by the timestamps of records; milliseconds since the epoch. */
+/** The first record at or after a time, by record timestamps, in milliseconds since the epoch. */
 export interface TimePosition {
   readonly timeMs: number
 }
 
-/** A position in a topic: one of its ends, or the first record as new as a time. */
+/** A position in a topic: one of its ends, or the first record at or after a time. */
 export type StartAt = 'earliest' | 'latest' | Date | TimePosition
 
-/** How a job reads a topic. */
+/** Options of `fromTopic`. */
 export interface TopicOptions {
   /**
-   * What becomes of a record at which the row format or a function of the job fails. `fail`, the default:
-   * the job fails. `skip`: the record is left out, counted and, the first of them, logged.
-   * `{ deadLetter: 'topic' }`: as skip, and the record goes to that topic, which has to exist, as it is, with
-   * headers that say where it was and what went wrong.
+   * Policy for a record at which the row format or a function of the job fails. `fail`, the
+   * default: the job fails. `skip`: the record is left out and counted, and the first few are
+   * logged. `{ deadLetter: 'topic' }`: like skip, and the record is written to that topic
+   * unchanged, with headers that name its position and the error. The topic must exist.
    *
-   * A record is left out of a chain of map, filter, flatMap, mapValues and union as a whole, up to the next
-   * shuffle, action or mapPartitions: a flatMap that throws half way has emitted nothing. What fails behind
-   * that (a function that combines, such as reduce, mapPartitions, updateStateByKey) is of more than one
-   * record, and fails the job. So does a batch of records that cannot be read at all.
+   * A record is left out as a whole from a chain of map, filter, flatMap, mapValues and union, up
+   * to the next shuffle, action or mapPartitions: a flatMap that throws midway emits nothing. An
+   * error after that point (in a function that combines records, such as reduce, mapPartitions or
+   * updateStateByKey) concerns more than one record, and fails the job. So does a record batch that
+   * cannot be read at all.
    */
   readonly onError?: OnRecordError
   /**
-   * Where a job begins that has not read the topic before: `earliest`, the default, `latest`, or a time.
-   * Partitions that are added later are read from their beginning.
+   * Where a job that has not read the topic before starts: `earliest`, the default, `latest`, or a
+   * time. Partitions added later are read from their beginning.
    */
   readonly startAt?: StartAt
   /**
-   * Where the job goes on when records that it had yet to read were removed, by retention while it was away
-   * or slow. `fail`, the default, says what is lost and fails. With a position the job goes on from there,
-   * never from what it has read before; the gap is logged and counted. A window that reads earlier batches
-   * again, after a restart for example, then goes on without those of their records that are gone.
+   * Where the job continues when retention removed records that it had yet to read, while it was
+   * stopped or behind. `fail`, the default: the job fails and reports the lost offsets. With a
+   * position, the job continues there, but never before what it has read; the gap is logged and
+   * counted. A window that reads earlier batches again, for example after a restart, then continues
+   * without their lost records.
    */
   readonly onLost?: 'fail' | StartAt
 }
 
-/** A position, as it is the same in every thread. */
+/** A position as a plain value, the same in every thread. */
 export type Position = 'earliest' | 'latest' | TimePosition
 
-/** What all streams of a topic have in common. */
+/** Options shared by all streams of a topic. */
 export interface TopicSource {
   readonly startAt: Position
   readonly onLost: 'fail' | Position
@@ -51,7 +53,7 @@ export interface TopicSource {
   readonly deadLetters: readonly string[]
 }
 
-/** Options of one fromTopic as what is kept of its topic. Throws JOB_GRAPH_INVALID. */
+/** Validates the options of one fromTopic. Throws JOB_GRAPH_INVALID. */
 export function sourceOf(topic: string, options: TopicOptions): TopicSource {
   const { onError = 'fail', startAt = 'earliest', onLost = 'fail' } = options
   return {
@@ -61,27 +63,30 @@ export function sourceOf(topic: string, options: TopicOptions): TopicSource {
   }
 }
 
-/** Of another fromTopic of the same topic: it is read once, so that both have to agree. */
+/** Merges the options of two fromTopic calls. A topic is read once, so they must agree. */
 export function joinSources(topic: string, one: TopicSource, other: TopicSource): TopicSource {
   for (const option of ['startAt', 'onLost'] as const) {
     const given = [one[option], other[option]].map((position) => JSON.stringify(position))
     if (given[0] === given[1]) continue
     throw invalid(
       topic,
-      `two streams of it have ${option} ${given.join(' and ')}, and a job reads a topic from one place: ` +
-        'give both the same',
+      `two of its streams set ${option} to ${given.join(' and ')}, but a job reads a topic once; ` +
+        'set both to the same value',
     )
   }
   const deadLetters = [...new Set([...one.deadLetters, ...other.deadLetters])].sort()
   return { ...one, deadLetters }
 }
 
-/** Throws JOB_GRAPH_INVALID for a job that would read what it could not read before, again and again. */
+/** Throws JOB_GRAPH_INVALID for a job that would read its own dead letters in an endless loop. */
 export function requireOtherDeadLetters(sources: ReadonlyMap<string, TopicSource>): void {
   for (const [topic, { deadLetters }] of sources) {
     const read = deadLetters.find((deadLetter) => sources.has(deadLetter))
     if (read === undefined) continue
-    throw invalid(topic, `its dead letters go to ${read}, which this job reads: take another topic`)
+    throw invalid(
+      topic,
+      `its dead letters go to ${read}, which this job reads; choose another topic`,
+    )
   }
 }
 
@@ -91,7 +96,7 @@ function positionOf(topic: string, option: string, given: StartAt): Position {
   if (timeMs !== undefined && Number.isSafeInteger(timeMs) && timeMs >= 0) return { timeMs }
   throw invalid(
     topic,
-    `${option} takes 'earliest', 'latest', a Date from 1970 on or { timeMs } in whole milliseconds`,
+    `${option} must be 'earliest', 'latest', a Date since 1970, or { timeMs } in integer milliseconds`,
   )
 }
 
@@ -101,7 +106,7 @@ function deadLettersOf(topic: string, onError: OnRecordError): string[] {
   if (deadLetter !== undefined && /^[a-zA-Z0-9._-]{1,249}$/.test(deadLetter)) return [deadLetter]
   throw invalid(
     topic,
-    "onError takes 'fail', 'skip' or { deadLetter: 'topic' } with the name of a topic",
+    "onError must be 'fail', 'skip', or { deadLetter: 'topic' } with a valid topic name",
   )
 }
 

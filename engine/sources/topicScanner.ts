@@ -1,5 +1,12 @@
-// Reads an offset range of a topic as rows, whole batches at a time, and fetches ahead while it
-// decodes. Between two answers of the broker nothing waits, and a record costs its row alone.
+// Reads an offset range of a topic as rows, one record batch at a time, and fetches ahead while it
+// decodes. Contract: rows are pushed synchronously and in offset order; only fetches are awaited.
+// It must never skip offsets of the range silently: lost ones fail the scan with OFFSETS_LOST.
+//
+// Map of this folder:
+//  - reading: scan (ranges and requests), topicScanner, sourceRecord, heldRecord (from memory)
+//  - positions: topicOptions, topicOffsets, lostOffsets
+//  - records that fail: recordInHand, rejection, taskRejections (of a task), rejectedRecords (of a
+//    batch), offsetSet, deadLetter, deadLetters
 
 import { ClientError } from '../../protocol/client/clientError.ts'
 import type { Cluster } from '../../protocol/client/cluster.ts'
@@ -25,18 +32,21 @@ import {
 import { ScannedRecord } from './sourceRecord.ts'
 
 export interface ScanResult {
-  /** Of the range's records, about: the smallest base timestamp. Undefined when there were none. */
+  /**
+   * The smallest base timestamp of the batches read, about that of the oldest record; undefined
+   * when there were none.
+   */
   readonly oldestTimestampMs: number | undefined
-  /** Records in the range, those without a value included. */
+  /** Records in the range, including those without a value. */
   readonly records: number
-  /** Of the record batches with records in the range, as they were fetched. */
+  /** Bytes of the record batches with records in the range, as fetched. */
   readonly bytes?: number
 }
 
 export interface ScanOptions {
-  /** False for a sink that may want no more than the first rows: nothing is fetched ahead. */
+  /** False for a sink that may stop after the first rows: nothing is fetched ahead. */
   readonly fetchAhead?: boolean
-  /** Takes the records that the scan's policy leaves out; without it the first of them fails the scan. */
+  /** Receives rejected records. Without it, the first record that fails fails the scan. */
   readonly reject?: Reject
 }
 
@@ -46,16 +56,17 @@ export interface Scanner {
 }
 
 /**
- * Per partition and answer, as Kafka's consumers have it by default. Each answer takes its size several
- * times over on its way: in the broker, between the threads, and here, where one is decoded while the
- * next arrives. Larger ones make a job little faster and cost most when all threads are behind.
+ * Maximum bytes per partition and fetch; the default of Kafka's consumers. Each response occupies
+ * several times its size on its way: in the broker, between the threads, and here, where one is
+ * decoded while the next arrives. Larger fetches hardly make a job faster, and cost most when all
+ * threads lag.
  */
 const fetchBytes = 1024 * 1024
 const maxBatchBytes = 128 * 1024 * 1024
 
 /**
- * For so long a log may end before the range does: a new leader may know of its newest records a little later.
- * After that its broker has lost them.
+ * Time for which a log may end below the range, in ms: a new leader may learn of its newest records
+ * a little later. After that, its broker has lost them.
  */
 const lostAfterMs = 30_000
 
@@ -70,9 +81,9 @@ export class TopicScanner implements Scanner {
   }
 
   /**
-   * Pushes the rows of the range in the order of their offsets. Records without a value have none, unless
-   * the format makes one. Fails with OFFSETS_LOST when the topic no longer has the range, and with TOPIC_RECREATED when the
-   * topic is another one than the range is of.
+   * Pushes the rows of the range in offset order. Records without a value have no row, unless the
+   * format makes one. Rejects with OFFSETS_LOST when the topic no longer has the range, and with
+   * TOPIC_RECREATED when the topic is not the one that the range was planned for.
    */
   async scan(
     scan: Scan,
@@ -94,7 +105,7 @@ export class TopicScanner implements Scanner {
       endedSinceMs = this.#requireMore(range, offset, fetched, endedSinceMs)
       if (fetchAhead && nextOffset < range.until) {
         ahead = this.#fetch(range, nextOffset)
-        // Its failure is that of the next round; until then nobody may call it unhandled.
+        // A failure is reported in the next round; until then it must not count as unhandled.
         ahead.catch(() => {})
       }
       for (const batch of splitBatches(batches)) {
@@ -115,7 +126,10 @@ export class TopicScanner implements Scanner {
     this.#readers.clear()
   }
 
-  /** Since when the log has ended before the range; undefined when it has not. Throws OFFSETS_LOST after a while. */
+  /**
+   * Returns since when the log has ended below the range, if it does. Throws OFFSETS_LOST after a
+   * time.
+   */
   #requireMore(
     range: OffsetRange,
     offset: number,
@@ -136,7 +150,7 @@ export class TopicScanner implements Scanner {
     }
   }
 
-  /** What a failed fetch means to the job, when it means that the range cannot be read any more. */
+  /** Translates a failed fetch, when the range can no longer be read. */
   async #meaningOf(error: unknown, range: OffsetRange, offset: number): Promise<unknown> {
     if (error instanceof ClientError && error.code === 'TOPIC_RECREATED') {
       return topicRecreated(error.message, error)
@@ -177,7 +191,7 @@ interface Push {
   readonly reject?: Reject
 }
 
-/** Returns how many records of the batch are in the range. */
+/** Returns the number of records of the batch that are in the range. */
 function pushRows(batch: RecordBatch, { scan, sink, reject }: Push): number {
   const { range, format, onError = 'fail' } = scan
   const { topic, partition } = range
@@ -236,7 +250,10 @@ function pushPart(
   return records
 }
 
-/** Leaves out what fails. A batch that cannot be read fails as ever: nobody knows what is lost with it. */
+/**
+ * Leaves out records that fail. A batch that cannot be read fails as usual: it is unknown what is
+ * lost with it.
+ */
 function pushWhatWorks(
   cursor: RecordCursor,
   record: ScannedRecord,
@@ -262,10 +279,10 @@ function pushWhatWorks(
   return records
 }
 
-/** The record at which the sink failed; of a batch that cannot be read, its first offset alone. */
+/** The record at which the sink failed or, for a batch that cannot be read, its first offset. */
 function placeOf(cursor: RecordCursor, batch: RecordBatch, record: ScannedRecord): RecordInHand {
   const { topic, partition } = record
-  // The end of a record is set last: before that the cursor itself has failed.
+  // `recordEnd` is set last: if it is not past the start, decoding the record failed.
   if (cursor.recordEnd <= cursor.recordStart) {
     return { topic, partition, offset: batch.baseOffset, value: undefined }
   }

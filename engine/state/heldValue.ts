@@ -1,10 +1,10 @@
-// An encoded value as it is held in memory, by the thousands. A short one is held as a text with a character
-// for each byte: V8 takes up to 300 bytes for a typed array beside its own, and one of Buffer's pool would
-// keep all of the pool's 8 KiB.
+// An encoded value held in memory, by the thousands. A short one is held as a string with one
+// character per byte: V8 needs up to 300 bytes for a typed array beside its content, and a Buffer
+// from the pool would keep the pool's whole 8 KiB in memory.
 
 export type HeldValue = string | Uint8Array
 
-/** Buffer takes larger ones out of no pool. */
+/** Buffers larger than this never come from the pool. */
 const mostTextBytes = 4096
 
 export function held(bytes: Uint8Array): HeldValue {

@@ -1,4 +1,5 @@
-// The real StateDatabase: LevelDB, whose batches are atomic and whose directory has one holder.
+// StateDatabase on LevelDB, whose write batches are atomic and whose directory is locked by one
+// process.
 
 import { Level } from 'level'
 import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
@@ -15,16 +16,16 @@ import { StateError } from './stateError.ts'
 type Database = Level<Uint8Array, Uint8Array>
 type Snapshot = ReturnType<Database['snapshot']>
 
-/** A group of entries ends when it has so many bytes. */
+/** Maximum bytes in one group of entries. */
 const mostBytesAtOnce = 256 * 1024
 const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
-/** Creates the database when there is none. */
+/** Creates the database if it does not exist. */
 export async function openLevelStateDatabase(directory: string): Promise<StateDatabase> {
   const level: Database = new Level(directory, encodings)
   try {
-    // LevelDB would create the directory without syncing its parents: a power failure could then take away a
-    // state whose batch is committed.
+    // LevelDB creates the directory without syncing its parents: after a power failure, the state
+    // of a committed batch could be missing.
     await nodeDisk.makeDirectory(directory)
     await level.open()
   } catch (error) {
@@ -51,13 +52,13 @@ class LevelStateDatabase implements StateDatabase {
   }
 
   async write(changes: readonly StateChange[]): Promise<void> {
-    // A chained batch hands each change to LevelDB as it comes; an array would be copied twice before.
+    // A chained batch passes each change to LevelDB directly; an array would be copied twice.
     const batch = this.#level.batch()
     for (const change of changes) {
       if (change.type === 'put') batch.put(change.key, change.value)
       else batch.del(change.key)
     }
-    // Synced: the commit log will say that the batch is done, so its state must be there by then.
+    // Synced, because the commit log will mark the batch as done.
     await batch.write({ sync: true })
   }
 
@@ -108,7 +109,7 @@ class LevelStateDatabase implements StateDatabase {
 function openingError(directory: string, error: unknown): StateError {
   const cause = (error as { cause?: unknown }).cause ?? error
   if ((cause as { code?: string }).code === 'LEVEL_LOCKED') {
-    const message = `the state in ${directory} is in use: stop the job that has it open first`
+    const message = `the state in ${directory} is in use; stop the job that has it open first`
     return new StateError('STATE_IN_USE', message, error)
   }
   const reason = (cause as Error).message

@@ -1,10 +1,11 @@
-// Reads states of format 1, as the first release wrote them, to convert them: LevelDB with text keys,
+// Reads states of format 1, written by the first release, to convert them: LevelDB with text keys,
 //
-//   version        the batch that the state is of
+//   version        the batch that the state belongs to
 //   state KEY      the value of a key as JSON; KEY is the encoded key as JSON
 //   undo BATCH     {"previous": BATCH, "entries": [[KEY, old JSON or null], ...]}
 //
-// The first byte of a key tells the formats apart: it is a letter here and never one in format 2.
+// The first byte of a key distinguishes the formats: here it is a letter, which format 2 never
+// uses.
 
 import type { KeyRange, StateReader } from './stateDatabase.ts'
 import { damaged, StateError } from './stateError.ts'
@@ -15,7 +16,7 @@ import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
 const versionKey = Buffer.from('version')
 const statePrefix = 'state '
 const undoPrefix = 'undo '
-/** The key under which a window with an inverse kept the batch in which it began. */
+/** The key under which a window with an inverse stored the batch in which it began. */
 const sinceKey = '#since'
 const groupSize = 1000
 
@@ -30,9 +31,10 @@ export async function isOldFormat(reader: StateReader): Promise<boolean> {
 }
 
 /**
- * The entries as of a committed batch, with values encoded by the default codec. Throws STATE_UNREACHABLE for
- * a batch that is not kept, and STATE_NOT_CONVERTIBLE for the state of a window with an inverse: what it has
- * to subtract later was not stored.
+ * Yields the entries as of a committed batch, with values encoded by the default codec. Throws
+ * STATE_UNREACHABLE when the undo records back to that batch are not kept, and
+ * STATE_NOT_CONVERTIBLE for the state of a window with an inverse: the values that it subtracts
+ * later were not stored.
  */
 export async function* oldEntries(
   where: string,
@@ -55,7 +57,7 @@ export async function* oldEntries(
   if (restored.length > 0) yield restored
 }
 
-/** The texts of the keys that batches after `batchId` have changed, as they were. */
+/** Values of the keys changed after `batchId`, as they were then, in JSON. */
 async function undoneSince(
   where: string,
   reader: StateReader,
@@ -76,7 +78,7 @@ async function undoneSince(
   if (!history.isConsistent()) throw damaged(where, 'its versions do not form a chain')
   const plan = history.begin(batchId + 1)
   if (plan.kind === 'unreachable') {
-    const message = `the state in ${where} is that of batch ${history.version}, and batch ${batchId} is not kept`
+    const message = `the state in ${where} is at batch ${history.version}, and batch ${batchId} is no longer kept`
     throw new StateError('STATE_UNREACHABLE', message)
   }
   const undone = new Map<string, string | null>()
@@ -109,7 +111,7 @@ function parse(where: string, text: string): unknown {
 function notConvertible(where: string): StateError {
   return new StateError(
     'STATE_NOT_CONVERTIBLE',
-    `the state in ${where} is that of a window with an inverse, written by an earlier release: it does not ` +
-      'have what the window subtracts later, and cannot be converted; start the job in a new directory',
+    `the state in ${where} cannot be converted: an earlier release wrote it for a window with an inverse, without the ` +
+      'values that the window subtracts later; start the job in a new directory',
   )
 }

@@ -1,6 +1,6 @@
-// KeyedState over a transaction: values in place of bytes. A value is encoded when it is set and decoded
-// whenever it is read, so that a value changed in place can corrupt neither the state nor what undoes the
-// batch.
+// KeyedState over a transaction: values instead of bytes. A value is encoded when it is set and
+// decoded at each read, so that code that changes a value in place can corrupt neither the state
+// nor the undo record.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { KeyedState, StateTimer, TimeDomain } from './keyedState.ts'
@@ -9,7 +9,7 @@ import type { StateTransaction } from './stateTransaction.ts'
 import { UnstorableError } from './storedValue.ts'
 import { v8Codec } from './v8Codec.ts'
 
-/** The key's value cannot be kept. */
+/** The value of a key cannot be encoded. */
 export class InvalidStateError extends Error {
   readonly key: string
   constructor(key: string, message: string, cause: unknown) {
@@ -18,12 +18,12 @@ export class InvalidStateError extends Error {
   }
 }
 
-/** Whether a codec gives back what it was given is checked once per opening of a state. */
+/** Whether the round trip of the codec was checked; once per opening of a state. */
 export interface CodecCheck {
   isDone: boolean
 }
 
-/** `bytes` are those of the state: a codec may hand out views of what it is given, so it gets a copy. */
+/** A codec may return views of its input, and `bytes` belong to the state, so it gets a copy. */
 export function decodeValue(codec: StateCodec, bytes: Uint8Array): unknown {
   return codec.decode(codec === v8Codec ? bytes : new Uint8Array(bytes))
 }
@@ -76,7 +76,7 @@ export class OperatorState implements KeyedState {
     const codec = this.#codec
     try {
       if (codec === v8Codec) return codec.encode(value)
-      // A codec may use one buffer for all that it encodes.
+      // A codec may reuse one buffer for all that it encodes.
       const bytes = new Uint8Array(codec.encode(value))
       if (!this.#check.isDone) this.#requireRoundTrip(value, bytes)
       return bytes
@@ -90,8 +90,8 @@ export class OperatorState implements KeyedState {
   #requireRoundTrip(value: unknown, bytes: Uint8Array): void {
     if (!isDeepStrictEqual(decodeValue(this.#codec, bytes), value)) {
       throw new UnstorableError(
-        `codec '${this.#codec.name}' decodes the value that it has encoded to another one: correct the codec, or keep ` +
-          'only values that it can encode',
+        `codec '${this.#codec.name}' decodes an encoded value to a different one; correct the codec, or store ` +
+          'only values that it supports',
       )
     }
     this.#check.isDone = true

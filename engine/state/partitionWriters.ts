@@ -1,5 +1,6 @@
-// Writes the entries of an import into the databases of their partitions. Entries of all partitions may come
-// mixed: they are gathered in memory, up to a bound, and no two databases are open at the same time.
+// Writes the entries of an import to the databases of their partitions. Entries may arrive in any
+// order of partitions: they are collected in memory, up to a limit. It must never have two
+// databases open at once.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -11,7 +12,7 @@ import { encodeVersion } from './stateVersion.ts'
 import { VersionHistory } from './versionHistory.ts'
 
 const mostBytes = 32 * 1024 * 1024
-/** What an entry takes in memory beside its key and its value, about. */
+/** Approximate memory of an entry, beside its key and value. */
 const entryBytes = 300
 
 export class PartitionWriters {
@@ -35,7 +36,7 @@ export class PartitionWriters {
     this.#sizes = Array.from({ length: partitions }, () => new StateGrowth())
   }
 
-  /** Resolves at once unless the bound of what is gathered is reached. */
+  /** Writes nothing until the collected entries reach the limit. */
   async write(partition: number, entry: StateEntry): Promise<void> {
     this.#gathered[partition]!.push(changeOf(entry))
     if (entry.kind === 'value') this.#sizes[partition]!.change(entry.key, null, entry.value)
@@ -48,7 +49,9 @@ export class PartitionWriters {
     this.#bytes = 0
   }
 
-  /** Makes all partitions durable, also those without entries, as states of a batch. */
+  /**
+   * Makes all partitions durable, including those without entries, as states of batch `batchId`.
+   */
   async finish(batchId: number): Promise<void> {
     const history = new VersionHistory(batchId, [])
     for (const [partition, changes] of this.#gathered.entries()) {

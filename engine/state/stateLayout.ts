@@ -1,15 +1,15 @@
 // The keys of a state's database. By the first byte:
 //
-//   00 to 03  a value: its key group (2 bytes) and its key, so that a group is contiguous
-//   04 to 07  a part of what a key has, away from the values so that reading all of these reads no part: its
-//             key group and 1024 (2 bytes), key, 00, 8 bytes of part (see partOf)
-//   10, 11    a timer of event time or processing time: 8 bytes of time, key, 00, tag; no value.
-//             The order of the bytes is the order in which timers are due.
+//   00 to 03  a value: key group (2 bytes), key; a group is contiguous
+//   04 to 07  a part of a key: key group + 1024 (2 bytes), key, 00, part (8 bytes; see partOf);
+//             stored apart, so that a scan of all values reads no parts
+//   10, 11    a timer of event or processing time: time (8 bytes), key, 00, tag; no value.
+//             Byte order is the order in which timers are due.
 //   20        the version of the state, and the versions that can be undone
-//   21        what undoes a batch: 8 bytes of batch id
+//   21        the undo record of a batch: batch id (8 bytes)
 //
-// Keys are UTF-8, extended so that every string has bytes of its own and no byte is 00: a lone surrogate
-// has three bytes (WTF-8), and U+0000 is C0 80 (as in Java's class files).
+// Keys are UTF-8, extended so that every string has a unique encoding and no byte is 00: a lone
+// surrogate takes three bytes (WTF-8), and U+0000 is C0 80 (as in Java's class files).
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { decodeKey, partNamed, partOf } from '../rdd/key.ts'
@@ -17,18 +17,18 @@ import { keyGroupCount, keyGroupOf } from '../rdd/keyGroup.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { KeyRange } from './stateDatabase.ts'
 
-/** The group of a part is `keyGroupCount` more than that of its key. */
+/** The group of a part is that of its key plus `keyGroupCount`. */
 const partsPrefix = keyGroupCount >> 8
 const eventPrefix = 0x10
 const processingPrefix = 0x11
 const undoPrefix = 0x21
 const groupBytes = 2
 const timeBytes = 8
-/** The end of the key, and the part. */
+/** Key terminator and part. */
 const partTailBytes = 1 + timeBytes
 /** Domain and time. */
 const timerHeadBytes = 1 + timeBytes
-/** The end of the key, and the tag. */
+/** Key terminator and tag. */
 const timerTailBytes = 2
 
 export const versionKey: Uint8Array = Buffer.from([0x20])
@@ -38,7 +38,7 @@ export function valueKey(key: string): Buffer {
   return valueKeyIn(groupOf(key), key)
 }
 
-/** For a key whose group is known. */
+/** Like `valueKey`, for a key whose group is known. */
 export function valueKeyIn(group: number, key: string): Buffer {
   const named = partNamed(key)
   if (named !== undefined) return partKeyIn(group, named)
@@ -46,7 +46,7 @@ export function valueKeyIn(group: number, key: string): Buffer {
 }
 
 function partKeyIn(group: number, { key, part }: { key: string; part: number }): Buffer {
-  assert(Number.isSafeInteger(part), `a part of a key is a whole number, not ${part}`)
+  assert(Number.isSafeInteger(part), `a part of a key must be an integer, not ${part}`)
   return withKey(key, groupBytes, partTailBytes, (bytes) => {
     bytes.writeUInt16BE(keyGroupCount + group)
     bytes[bytes.length - partTailBytes] = 0
@@ -54,12 +54,12 @@ function partKeyIn(group: number, { key, part }: { key: string; part: number }):
   })
 }
 
-/** A part is in the group of its key. */
+/** A part has the group of its key. */
 export function groupOf(key: string): number {
   return keyGroupOf(decodeKey(key))
 }
 
-/** The key of a value's entry, or the name of a part's. */
+/** Returns the key of a value's entry, or the name of a part's. */
 export function keyOfValue(entryKey: Uint8Array): string {
   if (entryKey[0]! < partsPrefix) return textOf(entryKey, groupBytes, entryKey.length)
   const key = textOf(entryKey, groupBytes, entryKey.length - partTailBytes)
@@ -71,14 +71,20 @@ export const allValues: KeyRange = { from: Buffer.from([0]), until: Buffer.from(
 export const allParts: KeyRange = { from: allValues.until, until: Buffer.from([eventPrefix]) }
 export const allTimers: KeyRange = { from: Buffer.from([0x10]), until: Buffer.from([0x20]) }
 
-/** The values behind `key` in the order of the database: by group, then by the bytes of the key. */
+/** Values after `key` in database order: by group, then by the bytes of the key. */
 export function valuesAfter(key: string): KeyRange {
   return { from: Buffer.concat([valueKey(key), Buffer.from([0])]), until: allValues.until }
 }
 
 export function timerKey({ domain, timeMs, key, tag }: StateTimer): Buffer {
-  assert(Number.isSafeInteger(timeMs), `a timer is set to whole milliseconds, not ${timeMs}`)
-  assert(Number.isInteger(tag) && tag >= 0 && tag <= 255, `the tag of a timer is ${tag}`)
+  assert(
+    Number.isSafeInteger(timeMs),
+    `a timer's time must be in integer milliseconds, not ${timeMs}`,
+  )
+  assert(
+    Number.isInteger(tag) && tag >= 0 && tag <= 255,
+    `the tag of a timer must be 0 to 255, not ${tag}`,
+  )
   return withKey(key, timerHeadBytes, timerTailBytes, (bytes) => {
     bytes[0] = domainPrefix(domain)
     writeTime(bytes, timeMs, 1)
@@ -96,7 +102,7 @@ export function timerOf(entryKey: Uint8Array): StateTimer {
   }
 }
 
-/** The timers of a domain from a time on, or from a key of the database on. */
+/** The timers of a domain, starting at a time or at a database key. */
 export function timersFrom(domain: TimeDomain, from: number | Uint8Array): KeyRange {
   const until = Buffer.from([domainPrefix(domain) + 1])
   return { from: typeof from === 'number' ? timePrefix(domain, from) : from, until }
@@ -120,7 +126,7 @@ function domainPrefix(domain: TimeDomain): number {
   return domain === 'event' ? eventPrefix : processingPrefix
 }
 
-/** With the sign turned round, so that times before 1970 come first. */
+/** With the sign bit inverted, so that times before 1970 sort first. */
 function writeTime(bytes: Buffer, timeMs: number, at: number): void {
   const high = Math.floor(timeMs / 2 ** 32)
   bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, at)
@@ -132,7 +138,7 @@ function timeOf(entryKey: Uint8Array, at: number): number {
   return (view.getUint32(at) ^ 0x8000_0000) * 2 ** 32 + view.getUint32(at + 4)
 }
 
-/** Bytes with `key` in the middle; `fill` writes what is around it. */
+/** Returns bytes with `key` in the middle; `fill` writes the head and the tail. */
 function withKey(key: string, head: number, tail: number, fill: (bytes: Buffer) => void): Buffer {
   let bytes: Buffer
   if (key.isWellFormed() && !key.includes('\0')) {
@@ -150,7 +156,7 @@ function withKey(key: string, head: number, tail: number, fill: (bytes: Buffer) 
 function textOf(bytes: Uint8Array, from: number, until: number): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, until - from)
   const decoded = text.toString('utf8')
-  // Node's decoder puts U+FFFD where it finds what is not UTF-8.
+  // Node's decoder returns U+FFFD for bytes that are not UTF-8.
   return decoded.includes('\ufffd') ? fromExtendedUtf8(text) : decoded
 }
 

@@ -1,5 +1,5 @@
-// What values add to the size of a state. The size changes by the values that a batch changes, so that it is
-// known exactly and nothing has to be read for it. Counted in place: a batch may change very many values.
+// The growth of a state's size. Updated with each value that a batch changes, so that the size is
+// exact and nothing has to be read for it. Mutable, because a batch may change very many values.
 
 import { partNamed } from '../rdd/key.ts'
 import type { HeldValue } from './heldValue.ts'
@@ -8,7 +8,7 @@ export class StateGrowth {
   rows = 0
   bytes = 0
 
-  /** `name` is the encoded key or the name of a part; null stands for no value. */
+  /** `name` is an encoded key or the name of a part; null stands for no value. */
   change(name: string, before: HeldValue | null, after: HeldValue | null): void {
     if (before !== null && after !== null) this.bytes += after.length - before.length
     else if (after !== null) this.#count(name, after, 1)

@@ -1,10 +1,18 @@
-// The state of one operator in one partition, exactly once: what batch N changes is written in the same
-// atomic step as what undoes it, so that a batch that runs again, after a crash or because its task is
-// retried, starts from the state before it, and never counts twice.
+// The state of one operator in one partition. Guarantees exactly-once: the changes of batch N are
+// written in the same atomic step as the record that undoes them, so that a batch that is rerun,
+// after a crash or by a retried task, starts from the state before it. It must never apply a batch
+// twice.
 //
-// Each batch writes what it changed and nothing else: the database is an incremental snapshot of the newest
-// batch, and the undos are those of the batches before. Opening reads one record, a batch reads the keys
-// that it touches; the only part of a state in memory is the bounded cache.
+// Each batch writes only what it changed: the database is an incremental snapshot of the newest
+// batch, with undo records for the batches before. Opening reads one record, and a batch reads only
+// the keys that it touches; only the bounded cache is kept in memory.
+//
+// Map of this folder:
+//  - for operators: keyedState (the interface), operatorState, storedValue, stateCodec, v8Codec
+//  - one batch: stateTransaction, timerWrites, undo, versionHistory (decides, without I/O)
+//  - stored form: stateLayout (keys), stateVersion, stateDatabase, levelStateDatabase, oldFormat
+//  - in memory: valueCache, heldValue, stateSize
+//  - reading and moving: stateView (past versions), stateTransfer, partitionWriters
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
@@ -27,16 +35,16 @@ import { type CachePart, ValueCache } from './valueCache.ts'
 import { noVersion, type VersionHistory } from './versionHistory.ts'
 
 export interface StateStoreOptions {
-  /** How many of the newest batches can be undone; at least, and by default, 2. */
+  /** Number of newest batches that can be undone; 2 by default and at least. */
   readonly keepUndo?: number
-  /** Opens what is under the store; LevelDB by default. */
+  /** Opens the underlying database; LevelDB by default. */
   readonly openDatabase?: (directory: string) => Promise<StateDatabase>
-  /** Shared by several stores; one of its own by default. */
+  /** Shared by several stores; a private one by default. */
   readonly cache?: ValueCache
 }
 
 const smallestKeepUndo = 2
-/** Entries read at once by a scan. */
+/** Entries per read of a scan. */
 const scanGroup = 1000
 
 export class StateStore {
@@ -47,12 +55,12 @@ export class StateStore {
   #history: VersionHistory
   #sizes: StateSizes
   #transaction: StateTransaction | undefined
-  /** A commit or a roll-back is under way: what the state is will be known when it ends. */
+  /** Whether a commit or a rollback is in progress; the state is undefined until it ends. */
   #isChanging = false
   #failure: StateError | undefined
-  /** No timer is before; kept so that a batch with no timer due reads nothing. */
+  /** Lower bound of the timers' times; lets a batch without due timers read nothing. */
   #firstTimerMs = unknownTimers()
-  /** Scans, views, commits and roll-backs that are under way; `close` waits for them. */
+  /** Scans, views, commits and rollbacks in progress; `close` waits for them. */
   readonly #uses = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
@@ -70,10 +78,10 @@ export class StateStore {
     this.#cache = (options.cache ?? new ValueCache()).part()
   }
 
-  /** Opens the state in `directory`, empty when there is none. Throws a StateError. */
+  /** Opens the state in `directory`, creating it if it does not exist. Throws a StateError. */
   static async open(directory: string, options: StateStoreOptions = {}): Promise<StateStore> {
     const { keepUndo = smallestKeepUndo, openDatabase = openLevelStateDatabase } = options
-    assert(keepUndo >= smallestKeepUndo, `at least ${smallestKeepUndo} batches can be undone`)
+    assert(keepUndo >= smallestKeepUndo, `keepUndo must be at least ${smallestKeepUndo}`)
     const database = await openDatabase(directory)
     try {
       const stored = await readVersion(directory, database)
@@ -84,20 +92,20 @@ export class StateStore {
     }
   }
 
-  /** The id of the newest batch that changed this state; -1 when there is none. */
+  /** The id of the newest batch that changed this state; -1 for none. */
   get version(): number {
     return this.#history.version
   }
 
-  /** Of the newest version; undefined when an earlier release has written it. */
+  /** Size of the newest version; undefined when an earlier release wrote it. */
   get size(): StateSize | undefined {
     return this.#sizes.get(this.version)
   }
 
   /**
-   * Starts batch `batchId` from the state before it, whichever batches have been committed since: they are
-   * undone. A transaction that is still open is abandoned. Throws a StateError when the batches to undo
-   * are more than are kept.
+   * Begins batch `batchId` from the state before it. Batches that were committed from it on are
+   * undone, and an open transaction is abandoned. Throws a StateError when the undo records do not
+   * reach back that far.
    */
   async begin(batchId: number): Promise<StateTransaction> {
     this.#requireReady()
@@ -117,7 +125,7 @@ export class StateStore {
     return this.#transaction
   }
 
-  /** Pushes the keys and encoded values of the newest version, in the order of the database. */
+  /** Pushes all keys and encoded values of the newest version, in database order. */
   async scan(each: (key: string, value: Uint8Array) => void): Promise<void> {
     this.#requireReady()
     await this.#using(async () => {
@@ -128,8 +136,8 @@ export class StateStore {
   }
 
   /**
-   * Runs `read` on the state as it was after batch `batchId`, while other batches go on. Throws a
-   * StateError when that is further back than is kept.
+   * Runs `read` on the state as of batch `batchId`, while other batches continue. Throws a
+   * StateError when the undo records do not reach back that far.
    */
   async readAsOf<T>(batchId: number, read: (view: StateView) => Promise<T>): Promise<T> {
     if (this.#closing) throw this.#closed()
@@ -143,7 +151,7 @@ export class StateStore {
     })
   }
 
-  /** Closes the database once nobody reads from it. What was not committed is gone. */
+  /** Closes the database once all reads have ended. Uncommitted changes are dropped. */
   close(): Promise<void> {
     this.#transaction?.abandon()
     this.#closing ??= this.#close()
@@ -155,7 +163,7 @@ export class StateStore {
     try {
       await this.#database.close()
     } finally {
-      // Last of all: a transaction that was just committed adds to the cache after its write.
+      // Last, because a transaction that was just committed adds to the cache after its write.
       this.#cache.clear()
     }
   }
@@ -176,7 +184,8 @@ export class StateStore {
     const restored = new Map<string, StateChange>()
     for (const [at, version] of versions.entries()) {
       const record = records[at]
-      if (record === undefined) throw damaged(this.#directory, `no undo of batch ${version}`)
+      if (record === undefined)
+        throw damaged(this.#directory, `the undo record of batch ${version} is missing`)
       for (const [key, before] of decodeUndo(this.#directory, record)) {
         const change: StateChange =
           before === null ? { type: 'del', key } : { type: 'put', key, value: before }
@@ -197,8 +206,8 @@ export class StateStore {
 
   async #commit(batchId: number, changesOf: () => Promise<StateChanges>): Promise<void> {
     const { changes, before, firstTimerMs, growth } = await changesOf()
-    // The first batch makes a version even when it leaves nothing: initial states that it has removed must not
-    // come back with the next one.
+    // The first batch creates a version even if it is empty: initial states that it has removed
+    // must not return with the next batch.
     if (changes.length > 0 || this.version === noVersion) {
       const { history, forget } = this.#history.committed(batchId, this.#keepUndo)
       const undo = encodeUndo(changes, before)
@@ -215,7 +224,10 @@ export class StateStore {
     this.#firstTimerMs = firstTimerMs
   }
 
-  /** Sizes of the versions of `history`; its newest one is larger by `growth` than the newest one until now. */
+  /**
+   * Returns the sizes of the versions of `history`. `growth`: change of its newest version against
+   * the current one.
+   */
   #sizesOf(history: VersionHistory, growth?: StateSize): StateSizes {
     const reached = [history.version, ...history.links.map(({ previous }) => previous)]
     const sizes = new Map<number, StateSize>()
@@ -242,7 +254,7 @@ export class StateStore {
     }
   }
 
-  /** After a failed write nobody knows what the disk holds: the store is of no more use then. */
+  /** After a failed write the content of the disk is unknown, so the store refuses further use. */
   async #write(changes: readonly StateChange[]): Promise<void> {
     try {
       await this.#database.write(changes)
@@ -257,19 +269,19 @@ export class StateStore {
   #requireReady(): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#closing) throw this.#closed()
-    assert(!this.#isChanging, 'a state is used by one task at a time')
+    assert(!this.#isChanging, 'a state must be used by one task at a time')
   }
 
   #closed(): StateError {
-    return new StateError('STATE_CLOSED', `the state in ${this.#directory} was closed`)
+    return new StateError('STATE_CLOSED', `the state in ${this.#directory} is closed`)
   }
 
   #unreachable(batchId: number, oldestBatchId: number): StateError {
     return new StateError(
       'STATE_UNREACHABLE',
-      `the state in ${this.#directory} is that of batch ${this.version} and goes back to the start of ` +
-        `batch ${oldestBatchId} at most, but batch ${batchId} is to run: state and checkpoint are ` +
-        'not of the same run; remove both to start over, or put back the right ones',
+      `the state in ${this.#directory} is at batch ${this.version} and can be rolled back to the start of ` +
+        `batch ${oldestBatchId} at most, but batch ${batchId} is to run: state and checkpoint belong to ` +
+        'different runs; restore matching copies, or remove both to start over',
     )
   }
 }

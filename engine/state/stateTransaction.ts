@@ -1,5 +1,6 @@
-// What one batch does to a state, in bytes: reads see its own writes, nobody else sees them before
-// `commit`. It costs by the keys and timers that the batch touches; all of these are in memory.
+// The changes of one batch to a state, in bytes. Its own reads see its writes; nobody else does
+// before `commit`. Cost is proportional to the keys and timers that the batch touches, all of which
+// are held in memory.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { keyGroupCount } from '../rdd/keyGroup.ts'
@@ -12,40 +13,41 @@ import type { StateSize } from './stateVersion.ts'
 import { TimerWrites } from './timerWrites.ts'
 import type { CachePart } from './valueCache.ts'
 
-/** What a batch changes. */
+/** The changes of a batch. */
 export interface StateChanges {
   readonly changes: StateChange[]
-  /** The value that each changed entry had before; null for an entry that did not exist. */
+  /** The previous value of each changed entry; null for an entry that did not exist. */
   readonly before: readonly (HeldValue | null)[]
-  /** After the changes no timer of the domain is before this time. */
+  /** Lower bound of each domain's timers after the changes. */
   readonly firstTimerMs: Record<TimeDomain, number>
-  /** By how much the changes let the state grow. */
+  /** Change in the size of the state. */
   readonly growth: StateSize
 }
 
-/** What a transaction needs of its store. */
+/** The store, as its transaction needs it. */
 export interface TransactionBase {
   readonly batchId: number
   readonly isNew: boolean
-  /** Does not change while the transaction lasts. */
+  /** Must not change during the transaction. */
   readonly reader: StateReader
   readonly cache: CachePart
-  /** No timer of the domain is before this time. */
+  /** Lower bound of each domain's timers. */
   readonly firstTimerMs: Readonly<Record<TimeDomain, number>>
   /** Writes the changes, if there are any. */
   commit(changes: () => Promise<StateChanges>): Promise<void>
 }
 
 /**
- * A key that the batch has read or written, and its change. One object for each, as a batch may touch very
- * many: bytes are made when they are asked for, as a buffer takes several times what it holds.
+ * A key that the batch has read or written, with its change. One small object each, as a batch may
+ * touch very many: buffers are created on demand, because they take several times the size of their
+ * content.
  */
 class TouchedKey {
   readonly name: string
   readonly group: number
-  /** The value before the batch: null when there was none, undefined until it is read. */
+  /** The value before the batch: null for none, undefined until it is read. */
   before: HeldValue | null | undefined = undefined
-  /** The value after the batch: null when it is deleted, undefined when it was not written. */
+  /** The value after the batch: null when deleted, undefined when not written. */
   after: HeldValue | null | undefined = undefined
 
   constructor(name: string) {
@@ -61,7 +63,7 @@ class TouchedKey {
     return this.after === null ? 'del' : 'put'
   }
 
-  /** In the database. */
+  /** The key in the database. */
   get key(): Buffer {
     return valueKeyIn(this.group, this.name)
   }
@@ -99,12 +101,12 @@ export class StateTransaction {
     await this.#read(unread)
   }
 
-  /** The bytes of a key that was loaded or written, which must not be changed. */
+  /** Returns the bytes of a key that was loaded or written. They must not be changed. */
   get(key: string): Uint8Array | undefined {
     this.#requireOpen()
     const touched = this.#touched.get(key)
     const value = touched && (touched.after === undefined ? touched.before : touched.after)
-    assert(value !== undefined, 'a key of a state is loaded before it is read')
+    assert(value !== undefined, 'a key of a state must be loaded before it is read')
     return value === null ? undefined : bytesOf(value)
   }
 
@@ -137,9 +139,9 @@ export class StateTransaction {
   }
 
   /**
-   * Makes the writes durable as the state of this batch, unless they change nothing: then nothing is
-   * written, and the batch makes no version, unless it is the first one. The transaction is over, however it
-   * ends.
+   * Makes the writes durable as the state of this batch. If they change nothing, nothing is written
+   * and the batch creates no version, unless it is the first one. Ends the transaction, even when
+   * it fails.
    */
   async commit(): Promise<void> {
     this.#requireOpen()
@@ -153,7 +155,7 @@ export class StateTransaction {
     }
   }
 
-  /** Drops the writes. Nothing happens when the transaction is over already. */
+  /** Drops the writes. No effect after the transaction has ended. */
   abandon(): void {
     this.#isOver = true
   }
@@ -161,7 +163,8 @@ export class StateTransaction {
   async #changes(): Promise<StateChanges> {
     const changes: StateChange[] = []
     const before: (HeldValue | null)[] = []
-    // A key may be written without being read; what undoes the batch needs its value all the same.
+    // A key may be written without being read; its previous value is still needed for the undo
+    // record.
     const touched = [...this.#touched.values()]
     await this.#read(touched.filter((one) => one.before === undefined))
     const growth = new StateGrowth()
@@ -192,7 +195,7 @@ export class StateTransaction {
 
   async #read(unread: TouchedKey[]): Promise<void> {
     if (unread.length === 0) return
-    // Neighbours are in one block of LevelDB, which is then read and decompressed once.
+    // Neighbouring keys share a block of LevelDB, which is then read and decompressed once.
     const sorted = unread.length > fewKeys ? sortedByGroup(unread) : unread
     for (let first = 0; first < sorted.length; first += keysAtOnce) {
       const some = sorted.slice(first, first + keysAtOnce)
@@ -205,11 +208,11 @@ export class StateTransaction {
   }
 
   #requireOpen(): void {
-    assert(!this.#isOver, `the state transaction of batch ${this.batchId} is over`)
+    assert(!this.#isOver, `the state transaction of batch ${this.batchId} has ended`)
   }
 }
 
-/** As they are in the database, but for the order within a group, which fits into few blocks. */
+/** In database order, except within a group, which spans few blocks. */
 function sortedByGroup(unread: readonly TouchedKey[]): TouchedKey[] {
   const groups: TouchedKey[][] = Array.from({ length: keyGroupCount }, () => [])
   for (const touched of unread) groups[touched.group]!.push(touched)
@@ -217,6 +220,9 @@ function sortedByGroup(unread: readonly TouchedKey[]): TouchedKey[] {
 }
 
 const fewKeys = 16
-/** Values come as buffers, which are garbage at once: few enough at a time that they never grow old. */
+/**
+ * Values arrive as short-lived buffers; few at a time, so that the garbage collector frees them
+ * young.
+ */
 const keysAtOnce = 4096
 const noBytes = new Uint8Array()

@@ -1,6 +1,6 @@
-// State on its way from one directory to another: into a savepoint and out of it, into another number of
-// partitions, and out of the format of an earlier release. Entries are as the stores keep them, encoded by
-// the operator's codec. No job may have the directories open.
+// Moves state between directories: into and out of savepoints, to another number of partitions, and
+// from the format of an earlier release. Entries stay encoded by the operator's codec. No job may
+// have the directories open.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -27,10 +27,10 @@ export interface StateTransferOptions {
   readonly openDatabase?: (directory: string) => Promise<StateDatabase>
 }
 
-/** Entries read at once; LevelDB also bounds their bytes. */
+/** Entries per read; LevelDB also limits their bytes. */
 const groupSize = 1000
 
-/** Directories are those of an operator; they have a folder for each partition. */
+/** Each directory belongs to one operator, and has a folder per partition. */
 export class StateTransfer {
   readonly #disk: Disk
   readonly #openDatabase: (directory: string) => Promise<StateDatabase>
@@ -40,7 +40,7 @@ export class StateTransfer {
     this.#openDatabase = openDatabase
   }
 
-  /** Whether no batch up to `batchId` has run on the state: it is as good as none. */
+  /** Whether no batch up to `batchId` has run on the state. */
   async isNew(directory: string, partitions: number, batchId: number): Promise<boolean> {
     for await (const [folder, database] of this.#databases(directory, partitions)) {
       if (await isOldFormat(database)) return false
@@ -50,10 +50,10 @@ export class StateTransfer {
   }
 
   /**
-   * The entries as of a committed batch, in chunks of bounded size: partition by partition, the values in the
-   * order of group and key, the parts of keys likewise, then the timers in the order of their times. What newer batches have changed is
-   * taken back without writing. Throws a StateError for a batch that is not kept, and for a state of an
-   * earlier release that cannot be converted.
+   * Yields the entries as of a committed batch, in chunks of bounded size. For each partition: the
+   * values by group and key, the parts of keys likewise, then the timers by time. Changes of newer
+   * batches are undone in memory. Throws a StateError for a batch that is no longer kept, and for a
+   * state of an earlier release that cannot be converted.
    */
   async *exportState(
     directory: string,
@@ -67,8 +67,8 @@ export class StateTransfer {
   }
 
   /**
-   * Writes a state of `partitions` partitions as of a batch into a directory that does not exist. It is durable
-   * when this resolves; what a failure leaves behind is the caller's to remove.
+   * Writes a state with `partitions` partitions, as of a batch, into a directory that must not
+   * exist. Durable when this resolves; after a failure the caller removes what is left.
    */
   async importState(
     directory: string,
@@ -87,8 +87,8 @@ export class StateTransfer {
   }
 
   /**
-   * Takes back what batches after `batchId` have changed. A crash leaves some partitions as they were, which
-   * does not matter to a batch that runs on them.
+   * Undoes the changes of batches after `batchId`. After a crash some partitions may not be undone
+   * yet; the next batch that runs on them does it.
    */
   async undo(directory: string, partitions: number, batchId: number): Promise<void> {
     const openDatabase = this.#openDatabase
@@ -102,7 +102,7 @@ export class StateTransfer {
     }
   }
 
-  /** Of the partitions that there are. */
+  /** Folders of the partitions that exist. */
   async *#folders(directory: string, partitions: number): AsyncGenerator<string, void> {
     for (let partition = 0; partition < partitions; partition++) {
       const folder = join(directory, String(partition))
@@ -110,7 +110,7 @@ export class StateTransfer {
     }
   }
 
-  /** One after another; each is closed when the next one is asked for, or no other is. */
+  /** Opens one database at a time; each is closed before the next one is opened. */
   async *#databases(
     directory: string,
     partitions: number,

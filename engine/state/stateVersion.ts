@@ -1,5 +1,5 @@
-// The record that says which batch a state is of and which batches can be undone: all that is read when a
-// state is opened, however large the state is.
+// The version record: which batch a state is at, and which batches can be undone. Opening a state
+// reads this record alone, whatever the size of the state.
 
 import { isOldFormat } from './oldFormat.ts'
 import type { StateReader } from './stateDatabase.ts'
@@ -7,28 +7,31 @@ import { damaged, StateError } from './stateError.ts'
 import { versionKey } from './stateLayout.ts'
 import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
 
-/** What a state holds after a batch, without timers. */
+/** The size of a state after a batch, without timers. */
 export interface StateSize {
-  /** Keys that have a value; the parts of a key are not counted. */
+  /** Keys with a value; parts of keys are not counted. */
   readonly rows: number
-  /** Of keys and values as they are encoded; parts are counted. */
+  /** Bytes of encoded keys and values, including parts. */
   readonly bytes: number
 }
 
 export const emptySize: StateSize = { rows: 0, bytes: 0 }
 
-/** Sizes by version: of the newest one and of those that can be gone back to, as far as they are known. */
+/**
+ * Sizes by version, as far as they are known: of the newest version and of those that can be
+ * restored.
+ */
 export type StateSizes = ReadonlyMap<number, StateSize>
 
-/** Format 1 were JSON texts under text keys, which stateTransfer still reads. */
+/** Format 1 was JSON texts under text keys; stateTransfer still reads it. */
 const format = 2
 
 interface VersionRecord {
   readonly format: number
   readonly version: number
-  /** Version and the version before it, from the newest. */
+  /** Pairs of a version and the one before it, newest first. */
   readonly undo: readonly (readonly [version: number, previous: number])[]
-  /** Absent in states of earlier releases, and for versions that these have written. */
+  /** Absent in states written by earlier releases, and for their versions. */
   readonly sizes?: readonly (readonly [version: number, rows: number, bytes: number])[]
 }
 
@@ -53,7 +56,7 @@ export async function readVersion(where: string, reader: StateReader): Promise<S
   }
   throw new StateError(
     'STATE_OLD_FORMAT',
-    `the state in ${where} was written by an earlier release: convert it before it is opened`,
+    `the state in ${where} was written by an earlier release; convert it before opening it`,
   )
 }
 
@@ -67,11 +70,11 @@ function decodeVersion(where: string, bytes: Uint8Array): StoredVersion {
     sizes = new Map([[noVersion, emptySize]])
     for (const [version, rows, bytes] of record.sizes ?? []) sizes.set(version, { rows, bytes })
   } catch (cause) {
-    throw damaged(where, 'its version cannot be read', cause)
+    throw damaged(where, 'its version record cannot be parsed', cause)
   }
   if (record.format !== format) {
-    const message = `the state in ${where} has format ${record.format}, which a later release wrote`
-    throw new StateError('STATE_DAMAGED', `${message}: start the job with that release`)
+    const message = `the state in ${where} has format ${record.format}, written by a later release`
+    throw new StateError('STATE_DAMAGED', `${message}; start the job with that release`)
   }
   const history = new VersionHistory(record.version, links)
   if (history.isConsistent()) return { history, sizes }

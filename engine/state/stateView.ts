@@ -1,5 +1,5 @@
-// A state as it was after a committed batch, read from a snapshot of its database: the entries of now, with
-// those of newer batches taken back in memory. Nothing is written, and batches go on meanwhile.
+// A state as of a committed batch, read from a snapshot of its database: the current entries, with
+// the changes of newer batches undone in memory. Writes nothing; batches continue meanwhile.
 
 import type { DatabaseEntry, KeyRange, StateReader } from './stateDatabase.ts'
 import { damaged, StateError } from './stateError.ts'
@@ -11,7 +11,7 @@ export class StateView {
   /** The newest batch that had changed the state by then; -1 for none. */
   readonly version: number
   readonly #snapshot: StateReader
-  /** Entries that newer batches have changed, as they were; sorted by key. */
+  /** Previous values of entries that newer batches have changed, sorted by key. */
   readonly #undone: readonly UndoEntry[]
   readonly #undoneByKey: ReadonlyMap<string, Uint8Array | null>
 
@@ -22,13 +22,13 @@ export class StateView {
     this.#undoneByKey = new Map([...undone].map(([name, [, before]]) => [name, before]))
   }
 
-  /** Reads what has to be taken back. Throws STATE_UNREACHABLE when that is no longer kept. */
+  /** Reads the undo records needed. Throws STATE_UNREACHABLE when they are no longer kept. */
   static async open(where: string, snapshot: StateReader, batchId: number): Promise<StateView> {
     const { history } = await readVersion(where, snapshot)
     const plan = history.begin(batchId + 1)
     if (plan.kind === 'unreachable') {
       const message =
-        `the state in ${where} is that of batch ${history.version} and goes back to the end of batch ` +
+        `the state in ${where} is at batch ${history.version} and can be read back to the end of batch ` +
         `${plan.oldestBatchId - 1} at most, not to batch ${batchId}`
       throw new StateError('STATE_UNREACHABLE', message)
     }
@@ -36,13 +36,14 @@ export class StateView {
     const records = await snapshot.getMany(plan.undo.map(undoKey))
     for (const [at, version] of plan.undo.entries()) {
       const record = records[at]
-      if (record === undefined) throw damaged(where, `no undo of batch ${version}`)
+      if (record === undefined)
+        throw damaged(where, `the undo record of batch ${version} is missing`)
       for (const entry of decodeUndo(where, record)) undone.set(nameOf(entry[0]), entry)
     }
     return new StateView(snapshot, plan.version, undone)
   }
 
-  /** The encoded values of keys; undefined where there is none. */
+  /** Returns the encoded values of keys; undefined for a key without a value. */
   async values(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     const wanted = keys.map(valueKey)
     const values = await this.#snapshot.getMany(wanted)
@@ -52,7 +53,7 @@ export class StateView {
     })
   }
 
-  /** The entries of a range in the order of their keys, in groups of about `atOnce`. */
+  /** Yields the entries of a range in key order, in groups of about `atOnce`. */
   async *entries(range: KeyRange, atOnce: number): AsyncGenerator<readonly DatabaseEntry[], void> {
     const undone = this.#undone.filter(([key]) => isIn(range, key))
     let next = 0

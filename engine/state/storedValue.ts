@@ -1,14 +1,14 @@
-// Which values can be kept as state: those that come back from V8's serializer as they went in. It drops
-// classes, symbols and what is hidden without a word, and a job would go on with what is left of them.
-// `StorableState` refuses such values to the compiler, `requireStorable` when they are written: the
+// Checks which values can be stored as state: those that V8's serializer restores unchanged. It
+// silently drops classes, symbols and hidden fields, and a job would continue with incomplete
+// values. `StorableState` rejects such values at compile time, `requireStorable` at run time: the
 // compiler cannot see the class behind an interface.
 
-/** The value has something that cannot be kept; the message says where and what. */
+/** The value contains something that cannot be stored; the message says where and what. */
 export class UnstorableError extends Error {}
 
 /**
- * Throws UnstorableError for what would not come back as it is. Cycles are kept, and two places for one
- * object; that an object is frozen is not.
+ * Throws UnstorableError for a value that would not be restored unchanged. Cycles and shared
+ * references are preserved; frozenness is not.
  */
 export function requireStorable(value: unknown): void {
   let flaw: string | undefined
@@ -21,7 +21,9 @@ export function requireStorable(value: unknown): void {
   if (flaw !== undefined) throw new UnstorableError(`the value${flaw}`)
 }
 
-/** Path and name of the first flaw, as `.users[2] is a function`; undefined when there is none. */
+/**
+ * Returns path and kind of the first flaw, such as `.users[2] is a function`; undefined for none.
+ */
 function flawOf(value: unknown, seen: Set<object>): string | undefined {
   switch (typeof value) {
     case 'function':
@@ -44,12 +46,12 @@ function flawOfObject(value: object, seen: Set<object>): string | undefined {
   if (prototype === Set.prototype) return flawOfSet(value as Set<unknown>, seen)
   if (isPlainBytes(value, prototype)) return undefined
   if (prototype === Date.prototype) return flawOfOwn(value)
-  if (prototype === null) return ' has no prototype, which would come back as an object with one'
+  if (prototype === null) return ' has no prototype, and would be restored as an object with one'
   const name = (value.constructor as { name?: string } | undefined)?.name || 'a class'
   return ` is an instance of ${name}`
 }
 
-/** Elements may be missing: they are missing afterwards, too. */
+/** Missing elements are restored as missing. */
 function flawOfArray(values: readonly unknown[], seen: Set<object>): string | undefined {
   for (let at = 0; at < values.length; at++) {
     const flaw = flawOf(values[at], seen)
@@ -91,7 +93,7 @@ function flawOfFields(value: object, seen: Set<object>): string | undefined {
   return flawOfSymbols(value)
 }
 
-/** Of what is written by its contents: fields beside them would be lost. */
+/** Built-ins are serialized by content; own fields would be lost. */
 function flawOfOwn(value: object): string | undefined {
   const [name] = Object.getOwnPropertyNames(value)
   return name === undefined ? flawOfSymbols(value) : `${fieldName(name)} is a field of a built-in`
@@ -99,7 +101,7 @@ function flawOfOwn(value: object): string | undefined {
 
 function flawOfSymbols(value: object): string | undefined {
   const [symbol] = Object.getOwnPropertySymbols(value)
-  return symbol === undefined ? undefined : ` has a field whose name is a symbol`
+  return symbol === undefined ? undefined : ` has a field named by a symbol`
 }
 
 const bytesPrototypes: ReadonlySet<unknown> = new Set(
@@ -113,7 +115,7 @@ function isPlainBytes(value: object, prototype: unknown): boolean {
   return bytesPrototypes.has(prototype) && !isShared(value)
 }
 
-/** Shared memory would come back as a copy. */
+/** Shared memory would be restored as a copy. */
 function isShared(value: object): boolean {
   return ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer
 }
@@ -126,13 +128,13 @@ function shown(key: unknown): string {
   return typeof key === 'string' ? JSON.stringify(key) : String(key)
 }
 
-/** Structures deeper than this are left to `requireStorable`: types may be recursive. */
+/** Deeper structures are left to `requireStorable`: types may be recursive. */
 type DeepEnough = [0, 0, 0, 0, 0, 0]
 
-/** What the serializer keeps although it has methods. */
+/** Built-ins that the serializer supports although they have methods. */
 type BuiltIn = Date | ArrayBuffer | ArrayBufferView
 
-/** What a state of type `T` has that cannot be stored, as text; `never` when there is nothing. */
+/** The part of a state of type `T` that cannot be stored, as text; `never` if there is none. */
 type Flaw<T, Path extends string, Depth extends 0[] = []> = Depth extends DeepEnough
   ? never
   : unknown extends T // any, too
@@ -162,8 +164,8 @@ type Flaw<T, Path extends string, Depth extends 0[] = []> = Depth extends DeepEn
                       }[keyof T]
 
 /**
- * Accepts everything when a state of type `S` can be stored, and nothing when it cannot: the compiler's
- * message then names what is in the way. Interfaces are as good as type literals.
+ * Accepts everything if a state of type `S` can be stored, and nothing otherwise; the compiler's
+ * error then names the offending part. Interfaces and type literals are treated alike.
  */
 export type StorableState<S> = [Flaw<S, 'the state'>] extends [never]
   ? unknown

@@ -1,4 +1,4 @@
-// The timers that one batch sets, deletes and takes, over those that are committed.
+// The timers that one batch sets, deletes and takes, on top of the committed ones.
 
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateReader } from './stateDatabase.ts'
@@ -6,9 +6,9 @@ import { timerKey, timerOf, timersFrom } from './stateLayout.ts'
 
 export interface TimerChange {
   readonly timer: StateTimer
-  /** After the batch. */
+  /** Whether the timer is set after the batch. */
   readonly isSet: boolean
-  /** Before the batch. */
+  /** Whether the timer was set before the batch. */
   readonly wasSet: boolean
 }
 
@@ -22,13 +22,13 @@ interface TimerWrite {
 
 export class TimerWrites {
   readonly #reader: StateReader
-  /** By the bytes of the timer's key, as a text. */
+  /** By the timer's encoded key, as a string. */
   readonly #writes = new Map<string, TimerWrite>()
-  /** Those that are set: a batch may take a great many timers, a few at a time. */
+  /** Writes with `isSet`: a batch may take a great many timers, a few at a time. */
   readonly #set = new Set<TimerWrite>()
   readonly #committed: Readonly<Record<TimeDomain, CommittedTimers>>
 
-  /** No committed timer of a domain is before its `firstTimerMs`. */
+  /** `firstTimerMs`: lower bound of each domain's committed timers. */
   constructor(reader: StateReader, firstTimerMs: Readonly<Record<TimeDomain, number>>) {
     this.#reader = reader
     this.#committed = {
@@ -48,7 +48,7 @@ export class TimerWrites {
     this.#change(write, isSet)
   }
 
-  /** In the order of their keys. What is taken is deleted. */
+  /** Returns timers in key order, and deletes them. */
   async take(domain: TimeDomain, untilMs: number, limit: number): Promise<readonly StateTimer[]> {
     const due: TimerWrite[] = []
     for (const write of this.#set) {
@@ -69,7 +69,7 @@ export class TimerWrites {
     return taken.map(({ timer }) => timer)
   }
 
-  /** Every timer that was touched, also where nothing has changed. */
+  /** Returns every touched timer, including those that did not change. */
   async changes(): Promise<TimerChange[]> {
     const writes = [...this.#writes.values()]
     const unknown = writes.filter(({ wasSet }) => wasSet === undefined)
@@ -80,7 +80,7 @@ export class TimerWrites {
     return writes.map(({ timer, isSet, wasSet }) => ({ timer, isSet, wasSet: wasSet! }))
   }
 
-  /** No timer is before these times once this batch is committed. */
+  /** Lower bound of each domain's timers once this batch is committed. */
   firstTimerMs(): Record<TimeDomain, number> {
     const untouched = (key: Buffer) => !this.#writes.has(key.toString('latin1'))
     const first = {
@@ -101,17 +101,17 @@ export class TimerWrites {
 }
 
 /**
- * The committed timers of a domain in their order, each read once. The place where reading goes on is kept:
- * timers that were taken leave tombstones in LevelDB, and passing over all of them in every batch would cost
- * as much as the timers of all batches before.
+ * The committed timers of a domain, in order; each is read once. The read position is kept: taken
+ * timers leave tombstones in LevelDB, and skipping all of them in every batch would cost as much as
+ * all timers of earlier batches.
  */
 class CommittedTimers {
   readonly #domain: TimeDomain
-  /** No untouched timer is before. */
+  /** Lower bound of the untouched timers. */
   #firstMs: number
-  /** Read, and perhaps not taken yet. */
+  /** Timers read, and possibly not taken yet. */
   #read: Buffer[] = []
-  /** The key behind the last one that was read; undefined to begin at the first time. */
+  /** The position after the last timer read; undefined to start at the lower bound. */
   #next: Buffer | undefined
 
   constructor(domain: TimeDomain, firstMs: number) {
@@ -125,7 +125,7 @@ class CommittedTimers {
     return left === undefined ? this.#firstMs : timerOf(left).timeMs
   }
 
-  /** At most `limit` timers at or before `untilMs` that the batch has not touched. */
+  /** Returns at most `limit` timers at or before `untilMs` that the batch has not touched. */
   async read(
     reader: StateReader,
     untilMs: number,
@@ -160,5 +160,5 @@ class CommittedTimers {
   }
 }
 
-/** Timers read from the database at once. */
+/** Timers per read from the database. */
 const groupSize = 256

@@ -1,5 +1,5 @@
-// What undoes a batch: for each entry that the batch changed, values and timers alike, the value that was
-// there before. One record holds all of them, so that forgetting it deletes one entry.
+// The undo record of a batch: the previous value of each entry, value or timer, that the batch
+// changed. A single record holds all of them, so that forgetting a batch deletes one entry.
 
 import type { HeldValue } from './heldValue.ts'
 import type { StateChange } from './stateDatabase.ts'
@@ -10,10 +10,10 @@ export type UndoEntry = readonly [key: Uint8Array, before: Uint8Array | null]
 
 const headBytes = 8
 const none = 0
-/** Room for the entries of a small batch. */
+/** Initial buffer size, enough for a small batch. */
 const firstBytes = 1024
 
-/** `before` has the value before the batch of each changed entry. Each key is asked for once. */
+/** `before`: the previous value of each change. Each key is read once. */
 export function encodeUndo(
   changes: readonly StateChange[],
   before: readonly (HeldValue | null)[],
@@ -40,12 +40,14 @@ function enlarged(bytes: Buffer, used: number, needed: number): Buffer {
   return larger
 }
 
-/** The entries share the bytes of `record`; `where` names the state in messages. Throws STATE_DAMAGED. */
+/**
+ * Entries share the bytes of `record`; `where` names the state in messages. Throws STATE_DAMAGED.
+ */
 export function decodeUndo(where: string, record: Uint8Array): UndoEntry[] {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
   const entries: UndoEntry[] = []
   const take = (at: number, length: number) => {
-    if (at + length > bytes.length) throw damaged(where, 'what undoes a batch is cut off')
+    if (at + length > bytes.length) throw damaged(where, 'an undo record is truncated')
     return bytes.subarray(at, at + length)
   }
   for (let at = 0; at < bytes.length; ) {

@@ -1,5 +1,5 @@
-// The codec of every state that is given no other. The first byte says what follows. Most states are a
-// number or a text, which need no serializer; all other values are written by V8's, which keeps Map, Set,
+// The default codec of states. The first byte tells the encoding. Most states are a number or a
+// string, which need no serializer; all other values are written by V8's, which preserves Map, Set,
 // Date, bigint, typed arrays, NaN, -0 and cycles.
 
 import { deserialize, serialize } from 'node:v8'
@@ -11,23 +11,23 @@ const tags = {
   double: 1,
   /** 32 bits, signed. */
   integer: 2,
-  /** One byte for each character. */
+  /** One byte per character. */
   latin1: 3,
   utf16: 4,
   null: 5,
   true: 6,
   false: 7,
-  /** A count, and for each element the length of its bytes and its bytes. */
+  /** A count; then, for each element, its length in bytes and its bytes. */
   list: 8,
 } as const
 
-/** Of a list with this tag; longer ones are left to the serializer. */
+/** Limits of a list with this tag; larger ones are left to the serializer. */
 const mostElements = 8
 const mostElementBytes = 255
 
 export const v8Codec: StateCodec = { name: 'v8', encode, decode }
 
-/** Throws UnstorableError for what `decode` would not give back. */
+/** Throws UnstorableError for a value that `decode` would not restore unchanged. */
 function encode(value: unknown): Uint8Array {
   switch (typeof value) {
     case 'number':
@@ -68,7 +68,7 @@ function encodeText(text: string): Uint8Array {
   return bytes
 }
 
-/** UTF-16, as the text has it: a lone surrogate comes back. */
+/** UTF-16 code units, so that lone surrogates are preserved. */
 function encodeWideText(text: string): Uint8Array {
   const bytes = Buffer.allocUnsafe(1 + 2 * text.length)
   bytes[0] = tags.utf16
@@ -77,8 +77,8 @@ function encodeWideText(text: string): Uint8Array {
 }
 
 /**
- * A few primitive values in an array, as the operators of streams keep a value with its times; undefined for
- * any other array.
+ * Encodes an array of a few primitive values, as operators store a value with its times; returns
+ * undefined for any other array.
  */
 function encodeList(values: readonly unknown[]): Uint8Array | undefined {
   if (values.length > mostElements || !isPlainList(values)) return undefined
@@ -108,7 +108,7 @@ function isPrimitive(value: unknown): boolean {
   return type === 'number' || type === 'string' || type === 'boolean' || value === null
 }
 
-/** Nothing but its elements, all of which are there. */
+/** Whether the array has only elements, none of them missing. */
 function isPlainList(values: readonly unknown[]): boolean {
   const own = Reflect.ownKeys(values)
   return Object.getPrototypeOf(values) === Array.prototype && own.length === values.length + 1
@@ -141,7 +141,7 @@ function encodeObject(value: unknown): Uint8Array {
 function decode(bytes: Uint8Array): unknown {
   switch (bytes[0]) {
     case tags.serialized:
-      // A copy: typed arrays come back as views of the bytes that they are read from.
+      // A copy, because deserialized typed arrays are views of their input.
       return deserialize(new Uint8Array(bytes.subarray(1)))
     case tags.double:
       return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1)
@@ -160,8 +160,6 @@ function decode(bytes: Uint8Array): unknown {
     case tags.list:
       return decodeList(bytes)
     default:
-      throw new Error(
-        `a value of a state begins with byte ${bytes[0]}, which no release has written`,
-      )
+      throw new Error(`a value of a state starts with byte ${bytes[0]}, which no release writes`)
   }
 }

@@ -1,13 +1,13 @@
-// Values that were read or written lately, encoded, by database: what keeps a batch from asking LevelDB
-// again for the keys that every batch touches. The stores of an executor share its bytes, and the value
-// that was used least recently is dropped first.
+// A cache of encoded values that were recently read or written, so that a batch need not read from
+// LevelDB the keys that every batch touches. The stores of an executor share its capacity; the
+// least recently used value is evicted first.
 
 import type { HeldValue } from './heldValue.ts'
 
-/** What the entry, its key and the objects around them take beside the value's own bytes, measured. */
+/** Memory of an entry with its objects, beside key and value; measured. */
 const entryBytes = 200
 export interface ValueCacheOptions {
-  /** Bound of all values with their keys, in bytes. */
+  /** Limit of all values and their keys, in bytes. */
   readonly maxBytes?: number
 }
 
@@ -17,14 +17,14 @@ interface Entry {
   readonly key: string
   readonly part: Map<string, Entry>
   value: HeldValue
-  /** Used less recently; the least recent one's is the ring's root. */
+  /** Neighbour that was used less recently; for the least recent entry, the root of the ring. */
   older: Entry
   newer: Entry
 }
 
 export class ValueCache {
   readonly #maxBytes: number
-  /** Closes the ring of all entries: its newer one is the least recent, its older one the most recent. */
+  /** Closes the ring of all entries: `newer` is the least recent entry, `older` the most recent. */
   readonly #root: Entry
   #bytes = 0
 
@@ -36,12 +36,12 @@ export class ValueCache {
     this.#root = root
   }
 
-  /** What the entries take, in bytes. */
+  /** Size of all entries, in bytes. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** The part of one database. */
+  /** Creates the part of one database. */
   part(): CachePart {
     const entries = new Map<string, Entry>()
     return {

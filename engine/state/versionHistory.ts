@@ -1,39 +1,39 @@
-// Which versions of a state can be reached, and how: the decisions of StateStore without its I/O.
-// A version is the id of the batch that made it. Each kept undo leads from its version to the one
-// before. Ids may have gaps: a batch that had nothing for this partition makes no version.
+// Decides which versions of a state can be restored, and how: StateStore without its I/O. A version
+// is the id of the batch that wrote it. Each kept undo record leads from its version to the
+// previous one. Ids may have gaps: a batch without changes in this partition creates no version.
 
-/** The version of a state to which nothing has been committed. */
+/** The version of a state to which nothing was committed. */
 export const noVersion = -1
 
-/** That undoing `version` leads to `previous`. */
+/** Undoing `version` restores `previous`. */
 export interface UndoLink {
   readonly version: number
   readonly previous: number
 }
 
 export type BeginPlan =
-  /** The newest versions to undo, newest first; none when the state is where the batch starts. */
+  /** Undo these versions, newest first; none when the state is already where the batch starts. */
   | { readonly kind: 'start'; readonly undo: readonly number[]; readonly version: number }
-  /** The undos that lead there are gone. */
+  /** The undo records needed are no longer kept. */
   | { readonly kind: 'unreachable'; readonly oldestBatchId: number }
 
 export class VersionHistory {
   readonly version: number
-  /** From the newest to the oldest. Each begins where the one before it leads. */
+  /** Newest first. Each starts where the one before it leads. */
   readonly #links: readonly UndoLink[]
 
-  /** `links` in any order; throws nothing, `isConsistent` tells. */
+  /** `links` in any order. Does not throw: check `isConsistent`. */
   constructor(version: number, links: readonly UndoLink[]) {
     this.version = version
     this.#links = [...links].sort((a, b) => b.version - a.version)
   }
 
-  /** The undos that are kept, from the newest to the oldest. */
+  /** The kept undo records, newest first. */
   get links(): readonly UndoLink[] {
     return this.#links
   }
 
-  /** Whether the undos form one chain down from the version, as commits leave them. */
+  /** Whether the undo records form one chain down from the version, as commits write them. */
   isConsistent(): boolean {
     let version = this.version
     for (const link of this.#links) {
@@ -43,7 +43,7 @@ export class VersionHistory {
     return this.version >= noVersion
   }
 
-  /** How to get to the state that batch `batchId` starts from: the newest version before it. */
+  /** Plans the way to the state that batch `batchId` starts from: the newest version before it. */
   begin(batchId: number): BeginPlan {
     const undo: number[] = []
     let version = this.version
@@ -56,14 +56,14 @@ export class VersionHistory {
     return { kind: 'unreachable', oldestBatchId: version + 1 }
   }
 
-  /** What it is after the undos of a plan. */
+  /** Returns the history after the undos of a plan. */
   rolledBack(undone: readonly number[]): VersionHistory {
     const links = this.#links.filter((link) => !undone.includes(link.version))
     const last = this.#links.find((link) => link.version === undone.at(-1))
     return new VersionHistory(last === undefined ? this.version : last.previous, links)
   }
 
-  /** What it is after `batchId` was committed, and which undos exceed `keep` then. */
+  /** Returns the history after `batchId` is committed, and the undo records in excess of `keep`. */
   committed(batchId: number, keep: number): { history: VersionHistory; forget: number[] } {
     const links = [{ version: batchId, previous: this.version }, ...this.#links]
     const forget = links.slice(keep).map((link) => link.version)

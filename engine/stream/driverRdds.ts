@@ -1,14 +1,14 @@
-// RDDs that a job makes in foreachRDD. Executors build the graph from the job's module; functions that are
-// created while foreachRDD runs exist in the driver alone, and a function cannot be sent to an executor. So
-// these RDDs are computed in the driver's thread, from elements that executors compute and send. All
-// operators work; large work belongs in the graph.
+// RDDs that a job creates in foreachRDD. Executors build the graph from the job's module; functions
+// created while foreachRDD runs exist only in the driver and cannot be sent to executors. So these
+// RDDs are computed in the driver's thread, from elements that executors compute and send. All
+// operators work, but large work belongs in the graph.
 
 import { EngineError } from '../engineError.ts'
 import type { Lineage } from '../rdd/lineage.ts'
 import { type LocalContext, localContext } from '../rdd/localContext.ts'
 import { Rdd } from '../rdd/rdd.ts'
 
-/** Those of one batch: they can be joined and united with one another. */
+/** The driver's RDDs of one batch; they can be joined and united with one another. */
 export class DriverRdds {
   readonly #context: LocalContext
   readonly #ofGraph = new Map<string, Rdd<unknown>>()
@@ -17,7 +17,10 @@ export class DriverRdds {
     this.#context = localContext(partitions)
   }
 
-  /** The same elements, in the same partitions, in the driver. Each action gets them from executors. */
+  /**
+   * Returns the RDD's elements, in the same partitions, as an RDD of the driver. Each action
+   * fetches them.
+   */
   of<T>(rdd: Rdd<T>): Rdd<T> {
     let here = this.#ofGraph.get(rdd.id)
     if (!here) {
@@ -37,7 +40,7 @@ export class DriverRdds {
   }
 }
 
-/** Ids of RDDs begin with their batch (see StreamGraph). */
+/** The id of an RDD starts with its batch (see StreamGraph). */
 export function batchOfRdd({ id }: Lineage<unknown>): number {
   return Number(id.slice(0, id.indexOf(':')))
 }
@@ -45,7 +48,7 @@ export function batchOfRdd({ id }: Lineage<unknown>): number {
 export function batchIsOver(rdd: Lineage<unknown>): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `batch ${batchOfRdd(rdd)} is over, and its RDD can no longer be computed: let foreachRDD wait ` +
-      '(await) for what it does with an RDD, and keep no RDD for later',
+    `batch ${batchOfRdd(rdd)} has ended and its RDD can no longer be computed; await all work with an RDD in ` +
+      'foreachRDD, and keep no RDD for later',
   )
 }

@@ -1,26 +1,35 @@
-// DStream: an RDD for each batch, with Spark's operators. Making one computes nothing and touches no
-// batch: a graph of streams asks each stream's plan for its RDD when a batch needs it. What a job
-// builds here must depend on nothing but its code, because driver and executors build it each alone.
+// DStream: one RDD per batch, with Spark's operators. Creating a stream computes nothing: a stream
+// graph asks the stream's plan for its RDD when a batch needs it. Contract: what a job builds here
+// must depend only on its code, because driver and executors build it separately. An operator must
+// never keep state outside of its plan.
+//
+// Map of this folder:
+//  - the graph: job, dstream, streamPlan (types), streamPlans, streamGraph, batchHistory, driverRdds
+//  - state by key: keyedOperator (all operators run in it), keyScope, keptValue, dueTimers,
+//    statefulContract; updateStateByKey, mapWithState, transformWithState, inverseWindow
+//  - event time: eventTime, eventStream, eventWindows (fixedWindows, sessionWindows,
+//    windowAggregate), duplicates
+//  - output: view, foreachRDD (in dstream)
+//  - small things: window, arithmetic, plainCopy
 
-import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
-import type { Rdd, RddContext } from '../rdd/rdd.ts'
+import type { Rdd } from '../rdd/rdd.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
-import type { BatchHistory, BatchInfo } from './batchHistory.ts'
+import type { BatchInfo } from './batchHistory.ts'
 import { EventStream } from './eventStream.ts'
 import { type TimeOf, type WatermarkOptions, watermarkPlan } from './eventTime.ts'
 import { inverseWindowOperator, type ReduceWindowOptions, shownWindow } from './inverseWindow.ts'
 import type { Kept } from './keptValue.ts'
 import { operatorPlan, outputPlan, tablePlan } from './keyedOperator.ts'
 import {
-  type MappedStream,
   type MapWithStateOptions,
   mapWithStateOperator,
   type StateMapping,
 } from './mapWithState.ts'
+import type { StreamBuilder, StreamPlan } from './streamPlan.ts'
 import * as plans from './streamPlans.ts'
 import {
   type StatefulProcessor,
@@ -35,83 +44,25 @@ import {
 import type { ViewNumber, ViewOptions, ViewValue } from './view.ts'
 import { requireWindow } from './window.ts'
 
-/** A batch as the plan of one stream sees it. */
-export interface StreamBatch {
-  readonly batch: BatchInfo
-  readonly history: BatchHistory
-  /** Where RDDs are made. Ids name the stream and batch that they are made for. */
-  readonly context: RddContext
-  /** A stream's RDD in this batch or an earlier one; undefined when it has none there. */
-  rddOf<T>(stream: DStream<T>, batchId?: number): Rdd<T> | undefined
-}
-
-/** A stream before it has an id. */
-export interface StreamPlan<T> {
-  readonly name: string
-  /** What of it a fingerprint must tell apart, beside its name and parents. */
-  readonly detail?: string
-  readonly parents: readonly DStream<unknown>[]
-  readonly slideMs: number
-  /** Of the rows of a topic: which one. */
-  readonly topic?: string
-  /** Each partition of its RDDs is made of one of its parents' partitions. */
-  readonly isNarrow?: boolean
-  /** How far back from a batch its parents' RDDs are asked for. */
-  readonly rememberMs?: number
-  /** The operator whose state the stream's RDDs advance. Such an RDD has `advance`. */
-  readonly operator?: StatefulOperator
-  /** Of a stream that gives its elements their event times. */
-  readonly watermark?: WatermarkSpec
-  /** Its elements are all entries of its parents' states, whatever the batch has touched. */
-  readonly isTable?: boolean
-  /** Its elements are handed out of what an operator has emitted: one pass for several readers saves nothing. */
-  readonly isOutput?: boolean
-  /** Its RDDs cannot be computed again later: the state has moved on by then. */
-  readonly isStateful?: boolean
-  rdd(batch: StreamBatch): Rdd<T> | undefined
-}
-
-export type Output =
-  | {
-      readonly kind: 'view'
-      readonly stream: DStream<unknown>
-      readonly name: string
-      readonly options: ViewOptions
-    }
-  | {
-      readonly kind: 'foreachRDD'
-      readonly stream: DStream<unknown>
-      run(rdd: Rdd<unknown>, batch: BatchInfo): void | Promise<void>
-      /** See ForeachOptions. */
-      readonly retryForMs: number
-    }
-
-/** How an output behaves. */
+/** Options of foreachRDD. */
 export interface ForeachOptions {
   /**
-   * How long a function that throws is called again for the same batch, with pauses that grow to 5 s, before
-   * the job fails; 0 unless given. For a system that is down for a while. Later batches wait meanwhile.
+   * Time during which a function that throws is retried for the same batch, with pauses that grow
+   * to 5 s, before the job fails; in ms, 0 by default. For a system that is temporarily down. Later
+   * batches wait.
    */
   readonly retryForMs?: number
 }
 
-/** Where streams are made: the graph that a job builds. */
-export interface StreamBuilder {
-  readonly batchIntervalMs: number
-  /** The next id, by construction order. */
-  nextId(): number
-  /** Called once for each new stream. */
-  register(stream: DStream<unknown>): void
-  addOutput(output: Output): void
-  /** The name under which an operator's state is kept; by construction order unless given. */
-  stateUid(kind: string, given: string | undefined): string
-  /** The name of a watermark; by its topics unless given. */
-  watermarkUid(topics: readonly string[], given: string | undefined): string
+/** Return values of the function, for each key in the order of its values. */
+export interface MappedStream<K extends Key, S, M> extends DStream<M> {
+  /** All keys with their states as of each batch. */
+  stateSnapshots(): DStream<Pair<K, S>>
 }
 
 /**
- * Functions of a job must not change the elements that they are handed, as in Spark: where a stream has several
- * readers, these are handed the same ones.
+ * A stream of RDDs, one per batch, with Spark's operators. As in Spark, functions of a job must not
+ * change the elements that they receive: several readers of a stream receive the same ones.
  */
 export class DStream<T> {
   /** @internal */
@@ -153,14 +104,14 @@ export class DStream<T> {
     return this.derive(plans.narrow('filter', this, (rdd) => rdd.filter(keep)))
   }
 
-  /** Hands over each partition of a batch as a whole: it must fit in memory. */
+  /** Passes each partition of a batch as a whole; it must fit in memory. */
   mapPartitions<U>(
     transform: (elements: readonly T[], partition: number) => Iterable<U>,
   ): DStream<U> {
     return this.derive(plans.narrow('mapPartitions', this, (rdd) => rdd.mapPartitions(transform)))
   }
 
-  /** Replaces each value, and leaves keys as they are. */
+  /** Replaces each value; keys are unchanged. */
   mapValues<K extends Key, V, W>(
     this: DStream<Pair<K, V>>,
     transform: (value: V) => W,
@@ -168,18 +119,22 @@ export class DStream<T> {
     return this.derive(plans.narrow('mapValues', this, (rdd) => rdd.mapValues(transform)))
   }
 
-  /** Any transformation of a batch's RDD. It runs wherever the graph is built: no side effects. */
+  /**
+   * Applies any transformation to a batch's RDD. Runs wherever the graph is built, so without side
+   * effects.
+   */
   transform<U>(transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>): DStream<U> {
     return this.derive(plans.narrow('transform', this, transform))
   }
 
-  /** All elements of this stream and of `others`, batch by batch; duplicates stay. */
+  /** All elements of this stream and of `others`, batch by batch, including duplicates. */
   union(...others: DStream<T>[]): DStream<T> {
     return this.derive(plans.union<T>([this, ...others]))
   }
 
-  /** `reduce` must be associative and commutative, and not change its arguments. */
-  // Numbers have a line of their own, so that `[word, 1] as const` counts as a number and not as 1.
+  /** `reduce` must be associative and commutative, and must not change its arguments. */
+  // Numbers have an overload of their own, so that `[word, 1] as const` is typed as a number, not
+  // as 1.
   reduceByKey<K extends Key>(
     this: DStream<Pair<K, number>>,
     reduce: (left: number, right: number) => number,
@@ -195,15 +150,15 @@ export class DStream<T> {
     return this.derive(plans.perBatch('reduceByKey', this, (rdd) => rdd.reduceByKey(reduce)))
   }
 
-  /** All values that a key has in a batch must fit in memory. */
+  /** All values of a key in a batch must fit in memory. */
   groupByKey<K extends Key, V>(this: DStream<Pair<K, V>>): DStream<Pair<K, readonly V[]>> {
     return this.derive(plans.perBatch('groupByKey', this, (rdd) => rdd.groupByKey()))
   }
 
   /**
-   * Every pair of values that a key has on both sides in the same batch. Results of windows are in the batch in
-   * which their watermark passed: those of two topics meet when the rows have been united before (see
-   * EventStream.union), and so have one watermark.
+   * Every pair of values that a key has on both sides in the same batch. Results of windows arrive
+   * in the batch in which their watermark passes; to join those of two topics, first unite the rows
+   * (see EventStream.union), so that they share one watermark.
    */
   join<K extends Key, V, W>(
     this: DStream<Pair<K, V>>,
@@ -212,14 +167,14 @@ export class DStream<T> {
     return this.derive(plans.join(this, other))
   }
 
-  /** One number for each batch, 0 for an empty one. */
+  /** One number per batch, 0 for an empty one. */
   count(): DStream<number> {
     return this.derive(plans.perBatch('count', this, plans.countOf))
   }
 
   /**
-   * All elements of the last `windowMs`, every `slideMs` (every batch, unless given). It counts the time of
-   * the batches (processing time): for the times of the rows, see withWatermark.
+   * All elements of the last `windowMs`, every `slideMs` (every batch by default), in processing
+   * time, which is the time of the batches. For windows by the times of rows, see withWatermark.
    */
   window(windowMs: number, slideMs: number = this.slideMs): DStream<T> {
     this.#requireReplayable('window')
@@ -227,8 +182,8 @@ export class DStream<T> {
   }
 
   /**
-   * The values of the last `windowMs` reduced by key, every `slideMs`. It counts the time of the batches
-   * (processing time): for the times of the rows, see withWatermark.
+   * The values of the last `windowMs` reduced by key, every `slideMs`, in processing time, which is
+   * the time of the batches. For windows by the times of rows, see withWatermark.
    */
   reduceByKeyAndWindow<K extends Key>(
     this: DStream<Pair<K, number>>,
@@ -281,10 +236,10 @@ export class DStream<T> {
   }
 
   /**
-   * A state for each key, made from the one before and the batch's values. `update` is called for each key
-   * that has values in the batch (Spark calls it for every key that has a state), and a key whose state
-   * becomes undefined is forgotten. The stream has all keys: what reads it, a view or foreachRDD, reads the
-   * whole state, and a batch of which nobody does costs what it touches.
+   * A state per key, computed from the previous one and the values of the batch. `update` is called
+   * for each key with values in the batch (Spark calls it for every key with a state). A key whose
+   * state becomes undefined is removed. The stream contains all keys: a view or foreachRDD on it
+   * reads the whole state, and a batch without such a reader costs only what it touches.
    */
   updateStateByKey<K extends Key, V, S>(
     this: DStream<Pair<K, V>>,
@@ -302,8 +257,9 @@ export class DStream<T> {
   }
 
   /**
-   * Maps each value of a key with the key's state at hand, and emits what is made of the values of the
-   * batch. With `timeoutMs` the function is called once more, without a value, for a key that has been idle.
+   * Maps each value of a key, with access to the key's state, and emits the results for the values
+   * of the batch. With `timeoutMs`, the function is called once more, without a value, for an idle
+   * key.
    */
   mapWithState<K extends Key, V, S, M>(
     this: DStream<Pair<K, V>>,
@@ -321,8 +277,8 @@ export class DStream<T> {
   }
 
   /**
-   * Runs a job's own operator: a state and processing-time timers for each key, and what it emits. For
-   * timers in event time, see withWatermark.
+   * Runs a custom operator: a state and processing time timers per key, and its output. For event
+   * time timers, see withWatermark.
    */
   transformWithState<K extends Key, V, S, O>(
     this: DStream<Pair<K, V>>,
@@ -338,9 +294,9 @@ export class DStream<T> {
   }
 
   /**
-   * The rows with their event times, and a watermark that follows them: what windows, timers and lateness in
-   * event time go by. Only for rows of topics, by way of map, flatMap, filter, mapPartitions and union. A
-   * time that is none is an error of the record.
+   * Assigns event times to the rows, and a watermark that follows them: the basis of event time
+   * windows, timers and lateness. Only for rows of topics, through map, flatMap, filter,
+   * mapPartitions and union. An invalid time is an error of the record.
    */
   withWatermark(timeOf: TimeOf<T>, options: WatermarkOptions): EventStream<T> {
     const plan = watermarkPlan(this, timeOf, options)
@@ -349,10 +305,10 @@ export class DStream<T> {
   }
 
   /**
-   * Runs in the driver, once a batch, and again when that batch has to be repeated: what it does must
-   * bear that. Actions (collect, count, take, first) run on executors. The RDD may be transformed and
-   * reduced as well, but in the driver's thread, to which its elements are sent: large work belongs in
-   * the graph, before foreachRDD.
+   * Runs a function in the driver, once per batch, and again when the batch is rerun: it must be
+   * idempotent. Actions (collect, count, take, first) run on executors. The RDD may also be
+   * transformed and reduced, but in the driver's thread, to which its elements are sent; large work
+   * belongs in the graph, before foreachRDD.
    */
   foreachRDD(
     run: (rdd: Rdd<T>, batch: BatchInfo) => void | Promise<void>,
@@ -368,8 +324,8 @@ export class DStream<T> {
   }
 
   /**
-   * Shows a small result under a name that no other view of the job has: a number for each key, or a
-   * single number. Other values need `value`, which says what number to show of one.
+   * Shows a small result under a name that is unique in the job: a number per key, or a single
+   * number. For other values, the option `value` returns the number to show.
    */
   view(this: DStream<ViewNumber>, name: string, options?: ViewOptions): void
   view<K extends Key>(this: DStream<Pair<K, ViewNumber>>, name: string, options?: ViewOptions): void
@@ -386,7 +342,7 @@ export class DStream<T> {
   }
 
   /**
-   * For operators: a stream of the same job.
+   * Creates a stream of the same job. For operators.
    *
    * @internal
    */
@@ -398,8 +354,8 @@ export class DStream<T> {
     if (!this.isStateful) return
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      `${operator} reads earlier batches again, and a state is known for the newest batch only: ` +
-        'put the window before the operator that keeps a state',
+      `${operator} reads earlier batches again, but a state exists only for the newest batch; ` +
+        'put the window before the stateful operator',
     )
   }
 }
@@ -408,7 +364,7 @@ function requireRetryMs(retryForMs: number): void {
   if (Number.isSafeInteger(retryForMs) && retryForMs >= 0) return
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `foreachRDD takes retryForMs as a whole number of milliseconds from 0 on, not ${retryForMs}`,
+    `retryForMs of foreachRDD must be an integer of at least 0, not ${retryForMs}`,
   )
 }
 

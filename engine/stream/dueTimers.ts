@@ -1,6 +1,6 @@
-// Fires the due timers of a partition, until none is due. A handler may set and delete timers of its key:
-// one that it sets fires in its place in the order, and one that it deletes does not fire, also when it had
-// been taken from the state together with the timer that is handled.
+// Fires the due timers of a partition until none is due. A handler may set and delete timers of its
+// key: a timer that it sets fires in order, and one that it deletes does not fire, even if it was
+// already taken from the state together with the timer being handled.
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
@@ -9,19 +9,23 @@ import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
 import { excerpt } from '../userCode.ts'
 import type { OperatorBatch } from './keyScope.ts'
 
-/** Taken from the state at once. */
+/** Timers taken from the state at once. */
 const timersAtOnce = 1000
 /**
- * Of one key in one batch, without getting later: a timer that sets another one for its own time, or before,
- * would never end. One that sets the next for a later time comes to an end, however many are due after a pause.
+ * Maximum timers of one key that fire in a batch without advancing in time: a timer that sets
+ * another one for the same time or earlier would never end. One that sets the next for a later time
+ * ends, however many are due after a pause.
  */
 const mostTimersOfKey = 1_000_000
 
 type Timers = Pick<KeyedState, 'setTimer' | 'deleteTimer'>
-/** The timers of a state, which come with the values that their handlers need. */
+/** The timers of a state; taking them loads the values that their handlers need. */
 export type TimerState = Timers & Pick<KeyedState, 'takeTimers'>
 
-/** Event timers are due up to the watermark, processing timers up to the time of the batch. */
+/**
+ * Event time timers are due up to the watermark, processing time timers up to the time of the
+ * batch.
+ */
 export async function fireDueTimers(
   state: TimerState,
   batch: OperatorBatch,
@@ -51,10 +55,12 @@ export async function fireDueTimers(
   }
 }
 
-/** Of one key: the latest time in each domain, and how many have fired since one of them was passed. */
+/**
+ * For one key: the latest time per domain, and the timers fired since one of them last advanced.
+ */
 type FiredTimers = Record<TimeDomain, number> & { count: number }
 
-/** Returns whether there was a due timer. */
+/** Returns whether any timer was due. */
 async function fireDomain(
   state: TimerState,
   domain: TimeDomain,
@@ -69,7 +75,7 @@ async function fireDomain(
   }
 }
 
-/** Timers that the state has given up and that have not fired yet. */
+/** Timers that were taken from the state and have not fired yet. */
 class TakenTimers implements Timers {
   readonly #state: Timers
   readonly #waiting: StateTimer[]
@@ -78,7 +84,7 @@ class TakenTimers implements Timers {
 
   constructor(state: Timers, taken: readonly StateTimer[]) {
     this.#state = state
-    // The state orders keys by their bytes, and this order is that of strings: close, and not the same.
+    // The state sorts keys by bytes, this order by strings: similar, but not the same.
     this.#waiting = taken.toSorted(compareTimers)
     this.#last = this.#waiting.at(-1)!
   }
@@ -106,7 +112,7 @@ class TakenTimers implements Timers {
     if (there !== undefined && compareTimers(there, timer) === 0) this.#waiting.splice(at, 1)
   }
 
-  /** Of the first waiting timer that does not come before. */
+  /** Index of the first pending timer that does not sort before `timer`. */
   #place(timer: StateTimer): number {
     let from = this.#at
     let until = this.#waiting.length
@@ -126,8 +132,8 @@ function compareTimers(one: StateTimer, other: StateTimer): number {
 }
 
 function endless({ kind, uid }: StatefulOperator, key: string, limit: number): EngineError {
-  const problem = `more than ${limit} timers fired in one batch whose times did not advance in ${kind} '${uid}'`
-  const advice = 'let handleTimer set a timer only for a time after that of the timer it handles'
+  const problem = `more than ${limit} timers of ${kind} '${uid}' fired in one batch without advancing in time`
+  const advice = 'let handleTimer set timers only for later times than that of the timer it handles'
   return new EngineError(
     'USER_CODE_FAILED',
     `${problem}, at key ${excerpt(String(decodeKey(key)))}: ${advice}`,

@@ -1,16 +1,16 @@
-// Lets the first row of each key through, as long as another of that key can still be expected.
+// Drops duplicates: passes the first row of each key, for as long as a duplicate may still arrive.
 
 import type { Key } from '../rdd/key.ts'
-import type { StreamBuilder } from './dstream.ts'
 import { inEventOrder, type TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 import { lateRow } from './windowAggregate.ts'
 
 /**
- * The state of a key: for each row that was let through, the event time at which it is forgotten, the
- * earliest first. A row is a copy of one that is less than `withinMs` away, and of no other, whatever the
- * batches are: after a pause one batch brings rows that are far apart.
+ * `Stored` is, for each row that passed, the event time at which it is forgotten, in ascending
+ * order. A row is a duplicate of one less than `withinMs` away and of no other, independent of
+ * batches: after a pause, one batch may contain rows that are far apart.
  */
 export function duplicatesOperator<K extends Key, T>(
   builder: StreamBuilder,
@@ -45,7 +45,7 @@ export function duplicatesOperator<K extends Key, T>(
   }
 }
 
-/** A key that was stored by an earlier version has the time of its first row alone. */
+/** A key stored by an earlier version has only the time of its first row. */
 function timesOf(stored: readonly number[] | number | undefined): number[] {
   if (stored === undefined) return []
   return typeof stored === 'number' ? [stored] : [...stored]

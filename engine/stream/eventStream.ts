@@ -1,6 +1,7 @@
-// Streams by event time: rows that carry when they happened, and what is made of them by key. Their windows
-// count the times of the rows and close by the watermark; how long a batch takes, and whether the job was
-// away, changes nothing. The windows of a DStream, beside them, count the time of the batches.
+// Streams by event time: rows with the times at which they happened, and operators on them by key.
+// Their windows follow the times of the rows and close by the watermark, independent of the
+// duration of batches and of downtime. Windows of a DStream, in contrast, follow the time of the
+// batches.
 
 import { EngineError } from '../engineError.ts'
 import { requirePlainElements } from '../executor/plainResults.ts'
@@ -19,29 +20,34 @@ import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
 import {
   type EventStatefulProcessor,
   eventTransformOperator,
-  type TransformedStream,
   type TransformOptions,
 } from './transformWithState.ts'
 
-/** The watermarks of a stream: its own is the smallest of those that are not idle. */
+/** The watermarks of a stream; its own is the minimum of those that are not idle. */
 export interface StreamWatermarks {
   readonly uids: readonly string[]
-  /** The longest of their delays. */
+  /** The longest of their delays, in ms. */
   readonly delayMs: number
 }
 
-/** Rows with event times, and a watermark for them. */
+/** The output of the processor. */
+export interface TransformedStream<K extends Key, T, O> extends DStream<O> {
+  /** Rows behind the watermark; the processor does not receive them. */
+  readonly late: DStream<LateRow<K, T>>
+}
+
+/** Rows with event times, and their watermark. */
 export class EventStream<T> {
   readonly #rows: DStream<TimedRow<T>>
   readonly #watermarks: StreamWatermarks
 
-  /** Jobs make one with `withWatermark`. */
+  /** Created by `withWatermark`. */
   constructor(rows: DStream<TimedRow<T>>, watermarks: StreamWatermarks) {
     this.#rows = rows
     this.#watermarks = watermarks
   }
 
-  /** What a row becomes has the row's time. */
+  /** Replaces each row; the new row has the time of the old one. */
   map<U>(transform: (row: T) => U): EventStream<U> {
     return this.#derive(
       this.#rows.map(({ timeMs, row }) => {
@@ -50,7 +56,7 @@ export class EventStream<T> {
     )
   }
 
-  /** Replaces each row by any number of rows, which have the row's time. */
+  /** Replaces each row by any number of rows with the same time. */
   flatMap<U>(transform: (row: T) => Iterable<U>): EventStream<U> {
     return this.#derive(
       this.#rows.flatMap(({ timeMs, row }) => {
@@ -70,8 +76,8 @@ export class EventStream<T> {
   }
 
   /**
-   * The watermark is the smallest of those of the streams. A stream whose topics are idle (see idleTimeoutMs)
-   * does not hold it up: what it brings later may be late.
+   * Unites streams; the watermark is the minimum of theirs. A stream whose topics are idle (see
+   * idleTimeoutMs) does not hold it back: rows that it brings later may be late.
    */
   union(...others: EventStream<T>[]): EventStream<T> {
     const all = [this, ...others]
@@ -83,7 +89,10 @@ export class EventStream<T> {
     return new EventStream(rows, { uids, delayMs })
   }
 
-  /** Rows go to the task of their key from here on, so they must be plain values. */
+  /**
+   * Groups rows by key. They are sent to the task of their key from here on, so they must be plain
+   * values.
+   */
   keyBy<K extends Key>(keyOf: (row: T) => K): KeyedEventStream<K, T> {
     const keyed = this.#rows.transform((rows) => {
       let isChecked = false
@@ -96,7 +105,7 @@ export class EventStream<T> {
     return new KeyedEventStream(keyed, this.#watermarks)
   }
 
-  /** The rows with their times, as a stream of batches again. */
+  /** The rows with their times, as a stream of batches. */
   timedRows(): DStream<TimedRow<T>> {
     return this.#rows
   }
@@ -106,7 +115,7 @@ export class EventStream<T> {
   }
 }
 
-/** Rows with event times, divided by key. */
+/** Rows with event times, grouped by key. */
 export class KeyedEventStream<K extends Key, T> {
   readonly #rows: DStream<Pair<K, TimedRow<T>>>
   readonly #watermarks: StreamWatermarks
@@ -116,12 +125,15 @@ export class KeyedEventStream<K extends Key, T> {
     this.#watermarks = watermarks
   }
 
-  /** Windows of `sizeMs`, side by side. They begin at multiples of their size, and `offsetMs`. */
+  /** Adjacent windows of `sizeMs`, aligned to multiples of their size plus `offsetMs`. */
   tumbling(sizeMs: number, options: { readonly offsetMs?: number } = {}): EventWindows<K, T> {
     return this.#fixed('tumbling', sizeMs, sizeMs, options.offsetMs)
   }
 
-  /** Windows of `sizeMs`, one every `slideMs`, which is at most their size: a row is in several of them. */
+  /**
+   * Windows of `sizeMs` every `slideMs`, which must not exceed the size: a row is in several of
+   * them.
+   */
   hopping(
     sizeMs: number,
     slideMs: number,
@@ -130,15 +142,15 @@ export class KeyedEventStream<K extends Key, T> {
     return this.#fixed('hopping', sizeMs, slideMs, options.offsetMs)
   }
 
-  /** Windows of rows with less than `gapMs` between one and the next. */
+  /** Windows of rows with less than `gapMs` between each row and the next. */
   sessions(gapMs: number): EventWindows<K, T> {
     requireDuration('sessions', 'gapMs', gapMs)
     return new EventWindows(this.#rows, this.#watermarks.uids, { kind: 'sessions', gapMs }, 0)
   }
 
   /**
-   * Runs a job's own operator: for each key a state, timers in event time and processing time, and what it
-   * emits. Rows behind the watermark are in `late`.
+   * Runs a custom operator: a state per key, event time and processing time timers, and its output.
+   * Rows behind the watermark are in `late`.
    */
   transformWithState<S, O>(
     processor: EventStatefulProcessor<K, T, S, O> & StorableState<S>,
@@ -158,9 +170,10 @@ export class KeyedEventStream<K extends Key, T> {
   }
 
   /**
-   * Rows that are no copies: of the rows of a key with less than `withinMs` of event time between them, the first
-   * that comes, and in one batch the one with the earliest time. `withinMs` is the delay of the watermark unless
-   * given, which is enough for copies of a row that have its time. Rows behind the watermark are in `late`.
+   * Drops duplicates: of the rows of a key within less than `withinMs` of event time, keeps the
+   * first to arrive and, within one batch, the one with the earliest time. `withinMs` is the delay
+   * of the watermark by default, enough for duplicates with equal times. Rows behind the watermark
+   * are in `late`.
    */
   dropDuplicatesWithinWatermark(
     options: OperatorOptions & { readonly withinMs?: number } = {},
@@ -190,7 +203,7 @@ export class KeyedEventStream<K extends Key, T> {
     if (slideMs > sizeMs || !Number.isInteger(offsetMs) || Math.abs(offsetMs) > longestMs) {
       throw new EngineError(
         'JOB_GRAPH_INVALID',
-        `${kind} windows take a slide of at most their size, and an offset of whole milliseconds: not ` +
+        `${kind} windows need a slide of at most their size and an offset in integer milliseconds, not ` +
           `a size of ${sizeMs}, a slide of ${slideMs} and an offset of ${offsetMs}`,
       )
     }

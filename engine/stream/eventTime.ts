@@ -1,6 +1,6 @@
-// Rows with their event times: how a stream gets them, and what it tells the watermark. Each task reports
-// the largest time that it has met in a topic partition; watermarks are planned from what committed
-// batches have reported, so that a batch that runs again has the one that it had.
+// Event times of rows, and the watermark's input. Each task reports the largest event time that it
+// has read per topic partition; watermarks are planned from the reports of committed batches, so
+// that a rerun of a batch has the same watermark.
 
 import type { WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
@@ -8,46 +8,51 @@ import type { Key } from '../rdd/key.ts'
 import { type Lineage, oneToOne } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
-import type { DStream, StreamPlan } from './dstream.ts'
+import type { Stream, StreamPlan } from './streamPlan.ts'
 
-/** A row and when it happened. */
+/** A row with its event time. */
 export interface TimedRow<T> {
   /** Milliseconds since the epoch. */
   readonly timeMs: number
   readonly row: T
 }
 
-/** A row that has come too late to count. */
+/** A row that arrived too late to count. */
 export interface LateRow<K extends Key, T> extends TimedRow<T> {
   readonly key: K
 }
 
-/** How late rows may come. */
+/** Options of a watermark. */
 export interface WatermarkOptions {
   /**
-   * How far the watermark stays behind the largest event time of each partition, in ms: how much disorder
-   * there may be. A row that comes later than that may be late.
+   * Allowed disorder: how far the watermark stays behind the largest event time of each partition,
+   * in ms. A row with more delay may be late.
    */
   readonly delayMs: number
   /**
-   * A partition that has had no row for so long, in nominal (processing) time, while everything in it was
-   * read, no longer holds the watermark up, nor does a stream of such partitions hold up that of a union. In
-   * ms, 10 s unless given.
+   * Nominal (processing) time after which a fully read partition without rows counts as idle and no
+   * longer holds the watermark back; in ms, 10 s by default. A stream of idle partitions does not
+   * hold back the watermark of a union either.
    */
   readonly idleTimeoutMs?: number
-  /** Names the watermark; by its topics unless given, so a second one of the same topics needs a uid. */
+  /**
+   * Names the watermark; derived from its topics by default. A second one of the same topics needs
+   * a uid.
+   */
   readonly uid?: string
 }
 
-/** When a row happened: milliseconds since the epoch (fractions are dropped), or a Date. */
+/**
+ * Returns the event time of a row, in milliseconds since the epoch (rounded down), or as a Date.
+ */
 export type TimeOf<T> = (row: T) => number | Date
 
 const defaultIdleTimeoutMs = 10_000
-/** As far as a Date goes. */
+/** The limit of a Date. */
 const largestTimeMs = 8.64e15
 
 export function watermarkPlan<T>(
-  parent: DStream<T>,
+  parent: Stream<T>,
   timeOf: TimeOf<T>,
   options: WatermarkOptions,
 ): StreamPlan<TimedRow<T>> & { readonly watermark: WatermarkSpec } {
@@ -72,7 +77,7 @@ export function watermarkPlan<T>(
   }
 }
 
-/** Tells the watermark of the rows that pass, once a task. */
+/** Reports the largest event time of the rows that pass, once per task. */
 function noting<T>(rows: Lineage<TimedRow<T>>, uid: string): RddPlan<TimedRow<T>> {
   const sources = Array.from({ length: rows.partitionCount }, (_, at) => sourceOf(rows, at))
   return {
@@ -91,18 +96,21 @@ function noting<T>(rows: Lineage<TimedRow<T>>, uid: string): RddPlan<TimedRow<T>
   }
 }
 
-/** Names the watermark of a union; that of a single `withWatermark` is its own. No uid has a '+'. */
+/**
+ * The uid of a union's watermark; that of a single `withWatermark` is its own. No uid contains a
+ * '+'.
+ */
 export function unionUid(uids: readonly string[]): string {
   return uids.toSorted().join('+')
 }
 
-/** Throws what is reported as an error of the record. */
+/** Throws an error that is reported for the record. */
 function eventTimeOf<T>(row: T, timeOf: TimeOf<T>): number {
   const given = timeOf(row)
   const timeMs = given instanceof Date ? given.getTime() : given
   if (typeof timeMs === 'number' && Math.abs(timeMs) <= largestTimeMs) return Math.floor(timeMs) + 0 // and not -0
   throw new RangeError(
-    `the event time of the row is ${printed(given)}: withWatermark takes milliseconds since the epoch or a Date`,
+    `the event time of the row is ${printed(given)}; withWatermark needs milliseconds since the epoch or a Date`,
   )
 }
 
@@ -111,7 +119,7 @@ function printed(given: unknown): string {
   return typeof given === 'number' ? String(given) : `a value of type ${typeof given}`
 }
 
-/** The topic partition that a partition is read from. */
+/** The topic partition from which a partition is read. */
 function sourceOf(rdd: Lineage<unknown>, partition: number): string {
   let at: number | undefined = partition
   for (let each: Lineage<unknown> | undefined = rdd; each; ) {
@@ -128,13 +136,13 @@ function sourceOf(rdd: Lineage<unknown>, partition: number): string {
     }
     each = parent
   }
-  throw noTopic(`transform has made '${rdd.name}' of more than one topic partition`)
+  throw noTopic(`transform computes '${rdd.name}' from more than one topic partition`)
 }
 
-/** The topics that the rows of a stream come from. Throws when something other than narrow operators is between. */
-function topicsOf(stream: DStream<unknown>): string[] {
+/** The topics of a stream's rows. Throws when operators other than narrow ones are in between. */
+function topicsOf(stream: Stream<unknown>): string[] {
   const topics = new Set<string>()
-  const above = new Set<DStream<unknown>>([stream])
+  const above = new Set<Stream<unknown>>([stream])
   for (const { plan } of above) {
     if (plan.watermark) throw noTopic('the rows have a watermark already')
     if (plan.topic !== undefined) topics.add(plan.topic)
@@ -147,8 +155,8 @@ function topicsOf(stream: DStream<unknown>): string[] {
 function noTopic(why: string): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `withWatermark follows the partitions of a topic, and ${why}: put it right after fromTopic, or after ` +
-      'map, flatMap, filter, mapPartitions and union alone',
+    `withWatermark follows the partitions of a topic, but ${why}; put it right after fromTopic, or after ` +
+      'map, flatMap, filter, mapPartitions and union only',
   )
 }
 
@@ -156,11 +164,11 @@ function requireMs(option: string, givenMs: number): void {
   if (Number.isSafeInteger(givenMs) && givenMs >= 0) return
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `withWatermark takes ${option} as a whole number of milliseconds from 0 on, not ${givenMs}`,
+    `${option} of withWatermark must be an integer of at least 0, not ${givenMs}`,
   )
 }
 
-/** Rows of the same time stay in the order in which they have arrived. */
+/** Stable: rows with the same time stay in order of arrival. */
 export function inEventOrder<T>(rows: readonly TimedRow<T>[]): readonly TimedRow<T>[] {
   return rows.toSorted((one, other) => one.timeMs - other.timeMs)
 }

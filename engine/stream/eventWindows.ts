@@ -1,4 +1,4 @@
-// The windows of a stream keyed by event time, and what is made of their rows.
+// Event time windows of a keyed stream, and the aggregation of their rows.
 
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
@@ -8,7 +8,7 @@ import { Rdd } from '../rdd/rdd.ts'
 import { combineByKey } from '../rdd/shuffled.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
-import type { DStream, StreamBatch } from './dstream.ts'
+import type { DStream } from './dstream.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
 import {
   fixedWindowCombiner,
@@ -27,6 +27,7 @@ import {
   sessionOperator,
 } from './sessionWindows.ts'
 import type { EventOperatorOptions, OperatorOptions } from './statefulContract.ts'
+import type { StreamBatch } from './streamPlan.ts'
 import {
   type Aggregation,
   aggregating,
@@ -36,11 +37,16 @@ import {
   type WindowResult,
 } from './windowAggregate.ts'
 
-/** The results of windows, when the watermark has passed their ends, and once more in a batch whose late rows changed one. */
+/**
+ * Results of windows: emitted when the watermark passes a window's end, and again in each batch
+ * whose late rows changed it.
+ */
 export interface WindowedStream<K extends Key, V, T> extends DStream<WindowResult<K, V>> {
-  /** Rows that no window takes any more. */
+  /** Rows that no window accepts any more. */
   readonly late: DStream<LateRow<K, T>>
-  /** All windows that can still change, as they are after each batch, for what must always be up to date. */
+  /**
+   * All windows that can still change, as of each batch, for results that must always be current.
+   */
   open(): DStream<OpenWindow<K, V>>
 }
 
@@ -53,7 +59,7 @@ export type WindowShape =
     }
   | { readonly kind: 'sessions'; readonly gapMs: number }
 
-/** Windows of event time over the rows of each key. */
+/** Event time windows over the rows of each key. */
 export class EventWindows<K extends Key, T> {
   readonly #rows: DStream<Pair<K, TimedRow<T>>>
   readonly #watermarks: readonly string[]
@@ -73,20 +79,20 @@ export class EventWindows<K extends Key, T> {
   }
 
   /**
-   * Windows are kept, and changed by late rows, until the watermark is `latenessMs` past their ends: 0 unless
-   * given.
+   * Keeps windows, and updates them with late rows, until the watermark is `latenessMs` past their
+   * ends; 0 by default.
    */
   allowedLateness(latenessMs: number): EventWindows<K, T> {
     if (!Number.isInteger(latenessMs) || latenessMs < 0 || latenessMs > longestMs) {
       throw new EngineError(
         'JOB_GRAPH_INVALID',
-        `allowedLateness takes a whole number of milliseconds from 0 to ${longestMs}, not ${latenessMs}`,
+        `allowedLateness must be an integer from 0 to ${longestMs}, not ${latenessMs}`,
       )
     }
     return new EventWindows(this.#rows, this.#watermarks, this.#shape, latenessMs)
   }
 
-  /** `reduce` must be associative and commutative, and not change its arguments. */
+  /** `reduce` must be associative and commutative, and must not change its arguments. */
   reduce<V>(
     this: EventWindows<K, V>,
     reduce: ((left: V, right: V) => V) & StorableState<V>,
@@ -95,7 +101,7 @@ export class EventWindows<K extends Key, T> {
     return this.#windowed(reducing<V>(reduce), options)
   }
 
-  /** How many rows each window has. */
+  /** The number of rows in each window. */
   count(options: OperatorOptions = {}): WindowedStream<K, number, T> {
     const counting = { create: () => 0, add: (count: number) => count + 1, merge: plus }
     return this.#windowed(aggregating<T, number>(counting), options)
@@ -156,7 +162,7 @@ export class EventWindows<K extends Key, T> {
     return windowed<K, A, T, StoredSessions<A>>(operator, openSessions)
   }
 
-  /** The parts that map tasks make of the rows of a key. */
+  /** The partial results that map tasks compute from the rows of a key. */
   #combined<Part>(combiner: (watermarkMs: number | undefined) => Combiner) {
     const rows = this.#rows
     const watermarks = this.#watermarks

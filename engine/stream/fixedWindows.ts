@@ -1,13 +1,14 @@
-// Tumbling and hopping windows by event time. A window is late, and takes no more rows, once the watermark
-// is at or past its end and the allowed lateness. Rows that are late for all of their windows are put out.
+// Tumbling and hopping windows by event time. A window is late, and accepts no more rows, once the
+// watermark reaches its end plus the allowed lateness. Rows that are late for all of their windows
+// are emitted in `late`.
 
 import type { Key } from '../rdd/key.ts'
 import type { Combiner } from '../rdd/lineage.ts'
-import type { StreamBuilder } from './dstream.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
 import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 import {
   lateRow,
   type OpenWindow,
@@ -18,22 +19,24 @@ import {
 
 export interface FixedWindows {
   readonly sizeMs: number
-  /** From the start of one window to that of the next. */
+  /** From the start of one window to the start of the next, in ms. */
   readonly slideMs: number
-  /** Windows begin at multiples of the slide and this. */
+  /** Windows start at multiples of the slide, plus this offset. */
   readonly offsetMs: number
   readonly latenessMs: number
 }
 
-/** What a map task has made of a key's rows: values by the start of their window, and rows that are late. */
+/**
+ * A map task's result for the rows of a key: values by the start of their window, and late rows.
+ */
 export interface WindowPart<T, A> {
   readonly values: Map<number, A>
   readonly late: TimedRow<T>[]
 }
 
 /**
- * The windows of a key, by their starts. `hasNews`: it had rows since its last result, and the timer of the
- * next one is set.
+ * The windows of a key, ordered by start. `hasNews`: the window has rows since its last result, and
+ * the timer of the next result is set.
  */
 export type StoredWindows<A> = (readonly [
   startMs: number,
@@ -42,7 +45,7 @@ export type StoredWindows<A> = (readonly [
   hasNews: boolean,
 ])[]
 
-/** Brings the rows of a key together, in a batch with this watermark. Parts are put side by side. */
+/** Combines the rows of a key, in a batch with this watermark. Parts are concatenated. */
 export function fixedWindowCombiner<T, A>(
   windows: FixedWindows,
   aggregate: WindowAggregate<T, A>,
@@ -53,7 +56,7 @@ export function fixedWindowCombiner<T, A>(
     const { timeMs, row } = timed
     const latest = Math.floor((timeMs - offsetMs) / slideMs) * slideMs + offsetMs
     let isTaken = false
-    // The windows that hold the row and still take rows, the latest first.
+    // The windows that contain the row and still accept rows, latest first.
     for (let start = latest; start > timeMs - sizeMs; start -= slideMs) {
       if (start + sizeMs + latenessMs <= watermarkMs) break
       isTaken = true
@@ -73,7 +76,7 @@ export function fixedWindowCombiner<T, A>(
       add((parts as WindowPart<T, A>[])[0]!, timed as TimedRow<T>)
       return parts
     },
-    // Parts are kept for tasks that run again: none is changed after its map task.
+    // Parts are reused by retried tasks: none may change after its map task.
     mergeCombined: (left, right) => [
       ...(left as WindowPart<T, A>[]),
       ...(right as WindowPart<T, A>[]),
@@ -113,7 +116,10 @@ export function fixedWindowOperator<K extends Key, T, A>(
       if (stored.size > before) all.sort((one, other) => one[0] - other[0])
       scope.set(all)
     },
-    /** Sees to all windows of the key that are due, so that a watermark that leaps costs each key once. */
+    /**
+     * Handles all due windows of the key at once, so that a jump of the watermark costs each key
+     * only once.
+     */
     onTimer(key, timer, scope) {
       const watermarkMs = scope.batch.watermarkMs ?? -Infinity
       const isStray = timer.tag === windowTag.cleanup && !isOfWindow(timer.timeMs, scope)
@@ -142,14 +148,17 @@ export function fixedWindowOperator<K extends Key, T, A>(
     },
   }
 
-  /** A timer of no window was set when another lateness was allowed: its window needs a new one. */
+  /**
+   * A timer that belongs to no window was set under another allowed lateness: its window needs a
+   * new one.
+   */
   function isOfWindow(cleanupMs: number, scope: KeyScope<StoredWindows<A>>): boolean {
     const startMs = cleanupMs - latenessMs - sizeMs
     return scope.get()?.some((window) => window[0] === startMs) ?? false
   }
 }
 
-/** The windows of a key, in the order of their starts. */
+/** Returns the windows of a key, ordered by start. */
 export function openFixedWindows<K extends Key, A>(sizeMs: number) {
   return (key: K, stored: StoredWindows<A>): OpenWindow<K, A>[] =>
     stored.map(([startMs, value, results]) => {

@@ -1,24 +1,24 @@
-// A job: a name and a function that builds a graph of streams. A job module exports one by default;
-// driver and executors import the same module and build the same graph, because a function cannot
-// be sent from one to the other.
+// A job: a name and a function that builds a graph of streams. A job module exports one as its
+// default; driver and executors import the same module and build the same graph, because functions
+// cannot be sent between them.
 
 import { EngineError } from '../engineError.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import type { TopicOptions } from '../sources/topicOptions.ts'
 import type { DStream } from './dstream.ts'
 
-/** A job: the default export of a job module. */
+/** Options of a job. */
 export interface JobOptions {
   /**
-   * Into how many partitions keys are spread, 2 unless given. State is kept by partition, so it must
-   * not change while the job's directory is in use.
+   * Number of partitions of keys and their state; 2 by default. A change redistributes the state at
+   * the next start.
    */
   readonly partitions?: number
 }
 
-/** A job: the default export of a job module. */
+/** The sources of a job's streams. */
 export interface JobStream {
-  /** The rows of a topic, from its first record on unless `options` say otherwise. */
+  /** The rows of a topic, from its first record by default. */
   fromTopic<Row>(topic: string, format: RowFormat<Row>, options?: TopicOptions): DStream<Row>
 }
 
@@ -27,15 +27,15 @@ export interface Job {
   readonly kind: 'millrace-job'
   readonly name: string
   readonly partitions: number
-  /** Builds the graph. Called by whoever runs the job. */
+  /** Builds the graph. Called by the driver and by every executor. */
   build(stream: JobStream): void
 }
 
-/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
+/** Creates a job. `build` defines its streams; it runs once in each thread of the job. */
 export function job(name: string, build: (stream: JobStream) => void): Job
-/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
+/** Creates a job. `build` defines its streams; it runs once in each thread of the job. */
 export function job(name: string, options: JobOptions, build: (stream: JobStream) => void): Job
-/** Makes a job. `build` says what it does; it runs once in each thread of the job. */
+/** Creates a job. `build` defines its streams; it runs once in each thread of the job. */
 export function job(
   name: string,
   optionsOrBuild: JobOptions | ((stream: JobStream) => void),
@@ -47,20 +47,20 @@ export function job(
   if (!/^[a-zA-Z0-9._-]{1,200}$/.test(name)) {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      `'${name}' cannot name a job: use letters, digits, '.', '_' and '-'`,
+      `'${name}' is not a valid job name; use letters, digits, '.', '_' and '-'`,
     )
   }
   const partitions = options.partitions ?? 2
   if (build === undefined || !Number.isInteger(partitions) || partitions < 1 || partitions > 1024) {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      `job '${name}' takes { partitions } from 1 to 1024 and a function that builds its streams`,
+      `job '${name}' needs { partitions } from 1 to 1024 and a function that builds its streams`,
     )
   }
   return { kind: 'millrace-job', name, partitions, build }
 }
 
-/** Whether a module's default export is a job, made by this or another copy of the engine. */
+/** Whether a module's default export is a job, created by this or another copy of the engine. */
 export function isJob(exported: unknown): exported is Job {
   return (exported as Partial<Job> | null | undefined)?.kind === 'millrace-job'
 }

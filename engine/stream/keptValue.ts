@@ -1,6 +1,6 @@
-// The one value that updateStateByKey, mapWithState and transformWithState keep of a key, with the time of
-// its last touch where values expire. A value expires at a nominal time and not when somebody looks: one
-// whose time has passed is gone, also to input that comes in the first batch after a pause.
+// The single value per key that updateStateByKey, mapWithState and transformWithState store, with
+// the time of its last update if values expire. A value expires at a nominal time, not when it is
+// read: an expired value is not visible to input in the first batch after a pause.
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
@@ -10,29 +10,29 @@ import { v8Codec } from '../state/v8Codec.ts'
 import type { KeyScope } from './keyScope.ts'
 
 /**
- * As the state has it. The times are there when values expire: of the last touch, and of the timer that is
- * set. One timer a key is enough: it is moved when it fires, and not with every touch.
+ * The stored form. The times are present when values expire: of the last touch, and of the timer.
+ * One timer per key is enough: it is moved when it fires, not at every touch.
  */
 export type Kept<S> = readonly [value: S, touchedMs?: number, timerMs?: number]
 
-/** Jobs have the tags below it for their own timers. */
+/** Jobs use the tags below it for their own timers. */
 export const expiryTag = 255
 
 export class KeptValues<S> {
-  /** How long after its last touch a value is gone; undefined for never. */
+  /** Time after its last touch at which a value expires, in ms; undefined for never. */
   readonly #expireMs: number | undefined
 
   constructor(expireMs: number | undefined) {
     this.#expireMs = expireMs
   }
 
-  /** The value of the key, unless there is none or its time has passed. */
+  /** Returns the value of the key; undefined for none or an expired one. */
   get(scope: KeyScope<Kept<S>>): S | undefined {
     const kept = scope.get()
     return kept === undefined || this.#isOver(kept, scope) ? undefined : kept[0]
   }
 
-  /** The value of a key whose time has passed while nothing has removed it. */
+  /** Returns the value of a key that has expired and has not been removed yet. */
   expired(scope: KeyScope<Kept<S>>): { readonly value: S } | undefined {
     const kept = scope.get()
     return kept && this.#isOver(kept, scope) ? { value: kept[0] } : undefined
@@ -47,13 +47,14 @@ export class KeptValues<S> {
     const { timeMs } = scope.batch
     const dueMs = timeMs + this.#expireMs
     const timerMs = scope.get()?.[2]
-    // A later timer is of a longer expiry, which the code had before; an earlier one moves itself.
+    // A later timer belongs to a longer expiry that the code had before; an earlier one moves
+    // itself.
     const isSet = timerMs !== undefined && timerMs > timeMs && timerMs <= dueMs
     if (!isSet) scope.setTimer('processing', dueMs, expiryTag)
     scope.set([value, timeMs, isSet ? timerMs : dueMs])
   }
 
-  /** Touches a value that stays as it is. */
+  /** Marks a value as touched without changing it. */
   touch(scope: KeyScope<Kept<S>>): void {
     const kept = scope.get()
     if (kept && this.#expireMs !== undefined) this.set(scope, kept[0])
@@ -63,10 +64,10 @@ export class KeptValues<S> {
     scope.delete()
   }
 
-  /** What a timer with `expiryTag` does; returns the value that has expired, which is removed. */
+  /** Handles a timer with `expiryTag`; removes and returns the value if it has expired. */
   expire(timer: StateTimer, scope: KeyScope<Kept<S>>): { readonly value: S } | undefined {
     const kept = scope.get()
-    // Of an earlier life of the key, or of another expiry.
+    // The timer is left from a removed value of the key, or from another expiry.
     if (kept?.[2] !== timer.timeMs || this.#expireMs === undefined) return undefined
     const [value, touchedMs = timer.timeMs] = kept
     const dueMs = touchedMs + this.#expireMs
@@ -85,7 +86,7 @@ export class KeptValues<S> {
   }
 }
 
-/** The codec of kept values, which is known by the name of the codec of the values themselves. */
+/** Returns the codec of kept values, which has the name of the codec of the values themselves. */
 export function keptCodec<S>(codec: StateCodec<S> = v8Codec as StateCodec<S>): StateCodec {
   return {
     name: codec.name,
@@ -96,7 +97,7 @@ export function keptCodec<S>(codec: StateCodec<S> = v8Codec as StateCodec<S>): S
 
 const timesBytes = 16
 
-/** A byte that says whether the times follow, the times, and the value. */
+/** A byte that tells whether the times follow, the times, and the value. */
 function encodeKept<S>(codec: StateCodec<S>, [value, touchedMs, timerMs]: Kept<S>): Uint8Array {
   const encoded = codec.encode(value)
   const head = touchedMs === undefined ? 1 : 1 + timesBytes
@@ -117,10 +118,10 @@ function decodeKept<S>(codec: StateCodec<S>, bytes: Uint8Array): Kept<S> {
   return [value, view.getFloat64(1), view.getFloat64(1 + timesBytes / 2)]
 }
 
-/** Some 3,000 years: a time and a duration make a time that is still a whole number. */
+/** About 3,000 years: the sum of a time and a duration is still a safe integer. */
 export const longestMs = 1e14
 
-/** Throws unless it is a positive number of whole milliseconds, or undefined. */
+/** Throws unless it is undefined or a positive integer. */
 export function requireDuration(
   operator: string,
   option: string,
@@ -130,11 +131,11 @@ export function requireDuration(
   if (Number.isInteger(givenMs) && givenMs > 0 && givenMs <= longestMs) return
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `${operator} takes ${option} as a positive number of whole milliseconds up to ${longestMs}, not ${givenMs}`,
+    `${option} of ${operator} must be a positive integer up to ${longestMs}, not ${givenMs}`,
   )
 }
 
-/** What a query of the state sees of a kept value. */
+/** Makes queries of the state show the value without its times. */
 export function shownOfKept(contract: StatefulOperator): StatefulOperator {
   return { ...contract, shown: (kept) => (kept as Kept<unknown>)[0] }
 }

@@ -1,24 +1,28 @@
-// What an operator may do to the key in hand: its value, its timers, and what is emitted. It ends with the
-// call that it was made for; a function of the job that keeps it for later would write to a batch that is over.
+// An operator's access to the current key: its value, its timers, and the output. Valid only during
+// the call that it was created for; use by a retained function throws, as it would write to an
+// ended batch.
 
 import { partOf } from '../rdd/key.ts'
 import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
 
-/** The batch as an operator sees it. */
+/** The batch as seen by an operator. */
 export interface OperatorBatch {
   readonly batchId: number
-  /** Nominal: the same on every rerun. */
+  /** Nominal time, the same on every rerun. */
   readonly timeMs: number
-  /** Undefined until the topics have given a time: nothing is late then, and no event timer is due. */
+  /**
+   * Undefined until the topics have given an event time: until then nothing is late, and no event
+   * time timer is due.
+   */
   readonly watermarkMs: number | undefined
 }
 
 export type KeyOutput = (name: string, value: unknown) => void
 
-/** What all keys of a partition have in common in a batch. */
+/** What all keys of a partition share in a batch. */
 export interface OperatorRun {
   readonly state: KeyedState
-  /** Where timers are set and deleted. */
+  /** Sets and deletes timers. */
   readonly timers: Pick<KeyedState, 'setTimer' | 'deleteTimer'>
   readonly batch: OperatorBatch
   readonly emit: KeyOutput
@@ -41,7 +45,7 @@ export class KeyScope<Stored> {
     return this.#run.batch
   }
 
-  /** A fresh copy; undefined when the key has no value. */
+  /** Returns a fresh copy; undefined when the key has no value. */
   get(): Stored | undefined {
     this.#requireOpen()
     return this.#run.state.get(this.#key) as Stored | undefined
@@ -58,15 +62,18 @@ export class KeyScope<Stored> {
   }
 
   /**
-   * What is kept apart from the key's value under a number, so that neither costs when the other is read or
-   * written: a fresh copy. Only for parts that were loaded (see KeyedOperator.duePart) or set in this batch.
+   * Returns a fresh copy of a part: data stored beside the key's value under a number, so that each
+   * is read and written separately. Only for parts that were loaded (see KeyedOperator.duePart) or
+   * set in this batch.
    */
   getPart(part: number): unknown {
     this.#requireOpen()
     return this.#run.state.get(partOf(this.#key, part))
   }
 
-  /** A part need not be loaded for that. Deleting the key's value does not delete its parts. */
+  /**
+   * Does not require that the part was loaded. Deleting the key's value does not delete its parts.
+   */
   setPart(part: number, value: unknown): void {
     this.#requireOpen()
     this.#run.state.set(partOf(this.#key, part), value)
@@ -77,7 +84,7 @@ export class KeyScope<Stored> {
     this.#run.state.delete(partOf(this.#key, part))
   }
 
-  /** Due in this batch when its time has come already. */
+  /** A timer whose time has already come is due in this batch. */
   setTimer(domain: TimeDomain, timeMs: number, tag: number): void {
     this.#run.timers.setTimer(this.#timer(domain, timeMs, tag))
   }
@@ -98,11 +105,13 @@ export class KeyScope<Stored> {
   #timer(domain: TimeDomain, timeMs: number, tag: number): StateTimer {
     this.#requireOpen()
     if (!Number.isSafeInteger(timeMs)) {
-      throw new RangeError(`a timer takes whole milliseconds since the epoch, not ${timeMs}`)
+      throw new RangeError(
+        `the time of a timer must be in integer milliseconds since the epoch, not ${timeMs}`,
+      )
     }
     if (!Number.isInteger(tag) || tag < 0 || tag > largestTag) {
       throw new RangeError(
-        `the tag of a timer is a whole number from 0 to ${largestTag}, not ${tag}`,
+        `the tag of a timer must be an integer from 0 to ${largestTag}, not ${tag}`,
       )
     }
     return { domain, timeMs, key: this.#key, tag }
@@ -111,8 +120,8 @@ export class KeyScope<Stored> {
   #requireOpen(): void {
     if (!this.#isOver) return
     throw new Error(
-      'the state of a key is used after the call that it was handed to: a function of an operator must ' +
-        'do its work before it returns (no await), and keep nothing for later',
+      'the state of a key was used after the call that received it; a function of an operator must ' +
+        'do all its work before it returns (no await), and keep nothing for later',
     )
   }
 }

@@ -1,7 +1,8 @@
-// Stateful operators: what each of them does with the keys of one partition in one batch, and the stream
-// that does it. Every operator that keeps state per key is one of these; all of them touch only the keys
-// that have input or a due timer. What they do is the same on every rerun of a batch: keys come in the
-// order in which they have arrived, timers by time, key and tag, and the only clocks are those of the batch.
+// Stateful operators: the work of an operator on the keys of one partition in one batch, and the
+// stream that does it. All operators with state per key are implemented on it; they touch only keys
+// with input or a due timer. Invariant: the result is the same on every rerun of a batch. Keys are
+// handled in order of arrival, timers by time, key and tag, and the only clocks are those of the
+// batch.
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
@@ -13,25 +14,25 @@ import { Rdd } from '../rdd/rdd.ts'
 import type { KeyedState, StateOutputs, StateTimer } from '../state/keyedState.ts'
 import { InvalidStateError } from '../state/operatorState.ts'
 import { failedAtKey } from '../userCode.ts'
-import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
 import { fireDueTimers, type TimerState } from './dueTimers.ts'
 import { unionUid } from './eventTime.ts'
 import { type KeyOutput, KeyScope, type OperatorBatch, type OperatorRun } from './keyScope.ts'
 import { copyOf } from './plainCopy.ts'
+import type { Stream, StreamBatch, StreamPlan } from './streamPlan.ts'
 
-/** `Arrived` is what a key has received in a batch, `Stored` its value in the state. */
+/** `Arrived`: the input of a key in a batch. `Stored`: its value in the state. */
 export interface KeyedOperator<K extends Key, Arrived, Stored> {
   readonly contract: StatefulOperator
-  /** Called once for each key that has input in the batch. */
+  /** Called once for each key with input in the batch. */
   onArrived(key: K, arrived: Arrived, scope: KeyScope<Stored>): void
   /** Called for each due timer, after all input of the batch. */
   onTimer?(key: K, timer: StateTimer, scope: KeyScope<Stored>): void
   /**
-   * The part of a timer's key that `onTimer` reads, if any: those of many timers are loaded together. It is not
-   * loaded for a timer that `onTimer` sets and that is due in the same batch.
+   * Returns the part of a timer's key that `onTimer` reads, if any; the parts of many timers are
+   * loaded together. The part is not loaded for a timer that `onTimer` sets for the same batch.
    */
   readonly duePart?: DuePart
-  /** Keys that a new state begins with, and what is done to put one in. */
+  /** Keys of a new state, and how to store their initial values. */
   readonly initial?: {
     keys(): Iterable<K>
     store(key: K, scope: KeyScope<Stored>): void
@@ -40,12 +41,12 @@ export interface KeyedOperator<K extends Key, Arrived, Stored> {
 
 type DuePart = (timer: StateTimer) => number | undefined
 
-/** Which keys of the initial ones belong to a partition; where the state is. */
+/** Tells which of the initial keys belong to the partition of the state. */
 export interface StatePartition {
   holds(key: Key): boolean
 }
 
-/** Brings the state from the batch before to this one, and returns what the operator emits. */
+/** Advances the state from the previous batch to this one, and returns the operator's output. */
 export async function advanceKeys<K extends Key, Arrived, Stored>(
   operator: KeyedOperator<K, Arrived, Stored>,
   arrived: ReadonlyMap<K, Arrived>,
@@ -88,7 +89,7 @@ export async function advanceKeys<K extends Key, Arrived, Stored>(
   return outputs
 }
 
-/** With the timers that are taken at once, the parts that the operator reads when they are due are loaded. */
+/** Loads the parts that the operator reads for due timers, together with the timers. */
 function duePartsLoaded(state: KeyedState, duePart: DuePart | undefined): TimerState {
   if (duePart === undefined) return state
   return {
@@ -107,7 +108,10 @@ function duePartsLoaded(state: KeyedState, duePart: DuePart | undefined): TimerS
   }
 }
 
-/** Hands a key to the operator; an exception of the job's functions says at which key it was thrown. */
+/**
+ * Passes a key to the operator; an exception thrown by the job's functions is reported with the
+ * key.
+ */
 function atKey<Stored>(
   { contract }: { readonly contract: StatefulOperator },
   stored: string,
@@ -125,17 +129,19 @@ function atKey<Stored>(
   }
 }
 
-/** What an operator's stream is made of. */
+/** The input of an operator's stream. */
 export interface OperatorInput<K extends Key, Arrived> {
-  /** Each key at most once, in partitions of the default number. */
+  /** Each key at most once, in the default number of partitions. */
   arrived(at: StreamBatch): Rdd<Pair<K, Arrived>> | undefined
-  /** Uids of the watermarks that the input has. */
+  /** Uids of the watermarks of the input. */
   readonly watermarks?: readonly string[]
 }
 
-/** The stream that advances the state. Its elements are the operator's outputs, one for each partition. */
+/**
+ * The stream that advances the state. Its elements are the operator's outputs, one per partition.
+ */
 export function operatorPlan<K extends Key, Arrived, Stored>(
-  parent: DStream<unknown>,
+  parent: Stream<unknown>,
   operator: KeyedOperator<K, Arrived, Stored>,
   input: OperatorInput<K, Arrived>,
 ): StreamPlan<StateOutputs> {
@@ -187,8 +193,8 @@ function advancing<K extends Key, Arrived, Stored>(
 }
 
 /**
- * The watermark of a stream that has those of `uids`. Undefined until all of them have a time, but for those
- * that are idle.
+ * Returns the watermark of a stream with the watermarks `uids`. Undefined until all of them that
+ * are not idle have an event time.
  */
 export function watermarkOf(
   batch: { readonly watermarks?: Readonly<Record<string, number>> | undefined },
@@ -196,7 +202,7 @@ export function watermarkOf(
 ): number | undefined {
   const planned = batch.watermarks?.[unionUid(uids)]
   if (planned !== undefined) return planned
-  // A batch that was planned by a release that planned none for unions.
+  // A batch planned by an earlier release, which planned no watermarks for unions.
   let smallest: number | undefined
   for (const uid of uids) {
     const watermark = batch.watermarks?.[uid]
@@ -207,10 +213,10 @@ export function watermarkOf(
 }
 
 /**
- * One output of an operator, as a stream of its own. Its elements are copies: all tasks of the batch are handed
- * what the operator has emitted once, and a task that runs again after a failure is handed it again.
+ * One output of an operator as a stream. Elements are copied, because all tasks of the batch,
+ * including retried ones, receive the same outputs.
  */
-export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): StreamPlan<T> {
+export function outputPlan<T>(operator: Stream<StateOutputs>, output: string): StreamPlan<T> {
   return {
     name: 'output',
     detail: output,
@@ -234,17 +240,17 @@ export function outputPlan<T>(operator: DStream<StateOutputs>, output: string): 
 }
 
 /**
- * What is shown of each key of the state after the batch: all of it is read, whatever the batch has
- * touched. `entries` returns any number of elements; with `isKeyed` they are pairs with the state's key.
+ * The state of all keys after the batch: all of it is read, whatever the batch touched. `entries`
+ * returns any number of elements per key; with `isKeyed` these are pairs with the state's key.
  */
 export function tablePlan<K extends Key, Stored, T>(
-  operator: DStream<StateOutputs>,
+  operator: Stream<StateOutputs>,
   options: {
     readonly name: string
     readonly slideMs?: number
-    /** Whether the stream has an RDD in a batch; in every one unless given. */
+    /** Whether the stream has an RDD in a batch; true by default. */
     isDue?(at: StreamBatch): boolean
-    /** The RDD whose partitioner the elements, which are pairs of the state's keys, are in. */
+    /** Whether the elements are pairs of the state's keys, and so keep the state's partitioner. */
     readonly isKeyed: boolean
     entries(key: K, stored: Stored): Iterable<T>
   },

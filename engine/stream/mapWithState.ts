@@ -1,10 +1,8 @@
-// mapWithState: maps each value of a key with the key's state at hand, as Spark does. It emits for the
-// values of the batch alone; all states are there as a stream of their own.
+// mapWithState: maps each value of a key with access to the key's state, as in Spark. Emits only
+// for the values of the batch; all states are available as a separate stream.
 
 import type { Key } from '../rdd/key.ts'
-import type { Pair } from '../rdd/lineage.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
-import type { DStream, StreamBuilder } from './dstream.ts'
 import {
   expiryTag,
   type Kept,
@@ -17,24 +15,26 @@ import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
 import { isObject } from './plainCopy.ts'
 import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 import { initialOf } from './updateStateByKey.ts'
 
-/** The state of the key in hand. */
+/** The state of the current key. */
 export interface State<S> {
   /** Whether the key has a state. */
   exists(): boolean
-  /** Undefined when there is none. A fresh copy: a change of it counts once `update` is called. */
+  /** Undefined for none. A fresh copy: a change takes effect only with `update`. */
   get(): S | undefined
   /** Throws when the key is timing out. */
   update(state: S): void
   /** Removes the state of the key. */
   remove(): void
-  /** The key has had no value for `timeoutMs`: it is removed after this call. */
+  /** Whether the key had no value for `timeoutMs`; it is removed after this call. */
   isTimingOut(): boolean
 }
 
 /**
- * What is emitted for a value, nothing when it is undefined. Called without a value when the key times out.
+ * Returns the element to emit for a value; undefined for none. Called without a value when the key
+ * times out.
  */
 export type StateMapping<K extends Key, V, S, M> = (
   key: K,
@@ -44,25 +44,20 @@ export type StateMapping<K extends Key, V, S, M> = (
 
 export interface MapWithStateOptions<K extends Key, S> extends OperatorOptions {
   /**
-   * Calls the function once more for a key that has had no value for so long, in nominal (processing) time, and
-   * removes its state. The time in which the job is away counts, as it does for `ttlMs`.
+   * Nominal (processing) time without a value after which the function is called once more for a
+   * key and its state is removed; in ms. Downtime of the job counts, as for `ttlMs`.
    */
   readonly timeoutMs?: number
   /**
-   * States are forgotten without a call so long, in nominal (processing) time, after the last value of their
-   * key. Never unless given; a state that was kept before it was given counts from its next value.
+   * Nominal (processing) time after the last value of a key at which its state is removed without a
+   * call; in ms, never by default. For a state stored before the option was set, it counts from the
+   * next value.
    */
   readonly ttlMs?: number
-  /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
+  /** Initial states: an array of pairs, or a Map. Ignored once a state exists. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
-  /** How states become bytes. */
+  /** Codec of the states. */
   readonly codec?: StateCodec<S>
-}
-
-/** What the function has returned, in the order of the values of each key. */
-export interface MappedStream<K extends Key, S, M> extends DStream<M> {
-  /** All keys with their states, as they are after each batch. */
-  stateSnapshots(): DStream<Pair<K, S>>
 }
 
 export function mapWithStateOperator<K extends Key, V, S, M>(
@@ -107,14 +102,14 @@ export function mapWithStateOperator<K extends Key, V, S, M>(
 }
 
 /**
- * A state that is an object goes into the batch's state with each update and comes out with each `get`: a
- * function that changes and returns the object that it got must not change what it returned for the value
- * before. Other states are written once, after the last value of the key in the batch.
+ * A state that is an object is stored at each `update` and decoded at each `get`: a function that
+ * changes and returns the object that it received must not change what it returned for the previous
+ * value. Other states are written once, after the last value of the key in the batch.
  */
 class StateInHand<S> implements State<S> {
   readonly #kept: KeptValues<S>
   readonly #scope: KeyScope<Kept<S>>
-  /** An object is handed out once, and read again after that. */
+  /** An object is returned once, and decoded again after that. */
   #state: S | undefined
   #isHandedOut = false
   #exists: boolean
@@ -143,7 +138,7 @@ class StateInHand<S> implements State<S> {
     requireState(state)
     this.#state = state
     this.#exists = true
-    // The caller has it, and may change it.
+    // The caller still holds the object, and may change it.
     this.#isHandedOut = isObject(state)
     this.#isChanged = !this.#isHandedOut
     if (this.#isHandedOut) this.#kept.set(this.#scope, state)
@@ -200,5 +195,6 @@ class TimedOutState<S> implements State<S> {
 }
 
 function requireState(state: unknown): void {
-  if (state === undefined) throw new TypeError('a state cannot become undefined: call remove()')
+  if (state === undefined)
+    throw new TypeError('a state must not be undefined; call remove() instead')
 }

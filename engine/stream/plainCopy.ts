@@ -1,13 +1,14 @@
-// Copies of plain values, for where a function of the job is handed a value that others are handed as well, or
-// that it is handed again when its task runs again: a function that changes it must change its own.
+// Copies of plain values, for functions of a job that receive a value that others receive as well,
+// or that they receive again when a task is retried: a function that changes its argument must
+// change only its own copy.
 
 /** Deeper values, and those with cycles, are left to structuredClone. */
 const mostDepth = 8
 
 /**
- * Plain objects and arrays are copied here, as they are nearly all values; Map, Date and their like by
- * structuredClone, which takes ten times as long. An instance of a class stays what it is: it is refused where
- * it would leave its task.
+ * Copies plain objects and arrays, which are nearly all values; leaves Map, Date and the like to
+ * structuredClone, which takes ten times as long. Instances of classes are returned unchanged: they
+ * are rejected where they would leave their task.
  */
 export function copyOf<V>(value: V): V {
   return isObject(value) ? (copyOfObject(value, 0) as V) : value

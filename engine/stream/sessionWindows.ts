@@ -1,17 +1,17 @@
-// Session windows by event time: rows of a key with less than a gap between them. A session is from its
-// first row to a gap after its last; a row exactly there begins the next one, as with all windows. Sessions
-// that a row brings together become one. The sessions and rows of a batch come together first, and what
-// they have become is late once the watermark is at or past its end and the allowed lateness. So a row that
-// is further behind than that may begin a session of its own, as in Flink: nobody knows any more what was
-// beside it.
+// Session windows by event time: rows of a key with less than a gap between them. A session lasts
+// from its first row to a gap after its last; a row exactly at its end starts the next one, as in
+// all windows. Sessions that a row connects are merged. The sessions and rows of a batch are merged
+// first; the result is late once the watermark reaches its end plus the allowed lateness. So, as in
+// Flink, a row that is later than that may start a new session: its former neighbours are no longer
+// known.
 
 import type { Key } from '../rdd/key.ts'
 import type { Combiner } from '../rdd/lineage.ts'
-import type { StreamBuilder } from './dstream.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import type { KeyScope } from './keyScope.ts'
 import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 import {
   lateRow,
   type OpenWindow,
@@ -32,9 +32,9 @@ interface Session<A> {
   readonly value: A
 }
 
-/** What a map task has made of a key's rows. */
+/** A map task's result for the rows of a key. */
 export interface SessionPart<T, A> {
-  /** By their starts, apart from one another. */
+  /** Ordered by start; they do not overlap. */
   readonly sessions: Session<A>[]
   /** Rows that are late unless they belong to a session that is not. */
   readonly doubtful: TimedRow<T>[]
@@ -42,13 +42,13 @@ export interface SessionPart<T, A> {
 
 export interface StoredSession<A> extends Session<A> {
   readonly results: number
-  /** There were rows since the last result: the timer of the next one is set. */
+  /** Whether rows arrived since the last result; the timer of the next result is set then. */
   readonly hasNews: boolean
-  /** The sessions that were emitted and are a part of this one. */
+  /** The emitted sessions that were merged into this one. */
   readonly emitted: readonly WindowBounds[]
 }
 
-/** The sessions of a key, by their starts. */
+/** The sessions of a key, ordered by start. */
 export type StoredSessions<A> = readonly StoredSession<A>[]
 
 export function sessionCombiner<T, A>(
@@ -71,7 +71,7 @@ export function sessionCombiner<T, A>(
       add((parts as SessionPart<T, A>[])[0]!, timed as TimedRow<T>)
       return parts
     },
-    // Parts are kept for tasks that run again: none is changed after its map task.
+    // Parts are reused by retried tasks: none may change after its map task.
     mergeCombined: (left, right) => [
       ...(left as SessionPart<T, A>[]),
       ...(right as SessionPart<T, A>[]),
@@ -79,7 +79,7 @@ export function sessionCombiner<T, A>(
   }
 }
 
-/** Searches the sessions of a row from the newest back, because rows arrive nearly in order. */
+/** Searches from the newest session back, because rows arrive nearly in order. */
 function addRow<T, A>(
   sessions: Session<A>[],
   timeMs: number,
@@ -108,7 +108,7 @@ function addRow<T, A>(
   sessions.splice(from, until - from, merged)
 }
 
-/** A session, or a row that is not yet in one, on its way into the state. */
+/** A session, or a row that does not belong to one yet, to be merged into the state. */
 type Piece<T, A> = { readonly startMs: number; readonly endMs: number } & (
   | { readonly kind: 'stored'; readonly session: StoredSession<A> }
   | { readonly kind: 'new'; readonly value: A }
@@ -144,7 +144,10 @@ export function sessionOperator<K extends Key, T, A>(
       }
       if (isChanged) scope.set(kept)
     },
-    /** Sees to all sessions of the key that are due, so that a watermark that leaps costs each key once. */
+    /**
+     * Handles all due sessions of the key at once, so that a jump of the watermark costs each key
+     * only once.
+     */
     onTimer(key, timer, scope) {
       const watermarkMs = scope.batch.watermarkMs ?? -Infinity
       const stored = scope.get() ?? []
@@ -205,7 +208,7 @@ interface Group<T, A> extends WindowBounds {
   readonly pieces: Piece<T, A>[]
 }
 
-/** `pieces` by their starts; those of a group are one session. */
+/** `pieces` are ordered by start; those of one group form one session. */
 function overlapping<T, A>(pieces: readonly Piece<T, A>[]): Group<T, A>[] {
   const groups: { startMs: number; endMs: number; pieces: Piece<T, A>[] }[] = []
   for (const piece of pieces) {
@@ -220,7 +223,7 @@ function overlapping<T, A>(pieces: readonly Piece<T, A>[]): Group<T, A>[] {
   return groups
 }
 
-/** The session that the pieces of a group make, with the timer of its result. */
+/** Merges the pieces of a group into a session, and sets the timer of its result. */
 function together<T, A>(
   { startMs, endMs, pieces }: Group<T, A>,
   latenessMs: number,
@@ -264,7 +267,7 @@ function resultOf<K extends Key, A>(
   return replaces.length === 0 ? result : { ...result, replaces }
 }
 
-/** The sessions of a key, in the order of their starts. */
+/** Returns the sessions of a key, ordered by start. */
 export function openSessions<K extends Key, A>(key: K, stored: StoredSessions<A>) {
   return stored.map(({ startMs, endMs, value, results }): OpenWindow<K, A> => {
     return { key, startMs, endMs, value, results }

@@ -1,27 +1,27 @@
-// The contract of a stateful operator, from what the job says of it.
+// Builds the contract of a stateful operator from the options of the job.
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
 import { v8Codec } from '../state/v8Codec.ts'
-import type { StreamBuilder } from './dstream.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 
-/** What every operator that keeps state can be told. */
+/** Options common to all stateful operators. */
 export interface OperatorOptions {
-  /** Names the state, so that it is found again when the job's code has changed around it. */
+  /** Names the state, so that it is found again after the code around the operator has changed. */
   readonly uid?: string
   /**
-   * Part of what the state is known by, 0 unless given: raise it when the meaning of the state changes. A
-   * state of another version is refused when the job starts, in place of being misread.
+   * Version of the state's meaning, 0 by default: raise it when the meaning changes. A state of
+   * another version is rejected when the job starts, instead of being misread.
    */
   readonly version?: number
 }
 
-/** Of an operator that goes by event time. */
+/** Options of an event time operator. */
 export interface EventOperatorOptions extends OperatorOptions {
   /**
-   * Uids of its watermarks. They are a part of its shape: by another watermark, windows that are over could
-   * begin again, and rows that are on time could be late.
+   * Uids of its watermarks. Part of its shape: under another watermark, closed windows could
+   * reopen, and rows that are on time could be late.
    */
   readonly watermarks: readonly string[]
 }
@@ -30,7 +30,7 @@ export function statefulContract(
   builder: StreamBuilder,
   kind: string,
   options: OperatorOptions & {
-    /** What the meaning of the state depends on besides the kind: `window 10000 1000`. */
+    /** Parameters that the meaning of the state depends on: `window 10000 1000`. */
     readonly shape?: string | undefined
     readonly codec?: StateCodec | undefined
     readonly watermarks?: readonly string[]
@@ -40,7 +40,7 @@ export function statefulContract(
   if (!Number.isSafeInteger(version) || version < 0) {
     throw new EngineError(
       'JOB_GRAPH_INVALID',
-      `${kind} takes its version as a whole number from 0 on, not ${version}`,
+      `the version of ${kind} must be an integer of at least 0, not ${version}`,
     )
   }
   return {

@@ -1,6 +1,7 @@
-// The streams of a job and their RDDs, batch by batch. RDDs are made when they are asked for, once,
-// and are forgotten when no window can reach their batch any more. An RDD's id is made of batch,
-// stream and place within the stream: the same wherever the graph is built, in whatever order.
+// The streams of a job and their RDDs, batch by batch. RDDs are created on demand, once, and
+// dropped when no window can reach their batch any more. Contract: the id of an RDD is made of
+// batch, stream and position within the stream, so it is the same wherever the graph is built, in
+// whatever order.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
@@ -21,13 +22,14 @@ import {
 import { failedIn } from '../userCode.ts'
 import { BatchHistory, type BatchInfo } from './batchHistory.ts'
 import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
-import { DStream, type Output, type StreamBuilder } from './dstream.ts'
+import { DStream } from './dstream.ts'
 import type { Job, JobStream } from './job.ts'
+import type { Output, Stream, StreamBuilder } from './streamPlan.ts'
 import { topicRows } from './streamPlans.ts'
 
 export interface StreamGraphOptions {
   readonly batchIntervalMs: number
-  /** Runs the actions of foreachRDD; only the driver has one. */
+  /** Runs the actions of foreachRDD; only set in the driver. */
   readonly run?: (
     rdd: Lineage<unknown>,
     action: Action,
@@ -35,7 +37,7 @@ export interface StreamGraphOptions {
   ) => Promise<unknown[]>
 }
 
-/** What RDDs are being made for right now. */
+/** The stream for which RDDs are being created. */
 interface Making {
   readonly batchId: number
   readonly streamId: number
@@ -45,14 +47,14 @@ interface Making {
 interface BatchRdds {
   readonly ofStream: Map<number, Rdd<unknown> | undefined>
   readonly shuffles: Map<string, ShuffleDependency>
-  /** Of what foreachRDD makes in the driver; created on first use. */
+  /** RDDs that foreachRDD creates in the driver; created lazily. */
   driver?: DriverRdds
 }
 
-/** An operator in a batch that brings its state to it. */
+/** An operator whose state a batch advances. */
 export interface Advancing {
   readonly uid: string
-  /** Of the operator's stream. */
+  /** Id of the operator's stream. */
   readonly streamId: number
   readonly rdd: Lineage<unknown>
 }
@@ -62,21 +64,21 @@ export class StreamGraph {
   readonly batchIntervalMs: number
   readonly history = new BatchHistory()
   readonly outputs: readonly Output[]
-  /** Sorted, each once. */
+  /** Sorted, without duplicates. */
   readonly topics: readonly string[]
   /** Options of the topics, by topic. */
   readonly sources: ReadonlyMap<string, TopicSource>
-  /** Of the streams that keep state, in the order in which the job makes them. */
+  /** Operators of the stateful streams, in order of construction. */
   readonly operators: readonly StatefulOperator[]
   readonly watermarks: readonly WatermarkSpec[]
-  /** How far back the longest chain of windows reaches. */
+  /** How far back the longest chain of windows reaches, in ms. */
   readonly rememberMs: number
   readonly #partitions: number
-  readonly #streams: readonly DStream<unknown>[]
+  readonly #streams: readonly Stream<unknown>[]
   readonly #context: RddContext
   readonly #batches = new Map<number, BatchRdds>()
-  /** How many streams and outputs read each stream. */
-  readonly #readers = new Map<DStream<unknown>, number>()
+  /** Number of streams and outputs that read each stream. */
+  readonly #readers = new Map<Stream<unknown>, number>()
   #making: Making | undefined
 
   constructor(job: Job, options: StreamGraphOptions) {
@@ -95,7 +97,7 @@ export class StreamGraph {
     this.#context = this.#createContext(options)
   }
 
-  /** All that must be equal in driver and executors, as text. */
+  /** Everything that must be equal in driver and executors, as text. */
   describe(): string {
     const streams = this.#streams.map(({ id, plan }) => {
       const parents = plan.parents.map((parent) => parent.id).join(',')
@@ -106,7 +108,7 @@ export class StreamGraph {
     return [head, ...streams, ...outputs].join('\n')
   }
 
-  /** Makes a batch known. RDDs of it and of later ones, from an earlier try, are forgotten. */
+  /** Adds a batch. RDDs of it and of later batches, from an earlier attempt, are dropped. */
   addBatch(batch: BatchInfo): void {
     for (const batchId of [...this.#batches.keys()]) {
       if (batchId >= batch.batchId) this.#batches.delete(batchId)
@@ -118,8 +120,8 @@ export class StreamGraph {
     }
   }
 
-  /** The RDD of a stream in a batch that is known; undefined when it has none there. */
-  rdd<T>(stream: DStream<T>, batchId: number): Rdd<T> | undefined {
+  /** Returns the RDD of a stream in a known batch; undefined when it has none there. */
+  rdd<T>(stream: Stream<T>, batchId: number): Rdd<T> | undefined {
     const { ofStream } = this.#batch(batchId)
     if (!ofStream.has(stream.id)) {
       for (const each of unmade(stream, ofStream)) ofStream.set(each.id, this.#make(each, batchId))
@@ -127,14 +129,16 @@ export class StreamGraph {
     return ofStream.get(stream.id) as Rdd<T> | undefined
   }
 
-  /** The RDD that an output shows or runs on. */
+  /** Returns the RDD of an output's stream. */
   rddOfStream(streamId: number, batchId: number): Rdd<unknown> | undefined {
     const stream = this.#streams[streamId]
-    assert(stream, `there is no stream ${streamId}`)
+    assert(stream, `stream ${streamId} does not exist`)
     return this.rdd(stream, batchId)
   }
 
-  /** The operators that have an RDD in a batch: all must advance before the batch is committed. */
+  /**
+   * Returns the operators with an RDD in the batch: all must advance before the batch is committed.
+   */
   advancing(batchId: number): Advancing[] {
     return this.#streams.flatMap(({ id, plan: { operator } }) => {
       const rdd = operator && this.operatorRdd(id, batchId)
@@ -142,23 +146,26 @@ export class StreamGraph {
     })
   }
 
-  /** The RDD that advances the state of an operator's stream; undefined when it has none in the batch. */
+  /**
+   * Returns the RDD that advances the state of an operator's stream; undefined when the batch has
+   * none.
+   */
   operatorRdd(streamId: number, batchId: number): Rdd<unknown> | undefined {
     return this.rddOfStream(streamId, batchId)
   }
 
-  /** The shuffle with this id, whose batch is known. */
+  /** Returns the shuffle with this id; its batch must be known. */
   shuffle(shuffleId: string): ShuffleDependency {
     const [batchId, streamId] = shuffleId.replace('shuffle-', '').split(':').map(Number)
     this.rddOfStream(streamId!, batchId!)
     const dependency = this.#batch(batchId!).shuffles.get(shuffleId)
-    assert(dependency, `there is no shuffle ${shuffleId}`)
+    assert(dependency, `shuffle ${shuffleId} does not exist`)
     return dependency
   }
 
-  #make<T>(stream: DStream<T>, batchId: number): Rdd<T> | undefined {
+  #make<T>(stream: Stream<T>, batchId: number): Rdd<T> | undefined {
     const batch = this.history.get(batchId)
-    assert(batch, `batch ${batchId} is not remembered`)
+    assert(batch, `batch ${batchId} is not known`)
     const outer = this.#making
     const making: Making = { batchId, streamId: stream.id, made: 0 }
     this.#making = making
@@ -189,7 +196,7 @@ export class StreamGraph {
     return batch
   }
 
-  /** For foreachRDD, of whose functions executors know nothing. */
+  /** For foreachRDD, whose functions executors do not have. */
   #inDriver<T>(rdd: Rdd<T>): Rdd<T> {
     const batch = this.#batches.get(batchOfRdd(rdd))
     if (!batch) throw batchIsOver(rdd)
@@ -198,7 +205,7 @@ export class StreamGraph {
   }
 
   #countReaders(): void {
-    const read = (stream: DStream<unknown>) =>
+    const read = (stream: Stream<unknown>) =>
       this.#readers.set(stream, (this.#readers.get(stream) ?? 0) + 1)
     for (const { plan } of this.#streams) plan.parents.forEach(read)
     for (const output of this.outputs) read(output.stream)
@@ -215,8 +222,8 @@ export class StreamGraph {
         }
         throw new EngineError(
           'JOB_GRAPH_INVALID',
-          'an RDD of a stream is transformed where neither the graph is built nor foreachRDD runs: ' +
-            'use transform() on the stream, or foreachRDD',
+          'an RDD of a stream cannot be transformed outside of transform() and foreachRDD; ' +
+            'use one of the two',
         )
       },
       asParent: (rdd) => (this.#making || !run ? rdd : this.#inDriver(rdd)),
@@ -236,7 +243,7 @@ export class StreamGraph {
 }
 
 interface BuiltStreams {
-  readonly streams: DStream<unknown>[]
+  readonly streams: Stream<unknown>[]
   readonly outputs: Output[]
   readonly sources: Map<string, TopicSource>
 }
@@ -283,15 +290,17 @@ function buildStreams(job: Job, batchIntervalMs: number): BuiltStreams {
     throw error instanceof EngineError ? error : failedIn(`building job '${job.name}'`, error)
   }
   if (built.outputs.length === 0) {
-    const message = `job '${job.name}' has no output: end a stream with view() or foreachRDD()`
+    const message = `job '${job.name}' has no output; end a stream with view() or foreachRDD()`
     throw new EngineError('JOB_GRAPH_INVALID', message)
   }
   return built
 }
 
-/** The most that one of the streams reaches back: a window of windows by the sum of them. */
-function rememberedBy(streams: readonly DStream<unknown>[]): number {
-  const remembered = new Map<DStream<unknown>, number>()
+/**
+ * The furthest that any stream reaches back, in ms; a window of windows reaches back by their sum.
+ */
+function rememberedBy(streams: readonly Stream<unknown>[]): number {
+  const remembered = new Map<Stream<unknown>, number>()
   let most = 0
   // Parents come before their children.
   for (const stream of streams) {
@@ -304,11 +313,14 @@ function rememberedBy(streams: readonly DStream<unknown>[]): number {
   return most
 }
 
-/** The stream and those above it that have no RDD yet, parents first: a graph may be very deep. */
+/**
+ * Returns the stream and those above it that have no RDD yet, parents first. Iterative, because a
+ * graph may be very deep.
+ */
 function unmade(
-  stream: DStream<unknown>,
+  stream: Stream<unknown>,
   made: ReadonlyMap<number, unknown>,
-): readonly DStream<unknown>[] {
+): readonly Stream<unknown>[] {
   const found = new Set([stream])
   for (const each of found) {
     for (const parent of each.plan.parents) if (!made.has(parent.id)) found.add(parent)
@@ -319,8 +331,8 @@ function unmade(
 function actionInGraph({ kind }: Action): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `an action (${kind}) cannot run while the graph is built, as in transform(): use foreachRDD, or ` +
-      'transformations alone',
+    `an action (${kind}) cannot run while the graph is built, as in transform(); use foreachRDD, or ` +
+      'only transformations',
   )
 }
 
@@ -328,13 +340,13 @@ function requireNewView(outputs: readonly Output[], output: Output): void {
   if (output.kind !== 'view') return
   const isTaken = outputs.some((other) => other.kind === 'view' && other.name === output.name)
   if (!isTaken) return
-  const message = `two views are called '${output.name}': rename one`
+  const message = `two views have the name '${output.name}'; rename one`
   throw new EngineError('JOB_GRAPH_INVALID', message)
 }
 
 /**
- * Whatever else the code does, a watermark without a uid is found again by its topics: by its place, it
- * could take over the time of another one, and rows would be late that are not.
+ * The default uid of a watermark, from its topics. A uid by position could, after a change of the
+ * code, take over the time of another watermark, and make rows late that are not.
  */
 function watermarkName(topics: readonly string[]): string {
   return `watermark-${topics.join('-').replaceAll('.', '_')}`.slice(0, 100)
@@ -343,14 +355,14 @@ function watermarkName(topics: readonly string[]): string {
 function unnamedWatermark(topics: readonly string[]): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `${topics.join(' and ')} have more than one withWatermark: use the stream of one of them several times, or ` +
+    `${topics.join(' and ')} have more than one withWatermark; use the stream of one of them several times, or ` +
       'name them with { uid }',
   )
 }
 
-/** It names a directory. */
+/** A uid names a directory. */
 function requireUid(uids: ReadonlySet<string>, uid: string): void {
   if (/^[a-zA-Z0-9_-]{1,100}$/.test(uid) && !uids.has(uid)) return
-  const message = `'${uid}' cannot name a state or a watermark: take letters, digits, '_' and '-', and each name once`
+  const message = `'${uid}' is not a valid uid of a state or a watermark; use letters, digits, '_' and '-', and each uid once`
   throw new EngineError('JOB_GRAPH_INVALID', message)
 }

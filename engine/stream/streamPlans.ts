@@ -1,5 +1,6 @@
-// The operators of streams, as plans: which RDD a stream has in a batch, made from its parents' RDDs
-// in this batch or, for windows, in earlier ones. A parent without an RDD leaves its child without.
+// Plans of the stateless operators: the RDD of a stream in a batch, computed from its parents' RDDs
+// in this batch or, for windows, in earlier ones. A parent without an RDD leaves its child without
+// one.
 
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
@@ -9,10 +10,10 @@ import { Rdd } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import type { OnRecordError } from '../sources/scan.ts'
 import type { BatchInfo } from './batchHistory.ts'
-import type { DStream, StreamBatch, StreamPlan } from './dstream.ts'
+import type { Stream, StreamBatch, StreamPlan } from './streamPlan.ts'
 import { batchesIn, isDue, requireWindow } from './window.ts'
 
-/** The rows of a topic: a partition for each offset range of the batch. */
+/** The rows of a topic, with a partition for each offset range of the batch. */
 export function topicRows<Row>(
   topic: string,
   format: RowFormat<Row>,
@@ -42,10 +43,10 @@ export function topicRows<Row>(
   }
 }
 
-/** What makes one RDD of another, in the same batch. */
+/** Computes one RDD from another, in the same batch. */
 export function perBatch<T, U>(
   name: string,
-  parent: DStream<T>,
+  parent: Stream<T>,
   transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>,
   isNarrow = false,
 ): StreamPlan<U> {
@@ -61,16 +62,16 @@ export function perBatch<T, U>(
   }
 }
 
-/** The same where partitions stay what they are. */
+/** Like `perBatch`, for transformations that keep partitions. */
 export function narrow<T, U>(
   name: string,
-  parent: DStream<T>,
+  parent: Stream<T>,
   transform: (rdd: Rdd<T>, batch: BatchInfo) => Rdd<U>,
 ): StreamPlan<U> {
   return perBatch(name, parent, transform, true)
 }
 
-export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
+export function union<T>(parents: readonly Stream<T>[]): StreamPlan<T> {
   requireSameSlide('union', parents)
   return {
     name: 'union',
@@ -85,8 +86,8 @@ export function union<T>(parents: readonly DStream<T>[]): StreamPlan<T> {
 }
 
 export function join<K extends Key, V, W>(
-  left: DStream<Pair<K, V>>,
-  right: DStream<Pair<K, W>>,
+  left: Stream<Pair<K, V>>,
+  right: Stream<Pair<K, W>>,
 ): StreamPlan<Pair<K, readonly [V, W]>> {
   requireSameSlide('join', [left, right])
   return {
@@ -101,16 +102,16 @@ export function join<K extends Key, V, W>(
   }
 }
 
-/** Streams of different slides meet only now and then: elements between would be left out in silence. */
-function requireSameSlide(operator: string, parents: readonly DStream<unknown>[]): void {
+/** Streams with different slides rarely meet: elements in between would be dropped silently. */
+function requireSameSlide(operator: string, parents: readonly Stream<unknown>[]): void {
   const slides = new Set(parents.map(({ slideMs }) => slideMs))
   if (slides.size === 1) return
   let longest = 0
   for (const slideMs of slides) longest = Math.max(longest, slideMs)
   throw new EngineError(
     'JOB_GRAPH_INVALID',
-    `${operator} takes streams that slide alike, and these slide by ${[...slides].join(' and ')} ms: ` +
-      `give those that slide faster a window(${longest}, ${longest}) first`,
+    `${operator} needs streams with equal slides, but these slide by ${[...slides].join(' and ')} ms; ` +
+      `add window(${longest}, ${longest}) to those that slide faster`,
   )
 }
 
@@ -121,7 +122,7 @@ export function countOf(rdd: Rdd<unknown>): Rdd<number> {
     .mapPartitions((counts) => [counts[0]?.[1] ?? 0])
 }
 
-export function window<T>(parent: DStream<T>, windowMs: number, slideMs: number): StreamPlan<T> {
+export function window<T>(parent: Stream<T>, windowMs: number, slideMs: number): StreamPlan<T> {
   requireWindow(windowMs, slideMs, parent.slideMs)
   return {
     name: 'window',
@@ -139,15 +140,15 @@ export function window<T>(parent: DStream<T>, windowMs: number, slideMs: number)
   }
 }
 
-/** What a stateful operator is handed: the values of each key in a batch, in the order of their arrival. */
-export function groupedBy<K extends Key, V>(parent: DStream<Pair<K, V>>) {
+/** The input of a stateful operator: the values of each key in a batch, in order of arrival. */
+export function groupedBy<K extends Key, V>(parent: Stream<Pair<K, V>>) {
   return ({ rddOf, context }: StreamBatch): Rdd<Pair<K, readonly V[]>> | undefined =>
     rddOf(parent)?.groupByKey(context.defaultPartitions)
 }
 
-/** The same for an operator that takes one value of each key. */
+/** Like `groupedBy`, for an operator that receives one value per key. */
 export function reducedBy<K extends Key, V>(
-  parent: DStream<Pair<K, V>>,
+  parent: Stream<Pair<K, V>>,
   reduce: (left: V, right: V) => V,
 ) {
   return ({ rddOf, context }: StreamBatch): Rdd<Pair<K, V>> | undefined =>

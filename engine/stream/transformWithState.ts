@@ -1,11 +1,10 @@
-// transformWithState: a job's own operator, with a state and timers for each key. By the rows' event time
-// its timers follow the watermark, and rows that are behind it go to an output of their own.
+// transformWithState: a custom operator with a state and timers per key. In event time, its timers
+// follow the watermark, and rows behind it go to a separate output.
 
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { StateTimer, TimeDomain } from '../state/keyedState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
-import type { DStream, StreamBuilder } from './dstream.ts'
 import { inEventOrder, type LateRow, type TimedRow } from './eventTime.ts'
 import {
   expiryTag,
@@ -23,83 +22,84 @@ import {
   type OperatorOptions,
   statefulContract,
 } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 import { initialOf } from './updateStateByKey.ts'
 
-/** The state and timers of the key in hand. Ends with the call that it is handed to. */
+/** The state and timers of the current key. Valid only during the call that receives it. */
 export interface StateContext<S, O> {
-  /** Nominal time of the batch, the processing time of every call in it. */
+  /**
+   * Nominal time of the batch: the processing time of every call in it, in milliseconds since the
+   * epoch.
+   */
   readonly batchTimeMs: number
-  /** A fresh copy: a change of it counts once `update` is called. Undefined when there is none. */
+  /** A fresh copy: a change takes effect only with `update`. Undefined for none. */
   get(): S | undefined
   /** Sets the state of the key. */
   update(state: S): void
-  /** The timers of the key stay. */
+  /** Removes the state of the key; its timers stay. */
   remove(): void
   /**
-   * Fires in the first batch whose nominal time is at or past `timeMs` (since the epoch), after the input of that
-   * batch: in this one when the time has come already. `tag` tells timers of one time apart that mean different
-   * things: 0 (unless given) to 254.
+   * Registers a timer that fires in the first batch whose nominal time is at or past `timeMs`
+   * (since the epoch), after the input of that batch; in this batch if the time has already come.
+   * `tag` distinguishes timers for the same time: 0 (the default) to 254.
    */
   registerProcessingTimer(timeMs: number, tag?: number): void
-  /** Deletes a timer of processing time. */
+  /** Deletes a processing time timer. */
   deleteProcessingTimer(timeMs: number, tag?: number): void
-  /** Takes a copy: a state may be emitted, changed, and emitted again. */
+  /** Emits a copy: a state may be emitted, changed, and emitted again. */
   emit(value: O): void
 }
 
 export interface EventStateContext<S, O> extends StateContext<S, O> {
-  /** Undefined until the topics have given a time. */
+  /** Undefined until the topics have given an event time. */
   readonly watermarkMs: number | undefined
   /**
-   * Fires in the first batch whose watermark is at or past `timeMs` (since the epoch), after the rows of that
-   * batch: in this one when the watermark has come so far already.
+   * Registers a timer that fires in the first batch whose watermark is at or past `timeMs` (since
+   * the epoch), after the rows of that batch; in this batch if the watermark is already there.
    */
   registerEventTimer(timeMs: number, tag?: number): void
-  /** Deletes a timer of event time. */
+  /** Deletes an event time timer. */
   deleteEventTimer(timeMs: number, tag?: number): void
 }
 
-/** A timer that is due. */
+/** A timer that has fired. */
 export interface FiredTimer {
   readonly domain: TimeDomain
-  /** For when it was registered. */
+  /** The time for which it was registered. */
   readonly timeMs: number
   readonly tag: number
 }
 
-/** The functions must do their work before they return (no await), and depend on nothing but their arguments. */
+/**
+ * Functions of a custom operator. They must do all their work before they return (no await), and
+ * depend only on their arguments.
+ */
 export interface StatefulProcessor<K extends Key, V, S, O> {
-  /** Called once a batch for each key that has values. */
+  /** Called once per batch for each key with values. */
   handleInput(key: K, values: readonly V[], context: StateContext<S, O>): void
-  /** Called for each due timer, after the input of the batch, in the order of their times. */
+  /** Called for each due timer, after the input of the batch, ordered by time. */
   handleTimer?(key: K, timer: FiredTimer, context: StateContext<S, O>): void
 }
 
-/** Functions of an operator that keeps state per key, in event time. */
+/** Functions of a custom operator in event time. */
 export interface EventStatefulProcessor<K extends Key, T, S, O> {
-  /** The rows of a key in the batch, in the order of their event times. */
+  /** Called once per batch for each key with rows, which are ordered by event time. */
   handleInput(key: K, rows: readonly TimedRow<T>[], context: EventStateContext<S, O>): void
-  /** Called when a timer is due. */
+  /** Called for each due timer, after the rows of the batch, ordered by time. */
   handleTimer?(key: K, timer: FiredTimer, context: EventStateContext<S, O>): void
 }
 
 export interface TransformOptions<K extends Key, S> extends OperatorOptions {
   /**
-   * States are forgotten so long, in nominal (processing) time, after their last update, also where timers go by
-   * event time; the time in which the job is away counts. Never unless given; a state that was kept before it
-   * was given counts from its next update.
+   * Nominal (processing) time after its last update at which a state is removed, also when timers
+   * use event time; in ms, never by default. Downtime of the job counts. For a state stored before
+   * the option was set, it counts from the next update.
    */
   readonly ttlMs?: number
-  /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
+  /** Initial states: an array of pairs, or a Map. Ignored once a state exists. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
-  /** How states become bytes. */
+  /** Codec of the states. */
   readonly codec?: StateCodec<S>
-}
-
-/** What the processor has emitted. */
-export interface TransformedStream<K extends Key, T, O> extends DStream<O> {
-  /** Rows whose time is before the watermark: the processor is not handed them. */
-  readonly late: DStream<LateRow<K, T>>
 }
 
 export function transformOperator<K extends Key, V, S, O>(
@@ -151,7 +151,7 @@ function operator<K extends Key, V, S, O>(
       }),
     ),
     onArrived(key, values, scope) {
-      // Before the input, for a timer or an update of it counts from now on.
+      // Before the input, because its timers and updates count from now on.
       if (kept.expired(scope)) scope.delete()
       const returned: unknown = processor.handleInput(key, values, new Context(kept, scope))
       requireSynchronous('handleInput', returned)
@@ -197,7 +197,8 @@ class Context<S, O> implements EventStateContext<S, O> {
 
   /** Sets the state of the key. */
   update(state: S): void {
-    if (state === undefined) throw new TypeError('a state cannot become undefined: call remove()')
+    if (state === undefined)
+      throw new TypeError('a state must not be undefined; call remove() instead')
     this.#kept.set(this.#scope, state)
   }
 
@@ -209,7 +210,7 @@ class Context<S, O> implements EventStateContext<S, O> {
     this.#scope.setTimer('processing', timeMs, ownTag(tag))
   }
 
-  /** Deletes a timer of processing time. */
+  /** Deletes a processing time timer. */
   deleteProcessingTimer(timeMs: number, tag = 0): void {
     this.#scope.deleteTimer('processing', timeMs, ownTag(tag))
   }
@@ -218,7 +219,7 @@ class Context<S, O> implements EventStateContext<S, O> {
     this.#scope.setTimer('event', timeMs, ownTag(tag))
   }
 
-  /** Deletes a timer of event time. */
+  /** Deletes an event time timer. */
   deleteEventTimer(timeMs: number, tag = 0): void {
     this.#scope.deleteTimer('event', timeMs, ownTag(tag))
   }
@@ -231,20 +232,20 @@ class Context<S, O> implements EventStateContext<S, O> {
 function ownTag(tag: number): number {
   if (tag < expiryTag) return tag
   throw new RangeError(
-    `the tag of a timer is a whole number from 0 to ${expiryTag - 1}, not ${tag}`,
+    `the tag of a timer must be an integer from 0 to ${expiryTag - 1}, not ${tag}`,
   )
 }
 
 function unhandled({ timeMs }: StateTimer): EngineError {
   return new EngineError(
     'JOB_GRAPH_INVALID',
-    `a timer of transformWithState for ${timeMs} is due, and the processor has no handleTimer: give it one`,
+    `a timer of transformWithState for ${timeMs} is due, but the processor has no handleTimer; add one`,
   )
 }
 
 function requireSynchronous(name: string, returned: unknown): void {
   if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function') return
   throw new TypeError(
-    `${name} has returned a promise: what it does after an await would come too late for the batch`,
+    `${name} returned a promise; work after an await would be too late for the batch`,
   )
 }

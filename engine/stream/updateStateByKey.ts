@@ -1,11 +1,10 @@
-// updateStateByKey: a state for each key, made from the one before and the values of the batch. Apart from
-// Spark's, it calls the job's function for the keys that have values and for no others, so that a batch
-// costs by what it brings and not by what is kept; what is to happen to a key without values is said by a
-// time to live, or by mapWithState and transformWithState with a timer.
+// updateStateByKey: a state per key, computed from the previous one and the values of the batch.
+// Unlike Spark's, it calls the job's function only for keys with values, so that a batch costs what
+// it brings, not what is stored. For keys without values, use a time to live, or mapWithState and
+// transformWithState with a timer.
 
 import type { Key } from '../rdd/key.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
-import type { StreamBuilder } from './dstream.ts'
 import {
   expiryTag,
   type Kept,
@@ -16,19 +15,21 @@ import {
 } from './keptValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import { type OperatorOptions, statefulContract } from './statefulContract.ts'
+import type { StreamBuilder } from './streamPlan.ts'
 
-/** The new state of a key from its values in this batch; undefined forgets the key. */
+/** Returns the new state of a key from its values in this batch; undefined removes the key. */
 export type StateUpdate<V, S> = (values: readonly V[], state: S | undefined) => S | undefined
 
 export interface UpdateStateOptions<K extends Key, S> extends OperatorOptions {
   /**
-   * Keys are forgotten so long, in nominal (processing) time, after their last values; the time in which the job
-   * is away counts. Never unless given; a key that was kept before it was given counts from its next values.
+   * Nominal (processing) time after its last values at which a key is removed; in ms, never by
+   * default. Downtime of the job counts. For a key stored before the option was set, it counts from
+   * its next values.
    */
   readonly ttlMs?: number
-  /** States that the job begins with: an array of pairs, a Map. Not used once there is a state. */
+  /** Initial states: an array of pairs, or a Map. Ignored once a state exists. */
   readonly initialState?: Iterable<readonly [key: K, state: S]>
-  /** How states become bytes. */
+  /** Codec of the states. */
   readonly codec?: StateCodec<S>
 }
 
@@ -59,7 +60,7 @@ export function updateStateOperator<K extends Key, V, S>(
   }
 }
 
-/** The initial states of an operator that keeps one value for each key. */
+/** The initial states of an operator that stores one value per key. */
 export function initialOf<K extends Key, S>(
   initialState: Iterable<readonly [key: K, state: S]> | undefined,
   kept: KeptValues<S>,

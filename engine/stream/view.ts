@@ -1,37 +1,40 @@
 // A view: a small keyed result that the driver collects in each batch and shows to people. Results
-// for programs go to a topic instead.
+// for programs belong in a topic.
 
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../rdd/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import { excerpt } from '../userCode.ts'
 
-/** How a view is shown. */
+/** Options of a view. */
 export interface ViewOptions {
-  /** The view's name, unless given. */
+  /** Title on the page; the view's name by default. */
   readonly title?: string
-  /** A bar for each key, unless given, or each key's share of the whole. */
+  /** `bar`, the default: a bar per key. `share`: each key's share of the total. */
   readonly chart?: 'bar' | 'share'
-  /** What to call a key on the page; a key without a label is called by itself. */
+  /** Labels of keys on the page; a key without a label is shown as it is. */
   readonly labels?: Readonly<Record<string, string>>
 }
 
 /** True is shown as 1 and false as 0. */
 export type ViewNumber = number | bigint | boolean
 
-/** A row of a view. */
+/** Returns the number to show for a value. */
 export interface ViewValue<K extends Key, V> {
-  /** The number to show of a value. */
+  /** Returns the number to show for a value. */
   readonly value: (value: V, key: K) => ViewNumber
 }
 
 export interface ViewRows {
   readonly rows: [key: string, value: number][]
-  /** A key whose value is no finite number and cannot be shown, if there is one. */
+  /** A key whose value is not a finite number and cannot be shown, if any. */
   readonly unshown: string | undefined
 }
 
-/** What a view shows of its stream's elements. Throws VIEW_INVALID for what is no number. */
+/**
+ * Returns the rows of a view for its stream's elements. Throws VIEW_INVALID for values that are not
+ * numbers.
+ */
 export function viewRows(name: string, elements: readonly unknown[]): ViewRows {
   const shown: Pair<Key, number>[] = []
   let unshown: string | undefined
@@ -50,7 +53,7 @@ function shownNumber(view: string, key: Key, value: unknown): number {
   const isNumber =
     typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
   if (isNumber) return Number(value)
-  const problem = `view '${view}' shows numbers and got ${value === null ? 'null' : `a value of type ${typeof value}`}`
+  const problem = `view '${view}' shows numbers, but got ${value === null ? 'null' : `a value of type ${typeof value}`}`
   const advice = 'give the view { value: (value) => number }, or map the stream to [key, number]'
   throw new EngineError(
     'VIEW_INVALID',
@@ -60,7 +63,7 @@ function shownNumber(view: string, key: Key, value: unknown): number {
   )
 }
 
-/** Rows by key: numbers in their order, everything else as text. */
+/** Rows sorted by key: numbers numerically, all others as text. */
 export function sortedRows(pairs: readonly Pair<Key, number>[]): [key: string, value: number][] {
   return pairs
     .map(([key, value]): [string, number] => [key === null ? '' : String(key), value])

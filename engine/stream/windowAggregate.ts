@@ -1,14 +1,17 @@
-// How the rows of a window become its value. Values are made where the rows are read and come together
-// where the state of the key is; so a window costs one value and not its rows.
+// Aggregates the rows of a window into one value. Partial values are computed where rows are read,
+// and merged where the state of the key is, so that a window stores one value and not its rows.
 
 import { requirePlainElements } from '../executor/plainResults.ts'
 import type { Key } from '../rdd/key.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
 import { copyOf, isObject } from './plainCopy.ts'
 
-/** `merge` must be associative and commutative: in which order rows arrive is not known. */
+/**
+ * Functions of an aggregation. `merge` must be associative and commutative: the order of rows is
+ * undefined.
+ */
 export interface Aggregation<T, A> {
-  /** The value of no rows: a new one each time, if `add` or `merge` change it. */
+  /** Returns the value of no rows; a new object each time, if `add` or `merge` change it. */
   create(): A
   /** May change `value` and return it. */
   add(value: A, row: T): A
@@ -16,12 +19,12 @@ export interface Aggregation<T, A> {
   merge(left: A, right: A): A
 }
 
-/** The same for aggregations and for reductions, which know no empty value. */
+/** The common form of aggregations and of reductions, which have no empty value. */
 export interface WindowAggregate<T, A> {
   first(row: T): A
   add(value: A, row: T): A
   merge(left: A, right: A): A
-  /** A value that may be changed in place of one that others hold, too. */
+  /** Returns a copy that may be changed, of a value that is shared. */
   own(value: A): A
 }
 
@@ -32,7 +35,7 @@ export function aggregating<T, A>({
 }: Aggregation<T, A>): WindowAggregate<T, A> {
   let isChecked = false
   let before: A | undefined
-  /** A window's value that is another one's as well would count the rows of both. */
+  /** Two windows that share one value object would each count the rows of both. */
   const requireOwn = (empty: A, changed: A) => {
     if (!isObject(empty) || changed !== empty) return
     if (empty === before) throw sharedValue()
@@ -40,7 +43,7 @@ export function aggregating<T, A>({
   }
   const merged = (left: A, right: A) => {
     const value = merge(left, right)
-    // Of `right` a map task has the original, for tasks that run again.
+    // `right` belongs to the map task, for retries.
     return value === right ? copyOf(value) : value
   }
   return {
@@ -48,7 +51,7 @@ export function aggregating<T, A>({
       const empty = create()
       const value = add(empty, row)
       requireOwn(empty, value)
-      // Its class would be lost on the way to the task of the key.
+      // An instance of a class would lose its class on the way to the task of the key.
       if (!isChecked) requirePlainElements([value])
       isChecked = true
       return value
@@ -65,9 +68,9 @@ export function aggregating<T, A>({
 }
 
 /**
- * `reduce` should not change its arguments. A window begins with a copy all the same: a function that does
- * change its first one, which is hard to see, would count a row in all windows that hold it, or twice when a
- * task runs again.
+ * `reduce` should not change its arguments. Windows start with a copy anyway: a function that
+ * changes its first argument, a mistake hard to notice, would count a row in all windows that
+ * contain it, or twice on a retry.
  */
 export function reducing<T>(reduce: (left: T, right: T) => T): WindowAggregate<T, T> {
   return { first: copyOf, add: reduce, merge: reduce, own: copyOf }
@@ -75,43 +78,46 @@ export function reducing<T>(reduce: (left: T, right: T) => T): WindowAggregate<T
 
 function sharedValue(): TypeError {
   return new TypeError(
-    'create() of an aggregation has returned the same object twice, and it is changed: let it make a new one each time',
+    'create() of an aggregation returned the same object twice, and the object is changed; return a new one each time',
   )
 }
 
-/** What a window has come to. */
+/** The result of a window. */
 export interface WindowResult<K extends Key, V> {
   readonly key: K
-  /** The window has the rows from here ... */
+  /** Start of the window, inclusive. */
   readonly startMs: number
-  /** ... up to, and without, here. */
+  /** End of the window, exclusive. */
   readonly endMs: number
   readonly value: V
-  /** 0 for the first result of a window, which comes when the watermark passes its end; then one more each time. */
+  /**
+   * 0 for the first result of a window, emitted when the watermark passes its end; increases with
+   * each update.
+   */
   readonly revision: number
-  /** Of a session that has grown: the sessions that were emitted, of which it is made, and which it replaces. */
+  /** For a merged session: the emitted sessions that it replaces. */
   readonly replaces?: readonly WindowBounds[]
 }
 
-/** Beginning and end of a window. */
+/** Start (inclusive) and end (exclusive) of a window. */
 export interface WindowBounds {
   readonly startMs: number
   readonly endMs: number
 }
 
-/** A window as the state has it. */
+/** A window in the state. */
 export interface OpenWindow<K extends Key, V> extends WindowBounds {
   readonly key: K
   readonly value: V
-  /** How many results there have been: 0 until the watermark has passed its end. */
+  /** Number of results emitted; 0 until the watermark has passed its end. */
   readonly results: number
 }
 
-/** Timers of windows, by their tags. */
+/** Tags of window timers. */
 export const windowTag = {
   /** At the end of a window: its result is due. */
   result: 0,
-  /** At its end and the allowed lateness: it is forgotten. */
+  /** At its end plus the allowed lateness: it is removed. */
   cleanup: 1,
 } as const
 

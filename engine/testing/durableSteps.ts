@@ -1,11 +1,14 @@
-// The durable steps of a run: each change of the disk, of a state and of a sink, in the order in which
-// they happened. A kill is planned for one of them, and takes place before or after its effect.
+// The durable steps of a test run: each change of the disk, of a state and of a sink, in order. A
+// kill is planned for one of them, and happens before or after its effect.
 
-/** A change of the disk, of a state or of a sink: where a kill of the driver makes a difference. */
+/**
+ * A change of the disk, of a state or of a sink: a point where a kill of the driver makes a
+ * difference.
+ */
 export interface DurableStep {
-  /** Counts from 0 over the whole test, restarts included. */
+  /** Counts from 0 over the whole test, including restarts. */
   readonly step: number
-  /** `write offsets`, `commit counts/1`, `sink put`. */
+  /** For example `write offsets`, `commit counts/1`, `sink put`. */
   readonly what: string
 }
 
@@ -13,7 +16,10 @@ export interface PlannedKill {
   readonly atStep: number
   /** Whether the step takes effect before the driver dies. */
   readonly write: 'lost' | 'kept'
-  /** A process that is killed leaves what the system has not yet written; a power failure does not. */
+  /**
+   * A killed process leaves writes that are not synced yet to the system; a power failure loses
+   * them.
+   */
   readonly loses: 'process' | 'power'
 }
 
@@ -25,12 +31,12 @@ export class DurableSteps {
     this.#kills.push(kill)
   }
 
-  /** Drops kills that have not taken place. */
+  /** Drops kills that have not happened. */
   forget(): void {
     this.#kills = []
   }
 
-  /** Notes the step. The kill that is planned for it, if one is. */
+  /** Records the step. Returns the kill planned for it, if any. */
   take(what: string): PlannedKill | undefined {
     const step = this.taken.length
     this.taken.push({ step, what })

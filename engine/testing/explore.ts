@@ -1,13 +1,14 @@
-// Runs a user's own job through seeded histories of crashes, retries and reorderings, and compares every
-// outcome with that of a calm one. A job that is not deterministic, or a sink that is not idempotent, is
-// found here before production finds it, with a history that is as short as it can be.
+// Runs a user's job through seeded histories of crashes, retries and reorderings, and compares each
+// outcome with that of a run without failures. Finds jobs that are not deterministic, and sinks
+// that are not idempotent, and reports the shortest history that shows the difference.
 //
 //   await explore(({ sink }) => buildJob(sink), { orders: rows }, { seeds: 100 })
 //
-// Each seed cuts the input into batches of its own. That history is run twice: calm, and with failures,
-// in another order of what may come in any order, with another clock and other random numbers. Everything
-// must be equal: states, views batch by batch, sinks. And the calm one is compared with everything in a
-// single batch, in what may not depend on where batches end (see CompareOptions).
+// Each seed divides the input into batches. That history is run twice: calm (without failures), and
+// with failures, another order of what may arrive in any order, another clock and other random
+// numbers. The outcomes must be equal: states, views batch by batch, sinks. The calm run is also
+// compared with a run of everything in a single batch, in whatever must not depend on where batches
+// end (see CompareOptions).
 
 import { ambientCalls } from '../../protocol/runtime/seededGlobals.ts'
 import { EngineError } from '../engineError.ts'
@@ -33,24 +34,29 @@ import { shrinkHistory } from './shrinkHistory.ts'
 import { type JobShape, shapeOf } from './testCluster.ts'
 import { TestSinks } from './testSink.ts'
 
-/** Records by topic. Those of one partition keep their order in every history (but see disorderMs). */
+/**
+ * Records by topic. Those of one partition keep their order in every history (but see disorderMs).
+ */
 export type ExploreInputs = Readonly<Record<string, readonly TestRow[]>>
 
-/** Which histories are explored, and how they are compared. */
+/** Options of `explore`: which histories are explored, and how they are compared. */
 export interface ExploreOptions {
-  /** How many histories, 50 unless given; or which: a seed that has found something finds it again. */
+  /**
+   * Number of histories, 50 by default; or their seeds: a seed that found a difference finds it
+   * again.
+   */
   readonly seeds?: number | readonly number[]
-  /** Partitions of the topics: of all, or by topic; 2 unless given. */
+  /** Partitions of all topics, or by topic; 2 by default. */
   readonly partitions?: PartitionCounts
   readonly batchIntervalMs?: number
   readonly executors?: number
   readonly startMs?: number
-  /** Batches that run after the last record, for windows and timers to end; 4 unless given. */
+  /** Batches after the last record, so that windows and timers end; 4 by default. */
   readonly drainBatches?: number
   /**
-   * Records of a partition whose timestamps are less than so far apart may come in another order, as from
-   * producers that are late; they keep their order unless given. Below the delay of a watermark, windows of
-   * event time do not depend on it.
+   * Records of a partition with timestamps less than this far apart, in ms, may be reordered, as if
+   * producers were late; 0 by default. With a value below a watermark's delay, event time windows
+   * must not depend on it.
    */
   readonly disorderMs?: number
   readonly compare?: CompareOptions
@@ -59,13 +65,13 @@ export interface ExploreOptions {
 /** Figures of an exploration that found no difference. */
 export interface Exploration {
   readonly histories: number
-  /** Batches of all histories, those that ran again included. */
+  /** Batches of all histories, including reruns. */
   readonly batches: number
   /** Faults of all histories. */
   readonly faults: number
 }
 
-/** A history that leads to another result. The message is the whole story. */
+/** A history with another result. The message describes the whole history. */
 export class ExplorationError extends EngineError {
   readonly seed: number
   /** @internal */
@@ -87,15 +93,15 @@ export interface Found {
   readonly seed: number
   readonly plan: HistoryPlan
   readonly differences: readonly Difference[]
-  /** The calm history already differs from the one with a single batch. */
+  /** Whether the calm history already differs from the one with a single batch. */
   readonly isByBatching: boolean
-  /** Not even the calm history comes out the same twice. */
+  /** Whether even the calm history gives different results on a second run. */
   readonly isUnrepeatable?: boolean
 }
 
 /**
- * Resolves with figures when no history differs. Rejects with an ExplorationError otherwise, and with the
- * EngineError of a job that fails without any fault.
+ * Resolves with figures if no history differs. Rejects with an ExplorationError otherwise, and with
+ * the EngineError of a job that fails without any fault.
  */
 export async function explore(
   job: TestedJob,
@@ -154,7 +160,7 @@ class Explorer {
     return found.length === 0 ? undefined : { seed, plan, differences: found, isByBatching: false }
   }
 
-  /** The smallest history that differs in the same way, and how it went. */
+  /** Returns the smallest history that differs in the same way, with its events. */
   async story(found: Found): Promise<ExplorationError> {
     const { isByBatching } = found
     const differ = (plan: HistoryPlan) => this.#differencesOf(plan, isByBatching)
@@ -162,7 +168,7 @@ class Explorer {
       found.plan,
       async (smaller) => (await differ(smaller)).length > 0,
     )
-    // A job with a memory of its own may not differ a second time.
+    // A job with memory of its own may not differ a second time.
     const again = await differ(plan)
     const isUnrepeatable = await this.#isUnrepeatable(plan)
     const smaller = again.length > 0 ? { plan, differences: again } : {}

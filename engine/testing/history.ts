@@ -1,23 +1,23 @@
-// A history of a job under test, as data: which records each batch reads, how much time passes, and what
-// fails where. The same history always runs the same way, and a part of one is a history, too, so one
-// that leads to a wrong result can be made smaller until nothing in it is beside the point.
+// A history of a job under test, as data: which records each batch reads, how much time passes, and
+// what fails where. Contract: the same history always runs the same way, and a part of a history is
+// a history too, so that one with a wrong result can be shrunk until all that is left is necessary.
 
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import type { PlacedRecord } from './memoryTopics.ts'
 
 export interface BatchPlan {
-  /** Records that are there when the batch is planned and were not before, by their place in the inputs. */
+  /** Records that arrive before the batch is planned, by their index in the input. */
   readonly records: readonly number[]
-  /** Batch intervals that pass. Of more than one, the driver stands still in all but the last. */
+  /** Batch intervals that pass. If more than one, the driver is paused in all but the last. */
   readonly intervals: number
 }
 
 export type HistoryFault =
   | {
       readonly kind: 'killDriver'
-      /** Place of the batch in the plan. */
+      /** Index of the batch in the plan. */
       readonly batch: number
-      /** Counts durable steps from the beginning of the batch, those of restarts included. */
+      /** Counts durable steps from the start of the batch, including those of restarts. */
       readonly step: number
       readonly write: 'lost' | 'kept'
       readonly loses: 'process' | 'power'
@@ -25,7 +25,7 @@ export type HistoryFault =
   | {
       readonly kind: 'failTask' | 'loseExecutor'
       readonly batch: number
-      /** Counts launches of tasks from the beginning of the batch. */
+      /** Counts task launches from the start of the batch. */
       readonly launch: number
       readonly at: 'start' | 'end'
     }
@@ -35,26 +35,26 @@ export interface HistoryPlan {
   readonly seed: number
   readonly batches: readonly BatchPlan[]
   readonly faults: readonly HistoryFault[]
-  /** Answers of executors and blocks of shuffles come in another order. */
+  /** Whether reports of executors and shuffle blocks arrive in another order. */
   readonly otherOrder: boolean
-  /** Date.now() and Math.random() say something else. */
+  /** Whether Date.now() and Math.random() return other values. */
   readonly otherClock: boolean
   readonly otherRandom: boolean
-  /** Map outputs that the driver keeps for later batches, in pairs; all unless given. */
+  /** Limit on the map outputs that the driver keeps, in pairs; no limit by default. */
   readonly maxShufflePairs?: number | undefined
 }
 
-/** What a batch of the calm history took, to draw faults that take place. */
+/** Size of a batch in the calm history, used to draw faults that happen. */
 export interface BatchExtent {
   readonly steps: number
   readonly launches: number
 }
 
 const mostFaults = 4
-/** Of one batch: a task may fail three times before its job does. */
+/** Per batch: a job fails after the fourth failure of a task. */
 const mostFaultsOfBatch = 2
 
-/** Everything in one batch, and nothing fails. */
+/** Everything in one batch, without failures. */
 export function plainPlan(records: readonly number[]): HistoryPlan {
   return {
     seed: 0,
@@ -66,15 +66,15 @@ export function plainPlan(records: readonly number[]): HistoryPlan {
   }
 }
 
-/** The history with the same batches in which nothing fails. */
+/** The history with the same batches, without failures. */
 export function calm(plan: HistoryPlan): HistoryPlan {
   const { maxShufflePairs: _, ...others } = plan
   return { ...others, faults: [], otherOrder: false, otherClock: false, otherRandom: false }
 }
 
 /**
- * Cuts the records into batches at random. The records of a partition keep their order, but for those whose
- * timestamps are less than `disorderMs` apart; those of different partitions come as chance has it.
+ * Divides the records into random batches. Records of a partition keep their order, except those
+ * with timestamps less than `disorderMs` apart; partitions are interleaved at random.
  */
 export function drawBatches(
   seed: number,
@@ -97,7 +97,7 @@ export function drawBatches(
   return batches
 }
 
-/** A record is late by less than `disorderMs` at most. */
+/** Delays each record by less than `disorderMs`. */
 function disordered(
   partition: readonly number[],
   records: readonly PlacedRecord[],
@@ -110,7 +110,7 @@ function disordered(
   return arrivals.sort((one, other) => one.arrivesMs - other.arrivesMs).map(({ index }) => index)
 }
 
-/** Draws what fails, so that it falls within what each batch does anyway. */
+/** Draws faults that fall within the work of each batch. */
 export function drawFaults(
   seed: number,
   batches: readonly BatchPlan[],
@@ -121,7 +121,7 @@ export function drawFaults(
   const count = random.below(mostFaults + 1)
   let batch = 0
   for (let at = 0; at < count; at++) {
-    // What one failure leaves behind is hit by the next one soon after it, or not at all.
+    // Faults close together: what one leaves behind is exposed by the next one soon, or not at all.
     const isClose = at > 0 && random.below(2) === 0
     batch = isClose
       ? Math.min(batches.length - 1, batch + random.below(2))
@@ -154,10 +154,10 @@ function drawFault(random: Random, batch: number, { steps, launches }: BatchExte
   }
 }
 
-/** The logs are written at the beginning and at the end of a batch; states and sinks between them. */
+/** The logs are written at the start and the end of a batch; states and sinks in between. */
 function drawStep(random: Random, steps: number): number {
   if (random.below(4) === 0) return random.below(3)
-  // A few beyond the last one: those are of a start after another kill.
+  // A few steps past the last one belong to a restart after another kill.
   return random.below(3) === 0 ? Math.max(0, steps - 3) + random.below(6) : random.below(steps)
 }
 

@@ -1,5 +1,5 @@
-// Runs a job through one history, from its first start to the end of its input, and gathers what became
-// of it: states, views and what it wrote to its sinks.
+// Runs a job through one history, from its first start to the end of its input, and collects the
+// outcome: states, views and the contents of its sinks.
 
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { replaceGlobals } from '../../protocol/runtime/seededGlobals.ts'
@@ -18,21 +18,24 @@ import type { LaunchedTask, TaskFault } from './testExecutor.ts'
 import type { SinkContents, TestContext } from './testSink.ts'
 import { TestWorld } from './testWorld.ts'
 
-/** A job and its input, which histories are made of. */
+/** A job and its input, from which histories are made. */
 export interface Subject {
   build(context: TestContext): Job
   readonly records: readonly PlacedRecord[]
-  /** Topics of the job with their numbers of partitions. */
+  /** Topics of the job, with their numbers of partitions. */
   readonly topics: ReadonlyMap<string, number>
   readonly batchIntervalMs: number
   readonly executors: number
   readonly startMs: number
-  /** Batch intervals that pass after the last record. */
+  /** Batch intervals after the last record. */
   readonly drainIntervals: number
   readonly seams?: ((world: TestWorld) => Seams) | undefined
   /** See ClusterOptions. */
   readonly keepsBlockOrder?: boolean
-  /** Records arrive and time passes while the driver is down, as chance has it: batches then differ. */
+  /**
+   * Whether records arrive and time passes while the driver is down, at random: batches then
+   * differ.
+   */
   readonly goesOnWhileDown?: boolean
 }
 
@@ -45,14 +48,14 @@ export interface RunBatch {
 }
 
 export interface Outcome {
-  /** What the job failed of, if it did. */
+  /** The error of the job, if it failed. */
   readonly failure: string | undefined
   /** By uid. */
   readonly states: ReadonlyMap<string, readonly (readonly [Key, unknown])[]>
   readonly sinks: ReadonlyMap<string, SinkContents>
-  /** Committed batches, as far as the driver has lived to tell. */
+  /** Committed batches, unless the driver died before it could report them. */
   readonly batches: readonly RunBatch[]
-  /** How often each batch was begun. */
+  /** How often each batch was started. */
   readonly runs: ReadonlyMap<number, number>
   /** By batch of the plan. */
   readonly extents: readonly BatchExtent[]
@@ -64,7 +67,7 @@ export interface HistoryEvent {
   readonly text: string
 }
 
-/** Watches a run, for a reader or for an invariant of a test. */
+/** Observes a run, for a reader or for an invariant of a test. */
 export interface RunWatch {
   onEvent?(event: HistoryEvent): void
   onUse?(use: 'clock' | 'random'): void
@@ -73,7 +76,7 @@ export interface RunWatch {
   onCommitted?(batch: FinishedBatch): void
 }
 
-/** A job that needs more starts than this for one batch will never get through it. */
+/** A job that needs more starts for one batch will never complete it. */
 const mostStarts = 20
 const otherClockMs = 40 * 24 * 3_600_000
 
@@ -126,7 +129,7 @@ class HistoryRun {
     this.#seams = subject.seams?.(this.#world)
   }
 
-  /** What the job's own Date.now() says. */
+  /** What the job's own Date.now() returns. */
   ambientMs(): number {
     const nowMs = this.#world.clock.nowMs()
     return this.#plan.otherClock ? nowMs + otherClockMs + 37 * ++this.#reads : nowMs
@@ -170,7 +173,7 @@ class HistoryRun {
       else this.#world.steps.plan({ ...fault, atStep: before + fault.step })
     }
     await this.#pass(intervals)
-    // A fault that the batch was too short for does not strike another one.
+    // A fault that the batch was too short for must not hit another one.
     this.#world.steps.forget()
     this.#taskFaults = []
     this.#extents.push({ steps: taken.length - before, launches: this.#launches })
@@ -181,7 +184,8 @@ class HistoryRun {
     if (intervals === 1) await this.#cluster!.advance(ms)
     else await this.#cluster!.pause(ms)
     for (let starts = 0; !this.#cluster?.isUp; starts++) {
-      if (starts === mostStarts) throw new Error(`the job was started ${mostStarts} times in vain`)
+      if (starts === mostStarts)
+        throw new Error(`the job failed to complete a batch in ${mostStarts} starts`)
       if (this.#subject.goesOnWhileDown) this.#goOn()
       await this.#start()
     }
@@ -193,7 +197,7 @@ class HistoryRun {
     this.#world.topics.append(this.#subject.records[index]!)
   }
 
-  /** Records of later batches come early, and the driver may be down for some intervals. */
+  /** Records of later batches arrive early, and the driver may be down for some intervals. */
   #goOn(): void {
     const waiting = this.#plan.batches
       .flatMap(({ records }) => records)
@@ -206,7 +210,7 @@ class HistoryRun {
   async #start(): Promise<void> {
     const { batchIntervalMs, executors, build } = this.#subject
     this.#starts++
-    if (this.#starts > 1) this.#event('the driver starts again')
+    if (this.#starts > 1) this.#event('the driver restarts')
     this.#cluster = await TestCluster.start({
       world: this.#world,
       job: (process) => build(this.#world.sinks.context(process.durably)),
@@ -245,7 +249,7 @@ class HistoryRun {
     return `${topic}-${partition} ${inPartition.map(({ text }) => JSON.stringify(text)).join(' ')}`
   }
 
-  /** Records of a partition in the order of their offsets. */
+  /** Records of a partition in offset order. */
   #fed(topic: string, partition: number): PlacedRecord[] {
     return this.#plan.batches
       .flatMap(({ records }) => records.map((index) => this.#subject.records[index]!))

@@ -1,5 +1,5 @@
-// The story of a history that leads to a wrong result, for the author of the job: what was read, what
-// failed, what came out in place of what, and where to look first.
+// Describes a history with a wrong result to the author of the job: what was read, what failed, the
+// expected and the actual result, and where to look first.
 
 import type { Found } from './explore.ts'
 import type { HistoryPlan } from './history.ts'
@@ -8,9 +8,9 @@ import type { HistoryEvent, Outcome } from './historyRun.ts'
 interface Story {
   readonly found: Found
   readonly job: string
-  /** Records that the exploration was given. */
+  /** Number of input records. */
   readonly inputs: number
-  /** The history before it was made smaller. */
+  /** The history before it was shrunk. */
   readonly from: HistoryPlan
   readonly events: readonly HistoryEvent[]
   readonly hints: readonly string[]
@@ -21,7 +21,7 @@ export function historyText({ found, job, inputs, from, events, hints }: Story):
   const against = isByBatching ? 'with all records in one batch' : 'in a calm run'
   const records = recordsOf(plan)
   const lines = [
-    `job '${job}' comes to another result than ${against} (seed ${seed}; made smaller from ` +
+    `job '${job}' has another result than ${against} (seed ${seed}; shrunk from ` +
       `${recordsOf(from)} of ${inputs} records and ${plural(from.faults.length, 'fault')} to ` +
       `${plural(records, 'record')} and ${plural(plan.faults.length, 'fault')}):`,
     '',
@@ -31,12 +31,12 @@ export function historyText({ found, job, inputs, from, events, hints }: Story):
     ...differences.map(({ text }) => `  ${text}`),
     '',
     ...hints.map((hint) => `hint: ${hint}`),
-    `again: explore(job, inputs, { seeds: [${seed}] })`,
+    `repeat with: explore(job, inputs, { seeds: [${seed}] })`,
   ]
   return lines.join('\n')
 }
 
-/** `uses`: where the job asks the clock or randomness, with which of the two. */
+/** `uses`: places where the job reads the clock or random numbers, each with which of the two. */
 export function hintsOf(
   { plan, differences, isByBatching, isUnrepeatable = false }: Found,
   outcome: Outcome,
@@ -49,42 +49,42 @@ export function hintsOf(
   const random = where('random')
   if (clock.length > 0 && (plan.otherClock || isByBatching || plan.faults.length > 0)) {
     hints.push(
-      `the job reads the clock (${clock.join(', ')}), and a batch that runs again reads another time: use ` +
+      `the job reads the clock (${clock.join(', ')}), and a batch that is rerun reads another time; use ` +
         "the event's own time, or the nominal time of the batch",
     )
   }
   if (random.length > 0) {
     hints.push(
-      `the job draws random numbers (${random.join(', ')}), and a batch that runs again draws others: ` +
-        'make them of the record, by a hash of its key',
+      `the job draws random numbers (${random.join(', ')}), and a batch that is rerun draws others; ` +
+        'derive them from the record, for example by a hash of its key',
     )
   }
   const again = [...outcome.runs].find(([, runs]) => runs > 1)
   if (again && differences.some(({ kind }) => kind === 'list')) {
     hints.push(
-      `foreachRDD ran ${again[1]} times for batch ${again[0]} and the sink appends: put values under keys, ` +
+      `foreachRDD ran ${again[1]} times for batch ${again[0]} and the sink appends; put values under keys, ` +
         'or write in a transaction of the batch',
     )
   }
   if (plan.otherOrder) {
     hints.push(
-      'the result depends on the order in which values of different partitions arrive: a reduce must be ' +
+      'the result depends on the order in which values of different partitions arrive; a reduce must be ' +
         'associative and commutative (sums of fractions are not), and the values of a group have no order',
     )
   }
   if (isByBatching && clock.length === 0) {
     hints.push(
-      'the result depends on where batches end or in which order rows come: a reduce must be associative and commutative, an update ' +
-        'must not count its calls, and the time of a batch is no time of an event; leave it out with ' +
-        '{ compare: { exclude } } if it is meant to',
+      'the result depends on where batches end or on the order of rows; a reduce must be associative and commutative, an update ' +
+        'must not count its calls, and the time of a batch must not stand for that of an event. If this is intended, exclude it with ' +
+        '{ compare: { exclude } }',
     )
   }
   return hints.length > 0 ? hints : [memory]
 }
 
 const memory =
-  'a function of the job keeps something between its calls (a variable outside of it, a cache, a counter): ' +
-  'a task or a batch that runs again finds what the first one left, and another process finds nothing'
+  'a function of the job keeps state between calls (a variable outside of it, a cache, a counter): ' +
+  'a retried task or batch sees what the first attempt left, and another process sees nothing'
 
 function changes({ otherOrder, otherClock, otherRandom }: HistoryPlan): string[] {
   return [

@@ -1,5 +1,5 @@
-// A job under test: fed with records, moved on in time, asked for its results, killed and started again.
-// Driver, tasks, logs and state are those that run in production; broker, disk and time are in memory.
+// A job under test: fed with records, advanced in time, queried for results, killed and restarted.
+// Driver, tasks, logs and state are the production code; broker, disk and time are in memory.
 //
 //   const test = await testJob(job)
 //   await test.feed('orders', ['a', 'b'])
@@ -26,52 +26,58 @@ import type { LaunchedTask, TaskFault, TaskStage } from './testExecutor.ts'
 import type { SinkContents, TestContext } from './testSink.ts'
 import { TestWorld } from './testWorld.ts'
 
-/** A job, or what builds it around the sinks of the test; called once for each process of the job. */
+/**
+ * A job, or a function that builds it with the sinks of the test; called once per process of the
+ * job.
+ */
 export type TestedJob = Job | ((context: TestContext) => Job)
 
-/** How a job under test runs. */
+/** Options of `testJob`. */
 export interface TestJobOptions {
-  /** Draws what a real system draws at random; 1 unless given. */
+  /** Seed of everything that a real system decides at random; 1 by default. */
   readonly seed?: number
-  /** Partitions of the topics: of all, or by topic; 2 unless given. */
+  /** Partitions of all topics, or by topic; 2 by default. */
   readonly partitions?: PartitionCounts
-  /** Where the clock stands at first, in ms since the epoch; the start of 2026 unless given. */
+  /** Initial time of the clock, in ms since the epoch; the start of 2026 by default. */
   readonly startMs?: number
-  /** 1000 unless given. */
+  /** 1000 by default. */
   readonly batchIntervalMs?: number
-  /** Executors of the job, 2 unless given. */
+  /** Executors of the job; 2 by default. */
   readonly executors?: number
-  /** The most that a batch reads of one partition. */
+  /** Maximum records that a batch reads from one partition. */
   readonly maxRecordsPerPartition?: number
-  /** Kills the driver at a durable step of its very start. */
+  /** Kills the driver at a durable step of its first start. */
   readonly kill?: KillDriverOptions
 }
 
 /** When and how the driver dies. */
 export interface KillDriverOptions {
-  /** A step as `steps` counts them, which is still to come; the driver dies at once without it. */
+  /** A future step, as counted by `steps`. By default the driver dies at once. */
   readonly atStep?: number
-  /** Whether the step takes effect before the driver dies; `lost` unless given. */
+  /** Whether the step takes effect before the driver dies; `lost` by default. */
   readonly write?: 'lost' | 'kept'
   /**
-   * Whether only the process ends, or the machine loses its power, and with it what was not synced;
-   * `process` unless given.
+   * `process`, the default: only the process ends. `power`: the machine loses power, and with it
+   * all writes that were not synced.
    */
   readonly loses?: 'process' | 'power'
 }
 
 /** Which tasks fail. */
 export interface KillTaskOptions {
-  /** Any, unless given: the map side of a shuffle, an output, or the advance of a state. */
+  /** The map side of a shuffle, an output, or the advance of a state; any by default. */
   readonly stage?: TaskStage
   readonly partition?: number
-  /** Before the task has begun, or when it is done and the driver does not know; `start` unless given. */
+  /**
+   * Before the task starts, or after it has finished but before the driver knows; `start` by
+   * default.
+   */
   readonly at?: 'start' | 'end'
-  /** How many such tasks; 1 unless given. A task that fails four times ends its job. */
+  /** Number of such tasks; 1 by default. A task that fails four times fails its job. */
   readonly times?: number
 }
 
-/** A batch that was committed. */
+/** A committed batch. */
 export interface TestBatch {
   readonly batchId: number
   /** Nominal time, in ms since the epoch. */
@@ -82,15 +88,15 @@ export interface TestBatch {
   readonly views: Readonly<Record<string, ViewRows>>
 }
 
-/** What a foreachRDD of the job was given in a batch. */
+/** The elements that a foreachRDD of the job received in a batch. */
 export interface TestOutput {
   readonly batchId: number
-  /** Counts the job's foreachRDD calls, from 0. */
+  /** Index of the foreachRDD call in the job, from 0. */
   readonly output: number
   readonly elements: readonly unknown[]
 }
 
-/** A record that was left out of its batch. */
+/** A record that was rejected from its batch. */
 export interface TestDeadLetter {
   /** Where the record was read. */
   readonly topic: string
@@ -100,7 +106,7 @@ export interface TestDeadLetter {
   readonly error: string
 }
 
-/** Starts the job. Fails with the EngineError that starting it in production would fail with. */
+/** Starts the job. Rejects with the EngineError that production would reject with. */
 export async function testJob(job: TestedJob, options: TestJobOptions = {}): Promise<JobTest> {
   const test = new JobTest(job, options)
   await test.start()
@@ -109,9 +115,9 @@ export async function testJob(job: TestedJob, options: TestJobOptions = {}): Pro
 
 /** A job under test. */
 export class JobTest {
-  /** Committed batches, the oldest first. */
+  /** Committed batches, oldest first. */
   readonly batches: TestBatch[] = []
-  /** What each foreachRDD was given, batch by batch. The functions themselves run, too. */
+  /** The input of each foreachRDD, batch by batch. The functions themselves run, too. */
   readonly outputs: TestOutput[] = []
   readonly #options: TestJobOptions
   readonly #world: TestWorld
@@ -135,7 +141,7 @@ export class JobTest {
     this.#placement = new RecordPlacement((topic) => topics.partitionCount(topic))
   }
 
-  /** Milliseconds since the epoch, as the job's batches have them. */
+  /** Milliseconds since the epoch, as seen by the job's batches. */
   get nowMs(): number {
     return this.#world.clock.nowMs()
   }
@@ -150,7 +156,10 @@ export class JobTest {
     return this.#world.steps.taken
   }
 
-  /** Appends records to a topic of the job. Text is the value of a record; objects become JSON. */
+  /**
+   * Appends records to a topic of the job. A string is the value of a record; an object becomes
+   * JSON.
+   */
   async feed(topic: string, rows: readonly TestRow[]): Promise<void> {
     for (const row of rows) {
       this.#world.topics.append(this.#placement.place(topic, row, this.nowMs))
@@ -158,44 +167,45 @@ export class JobTest {
   }
 
   /**
-   * Moves the clock on and lets the batches run that fall due. Rejects with the EngineError of a batch that
-   * fails; after that, and after a kill, the job is down until `restart`.
+   * Advances the clock and runs the batches that become due. Rejects with the EngineError of a
+   * batch that fails; after that, and after a kill, the job is down until `restart`.
    */
   async advance(ms: number): Promise<void> {
     await this.#running().advance(ms)
   }
 
-  /** Time passes while the driver stands still, or is down: the intervals it misses become one batch. */
+  /** Lets time pass while the driver is paused or down: the missed intervals become one batch. */
   async pause(ms: number): Promise<void> {
     if (this.#cluster?.isUp) await this.#cluster.pause(ms)
     else this.#world.clock.stall(ms)
   }
 
-  /** The rows of a view as of the newest batch in which it was due; none before the first one. */
+  /** The rows of a view as of the newest batch in which it was due; empty before the first one. */
   view(name: string): ViewRows {
     const names = this.#shape.views.map((view) => view.name)
     if (!names.includes(name)) {
-      throw invalid(`the job has no view '${name}': it has ${quoted(names)}`)
+      throw invalid(`the job has no view '${name}'; it has ${quoted(names)}`)
     }
     return this.batches.findLast(({ views }) => views[name] !== undefined)?.views[name] ?? []
   }
 
-  /** The elements that a foreachRDD (the first, unless given) was given in its newest batch. */
+  /** The elements that a foreachRDD (the first by default) received in its newest batch. */
   output(output = 0): readonly unknown[] {
     const error = this.#unshown.get(output)
     if (error) throw error
     return this.outputs.findLast((each) => each.output === output)?.elements ?? []
   }
 
-  /** As a page would show it. */
+  /** The status as a page would show it. */
   status(): JobStatus {
     const status = this.#cluster?.status() ?? this.#lastStatus
-    if (status === undefined) throw invalid('the job was killed before it was up and has no status')
+    if (status === undefined)
+      throw invalid('the job was killed before it was up, and has no status')
     if (status.state !== 'running' || this.isUp) return status
     return { ...status, state: 'failed', error: 'the driver was killed by the test' }
   }
 
-  /** A state by its uid: its keys and values after the newest batch. */
+  /** The keys and values of a state, by its uid, as of the newest batch. */
   async state(uid: string): Promise<ReadonlyMap<Key, unknown>> {
     const cluster = this.#cluster
     if (cluster === undefined) throw this.#down()
@@ -207,7 +217,7 @@ export class JobTest {
     return this.#world.sinks.contents(name)
   }
 
-  /** Records that the job has sent to a dead letter topic, by topic, partition and offset. */
+  /** Records that the job sent to a dead letter topic, by topic, partition and offset. */
   deadLetters(topic: string): readonly TestDeadLetter[] {
     const letters = [...this.#world.deadLetters.values()].flat()
     return letters.flatMap(({ onError, record, error, ...place }) => {
@@ -219,18 +229,18 @@ export class JobTest {
     })
   }
 
-  /** The next task that fits fails. */
+  /** Makes the next matching task fail. */
   killTask(options: KillTaskOptions = {}): void {
     this.#taskKills.push({ options, left: options.times ?? 1 })
   }
 
-  /** An executor dies with its tasks and what it had open, and is replaced. */
+  /** Kills an executor, with its tasks and open states. The driver replaces it. */
   killExecutor(slot: number): void {
     if (this.#running().killExecutor(slot)) return
-    throw invalid(`the job has no executor ${slot}: it has ${this.#executors}, counted from 0`)
+    throw invalid(`the job has no executor ${slot}; it has ${this.#executors}, counted from 0`)
   }
 
-  /** The driver dies, with its executors: now, or at a durable step to come. */
+  /** Kills the driver and its executors, at once or at a future durable step. */
   killDriver({ atStep, write = 'lost', loses = 'process' }: KillDriverOptions = {}): void {
     if (atStep === undefined) {
       this.#running()
@@ -239,14 +249,14 @@ export class JobTest {
     }
     const next = this.steps.length
     if (atStep < next) {
-      throw invalid(`durable step ${atStep} is over: the next one is ${next}`)
+      throw invalid(`durable step ${atStep} has already happened; the next one is ${next}`)
     }
     this.#world.steps.plan({ atStep, write, loses } satisfies PlannedKill)
   }
 
   /**
-   * Starts the job again, in the same or in another version, from what is on its disk: after a kill or a
-   * failure, or after a stop if it runs. What a job may change is checked as in production.
+   * Restarts the job, in the same or another version, from what is on its disk: after a kill or a
+   * failure, or after stopping it if it runs. Changes of the job are checked as in production.
    */
   async restart(job: TestedJob = this.#job): Promise<void> {
     await this.stop()
@@ -257,7 +267,7 @@ export class JobTest {
     try {
       await this.#start()
     } catch (error) {
-      // What was refused is not the job: the next restart is that of the version before.
+      // A rejected version is not the job: the next restart uses the previous one.
       this.#job = before.job
       this.#shape = before.shape
       this.#version = before.version
@@ -265,7 +275,7 @@ export class JobTest {
     }
   }
 
-  /** Ends the job after the batch that runs. */
+  /** Stops the job after the running batch. */
   async stop(): Promise<void> {
     await this.#cluster?.stop()
     this.#lastStatus = this.#cluster?.status() ?? this.#lastStatus
@@ -347,12 +357,12 @@ export class JobTest {
   #down(): EngineError {
     const { length } = this.steps
     return invalid(
-      `the job is down (${length} durable steps were taken): start it again with \`await test.restart()\``,
+      `the job is down (after ${length} durable steps); restart it with \`await test.restart()\``,
     )
   }
 }
 
-/** Throws TEST_INVALID for what is no job. */
+/** Throws TEST_INVALID for anything other than a job. */
 export function buildJob(job: TestedJob, context: TestContext): Job {
   const built = typeof job === 'function' ? job(context) : job
   if (isJob(built)) return built
@@ -361,7 +371,7 @@ export function buildJob(job: TestedJob, context: TestContext): Job {
   )
 }
 
-/** For a graph that is only looked at. */
+/** For a graph that is only inspected. */
 export async function writesNothing(): Promise<never> {
   return await new Promise<never>(() => {})
 }

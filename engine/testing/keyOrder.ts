@@ -1,4 +1,4 @@
-// The order in which tests see keys: numbers by size, then text, whatever partitions they came from.
+// The order of keys in tests: numbers by value, then strings, whatever partitions they come from.
 
 import type { Key } from '../rdd/key.ts'
 

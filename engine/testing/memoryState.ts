@@ -1,5 +1,5 @@
-// A state database in memory, whose contents outlive the process that has it open. Keys and values are
-// latin1 texts in a map: the order of the texts is that of the bytes.
+// A state database in memory, whose contents outlive the process that opened it. Keys and values
+// are latin1 strings in a map: string order is byte order.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -16,13 +16,14 @@ import type { TestProcess } from './testWorld.ts'
 export type StateContents = Map<string, string>
 
 /**
- * The contents of the states on a disk. A directory of the disk has a file that names its contents, so that
- * directories may be moved and removed; the changes of a state are steps of their own, and not the disk's.
+ * The contents of the states on a disk. A file in each directory names its contents, so that
+ * directories can be moved and removed; changes of a state are durable steps of their own, not of
+ * the disk.
  */
 export class StateDirectories {
   readonly #contents = new Map<string, StateContents>()
 
-  /** Of a directory that is created when there is none. */
+  /** Returns the contents of a directory, which is created if it does not exist. */
   async open(disk: Disk, directory: string): Promise<StateContents> {
     const file = join(directory, 'contents')
     const known = (await disk.readFile(file))?.toString()
@@ -44,7 +45,7 @@ export class StateDirectories {
   }
 }
 
-/** `name` says in the list of durable steps whose state it is. */
+/** `name` identifies the state in the list of durable steps. */
 export function memoryState(
   contents: StateContents,
   process: TestProcess,
@@ -58,7 +59,7 @@ export function memoryState(
   }
 }
 
-/** The contents as they are now, for a test that looks at them. Writes go nowhere. */
+/** A copy of the contents, for tests that inspect them. Writes are ignored. */
 export function readOnlyState(contents: ReadonlyMap<string, string>): StateDatabase {
   const copy = new Map(contents)
   return {

@@ -1,22 +1,22 @@
-// The topics of a test: records by partition, in memory, with what a producer says of a record. They
+// The topics of a test: records by partition, in memory, with the fields that a producer sets. They
 // outlive the driver, as a broker does.
 
 import { partitionForKey } from '../../protocol/client/partitioner.ts'
 import { EngineError } from '../engineError.ts'
 
-/** A record as a test gives it. */
+/** A record as given by a test. */
 export interface TestRecord {
   readonly key?: string | Uint8Array | null | undefined
-  /** Text and bytes are taken as they are; anything else but null becomes JSON. */
+  /** Strings and bytes are used as they are; anything else except null becomes JSON. */
   readonly value: unknown
-  /** Milliseconds since the epoch; the time of the test's clock unless given. */
+  /** Milliseconds since the epoch; the time of the test's clock by default. */
   readonly timestampMs?: number | undefined
   readonly headers?: Readonly<Record<string, string | Uint8Array | null>> | undefined
-  /** By the key as Kafka's default partitioner, and round robin without a key, unless given. */
+  /** By default: by key, as in Kafka's default partitioner, and round robin without a key. */
   readonly partition?: number | undefined
 }
 
-/** Text stands for a record with this value. */
+/** A string stands for a record with this value. */
 export type TestRow = string | Uint8Array | TestRecord
 
 export interface StoredRecord {
@@ -26,16 +26,16 @@ export interface StoredRecord {
   readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[]
 }
 
-/** A record with the partition that it goes to. */
+/** A record with its partition. */
 export interface PlacedRecord {
   readonly topic: string
   readonly partition: number
   readonly record: StoredRecord
-  /** The record for people. */
+  /** The record as text, for messages. */
   readonly text: string
 }
 
-/** `partitions`: of every topic, or of each topic by its name. */
+/** `partitions` of every topic, or by topic. */
 export type PartitionCounts = number | Readonly<Record<string, number>>
 
 const defaultPartitions = 2
@@ -56,7 +56,7 @@ export class MemoryTopics {
     return [...this.#partitions.keys()]
   }
 
-  /** Does nothing when the topic exists. */
+  /** Has no effect when the topic exists. */
   create(topic: string, partitions: number): void {
     if (this.#partitions.has(topic)) return
     this.#partitions.set(
@@ -87,7 +87,7 @@ export class MemoryTopics {
     if (partitions) return partitions
     throw new EngineError(
       'TEST_INVALID',
-      `the job reads no topic '${topic}': it reads ${quoted(this.names)}`,
+      `the job does not read topic '${topic}'; it reads ${quoted(this.names)}`,
     )
   }
 
@@ -97,15 +97,15 @@ export class MemoryTopics {
     if (log) return log
     throw new EngineError(
       'TEST_INVALID',
-      `topic '${topic}' has no partition ${partition}: it has ${partitions.length}; give the test { partitions }`,
+      `topic '${topic}' has no partition ${partition}; it has ${partitions.length} (set { partitions } of the test)`,
     )
   }
 }
 
-/** Gives records their partitions, in the order in which they come. */
+/** Assigns records to partitions, in order. */
 export class RecordPlacement {
   readonly #counts: (topic: string) => number
-  /** Records without a key so far, by topic. */
+  /** Number of records without a key so far, by topic. */
   readonly #unkeyed = new Map<string, number>()
 
   constructor(counts: (topic: string) => number) {
@@ -141,7 +141,7 @@ function recordOf(topic: string, row: TestRow): TestRecord {
   if (row !== null && typeof row === 'object' && Object.hasOwn(row, 'value')) return row
   throw new EngineError(
     'TEST_INVALID',
-    `topic '${topic}' is fed with what is neither text, bytes nor a record: give { value: ... }, whose ` +
+    `topic '${topic}' must be fed with strings, bytes or records; use { value: ... }, whose ` +
       'value may be an object (it becomes JSON)',
   )
 }

@@ -1,4 +1,4 @@
-// Compares what two histories of one job have led to, and says where they differ in words.
+// Compares the outcomes of two histories of one job, and describes the differences.
 
 import { inspect } from 'node:util'
 import type { Outcome, RunBatch } from './historyRun.ts'
@@ -8,35 +8,36 @@ import type { SinkContents } from './testSink.ts'
 
 /** What must be equal in two histories. */
 export interface CompareOptions {
-  /** Names of views, states and sinks that are not compared at all. */
+  /** Names of views, states and sinks that are not compared. */
   readonly exclude?: readonly string[] | undefined
   /**
-   * Names of views, states and sinks that must come out the same wherever batches end. Unless given: each
-   * state of updateStateByKey, and each view of one of which no other operator with a time is a part.
+   * Names of views, states and sinks that must not depend on where batches end. By default: states
+   * of updateStateByKey, and views that depend on such a state and on no other operator with a
+   * time.
    */
   readonly acrossBatches?: readonly string[] | undefined
-  /** Whether the order of what is appended to a sink counts; not unless given. */
+  /** Whether the order of values appended to a sink counts; false by default. */
   readonly appendOrder?: boolean | undefined
 }
 
 /** One difference between two histories. */
 export interface Difference {
   readonly kind: 'failure' | 'state' | 'view' | 'table' | 'list'
-  /** Of the state, view or sink. */
+  /** Name of the state, view or sink. */
   readonly name: string
-  /** The difference in words, on one line. */
+  /** Description, on one line. */
   readonly text: string
   readonly batchId?: number | undefined
 }
 
-/** Operators whose results depend on the time of batches, or on which rows came too late. */
+/** Operators whose results depend on the time of batches, or on which rows are late. */
 const batchwise = new Set([
   ...['window', 'reduceByKeyAndWindow', 'count'],
   ...['mapWithState', 'transformWithState', 'withWatermark'],
 ])
 const mostDifferences = 5
 
-/** What must be the same whatever fails in a history, batch by batch. */
+/** Differences in what must be the same whatever fails in a history, batch by batch. */
 export function differences(
   expected: Outcome,
   actual: Outcome,
@@ -52,7 +53,7 @@ export function differences(
   return found.slice(0, mostDifferences)
 }
 
-/** What must be the same wherever batches end. */
+/** Differences in what must be the same wherever batches end. */
 export function batchingDifferences(
   expected: Outcome,
   actual: Outcome,
@@ -85,7 +86,7 @@ export function batchingDifferences(
   return found.slice(0, mostDifferences)
 }
 
-/** A value as text: equal for values that are equal, whatever the order of their keys is. */
+/** A value as text: equal for equal values, whatever the order of their keys. */
 function canonical(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'string') return JSON.stringify(value) ?? 'NaN'
   return inspect(value, {
@@ -99,8 +100,8 @@ function canonical(value: unknown): string {
 
 function failed(expected: Outcome, actual: Outcome): Difference {
   const said = (failure: string | undefined) =>
-    failure === undefined ? 'goes on' : `fails: ${failure}`
-  const text = `the job ${said(actual.failure)}; without the failures of this history it ${said(expected.failure)}`
+    failure === undefined ? 'continues' : `fails: ${failure}`
+  const text = `the job ${said(actual.failure)}; without the faults of this history it ${said(expected.failure)}`
   return { kind: 'failure', name: 'job', text }
 }
 
@@ -132,7 +133,7 @@ function sinkDifferences(
   })
 }
 
-/** A view whose state has not changed is not collected in a batch: it stands as it was before. */
+/** A view whose state has not changed is not collected: its previous rows remain valid. */
 function viewDifferences(
   expected: readonly RunBatch[],
   actual: readonly RunBatch[],

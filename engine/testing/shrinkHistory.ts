@@ -1,12 +1,13 @@
-// Makes a history smaller as long as it still leads to a wrong result: fewer faults, fewer records,
-// fewer batches, earlier steps, less that is changed about the world. What is left is all needed.
+// Shrinks a history while it still gives a wrong result: fewer faults, fewer records, fewer
+// batches, earlier steps, fewer changes of clock, order and random numbers. Everything left is
+// necessary.
 
 import type { HistoryFault, HistoryPlan } from './history.ts'
 
-/** Runs of the job that shrinking may take. */
+/** Maximum runs of the job. */
 const mostAttempts = 400
 
-/** `isWrong` runs the job. Returns the smallest history that was found. */
+/** `isWrong` runs the job. Returns the smallest history found. */
 export async function shrinkHistory(
   plan: HistoryPlan,
   isWrong: (plan: HistoryPlan) => Promise<boolean>,
@@ -26,7 +27,7 @@ export async function shrinkHistory(
   return smallest
 }
 
-/** What cuts most comes first. */
+/** Largest reductions first. */
 function* smallerThan(plan: HistoryPlan): Generator<HistoryPlan> {
   const { faults, batches } = plan
   for (const flag of ['otherClock', 'otherRandom', 'otherOrder'] as const) {
@@ -47,7 +48,7 @@ function* smallerThan(plan: HistoryPlan): Generator<HistoryPlan> {
   }
 }
 
-/** Drops each batch with its records, or joins it with the next one. Faults go with their batches. */
+/** Drops each batch with its records and faults, or merges it with the next one. */
 function* withFewerBatches(plan: HistoryPlan): Generator<HistoryPlan> {
   const { faults, batches } = plan
   if (batches.length < 2) return

@@ -1,6 +1,6 @@
-// One life of a job in a test: driver, executors, batch loop, logs and state stores are the real ones,
-// put together as for a job that is submitted, on a world in memory. All that the kit knows of these
-// parts is in this file.
+// One life of a job in a test: the production driver, executors, batch loop, logs and state stores,
+// assembled as for a submitted job, on topics, a disk and a clock in memory. This file is all of
+// the kit that depends on these parts.
 
 import { type Clock, systemClock, type Timer } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -34,22 +34,22 @@ import type { StateDatabase } from '../state/stateDatabase.ts'
 import { StateStore, type StateStoreOptions } from '../state/stateStore.ts'
 import { StateTransfer } from '../state/stateTransfer.ts'
 import { v8Codec } from '../state/v8Codec.ts'
-import type { DStream } from '../stream/dstream.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
+import type { Stream } from '../stream/streamPlan.ts'
 import { memoryState, readOnlyState } from './memoryState.ts'
 import { type LaunchedTask, type TaskFault, TestExecutors } from './testExecutor.ts'
 import type { TestProcess, TestWorld } from './testWorld.ts'
 
 const directory = '/job'
 const stateDirectory = `${directory}/state`
-/** Milliseconds of the machine's time that one batch may take before the test is told. */
+/** Real time that one batch may take before the test fails, in ms. */
 const mostRealMs = 30_000
 
-/** Builds the job as one process of it does: driver and executors have it each to themselves. */
+/** Builds the job as one of its processes does: driver and executors each build their own. */
 export type JobFactory = (process: TestProcess) => Job
 
-/** Parts of the engine that a test puts in place of the real ones: to plant a fault in the engine. */
+/** Parts of the engine that a test can wrap or replace, to plant a fault. */
 export interface Seams {
   disk?(disk: Disk): Disk
   offsetLog?(log: OffsetLog): OffsetLog
@@ -58,7 +58,7 @@ export interface Seams {
   stateStore?(store: StateStore): StateStore
   scanner?(scanner: Scanner): Scanner
   executor?(start: StartExecutor): StartExecutor
-  /** What the driver runs in place of a batch. */
+  /** Replaces the batch that the driver runs. */
   batch?(batch: OffsetLogEntry, logs: Logs): OffsetLogEntry | Promise<OffsetLogEntry>
 }
 
@@ -71,13 +71,13 @@ export interface ClusterOptions {
   readonly seed: number
   /** Version of the job's code. */
   readonly code: string
-  /** Whether the elements that foreachRDD gets are collected, too. */
+  /** Whether the elements that foreachRDD receives are collected, too. */
   readonly collectsOutputs: boolean
   readonly maxShufflePairs?: number | undefined
   readonly disorder?: Random | undefined
-  /** Whether shuffle blocks come in the order in which the engine hands them on. */
+  /** Whether shuffle blocks arrive in the order in which the engine sends them. */
   readonly keepsBlockOrder?: boolean | undefined
-  /** Called with what each attempt of a task has made. */
+  /** Called with the result of each attempt of a task. */
   readonly onResult?: ((task: Task, value: unknown) => void) | undefined
   readonly seams?: Seams | undefined
   faultOf(task: LaunchedTask): TaskFault | undefined
@@ -90,13 +90,13 @@ export interface FinishedBatch {
   readonly records: number
   readonly views: ReadonlyMap<string, ViewRows>
   /**
-   * What each foreachRDD was called with, by its place in the job; undefined where it was not due, and an
-   * error for elements that cannot be shown (a foreachRDD may do without collecting them).
+   * The input of each foreachRDD, by its index in the job; undefined where it was not due, and an
+   * error for elements that cannot be collected (a foreachRDD need not collect them).
    */
   readonly outputs: readonly (readonly unknown[] | Error | undefined)[]
 }
 
-/** What a job reads and makes; of each view, the names of the operators that it comes of. */
+/** What a job reads and produces; for each view, the names of the operators above it. */
 export interface JobShape {
   readonly name: string
   readonly topics: readonly string[]
@@ -104,7 +104,7 @@ export interface JobShape {
   readonly states: readonly { readonly uid: string; readonly kind: string }[]
 }
 
-/** Throws the EngineError of a graph that is not one. */
+/** Throws the EngineError of an invalid graph. */
 export function shapeOf(job: Job, batchIntervalMs: number): JobShape {
   const graph = new StreamGraph(job, { batchIntervalMs })
   const views = graph.outputs.flatMap((output) =>
@@ -114,7 +114,7 @@ export function shapeOf(job: Job, batchIntervalMs: number): JobShape {
   return { name: graph.name, topics: graph.topics, views, states }
 }
 
-function operatorsAbove(stream: DStream<unknown>): ReadonlySet<string> {
+function operatorsAbove(stream: Stream<unknown>): ReadonlySet<string> {
   const seen = new Set([stream])
   for (const each of seen) for (const parent of each.plan.parents) seen.add(parent)
   return new Set([...seen].map(({ plan }) => plan.name))
@@ -124,7 +124,7 @@ export class TestCluster {
   readonly process: TestProcess
   readonly #options: ClusterOptions
   readonly #world: TestWorld
-  /** What retries and replacements of executors wait by: they take none of the test's time. */
+  /** The clock of retries and executor replacements, which must take no time of the test. */
   readonly #machinery: ManualClock
   readonly #loopClock: ProcessClock
   readonly #executors: TestExecutors
@@ -140,14 +140,14 @@ export class TestCluster {
   #isOver = false
   #ended: Promise<void> = Promise.resolve()
 
-  /** Undefined when the driver was killed while it started. */
+  /** Returns undefined when the driver was killed while it started. */
   static async start(options: ClusterOptions): Promise<TestCluster | undefined> {
     const process = options.world.newProcess()
     const started = open(options, process).then(async (cluster) => {
       await cluster.#start()
       return cluster
     })
-    // What a dead process does never settles.
+    // Promises of a dead process never settle.
     const died = new Promise<undefined>((resolve) => process.onDeath(() => resolve(undefined)))
     const cluster = await Promise.race([started, died])
     return process.isDead ? undefined : cluster
@@ -226,7 +226,10 @@ export class TestCluster {
     return this.#record.at(this.#world.clock.nowMs())
   }
 
-  /** Lets the batches run that fall due. Rejects with what a batch failed of; not when the driver is killed. */
+  /**
+   * Runs the batches that become due. Rejects with the error of a batch; not when the driver is
+   * killed.
+   */
   async advance(ms: number): Promise<void> {
     const { clock } = this.#world
     const untilMs = clock.nowMs() + ms
@@ -241,7 +244,7 @@ export class TestCluster {
     if (this.#failure) throw this.#failure
   }
 
-  /** Time in which the process stands still: intervals that were missed become one batch. */
+  /** Lets time pass while the process is paused: missed intervals become one batch. */
   async pause(ms: number): Promise<void> {
     this.#world.clock.stall(ms)
     await this.settled()
@@ -252,7 +255,7 @@ export class TestCluster {
     return this.#executors.lose(slot)
   }
 
-  /** Ends the job after the batch that runs. */
+  /** Stops the job after the running batch. */
   async stop(): Promise<void> {
     if (!this.isUp) return
     this.#loop.stop()
@@ -261,26 +264,26 @@ export class TestCluster {
     await this.#close()
   }
 
-  /** Resolves when no batch runs: the loop waits for time to pass, or the process is over. */
+  /** Resolves when no batch runs: the loop waits for time to pass, or the process has ended. */
   async settled(): Promise<void> {
     const sinceMs = systemClock.monotonicMs()
     while (this.isUp && !this.#loopClock.isWaiting) {
       await settle(1)
-      // A job that waits for something real takes turns of the event loop; a slot that waits for
-      // its executor takes time of the machinery.
+      // A job that waits for real I/O takes turns of the event loop; a slot that waits for its
+      // executor takes time of the machinery clock.
       if (this.#driver.running().length === 0)
         this.#machinery.advance(this.#machinery.nextTimerInMs ?? 0)
       if (systemClock.monotonicMs() - sinceMs > mostRealMs) throw this.#stuck()
     }
   }
 
-  /** States that are in the job's directory. */
+  /** Uids of the states in the job's directory. */
   async stateUids(): Promise<string[]> {
     const { disk } = this.#world
     return (await disk.stat(stateDirectory)) === undefined ? [] : await disk.list(stateDirectory)
   }
 
-  /** The keys of a state with their values, as they are after the newest batch. */
+  /** Returns the keys of a state with their values, as of the newest batch. */
   async state(uid: string): Promise<[key: Key, value: unknown][]> {
     const { disk, states } = this.#world
     const found: [Key, unknown][] = []
@@ -343,11 +346,11 @@ export class TestCluster {
     await this.#logs.commitLog.close()
     await this.#logs.directory.lock.release()
     this.process.die()
-    // Whatever the process has not ended in an orderly way ends here.
+    // Releases whatever the process has not closed.
     this.#world.disk.endProcess()
   }
 
-  /** After a failure the process is still there, with its locks. */
+  /** After a failure the process still exists, with its locks. */
   async release(): Promise<void> {
     if (!this.process.isDead) await this.#close()
   }
@@ -427,14 +430,14 @@ export class TestCluster {
     this.#driver.addBatch(batch)
     const changed = this.#driver.advance(batch).then((advanced) => advanced.changed)
     const collected = changed.then(() => this.#collectOutputs(batch))
-    // Outputs fail with what it fails with.
+    // `#outputs.run` rejects with the same error.
     collected.catch(() => {})
     const views = await this.#outputs.run(batch, attempt, changed)
     this.#finished = { views, outputs: await collected }
     this.#running = undefined
   }
 
-  /** All at once, as the transaction of a producer that is named by the batch. */
+  /** Atomic, as if written in a transaction of a producer named after the batch. */
   async #writeDeadLetters({ batchId }: OffsetLogEntry, { rejected }: BatchAccount): Promise<void> {
     const letters = rejected.deadLetters
     if (letters.length === 0) return
@@ -474,10 +477,10 @@ export class TestCluster {
       .running()
       .map(({ operator, partition }) => `${operator}, partition ${partition}`)
     const what =
-      tasks.length > 0 ? `these tasks run: ${tasks.join('; ')}` : 'a foreachRDD has not resolved'
+      tasks.length > 0 ? `running tasks: ${tasks.join('; ')}` : 'a foreachRDD has not resolved'
     return new EngineError(
       'TEST_INVALID',
-      `batch ${this.#running?.batchId} has run for ${mostRealMs / 1000} s and not ended: ${what}`,
+      `batch ${this.#running?.batchId} has not ended within ${mostRealMs / 1000} s: ${what}`,
     )
   }
 }
@@ -519,7 +522,7 @@ async function openState(
   return memoryState(contents, process, path.split('/').slice(-2).join('/'))
 }
 
-/** The clock of one process: its timers die with it. */
+/** The clock of one process: its timers are cancelled when it dies. */
 class ProcessClock implements Clock {
   readonly #clock: ManualClock
   readonly #timers = new Set<Timer>()

@@ -1,6 +1,5 @@
-// An executor in a test: the real one, in the test's thread, with a hand between it and the driver that
-// fails its tasks, runs them twice, ends the executor among them, and lets answers and shuffle blocks
-// arrive in another order than they were sent in.
+// An executor in a test: the production code in the test's thread, behind a proxy that fails its
+// tasks, runs them twice, kills it, and reorders its reports and shuffle blocks.
 
 import type { Random } from '../../protocol/runtime/random.ts'
 import { EngineError } from '../engineError.ts'
@@ -14,17 +13,17 @@ import type {
 } from '../executor/task.ts'
 import type { TestProcess } from './testWorld.ts'
 
-/** What a task does: the map side of a shuffle, an output, or the advance of a state. */
+/** The work of a task: the map side of a shuffle, an output, or the advance of a state. */
 export type TaskStage = 'map' | 'result' | 'advance'
 
-/** What befalls a task. */
+/** A fault of a task. */
 export interface TaskFault {
   readonly kind: 'fail' | 'loseExecutor' | 'runTwice'
   /** Before the task runs, or after it has run and before the driver knows. */
   readonly at: 'start' | 'end'
 }
 
-/** A task on its way to an executor. */
+/** A task sent to an executor. */
 export interface LaunchedTask {
   readonly batchId: number
   readonly stage: TaskStage
@@ -33,18 +32,18 @@ export interface LaunchedTask {
 }
 
 export interface TestExecutorOptions {
-  /** Starts the executor itself; its world is that of the process. */
+  /** Starts the executor itself, within the process. */
   start(process: TestProcess): StartExecutor
   newProcess(): TestProcess
   /** Called for each task in the order of launches. */
   faultOf(task: LaunchedTask): TaskFault | undefined
-  /** Draws the order of answers and of shuffle blocks; both come as they were sent without it. */
+  /** Reorders reports and shuffle blocks; without it, both arrive in order. */
   readonly disorder?: Random | undefined
   readonly keepsBlockOrder?: boolean | undefined
   readonly onResult?: ((task: Task, value: unknown) => void) | undefined
 }
 
-/** Turns of microtasks by which an answer may be late. */
+/** Maximum delay of a report, in turns of the microtask queue. */
 const mostLateTurns = 12
 
 export class TestExecutors {
@@ -63,7 +62,7 @@ export class TestExecutors {
     return executor
   }
 
-  /** The executor dies of nothing that it did. */
+  /** Kills the executor, through no fault of its tasks. */
   lose(slot: number): boolean {
     const executor = this.#running.get(slot)
     if (executor === undefined) return false
@@ -78,7 +77,7 @@ class TestExecutor implements Executor {
   readonly #process: TestProcess
   readonly #listener: ExecutorListener
   readonly #options: TestExecutorOptions
-  /** By task id: what is done with its report in place of handing it on. */
+  /** By task id: what happens to a report instead of passing it on. */
   readonly #held = new Map<number, (report: TaskReport) => void>()
   readonly #tasks = new Map<number, Task>()
   #inner: Executor | undefined
@@ -141,7 +140,7 @@ class TestExecutor implements Executor {
     })
   }
 
-  /** Whether the task runs now. */
+  /** Returns whether the task is run. */
   #begin(fault: TaskFault, task: Task): boolean {
     const { taskId } = task
     if (fault.kind === 'runTwice') {
@@ -151,7 +150,7 @@ class TestExecutor implements Executor {
     const strike =
       fault.kind === 'fail' ? (report?: TaskReport) => this.#fail(taskId, report) : () => this.die()
     if (fault.at === 'end') this.#held.set(taskId, strike)
-    // Not at once: a driver hears of nothing while it still launches.
+    // Deferred: a driver expects no reports while it still launches.
     else queueMicrotask(() => strike())
     return fault.at === 'end'
   }
@@ -191,7 +190,7 @@ function describe({ batchId, work, partition }: Task, slot: number): LaunchedTas
   return { batchId, stage: isAdvance ? 'advance' : work.kind, partition, slot }
 }
 
-/** Blocks come from many map tasks, and a reducer takes them as they come. */
+/** Blocks come from many map tasks, and a reducer takes them in any order. */
 function disordered(inputs: ShuffleInputs, random: Random): ShuffleInputs {
   return new Map([...inputs].map(([key, buckets]) => [key, shuffled(buckets, random)]))
 }

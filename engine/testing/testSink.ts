@@ -1,17 +1,17 @@
-// A sink in a test: a system outside of the job that records what it is told, and survives every crash
-// of the job. A job under test writes to it from foreachRDD where in production it writes to a database.
+// A sink in a test: a system outside of the job that records its writes, and survives every crash
+// of the job. A job under test writes to it from foreachRDD where production writes to a database.
 
-/** Values are copied as they are written. Each write takes effect as a whole, or not at all. */
+/** Values are copied when they are written. Each write is atomic. */
 export interface TestSink {
-  /** Sets a key's value: twice the same is once. */
+  /** Sets a key's value. Idempotent. */
   put(key: string | number, value: unknown): Promise<void>
   /** Removes a key. */
   delete(key: string | number): Promise<void>
-  /** Adds a value at the end of a list: twice the same is twice. */
+  /** Appends a value to a list. Not idempotent. */
   append(value: unknown): Promise<void>
   /**
-   * Makes all writes at once, unless a transaction of this id was committed before. Returns whether it
-   * has made them.
+   * Makes all writes atomically, unless a transaction with this id was committed before. Returns
+   * whether the writes were made.
    */
   transaction(
     id: string | number,
@@ -25,17 +25,17 @@ export interface SinkWriter {
   put(key: string | number, value: unknown): void
   /** Removes a key. */
   delete(key: string | number): void
-  /** Adds a value at the end of a list. */
+  /** Appends a value to a list. */
   append(value: unknown): void
 }
 
-/** What the sinks of a test hold. */
+/** The contents of a test's sink. */
 export interface SinkContents {
   readonly table: ReadonlyMap<string, unknown>
   readonly list: readonly unknown[]
 }
 
-/** What a job factory gets: sinks by name. */
+/** The input of a job factory: sinks by name. */
 export interface TestContext {
   readonly sink: TestSink
   /** Another sink, by name. */
@@ -48,7 +48,7 @@ interface Stored {
   readonly transactions: Set<string>
 }
 
-/** Runs an effect as one durable step of a process, and never settles once that is dead. */
+/** Runs an effect as one durable step of a process; never settles once the process is dead. */
 export type DurableEffect = <T>(what: string, effect: () => T) => Promise<T>
 
 export class TestSinks {
@@ -62,7 +62,7 @@ export class TestSinks {
     return this.#of(name)
   }
 
-  /** The sinks as one process of the job reaches them. */
+  /** The sinks as seen by one process of the job. */
   context(durably: DurableEffect): TestContext {
     const sinkNamed = (name: string) => this.#sink(name, durably)
     return { sink: sinkNamed('sink'), sinkNamed }

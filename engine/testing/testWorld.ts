@@ -1,5 +1,5 @@
-// What is outside of the job in a test and outlives every one of its processes: the clock, the topics,
-// the disk, the states and the sinks. A kill ends the driver's process here, in the middle of a step.
+// The environment of a job in a test, which outlives all of its processes: clock, topics, disk,
+// states and sinks. A kill ends the driver's process here, in the middle of a step.
 
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
@@ -17,12 +17,12 @@ export class TestWorld {
   readonly disk: MemoryDisk
   readonly steps = new DurableSteps()
   readonly sinks = new TestSinks()
-  /** Records that went to dead letter topics, by the batch that wrote them last. */
+  /** Records sent to dead letter topics, by the batch that wrote them last. */
   readonly deadLetters = new Map<number, readonly RejectedRecord[]>()
   readonly states = new StateDirectories()
-  /** Called when a planned kill takes place. */
+  /** Called when a planned kill happens. */
   onKill: ((kill: PlannedKill) => void) | undefined
-  /** The process of the driver that runs. */
+  /** The process of the running driver. */
   #process: TestProcess | undefined
 
   constructor(topics: MemoryTopics, startMs: number) {
@@ -31,13 +31,13 @@ export class TestWorld {
     this.disk = new MemoryDisk({ beforeChange: (change, path) => this.#beforeChange(change, path) })
   }
 
-  /** Starts the process of a driver; the one before must be dead or over. */
+  /** Starts the process of a driver; the previous one must have ended. */
   newProcess(): TestProcess {
     this.#process = new TestProcess(this)
     return this.#process
   }
 
-  /** The driver's process ends here and now: what it does from here on reaches nothing. */
+  /** Ends the driver's process at once: whatever it does afterwards has no effect. */
   kill({ loses, write }: Pick<PlannedKill, 'loses' | 'write'>): void {
     this.#process?.die()
     if (loses === 'process') this.disk.endProcess()
@@ -46,7 +46,7 @@ export class TestWorld {
 
   #beforeChange(change: string, path: string): void {
     if (this.#process === undefined || this.#process.isDead) return
-    // Where a state is takes no step of its own: its first write does.
+    // Creating a state is not a durable step; its first write is.
     if (/\/state(New)?\/./.test(path)) return
     const kill = this.steps.take(`${change} ${path.slice(path.lastIndexOf('/') + 1)}`)
     if (kill === undefined) return
@@ -55,12 +55,13 @@ export class TestWorld {
       this.kill(kill)
       return
     }
-    // The disk makes the change in the next microtask, and its caller goes on in the one after that.
+    // The disk makes the change in the next microtask, and its caller continues in the one after
+    // that.
     queueMicrotask(() => queueMicrotask(() => this.kill(kill)))
   }
 }
 
-/** Of what was not synced everything survives the power failure. */
+/** Keeps everything that was not synced in a power failure. */
 const keepAll: Random = {
   uint32: () => 2 ** 32 - 1,
   float: () => 1 - 2 ** -32,
@@ -68,7 +69,7 @@ const keepAll: Random = {
   bytes: (length) => Buffer.alloc(length),
 }
 
-/** One life of the driver, or of an executor of it. */
+/** One life of the driver, or of one of its executors. */
 export class TestProcess {
   readonly #world: TestWorld
   readonly #parent: TestProcess | undefined
@@ -99,7 +100,7 @@ export class TestProcess {
     this.#dying.push(dying)
   }
 
-  /** Goes on after `work` unless the process is dead by then: then it never does. */
+  /** Resolves like `work`, unless the process is dead by then: then it never settles. */
   async alive<T>(work: Promise<T>): Promise<T> {
     try {
       const result = await work
@@ -110,7 +111,7 @@ export class TestProcess {
     }
   }
 
-  /** The world's disk as the process reaches it: after its death, not at all. */
+  /** The disk as seen by the process: after its death, calls never settle. */
   get disk(): Disk {
     const { disk } = this.#world
     return new Proxy<Disk>(disk, {
@@ -123,7 +124,7 @@ export class TestProcess {
     })
   }
 
-  /** One durable step. */
+  /** Runs one durable step. */
   readonly durably: DurableEffect = async (what, effect) => {
     if (this.isDead) return await never
     const kill = this.#world.steps.take(what)

@@ -1,6 +1,6 @@
 /**
- * The test kit of the engine: runs a job with no broker, no threads and no disk, in time that the test
- * moves, through every failure that the test asks for.
+ * The test kit of the engine: runs a job without broker, threads or disk, in time that the test
+ * controls, through every failure that the test asks for.
  *
  * ```ts
  * import assert from 'node:assert/strict'

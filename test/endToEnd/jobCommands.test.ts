@@ -142,7 +142,7 @@ test('a job that runs is listed, described and stopped', async () => {
   await expect(readFile(join(stateOf('plain'), 'address.json'))).rejects.toThrow(/ENOENT/)
   expectMistake(await asked('stop', 'plain'), /'plain' does not run: stopped .* ago/)
   const stored = await job('describe', '--directory', stateOf('plain'))
-  expect(stored.stdout).toMatch(/^job plain, instance [0-9a-f]{8}: does not run\n/)
+  expect(stored.stdout).toMatch(/^job plain, instance [0-9a-f]{8}: not running\n/)
   expect(stored.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
 }, 300_000)
 
@@ -157,11 +157,11 @@ test('a job is stopped, killed and found by its directory, also after a process 
   await program.start()
   await program.kill()
   expectMistake(await job('stop', ...place), /left behind by a process that was killed/)
-  expect((await job('describe', ...place)).stdout).toMatch(/: does not run\n/)
+  expect((await job('describe', ...place)).stdout).toMatch(/: not running\n/)
   await program.start()
   expect((await job('kill', ...place)).stdout).toMatch(/^job placed has ended; the batch that ran/)
   expect(await program.exited()).toBe(0)
-  expectMistake(await job('describe', '--directory', directory), /is no directory of a job/)
+  expectMistake(await job('describe', '--directory', directory), /is not a job's directory/)
 }, 300_000)
 
 test('a job that was stopped goes back to where it is told, with empty state', async () => {
@@ -170,7 +170,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   const place = ['--directory', stateOf('back')]
   const rewind = ['rewind', ...place, '--bootstrap', broker.address]
   const back = [...rewind, '--to-offsets', 'back:0=2']
-  expectMistake(await job(...back, '--reset-state'), /is running already: stop it first/)
+  expectMistake(await job(...back, '--reset-state'), /is already running; stop it first/)
   await job('stop', ...place)
   await program.exited()
   expectMistake(await job('rewind', ...place), /one of --to-batch, --to-time and --to-offsets/)
@@ -237,14 +237,14 @@ test('a job whose output holds the driver still answers, and is killed', async (
   expect(await (await fetch(`${url}/job`)).json()).toMatchObject({ error: 'DRIVER_HELD' })
   await job('kill', '--directory', stateOf(name))
   expect(await program.exited()).toBe(1)
-  expect(program.printed).toMatch(/does not let go of the driver's thread/)
+  expect(program.printed).toMatch(/is blocking the driver's thread/)
 }, 300_000)
 
 test('a mistake in the options of a job ends in one line', async () => {
   const file = await module('options')
   const submit = (...words: string[]) =>
     asked('submit', file, '--directory', stateOf('options'), '--log-level', 'warn', ...words)
-  expectMistake(await submit('--listen', '0.0.0.0:0'), /no login yet.*--insecure/)
+  expectMistake(await submit('--listen', '0.0.0.0:0'), /no authentication.*--insecure/)
   expectMistake(await submit('--listen', 'here'), /--listen here is not an address: give host:port/)
   expectMistake(
     await submit('--listen', `127.0.0.1:${broker.port}`),

@@ -92,7 +92,7 @@ test('a job whose output loops for ever in the driver ends all the same, and say
   await one.start()
   await one.interrupt(/stopping when the batch/)
   expect(await one.stop()).toBe(1)
-  expect(one.printed).toMatch(/does not let go of the driver's thread/)
+  expect(one.printed).toMatch(/is blocking the driver's thread/)
 }, 60_000)
 
 /** Gives the job's module one more output. */

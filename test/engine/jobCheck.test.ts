@@ -1,4 +1,4 @@
-// A changed module may take the place of the job that runs only where it can go on with its state.
+// A changed module may replace the running job only if it can continue its state.
 
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -22,19 +22,19 @@ async function runningWords(): Promise<JobDescription> {
   }
 }
 
-test('the same operators go on, under another number of partitions, too', async () => {
+test('the same operators continue, also under another number of partitions', async () => {
   const running = await runningWords()
   expect(running.operators).toHaveLength(1)
   expect(await checkJob(words, { ...running, partitions: 5 }, undefined)).toBe(true)
 }, 60_000)
 
-test('the code of the job that runs is no other version', async () => {
+test('the code of the running job is not a new version', async () => {
   const { code } = await loadJob(nodeDisk, words)
   const running = { ...(await runningWords()), code: code.version }
   expect(await checkJob(words, running, undefined)).toBe(false)
 }, 60_000)
 
-test('state of another codec is refused with the operator, unless it is given up', async () => {
+test('state of another codec is refused with the operator, unless it is discarded', async () => {
   const running = await runningWords()
   const [operator] = running.operators
   const named = { ...running, operators: [{ ...operator!, codec: 'other' }] }
@@ -47,6 +47,6 @@ test('another name is another job', async () => {
   const running = { ...(await runningWords()), name: 'letters' }
   await expect(checkJob(words, running, undefined)).rejects.toMatchObject({
     code: 'JOB_CHANGED',
-    message: expect.stringMatching(/job 'letters' has become job 'words'/),
+    message: expect.stringMatching(/job 'letters' was renamed to 'words'/),
   })
 }, 60_000)

@@ -1,4 +1,4 @@
-// Jobs as a terminal of 80 columns shows them.
+// Jobs as shown on a terminal of 80 columns.
 
 import { expect, test } from 'vitest'
 import { describeJob, jobTable, summary } from '../../engine/jobListing.ts'
@@ -38,24 +38,24 @@ test('a table has a line for each job and fits the terminal', () => {
   ])
 })
 
-test('a table that no terminal bounds has whole names', () => {
+test('a table without a terminal shows whole names', () => {
   const name = 'x'.repeat(200)
   expect(jobTable([status({ name })], nowMs, Number.POSITIVE_INFINITY)[1]).toContain(`${name} `)
 })
 
-test('a job that waits for its topics says so in place of a batch', () => {
-  const waiting = 'the topics cannot be read: no broker answers'
+test('a job that waits for its topics shows the reason in place of a batch', () => {
+  const waiting = 'failed to read the topics: no broker answers'
   expect(describeJob(status({ waiting }), undefined, nowMs)).toContain(`  now       ${waiting}`)
 })
 
-test('JSON has figures in place of texts', () => {
+test('JSON contains numbers in place of text', () => {
   expect(JSON.parse(JSON.stringify(summary(status(), nowMs)))).toEqual({
     ...{ name: 'words', state: 'running', instance: '01234567', batch: 17, lagRecords: 12 },
     ...{ recordsTotal: 1_234_567, sinceMs: nowMs - 180_000 },
   })
 })
 
-test('a description says what the job does now and did last, and what went wrong', () => {
+test('a description shows what the job is doing, what it did last, and its errors', () => {
   const shown = describeJob(
     status({
       ...{ host: 'h1', address: 'http://127.0.0.1:4711', code: 'abc' },

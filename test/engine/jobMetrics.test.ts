@@ -32,13 +32,13 @@ async function samples(figures: () => Promise<JobFigures>): Promise<Map<string, 
 const words = '{job_name="words"}'
 
 describe('the table', () => {
-  test('keeps to the rules of names and helps, and has no name twice', () => {
+  test('follows the rules of names and help texts, and has no duplicate names', () => {
     expect(jobMetrics.flatMap(breaches)).toEqual([])
     const names = jobMetrics.map(({ name }) => name)
     expect(names).toEqual([...new Set(names)])
   })
 
-  test('has no label that Prometheus gives to what it scrapes', () => {
+  test('has no label that Prometheus sets on targets', () => {
     const labels = new Set(jobMetrics.flatMap((metric) => metric.labels ?? []))
     expect([...labels].filter((label) => label === 'job' || label === 'instance')).toEqual([])
   })
@@ -51,8 +51,8 @@ describe('the table', () => {
   })
 })
 
-describe('what is counted', () => {
-  test('each committed batch, once, however seldom anyone asks', async () => {
+describe('the counters', () => {
+  test('count each committed batch once, however rarely they are scraped', async () => {
     const counts = new JobCounts(6)
     for (let batchId = 7; batchId < 207; batchId++) {
       counts.committed({ ...batch, batchId, records: 3, oldestTimestampMs: 500 })
@@ -84,7 +84,7 @@ describe('what is counted', () => {
     expect(all.has(`millrace_job_rate_limit_records_per_second${words}`)).toBe(false)
   })
 
-  test('a job that has nothing to read is not behind, and a clock that was set back gives no delay', async () => {
+  test('a job with nothing to read has no lag, and a clock that was set back gives no delay', async () => {
     const counts = new JobCounts(-1)
     counts.committed({ ...batch, startedMs: 900, records: 0, oldestTimestampMs: undefined })
     const all = await samples(async () => figuresOf(counts))
@@ -93,7 +93,7 @@ describe('what is counted', () => {
     expect(all.get(`millrace_job_batch_scheduling_delay_seconds_sum${words}`)).toBe(0)
   })
 
-  test('rejected records, by what became of them', async () => {
+  test('count rejected records by policy', async () => {
     const counts = new JobCounts(-1)
     const letter = { topic: 'words', partition: 0, timestampMs: 0, error: 'bad' }
     counts.rejected({
@@ -113,7 +113,7 @@ describe('what is counted', () => {
     expect([of('skip'), of('dead_letter')]).toEqual([3, 2])
   })
 
-  test('watermarks against the clock, the batch that runs, and states as of their newest batch', async () => {
+  test('include watermarks against the clock, the running batch, and states as of their newest batch', async () => {
     const counts = new JobCounts(-1)
     counts.advanced([{ operator: 'totals', partition: 0, rows: 1, bytes: 10 }])
     counts.advanced([{ operator: 'totals', partition: 1, rows: 2, bytes: 20 }])
@@ -132,7 +132,7 @@ describe('what is counted', () => {
   })
 })
 
-test('a driver that is held fails no scrape: nothing old is repeated, and other metrics are there', async () => {
+test('a blocked driver fails no scrape: stale values are not repeated, and other metrics remain', async () => {
   const metrics = new Metrics()
   metrics.gauge({ name: 'other', help: 'Other.' }).set(3)
   let isHeld = false
@@ -152,7 +152,7 @@ test('a driver that is held fails no scrape: nothing old is repeated, and other 
   expect(samplesOf(await exposition.expose()).get('millrace_job_driver_up')).toBe(1)
 })
 
-test('scrapes that come together ask the driver once', async () => {
+test('concurrent scrapes ask the driver once', async () => {
   let asked = 0
   const exposition = new JobExposition(new Metrics(), async () => {
     asked++
@@ -163,7 +163,7 @@ test('scrapes that come together ask the driver once', async () => {
   expect(asked).toBe(1)
 })
 
-describe('a job that runs', () => {
+describe('a running job', () => {
   let broker: JobBroker
 
   beforeEach(async () => {
@@ -173,7 +173,7 @@ describe('a job that runs', () => {
 
   afterEach(() => broker.stop())
 
-  test('tells its batches, its tasks, its state and what it has rejected', async () => {
+  test('reports its batches, tasks, state and rejected records', async () => {
     await broker.produce(['a', 'bad', 'b', 'bad', 'a'])
     const module = join(import.meta.dirname, 'jobs', 'modules', 'lenientWords.ts')
     const job = await broker.submit(module, { executors: 2 })

@@ -1,5 +1,5 @@
-// A job that cannot be opened, or whose files cannot be closed, leaves its directory free for the next start in
-// the same process.
+// A job that fails to open, or whose files fail to close, releases its directory for the next start
+// in the same process.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,10 @@ function open(disk: Disk = nodeDisk, options: Partial<OpeningOptions> = {}) {
   return openJob({ runtime, logger: silentLogger, directory, ...job, ...options })
 }
 
-/** A disk whose files of this name fail to close, after they are closed, or to sync; counts those that are open. */
+/**
+ * A disk whose files of this name fail to close, after they are closed, or to sync; counts those
+ * that are open.
+ */
 function failing(name: string, what: 'close' | 'sync') {
   let openFiles = 0
   const failure = { isOn: false }
@@ -58,7 +61,7 @@ function failing(name: string, what: 'close' | 'sync') {
   return { disk, failure, openFiles: () => openFiles }
 }
 
-test.each(['offsets', 'commits'])('%s that cannot be closed', async (name) => {
+test.each(['offsets', 'commits'])('%s that fail to close', async (name) => {
   const { disk, failure, openFiles } = failing(name, 'close')
   const opened = await open(disk)
   failure.isOn = true
@@ -67,7 +70,7 @@ test.each(['offsets', 'commits'])('%s that cannot be closed', async (name) => {
   await closeJob(await open())
 })
 
-test('commits that cannot be synced', async () => {
+test('commits that fail to sync', async () => {
   const { offsetLog, commitLog, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [] })
   await commitLog.commit(0)
@@ -79,19 +82,19 @@ test('commits that cannot be synced', async () => {
   await closeJob(await open())
 })
 
-test('logs that are not of one job', async () => {
+test('logs that do not match', async () => {
   const { offsetLog, ...opened } = await open()
   for (const batchId of [0, 1]) await offsetLog.append({ batchId, timeMs: batchId, ranges: [] })
   await closeJob({ offsetLog, ...opened })
   for (const _again of [1, 2]) {
     await expect(open()).rejects.toMatchObject({
       code: 'CHECKPOINT_DAMAGED',
-      message: expect.stringMatching(/batch 1 is planned and batch -1 committed; put back a copy/),
+      message: expect.stringMatching(/batch 1 is planned and batch -1 committed; restore a copy/),
     })
   }
 })
 
-test('a savepoint that a job was started from before changes nothing, and that is logged', async () => {
+test('a savepoint that a job was already started from changes nothing, and that is logged', async () => {
   const { offsetLog, commitLog, states, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [], code: 'a', operators: [] })
   await commitLog.commit(0)
@@ -115,7 +118,7 @@ test('a savepoint that a job was started from before changes nothing, and that i
     await closeJob(again)
   }
   expect(messages).toEqual([
-    'the job starts from a savepoint',
-    'the job was started from this savepoint before, and goes on where it stopped',
+    'starting the job from a savepoint',
+    'the job was already started from this savepoint and continues where it stopped',
   ])
 })

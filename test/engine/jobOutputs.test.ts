@@ -1,5 +1,5 @@
-// The outputs of one batch: states and views share one pass over the records; functions of foreachRDD that
-// fail are called again for as long as their job says, and no longer.
+// The outputs of one batch: states and views share one pass over the records; failing functions of
+// foreachRDD are retried for as long as their job allows.
 
 import { expect, test } from 'vitest'
 import { add, job } from '../../engine/engine.ts'
@@ -53,17 +53,17 @@ function refused(): never {
   throw new Error('connect ECONNREFUSED')
 }
 
-test('a sink that is down for a while holds its batch up, and is called again', async () => {
+test('a sink that is temporarily down delays its batch, and is retried', async () => {
   const world = new World(60_000, (call) => {
     if (call < 8) refused()
   })
   await world.pass(20_000)
   expect(world.outcome).toBe('done')
   expect(world.calls).toEqual([0, 100, 300, 700, 1500, 3100, 6300, 11_300])
-  expect(world.logger.messages('warn')).toEqual(['foreachRDD failed; retried'])
+  expect(world.logger.messages('warn')).toEqual(['foreachRDD failed; retrying'])
 })
 
-test('a sink that stays down fails the batch when its time is over', async () => {
+test('a sink that stays down fails the batch after the retry time', async () => {
   const world = new World(1000, refused)
   await world.pass(900)
   expect(world.outcome).toBe('running')
@@ -74,7 +74,7 @@ test('a sink that stays down fails the batch when its time is over', async () =>
   })
 })
 
-test('without a time, after a stop, and when the engine has failed, nothing is called again', async () => {
+test('nothing is retried without a retry time, after a stop, or after an error of the engine', async () => {
   const plain = new World(0, refused)
   const stopped = new World(60_000, refused)
   stopped.driver.isStopped = true

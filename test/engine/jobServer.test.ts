@@ -1,4 +1,4 @@
-// The address of a job: what it answers, and whom it does not answer.
+// The address of a job: what it answers, and whom it refuses.
 
 import { request } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -51,7 +51,7 @@ function ask(
   })
 }
 
-test('tells the status, the progress of the batch that runs, and what keeps state', async () => {
+test('returns the status, the progress of the running batch, and the list of states', async () => {
   expect(await ask('GET', '/job')).toMatchObject({
     status: 200,
     body: { id: 'job/words/01234567', lagRecords: 3, progress: { batchId: 17 } },
@@ -69,7 +69,7 @@ test('tells the status, the progress of the batch that runs, and what keeps stat
   })
 })
 
-test('values of keys come with the batch that they are of; a key without one is not found', async () => {
+test('values of keys name their batch; a key without a value is not found', async () => {
   job.queryState = async (request) => {
     job.requests.push(request)
     const entries = request.keys!.map((key) => ({ key, value: key === 5 ? 7n : undefined }))
@@ -94,7 +94,7 @@ test('values of keys come with the batch that they are of; a key without one is 
   ])
 })
 
-test('a list has a limit and says how it goes on', async () => {
+test('a list has a limit and a position to continue at', async () => {
   job.queryState = async (request) => {
     job.requests.push(request)
     return { batchId: 12, entries: [{ key: 'a', value: 1 }], after: 'page 2' }
@@ -108,13 +108,19 @@ test('a list has a limit and says how it goes on', async () => {
 })
 
 test.each([
-  ['GET', '/job/state/nothing', 404, 'NOT_FOUND', /no stateful operator.*there are: counts/],
+  ['GET', '/job/state/nothing', 404, 'NOT_FOUND', /no stateful operator.*it has: counts/],
   ['GET', '/jobs', 404, 'NOT_FOUND', /GET \/jobs/],
-  ['GET', '/job/state/counts', 501, 'NOT_SUPPORTED', /cannot tell its state/],
+  ['GET', '/job/state/counts', 501, 'NOT_SUPPORTED', /cannot report its state/],
   ['GET', '/job/state/counts?limit=0', 400, 'REQUEST_INVALID', /1 to 1000/],
-  ['GET', '/job/state/counts?limit=1&key=a', 400, 'REQUEST_INVALID', /not both/],
-  ['GET', '/job/state/counts?key=number:x', 400, 'REQUEST_INVALID', /'number:x' is no key/],
-  ['GET', '/job/state/counts?key=json:%7B%7D', 400, 'REQUEST_INVALID', /is no key/],
+  ['GET', '/job/state/counts?limit=1&key=a', 400, 'REQUEST_INVALID', /either keys, or/],
+  [
+    'GET',
+    '/job/state/counts?key=number:x',
+    400,
+    'REQUEST_INVALID',
+    /'number:x' is not a valid key/,
+  ],
+  ['GET', '/job/state/counts?key=json:%7B%7D', 400, 'REQUEST_INVALID', /is not a valid key/],
   ['GET', `/job/state/counts?${'key=a&'.repeat(101)}`, 400, 'REQUEST_INVALID', /100 keys/],
   ['POST', '/job/savepoint', 400, 'REQUEST_INVALID', /absolute path/],
 ] as const)('%s %s: %i %s', async (method, path, status, error, message) => {
@@ -122,7 +128,7 @@ test.each([
   expect(answer).toEqual({ status, body: { error, message: expect.stringMatching(message) } })
 })
 
-test('a failure of the engine is an answer, and a bug does not show itself', async () => {
+test('an error of the engine is returned, and a bug is not exposed', async () => {
   job.queryState = () => Promise.reject(new EngineError('EXECUTOR_FAILED', 'executor 1 is lost'))
   expect(await ask('GET', '/job/state/counts')).toEqual({
     status: 503,
@@ -136,7 +142,7 @@ test('a failure of the engine is an answer, and a bug does not show itself', asy
   expect(JSON.stringify(body)).not.toContain('secret')
 })
 
-test('stops and kills the job that is meant, and no other one', async () => {
+test('stops and kills only the intended job', async () => {
   const other = await ask('POST', '/job/stop', { id: 'job/words/ffffffff' })
   expect(other).toMatchObject({ status: 409, body: { error: 'OTHER_JOB' } })
   expect(await ask('POST', '/job/stop', { timeoutMs: -1 })).toMatchObject({ status: 400 })
@@ -161,7 +167,7 @@ test('writes one savepoint at a time', async () => {
   expect(await first).toEqual({ status: 200, body: { target: '/save/1', batchId: 9 } })
 })
 
-test('a bounded number of requests is worked on at a time', async () => {
+test('limits the number of requests in flight', async () => {
   const asked = Promise.withResolvers<{ batchId: number; entries: [] }>()
   job.queryState = () => asked.promise
   let refused = 0
@@ -177,7 +183,7 @@ test('a bounded number of requests is worked on at a time', async () => {
   expect(statuses.filter((status) => status === 503)).toHaveLength(8)
 })
 
-test('a name that leads here is refused, and so are pages of other sites', async () => {
+test('foreign host names and pages of other sites are refused', async () => {
   const rebound = await ask('GET', '/job', undefined, { host: 'evil.example' })
   expect(rebound).toMatchObject({ status: 403, body: { error: 'HOST_REFUSED' } })
   const page = { origin: 'https://evil.example' }
@@ -190,21 +196,21 @@ test('a name that leads here is refused, and so are pages of other sites', async
   expect(job.stops).toEqual([])
 })
 
-test('while a job is exchanged for its next version the address says so', async () => {
+test('while a job is being replaced, the address answers that it is not ready', async () => {
   served = undefined
   expect(await ask('GET', '/job')).toMatchObject({ status: 503, body: { error: 'JOB_NOT_READY' } })
 })
 
-test('an address that others reach has to be asked for, and a port that is taken is said', async () => {
+test('an address that other hosts can reach requires an option, and a port in use is reported', async () => {
   const listen = { host: '0.0.0.0', port: 0 }
   const logger = new MemoryLogger()
   const open = { logger, operations, job: () => served, listen }
-  await expect(startJobServer(open)).rejects.toThrow(/no login yet.*--insecure/)
+  await expect(startJobServer(open)).rejects.toThrow(/no authentication.*--insecure/)
   const insecure = await startJobServer({ ...open, insecure: true })
   await insecure.close()
   expect(logger.messages('warn')).toEqual([
     expect.stringMatching(
-      /^the address of the job is open to other hosts, and nothing protects it/,
+      /^the address of the job is reachable from other hosts and has no authentication/,
     ),
   ])
   const port = Number(new URL(server.url).port)

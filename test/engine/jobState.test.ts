@@ -1,4 +1,4 @@
-// Requests for the states of a job that runs, whose batches go on meanwhile.
+// Requests for the states of a running job, whose batches continue meanwhile.
 
 import { expect, test } from 'vitest'
 import { EngineError } from '../../engine/engineError.ts'
@@ -17,7 +17,8 @@ function fastJob(partitions: number, queriesPerBatch: number) {
       ...{ operators: [totals], partitions, committed },
       query: async ({ partition, batchId }: StateQuery) => {
         queries++
-        if (committed() > batchId + 1) throw new EngineError('STATE_QUERY_FAILED', 'goes back to')
+        if (committed() > batchId + 1)
+          throw new EngineError('STATE_QUERY_FAILED', 'can be read back to')
         const entries: [string, unknown][] = [[`n${partition}`, batchId]]
         return { entries, hasMore: false }
       },
@@ -25,7 +26,7 @@ function fastJob(partitions: number, queriesPerBatch: number) {
   }
 }
 
-test('one that batches have overtaken is asked again, as of a newer batch', async () => {
+test('a request overtaken by batches is repeated as of a newer batch', async () => {
   let isSlow = true
   const job = fastJob(4, 4)
   const query = async (asked: StateQuery) => {
@@ -40,14 +41,14 @@ test('one that batches have overtaken is asked again, as of a newer batch', asyn
   expect(page.entries).toEqual([0, 1, 2, 3].map((key) => ({ key, value: 2 })))
 })
 
-test('one that is overtaken again and again fails in the end', async () => {
+test('a request that keeps being overtaken fails eventually', async () => {
   const job = fastJob(4, 1)
   const request = { operator: 'totals', limit: 10 }
-  await expect(queryState(job.options, request)).rejects.toThrow('goes back to')
+  await expect(queryState(job.options, request)).rejects.toThrow('can be read back to')
   expect(job.asked()).toBeLessThan(10)
 })
 
-test('one that fails for another reason is not asked again', async () => {
+test('a request that fails for another reason is not repeated', async () => {
   let asked = 0
   const query = async () => {
     asked++
@@ -59,12 +60,9 @@ test('one that fails for another reason is not asked again', async () => {
   expect(asked).toBe(1)
 })
 
-test.each(['4/n1', 'n1', '0/p5:n1'])(
-  'a page after %s, which no page ends with, is refused',
-  async (after) => {
-    const job = fastJob(4, 1)
-    const asked = queryState(job.options, { operator: 'totals', limit: 10, after })
-    await expect(asked).rejects.toThrow(`'${after}' is no place in the list`)
-    expect(job.asked()).toBe(0)
-  },
-)
+test.each(['4/n1', 'n1', '0/p5:n1'])('an invalid position (%s) is refused', async (after) => {
+  const job = fastJob(4, 1)
+  const asked = queryState(job.options, { operator: 'totals', limit: 10, after })
+  await expect(asked).rejects.toThrow(`'${after}' is not a position in the list`)
+  expect(job.asked()).toBe(0)
+})

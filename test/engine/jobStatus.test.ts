@@ -1,4 +1,4 @@
-// What a job says about itself fits into a status, whatever the job does.
+// The status of a job is bounded, whatever the job does.
 
 import { expect, test } from 'vitest'
 import { JobStatusRecord } from '../../engine/jobStatus.ts'
@@ -20,7 +20,7 @@ const rejected = (offset: number, error = 'not a number'): RejectedRecord => ({
   ...{ topic: 'words', partition: 1, offset, timestampMs: 0, onError: 'skip', error },
 })
 
-test('a status says which process runs the job, where it answers, and what keeps state', () => {
+test('a status contains the process of the job, its address, and its states', () => {
   const one = record()
   one.announce('http://127.0.0.1:4711')
   expect(one.at(10)).toMatchObject({
@@ -31,7 +31,7 @@ test('a status says which process runs the job, where it answers, and what keeps
   expect(one.at(11)).not.toHaveProperty('address')
 })
 
-test('rejected records are counted by topic, and the first ones are shown, cut to a bound', () => {
+test('rejected records are counted by topic, and the first few are shown, shortened', () => {
   const one = record()
   expect(one.at(10)).not.toHaveProperty('rejected')
   for (let offset = 0; offset < 30; offset += 3) {
@@ -63,7 +63,7 @@ test('the watermarks are those of the newest committed batch; lost records add u
   expect(one.at(10)).toMatchObject({ watermarks: { purchases: 7_000 }, lostRecords: 7 })
 })
 
-test('the progress of a batch is in its status, with the tasks that run', () => {
+test('the progress of a batch is in its status, with the running tasks', () => {
   const task = { stage: '2', operator: 'map', partition: 3, executor: 0, attempt: 2, sinceMs: 0 }
   const text = describeProgress(
     {
@@ -80,11 +80,11 @@ test('the progress of a batch is in its status, with the tasks that run', () => 
   })
 })
 
-test('a job that cannot read its topics says why, until it can', () => {
+test('a job that fails to read its topics reports the reason until it succeeds', () => {
   const one = record()
-  one.waitsFor(`the topics cannot be read: ${'x'.repeat(5_000)}`)
+  one.waitsFor(`failed to read the topics: ${'x'.repeat(5_000)}`)
   expect(decodeStatus(encodeStatus(one.at(10)).value)).toMatchObject({
-    waiting: expect.stringMatching(/^the topics cannot be read: x+$/),
+    waiting: expect.stringMatching(/^failed to read the topics: x+$/),
   })
   one.waitsFor(undefined)
   expect(one.at(10)).not.toHaveProperty('waiting')

@@ -1,4 +1,5 @@
-// Whether a job is well, as the main thread of its process knows it: every code, and from when on it is given.
+// The health of a job, as seen by the main thread of its process: every reason code, and when it
+// applies.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { JobWatch } from '../../engine/jobWatch.ts'
@@ -56,7 +57,7 @@ async function begin(): Promise<void> {
 }
 
 describe('from its start to its end', () => {
-  test('a job is being started, runs, is stopping, and has ended', async () => {
+  test('a job is starting, running, stopping, and has ended', async () => {
     expect(codes()).toEqual({ notReady: ['STARTING'] })
     await begin()
     expect(codes()).toEqual({})
@@ -66,7 +67,7 @@ describe('from its start to its end', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('a job that failed says why and since when, and no more once it runs again', async () => {
+  test('a failed job reports the error and its time, until it runs again', async () => {
     await begin()
     const sinceMs = clock.nowMs()
     watch.end(new Error('batch 7 failed'))
@@ -79,7 +80,7 @@ describe('from its start to its end', () => {
     watch.close()
   })
 
-  test('the driver is asked once a second, and a job that has ended no more', async () => {
+  test('the driver is polled once a second, and not after the job has ended', async () => {
     await begin()
     await clock.advanceAndSettle(10_000)
     expect(asked).toBe(11)
@@ -89,7 +90,7 @@ describe('from its start to its end', () => {
     expect(asked).toBe(11)
   })
 
-  test('what a job said that was exchanged meanwhile is not taken for the word of the new one', async () => {
+  test('a late answer of a replaced job is ignored', async () => {
     const late = Promise.withResolvers<JobStatus>()
     watch.begin({ ...job, call: () => late.promise as Promise<never> })
     watch.end()
@@ -102,7 +103,7 @@ describe('from its start to its end', () => {
 })
 
 describe('a driver that does not answer', () => {
-  test('is held after 3 s, stuck after a minute, and well when it answers again', async () => {
+  test('is held after 3 s, stuck after a minute, and healthy once it answers again', async () => {
     await begin()
     said = undefined
     await clock.advanceAndSettle(2_999)
@@ -121,9 +122,9 @@ describe('a driver that does not answer', () => {
     watch.close()
   })
 
-  test('is what is said, and not what it said before', async () => {
+  test('is reported in place of its stale status', async () => {
     await begin()
-    await says({ waiting: 'the topics cannot be read' })
+    await says({ waiting: 'failed to read the topics' })
     expect(codes()).toEqual({ notReady: ['TOPICS_UNREADABLE'] })
     said = undefined
     await clock.advanceAndSettle(3_000)
@@ -131,7 +132,7 @@ describe('a driver that does not answer', () => {
     watch.close()
   })
 
-  test('since its start counts from there', async () => {
+  test('counts from the start of the job', async () => {
     said = undefined
     await begin()
     await clock.advanceAndSettle(3_000)
@@ -140,7 +141,7 @@ describe('a driver that does not answer', () => {
   })
 })
 
-describe('what a running job says', () => {
+describe('the status of a running job', () => {
   const task = { stage: 'result', operator: 'map', partition: 3, executor: 0, sinceMs: 0 }
 
   function running(attempts: readonly number[], ranMs = 0): Partial<JobStatus> {
@@ -160,7 +161,7 @@ describe('what a running job says', () => {
   test.each([
     ['waiting', 'TOPICS_UNREADABLE'],
     ['failing', 'OUTPUT_FAILING'],
-  ])('%s: %s, with its words', async (field, code) => {
+  ])('%s: %s, with its message', async (field, code) => {
     await says({ [field]: 'these words' })
     expect(codes()).toEqual({ notReady: [code] })
     expect(watch.health.notReady()[0]!.message).toBe('these words')
@@ -169,7 +170,7 @@ describe('what a running job says', () => {
     watch.close()
   })
 
-  test('tasks that run again are counted, up to the worst', async () => {
+  test('retried tasks are counted, up to the worst', async () => {
     await says(running([1, 1]))
     expect(codes()).toEqual({})
     await says(running([1, 2, 4]))
@@ -193,7 +194,7 @@ describe('what a running job says', () => {
   test.each([
     ['three intervals', 10_000, 30_000],
     ['10 s at least', 100, 10_000],
-  ])('a job is behind when its newest batch began later than planned by %s', async (...row) => {
+  ])('a job is behind when its newest batch started late by %s', async (...row) => {
     const [, batchIntervalMs, limitMs] = row
     const late = (schedulingDelayMs: number) => ({
       ...{ batchIntervalMs, lagRecords: 77 },

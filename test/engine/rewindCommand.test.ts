@@ -1,4 +1,4 @@
-// What the options of `millrace job rewind` mean, and which do not go together.
+// The options of `millrace job rewind`, and which of them exclude each other.
 
 import { expect, test } from 'vitest'
 import { parseAddress, parseBootstrap } from '../../engine/addresses.ts'
@@ -6,7 +6,7 @@ import { parseTarget, type RewindArguments, requestsOf } from '../../engine/rewi
 
 const targetOf = (options: Partial<RewindArguments>) => parseTarget(options)
 
-test('back to a batch, a time or offsets', () => {
+test('to a batch, a time or offsets', () => {
   expect(targetOf({ toBatch: 0 })).toEqual({ kind: 'batch', batchId: 0 })
   const timeMs = Date.UTC(2026, 0, 31, 12)
   for (const toTime of ['2026-01-31T12:00:00Z', '2026-01-31T12:00', '2026-01-31T13:00+01:00']) {
@@ -41,7 +41,7 @@ test.each([
   expect(() => targetOf(options)).toThrow(message)
 })
 
-test('places are in the topics that the job reads, and in no other one', () => {
+test('positions are only in topics that the job reads', () => {
   const range = { partition: 0, from: 1, until: 2 }
   const ranges = [
     { ...range, topic: 'orders' },
@@ -58,7 +58,7 @@ test('places are in the topics that the job reads, and in no other one', () => {
   )
 })
 
-test('addresses: of brokers, and of the job itself, which may take a free port', () => {
+test('addresses of brokers, and of the job itself, which may use a free port', () => {
   expect(parseBootstrap('a:1, [::1]:2')).toEqual([
     { host: 'a', port: 1 },
     { host: '::1', port: 2 },

@@ -1,4 +1,4 @@
-// Whatever a state keeps can be shown as JSON, and no more of it than a bound allows.
+// Any value of a state can be shown as JSON, up to a limit.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { ShownValues } from '../../engine/shownValue.ts'
 
 const shown = (value: unknown) => JSON.parse(JSON.stringify(new ShownValues().of(value)))
 
-test('values that JSON has no form for keep their meaning', () => {
+test('values without a JSON form keep their meaning', () => {
   expect(
     shown({
       map: new Map<unknown, unknown>([[{ a: 1 }, new Set([1n])]]),
@@ -31,7 +31,7 @@ test('values that JSON has no form for keep their meaning', () => {
   })
 })
 
-test('what JSON can say is shown as it is', () => {
+test('JSON values are shown unchanged', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (generated) => {
       // JSON has no -0.
@@ -41,7 +41,7 @@ test('what JSON can say is shown as it is', () => {
   )
 })
 
-test('an object within itself, functions and deep nesting are cut, a value that occurs twice is not', () => {
+test('an object that contains itself, functions and deep nesting are cut; a value that occurs twice is not', () => {
   const self: Record<string, unknown> = { twice: [] }
   self.self = self
   self.again = self.twice
@@ -52,16 +52,16 @@ test('an object within itself, functions and deep nesting are cut, a value that 
   expect(JSON.stringify(shown(deep))).toContain('nested too deeply')
 })
 
-test('all values together are bounded', () => {
+test('all values together are limited', () => {
   const values = new ShownValues()
   const many = Array.from({ length: 1_000 }, (_, at) => at)
   const answers = Array.from({ length: 1_000 }, () => values.of(many))
   expect(JSON.stringify(answers).length).toBeLessThan(2_000_000)
-  expect(answers.at(-1)).toEqual({ $cut: 'the answer is too long' })
+  expect(answers.at(-1)).toEqual({ $cut: 'the response is too long' })
   const long = new ShownValues()
   const texts = Array.from({ length: 100 }, () => long.of('x'.repeat(1_000_000)))
   expect(JSON.stringify(texts).length).toBeLessThan(10_000_000)
-  expect(long.of(new Uint8Array(10_000_000))).toEqual({ $cut: 'the answer is too long' })
+  expect(long.of(new Uint8Array(10_000_000))).toEqual({ $cut: 'the response is too long' })
 })
 
 test('a key named __proto__ stays a key', () => {
@@ -69,7 +69,7 @@ test('a key named __proto__ stays a key', () => {
   expect(JSON.stringify(new ShownValues().of(value))).toBe('{"__proto__":{"a":1}}')
 })
 
-test('keys say their type unless they are text', () => {
+test('keys have a type prefix unless they are strings', () => {
   expect(parseKey('alice')).toBe('alice')
   expect(parseKey('http://host')).toBe('http://host')
   expect(parseKey('')).toBe('')

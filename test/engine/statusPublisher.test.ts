@@ -1,5 +1,5 @@
-// The status of a job is sent every second. That it cannot be sent is logged when it begins and when it
-// ends, and not every second.
+// The status of a job is sent every second. A failure is logged when it begins and when it ends,
+// not every second.
 
 import { expect, test } from 'vitest'
 import { StatusPublisher } from '../../engine/statusPublisher.ts'
@@ -27,7 +27,7 @@ const status: JobStatus = {
   },
 }
 
-test('a broker that is away is logged once, and its return, too', async () => {
+test('an unavailable broker is logged once, and so is its return', async () => {
   const clock = new ManualClock()
   const network = memoryNetwork()
   const runtime = { clock, network, random: seededRandom(1) }
@@ -40,7 +40,7 @@ test('a broker that is away is logged once, and its return, too', async () => {
   publisher.publish()
   for (let second = 0; second < 60; second++) await clock.advanceAndSettle(1000)
   expect(logger.messages('warn')).toEqual([
-    'failed to publish the status of the job; retried every second',
+    'failed to publish the status of the job; retrying every second',
   ])
   const fake = await FakeCluster.start(network, clock)
   for (let second = 0; second < 20; second++) await clock.advanceAndSettle(1000)

@@ -1,4 +1,4 @@
-// What a job's author is told when a function of the job throws.
+// Errors for the author of a job, when a function of the job throws.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ function isControl(character: string): boolean {
 const place = { topic: 'lines', partition: 3, offset: 17 }
 
 describe('a message', () => {
-  test('names record and line, and the value only where it may be seen', () => {
+  test('names record and line, and contains the value only where it may be seen', () => {
     const error = failedAtRecord(new RangeError('too old'), {
       ...place,
       value: Buffer.from('{"age":-1}'),
@@ -31,7 +31,7 @@ describe('a message', () => {
     expect(error.publicMessage).toMatch(/at lines-3 offset 17$/)
   })
 
-  test('says what was thrown when it was no error', () => {
+  test('describes a thrown value that is not an error', () => {
     const thrown = { toString: () => 'stop\u001b[31m' }
     expect(failedAtRecord(thrown, { ...place, value: undefined }).message).toBe(
       '"stop\\u001b[31m" was thrown at lines-3 offset 17',
@@ -42,7 +42,7 @@ describe('a message', () => {
     )
   })
 
-  test('is on one line, short, and no terminal takes it for a command, whatever the value is', () => {
+  test('is on one line, short, and without control characters, whatever the value is', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), (text) => {
         const shown = excerpt(text)
@@ -58,7 +58,7 @@ describe('a message', () => {
   })
 })
 
-test('errors that are not of user code stay as they are', () => {
+test('errors that are not of user code are unchanged', () => {
   const ours = new Error('ours')
   ours.stack = 'Error: ours\n    at f (node:internal/x:1:1)'
   expect(withUserFrame(ours)).toBe(ours)
@@ -69,7 +69,7 @@ test('errors that are not of user code stay as they are', () => {
   })
 })
 
-test('a report brings the causes across threads, with their stacks, and ends where they go round', () => {
+test('a report carries the causes across threads, with their stacks, and ends at a cycle', () => {
   const root = new TypeError('root')
   const cause = new Error('middle', { cause: root })
   const failed = failedAtRecord(cause, { ...place, value: Buffer.from('v') })

@@ -1,5 +1,5 @@
-// A view is left out of a batch only when what it would show is what it shows already, or for a while when it
-// is large: sooner or later it shows the newest state, also when nothing happens any more.
+// A view is skipped in a batch only if its rows would not change, or temporarily if it is large: it
+// eventually shows the newest state, even if nothing happens any more.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -83,7 +83,7 @@ describe('a view', () => {
     }
   })
 
-  test('of states alone is due when one of them has changed since it was shown', () => {
+  test('of states only is due when one of them has changed since it was shown', () => {
     expect(dueAfter(8, before)).toEqual(expect.arrayContaining(always))
     expect(dueAfter(8, before)).toHaveLength(always.length)
     const ofTable = ['table', 'mapped', 'counted', 'tables', 'joined']
@@ -95,20 +95,20 @@ describe('a view', () => {
     expect(new Set(dueAfter(7, { ...before, inverse: 6 }))).toEqual(new Set([...always, 'slid']))
   })
 
-  test('is due again in a batch that runs again: what the attempt before has collected was not shown', () => {
+  test('is due again in a rerun batch: rows of the previous attempt were not shown', () => {
     for (const changed of [before, { ...before, table: 5 }, { ...before, table: 4 }]) {
       expect(dueAfter(5, changed, { elements: 1e6 })).toEqual([...streams.keys()])
     }
   })
 
-  test('that is large rests, and is shown in the end, when nothing changes any more', () => {
+  test('that is large pauses, and is eventually shown, when nothing changes any more', () => {
     const changed = { ...before, table: 6 }
     const large = { elements: 20_000 }
     expect(dueAfter(6, changed, { ...large, nowMs: 899 })).not.toContain('table')
     expect(dueAfter(60, changed, { ...large, nowMs: 900 })).toContain('table')
   })
 
-  test('shows the newest state whatever was collected, given up and left out before', () => {
+  test('shows the newest state whatever was collected, cancelled and skipped before', () => {
     const step = fc.record({
       /** Whether the state changes, of an attempt that is given up and of the one that counts. */
       givenUp: fc.option(fc.boolean(), { nil: undefined }),

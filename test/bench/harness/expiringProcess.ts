@@ -8,8 +8,8 @@
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { KeyGroupPartitioner } from '../../../engine/rdd/partitioner.ts'
 import { add } from '../../../engine/stream/arithmetic.ts'
-import type { StreamBuilder } from '../../../engine/stream/dstream.ts'
 import { advanceKeys } from '../../../engine/stream/keyedOperator.ts'
+import type { StreamBuilder } from '../../../engine/stream/streamPlan.ts'
 import { updateStateOperator } from '../../../engine/stream/updateStateByKey.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 

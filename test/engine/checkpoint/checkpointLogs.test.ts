@@ -1,5 +1,5 @@
-// The offset log and the commit log on a disk that loses power at any moment and tears what it was
-// writing: what was acknowledged is there afterwards, and nothing is that was never appended.
+// The offset log and the commit log on a disk that loses power at any moment and tears writes:
+// acknowledged entries survive, and entries that were never appended do not appear.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -46,7 +46,7 @@ describe('the offset log', () => {
     await log.prune(5)
   })
 
-  test('gives back what was appended, before and after opening again', async () => {
+  test('returns the entries that were appended, before and after reopening', async () => {
     const disk = new MemoryDisk()
     const first = await filled(disk, 5)
     await first.close()
@@ -59,7 +59,7 @@ describe('the offset log', () => {
     }
   })
 
-  test('may begin with any batch, but then leaves none out and repeats none', async () => {
+  test('may start at any batch; ids are then consecutive and unique', async () => {
     const log = await OffsetLog.open(new MemoryDisk(), path)
     await log.append(entry(7))
     await expect(log.append(entry(7))).rejects.toThrow('does not follow')
@@ -68,7 +68,7 @@ describe('the offset log', () => {
     expect(batchIds(log.range(0, 100))).toEqual([7, 8])
   })
 
-  test('pruning forgets the old, never the newest, and shrinks the file in time', async () => {
+  test('pruning drops old entries, never the newest, and eventually shrinks the file', async () => {
     const disk = new MemoryDisk()
     const log = await filled(disk, 300, 1000)
     const before = (await disk.stat(path))!.sizeBytes
@@ -82,7 +82,7 @@ describe('the offset log', () => {
     expect(batchIds((await OffsetLog.open(disk, path)).range(0, 1000))).toEqual([299, 300])
   })
 
-  test('keeps what was acknowledged, whenever power fails', async () => {
+  test('keeps acknowledged entries, whenever power fails', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.boolean(), fc.nat(40), async (seed, reorder, crashAfter) => {
         const random = seededRandom(seed)
@@ -123,15 +123,15 @@ describe('the offset log', () => {
     )
   })
 
-  test('the newest batch can be planned anew: the later plan wins, now and after opening again', async () => {
+  test('the newest batch can be planned again: the later plan wins, before and after reopening', async () => {
     const disk = new MemoryDisk()
     const first = await filled(disk, 3)
     const smaller = { ...entry(2), ranges: entry(2).ranges.slice(0, 1) }
     const smallest = { ...smaller, ranges: [] }
     await first.supersede(smaller)
     await first.supersede(smallest)
-    await expect(first.supersede(entry(1))).rejects.toThrow('takes the place of batch 2')
-    await expect(first.supersede(entry(3))).rejects.toThrow('takes the place of batch 2')
+    await expect(first.supersede(entry(1))).rejects.toThrow('must not supersede batch 2')
+    await expect(first.supersede(entry(3))).rejects.toThrow('must not supersede batch 2')
     await first.append(entry(3))
     const expected = [entry(0), entry(1), smallest, entry(3)]
     expect(first.range(0, 10)).toEqual(expected)
@@ -141,12 +141,12 @@ describe('the offset log', () => {
     expect(again.get(2)).toEqual(smallest)
   })
 
-  test('an empty log has no batch that could be planned anew', async () => {
+  test('an empty log has no batch to supersede', async () => {
     const log = await OffsetLog.open(new MemoryDisk(), path)
-    await expect(log.supersede(entry(0))).rejects.toThrow('takes the place of batch undefined')
+    await expect(log.supersede(entry(0))).rejects.toThrow('must not supersede batch undefined')
   })
 
-  test('plans that were given up do not make the file grow', async () => {
+  test('superseded plans do not make the file grow', async () => {
     const disk = new MemoryDisk()
     const log = await filled(disk, 2, 1000)
     for (let times = 0; times < 300; times++) await log.supersede(entry(1, 1000))
@@ -156,7 +156,7 @@ describe('the offset log', () => {
     expect(again.latest()).toEqual(entry(1, 1000))
   })
 
-  test('of two plans of a batch there is one whole, whenever power fails', async () => {
+  test('one of two plans of a batch is whole, whenever power fails', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.boolean(), fc.nat(30), async (seed, reorder, crashAfter) => {
         const random = seededRandom(seed)
@@ -194,14 +194,14 @@ describe('the offset log', () => {
     )
   })
 
-  test('is durable where the directories were new, too', async () => {
+  test('is durable in new directories, too', async () => {
     const disk = new MemoryDisk()
     await filled(disk, 1)
     disk.crash()
     expect((await OffsetLog.open(disk, path)).latest()).toEqual(entry(0))
   })
 
-  test('after a write that failed it takes no more until it is opened again', async () => {
+  test('refuses appends after a failed write until it is reopened', async () => {
     let isFull = false
     const disk = new MemoryDisk({
       beforeChange: (operation) => {
@@ -219,7 +219,7 @@ describe('the offset log', () => {
     expect((await OffsetLog.open(disk, path)).latest()).toEqual(entry(1))
   })
 
-  test('two appends at once are a broken invariant', async () => {
+  test('two concurrent appends violate an invariant', async () => {
     const log = await OffsetLog.open(new MemoryDisk(), path)
     const first = log.append(entry(0))
     await expect(log.append(entry(0))).rejects.toThrow('one writer')
@@ -237,7 +237,7 @@ describe('a damaged offset log', () => {
   const encode = (value: unknown) => encodeEntry(Buffer.from(JSON.stringify(value)))
   const damage = { code: 'CHECKPOINT_DAMAGED' }
 
-  test('in the middle is refused and left as it is, for acknowledged entries would be cut', async () => {
+  test('in the middle is refused and left unchanged, because truncation would lose acknowledged entries', async () => {
     const disk = new MemoryDisk()
     await filled(disk, 3)
     const file = await disk.open(path, 'write')
@@ -254,7 +254,7 @@ describe('a damaged offset log', () => {
     ['a range without offsets', encode({ batchId: 1, timeMs: 1, ranges: [{ topic: 't' }] })],
     ['a watermark that is no time', encode({ ...entry(1), watermarks: { w: null } })],
     ['watermarks without uids', encode({ ...entry(1), watermarks: [5] })],
-    ['a version that is no text', encode({ ...entry(1), code: 5 })],
+    ['a code version that is not a string', encode({ ...entry(1), code: 5 })],
     ['an operator without a kind', encode({ ...entry(1), operators: [{ uid: 'a' }] })],
     ['operators that are no list', encode({ ...entry(1), operators: {} })],
     ['an end without an offset', encode({ ...entry(1), deadLetterEnds: [{ topic: 't' }] })],
@@ -275,7 +275,7 @@ describe('the format of entries', () => {
     return disk
   }
 
-  test('entries without a version are read, and what is appended has one', async () => {
+  test('entries without a version are read, and new entries have one', async () => {
     const disk = await diskWith(path, { ...entry(7), recordsTotal: 12 })
     const log = await OffsetLog.open(disk, path)
     expect(log.latest()).toEqual({ ...entry(7), recordsTotal: 12 })
@@ -288,12 +288,12 @@ describe('the format of entries', () => {
     expect((await disk.readFile(path))!.toString()).toMatch(/"formatVersion":2,"batchId":8/)
   })
 
-  test('fields of a later version that can be done without are kept', async () => {
+  test('unknown fields within a version are kept', async () => {
     const disk = await diskWith(path, { formatVersion: 1, ...entry(0), watermarkMs: 5 })
     expect((await OffsetLog.open(disk, path)).latest()).toEqual({ ...entry(0), watermarkMs: 5 })
   })
 
-  test('a format that is newer is refused, and nothing is changed', async () => {
+  test('a newer format is refused, and nothing is changed', async () => {
     const newer = { formatVersion: 3, ...entry(0) }
     const disk = await diskWith(path, newer)
     const before = await disk.readFile(path)
@@ -307,7 +307,7 @@ describe('the format of entries', () => {
     await expect(CommitLog.open(other, commits)).rejects.toMatchObject({ code: 'CHECKPOINT_NEWER' })
   })
 
-  test('a batch brings back with what it was planned', async () => {
+  test('a batch is read back with its plan', async () => {
     const disk = new MemoryDisk()
     const log = await OffsetLog.open(disk, path)
     const planned: OffsetLogEntry = {
@@ -324,7 +324,7 @@ describe('the format of entries', () => {
     expect((await OffsetLog.open(disk, path)).latest()).toEqual(planned)
   })
 
-  test('a commit brings back the event times, and broken ones are damage', async () => {
+  test('a commit is read back with its event times; malformed ones are damage', async () => {
     const commits = '/jobs/orders/commits'
     const disk = new MemoryDisk()
     const log = await CommitLog.open(disk, commits)
@@ -340,7 +340,7 @@ describe('the format of entries', () => {
     }
   })
 
-  test('a commit brings its counts back, and older commits have none', async () => {
+  test('a commit is read back with its counts; older commits have none', async () => {
     const commits = '/jobs/orders/commits'
     const disk = await diskWith(commits, { batchId: 3 })
     const log = await CommitLog.open(disk, commits)
@@ -359,7 +359,7 @@ describe('the format of entries', () => {
 describe('the commit log', () => {
   const commits = '/jobs/orders/commits'
 
-  test('knows the newest batch that is done, before and after opening again', async () => {
+  test('knows the newest committed batch, before and after reopening', async () => {
     const disk = new MemoryDisk()
     const log = await CommitLog.open(disk, commits)
     expect(log.latest()).toBe(-1)
@@ -370,7 +370,7 @@ describe('the commit log', () => {
     expect((await CommitLog.open(disk, commits)).latest()).toBe(3)
   })
 
-  test('keeps a few commits, to which a job can be set back', async () => {
+  test('keeps the few commits to which a job can be rewound', async () => {
     const disk = new MemoryDisk()
     const log = await CommitLog.open(disk, commits)
     for (let batchId = 0; batchId < 9; batchId++)
@@ -381,10 +381,10 @@ describe('the commit log', () => {
     expect((await CommitLog.open(disk, commits)).get(6)).toEqual({ batchId: 6, recordsTotal: 6 })
   })
 
-  test('goes forward only', async () => {
+  test('batch ids only increase', async () => {
     const log = await CommitLog.open(new MemoryDisk(), commits)
     await log.commit(4)
-    await expect(log.commit(4)).rejects.toThrow('committed after')
+    await expect(log.commit(4)).rejects.toThrow('committed after batch')
   })
 
   test('stays small', async () => {

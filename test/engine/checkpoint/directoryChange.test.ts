@@ -1,5 +1,5 @@
-// A change of several files and folders that happens as a whole. Its use under loss of power is tested with
-// what it is for (see savepoint/).
+// An atomic change of several files and folders. Its uses under power failures are tested with the
+// code that makes them (see savepoint/).
 
 import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
@@ -38,13 +38,13 @@ test('writes files, renames folders, and removes what is discarded', async () =>
   expect([...(await disk.readFile(`${directory}/logs/more`))!]).toEqual([0, 255])
 })
 
-test('without a note there is nothing to finish', async () => {
+test('without a note, finishChange does nothing', async () => {
   const disk = await diskWith(['logs/offsets'])
   await finishChange(disk, directory)
   expect(await disk.list(directory)).toEqual(['logs'])
 })
 
-test('is whole when the process is killed first, and power fails while the change is finished', async () => {
+test('is complete when the process is killed first and power fails while the change is being finished', async () => {
   const files = ['offsets', 'notes/commits']
   let steps = 0
   let isDone = false
@@ -85,9 +85,9 @@ test('is whole when the process is killed first, and power fails while the chang
 })
 
 test.each([
-  ['{', 'CHECKPOINT_DAMAGED', /change\.json is damaged: .*put back a copy of the whole directory/],
+  ['{', 'CHECKPOINT_DAMAGED', /change\.json is damaged; .*restore a copy of the whole directory/],
   ['{"formatVersion":2}', 'CHECKPOINT_NEWER', /written by a newer version/],
-])('a note that cannot be read is refused: %s', async (note, code, message) => {
+])('a malformed note is refused: %s', async (note, code, message) => {
   const disk = await diskWith(['logs/offsets'])
   await disk.writeFileAtomic(`${directory}/change.json`, Buffer.from(note))
   const finished = finishChange(disk, directory)

@@ -1,4 +1,4 @@
-// What a start of a job reads and acts on survives a power failure after it, whoever wrote it.
+// What a job's start reads and acts on survives a later power failure, whoever wrote it.
 
 import { expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
@@ -10,7 +10,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const counting = job('counting', (stream) => stream.fromTopic('lines', text()).count().view('all'))
 
-test('an entry that a killed process had written and not synced is durable once it was read', async () => {
+test('an entry that a killed process wrote without syncing is durable once it has been read', async () => {
   let killed = false
   const disk: MemoryDisk = new MemoryDisk({
     beforeChange(change) {
@@ -28,7 +28,7 @@ test('an entry that a killed process had written and not synced is durable once 
   expect((await OffsetLog.open(disk, '/offsets')).latest()).toMatchObject({ batchId: 0 })
 })
 
-test('the directory of a new job is durable before anything in it counts', async () => {
+test('the directory of a new job is durable before anything in it is used', async () => {
   const disk = new MemoryDisk()
   await takeDirectory({ disk, random: seededRandom(1) }, '/jobs/counting', counting)
   const log = await CommitLog.open(disk, '/jobs/counting/checkpoint/commits')

@@ -4,7 +4,7 @@ import { encodeEntry, readEntries } from '../../../engine/checkpoint/entryFormat
 
 const contents = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 6 })
 
-test('entries come back as they were written', () => {
+test('entries are read back as they were written', () => {
   fc.assert(
     fc.property(contents, (written) => {
       const file = Buffer.concat(written.map(encodeEntry))
@@ -15,7 +15,7 @@ test('entries come back as they were written', () => {
   )
 })
 
-test('a file cut anywhere has its whole entries, and is not damaged', () => {
+test('a file truncated anywhere keeps its whole entries, and is not damaged', () => {
   fc.assert(
     fc.property(contents, fc.nat(300), (written, cut) => {
       const file = Buffer.concat(written.map(encodeEntry)).subarray(0, cut)
@@ -32,13 +32,13 @@ test('a file cut anywhere has its whole entries, and is not damaged', () => {
   )
 })
 
-test('a file that grew before its content arrived ends in zeros: they are no entries', () => {
+test('zeros at the end of a file that grew before its content arrived are not entries', () => {
   const entry = encodeEntry(Buffer.from('sound'))
   const result = readEntries(Buffer.concat([entry, Buffer.alloc(100)]))
   expect(result).toMatchObject({ soundBytes: entry.length, isDamaged: false })
 })
 
-test('a flipped bit before a sound entry is damage, in the last entry a torn write', () => {
+test('a flipped bit before a valid entry is damage; in the last entry it is a torn write', () => {
   const entries = ['{"batchId":1}', '{"batchId":2}', '{"batchId":3}'].map((text) =>
     encodeEntry(Buffer.from(text)),
   )

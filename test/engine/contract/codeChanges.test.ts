@@ -1,5 +1,5 @@
-// Pairs of job versions, as operators before and now: a job goes on where its state is certainly its own,
-// and is refused, with the operator's name and what to do, where it might be another's.
+// Pairs of job versions, as their operators before and after: a job continues where its state is
+// certainly its own, and is refused, with the operator and what to do, where it might not be.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -190,17 +190,17 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
   },
 ]
 
-describe('goes on', () => {
+describe('continues', () => {
   test.each(goesOn)('$what', ({ change = {}, ...version }) => {
     expect(compared(version)).toEqual({ kind: 'continue', ...nothing, ...change })
   })
 
-  test('the same code, as it was, named or not', () => {
+  test('unchanged code, with or without uids', () => {
     const operators = [at(0), at(1), named('visits', 'sessions')]
     expect(compared({ before: operators, now: operators }, 'old')).toEqual({ kind: 'same' })
   })
 
-  test('what was given up once is not given up again', () => {
+  test('a state that was discarded is not discarded again', () => {
     const operators = [named('age'), named('gender')]
     const again = { before: operators, now: operators, discard: ['age'] }
     expect(compared(again, 'old')).toEqual({ kind: 'same' })
@@ -219,8 +219,8 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     before: [at(0), at(1)],
     now: [at(0), at(1), at(2)],
     words: [
-      "which operator has the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known",
-      "Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1' at the operator",
+      "cannot tell which operator owns the state 'updateStateByKey-0' and 'updateStateByKey-1'",
+      "Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1' on the operator",
       '--discard-state updateStateByKey-0,updateStateByKey-1',
     ],
   },
@@ -236,7 +236,7 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     now: [at(0), at(1)],
     words: [
       'the code has 2 operators updateStateByKey without a uid',
-      "Write uid: 'updateStateByKey-0' at the",
+      "Write uid: 'updateStateByKey-0' on the",
     ],
   },
   {
@@ -249,7 +249,7 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     what: 'one of two without uids removed',
     before: [at(0), at(1)],
     now: [at(0)],
-    words: ["the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-0' and 'updateStateByKey-1'"],
   },
   {
     what: 'an operator without a uid that gets another one than it was called',
@@ -257,14 +257,14 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     now: [named('age')],
     words: [
       "the code has updateStateByKey 'age'",
-      "Write uid: 'updateStateByKey-0' at the operator",
+      "Write uid: 'updateStateByKey-0' on the operator",
     ],
   },
   {
     what: 'a named operator whose uid was taken out',
     before: [named('age')],
     now: [at(0)],
-    words: ["the state 'age' is not known", "Write uid: 'age' at the operator"],
+    words: ["owns the state 'age'", "Write uid: 'age' on the operator"],
   },
   {
     what: 'another kind under the same uid',
@@ -303,13 +303,13 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     what: 'one that stays named as it was called, while the other is still without a uid',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), named('category'), at(2)],
-    words: ["the state 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-1'"],
   },
   {
     what: 'one of two named, and the other still without a uid: it may be a new one',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), at(1)],
-    words: ["the state 'updateStateByKey-1' is not known"],
+    words: ["owns the state 'updateStateByKey-1'"],
   },
   {
     what: 'a state that is given up does not give up another',
@@ -332,12 +332,12 @@ describe('is refused', () => {
     }
   })
 
-  test('the same code that builds other operators, as by the environment', () => {
+  test('unchanged code that builds other operators, for example depending on the environment', () => {
     const change = compared({ before: [at(0), at(1)], now: [at(0)] }, 'old')
     expect(change.kind).toBe('refused')
   })
 
-  test('the advice helps: the uids that a message says are accepted', () => {
+  test('the advice works: the uids named in an error are accepted', () => {
     const before = [at(0), at(1)]
     expect(compared({ before, now: [at(0), at(1), at(2)] }).kind).toBe('refused')
     const advised = [named('updateStateByKey-1'), at(1), named('updateStateByKey-0')]
@@ -348,7 +348,7 @@ describe('is refused', () => {
   })
 })
 
-describe('a job from before operators were kept', () => {
+describe('a job from before operators were recorded', () => {
   function takenOver(
     stateUids: readonly string[],
     now: readonly OperatorContract[],
@@ -357,7 +357,7 @@ describe('a job from before operators were kept', () => {
     return compareCode({ before: {}, now: { code: 'new', operators: now }, stateUids, discard })
   }
 
-  test('is taken over when its states are those of its operators', () => {
+  test('continues when its states match its operators', () => {
     expect(takenOver(['updateStateByKey-1', 'age'], [named('age'), at(1)])).toEqual({
       kind: 'continue',
       ...nothing,
@@ -365,7 +365,7 @@ describe('a job from before operators were kept', () => {
     })
   })
 
-  test('is taken over when it has no state', () => {
+  test('continues when it has no state', () => {
     expect(takenOver([], [at(0)])).toMatchObject({
       kind: 'continue',
       added: ['updateStateByKey-0'],
@@ -373,7 +373,7 @@ describe('a job from before operators were kept', () => {
     })
   })
 
-  test('is taken over without what is given up', () => {
+  test('continues without the discarded states', () => {
     const now = [named('age'), named('clicks', 'reduceByKeyAndWindow', window10)]
     expect(takenOver(['age', 'clicks', 'gone'], now, ['clicks', 'gone'])).toEqual({
       ...{ kind: 'continue', added: ['clicks'], removed: ['clicks', 'gone'], moved: [] },
@@ -387,7 +387,7 @@ describe('a job from before operators were kept', () => {
     [
       ['age', 'clicks'],
       [named('age'), named('clicks', 'reduceByKeyAndWindow', window10)],
-      "wrote the state 'clicks' of reduceByKeyAndWindow, and only states of updateStateByKey can",
+      "the state 'clicks' of reduceByKeyAndWindow was written by an earlier version of Millrace, and only states of updateStateByKey can",
     ],
   ])('is refused when they differ: states %j', (stateUids, now, words) => {
     const change = takenOver(stateUids, now)
@@ -418,7 +418,7 @@ describe('any two versions', () => {
     })
   const uids = fc.uniqueArray(fc.constantFrom('a', 'b', 'd', 'updateStateByKey-1', 'sessions-0'))
 
-  test('give a state to an operator like the one it is of, once, and no other state', () => {
+  test('give a state to a matching operator, once, and to no other', () => {
     fc.assert(
       fc.property(operators, operators, uids, uids, (before, now, stateUids, discard) => {
         const change = compared({ before, now, stateUids, discard })
@@ -459,7 +459,7 @@ describe('any two versions', () => {
     )
   })
 
-  test('are never taken for each other where two without uids are of one kind', () => {
+  test('are never confused when two operators without uids have the same kind', () => {
     fc.assert(
       fc.property(operators, operators, (before, now) => {
         const change = compared({ before, now })
@@ -479,7 +479,7 @@ describe('any two versions', () => {
   })
 })
 
-test('a log line says what changed, and nothing else', () => {
+test('a log line describes the change, and nothing else', () => {
   const change = compared({ before: [at(0)], now: [named('visits', 'sessions'), at(1)] })
   expect(describeChange(change as ContinuedCode)).toEqual({
     added: ['visits'],

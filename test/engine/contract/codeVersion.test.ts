@@ -1,5 +1,5 @@
-// The version of a job's code: everything that the job imports counts, wherever it lies, and nothing else;
-// and one submission is one version in all executors, whatever becomes of the files meanwhile.
+// The version of a job's code: everything that the job imports counts, wherever it is stored, and
+// nothing else. One submission has one version in all executors, even if the files change.
 
 import { symlink } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -50,7 +50,7 @@ async function versionOf(files?: Readonly<Record<string, string>>): Promise<stri
 }
 
 describe('the version', () => {
-  test('is that of the files and not of their place', async () => {
+  test('depends on the files and not on their location', async () => {
     const version = await versionOf()
     expect(version).toMatch(/^[0-9a-f]{64}$/)
     expect(await versionOf()).toBe(version)
@@ -87,7 +87,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
     },
   )
 
-  test('counts no file of Millrace', async () => {
+  test("counts none of Millrace's own files", async () => {
     const { code } = await loadJob(nodeDisk, (await folderOf()).file('job.ts'))
     const names = [...code.files.keys()].map((url) => url.slice(url.indexOf('millrace-code-') + 21))
     expect(names.sort()).toEqual(
@@ -97,7 +97,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
     )
   })
 
-  test('of a package that Millrace uses, too, counts its package.json, loaded before or not', async () => {
+  test('represents a package that Millrace uses, too, by its package.json, whether it was loaded before or not', async () => {
     const text = "import { Type } from 'typebox'\nexport default Type && 1\n"
     const job = `import './schema.ts'\nimport { job, text } from 'millrace/engine'\nexport default job('typed', (stream) => stream.fromTopic('words', text()).count().view('all'))\n`
     const inProject = await JobFolder.create({ 'job.ts': job, 'schema.ts': text })
@@ -110,7 +110,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
     expect(code.files.size).toBe(2)
   })
 
-  test('a job that changed after this process imported it is refused, and not run as it was', async () => {
+  test('a job whose files changed after this process imported them is refused', async () => {
     const folder = await folderOf()
     const { code } = await loadJob(nodeDisk, folder.file('job.ts'))
     expect((await loadJob(nodeDisk, folder.file('job.ts'))).code.version).toBe(code.version)
@@ -126,7 +126,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
   })
 })
 
-describe('one submission is one version of the code', () => {
+describe('one submission runs one version of the code', () => {
   let broker: JobBroker
 
   beforeEach(async () => {
@@ -162,7 +162,7 @@ export default job('labelled', (stream) => {
     'lib/old.ts': 'export function old(word: string): string {\n  return "old ".concat(word)\n}\n',
   }
 
-  test.each([1, 2])('in an executor that takes the place of another, of %d', async (executors) => {
+  test.each([1, 2])('in a replacement executor, of %d', async (executors) => {
     const folder = await folderOf(files)
     await broker.produce(['a', 'b'])
     const job = await broker.submit(folder.file('job.ts'), { executors })
@@ -183,7 +183,7 @@ export default job('labelled', (stream) => {
     ])
   })
 
-  test('with everything that it imports, when none of it is left', async () => {
+  test('with all of its imports, when none of the files exist any more', async () => {
     const folder = await folderOf({
       ...jobFiles,
       'job.ts': files['job.ts'].replace('./lib/label.ts', './every.ts'),
@@ -228,7 +228,7 @@ export function label(word: string): string {
     })
   })
 
-  test('a failure in served code has the line of its file', async () => {
+  test('an error in served code names the line of the file', async () => {
     const folder = await folderOf({
       ...files,
       'lib/old.ts':

@@ -1,4 +1,4 @@
-// A folder with a job module and what it imports, outside of this project, as a user has it.
+// A folder outside of this project with a job module and its imports, as a user has it.
 
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,6 @@
-// Each pair of job versions, run: the first over some batches, then the second from where the first was. Where
-// the job goes on, every view of every batch is what plain code computes; where it might not, it is refused.
+// Pairs of job versions, both of which are run: the first for some batches, then the second from
+// there. If the job continues, every view of every batch matches plain code; otherwise it is
+// refused.
 
 import { describe, expect, test } from 'vitest'
 import { compareCode, jobChanged } from '../../../engine/contract/codeChange.ts'
@@ -31,7 +32,7 @@ function linesOf(seed: number): string[][] {
   return Array.from({ length: batches }, () => Array.from({ length: random.below(9) }, line))
 }
 
-describe('goes on exactly', () => {
+describe('continues exactly', () => {
   test.each(jobPairs.filter(({ refused }) => refused === undefined))('$what', async (pair) => {
     for (let switchAt = 1; switchAt < batches; switchAt++) {
       const { before, after, plain, added = [], removed = [], moved = [] } = pair
@@ -67,7 +68,7 @@ describe('is refused', () => {
   })
 })
 
-test('there are at least twenty pairs, of either outcome', () => {
+test('there are at least twenty pairs of either outcome', () => {
   const refused = jobPairs.filter((pair) => pair.refused !== undefined).length
   expect(jobPairs.length).toBeGreaterThanOrEqual(20)
   expect(refused).toBeGreaterThanOrEqual(8)

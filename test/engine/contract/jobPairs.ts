@@ -1,5 +1,5 @@
-// Pairs of versions of a job, with what has to become of each: the job goes on, and its views are those that
-// plain code computes, or it is refused with certain words. Lines are `user action amount`.
+// Pairs of job versions, with the expected outcome of each: the job continues and its views match
+// plain code, or it is refused with certain words. Lines are `user action amount`.
 
 import {
   add,

@@ -1,5 +1,5 @@
-// Executors whose memory is bounded: one that runs out of it dies alone, and its batch is split until it
-// fits. What fits in no memory fails the job in words.
+// Executors with limited memory: an executor that runs out of it dies alone, and its batch is split
+// until it fits. A record that does not fit at all fails the job with an error.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('a batch of which an executor dies for lack of memory is split, and every line counts once', async () => {
+test('a batch that kills an executor for lack of memory is split, and every line counts once', async () => {
   // 40,000 numbers a line: 320 kB, and 400 lines take 128 MB.
   await broker.produce(new Array(400).fill('x'))
   const logger = new MemoryLogger()
@@ -34,7 +34,7 @@ test('a batch of which an executor dies for lack of memory is split, and every l
 }, 60_000)
 
 test.each([undefined, 64])(
-  'the young generation is bounded, with %s MB of memory as well',
+  'the young generation is limited, with %s MB of memory as well',
   async (executorMemoryMb) => {
     await broker.produce(['x'])
     const memory = executorMemoryMb === undefined ? {} : { executorMemoryMb }

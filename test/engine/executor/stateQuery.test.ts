@@ -1,5 +1,5 @@
-// States that are asked for while batches run: answers are those of a committed batch, and an executor that
-// is replaced is waited for.
+// State queries while batches run: answers are as of a committed batch, and a query waits for the
+// replacement of a lost executor.
 
 import { describe, expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
@@ -47,7 +47,7 @@ class States {
 }
 
 describe('an answer', () => {
-  test('is as of its batch, whichever batches have been written since', async () => {
+  test('is as of its batch, whichever batches were written since', async () => {
     const states = new States()
     await states.batch(0, { sa: 1, sb: 1 })
     await states.batch(1, { sa: 2, sb: undefined, sc: 1 })
@@ -80,7 +80,7 @@ describe('an answer', () => {
     })
   })
 
-  test('lists keys, and no parts of keys', async () => {
+  test('lists keys, but not parts of keys', async () => {
     const states = new States()
     await states.batch(0, { sa: 1, [partOf('sa', 5)]: 2, [partOf('sb', 5)]: 3, sc: 4 })
     const listed = await states.ask(0)
@@ -90,7 +90,7 @@ describe('an answer', () => {
     expect((await states.ask(0, { after: first })).entries.map(([key]) => key)).toEqual([second])
   })
 
-  test('does not see the batch that runs', async () => {
+  test('does not see the running batch', async () => {
     const states = new States()
     await states.batch(0, { sa: 1 })
     let during: StateAnswer | undefined
@@ -102,7 +102,7 @@ describe('an answer', () => {
     expect(during!.entries).toEqual([['sa', 1]])
   })
 
-  test('is part of a list that goes on after its last key', async () => {
+  test('is a page of a list that continues after its last key', async () => {
     const states = new States()
     const values = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`n${n}`, n]))
     await states.batch(0, values)
@@ -119,7 +119,7 @@ describe('an answer', () => {
     expect(found).toHaveLength(1000)
   })
 
-  test('is bounded in bytes, and has one entry at least', async () => {
+  test('is limited in bytes, but has at least one entry', async () => {
     const states = new States()
     const large = 'x'.repeat(5 * 1024 * 1024)
     await states.batch(0, { sa: large, sb: large })
@@ -128,7 +128,7 @@ describe('an answer', () => {
     expect(hasMore).toBe(true)
   })
 
-  test('comes although the batch that runs fails, and its store is opened anew', async () => {
+  test('arrives although the running batch fails and its store is reopened', async () => {
     const states = new States()
     await states.batch(0, { sa: 1 })
     const failing = states.stores.advance(totals, 0, 1, async () => {
@@ -147,7 +147,7 @@ describe('a query', () => {
     return { addBatch: () => {}, run: () => {}, query, stop: async () => {} } as Executor
   }
 
-  test('whose executor dies is asked again of the one that replaces it', async () => {
+  test('is repeated on the replacement when its executor dies', async () => {
     const executors = new Map([[0, executor(lost)]])
     const queries = new SlotQueries(new ManualClock(), (slot) => executors.get(slot))
     const asked = queries.query(0, query(0))
@@ -162,7 +162,7 @@ describe('a query', () => {
     expect(await asked).toBe(answer)
   })
 
-  test('fails when no executor comes up in time, and when the job stops', async () => {
+  test('fails when no executor starts in time, and when the job stops', async () => {
     const clock = new ManualClock()
     const queries = new SlotQueries(clock, () => undefined)
     const late = expect(queries.query(0, query(0))).rejects.toMatchObject({
@@ -173,10 +173,10 @@ describe('a query', () => {
     await late
     const stopped = queries.query(0, query(0))
     queries.stop()
-    await expect(stopped).rejects.toThrow('the job is being stopped')
+    await expect(stopped).rejects.toThrow('the job is stopping')
   })
 
-  test('waits while the states are released, also one whose executor has died, and counts as in flight', async () => {
+  test('waits while states are released, even if its executor has died, and counts as in flight', async () => {
     let executing = executor(lost)
     const queries = new SlotQueries(new ManualClock(), () => executing)
     const early = queries.query(0, query(0))
@@ -195,12 +195,12 @@ describe('a query', () => {
     expect(asked).toBe(256)
   })
 
-  test('that waits for states to be opened again fails when the job stops', async () => {
+  test('that waits for released states fails when the job stops', async () => {
     const queries = new SlotQueries(new ManualClock(), () => executor(async () => answer))
     queries.hold()
     const asked = queries.query(0, query(0))
     queries.stop()
-    await expect(asked).rejects.toThrow('the job is being stopped')
+    await expect(asked).rejects.toThrow('the job is stopping')
   })
 
   test('is refused when too many are in flight', async () => {

@@ -1,5 +1,5 @@
-// The stores of an executor are each open once, and none is left open: not after a batch that has failed for
-// several tasks, and not when the executor ends.
+// The stores of an executor are each open once and none is leaked: not after a batch that failed
+// for several tasks, and not when the executor ends.
 
 import { expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
@@ -40,7 +40,7 @@ class Stores {
   }
 }
 
-test('a store that is opened after a failed batch is kept, whenever tasks see the batch fail', async () => {
+test('a store opened after a failed batch is kept, whenever other tasks see the failure', async () => {
   for (let turns = 0; turns < 12; turns++) {
     const stores = new Stores()
     await stores.advance(0)
@@ -55,7 +55,7 @@ test('a store that is opened after a failed batch is kept, whenever tasks see th
   }
 })
 
-test('a task that is late opens no store once the executor has closed its stores', async () => {
+test('a late task opens no store once the executor has closed its stores', async () => {
   const stores = new Stores()
   await stores.advance(0)
   await stores.stores.close()

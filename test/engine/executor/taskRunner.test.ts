@@ -1,5 +1,4 @@
-// What tasks of one executor share: one pass over a range for all who want it, one change of a state
-// for all who want its result.
+// What tasks of one executor share: one pass over a range, and one advance of a state.
 
 import { expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
@@ -13,7 +12,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 import { StreamHarness } from '../stream/streamHarness.ts'
 
-test('four views of one stream read each range once, and no batch is read again', async () => {
+test('four views of one stream read each range once, and no batch twice', async () => {
   const four = job('four', (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines).filter((line) => line !== '')
     for (const length of [1, 2]) {
@@ -38,7 +37,7 @@ test('four views of one stream read each range once, and no batch is read again'
   }
 })
 
-test('a batch that runs again starts from the state before it', async () => {
+test('a rerun batch starts from the state before it', async () => {
   const totals = job('totals', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)
@@ -60,7 +59,7 @@ const totals: StatefulOperator = {
   ...{ uid: 'totals', isNamed: true, kind: 'test', shape: '', codec: 'v8' },
 }
 
-test('an operator advances once a batch, and its state is listed and versioned', async () => {
+test('an operator advances once per batch, and its state can be listed and versioned', async () => {
   const stores = statesOver(new Map())
   let advanced = 0
   const advance = async (state: KeyedState) => {
@@ -85,7 +84,7 @@ test('an operator advances once a batch, and its state is listed and versioned',
   await stores.close()
 })
 
-test('an operator whose batch failed starts it from the state before it', async () => {
+test('a retried operator starts from the state before its batch', async () => {
   const contents = new Map<string, string>()
   const stores = statesOver(contents)
   const failing = async (state: KeyedState) => {
@@ -109,7 +108,7 @@ test('an operator whose batch failed starts it from the state before it', async 
   await stores.close()
 })
 
-test('a value that cannot be kept is named with its operator, key and path', async () => {
+test('a value that cannot be stored is reported with its operator, key and path', async () => {
   const stores = statesOver(new Map())
   const set = (value: unknown, operator = totals) =>
     stores.advance(operator, 0, 0, async (state) => {
@@ -129,9 +128,7 @@ test('a value that cannot be kept is named with its operator, key and path', asy
   await set({ n: 1 }, withCodec)
   await expect(set(new Date(0), { ...withCodec, uid: 'dates' })).rejects.toMatchObject({
     code: 'STATE_INVALID',
-    message: expect.stringContaining(
-      "codec 'json' decodes the value that it has encoded to another",
-    ),
+    message: expect.stringContaining("codec 'json' decodes an encoded value to a different one"),
   })
   await expect(set(1n, { ...withCodec, uid: 'integers' })).rejects.toMatchObject({
     code: 'STATE_INVALID',
@@ -140,7 +137,7 @@ test('a value that cannot be kept is named with its operator, key and path', asy
   await stores.close()
 })
 
-test('a store that a dying worker still holds is tried again, for a bounded time', async () => {
+test('a store held by a dying worker is retried for a limited time', async () => {
   const clock = new ManualClock()
   let refusals = 3
   const stores = statesOver(new Map(), clock, () => {

@@ -1,5 +1,5 @@
-// Tasks that never end: their job says what runs and since when, can be stopped, and fails by itself when
-// the limit of a task has passed often enough.
+// Tasks that never end: the job reports what runs and since when, can be stopped, and fails once
+// the time limit was exceeded often enough.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('a task over its limit is retried, and then fails the job with its place', async () => {
+test('a task over its limit is retried, and then fails the job with its position', async () => {
   await broker.produce(['a', 'loop'])
   const job = await broker.submit(endless, { taskTimeoutMs: 150 })
   await expect(job.finished).rejects.toMatchObject({
@@ -27,7 +27,7 @@ test('a task over its limit is retried, and then fails the job with its place', 
   })
 }, 60_000)
 
-test('the status says what runs, and a stop breaks it off; the batch runs again later', async () => {
+test('the status shows what runs; a stop cancels it, and the batch is rerun later', async () => {
   await broker.produce(['a', 'loop'])
   const job = await broker.submit(endless)
   const tasks = () => job.status().running?.tasks ?? []
@@ -46,7 +46,7 @@ test('the status says what runs, and a stop breaks it off; the batch runs again 
   ])
 }, 60_000)
 
-test('a batch that waits in foreachRDD for what never comes does not hold up a stop', async () => {
+test('a batch that waits forever in foreachRDD does not block a stop', async () => {
   await broker.produce(['a'])
   const job = await broker.submit(join(import.meta.dirname, 'jobs', 'waiting.ts'))
   await eventually('a batch runs', () => job.status().running?.batchId === 0)
@@ -54,9 +54,9 @@ test('a batch that waits in foreachRDD for what never comes does not hold up a s
   expect(job.status()).toMatchObject({ state: 'stopped', recordsTotal: 0 })
 }, 60_000)
 
-test('a limit that nothing could enforce is refused', async () => {
+test('a limit that cannot be enforced is refused', async () => {
   await expect(broker.submit(endless, { executors: 0, taskTimeoutMs: 1000 })).rejects.toMatchObject(
-    { code: 'JOB_OPTION_INVALID', message: expect.stringContaining('give at least 1 executor') },
+    { code: 'JOB_OPTION_INVALID', message: expect.stringContaining('set at least 1 executor') },
   )
   await expect(broker.submit(endless, { taskTimeoutMs: 0 })).rejects.toMatchObject({
     code: 'JOB_OPTION_INVALID',

@@ -1,5 +1,5 @@
-// Jobs in real worker threads: one that dies in the middle of a task is replaced and nothing is lost
-// or counted twice; what is wrong with a module or a directory is said in one sentence.
+// Jobs in real worker threads: a worker that dies in the middle of a task is replaced, and nothing
+// is lost or counted twice. Errors of a module or a directory are one sentence.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ test('a worker that dies is replaced, and every line counts once', async () => {
   ])
 }, 60_000)
 
-test('a state is read while its job runs, also when its executor dies meanwhile', async () => {
+test('a state can be read while its job runs, even if its executor dies meanwhile', async () => {
   await broker.produce(['a', 'b', 'a'])
   const job = await broker.submit(join(jobs, 'deadly.ts'))
   await counted(job, 3)
@@ -61,7 +61,7 @@ test('a state is read while its job runs, also when its executor dies meanwhile'
   })
 }, 60_000)
 
-test('a task that fails again and again fails the job, with the reason', async () => {
+test('a task that keeps failing fails the job, with the reason', async () => {
   const long = `x${String.fromCharCode(0x1b, 0x9b)}${'y'.repeat(5000)}`
   await broker.produce([long])
   const job = await broker.submit(join(jobs, 'stubborn.ts'))
@@ -82,7 +82,7 @@ test('a task that fails again and again fails the job, with the reason', async (
   expect(error).toMatch(/cannot read x .* at words-[01] offset 0$/)
 }, 60_000)
 
-test('a stop that does not wait ends a job in the middle of a batch, and it goes on later', async () => {
+test('a stop that does not wait ends a job in the middle of a batch, and the job continues later', async () => {
   await broker.produce(['a', 'b'])
   const first = await broker.submit(join(jobs, 'deadly.ts'))
   await first.stop({ graceful: false })
@@ -94,7 +94,7 @@ test('a stop that does not wait ends a job in the middle of a batch, and it goes
   ])
 }, 60_000)
 
-test('a state that cannot be kept fails the job once, and is logged once', async () => {
+test('a state that cannot be stored fails the job once, and is logged once', async () => {
   await broker.produce(['x', 'y', 'x'])
   const logger = new MemoryLogger()
   const job = await broker.submit(join(jobs, 'classes.ts'), { logger })
@@ -112,7 +112,7 @@ test('a state that cannot be kept fails the job once, and is logged once', async
   expect(logger.messages('error')).toEqual(['the job has failed'])
 }, 60_000)
 
-test('an output that fails fails the job, with batch and line', async () => {
+test('a failing output fails the job, with batch and line', async () => {
   await broker.produce(['x'])
   const module = join(jobs, 'refused.ts')
   const job = await broker.submit(module)
@@ -128,7 +128,7 @@ test('a directory belongs to one running job', async () => {
   })
 }, 60_000)
 
-test('says what is wrong with a module', async () => {
+test('reports what is wrong with a module', async () => {
   const broken = join(broker.directory, 'broken.ts')
   await writeFile(broken, 'export default job(')
   await expect(broker.submit(join(jobs, 'missing.ts'))).rejects.toMatchObject({

@@ -1,5 +1,5 @@
-// A job whose code changes between two runs: its counts are those of all records by the code of now and of
-// then, operator by operator, or the job is refused with the words that lead on.
+// A job whose code changes between two runs: its counts are those of all records, by the previous
+// and the current code, operator by operator; otherwise the job is refused with advice.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -49,14 +49,14 @@ async function run(module: string, records: number): Promise<Record<string, unkn
   return shown
 }
 
-test('an operator put before two others takes the state of none: it is refused until uids are written', async () => {
+test('an operator inserted before two others takes no state: it is refused until uids are written', async () => {
   await broker.produce(['20,f,a', '20,m,b', '30,f,b'])
   await run(await version(['age', 'gender']), 3)
   const changed = await version(['category', 'age', 'gender'])
   await expect(broker.submit(changed, { executors: 0 })).rejects.toMatchObject({
     code: 'JOB_CHANGED',
     message: expect.stringMatching(
-      /which operator has the state 'updateStateByKey-0' and 'updateStateByKey-1' is not known.*Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'/s,
+      /cannot tell which operator owns the state 'updateStateByKey-0' and 'updateStateByKey-1'.*Write uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'/s,
     ),
   })
   await broker.produce(['30,m,a'])
@@ -78,7 +78,7 @@ test('an operator put before two others takes the state of none: it is refused u
   })
 }, 60_000)
 
-test('operators that are reordered and removed go on; one that comes back starts empty', async () => {
+test('operators that are reordered or removed continue; one that returns starts empty', async () => {
   await broker.produce(['20,f,a', '30,m,a'])
   await run(await version(['age=ages', 'gender=genders']), 2)
   await broker.produce(['30,f,a'])
@@ -99,7 +99,7 @@ test('operators that are reordered and removed go on; one that comes back starts
   })
 }, 60_000)
 
-test('a state follows its keys into another number of partitions', async () => {
+test('state moves with its keys to another number of partitions', async () => {
   const lines = Array.from({ length: 60 }, (_, at) => `${at % 20},f,a`)
   await broker.produce(lines)
   await run(await version(['age=ages'], 2), 60)

@@ -1,5 +1,5 @@
-// Whole jobs with a dead letter topic: each bad record is there once, also when the process dies between
-// the letters and the commit of their batch.
+// Whole jobs with a dead letter topic: each malformed record is written once, even when the process
+// dies between the dead letters and the commit of their batch.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -47,7 +47,7 @@ function values(found: readonly Record[]): string[] {
 }
 
 test.each([0, 2])(
-  'a bad record goes to the topic, by %d executors',
+  'a malformed record goes to the topic, with %d executors',
   async (executors) => {
     await createDeadWords()
     await broker.produce(['a', 'bad one', 'b', 'a'])
@@ -70,7 +70,7 @@ test.each([0, 2])(
   60_000,
 )
 
-test('each bad record is there once when the process dies before the commit, again and again', async () => {
+test('each malformed record is written once when the process repeatedly dies before the commit', async () => {
   await createDeadWords()
   await broker.produce(['a', 'bad 1', 'bad 2', 'b'])
   for (let life = 0; life < 3; life++) {
@@ -90,7 +90,7 @@ test('each bad record is there once when the process dies before the commit, aga
   expect(values(await letters())).toEqual(['bad 1', 'bad 2', 'bad 3'])
 }, 60_000)
 
-test('words that a window reads again are there once, also when they were skipped before', async () => {
+test('words that a window reads again are written once, even if they were skipped before', async () => {
   await createDeadWords()
   await broker.produce(['a', 'bad 1'])
   const modules = ['skippingWindow', 'deadWindow', 'deadWindow', 'deadWindow']

@@ -1,4 +1,4 @@
-// A batch that runs for long: what becomes of its topics meanwhile shows in the status of the job.
+// A long-running batch: the job's status shows what happens to its topics meanwhile.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ afterEach(async () => {
   vi.unstubAllEnvs()
 })
 
-test('that the broker is away, that it is back, and how far the topics have grown', async () => {
+test('that the broker is down and up again, and how far the topics have grown', async () => {
   await broker.produce(['first'])
   const job = await broker.submit(heldWords)
   const soon = { timeout: 20_000 }
@@ -33,7 +33,7 @@ test('that the broker is away, that it is back, and how far the topics have grow
   await broker.pause()
   await expect
     .poll(async () => (await status()).waiting, soon)
-    .toMatch(/^the topics cannot be read: /)
+    .toMatch(/^failed to read the topics: /)
   expect((await status()).running?.batchId).toBe(0)
 
   await broker.resume()

@@ -1,4 +1,4 @@
-// Whole jobs that leave out records that fail, and go on when records are gone.
+// Whole jobs that skip records that fail, and continue after records were lost.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -25,7 +25,7 @@ async function removeBefore(offset: number): Promise<void> {
 }
 
 test.each([0, 2])(
-  'a bad record is left out, by %d executors',
+  'a malformed record is skipped, with %d executors',
   async (executors) => {
     await broker.produce(['a', 'bad', 'b', 'bad', 'a'])
     const job = await broker.submit(module, { executors })
@@ -39,7 +39,7 @@ test.each([0, 2])(
   60_000,
 )
 
-test('records that are gone while the job is away are passed over, and no other', async () => {
+test('records removed while the job is down are skipped, and no others', async () => {
   await broker.produce(['a', 'a'])
   const first = await broker.submit(module, { executors: 0 })
   await counted(first, 2)
@@ -54,7 +54,7 @@ test('records that are gone while the job is away are passed over, and no other'
   ])
 }, 60_000)
 
-describe('a job that has died in a batch whose output had begun, with a window', () => {
+describe('a job with a window that died in a batch whose output had begun', () => {
   const windowed = join(import.meta.dirname, 'modules', 'windowedWords.ts')
 
   test.each([

@@ -21,7 +21,7 @@ const inputs = {
   'a line longer than a chunk': [`${'x'.repeat(3_000_000)}\ny`, `${'x'.repeat(3_000_000)}\ny\n`, 2],
 } as const
 
-describe('a file fed as fast as it goes', () => {
+describe('a file is fed as fast as possible', () => {
   for (const [name, [input, output, lines]] of Object.entries(inputs)) {
     test(name, async () => {
       const [from, path] = [join(directory, 'in'), join(directory, 'out')]
@@ -42,7 +42,7 @@ describe('a file fed as fast as it goes', () => {
   }
 })
 
-test('never more lines at once than asked for', async () => {
+test('never more lines at once than requested', async () => {
   const path = join(directory, 'in')
   await writeFile(path, 'a\nb\nc\nd\n')
   const source = await FileLines.open(nodeDisk, path)
@@ -52,7 +52,7 @@ test('never more lines at once than asked for', async () => {
   await source.close()
 })
 
-test('the rate is kept over time, and stop ends it between two writes', async () => {
+test('the rate is kept over time, and stop takes effect between two writes', async () => {
   const endless: LineSource = {
     next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
   }
@@ -72,7 +72,7 @@ test('the rate is kept over time, and stop ends it between two writes', async ()
   expect(await readFile(path)).toHaveLength(2 * written)
 })
 
-test('the beginning of a file is read again by next', async () => {
+test('the beginning of a file is returned again by next', async () => {
   const path = join(directory, 'in')
   await writeFile(path, 'a\nb\nhalf')
   const source = await FileLines.open(nodeDisk, path)

@@ -1,5 +1,5 @@
-// The state of a stopped job, or a part of it, is removed while its checkpoint stays: the job says so and runs no
-// batch, where it would have counted on from nothing.
+// The state of a stopped job, or part of it, is removed while its checkpoint stays: the job reports
+// it and runs no batch, where it would otherwise continue with an empty state.
 
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -55,7 +55,7 @@ async function runOnce(module: string, records: number): Promise<void> {
   await job.stop()
 }
 
-test('a state that is gone stops the job at its start, and can be given up', async () => {
+test('a missing state fails the start of the job, and can be discarded', async () => {
   const directory = join(root, 'job')
   const state = join(directory, 'state')
   await runOnce(await writeModule('first'), 3)

@@ -1,5 +1,5 @@
-// Two jobs of one name would write the same results twice: the second one is refused, and of two that
-// start at the same moment exactly one goes on.
+// Two jobs with one name would write the same results twice: the second one is refused, and of two
+// that start at the same moment exactly one continues.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -52,7 +52,7 @@ async function isReported(job: RunningJob): Promise<void> {
   watcher.stop()
 }
 
-test('a job is refused while one of its name runs in another directory, and started afterwards', async () => {
+test('a job is refused while one with its name runs in another directory, and starts afterwards', async () => {
   const one = await broker.submit(words, { executors: 0, host: 'h1' })
   one.announce('http://127.0.0.1:4711')
   const { id } = one.status()
@@ -63,7 +63,7 @@ test('a job is refused while one of its name runs in another directory, and star
       code: 'JOB_NAME_TAKEN',
       message: expect.stringMatching(
         new RegExp(
-          `^a job 'words' runs already: instance ${id.slice(-8)} on host h1 at http://127.0.0.1:4711, for `,
+          `^job 'words' is already running: instance ${id.slice(-8)} on host h1 at http://127.0.0.1:4711, for `,
         ),
       ),
     })
@@ -77,7 +77,7 @@ test('a job is refused while one of its name runs in another directory, and star
   await again.stop()
 }, 60_000)
 
-test('of two jobs that start at the same moment exactly one goes on', async () => {
+test('of two jobs that start at the same moment exactly one continues', async () => {
   const [one, two] = await Promise.allSettled([
     broker.submit(words, { executors: 0 }),
     broker.submit(words, { executors: 0, directory: other }),
@@ -97,7 +97,7 @@ test('of two jobs that start at the same moment exactly one goes on', async () =
   await counted((left as PromiseFulfilledResult<RunningJob>).value, 1)
 }, 60_000)
 
-test('a job that was killed a moment ago starts again from its own directory at once', async () => {
+test('a job that was just killed restarts from its own directory at once', async () => {
   const id = 'job/words/01234567'
   await report({ id, timeMs: Date.now(), startedMs: Date.now() })
   const claim = claimOf({ id })
@@ -105,7 +105,7 @@ test('a job that was killed a moment ago starts again from its own directory at 
   claim.stop()
 })
 
-test('a status of another instance holds the name for 10 seconds, and no longer', async () => {
+test('a status of another instance holds the name for 10 seconds', async () => {
   const clock = new ManualClock()
   const id = 'job/words/01234567'
   await report({ id, timeMs: clock.nowMs() })
@@ -118,7 +118,7 @@ test('a status of another instance holds the name for 10 seconds, and no longer'
   later.stop()
 })
 
-test('the later-started of two ends, and of two that started together the one with the larger instance', async () => {
+test('of two jobs the one started later ends; if started together, the one with the larger instance', async () => {
   const startedMs = 1_000_000
   const [small, large] = ['job/words/00000001', 'job/words/00000002']
   const cases = [
@@ -139,7 +139,7 @@ test('the later-started of two ends, and of two that started together the one wi
   }
 }, 30_000)
 
-test('a broker that cannot be reached does not hold a start up for ever', async () => {
+test('an unreachable broker does not block a start forever', async () => {
   const clock = new ManualClock()
   const network = { ...tcpNetwork, connect: () => new Promise<never>(() => {}) }
   const runtime = { clock, random: systemRandom(), network }

@@ -1,5 +1,5 @@
-// The demo's job against a real broker, with worker threads: every purchase is counted once, also
-// when the job is stopped and started again, and the status says so.
+// The demo's job against a real broker, with worker threads: every purchase is counted once, across
+// a stop and a restart, and the status shows it.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -62,7 +62,7 @@ test('counts what was bought by age and gender, before and after a restart', asy
   expect(await lastPublished()).toMatchObject({ state: 'stopped', recordsTotal: 8 })
 }, 60_000)
 
-test('waits for a topic that is not there yet', async () => {
+test('waits for a topic that does not exist yet', async () => {
   const job = await broker.submit(module, { executors: 0 })
   await broker.createTopic(1)
   await produce(['2,1,1'])

@@ -26,14 +26,14 @@ describe('OrderLines', () => {
   const [user, item, seller] = [column('user_id'), column('item_id'), column('seller_id')]
   const [action, age, gender] = [column('action_type'), column('age_range'), column('gender')]
 
-  it('gives as many whole lines as asked for, of all columns', () => {
+  it('returns the requested number of whole lines, with all columns', () => {
     expect(lines).toHaveLength(sample)
     const plausible = /^\d+(,\d+){4},1111,[0-3],[0-8]?,[0-2]?$/
     expect(lines.every((line) => plausible.test(line.join(',')))).toBe(true)
     expect(OrderLines.header.toString()).toBe(`${orderColumns.join(',')}\n`)
   })
 
-  it('keeps the proportions that the file is known for', () => {
+  it('keeps the proportions of the original file', () => {
     // Counted from the file by others: shared/data/README.md of the project's input.
     const purchases = lines.filter((line) => line[action] === '2')
     expectShare(purchases.length / sample, 13_346 / 108_089)
@@ -65,12 +65,12 @@ describe('OrderLines', () => {
     expect(new Set(lines.map((line) => line[item])).size).toBeGreaterThan(15_000)
   })
 
-  it('repeats itself for the same seed only', () => {
+  it('is deterministic for a seed', () => {
     expect(generate(5, 100)).toEqual(generate(5, 100))
     expect(generate(5, 100)).not.toEqual(generate(6, 100))
   })
 
-  it('is a source of lines for a feed', async () => {
+  it('is a line source for a feed', async () => {
     const { bytes, count } = await new OrderLines(seededRandom(1)).next(10)
     expect(count).toBe(10)
     expect(bytes.toString('latin1').split('\n')).toHaveLength(11)

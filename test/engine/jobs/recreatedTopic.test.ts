@@ -1,5 +1,6 @@
-// A topic that is deleted and created again under its name is another topic, whatever its offsets are: a
-// job that has read the first one ends, and says so, and never counts the second one's records on top.
+// A topic that is deleted and created again under its name is another topic, whatever its offsets:
+// a job that has read the first one fails with an error, and never adds the second one's records to
+// its counts.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -80,7 +81,7 @@ test('between the plan of a batch and its run: a batch reads the topic that it w
   await expect(job.finished).rejects.toThrow(whatHappened(before, after))
 }, 60_000)
 
-test('an offset log from before ids were kept goes on, and has ids from then on', async () => {
+test('an offset log without topic ids continues, and gets ids', async () => {
   await broker.produce(['a', 'b', 'b'])
   const path = join(broker.directory, 'checkpoint', 'offsets')
   const offsets = await OffsetLog.open(nodeDisk, path)

@@ -31,7 +31,7 @@ async function rotatedLog(positions: readonly ReadPosition[]): Promise<RotatedLo
   return log
 }
 
-test('a file that is large enough is renamed, and stays while it is not read', async () => {
+test('a large enough file is renamed, and kept until it is read', async () => {
   const log = await rotatedLog([])
   for (const text of ['one\n', 'two\n', 'three\n', 'x\n']) await log.append(Buffer.from(text))
   await log.close()
@@ -55,7 +55,7 @@ test('a renamed file is removed once it is read to its end', async () => {
   expect(await names()).toEqual(['orders.log', 'orders.log.2', 'orders.log.3'])
 })
 
-test('the position of a removed file says nothing of a new one with its inode', async () => {
+test('the position of a removed file does not apply to a new one with its inode', async () => {
   const positions: ReadPosition[] = []
   const log = await rotatedLog(positions)
   await log.append(Buffer.from('one\n'))
@@ -67,7 +67,7 @@ test('the position of a removed file says nothing of a new one with its inode', 
   expect(await names()).toContain('orders.log.1')
 })
 
-test('a second run numbers on, and removes what the first one left', async () => {
+test('a second run continues the numbering, and removes files of the first', async () => {
   const first = await rotatedLog([])
   for (const text of ['one\n', 'two\n', 'three\n']) await first.append(Buffer.from(text))
   await first.close()
@@ -81,7 +81,7 @@ function newBacklog(mostBytes: number, countedLines: () => number): FeedBacklog 
   return new FeedBacklog({ mostBytes, recordOverheadBytes: 100, partitions: 0, countedLines })
 }
 
-test('a write of a few lines is reckoned to become a batch in each partition, as far as they go', () => {
+test('a write of a few lines is assumed to become a batch in as many partitions as possible', () => {
   const options = { mostBytes: 1000, recordOverheadBytes: 10, countedLines: () => 0 }
   const backlog = new FeedBacklog({ ...options, partitions: 2 })
   const batch = new RecordBatchBuilder()
@@ -93,7 +93,7 @@ test('a write of a few lines is reckoned to become a batch in each partition, as
 })
 
 test.each(['h', 'host-12.example.org', `${'long.'.repeat(40)}example.org`])(
-  'a record of host %s takes no more than is reckoned, and not much less',
+  'a record of host %s takes at most the assumed overhead, and not much less',
   (host) => {
     const lines = ['', '1,2,3', 'x'.repeat(70), 'x'.repeat(9000)].flatMap((line) =>
       Array.from({ length: 2500 }, () => Buffer.from(line)),
@@ -111,7 +111,7 @@ test.each(['h', 'host-12.example.org', `${'long.'.repeat(40)}example.org`])(
   },
 )
 
-test('a backlog has room again once its lines are counted', () => {
+test('a backlog has space again once its lines are counted', () => {
   let counted = 0
   const backlog = newBacklog(1000, () => counted)
   backlog.wrote(5, 100)
@@ -126,7 +126,7 @@ test('a backlog has room again once its lines are counted', () => {
   expect(backlog.uncountedBytes).toBe(0)
 })
 
-test('a feed waits while its backlog has no room', async () => {
+test('a feed waits while its backlog is full', async () => {
   const endless: LineSource = {
     next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
   }

@@ -1,5 +1,6 @@
-// A savepoint that is taken while the job runs, and a job of another name and another number of partitions that
-// starts from it: it has counted what the first one had by then, and goes on with the records after that.
+// A savepoint taken while the job runs, and a job with another name and another number of
+// partitions that starts from it: it has the counts of the first job, and continues with the
+// records after them.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -59,7 +60,7 @@ function shown(count: number): Record<string, Record<string, number>> {
 }
 
 test.each([0, 2])(
-  'a savepoint of a job that runs is gone on from exactly (%d executors)',
+  'a job continues exactly from a savepoint of a running job (%d executors)',
   async (executors) => {
     const first = await broker.submit(await version('first', 2), { executors })
     await broker.produce(lines(10 * keys))

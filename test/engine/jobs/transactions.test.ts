@@ -1,5 +1,5 @@
-// A job over a topic that transactional producers write: only what was committed counts, and the end
-// of an open transaction is waited for.
+// A job over a topic with transactional producers: only committed records count, and the job waits
+// for the end of an open transaction.
 
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
@@ -32,7 +32,7 @@ async function transaction(transactionalId: string, ...values: string[]) {
   return begun
 }
 
-test('aborted and open transactions do not count, and markers are no records', async () => {
+test('aborted and open transactions do not count, and markers are not records', async () => {
   await (await transaction('one', 'aborted', 'aborted')).abort()
   await (await transaction('two', 'committed')).commit()
   const open = await transaction('three', 'open')
@@ -52,7 +52,7 @@ test('aborted and open transactions do not count, and markers are no records', a
   expect(after.recordsTotal).toBe(3)
 }, 60_000)
 
-test('a job that is told to reads what is not committed', async () => {
+test('a job with read_uncommitted reads uncommitted records', async () => {
   await (await transaction('one', 'aborted')).abort()
   const open = await transaction('two', 'open')
   const job = await broker.submit(words, { isolation: 'uncommitted' })
@@ -65,7 +65,7 @@ test('a job that is told to reads what is not committed', async () => {
   await open.abort()
 }, 60_000)
 
-test('a job that read what is not stable yet waits for it when it reads committed', async () => {
+test('a job that read past the last stable offset waits for it when switched to read_committed', async () => {
   const open = await transaction('one', 'open', 'open')
   const first = await broker.submit(words, { isolation: 'uncommitted' })
   await counted(first, 2)
@@ -81,7 +81,7 @@ test('a job that read what is not stable yet waits for it when it reads committe
   expect(recordsTotal).toBe(3)
 }, 60_000)
 
-test('the count of records goes on after a restart', async () => {
+test('the count of records continues after a restart', async () => {
   await (await transaction('one', 'a', 'b')).commit()
   const first = await broker.submit(words)
   await counted(first, 2)

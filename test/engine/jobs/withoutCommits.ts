@@ -1,4 +1,4 @@
-// A disk for a job that is to die after a batch has run and before it is committed.
+// A disk for a job that must die after a batch has run and before it is committed.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 

@@ -1,4 +1,4 @@
-// Key groups: where a key is stored. Some places are written down here: a change of them loses state.
+// Key groups: where a key is stored. Some are pinned here, because a change would lose state.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -18,14 +18,14 @@ const anyKey = fc.oneof(
   fc.constant(null),
 )
 
-test('keys stay in the groups where they have always been', () => {
+test('keys stay in their groups across releases', () => {
   const keys = ['', 'a', '3', 'under 18', '\ud800', 3, -3, 0, 0.5, 2 ** 40, true, false, null]
   expect(keys.map((key) => keyGroupOf(key))).toEqual([
     684, 106, 81, 442, 348, 535, 680, 0, 138, 86, 325, 0, 0,
   ])
 })
 
-test('every key has a group, and as text it has the same one', () => {
+test('every key has one group, also in text form', () => {
   fc.assert(
     fc.property(anyKey, (key) => {
       const group = keyGroupOf(key)
@@ -42,7 +42,7 @@ test.each<[string, (n: number) => Key]>([
   ['negative integers', (n) => -n],
   ['numbered names', (n) => `user-${n}`],
   ['fractions', (n) => n + 0.5],
-])('%s are spread over groups and partitions', (_what, keyOf) => {
+])('%s are distributed over groups and partitions', (_what, keyOf) => {
   const perGroup = new Array<number>(keyGroupCount).fill(0)
   const perPartition = new Array<number>(7).fill(0)
   const partitioner = new KeyGroupPartitioner(7)
@@ -58,7 +58,7 @@ test.each<[string, (n: number) => Key]>([
   for (const size of perPartition) expect(Math.abs(size / (count / 7) - 1)).toBeLessThan(0.05)
 })
 
-test('a partition has a run of groups, and no partition is empty', () => {
+test('a partition has a range of groups, and no partition is empty', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: keyGroupCount }), (partitions) => {
       let before = 0
@@ -74,7 +74,7 @@ test('a partition has a run of groups, and no partition is empty', () => {
   )
 })
 
-test('partitioners by key groups are equal to one another alone', () => {
+test('partitioners by key groups are equal only to one another', () => {
   const three = new KeyGroupPartitioner(3)
   expect(three.equals(new KeyGroupPartitioner(3))).toBe(true)
   expect(three.equals(new KeyGroupPartitioner(4))).toBe(false)
@@ -82,7 +82,7 @@ test('partitioners by key groups are equal to one another alone', () => {
   expect(new HashPartitioner(3).equals(three)).toBe(false)
   expect(three.equals(undefined)).toBe(false)
   for (const count of [0, 1.5, 1025]) {
-    expect(() => new KeyGroupPartitioner(count)).toThrow(/from 1 to 1024 partitions/)
+    expect(() => new KeyGroupPartitioner(count)).toThrow(/needs 1 to 1024 partitions/)
   }
   expect(byKeyGroups(1025)).toBeInstanceOf(HashPartitioner)
   expect(byKeyGroups(1024)).toBeInstanceOf(KeyGroupPartitioner)

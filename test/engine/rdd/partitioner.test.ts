@@ -1,5 +1,5 @@
-// Where keys go. The places are part of what is stored (a key's state lies in its partition), so
-// some are written down here: a change of the hash must not go unnoticed.
+// The partitions of keys. They are part of what is stored (a key's state is in its partition), so
+// some are pinned here: a change of the hash must be detected.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -14,7 +14,7 @@ const anyKey = fc.oneof(
   fc.constant(null),
 )
 
-test('keys stay where they have always been', () => {
+test('keys stay in their partitions across releases', () => {
   const seven = new HashPartitioner(7)
   const places = ['', 'a', '3', 'under 18', 3, -3, 0, 0.5, 2 ** 40, true, false, null].map((key) =>
     seven.partitionOf(key),
@@ -33,14 +33,14 @@ test('every key has a partition, and equal partitioners agree on it', () => {
   )
 })
 
-test('partitioners are equal when they have as many partitions', () => {
+test('partitioners are equal if they have the same number of partitions', () => {
   expect(new HashPartitioner(3).equals(new HashPartitioner(3))).toBe(true)
   expect(new HashPartitioner(3).equals(new HashPartitioner(4))).toBe(false)
   expect(new HashPartitioner(3).equals(undefined)).toBe(false)
   expect(() => new HashPartitioner(0)).toThrow(/at least one partition/)
 })
 
-test('a stored key is read back, and distinct keys are stored apart', () => {
+test('a stored key is read back, and distinct keys are stored separately', () => {
   fc.assert(
     fc.property(anyKey, anyKey, (one: Key, other: Key) => {
       // As for Map, there is one zero.

@@ -1,4 +1,4 @@
-// The operators of RDDs against what the same words mean for plain arrays.
+// The operators of RDDs against the same operations on plain arrays.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -30,7 +30,7 @@ async function perPartition<T>(rdd: Rdd<T>): Promise<(readonly T[])[]> {
 }
 
 describe('any size', () => {
-  test('a chain of any length needs no stack', async () => {
+  test('a chain of any length does not overflow the stack', async () => {
     const numbers = [3, 1, 2, 5]
     let rdd = localContext().parallelize(numbers, 2)
     const steps = 20_000
@@ -46,7 +46,7 @@ describe('any size', () => {
     expect(await pairs.count()).toBe(2)
   })
 
-  test('a cut chain gives what a nest gives, in the same order', async () => {
+  test('a split chain gives the same results as a nest, in the same order', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(20)),
@@ -73,16 +73,16 @@ describe('any size', () => {
     )
   })
 
-  test('what cannot be cut is refused with what to do', () => {
+  test('nesting that cannot be split is refused with advice', () => {
     const context = localContext()
     let all = context.parallelize([0], 1)
     const nest = () => {
       for (let at = 0; at < 1000; at++) all = all.union(context.parallelize([at], 1))
     }
-    expect(nest).toThrow(/union nests more than 500 operators: unite many RDDs in one union/)
+    expect(nest).toThrow(/union nests more than 500 operators; unite many RDDs in one union/)
   })
 
-  test('takes more elements than a call has room for arguments', async () => {
+  test('handles more elements than a call has arguments', async () => {
     const numbers = Array.from({ length: 300_000 }, (_, at) => at)
     const taken = await localContext().parallelize(numbers, 3).take(299_999)
     expect(taken.length).toBe(299_999)
@@ -107,7 +107,7 @@ describe('any size', () => {
 })
 
 describe('narrow operators', () => {
-  test('do what arrays do, and keep the order of elements', async () => {
+  test('match arrays, and keep the order of elements', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer()), partitions, async (numbers, count) => {
         const rdd = localContext().parallelize(numbers, count)
@@ -142,7 +142,7 @@ describe('narrow operators', () => {
     expect(await localContext().parallelize([]).first()).toBeUndefined()
   })
 
-  test('computing is left to actions', async () => {
+  test('nothing is computed before an action', async () => {
     let calls = 0
     const rdd = localContext()
       .parallelize([1, 2, 3])
@@ -154,7 +154,7 @@ describe('narrow operators', () => {
 })
 
 describe('keyed operators', () => {
-  test('reduceByKey equals grouping and adding up', async () => {
+  test('reduceByKey equals grouping and summing', async () => {
     await fc.assert(
       fc.asyncProperty(pairs, partitions, partitions, async (elements, from, to) => {
         const rdd = localContext().parallelize(elements, from)
@@ -193,7 +193,7 @@ describe('keyed operators', () => {
     )
   })
 
-  test('each key is in one partition, the same one for every RDD partitioned alike', async () => {
+  test('each key is in one partition, the same for all RDDs with equal partitioners', async () => {
     await fc.assert(
       fc.asyncProperty(pairs, pairs, partitions, async (left, right, count) => {
         const context = localContext()
@@ -209,7 +209,7 @@ describe('keyed operators', () => {
     )
   })
 
-  test('what is partitioned by key already is not shuffled again', () => {
+  test('data already partitioned by key is not shuffled again', () => {
     const reduced = localContext()
       .parallelize([['a', 1] as const])
       .reduceByKey(Math.max, 3)

@@ -1,5 +1,5 @@
-// Records at which a format or an operator fails, under each policy: what a chain gives is what it gives
-// without those records, whether it has shared a pass with others or not, and in every attempt.
+// Records at which a format or an operator fails, under each policy: a chain gives the result
+// without those records, whether it shared a pass or not, and in every attempt.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -93,7 +93,7 @@ function failAt(wanted: string) {
 
 const skip: TopicOptions = { onError: 'skip' }
 
-describe('what fails is left out', () => {
+describe('rejected records', () => {
   type Kind = 'map' | 'filter' | 'flatMap' | 'mapValues'
   interface Step {
     readonly kind: Kind
@@ -156,7 +156,7 @@ describe('what fails is left out', () => {
     return texts
   }
 
-  test('by every chain on its own, also when chains share passes, and again in the next attempt', async () => {
+  test('are left out by every chain on its own, also when chains share passes, and on a retry', async () => {
     let rejected = 0
     await fc.assert(
       fc.asyncProperty(
@@ -210,7 +210,7 @@ describe('what fails is left out', () => {
     expect(rejected).toBeGreaterThan(100)
   })
 
-  test('in every attempt of a task, whether or not it shares its pass again', async () => {
+  test('are left out in every attempt of a task, whether or not it shares its pass again', async () => {
     const failures = new Set<string>()
     /** Fails the first attempt of each task, behind the chain. */
     const once = (name: string) => (elements: readonly string[], partition: number) => {
@@ -240,7 +240,7 @@ describe('what fails is left out', () => {
     expect(found.get('all')).toEqual(doubled(['a', 'd', 'b', 'c', 'e']))
   })
 
-  test('when the format fails, and a tombstone is neither a row nor a failure', async () => {
+  test('are left out when the format fails; a tombstone is neither a row nor an error', async () => {
     const format: RowFormat<string> = {
       ...lines,
       row: (bytes, start, end) => failAt('b')(bytes.toString('utf8', start, end)),
@@ -259,7 +259,7 @@ describe('what fails is left out', () => {
     expect(only).not.toHaveProperty('record')
   })
 
-  test('in chains of any length, with nothing left of the record between their parts', async () => {
+  test('are left out of chains of any length, with nothing left between their parts', async () => {
     const batch = new Batch({ t: ['a', 'b', 'd', 'c', 'e'] }, (stream) => {
       let chain: DStream<string> = stream
         .fromTopic('t', lines, skip)
@@ -276,7 +276,7 @@ describe('what fails is left out', () => {
     expect(offsets).toEqual([1, 3])
   })
 
-  test('in a union, by the policy of the topic that the record is of', async () => {
+  test('are left out of a union, by the policy of their topic', async () => {
     const build = (stream: JobStream) => {
       const strict = stream.fromTopic('strict', lines)
       const lenient = stream.fromTopic('lenient', lines, skip)
@@ -289,10 +289,10 @@ describe('what fails is left out', () => {
   })
 })
 
-describe('what is not of one record fails the job', () => {
+describe('errors that concern more than one record fail the job', () => {
   const topics = { t: ['a', 'b', 'c'] }
 
-  test('mapPartitions, what comes behind it, and what reads all before it', async () => {
+  test('mapPartitions, what follows it, and what reads all of its input', async () => {
     for (const build of [
       (rows: DStream<string>) => rows.mapPartitions((all) => all.map(failAt('b'))),
       (rows: DStream<string>) => rows.mapPartitions((all) => all).map(failAt('b')),
@@ -302,7 +302,7 @@ describe('what is not of one record fails the job', () => {
     }
   })
 
-  test('a function that combines, with the record that it was at', async () => {
+  test('a combining function, with the record that it was processing', async () => {
     const batch = new Batch({ t: ['a', 'a', 'a'] }, (stream) => {
       const pairs = stream.fromTopic('t', lines, skip).map((line) => [line, 1] as const)
       shown(
@@ -330,7 +330,7 @@ describe('what is not of one record fails the job', () => {
     await expect(batch.run(0)).rejects.toMatchObject({ code: 'JOB_GRAPH_INVALID' })
   })
 
-  test('a failure at the first record, where the policy is to fail', async () => {
+  test('the first error, when the policy is to fail', async () => {
     const batch = new Batch(topics, (stream) =>
       shown(stream.fromTopic('t', lines).map(failAt('b'))),
     )
@@ -339,7 +339,7 @@ describe('what is not of one record fails the job', () => {
   })
 })
 
-test('an action that has enough ends a guarded pass', async () => {
+test('an action with enough elements ends a guarded pass', async () => {
   const decoded: string[] = []
   const noting: RowFormat<string> = {
     ...lines,
@@ -359,8 +359,8 @@ test('an action that has enough ends a guarded pass', async () => {
   expect(decoded).toEqual(['b', 'a', 'c'])
 })
 
-describe('what a task reports', () => {
-  test('is exact in number, and bounded in texts', async () => {
+describe('the report of a task', () => {
+  test('is exact in number, and limited in texts', async () => {
     const input = Array.from({ length: 20_000 }, (_, at) => (at % 10 === 3 ? 'a' : 'b'))
     const batch = new Batch({ t: input }, (stream) => {
       shown(stream.fromTopic('t', lines, skip).map(failAt('b')))
@@ -371,7 +371,7 @@ describe('what a task reports', () => {
     expect(rejections.report().rejected).toHaveLength(1000)
   })
 
-  test('has dead letters as they were, up to a bound that fails the task', async () => {
+  test('has unchanged dead letters, up to a limit that fails the task', async () => {
     const deadLetters: TopicOptions = { onError: { deadLetter: 'dead' } }
     const large = 'b'.repeat(mostDeadLetterBytes / 4)
     const build = (stream: JobStream) =>

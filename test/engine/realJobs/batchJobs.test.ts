@@ -1,5 +1,5 @@
-// Jobs whose results do not depend on time, over generated and real input, with pauses of the driver in the
-// middle: each compared with a plain script.
+// Jobs whose results do not depend on time, over generated and real input, with the driver paused
+// midway: each is compared with a plain script.
 
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -20,7 +20,10 @@ afterEach(async () => {
   for (const { test } of runs.splice(0)) await test[Symbol.asyncDispose]()
 })
 
-/** Batches are small beside what arrives, so that the job is always behind and pauses leave a backlog. */
+/**
+ * Batches are small beside what arrives, so that the job is always behind and pauses leave a
+ * backlog.
+ */
 async function run(job: Parameters<typeof runJob>[0], topic: string, arrived: Arrival<unknown>[]) {
   const maxRecordsPerPartition = Math.ceil(arrived.length / 60)
   const done = await runJob(job, [{ topic, arrivals: arrived }], {
@@ -32,7 +35,7 @@ async function run(job: Parameters<typeof runJob>[0], topic: string, arrived: Ar
 }
 
 describe('word count', () => {
-  test('counts what a plain script counts', async () => {
+  test('match a plain script', async () => {
     const random = seededRandom(11)
     const vocabulary = Array.from({ length: 300 }, (_, at) => `w${at}`)
     const line = () => Array.from({ length: random.below(9) }, () => skewed(random, vocabulary))
@@ -60,7 +63,7 @@ describe('word count', () => {
 })
 
 describe('a stream joined with a table', () => {
-  test('names what a plain script names', async () => {
+  test('matches a plain script', async () => {
     const arrived = arrivals(generatedActions(12, 3000, 90), { seed: 12, boundMs: 86_400_000 })
     const joined = await run(purchasesByAge, 'actions', arrived)
     const expected = countPurchases(arrived)
@@ -109,7 +112,7 @@ describe('different users', () => {
     }
   }
 
-  test('are as many as a plain script counts', async () => {
+  test('are as many as in a plain script', async () => {
     const actions = generatedActions(13, 3000, 90)
     const counted = await run(distinctUsers, 'actions', actions)
     const { users, buyers } = distinct(actions)
@@ -147,7 +150,7 @@ describe('items that are bought together', () => {
     return countsOf(pairs)
   }
 
-  test('are the pairs of a plain script', async () => {
+  test('are those of a plain script', async () => {
     const arrived = arrivals(generatedActions(14, 3000, 90), { seed: 14, boundMs: 86_400_000 })
     const counted = await run(boughtTogether, 'actions', arrived)
     const expected = together(linesOf(arrived))

@@ -1,5 +1,5 @@
-// The jobs in seeded histories of crashes, retries and reorderings: whatever fails, and wherever batches end,
-// they come to the same results.
+// The jobs in seeded histories of crashes, retries and reorderings: whatever fails, and wherever
+// batches end, the results are the same.
 
 import { type ExploreInputs, explore, type TestedJob } from 'millrace/engine/testing'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// Runs a job in the test kit over an input that arrives little by little, with pauses of the driver in the
-// middle. What is produced while the driver is away is read afterwards, in batches of a bounded size.
+// Runs a job in the test kit over an input that arrives gradually, with the driver paused midway.
+// Records produced meanwhile are read afterwards, in batches of limited size.
 
 import {
   type JobTest,

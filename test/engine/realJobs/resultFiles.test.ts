@@ -1,4 +1,5 @@
-// Results that a job writes to the outside from foreachRDD: exact by the batch id, whatever is killed.
+// Results that a job writes to another system from foreachRDD: exactly once by the batch id,
+// whatever is killed.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +16,10 @@ const requests = generatedRequests(31, 400, 500)
 const truth = countsOf(requests.map(({ row }) => String(row.status)))
 const module = join(import.meta.dirname, 'modules', 'statusFiles.ts')
 
-/** The counts in a sink after a run in which the driver is killed once, at each durable step in turn. */
+/**
+ * The counts in a sink after a run in which the driver is killed once, at each durable step in
+ * turn.
+ */
 async function* countsAfterKills(
   job: TestedJob,
   read: (run: Run) => Counts,
@@ -60,7 +64,7 @@ function total(batches: Iterable<Counts>): Counts {
   return byKey(counts)
 }
 
-test('a value for each batch id is exact, wherever the driver is killed', async () => {
+test('a value per batch id is exact, wherever the driver is killed', async () => {
   const job: TestedJob = ({ sink }) => statusCounts((batchId, counts) => sink.put(batchId, counts))
   const counts = countsAfterKills(job, (run) => total(run.sink().table.values() as never))
   for await (const each of counts) expect(each).toEqual(truth)
@@ -73,7 +77,7 @@ test('a transaction with the batch id is exact, wherever the driver is killed', 
   for await (const each of counts) expect(each).toEqual(truth)
 })
 
-test('a sink that only appends has a batch twice after some of the kills', async () => {
+test('a sink that only appends contains a batch twice after some of the kills', async () => {
   const job: TestedJob = ({ sink }) => statusCounts((_, counts) => sink.append(counts))
   let wrong = 0
   const counts = countsAfterKills(job, (run) => total(run.sink().list as never))
@@ -81,7 +85,7 @@ test('a sink that only appends has a batch twice after some of the kills', async
   expect(wrong).toBeGreaterThan(0)
 })
 
-test('files of a job that is killed as a process add up to all records, each once', async () => {
+test('files of a job whose process is killed add up to all records, each once', async () => {
   const broker = await JobBroker.start('access')
   const files = await mkdtemp(join(tmpdir(), 'millrace-files-'))
   await broker.createTopic(2)

@@ -1,5 +1,5 @@
-// Visits of a shop's users as sessions, and joins of its actions, over generated and real input, with pauses of
-// the driver in the middle: each compared with a plain script.
+// Visits of a shop's users as sessions, and joins of its actions, over generated and real input,
+// with the driver paused midway: each is compared with a plain script.
 
 import type { LateRow, WindowResult } from 'millrace/engine'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -15,7 +15,10 @@ import { type PlainSession, plainBatches, plainSessions, wholeSessions } from '.
 
 const dayMs = 24 * 60 * 60 * 1000
 const gapMs = 4 * dayMs
-/** Times are whole days: rows are out of order by one day at most, which is the delay of the watermark. */
+/**
+ * Times are whole days: rows are out of order by one day at most, which is the delay of the
+ * watermark.
+ */
 const boundMs = 2 * dayMs
 const runs: JobRun[] = []
 
@@ -58,25 +61,22 @@ describe('visits', () => {
     return run(job, input, { pausesMs: pauses, maxRecordsPerPartition, partsBehind: 3 })
   }
 
-  test.each(absences)(
-    'are those of the whole log when nothing is late: $name',
-    async ({ pauses }) => {
-      const actions = generatedActions(61, 2500, 120)
-      const arrived = closed(arrivals(actions, { seed: 61, boundMs }), 2, closing, 30 * dayMs)
-      const done = await runOver(arrived, pauses)
-      const visits = wholeSessions(actions, gapMs, ({ user }) => user)
-      expect(visits.length).toBeGreaterThan(200)
-      expect(visitsOf(done).filter(isSomebody)).toEqual(visits)
-      expect(emitted(done, 1)).toEqual([])
-      const purchases = emitted<WindowResult<string, Visit>>(done)
-      expect(purchases.reduce((sum, { value }) => sum + value.purchases, 0)).toBe(
-        actions.filter(({ row }) => row.action === '2').length,
-      )
-    },
-  )
+  test.each(absences)('match the whole log when nothing is late: $name', async ({ pauses }) => {
+    const actions = generatedActions(61, 2500, 120)
+    const arrived = closed(arrivals(actions, { seed: 61, boundMs }), 2, closing, 30 * dayMs)
+    const done = await runOver(arrived, pauses)
+    const visits = wholeSessions(actions, gapMs, ({ user }) => user)
+    expect(visits.length).toBeGreaterThan(200)
+    expect(visitsOf(done).filter(isSomebody)).toEqual(visits)
+    expect(emitted(done, 1)).toEqual([])
+    const purchases = emitted<WindowResult<string, Visit>>(done)
+    expect(purchases.reduce((sum, { value }) => sum + value.purchases, 0)).toBe(
+      actions.filter(({ row }) => row.action === '2').length,
+    )
+  })
 
   test.each([1, 2, 3])(
-    'and rows that are late are where they were promised: seed %i',
+    'match a plain script, with late rows in the late output: seed %i',
     async (seed) => {
       const disorder = { seed, boundMs, latePerThousand: 60, lateMs: 5 * dayMs }
       const actions = generatedActions(seed, 2500, 120)
@@ -154,7 +154,7 @@ describe('clicks joined with purchases over time', () => {
       .sort()
   }
 
-  test.each(absences)('are those of a plain script: $name', async ({ pauses }) => {
+  test.each(absences)('match a plain script: $name', async ({ pauses }) => {
     const actions = generatedActions(71, 3000, 120)
     const done = await runOver(arrivals(actions, { seed: 71, boundMs }), pauses)
     const joined = joinedOf(actions)
@@ -166,7 +166,7 @@ describe('clicks joined with purchases over time', () => {
     expect([...(await done.test.state('waiting')).keys()]).toEqual(['nobody/0'])
   })
 
-  test.each([1, 2, 3])('leave out rows that are late, and say which: seed %i', async (seed) => {
+  test.each([1, 2, 3])('leave out late rows, and list them: seed %i', async (seed) => {
     const disorder = { seed, boundMs, latePerThousand: 60, lateMs: 5 * dayMs }
     const done = await runOver(arrivals(generatedActions(seed, 3000, 120), disorder), pausesMs)
     const late: string[] = []
@@ -212,7 +212,7 @@ describe('clicks joined with purchases of the same batch', () => {
     return of('0').filter((key) => bought.has(key)).length
   }
 
-  test('are right for what comes in one batch, and lose what does not', async () => {
+  test('are correct within one batch, and lose pairs across batches', async () => {
     const actions = generatedActions(72, 1500, 60)
     const input = [{ topic: 'actions', arrivals: actions }]
     const whole = await run(clickedAndBought, input, { parts: 1 })

@@ -1,5 +1,5 @@
-// Jobs as they are submitted, with a broker and worker threads: windows by event time, with
-// the job stopped in the middle and records that are produced meanwhile.
+// Submitted jobs with a broker and worker threads: windows by event time, with the job stopped
+// midway and records produced meanwhile.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -69,8 +69,8 @@ test('attacks within 20 s', async () => {
   const second = await broker.submit(join(modules, 'sshAttackers.ts'))
   await counted(second, lines.length)
 
-  // How rows are spread over partitions is the producer's choice, and with it how far the watermark comes: the
-  // windows that it has surely closed are compared.
+  // How rows are spread over partitions is the producer's choice, and with it how far the watermark
+  // comes: the windows that it has surely closed are compared.
   const lastMs = Math.max(...attempts.map(({ timeMs }) => timeMs))
   const windows = wholeTumbling(
     attempts,

@@ -1,5 +1,5 @@
-// Avro values: what a writer writes is read, with another schema as well, and whatever else the bytes are
-// is a malformed record: never a hang, never a value that was not written.
+// Avro values: what a writer writes is read, with another schema as well; all other bytes are a
+// malformed record, and never hang the reader or give a value that was not written.
 
 import avsc from 'avsc'
 import fc from 'fast-check'
@@ -95,7 +95,7 @@ function revived(_key: string, value: unknown): unknown {
 }
 
 describe('a value', () => {
-  test('is read as it was written, and is plain', () => {
+  test('is read as it was written, as a plain value', () => {
     fc.assert(
       fc.property(anyUser, (value) => {
         const row = read<User>(user, written(user, value))
@@ -108,7 +108,7 @@ describe('a value', () => {
     )
   })
 
-  test('has the type that the job asserts, and bytes that may be kept', () => {
+  test('has the type asserted by the job, and bytes that may be kept', () => {
     const bytes = written('bytes', Buffer.from('abc'))
     const row = avro<Buffer>('"bytes"').row(bytes, 0, bytes.length, anyRecord)
     expectTypeOf(row).toEqualTypeOf<Buffer>()
@@ -117,7 +117,7 @@ describe('a value', () => {
     expect(row.buffer.byteLength).toBe(3)
   })
 
-  test('is read with the schema of a reader', () => {
+  test('is read with a reader schema', () => {
     const writer = {
       type: 'record',
       name: 'Order',
@@ -141,7 +141,7 @@ describe('a value', () => {
     )
   })
 
-  test('of a union has a branch where its type does not say it', () => {
+  test('of a union has a branch name if its type is ambiguous', () => {
     const plain = ['null', 'string', 'int'] as const
     expect(read(plain, written(plain, 'x'))).toBe('x')
     const alike = ['int', 'float'] as const
@@ -149,7 +149,7 @@ describe('a value', () => {
     expect(read(['null', 'long'], written(['null', 'long'], 5))).toBe(5)
   })
 
-  test('has its longs exactly, to the limits of numbers', () => {
+  test('has exact longs, to the limits of numbers', () => {
     for (const bits of [0, 6, 7, 13, 26, 27, 28, 31, 32, 47, 48, 49, 51, 52, 53]) {
       for (const near of [-1, 0, 1]) {
         for (const long of [2 ** bits + near, -(2 ** bits) + near]) {
@@ -167,7 +167,7 @@ describe('a value', () => {
     expect(read(empty, Buffer.alloc(0), { readerSchema })).toEqual({ n: -(2 ** 40) })
   })
 
-  test('has a long that is read as a double, or is malformed', () => {
+  test('with a long that is read as a double, or is malformed', () => {
     const asDouble = { readerSchema: 'double' }
     expect(read('long', written('long', 2 ** 51), asDouble)).toBe(2 ** 51)
     // Of which the library alone makes a positive number.
@@ -196,17 +196,17 @@ describe('a value', () => {
     }
   })
 
-  test('follows the frame of a schema registry', () => {
+  test('has the frame of a schema registry', () => {
     const framed = Buffer.concat([Buffer.from([0, 0, 0, 0, 7]), written('int', 3)])
     expect(read('int', framed, { framed: true })).toBe(3)
     expect(read('int', framed, { framed: { schemaId: 7 } })).toBe(3)
     const other = () => read('int', framed, { framed: { schemaId: 8 } })
-    expect(other).toThrow(/of schema id 7, this job reads 8/)
+    expect(other).toThrow(/has schema id 7; this job reads 8/)
     expect(() => read('int', written('int', 3), { framed: true })).toThrow(MalformedError)
   })
 })
 
-describe('bytes that are no value are malformed', () => {
+describe('malformed bytes are rejected', () => {
   const long = (value: number) => written('long', value)
   const array = { type: 'array', items: 'null' }
   const map = { type: 'map', values: 'int' }
@@ -247,7 +247,7 @@ describe('bytes that are no value are malformed', () => {
     expect(() => read(schema as AvroSchema, value)).toThrow(MalformedError)
   })
 
-  test('whatever the bytes are: a value comes back as it was, or there is none', () => {
+  test('whatever the bytes are, a value is read as it was written or not at all', () => {
     fc.assert(
       fc.property(
         anyUser,
@@ -270,7 +270,7 @@ describe('bytes that are no value are malformed', () => {
   })
 })
 
-test('what is no schema is refused', () => {
+test('an invalid schema is refused', () => {
   for (const schema of ['nonsense', '{"type":', { type: 'record', name: 'R', fields: 5 }]) {
     expect(() => avro(schema)).toThrow(expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }))
   }
@@ -278,7 +278,7 @@ test('what is no schema is refused', () => {
   expect(() => avro(proto)).toThrow(/__proto__/)
 })
 
-test('a format describes all of its parameters, however the schema is written', () => {
+test('the description of a format has all of its parameters, however the schema is written', () => {
   const field = { name: 'a', type: 'int' }
   const one = avro({ type: 'record', name: 'R', fields: [field] }).describe()
   const same = avro({ fields: [{ type: 'int', name: 'a' }], name: 'R', type: 'record' }).describe()

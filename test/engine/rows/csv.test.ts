@@ -40,7 +40,7 @@ describe('a line becomes columns', () => {
     expect(fields('a,1\tb\tc', { delimiter: '\t' })).toEqual(['a,1', 'b', 'c'])
   })
 
-  test('whatever the fields are and in whichever order they are read', () => {
+  test('any fields are read correctly, in any order', () => {
     const field = fc.oneof(
       fc.string({ maxLength: 20 }),
       fc.string({ unit: 'grapheme', maxLength: 12 }),
@@ -61,7 +61,7 @@ describe('a line becomes columns', () => {
     )
   })
 
-  test('any bytes give strings and never reach outside the line', () => {
+  test('any bytes give strings, and never read outside the line', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 30 }), (content) => {
         const bytes = Buffer.concat([Buffer.from('a,b,'), content, Buffer.from(',"x"')])
@@ -105,7 +105,7 @@ describe('a row', () => {
     )
   })
 
-  test('columns may be called as anything', () => {
+  test('columns may have any name', () => {
     const odd = csv(['bytes', 'constructor', '#start', 'toJSON', ''])
     const row = odd.row(Buffer.from('1,2,3,4,5'), 0, 9, anyRecord)
     expect([row.bytes, row.constructor, row['#start'], row.toJSON, row['']]).toEqual([
@@ -119,7 +119,7 @@ describe('a row', () => {
 })
 
 describe('the format', () => {
-  test('describes itself with everything that changes its meaning', () => {
+  test('its description has everything that changes its meaning', () => {
     const descriptions = [csv(['a', 'b']), csv(['b', 'a']), csv(['a', 'b'], { delimiter: ';' })]
     expect(new Set(descriptions.map((format) => format.describe())).size).toBe(3)
     expect(csv(['a', 'b']).describe()).toBe(csv(['a', 'b'], { delimiter: ',' }).describe())
@@ -131,7 +131,7 @@ describe('the format', () => {
     )
   })
 
-  test('refuses two columns of one name', () => {
-    expect(() => csv(['a', 'b', 'a'])).toThrow("two columns are called 'a'")
+  test('refuses two columns with one name', () => {
+    expect(() => csv(['a', 'b', 'a'])).toThrow("two columns have the name 'a'")
   })
 })

@@ -1,4 +1,4 @@
-// Envelopes: what a record carries beside its value, as the job asks for it, and as what may be kept.
+// Envelopes: the other fields of a record, on demand, and as a plain copy.
 
 import { expect, expectTypeOf, test } from 'vitest'
 import { requirePlainElements } from '../../../engine/executor/plainResults.ts'
@@ -39,7 +39,7 @@ function rowsOf<Row>(format: RowFormat<Row>): Row[] {
   return rows
 }
 
-test('an envelope has the row, and all that its record has beside the value', () => {
+test('an envelope has the row, and all other fields of its record', () => {
   const [first, second] = rowsOf(envelope(csv(['a', 'b'])))
   expect(first).toMatchObject({ topic: 'orders', partition: 3, offset: 70, timestampMs: 1000 })
   expect(first!.row.b).toBe('2')
@@ -53,7 +53,7 @@ test('an envelope has the row, and all that its record has beside the value', ()
   expect(second!.row.a).toBe('3')
 })
 
-test('records without a value come only where they are asked for', () => {
+test('records without a value are included only on request', () => {
   expect(rowsOf(envelope(text()))).toHaveLength(2)
   const rows = rowsOf(envelope(text(), { tombstones: true }))
   expect(rows.map(({ row }) => row?.line)).toEqual(['1,2', '3,4', undefined])
@@ -62,7 +62,7 @@ test('records without a value come only where they are asked for', () => {
   expectTypeOf(rowsOf(envelope(text()))).toEqualTypeOf<Envelope<{ readonly line: string }>[]>()
 })
 
-test('an envelope cannot leave its task, and its plain form can, with memory of its own', () => {
+test('an envelope cannot leave its task; its plain copy can, and has its own memory', () => {
   const [first] = rowsOf(envelope(csv(['a', 'b'])))
   expect(() => requirePlainElements([first])).toThrow(/RecordEnvelope cannot go to another task/)
   const plain = first!.toPlain()
@@ -84,7 +84,7 @@ test('bytes are a copy of the value', () => {
   expect(row.buffer.byteLength).toBe(3)
 })
 
-test('formats describe themselves apart', () => {
+test('formats have distinct descriptions', () => {
   const formats = [
     bytes(),
     envelope(bytes()),

@@ -14,7 +14,7 @@ test('is the UTF-8 text of any range of any bytes', () => {
   )
 })
 
-test('values that push one another out of the table are still told apart', () => {
+test('values that evict one another from the cache are not confused', () => {
   for (let round = 0; round < 2; round++) {
     for (let n = 0; n < 50_000; n++) {
       const bytes = Buffer.from(String(n * 37))

@@ -25,7 +25,7 @@ test.each(['', '{', 'not json', '{"a":1} '.repeat(2)])('json refuses %j', (docum
   expect(() => json().row(bytes, 0, bytes.length, anyRecord)).toThrow(MalformedError)
 })
 
-test('formats describe themselves apart', () => {
+test('formats have distinct descriptions', () => {
   expect(text().describe()).not.toBe(json().describe())
 })
 
@@ -47,18 +47,18 @@ describe('json with a schema', () => {
   })
 
   test.each([
-    ['{"user":5,"ages":[]}', '/user of the value does not fit the schema: it must be string'],
+    ['{"user":5,"ages":[]}', '/user of the value does not match the schema: it must be string'],
     ['{"user":"secret","ages":[1,"secret"]}', '/ages/1 of the value'],
-    ['{"ages":[]}', 'the value does not fit the schema: it must have required properties user'],
-    ['[]', 'the value does not fit the schema: it must be object'],
+    ['{"ages":[]}', 'the value does not match the schema: it must have required properties user'],
+    ['[]', 'the value does not match the schema: it must be object'],
     ['{"user":"u","ages":[1,2,3,4]}', '/ages of the value'],
-  ])('refuses %s with path and problem, without data', (document, message) => {
+  ])('refuses %s with path and rule, without data', (document, message) => {
     expect(() => read(document)).toThrow(MalformedError)
     expect(() => read(document)).toThrow(message)
     expect(() => read(document)).not.toThrow(/secret/)
   })
 
-  test('says in its description what the schema is, in one order of its properties', () => {
+  test('describes the schema, with its properties in one order', () => {
     const one = Type.Object({ a: Type.String(), b: Type.Number() }, { title: 't' })
     const { type, ...rest } = one
     expect(json({ ...rest, type } as typeof one).describe()).toBe(json(one).describe())

@@ -1,5 +1,5 @@
-// States on a disk that can lose power, for tests of what moves them: a file for each partition with the
-// last versions of all values and timers.
+// States on a disk that can lose power, for tests of code that moves them: a file per partition
+// with the last versions of all values and timers.
 
 import { dirname, join } from 'node:path'
 import type { StateAccess, StateChunks } from '../../../engine/savepoint/stateAccess.ts'

@@ -1,4 +1,4 @@
-// Positions in the topics of a broker, for a job that is rewound.
+// Positions in the topics of a broker, for rewinding a job.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -46,7 +46,7 @@ test.each<[PositionRequest, string]>([
   })
 })
 
-test('a job whose state is emptied counts from a time on', async () => {
+test('a job whose state is reset counts from a time on', async () => {
   const module = new URL('../jobs/modules/words.ts', import.meta.url).pathname
   const job = await broker.submit(module, { executors: 0 })
   await counted(job, 4)

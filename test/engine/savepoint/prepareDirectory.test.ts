@@ -1,5 +1,5 @@
-// A directory whose job has other code or another number of partitions than before: every state is where
-// its operator finds it, whole, whenever power fails on the way.
+// A directory whose job has other code or another number of partitions than before: its operators
+// find every state whole, whenever power fails on the way.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -37,7 +37,7 @@ test('a new directory is ready', async () => {
   expect(await prepare(new SavedJob(new MemoryDisk()))).toEqual({ change: { kind: 'same' } })
 })
 
-test('code that cannot go on is refused, and changes nothing', async () => {
+test('code that cannot continue is refused, and changes nothing', async () => {
   const disk = new MemoryDisk()
   const job = await jobWith(disk)
   job.now = { code: 'second', operators: [operator('ages', { kind: 'sessions' })] }
@@ -49,7 +49,7 @@ test('code that cannot go on is refused, and changes nothing', async () => {
   expect(await job.counts('ages')).toEqual(countsUpTo(4))
 })
 
-test('a state of earlier code is set aside, and one without an operator stays', async () => {
+test('a state of earlier code is set aside; one without an operator stays', async () => {
   const disk = new MemoryDisk()
   const job = await jobWith(disk)
   for (const operators of [[operator('genders')], [operator('ages'), operator('genders')]]) {
@@ -62,7 +62,7 @@ test('a state of earlier code is set aside, and one without an operator stays', 
   expect(await disk.list(`${directory}/stateAside`)).toEqual(['ages.1'])
 })
 
-test('after a change the newest batch is that of the code of now', async () => {
+test('after a change, the newest batch has the current code', async () => {
   const job = await jobWith(new MemoryDisk())
   job.now = { code: 'second', operators: [operator('genders')] }
   expect(await prepare(job)).toMatchObject({ change: { kind: 'continue', removed: ['ages'] } })
@@ -72,7 +72,7 @@ test('after a change the newest batch is that of the code of now', async () => {
   expect(await prepare(job)).toEqual({ change: { kind: 'same' } })
 })
 
-test('a directory of a later format is refused', async () => {
+test('a directory in a later format is refused', async () => {
   const disk = new MemoryDisk()
   const job = await jobWith(disk, 1)
   const owner = '{"formatVersion":3,"name":"orders","partitions":2}'
@@ -159,19 +159,22 @@ test.each(changes)('$what: whole, whenever power fails', async (change) => {
 describe('a state that is missing', () => {
   const aged = `${directory}/state/ages`
 
-  test.each([aged, `${aged}/1`])('is noticed, whatever of it is gone (%s)', async (path) => {
-    const disk = new MemoryDisk()
-    const job = await jobWith(disk)
-    await disk.remove(path)
-    const folder = path === aged ? 'state/ages/0' : 'state/ages/1'
-    await expect(prepare(job)).rejects.toMatchObject({
-      code: 'STATE_MISSING',
-      message: expect.stringContaining(`${folder} of ${directory} is missing or empty`),
-    })
-    expect(await job.logs()).toMatchObject({ committed: 3, states: ['ages', 'genders'] })
-  })
+  test.each([aged, `${aged}/1`])(
+    'is detected, whatever part of it is missing (%s)',
+    async (path) => {
+      const disk = new MemoryDisk()
+      const job = await jobWith(disk)
+      await disk.remove(path)
+      const folder = path === aged ? 'state/ages/0' : 'state/ages/1'
+      await expect(prepare(job)).rejects.toMatchObject({
+        code: 'STATE_MISSING',
+        message: expect.stringContaining(`${folder} in ${directory} is missing or empty`),
+      })
+      expect(await job.logs()).toMatchObject({ committed: 3, states: ['ages', 'genders'] })
+    },
+  )
 
-  test('is given up when its uid is discarded, with what is left of it set aside', async () => {
+  test('is discarded with its uid, and what is left of it is set aside', async () => {
     const disk = new MemoryDisk()
     const job = await jobWith(disk)
     await disk.remove(`${aged}/1`)
@@ -192,7 +195,7 @@ describe('a state that is missing', () => {
     expect((await job.logs()).states).toEqual(['genders'])
   })
 
-  test('is not spread over other partitions', async () => {
+  test('is not redistributed over other partitions', async () => {
     const disk = new MemoryDisk()
     const job = await jobWith(disk)
     await disk.remove(aged)
@@ -203,7 +206,7 @@ describe('a state that is missing', () => {
     expect(await job.counts('genders')).toEqual(countsUpTo(4))
   })
 
-  test('is found under the name that it has now', async () => {
+  test('is found under its new name', async () => {
     const disk = new MemoryDisk()
     const unnamed = (uid: string) => operator(uid, { isNamed: false })
     const job = new SavedJob(disk)

@@ -1,5 +1,5 @@
-// Where a stopped job can be set back to, what becomes of its state then, and that a crash leaves the job as
-// it was or as it is to be.
+// Where a stopped job can be rewound to, what happens to its state, and that a crash leaves the job
+// either unchanged or rewound.
 
 import { describe, expect, test } from 'vitest'
 import { type RewindJobOptions, rewindJob } from '../../../engine/savepoint/rewind.ts'
@@ -46,7 +46,7 @@ describe('to a batch', () => {
     },
   )
 
-  test('when a batch is under way, which the state has seen', async () => {
+  test('with an uncommitted batch that the state has seen', async () => {
     const job = await jobAfter(5, false)
     await rewind(job, toBatch(2))
     await job.run(3)
@@ -57,10 +57,10 @@ describe('to a batch', () => {
     const job = await jobAfter(5)
     expect(await rewind(job, { kind: 'time', timeMs: 4999 })).toMatchObject({ batchId: 3 })
     const target: RewindTarget = { kind: 'time', timeMs: 5 }
-    await expect(rewind(job, target)).rejects.toThrow('no batch of that time is kept any more')
+    await expect(rewind(job, target)).rejects.toThrow('no batch from that time is kept any more')
   })
 
-  test('brings back the event times of that batch', async () => {
+  test('restores the event times of that batch', async () => {
     const job = await jobAfter(5)
     const plan = await rewind(job, toBatch(3))
     expect(plan).toMatchObject({ kind: 'undo' })
@@ -69,14 +69,14 @@ describe('to a batch', () => {
   })
 
   test.each([
-    [toBatch(5), {}, 'batch 5 is not committed: the newest batch that is has id 4'],
+    [toBatch(5), {}, 'batch 5 is not committed; the newest committed batch is 4'],
     [
       toBatch(1),
       {},
-      /state can go back to the end of batch 2 at most.*--reset-state.*job submit --from/,
+      /state can be rolled back to the end of batch 2 at most.*--reset-state.*job submit --from/,
     ],
-    [toBatch(-7), { resetState: true }, 'batch -7 is not kept: the oldest batch that is has id 0'],
-    [toBatch(3), { keepState: true }, '--keep-state is for offsets alone'],
+    [toBatch(-7), { resetState: true }, 'batch -7 is no longer kept; the oldest is batch 0'],
+    [toBatch(3), { keepState: true }, '--keep-state is for offsets only'],
     [toBatch(3), { keepState: true, resetState: true }, 'either reset or kept'],
   ])('%j with %j is refused', async (target, options, message) => {
     const job = await jobAfter(5)
@@ -86,20 +86,20 @@ describe('to a batch', () => {
     expect(await job.counts('ages')).toEqual(countsUpTo(6))
   })
 
-  test('that a state which was read in anew does not go back to is refused', async () => {
+  test('beyond the undo records of an imported state is refused', async () => {
     const job = await jobAfter(5)
     const { states, disk } = job
     const state = `${directory}/state/ages`
     const chunks = states.exportState(state, 2, 4)
     await states.importState(state, 2, 4, chunks)
     await expect(rewind(job, toBatch(3))).rejects.toThrow(
-      /state in .*ages does not go back to batch 3: empty the state/,
+      /state in .*ages cannot be rolled back to batch 3; reset the state/,
     )
     expect(await rewind(job, toBatch(4))).toMatchObject({ kind: 'undo' })
     expect(await disk.list(directory)).not.toContain('change.json')
   })
 
-  test('with the state emptied: counts from there, under new batch ids', async () => {
+  test('with the state reset: counts from there, under new batch ids', async () => {
     const job = await jobAfter(5)
     await rewind(job, toBatch(1), { resetState: true })
     expect(await job.counts('ages')).toEqual({})
@@ -112,15 +112,15 @@ describe('to a batch', () => {
 })
 
 describe('to offsets', () => {
-  test('of a job with state, only when it is said what becomes of the state', async () => {
+  test('of a job with state requires an option for the state', async () => {
     const job = await jobAfter(3)
     await expect(rewind(job, toOffset(1))).rejects.toThrow(
-      /what is read again would count twice: reset the state \(--reset-state\), keep it/,
+      /records that are read again would count twice in the state: reset the state \(--reset-state\), keep it/,
     )
     expect(await position(job)).toBe(3)
   })
 
-  test('with the state as it is: what is read again counts again', async () => {
+  test('with the state kept: records read again count again', async () => {
     const job = await jobAfter(3)
     expect(await rewind(job, toOffset(1), { keepState: true })).toMatchObject({ supersedes: false })
     // The first batch is that of the rewind, and empty.
@@ -128,7 +128,7 @@ describe('to offsets', () => {
     expect(await job.counts('ages')).toEqual({ k0: 1, k1: 2, k2: 2 })
   })
 
-  test('with the state as it is, past what a batch under way cannot read', async () => {
+  test('with the state kept, past offsets that an uncommitted batch cannot read', async () => {
     const job = await jobAfter(3, false)
     expect(await rewind(job, toOffset(7), { keepState: true })).toMatchObject({ supersedes: true })
     await job.run(2)
@@ -137,7 +137,7 @@ describe('to offsets', () => {
     expect(batches.map(({ batchId }) => batchId)).toEqual([0, 1, 2, 3])
   })
 
-  test('with the state emptied', async () => {
+  test('with the state reset', async () => {
     const job = await jobAfter(3, false)
     await rewind(job, toOffset(1), { resetState: true })
     await job.run(1)
@@ -152,7 +152,7 @@ describe('to offsets', () => {
     expect(await position(job)).toBe(1)
   })
 
-  test('of a partition that the job has not read, beside those that stay', async () => {
+  test('of a partition that the job has not read; others keep their positions', async () => {
     const job = await jobAfter(3)
     await rewind(job, toOffset(9, { partition: 4, topicId: 'id' }), { keepState: true })
     const { batches } = await job.logs()
@@ -166,7 +166,7 @@ describe('to offsets', () => {
     const job = await jobAfter(3)
     const other = toOffset(9, { partition: 4, topicId: 'other' })
     await expect(rewind(job, other, { keepState: true })).rejects.toThrow(
-      'topic orders was deleted and created again: give a position for each',
+      'topic orders was deleted and created again; give a position for each',
     )
     await rewind(job, toOffset(0, { topicId: 'other' }), { keepState: true })
     const { batches } = await job.logs()
@@ -175,7 +175,7 @@ describe('to offsets', () => {
     ])
   })
 
-  test.each([-1, 1.5, Number.NaN])('that are none, as %d, are refused', async (offset) => {
+  test.each([-1, 1.5, Number.NaN])('that are invalid (%d) are refused', async (offset) => {
     const job = await jobAfter(1)
     await expect(rewind(job, toOffset(offset), { keepState: true })).rejects.toThrow('no offset')
   })
@@ -184,11 +184,11 @@ describe('to offsets', () => {
     const job = await jobAfter(1)
     const positions = [1, 2].map((offset) => ({ topic: 'orders', partition: 0, offset }))
     const target: RewindTarget = { kind: 'offsets', positions }
-    await expect(rewind(job, target, { keepState: true })).rejects.toThrow('given two positions')
+    await expect(rewind(job, target, { keepState: true })).rejects.toThrow('has two positions')
   })
 })
 
-test('a job that runs, and one that has not planned a batch, cannot be set back', async () => {
+test('a job that runs, or has not planned a batch, cannot be rewound', async () => {
   const job = await jobAfter(2)
   const { lock } = await job.take()
   await expect(rewind(job, toBatch(0))).rejects.toMatchObject({ code: 'JOB_ALREADY_RUNNING' })
@@ -217,22 +217,25 @@ const rewinds = [
   },
 ]
 
-test.each(rewinds)('a job goes back $what or not at all, whenever power fails', async (rewound) => {
-  const { target, options, after, done } = rewound
-  let isDone = false
-  let steps = 0
-  for (; !isDone; steps++) {
-    const crashing = new CrashingDisk(steps)
-    const job = new SavedJob(crashing.disk)
-    await job.run(5)
-    isDone = await crashing.crashAfter(steps, () => rewind(job, target, options))
-    const reached = await position(job)
-    if (isDone) expect(reached).toBe(done)
-    expect([5, done]).toContain(reached)
-    if (reached === done) while ((await position(job)) < 7) await job.run(1)
-    else await job.run(2)
-    expect(await job.counts('ages')).toEqual(reached === done ? after : countsUpTo(7))
-    expect(await job.counts('genders')).toEqual(reached === done ? after : countsUpTo(7))
-  }
-  expect(steps).toBeGreaterThan(target.kind === 'batch' ? 10 : 2)
-})
+test.each(rewinds)(
+  'a job is rewound $what or not at all, whenever power fails',
+  async (rewound) => {
+    const { target, options, after, done } = rewound
+    let isDone = false
+    let steps = 0
+    for (; !isDone; steps++) {
+      const crashing = new CrashingDisk(steps)
+      const job = new SavedJob(crashing.disk)
+      await job.run(5)
+      isDone = await crashing.crashAfter(steps, () => rewind(job, target, options))
+      const reached = await position(job)
+      if (isDone) expect(reached).toBe(done)
+      expect([5, done]).toContain(reached)
+      if (reached === done) while ((await position(job)) < 7) await job.run(1)
+      else await job.run(2)
+      expect(await job.counts('ages')).toEqual(reached === done ? after : countsUpTo(7))
+      expect(await job.counts('genders')).toEqual(reached === done ? after : countsUpTo(7))
+    }
+    expect(steps).toBeGreaterThan(target.kind === 'batch' ? 10 : 2)
+  },
+)

@@ -38,7 +38,10 @@ export class CrashingDisk {
     })
   }
 
-  /** Runs `work`, with a crash before its nth change; returns whether it came to its end before that. */
+  /**
+   * Runs `work`, with a crash before its nth change; returns whether it came to its end before
+   * that.
+   */
   async crashAfter(changes: number, work: () => Promise<unknown>): Promise<boolean> {
     this.#left = changes
     let isDone = true
@@ -72,7 +75,9 @@ export class SavedJob {
     return await takeDirectory({ disk: this.disk, random: seededRandom(7) }, this.directory, job)
   }
 
-  /** Runs the next batches, or the one that is planned again: batch n has key kn, and one record. */
+  /**
+   * Runs the next batches, or the one that is planned again: batch n has key kn, and one record.
+   */
   async run(batches: number, { commitLast = true } = {}): Promise<void> {
     const { lock } = await this.take()
     const { offsetLog, commitLog } = await this.#open()

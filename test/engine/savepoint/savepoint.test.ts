@@ -1,5 +1,5 @@
-// Savepoints: whole or absent, read back exactly, refused when they are damaged; a job starts from one with
-// other code, another name and any number of partitions, whenever power fails on the way.
+// Savepoints: atomic, read back exactly, refused when damaged. A job starts from one with other
+// code, another name and any number of partitions, whenever power fails on the way.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -49,7 +49,7 @@ async function start(disk: MemoryDisk, partitions = 2, options: Partial<StartFro
 }
 
 describe('a savepoint', () => {
-  test('says what a job is after its newest committed batch', async () => {
+  test('has the contents of a job as of its newest committed batch', async () => {
     const { disk } = await savedJob()
     const { manifest, id } = await openSavepoint(disk, target)
     expect(id).toMatch(/^[0-9a-f]{16}$/)
@@ -72,7 +72,7 @@ describe('a savepoint', () => {
     })
   })
 
-  test('is not taken of a job whose state is missing', async () => {
+  test('is refused for a job with a missing state', async () => {
     const job = new SavedJob(new MemoryDisk())
     await job.run(2)
     await job.disk.remove(`${directory}/state/ages`)
@@ -80,7 +80,7 @@ describe('a savepoint', () => {
     expect(await job.disk.stat(target)).toBeUndefined()
   })
 
-  test('leaves out a batch that has run and is not committed', async () => {
+  test('omits a batch that ran and is not committed', async () => {
     const { disk } = await savedJob(undefined, false)
     const { manifest } = await openSavepoint(disk, target)
     expect(manifest.commit.batchId).toBe(2)
@@ -90,7 +90,7 @@ describe('a savepoint', () => {
     expect(await again.counts('ages')).toEqual(countsUpTo(6))
   })
 
-  test('is not written over another, of a running job, or of none', async () => {
+  test('does not overwrite another one, and needs a stopped job that exists', async () => {
     const job = await savedJob()
     await expect(save(job)).rejects.toMatchObject({ code: 'SAVEPOINT_INVALID' })
     const { lock } = await job.take()
@@ -100,7 +100,7 @@ describe('a savepoint', () => {
     await lock.release()
     job.directory = '/nowhere'
     await expect(save(job, '/savepoints/other')).rejects.toThrow(
-      '/nowhere is no directory of a job',
+      "/nowhere is not a job's directory",
     )
     const empty = new SavedJob(job.disk)
     empty.directory = '/jobs/empty'
@@ -108,7 +108,7 @@ describe('a savepoint', () => {
     await expect(save(empty, '/savepoints/other')).rejects.toThrow('has not committed a batch yet')
   })
 
-  test('changes nothing of the job', async () => {
+  test('changes nothing in the job', async () => {
     const job = await savedJob()
     await job.run(2)
     expect(await job.counts('genders')).toEqual(countsUpTo(6))
@@ -179,18 +179,18 @@ describe('a savepoint', () => {
     },
   )
 
-  test('of a later format is refused', async () => {
+  test('in a later format is refused', async () => {
     const { disk } = await savedJob()
     const later = Buffer.from('{"formatVersion":2,"millrace":"9.0.0"}')
     await disk.writeFileAtomic(`${target}/manifest`, encodeEntry(later))
     await expect(openSavepoint(disk, target)).rejects.toThrow(
-      /Millrace 9\.0\.0 wrote it with format 2/,
+      /written by Millrace 9\.0\.0 in format 2/,
     )
   })
 })
 
 describe('a job starts from a savepoint', () => {
-  test.each([1, 2, 5])('with %d partitions, exactly where it was', async (partitions) => {
+  test.each([1, 2, 5])('with %d partitions, exactly where it stopped', async (partitions) => {
     const { disk } = await savedJob()
     const { again, started } = await start(disk, partitions)
     expect(started).toMatchObject({ kind: 'started', change: { kind: 'same' } })
@@ -223,7 +223,7 @@ describe('a job starts from a savepoint', () => {
     expect(await disk.list(`${fresh}/state`)).toEqual(['genders', 'visits'])
   })
 
-  test('and is refused with code that cannot go on', async () => {
+  test('and is refused with code that cannot continue', async () => {
     const { disk } = await savedJob()
     const now = { code: 'second', operators: [operator('ages', { codec: 'other' })] }
     await expect(start(disk, 2, { now })).rejects.toMatchObject({ code: 'JOB_CHANGED' })
@@ -233,7 +233,7 @@ describe('a job starts from a savepoint', () => {
     expect(await again.counts('ages')).toEqual({ k4: 1 })
   })
 
-  test('once: started again, it goes on where it stopped', async () => {
+  test('once: on a restart, it continues where it stopped', async () => {
     const { disk } = await savedJob()
     const { again } = await start(disk)
     await again.run(2)
@@ -245,11 +245,11 @@ describe('a job starts from a savepoint', () => {
     const { disk } = await savedJob()
     await expect(start(disk, 2, { directory })).rejects.toMatchObject({
       code: 'JOB_OPTION_INVALID',
-      message: expect.stringContaining("belongs to job 'orders', which has run there"),
+      message: expect.stringContaining("belongs to job 'orders', which has already run"),
     })
   })
 
-  test('whole or not at all, whenever power fails', async () => {
+  test('completely or not at all, whenever power fails', async () => {
     let isDone = false
     let steps = 0
     for (; !isDone; steps++) {
@@ -289,7 +289,7 @@ describe('the file of a state', () => {
     yield* groups
   }
 
-  test('gives back every entry', async () => {
+  test('returns every entry', async () => {
     await fc.assert(
       fc.asyncProperty(chunks, async (groups) => {
         const disk = new MemoryDisk()
@@ -301,7 +301,7 @@ describe('the file of a state', () => {
     )
   })
 
-  test('is read in frames of bounded size', async () => {
+  test('is read in frames of limited size', async () => {
     const entries = Array.from({ length: 50 }, (_, at): StateEntry => {
       return { kind: 'value', key: `k${at}`, value: Buffer.alloc(100_000, at) }
     })
@@ -314,6 +314,6 @@ describe('the file of a state', () => {
     const reading = async () => {
       for await (const _chunk of readStateFile(disk, '/state', more));
     }
-    await expect(reading()).rejects.toThrow('it has 50 entries, not 51')
+    await expect(reading()).rejects.toThrow('it has 50 entries, expected 51')
   })
 })

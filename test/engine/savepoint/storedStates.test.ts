@@ -1,5 +1,5 @@
-// Savepoints and directories with states as they are stored on a real disk: what was counted is there under
-// any number of partitions, and states of the first release are read by the operators of now.
+// Savepoints and directories with states stored on a real disk: counts are the same under any
+// number of partitions, and states of the first release are read by current operators.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -122,7 +122,7 @@ async function prepare(partitions: number, codeOfNow: CodeOfNow = now) {
   }
 }
 
-test('another number of partitions: the same counts, and batches go on', async () => {
+test('another number of partitions: the same counts, and batches continue', async () => {
   await jobAfter(3, 2)
   expect(await prepare(5)).toMatchObject({ reshaped: { fromPartitions: 2, toPartitions: 5 } })
   expect(await counts(5, 2)).toEqual({ found: all(3), timers: 150 })
@@ -147,7 +147,7 @@ test('a savepoint, and a job that starts from it with fewer partitions', async (
   expect((await counts(4, 3)).found).toEqual(all(4))
 })
 
-test('a state that only a batch under way has changed is still new, saved or spread anew', async () => {
+test('a state that only an uncommitted batch has changed is still new, saved or redistributed', async () => {
   await jobAfter(2, 2)
   const late = join(directory(), 'state', 'late')
   const operators = [...totals, { ...totals[0]!, uid: 'late' }]
@@ -190,7 +190,7 @@ test('a state that only a batch under way has changed is still new, saved or spr
   expect(await isNew(directory(), 3)).toEqual([true, true, true])
 })
 
-test('what earlier code made of a batch that is not committed is taken back', async () => {
+test('changes of an uncommitted batch by earlier code are undone', async () => {
   await jobAfter(2, 2)
   await runBatch(2, 2, directory(), false)
   // The code of now may have no RDD for the operator in batch 2, and so not undo it there.
@@ -201,7 +201,7 @@ test('what earlier code made of a batch that is not committed is taken back', as
   await store.close()
 })
 
-test('a job set back to a batch: its state is that of the batch', async () => {
+test('a job rewound to a batch has the state of that batch', async () => {
   await jobAfter(4, 2)
   const target = { kind: 'batch', batchId: 1 } as const
   await rewindJob({ disk, directory: directory(), target, states })
@@ -209,21 +209,21 @@ test('a job set back to a batch: its state is that of the batch', async () => {
   expect((await counts(2, 2)).found).toEqual(all(3))
   const again = (batchId: number) =>
     rewindJob({ disk, directory: directory(), target: { kind: 'batch', batchId }, states })
-  await expect(again(0)).rejects.toThrow('does not go back to batch 0')
+  await expect(again(0)).rejects.toThrow('cannot be rolled back to batch 0')
   await again(1)
   expect((await counts(2, 1)).found).toEqual(all(2))
 })
 
-test('a job is not set back further than its state goes', async () => {
+test('a job is not rewound further than its state allows', async () => {
   await jobAfter(3, 2)
   await prepare(3)
   const target = { kind: 'batch', batchId: 1 } as const
   await expect(rewindJob({ disk, directory: directory(), target, states })).rejects.toThrow(
-    /does not go back to batch 1: empty the state/,
+    /cannot be rolled back to batch 1; reset the state/,
   )
 })
 
-test('a directory of the first release: JSON becomes what the operator of now reads', async () => {
+test('a directory of the first release: JSON is converted to what the current operator reads', async () => {
   const of = directory()
   await mkdir(state(of), { recursive: true })
   await writeFile(join(of, 'job.json'), '{"name":"counting","partitions":2,"instance":"0000abcd"}')

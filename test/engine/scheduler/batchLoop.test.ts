@@ -1,5 +1,5 @@
-// A job that dies at any point between two durable writes goes on as if it had not: the same batches
-// with the same offsets, each run at least once and committed once, and none skipped.
+// A job that dies between any two durable writes continues as if it had not: the same batches with
+// the same offsets, each run at least once and committed exactly once, and none skipped.
 
 import { expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
@@ -14,7 +14,7 @@ import { limitsOf, reportOf } from './limits.ts'
 const intervalMs = 1000
 const deaths = ['before the plan', 'before the run', 'in the run', 'before the commit'] as const
 
-test.each(deaths)('recovers from a death %s', async (death) => {
+test.each(deaths)('recovers from a crash %s', async (death) => {
   const world = { disk: new MemoryDisk(), clock: new ManualClock(5000), latest: 10 }
   const ran: OffsetLogEntry[] = []
   await life(world, ran, { batches: 2 })
@@ -97,7 +97,7 @@ async function life(
   await commitLog.close()
 }
 
-test('intervals that were missed become one batch, and times advance', () => {
+test('missed intervals become one batch, and times advance', () => {
   const scheduler = new BatchScheduler({
     batchIntervalMs: intervalMs,
     planned: undefined,
@@ -111,7 +111,7 @@ test('intervals that were missed become one batch, and times advance', () => {
   expect(scheduler.next(9900)).toEqual({ kind: 'wait', delayMs: 100 })
 })
 
-test('a clock that was set back holds up no batch for longer than an interval', () => {
+test('a clock that was set back delays a batch by at most one interval', () => {
   const planned = { batchId: 3, timeMs: 900_000, ranges: [] }
   const scheduler = new BatchScheduler({
     batchIntervalMs: intervalMs,
@@ -122,7 +122,7 @@ test('a clock that was set back holds up no batch for longer than an interval', 
   expect(scheduler.next(11_000)).toEqual({ kind: 'plan', batchId: 4, timeMs: 901_000 })
 })
 
-test('a batch reads no more of a partition than its bound, and the next goes on there', () => {
+test('a batch reads at most its limit of a partition, and the next one continues there', () => {
   const ends = [{ topic: 't', partition: 0, earliest: 7, latest: 30 }]
   const first = planRanges(ends, [], () => 10)
   expect(first).toEqual([{ topic: 't', partition: 0, from: 7, until: 17 }])

@@ -1,5 +1,5 @@
-// When batches are due: by the clock, one at a time, missed intervals as one, and after a crash the
-// batch that was planned and not committed first.
+// When batches are due: by the clock, one at a time, missed intervals merged; after a crash, the
+// batch that was planned and not committed comes first.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -22,7 +22,7 @@ describe('batch times', () => {
     expect(scheduler.next(11_000)).toEqual({ kind: 'plan', batchId: 1, timeMs: 11_000 })
   })
 
-  test('intervals that were missed become one batch', () => {
+  test('missed intervals become one batch', () => {
     const scheduler = new BatchScheduler({
       ...fresh,
       planned: batch(6, 10_000),
@@ -71,7 +71,7 @@ describe('batch times', () => {
 })
 
 describe('recovery and stop', () => {
-  test('the batch that was planned and not committed runs first, as it was planned', () => {
+  test('a batch that was planned and not committed is rerun first, as planned', () => {
     const planned = batch(4, 7000)
     const scheduler = new BatchScheduler({ ...fresh, planned, committedBatchId: 3 })
     expect(scheduler.next(50_000)).toEqual({ kind: 'rerun', batch: planned })
@@ -79,10 +79,10 @@ describe('recovery and stop', () => {
     expect(scheduler.next(50_000)).toEqual({ kind: 'plan', batchId: 5, timeMs: 50_000 })
   })
 
-  test('logs that cannot belong together are refused', () => {
+  test('logs that do not match are refused', () => {
     expect(
       () => new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 1 }),
-    ).toThrow(/logs do not match/)
+    ).toThrow(/they do not match/)
   })
 
   test('one batch at a time', () => {
@@ -91,13 +91,13 @@ describe('recovery and stop', () => {
     expect(() => scheduler.next(2000)).toThrow(/one batch at a time/)
   })
 
-  test('after stop there is no further batch, not even one to run again', () => {
+  test('after stop there is no further batch, not even a rerun', () => {
     const scheduler = new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 3 })
     scheduler.stop()
     expect(scheduler.next(8000)).toEqual({ kind: 'stop' })
   })
 
-  test('a batch whose planning was given up keeps its id', () => {
+  test('a batch whose planning was abandoned keeps its id', () => {
     const scheduler = new BatchScheduler(fresh)
     scheduler.next(1000)
     scheduler.abandoned()
@@ -110,7 +110,7 @@ describe('offset ranges', () => {
     return { topic: 'orders', partition, earliest, latest }
   }
 
-  test('begin at the start of the log, then where the batch before ended', () => {
+  test('begin at the start of the log, then where the previous batch ended', () => {
     const first = planRanges([end(0, 5, 8)], [], upTo(100))
     expect(first).toEqual([{ topic: 'orders', partition: 0, from: 5, until: 8 }])
     expect(planRanges([end(0, 5, 9)], first, upTo(100))).toEqual([
@@ -118,7 +118,7 @@ describe('offset ranges', () => {
     ])
   })
 
-  test('are contiguous, bounded, and in the end read everything once', () => {
+  test('are contiguous and bounded, and read everything once', () => {
     const growth = fc.array(fc.tuple(fc.nat(50), fc.nat(50)), { maxLength: 20 })
     fc.assert(
       fc.property(growth, fc.integer({ min: 1, max: 30 }), (grows, most) => {
@@ -142,7 +142,7 @@ describe('offset ranges', () => {
     )
   })
 
-  test('are of one topic: another of the same name is refused, whatever its offsets are', () => {
+  test('belong to one topic: another one with the same name is refused, whatever its offsets', () => {
     const of = (topicId: string | undefined, latest: number, partitions = 1) =>
       Array.from({ length: partitions }, (_, at) => ({ ...end(at, 0, latest), topicId }))
     const first = planRanges(of('one', 5), [], upTo(100), 'committed')
@@ -171,7 +171,7 @@ describe('offset ranges', () => {
     expect(planRanges([{ ...end(0, 0, 3), topic: 'others' }], both, upTo(100))).toHaveLength(3)
   })
 
-  test('wait for what is not stable, and tell it from what is lost', () => {
+  test('wait for unstable records, and distinguish them from lost ones', () => {
     const before = planRanges([end(0, 0, 9)], [], upTo(100), 'uncommitted')
     const unstable = { ...end(0, 0, 4), highWatermark: 12 }
     expect(planRanges([unstable], before, upTo(100), 'committed')[0]).toMatchObject({
@@ -183,7 +183,7 @@ describe('offset ranges', () => {
     expect(() => planRanges([lost], before, upTo(100))).toThrow(/ends at offset 8.*read it up to 9/)
   })
 
-  test('a partition that is new is read from its start', () => {
+  test('a new partition is read from its start', () => {
     const before = planRanges([end(0, 0, 3)], [], upTo(10))
     expect(planRanges([end(0, 0, 3), end(1, 2, 4)], before, upTo(10))).toEqual([
       { topic: 'orders', partition: 0, from: 3, until: 3 },
@@ -191,7 +191,7 @@ describe('offset ranges', () => {
     ])
   })
 
-  test('a log that ends before what was read of it is an error and not a wait', () => {
+  test('a log that ends below what was read is an error, not a wait', () => {
     const before = planRanges([end(0, 0, 10)], [], upTo(100))
     expect(() => planRanges([end(0, 0, 4)], before, upTo(100))).toThrow(
       expect.objectContaining({

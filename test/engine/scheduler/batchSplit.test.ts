@@ -1,5 +1,5 @@
-// A batch that proves too large is run with half of its offsets, again and again, while nothing of it was
-// shown; the logs, the counts and the watermarks are those of the batch that fitted.
+// A batch that is too large is retried with half of its offsets, repeatedly, while nothing of it is
+// visible; the logs, counts and watermarks are those of the batch that fitted.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -56,7 +56,7 @@ async function start(
       await run(batch, attempt, life)
     },
     async breakOff({ code }) {
-      happened.push(`broken off: ${code}`)
+      happened.push(`cancelled: ${code}`)
     },
     oldestRemembered: () => 0,
     onCommitted({ batchId, ranges }, { records, recordsTotal }) {
@@ -102,9 +102,9 @@ test('a batch is halved until it fits, and the next ones are as large as what fi
   )
   expect(await life.ended()).toBeUndefined()
   expect(life.happened.slice(0, 6)).toEqual([
-    'broken off: RESULT_TOO_LARGE',
+    'cancelled: RESULT_TOO_LARGE',
     'split 0: 8',
-    'broken off: RESULT_TOO_LARGE',
+    'cancelled: RESULT_TOO_LARGE',
     'split 0: 4',
     // Nothing of the attempts before is counted.
     'committed 0: 4 of 4',
@@ -120,11 +120,11 @@ test('a batch is halved until it fits, and the next ones are as large as what fi
   expect(last.recordsTotal).toBe(16)
 })
 
-test('a single record that does not fit fails the job, with its place', async () => {
+test('a single record that does not fit fails the job, with its position', async () => {
   const life = await start(() => Promise.reject(tooLarge()), { latest: [4, 1] })
   expect(await life.ended()).toMatchObject({
     code: 'RESULT_TOO_LARGE',
-    message: 'batch 0 has only t-0 offset 0 left, and cannot be made smaller: more than fits',
+    message: 'batch 0 cannot be split: it reads only t-0 offset 0: more than fits',
   })
   expect(life.happened.filter((each) => each.startsWith('split'))).toEqual([
     'split 0: 3',
@@ -133,7 +133,7 @@ test('a single record that does not fit fails the job, with its place', async ()
   ])
 })
 
-test('other failures, and those after an output has begun, split nothing', async () => {
+test('other errors, and those after an output has begun, split nothing', async () => {
   const other = await start(() => Promise.reject(new EngineError('USER_CODE_FAILED', 'no')))
   expect(await other.ended()).toMatchObject({ code: 'USER_CODE_FAILED' })
   const begun = await start((_batch, attempt) => {
@@ -144,18 +144,18 @@ test('other failures, and those after an output has begun, split nothing', async
   expect([...other.happened, ...begun.happened]).toEqual([])
 })
 
-test('an output of an attempt that was given up cannot begin any more', async () => {
+test('an output of a cancelled attempt cannot begin', async () => {
   const attempts: BatchAttempt[] = []
   const life = await start(async ({ ranges }, attempt) => {
     attempts.push(attempt)
     if (offsetsIn(ranges) > 8) throw tooLarge()
   })
   await life.ended()
-  expect(() => attempts[0]!.outputBegins()).toThrow(/broken off/)
+  expect(() => attempts[0]!.outputBegins()).toThrow(/was cancelled/)
   expect(() => attempts[1]!.outputBegins()).not.toThrow()
 })
 
-test('a batch of an earlier process is split only where nothing can have been shown', async () => {
+test('a batch of an earlier process is split only if nothing of it can be visible', async () => {
   for (const canSplitRerun of [false, true]) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })
@@ -172,7 +172,7 @@ test('a batch of an earlier process is split only where nothing can have been sh
       expect(end).toMatchObject({
         code: 'RESULT_TOO_LARGE',
         message: expect.stringMatching(
-          /^batch 0 was planned by an earlier process.*: more than fits\. .*maxRecordsPerPartition/,
+          /^batch 0 cannot be split: it was planned by an earlier process.*: more than fits\. .*maxRecordsPerPartition/,
         ),
       })
     }
@@ -180,7 +180,7 @@ test('a batch of an earlier process is split only where nothing can have been sh
   }
 })
 
-test('a crash while the smaller batch is written leaves the batch as it was, or the smaller one', async () => {
+test('a crash while the smaller batch is written leaves either the original batch or the smaller one', async () => {
   const planned = new Set<number>()
   for (let step = 0; step < 8; step++) {
     let left = Infinity
@@ -208,7 +208,7 @@ test('a crash while the smaller batch is written leaves the batch as it was, or 
   expect(planned.has(16) && planned.has(8)).toBe(true)
 })
 
-test('a batch that takes longer than it may is broken off and split, and fails in words at the end', async () => {
+test('a batch over its time limit is cancelled and split, and eventually fails with an error', async () => {
   const life = await start(
     ({ ranges }, _attempt, { loop }) =>
       offsetsIn(ranges) <= 8
@@ -221,7 +221,7 @@ test('a batch that takes longer than it may is broken off and split, and fails i
   expect(life.happened[0]).toBe('split 0: 8')
 })
 
-describe('a batch whose topic has lost what it was to read', () => {
+describe('a batch whose topic has lost records that it was to read', () => {
   const lost = () => new EngineError('OFFSETS_LOST', 'gone')
   /** Partition 0 begins at 3 now. */
   const ends = (resume?: number) => async () =>
@@ -230,7 +230,9 @@ describe('a batch whose topic has lost what it was to read', () => {
       return resume === undefined || partition === 1 ? log : { ...log, resume }
     })
 
-  /** A process that was killed in its first batch, and the next one, whose output begins at once. */
+  /**
+   * A process that was killed in its first batch, and the next one, whose output begins at once.
+   */
   async function again(options: Partial<BatchLoopOptions>) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })
@@ -244,7 +246,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     )
   }
 
-  test('of an earlier process, goes on where the topic says before an output begins', async () => {
+  test('of an earlier process, continues where onLost says before an output begins', async () => {
     const life = await again({ ends: ends(3) })
     expect(await life.ended()).toBeUndefined()
     const [first] = life.ran
@@ -252,7 +254,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(life.offsetLog.get(0)).toEqual(first)
   })
 
-  test('of an earlier process, waits until the topics can be asked, or for a stop', async () => {
+  test('of an earlier process, waits until the topics are available, or for a stop', async () => {
     let asked = 0
     const away = async () => (++asked > 3 ? await ends(3)() : undefined)
     const life = await again({ ends: away })
@@ -268,7 +270,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(stopped.ran).toEqual([])
   })
 
-  test('goes on where the topic says when that is found while it runs', async () => {
+  test('continues where onLost says when the loss is found while it runs', async () => {
     let isLost = false
     const life = await start(
       ({ ranges }) => {
@@ -296,7 +298,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     ])
   })
 
-  test('fails where the topic does not say', async () => {
+  test('fails without onLost', async () => {
     const life = await again({ ends: ends() })
     expect(await life.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
@@ -305,7 +307,7 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(life.ran).toEqual([])
   })
 
-  test('does not wait for records that the log of a broker has lost at its end', async () => {
+  test('does not wait for records that a broker has lost at the end of its log', async () => {
     const cut = (resume: boolean) => async (read: readonly OffsetRange[]) =>
       [0, 1].map((partition) => {
         const log = { topic: 't', partition, earliest: 0, latest: partition === 0 ? 5 : 8 }
@@ -329,12 +331,12 @@ describe('a batch whose topic has lost what it was to read', () => {
     expect(goesOn.ran.map(({ ranges }) => ranges.map(({ until }) => until))).toEqual([[5, 8]])
   })
 
-  test('of which nothing is lost itself reads again what is left of those before, or fails in words', async () => {
+  test('whose own records exist reads again what is left of earlier ones, or fails with an error', async () => {
     const failed = await start(() => Promise.reject(lost()))
     expect(await failed.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
       message:
-        'a window of batch 0 reads again what batches before it have read, and some of it is gone: gone',
+        'batch 0 cannot run: a window reads records of earlier batches again, and some of them are lost: gone',
     })
     expect(failed.ran).toHaveLength(1)
     let isLost = true
@@ -356,7 +358,7 @@ describe('what has to be durable before a commit', () => {
     return { ...record, onError: 'skip' } as const
   }
 
-  test('gets the rejected records of the attempt that counts, each once', async () => {
+  test('gets the rejected records of the final attempt, each once', async () => {
     const offsets: number[][] = []
     const life = await start(
       async ({ ranges }, _attempt, { loop }) => {

@@ -1,6 +1,6 @@
-// Power fails at every single durable step of a job, and the job starts again from what is on the
-// disk: every line counts once, windows are right in every batch, and the offset ranges that were
-// committed follow one another. Logs, driver, tasks and state stores are the real ones.
+// Power fails at every single durable step of a job, and the job restarts from what is on the disk:
+// every line counts once, windows are correct in every batch, and the committed offset ranges are
+// contiguous. Logs, driver, tasks and state stores are the production code.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// The DAG scheduler by events fed by hand: which tasks it launches, in what order, what it does when
-// something fails.
+// The DAG scheduler, driven by events: which tasks it launches, in what order, and what it does
+// when something fails.
 
 import { describe, expect, test } from 'vitest'
 import type { ErrorReport } from '../../../engine/engineError.ts'
@@ -68,10 +68,10 @@ function reduced(context = localContext()): Rdd<readonly [string, number]> {
   return context.parallelize<readonly [string, number]>(pairs, 2).reduceByKey(Math.max)
 }
 
-describe('what ends a stage', () => {
+describe('what aborts a stage', () => {
   const died = { message: 'out of memory' }
 
-  test('executors that die are no failures of their tasks, and have a bound of their own', () => {
+  test('the loss of an executor is not a failure of its tasks, and has its own limit', () => {
     const run = new Transcript({ maxTaskFailures: 2, maxExecutorLosses: 3 }, [0])
     const lose = () => {
       const lost = run.feed({ kind: 'executorLost', executor: 0, error: died })
@@ -86,7 +86,7 @@ describe('what ends a stage', () => {
     ])
   })
 
-  test('the second executor that runs out of memory for a task ends its stage', () => {
+  test('the second executor that runs out of memory under a task aborts its stage', () => {
     const run = new Transcript({}, [0])
     const error = { message: 'no memory', code: 'EXECUTOR_OUT_OF_MEMORY' }
     run.submit(1, localContext().parallelize([1], 1))
@@ -101,7 +101,7 @@ describe('what ends a stage', () => {
     ])
   })
 
-  test('an executor that was ended on purpose costs its tasks nothing', () => {
+  test('an executor that was stopped does not count against its tasks', () => {
     const run = new Transcript({ maxTaskFailures: 2, maxExecutorLosses: 1 }, [0])
     run.submit(1, localContext().parallelize([1], 1))
     for (let task = 2; task < 6; task++) {
@@ -112,7 +112,7 @@ describe('what ends a stage', () => {
     }
   })
 
-  test('a failure that would only be repeated ends the stage at once', () => {
+  test('an error that would only be repeated aborts the stage at once', () => {
     const run = new Transcript()
     run.submit(1, localContext().parallelize([1], 1))
     const error = { message: 'NaN', code: 'STATE_INVALID' }
@@ -133,14 +133,14 @@ describe('stages', () => {
     expect(run.finish(1, 0, 'first')).toEqual(['job 1: ["first","second"]'])
   })
 
-  test('reduce tasks start when every map output is there, and not before', () => {
+  test('reduce tasks start only when every map output exists', () => {
     const run = new Transcript()
     expect(run.submit(1, reduced())).toEqual(['task 1: map 0 on 0', 'task 2: map 1 on 1'])
     expect(run.finish(1)).toEqual([])
     expect(run.finish(2, 1)).toEqual(['task 3: result 0 on 0', 'task 4: result 1 on 1'])
   })
 
-  test('a later job skips the stage whose outputs are there', () => {
+  test('a later job skips a stage whose outputs exist', () => {
     const run = new Transcript()
     const rdd = reduced()
     run.submit(1, rdd)
@@ -154,7 +154,7 @@ describe('stages', () => {
     ).toEqual(['task 5: result 0 on 0', 'task 6: result 1 on 1'])
   })
 
-  test('two jobs share the stage that both wait for', () => {
+  test('two jobs share the stage that both need', () => {
     const run = new Transcript()
     const rdd = reduced()
     expect(run.feed(submission(1, rdd), submission(2, rdd))).toHaveLength(2)
@@ -177,7 +177,7 @@ describe('stages', () => {
 })
 
 describe('failures', () => {
-  test('a task is tried again, and the fourth failure aborts the job', () => {
+  test('a task is retried, and the fourth failure aborts the job', () => {
     const run = new Transcript()
     run.submit(1, localContext().parallelize([1], 1))
     expect(run.fail(1)).toEqual(['task 2: result 0 on 0'])
@@ -188,7 +188,7 @@ describe('failures', () => {
     ])
   })
 
-  test('an abort fails the jobs that need the stage, and no other', () => {
+  test('an abort fails the jobs that need the stage, and no others', () => {
     const run = new Transcript({ maxTaskFailures: 1 })
     const shared = reduced()
     run.feed(submission(1, shared), submission(2, shared.mapValues(String)))
@@ -198,7 +198,7 @@ describe('failures', () => {
     expect(run.finish(3, 0, 'fine')).toEqual(['job 3: ["fine"]'])
   })
 
-  test('a stage that was aborted can be submitted again, from nothing', () => {
+  test('an aborted stage can be submitted again, from the beginning', () => {
     const run = new Transcript({ maxTaskFailures: 1 })
     const rdd = reduced()
     run.submit(1, rdd)
@@ -206,7 +206,7 @@ describe('failures', () => {
     expect(run.submit(2, rdd)).toEqual(['task 3: map 0 on 0', 'task 4: map 1 on 1'])
   })
 
-  test('a lost executor takes its outputs along, and only those are made again', () => {
+  test('a lost executor loses its outputs, and only those are recomputed', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     run.finish(1, 0)
@@ -217,7 +217,7 @@ describe('failures', () => {
     expect(run.finish(6, 0, 'one')).toEqual(['job 1: ["zero","one"]'])
   })
 
-  test('what an executor reports after its loss counts for nothing', () => {
+  test('reports of a lost executor are ignored', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     run.feed({ kind: 'executorLost', executor: 1 }, { kind: 'executorRegistered', executor: 1 })
@@ -226,7 +226,7 @@ describe('failures', () => {
     expect(run.finish(3, 1)).toEqual(['task 4: result 0 on 0', 'task 5: result 1 on 1'])
   })
 
-  test('an output that holds with the driver survives every executor', () => {
+  test('an output held by the driver survives every executor', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     run.finish(1, 'driver')
@@ -234,7 +234,7 @@ describe('failures', () => {
     expect(run.feed({ kind: 'executorLost', executor: 0 })).toEqual(['task 5: result 0 on 1'])
   })
 
-  test('executors that die of a task four times abort it', () => {
+  test('a task that kills four executors is aborted', () => {
     const run = new Transcript()
     run.submit(1, localContext().parallelize([1], 1))
     const lose = () =>
@@ -248,7 +248,7 @@ describe('failures', () => {
     expect(lose()[0]).toMatch(/^job 1 failed: .*4 times/)
   })
 
-  test('a fetch failure makes the output again before the task', () => {
+  test('a fetch failure recomputes the output before the task', () => {
     const run = new Transcript()
     const rdd = reduced()
     run.submit(1, rdd)
@@ -262,7 +262,7 @@ describe('failures', () => {
     expect(run.finish(5)).toEqual(['task 6: result 0 on 0'])
   })
 
-  test('fetch failures without end abort the stage', () => {
+  test('repeated fetch failures abort the stage', () => {
     const run = new Transcript({ maxFetchFailures: 2 })
     const rdd = reduced()
     run.submit(1, rdd)
@@ -300,8 +300,8 @@ describe('failures', () => {
   })
 })
 
-describe('what nobody wants any more', () => {
-  test('a job that is cancelled launches nothing more, and its tasks are left to end', () => {
+describe('abandoned work', () => {
+  test('a cancelled job launches nothing more, and its tasks are left to end', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     expect(run.dag.isWanted(1)).toBe(true)
@@ -311,7 +311,7 @@ describe('what nobody wants any more', () => {
     expect(run.dag.progress()).toEqual([])
   })
 
-  test('a shuffle that is forgotten is computed anew, and a task of before gives it nothing', () => {
+  test('a forgotten shuffle is recomputed, and ignores a task from before', () => {
     const run = new Transcript()
     const rdd = reduced()
     run.submit(1, rdd)
@@ -327,7 +327,7 @@ describe('what nobody wants any more', () => {
   })
 })
 
-test('a failure of a stage that was forgotten does not touch the one in its place', () => {
+test('a failure of a forgotten stage does not affect its successor', () => {
   const run = new Transcript({ maxTaskFailures: 1 })
   const rdd = reduced()
   run.submit(1, rdd)
@@ -356,7 +356,7 @@ test('progress counts stages from the source on, and their partitions', () => {
   expect(shown()[1]).toBe('map 0/2, 2 running')
 })
 
-describe('places', () => {
+describe('placement', () => {
   const pinned = (kind: 'state' | 'source') => {
     const rdd = localContext().parallelize([1, 2], 2)
     Object.defineProperty(rdd, 'affinity', { value: () => ({ kind, slot: 1 }) })
@@ -372,7 +372,7 @@ describe('places', () => {
     ])
   })
 
-  test('a task that reads a source goes elsewhere when its executor is gone', () => {
+  test('a task that reads a source runs elsewhere when its executor is lost', () => {
     expect(new Transcript({}, [0]).submit(1, pinned('source'))).toEqual([
       'task 1: result 0 on 0',
       'task 2: result 1 on 0',

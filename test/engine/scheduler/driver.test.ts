@@ -1,5 +1,5 @@
-// The driver with everything behind it but threads: shuffles that do not fit into memory, batches that are
-// broken off and tried again, and what it tells of the batch that runs.
+// The driver with everything behind it except threads: shuffles that do not fit into memory,
+// batches that are cancelled and retried, and its reports on the running batch.
 
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -171,7 +171,7 @@ function unreliable(disk: MemoryDisk, fails: () => Failure | Promise<Failure>): 
 }
 
 describe('shuffles that do not fit into memory', () => {
-  test('give the results of those that do, with files that are damaged or lost', async () => {
+  test('give the same results as those that do, with damaged or missing files', async () => {
     const line = fc.constantFrom('a', 'b', 'c', 'ä ö', '')
     const batches = fc.array(fc.array(line, { maxLength: 30 }), { minLength: 1, maxLength: 4 })
     let damaged = 0
@@ -205,7 +205,7 @@ describe('shuffles that do not fit into memory', () => {
     expect(damaged).toBeGreaterThan(10)
   })
 
-  test('are computed again when all of their files are lost, however many tasks look for them', async () => {
+  test('are recomputed when all of their files are missing, however many tasks need them', async () => {
     const wide = job('wide', { partitions: 16 }, (stream) => {
       const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
       ones.reduceByKey<string, number>(sum).view('counts', shown)
@@ -221,7 +221,7 @@ describe('shuffles that do not fit into memory', () => {
     expect(reads).toBeGreaterThan(40)
   })
 
-  test('that were computed again are not lost once more for tasks that were reading them before', async () => {
+  test('are not lost again, once recomputed, for tasks that were reading them before', async () => {
     const wide = job('wide', { partitions: 8 }, (stream) => {
       const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
       ones.reduceByKey<string, number>(sum).view('counts', shown)
@@ -249,7 +249,7 @@ describe('shuffles that do not fit into memory', () => {
     expect(maps).toHaveLength(3)
   })
 
-  test('without a disk split the batch, until a backlog of any length is counted', async () => {
+  test('split the batch if there is no disk, until a backlog of any length is counted', async () => {
     const world = new World(counting, { maxPairs: 100 })
     for (let at = 0; at < 1000; at++) world.log[at % 2]!.push(`word ${at % 17}`)
     const disk = new MemoryDisk()
@@ -297,7 +297,7 @@ describe('shuffles that do not fit into memory', () => {
   })
 })
 
-test('operators advance before the outputs, and tell of the batch that changed them last', async () => {
+test('operators advance before the outputs, and report the batch that changed them last', async () => {
   const world = new World(counting)
   for (const lines of world.log) lines.push('a', 'b')
   await world.driver.start()
@@ -314,7 +314,7 @@ test('operators advance before the outputs, and tell of the batch that changed t
   expect(changes).toEqual([[0], [0], [2]])
 })
 
-test('no query opens a state while the states are released, whenever it was asked', async () => {
+test('no query opens a state while states are released, whenever it was made', async () => {
   const world = new World(counting)
   for (const lines of world.log) lines.push('a', 'b')
   await world.driver.start()
@@ -336,8 +336,8 @@ test('no query opens a state while the states are released, whenever it was aske
   }
 })
 
-describe('a batch that is broken off', () => {
-  test('leaves nothing to the attempt with its id that follows', async () => {
+describe('a cancelled batch', () => {
+  test('leaves nothing to the next attempt with its id', async () => {
     const world = new World(counting)
     for (let at = 0; at < 40; at++) world.log[at % 2]!.push(`word ${at % 3}`)
     await world.driver.start()
@@ -368,7 +368,7 @@ describe('a batch that is broken off', () => {
     expect(next.totals).toEqual(countOf(world.log.flat()))
   })
 
-  test('tells the attempt that follows of all records that were rejected, of earlier batches, too', async () => {
+  test('reports all rejected records to the next attempt, including those of earlier batches', async () => {
     const windowed = job('windowed', (stream) => {
       stream
         .fromTopic('words', words, { onError: 'skip' })
@@ -391,7 +391,8 @@ describe('a batch that is broken off', () => {
     expect(rejectedOffsets().size).toBe(0)
     const gate = Promise.withResolvers<void>()
     let scans = 0
-    // Batches before the one that runs are read in the attempt that is given up; some tasks come to an end.
+    // Batches before the one that runs are read in the attempt that is given up; some tasks come to
+    // an end.
     world.beforeScan = () => (++scans > 4 ? gate.promise : undefined)
     const given = world.run(world.batch(3, 3, 4))
     given.catch(() => {})
@@ -407,7 +408,7 @@ describe('a batch that is broken off', () => {
     expect(rejectedOffsets()).toEqual(new Set(['0/1', '1/2', '1/3']))
   })
 
-  test('that runs nothing is over at once', async () => {
+  test('that runs nothing ends at once', async () => {
     const world = new World(counting)
     await world.driver.start()
     await world.driver.breakOff(new EngineError('BATCH_TIMED_OUT', 'late'))
@@ -425,7 +426,7 @@ describe('a job that is not deterministic', () => {
       .view('groups', shown)
   })
 
-  test('is told of with its operator, once, when an output is computed again', async () => {
+  test('is reported with its operator, once, when an output is recomputed', async () => {
     let reads = 0
     const disk = unreliable(new MemoryDisk(), () => (++reads <= 2 ? 'bytes' : undefined))
     const world = new World(drawing, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
@@ -439,7 +440,7 @@ describe('a job that is not deterministic', () => {
 })
 
 describe('progress', () => {
-  test('says which partition of which stage runs, and for how long', async () => {
+  test('names the partition and stage that run, and since when', async () => {
     const world = new World(counting)
     world.log[0]!.push('a')
     world.log[1]!.push('b')
@@ -459,7 +460,7 @@ describe('progress', () => {
     gate.resolve()
     await given
     expect(describeProgress(world.driver.progress(), world.clock.nowMs())).toBe(
-      'batch 0 for 61 s, no task: in the driver',
+      'batch 0 for 61 s, in the driver (no task is running)',
     )
   })
 })

@@ -1,6 +1,6 @@
-// Whatever fails, in whatever order, a job's result is that of one thread computing it all: random
-// graphs under random schedules of task failures, lost executors and late reports, against the
-// local context, which shares no code with the scheduler.
+// Whatever fails, in whatever order, a job's result equals that of one thread computing it all:
+// random graphs under random schedules of task failures, lost executors and late reports, against
+// the local context, which shares no code with the scheduler.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -184,7 +184,7 @@ function mapPartitions(rdd: Rdd<unknown>): Map<string, number> {
   return found
 }
 
-test('any schedule of failures gives the result of one thread', async () => {
+test('any schedule of failures gives the result of a single thread', async () => {
   const happenings = fc.array(
     fc.record({
       kind: fc.constantFrom('finish', 'finish', 'finish', 'fail', 'lose', 'register'),

@@ -1,4 +1,4 @@
-// Bounds of a batch for tests: of records for each partition, and none that depends on time or bytes.
+// Limits of batches for tests: records per partition, and none by time or bytes.
 
 import type { TaskReport } from '../../../engine/executor/task.ts'
 import { RateLimits } from '../../../engine/scheduler/rateLimits.ts'

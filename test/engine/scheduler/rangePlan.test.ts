@@ -1,4 +1,4 @@
-// Where a job begins in a topic, and where it goes on when the log has lost what it had yet to read.
+// Where a job starts in a topic, and where it continues when the log has lost unread records.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -20,8 +20,8 @@ function read(until: number, more: Partial<OffsetRange> = {}): OffsetRange {
   return { topic: 'orders', partition: 0, from: 0, until, ...more }
 }
 
-describe('a job begins', () => {
-  test('where it says, in a topic that it has never read', () => {
+describe('a job starts', () => {
+  test('at startAt, in a topic that it has never read', () => {
     expect(planRanges([end(5, 50, { start: 30 })], [], () => 10)[0]).toMatchObject({
       from: 30,
       until: 40,
@@ -32,12 +32,12 @@ describe('a job begins', () => {
     })
   })
 
-  test('there is its lag: what it does not read is not behind', () => {
+  test('its lag counts from there', () => {
     expect(lagBehind([end(5, 50, { start: 30 })], [])).toBe(20)
     expect(lagBehind([end(5, 50, { start: 30 })], [read(45)])).toBe(5)
   })
 
-  test('at the beginning of a partition that was added to a topic that it reads', () => {
+  test('at the beginning of a partition added to a topic that it reads', () => {
     const added = end(5, 50, { partition: 1, start: 50 })
     expect(planRanges([end(0, 7), added], [read(7)], () => 10)[1]).toMatchObject({
       from: 5,
@@ -46,19 +46,19 @@ describe('a job begins', () => {
   })
 })
 
-describe('offsets that are gone', () => {
-  test('fail the job with what is lost, what is there, and both ways out', () => {
+describe('lost offsets', () => {
+  test('fail the job with the lost offsets, the existing ones, and both remedies', () => {
     const removed = () => planRanges([end(20, 100)], [read(5)], () => 10)
     expect(removed).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))
     expect(removed).toThrow(
-      /^orders-0 no longer has offsets 5 to 20 \(15 that this job was to read\).* has offsets 20 to 100\. .*fromTopic\('orders', \.\.\.\) the option onLost.*millrace job rewind/,
+      /^orders-0 no longer has offsets 5 to 20 \(15 that this job had yet to read\).* has offsets 20 to 100\. .*onLost of fromTopic\('orders', \.\.\.\).*millrace job rewind/,
     )
     const truncated = () => planRanges([end(0, 4)], [read(10)], () => 10)
     expect(truncated).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))
     expect(truncated).toThrow(/ends at offset 4, but this job has read it up to 10.*onLost.*rewind/)
   })
 
-  test('are passed over when the job says where to go on, and the gap is known', () => {
+  test('are skipped with onLost, and the gap is known', () => {
     const before = [read(5)]
     const ranges = planRanges([end(20, 100, { resume: 30 })], before, () => 10)
     expect(ranges).toEqual([read(40, { from: 30 })])
@@ -80,7 +80,7 @@ describe('offsets that are gone', () => {
     expect(planRanges([unstable], [read(10)], () => 10)).toEqual([read(10, { from: 10 })])
   })
 
-  test('of a planned batch: it is planned again from where it began', () => {
+  test('of a planned batch: it is planned again from its start', () => {
     const planned = [read(30, { from: 10 })]
     expect(() => planRanges([end(20, 100)], startsOf(planned), () => 10)).toThrow(
       /offsets 10 to 20/,
@@ -91,8 +91,8 @@ describe('offsets that are gone', () => {
   })
 })
 
-describe('a topic that the job does not read any more', () => {
-  test('keeps its positions: should it come back, the job goes on there', () => {
+describe('a topic that is no longer read', () => {
+  test('keeps its positions: if it is added again, the job continues there', () => {
     const both = [read(5), read(9, { topic: 'gone', topicId: 'g' })]
     const without = planRanges([end(0, 7)], both, () => 10)
     expect(without).toEqual([
@@ -111,7 +111,7 @@ describe('a topic that the job does not read any more', () => {
   })
 })
 
-test('whatever is lost, nothing is read twice, and all that is there and was not read is read or lost', () => {
+test('whatever is lost, nothing is read twice, and every record is read or lost', () => {
   const step = fc.record({ grow: fc.nat(40), lose: fc.nat(40), resume: fc.nat(60) })
   fc.assert(
     fc.property(

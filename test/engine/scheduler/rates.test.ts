@@ -1,5 +1,5 @@
-// How large a batch is planned: the rate of Spark's estimator against vectors that were computed by hand, its
-// split over partitions, and the bounds that hold beside it.
+// The size of planned batches: the rate of Spark's estimator against vectors computed by hand, its
+// division among partitions, and the other limits.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ describe('the estimator', () => {
     schedulingDelayMs: number,
   ) => ({ timeMs, records, processingDelayMs, schedulingDelayMs })
 
-  test('equals vectors computed by hand', () => {
+  test('matches vectors computed by hand', () => {
     const pid = new PidRateEstimator(standard)
     // The first sample: latestRate = 1000 / 500 * 1000 = 2000, and no rate.
     expect(pid.compute(sample(1000, 1000, 500, 0))).toBeUndefined()
@@ -34,13 +34,14 @@ describe('the estimator', () => {
     // processingRate 1200 / 1000 * 1000 = 1200; error 0; historical 500 * 1200 / 1000 = 600;
     // 1200 - 0 - 120 = 1080.
     expect(pid.compute(sample(5000, 1200, 1000, 500))).toBeCloseTo(1080, 9)
-    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, lifted to 100.
+    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, lifted to
+    // 100.
     expect(pid.compute(sample(6000, 10, 1000, 0))).toBe(100)
     // processingRate 400 / 500 * 1000 = 800; error -700; 100 + 700 = 800.
     expect(pid.compute(sample(7000, 400, 500, 0))).toBeCloseTo(800, 9)
   })
 
-  test('equals vectors computed by hand with all three terms', () => {
+  test('matches vectors computed by hand with all three terms', () => {
     const pid = new PidRateEstimator({
       ...{ batchMs: 500, proportional: 0.5, integral: 0.1, derived: 0.2, minRate: 1 },
     })
@@ -53,7 +54,7 @@ describe('the estimator', () => {
     expect(pid.compute(sample(2000, 400, 500, 0))).toBeCloseTo(823, 9)
   })
 
-  test('learns nothing from samples that are empty, took no time, or are out of order', () => {
+  test('ignores samples that are empty, took no time, or are out of order', () => {
     const pid = new PidRateEstimator(standard)
     pid.compute(sample(1000, 1000, 500, 0))
     for (const idle of [sample(1000, 9, 9, 0), sample(2000, 0, 9, 0), sample(2000, 9, 0, 0)]) {
@@ -62,7 +63,7 @@ describe('the estimator', () => {
     expect(pid.compute(sample(4000, 3000, 2000, 1000))).toBeCloseTo(1200, 9)
   })
 
-  test('splits a rate by lag, with the bounds of a partition', () => {
+  test('divides a rate by lag, within the limits of a partition', () => {
     const split = { rate: 1000, lags: [300, 100, 0], batchSeconds: 2 }
     // 3/4 of 2000 records, 1/4 of them, and the least.
     expect(splitRate({ ...split, maxRatePerPartition: 0, minRatePerPartition: 1 })).toEqual([
@@ -83,11 +84,13 @@ describe('the estimator', () => {
   })
 })
 
-describe('bounds of a batch', () => {
+describe('limits of a batch', () => {
   const conf = (given: Record<string, string> = {}) => parseRateConf(given)
   const many = 1e12
 
-  /** A job on a topic that is full, whose batches take `batchMs(offsets)`; returns offsets by batch. */
+  /**
+   * A job on a topic that is full, whose batches take `batchMs(offsets)`; returns offsets by batch.
+   */
   function run(
     limits: RateLimits,
     lags: readonly number[],
@@ -143,7 +146,7 @@ describe('bounds of a batch', () => {
       conf: conf(given),
     })
 
-  test('a job that keeps up is never bounded by its rate, however small its batches were', () => {
+  test('a job that keeps up is never limited by its rate, however small its batches are', () => {
     const limits = limitsWith({})
     expect(run(limits, [10, 10], () => 100, 50, { arriving: 5 }).every((n) => n <= 24)).toBe(true)
     expect(limits.rate).toBeUndefined()
@@ -156,7 +159,7 @@ describe('bounds of a batch', () => {
     expect(batches.at(-1)).toBeGreaterThan(1900)
   })
 
-  test('batches become as large as can be processed in the time that is aimed at', () => {
+  test('batches become as large as can be processed in the target time', () => {
     const most = { maxRecordsPerPartition: 200_000 }
     const limits = limitsWith({}, most)
     // 10,000 records a second. Two batches pass before the estimator says something.
@@ -170,14 +173,14 @@ describe('bounds of a batch', () => {
     expect(run(spark, [1e9], (offsets) => offsets / 10, 12).at(-1)).toBeLessThanOrEqual(10_000)
   })
 
-  test('the first batch of a topic is small, and the next are by the bytes that were seen', () => {
+  test('the first batch of a topic is small, and the next ones follow the observed bytes', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1024 * guessedRecordBytes })
     const batches = run(limits, [3e6, 1e6], () => 10, 3, { bytes: 256 })
     expect(batches.slice(0, 2)).toEqual([1024, 16 * 1024])
     expect(batches[2]).toBeGreaterThan(16 * 1024 - 5)
   })
 
-  test('larger records count at once', () => {
+  test('larger records take effect at once', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1_000_000 })
     const finished = (bytes: number) => {
       const range = { topic: 't', partition: 0, from: 0, until: 100 }
@@ -193,7 +196,7 @@ describe('bounds of a batch', () => {
     expect(finished(100 * 100)).toBe(Math.floor(1_000_000 / 550))
   })
 
-  test('partitions share a bound by what they have, and each gets at least one record', () => {
+  test('partitions share a limit in proportion to their lag, and each gets at least one record', () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(1e9), { minLength: 1, maxLength: 20 }),
@@ -216,7 +219,7 @@ describe('bounds of a batch', () => {
     )
   })
 
-  test('what a job does not begin with, and what is gone, is no lag that takes part of a bound', () => {
+  test('records before startAt, and lost ones, are not lag and take no part of a limit', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1000 * guessedRecordBytes })
     const old = { topic: 'old', partition: 0, earliest: 0, latest: 1e9 }
     const ends = [{ topic: 't', partition: 0, earliest: 0, latest: 1000 }]
@@ -239,7 +242,7 @@ describe('bounds of a batch', () => {
     expect(batches.at(-1)).toBeGreaterThan(2000)
   })
 
-  test('a bound of a partition holds by nominal time, but not for the time that a job was away', () => {
+  test('a limit of a partition follows nominal time, but not downtime of the job', () => {
     const limits = limitsWith({
       'spark.streaming.kafka.maxRatePerPartition': '100',
       'spark.streaming.backpressure.enabled': 'false',
@@ -252,7 +255,7 @@ describe('bounds of a batch', () => {
     expect(after(4 * 3600_000)).toBe(500)
   })
 
-  test('an initial rate holds until one was measured', () => {
+  test('an initial rate applies until a rate was measured', () => {
     const limits = limitsWith({ 'spark.streaming.backpressure.initialRate': '200' })
     // The first batch only seeds the estimator: 20,000 a second, for 5 s.
     expect(run(limits, [1e6], () => 10, 3)).toEqual([200, 200, 100_000])
@@ -261,11 +264,11 @@ describe('bounds of a batch', () => {
 
 describe('options', () => {
   test.each([
-    [{ maxBatchBytes: 0 }, /maxBatchBytes is 0; give a whole number of at least 1/],
+    [{ maxBatchBytes: 0 }, /maxBatchBytes is 0; it must be an integer of at least 1/],
     [{ executorMemoryMb: 3 }, /at least 16/],
     [{ maxShuffleBytes: 1.5 }, /maxShuffleBytes is 1.5/],
     [{ maxBatchTimeMs: 10, executors: 0 }, /maxBatchTimeMs needs executors/],
-    [{ conf: { 'spark.streaming.unpersist': 'true' } }, /no effect here/],
+    [{ conf: { 'spark.streaming.unpersist': 'true' } }, /is not supported/],
   ])('%j is refused', (options, message) => {
     expect(() => requireBounds(options)).toThrow(
       expect.objectContaining({
@@ -276,7 +279,7 @@ describe('options', () => {
     expect(() => requireBounds({})).not.toThrow()
   })
 
-  test('have the defaults of Spark, but for backpressure, which is on', () => {
+  test("have Spark's defaults, except for backpressure, which is on", () => {
     expect(parseRateConf()).toEqual({
       'spark.streaming.backpressure.enabled': true,
       'spark.streaming.backpressure.initialRate': 0,
@@ -301,16 +304,16 @@ describe('options', () => {
     [
       'spark.streaming.blockInterval',
       '200ms',
-      /blockInterval has no effect here: there are no receivers/,
+      /blockInterval is not supported: there are no receivers/,
     ],
-    ['spark.streaming.receiver.maxRate', '5', /no effect here.*maxRatePerPartition/],
-    ['spark.speculation.quantile', '0.9', /no effect here.*taskTimeoutMs/],
-    ['toString', '1', /there is no option toString: known are/],
+    ['spark.streaming.receiver.maxRate', '5', /is not supported.*maxRatePerPartition/],
+    ['spark.speculation.quantile', '0.9', /is not supported.*taskTimeoutMs/],
+    ['toString', '1', /unknown option toString: known options are/],
     ['spark.streaming.backpressure.enabled', 'yes', /is 'yes': give true or false/],
     ['spark.streaming.backpressure.rateEstimator', 'mine', /give pid/],
     ['spark.streaming.backpressure.pid.minRate', '0', /give a number above 0/],
     ['spark.streaming.backpressure.pid.integral', '-1', /give a number of at least 0/],
-    ['spark.streaming.kafka.maxRatePerPartition', '1.5', /give a whole number/],
+    ['spark.streaming.kafka.maxRatePerPartition', '1.5', /give an integer/],
   ])('%s=%s is refused', (key, value, message) => {
     expect(() => parseRateConf({ [key]: value })).toThrow(
       expect.objectContaining({

@@ -1,5 +1,5 @@
-// How many records a job has counted: each range once, however often tasks read it, and late where only a
-// later window reads it.
+// The records that a job has counted: each range once, however often tasks read it, and late if
+// only a later window reads it.
 
 import { expect, test } from 'vitest'
 import { RecordCount } from '../../../engine/scheduler/recordCount.ts'
@@ -18,7 +18,7 @@ function read(count: RecordCount, { ranges }: BatchInfo, records: number, partit
   for (const partition of partitions) count.rangeRead({ range: ranges[partition]!, records })
 }
 
-test('a batch counts what its ranges held, not their offsets, and a range once', () => {
+test('a batch counts the records of its ranges, not their offsets, and a range once', () => {
   const count = new RecordCount(100)
   count.begin(batch(0))
   read(count, batch(0), 7)
@@ -31,7 +31,7 @@ test('a batch counts what its ranges held, not their offsets, and a range once',
   expect(count.commit(0)).toEqual({ recordsTotal: 114, uncounted: [] })
 })
 
-test('a batch that a later window reads is counted then, also by the next run of the job', () => {
+test('a batch that a later window reads is counted then, also in the next run of the job', () => {
   const first = new RecordCount(0)
   first.begin(batch(0))
   read(first, batch(0), 3, [1])
@@ -43,7 +43,7 @@ test('a batch that a later window reads is counted then, also by the next run of
   expect(second.commit(0)).toEqual({ recordsTotal: 12, uncounted: [] })
 })
 
-test('a batch that nobody reads to its end counts by its offsets when no window reaches it', () => {
+test('a batch that is never read to its end counts by its offsets once no window reaches it', () => {
   const count = new RecordCount(0)
   count.begin(batch(0))
   expect(count.commit(0)).toEqual({ recordsTotal: 0, uncounted: [0] })
@@ -51,7 +51,7 @@ test('a batch that nobody reads to its end counts by its offsets when no window 
   expect(count.commit(1)).toEqual({ recordsTotal: 20, uncounted: [1] })
 })
 
-test('a batch that is run again is counted by its last run', () => {
+test('a rerun batch is counted by its last run', () => {
   const count = new RecordCount(0)
   count.begin(batch(0))
   read(count, batch(0), 5)

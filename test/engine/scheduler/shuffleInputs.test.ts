@@ -1,4 +1,5 @@
-// Tasks whose inputs are on disk start a few at a time, by bytes; the others do not wait for them.
+// Tasks whose inputs are on disk start a few at a time, limited by bytes; other tasks do not wait
+// for them.
 
 import { expect, test } from 'vitest'
 import { ShuffleInputs } from '../../../engine/scheduler/shuffleInputs.ts'
@@ -18,7 +19,7 @@ async function storeWith(maxPairs: number): Promise<ShuffleStore> {
   return store
 }
 
-test('inputs from disk wait for the tasks before them, and an end of one starts the next', async () => {
+test('inputs from disk wait for earlier tasks, and the end of one starts the next', async () => {
   const inputs = new ShuffleInputs(await storeWith(0), 2500)
   const begun: number[] = []
   for (let task = 0; task < 4; task++) {
@@ -40,7 +41,7 @@ test('inputs from disk wait for the tasks before them, and an end of one starts 
   expect(begun).toEqual([0, 1, 2, 3])
 })
 
-test('a task of more than the bound runs alone, and what is in memory is at hand', async () => {
+test('a task over the limit runs alone, and inputs in memory are returned at once', async () => {
   const store = await storeWith(0)
   const inputs = new ShuffleInputs(store, 10)
   expect(await inputs.gather(1, read(0))).toMatchObject({ kind: 'gathered' })

@@ -1,5 +1,5 @@
-// Map outputs are in memory, on disk or, of earlier batches, nowhere, and always what was put there: the
-// outputs of the batch that runs are never dropped, and a file that cannot be trusted is no output.
+// Map outputs are in memory, on disk or, for earlier batches, dropped, and never change: outputs of
+// the running batch are never dropped, and a damaged file counts as no output.
 
 import { describe, expect, test } from 'vitest'
 import type { Bucket } from '../../../engine/rdd/lineage.ts'
@@ -30,7 +30,7 @@ const pairs = (count: number, value: unknown = 1): Bucket[] => [
 ]
 
 describe('in memory', () => {
-  test('the oldest outputs go first, and what is forgotten frees its room', async () => {
+  test('the oldest outputs are dropped first, and a forgotten shuffle frees its space', async () => {
     const { store } = storeOf(10)
     store.put('shuffle-0:1:0', 0, 0, pairs(4))
     store.put('shuffle-1:1:0', 0, 1, pairs(4))
@@ -42,19 +42,19 @@ describe('in memory', () => {
     expect(store.bucket('shuffle-2:1:0', 0, 0)).toEqual(pairs(4)[0])
   })
 
-  test('an output that is put again counts once', () => {
+  test('an output that is stored again counts once', () => {
     const { store } = storeOf(10)
     for (let times = 0; times < 5; times++) expect(store.put('s', 0, 0, pairs(8))).toBeUndefined()
     expect(store.bucket('s', 0, 0)).toEqual(pairs(8)[0])
   })
 
-  test('one batch that is too large is refused with what to do', async () => {
+  test('one batch that is too large is refused with advice', async () => {
     const { store } = storeOf(10)
     store.put('s', 0, 0, pairs(8))
     await expect(store.put('s', 1, 0, pairs(8))).rejects.toThrow(/reduce by key before/)
   })
 
-  test('bytes bound as well as pairs, by a sample of the values', async () => {
+  test('bytes are limited as well as pairs, by a sample of the values', async () => {
     const { store } = storeOf(1e9, undefined, { maxBytes: 1_000_000 })
     expect(store.put('s', 0, 0, pairs(1000, 'x'))).toBeUndefined()
     await expect(store.put('s', 1, 0, pairs(1000, 'x'.repeat(1000)))).rejects.toMatchObject({
@@ -71,7 +71,7 @@ describe('on disk', () => {
       return { keys, values: keys.map((_, at) => values[at % values.length]) }
     })
 
-  test('everything that was put comes back as it was, whatever was spilled', async () => {
+  test('all outputs are read back unchanged, whatever was spilled', async () => {
     const { store } = storeOf(15, new MemoryDisk())
     for (let at = 0; at < 6; at++) await store.put('shuffle-0:1:0', at, 0, buckets(5 + at))
     for (let at = 0; at < 6; at++) {
@@ -83,7 +83,7 @@ describe('on disk', () => {
     expect(store.bytesOnDisk('shuffle-0:1:0', 5, 0)).toBeGreaterThan(0)
   })
 
-  test('a shuffle that is forgotten leaves no file, and a start removes what was left', async () => {
+  test('a forgotten shuffle leaves no file, and a start removes old files', async () => {
     const disk = new MemoryDisk()
     const { store, spill } = storeOf(5, disk)
     await store.put('shuffle-0:1:0', 0, 0, pairs(8))
@@ -96,7 +96,7 @@ describe('on disk', () => {
     expect(spill!.bytes).toBeGreaterThan(0)
   })
 
-  test('a damaged, a torn and a lost file are outputs that do not exist', async () => {
+  test('damaged, torn and missing files count as no output', async () => {
     for (const harm of ['damage', 'tear', 'lose']) {
       const disk = new MemoryDisk()
       const { store, logger } = storeOf(5, disk)
@@ -108,13 +108,13 @@ describe('on disk', () => {
       else await disk.remove(file.path)
       expect(await store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
       expect(store.bucket('shuffle-0:1:0', 0, 0)).toBeUndefined()
-      expect(logger.messages('warn')).toEqual([expect.stringContaining('computed again')])
+      expect(logger.messages('warn')).toEqual([expect.stringContaining('recomputed')])
       await store.put('shuffle-0:1:0', 0, 0, pairs(8))
       expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
     }
   })
 
-  test('a file that cannot be closed after it was read was read all the same', async () => {
+  test('a file that fails to close after it was read was read nevertheless', async () => {
     const disk = new MemoryDisk()
     const { store } = storeOf(5, disk)
     await store.put('shuffle-0:1:0', 0, 0, pairs(8))
@@ -127,7 +127,7 @@ describe('on disk', () => {
     expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
   })
 
-  test('a full disk costs outputs of earlier batches, and fails the batch when there are none', async () => {
+  test('a full disk drops outputs of earlier batches, and fails the batch when there are none', async () => {
     const disk = new MemoryDisk({
       beforeChange: (operation) => {
         if (operation === 'write')
@@ -146,7 +146,7 @@ describe('on disk', () => {
     expect(logger.messages('warn')).toHaveLength(1)
   })
 
-  test('the disk has a bound: earlier batches make room, and then the batch is too large', async () => {
+  test('the disk has a limit: earlier batches are dropped, and then the batch is too large', async () => {
     const { store, spill } = storeOf(1, new MemoryDisk(), { maxSpillBytes: 3000 })
     await store.put('shuffle-0:1:0', 0, 0, pairs(500))
     await store.put('shuffle-1:1:0', 0, 1, pairs(500))
@@ -159,7 +159,7 @@ describe('on disk', () => {
   })
 })
 
-test('an output that is computed again and differs is told of', () => {
+test('a recomputed output that differs is reported', () => {
   const changed: unknown[] = []
   const { store } = storeOf(1e6, undefined, { onChanged: (...which) => changed.push(which) })
   const large = (seed: number) =>

@@ -1,5 +1,5 @@
-// Watermarks by hand and by property: whatever the batches, the pauses and the unevenness of reading, a record
-// that is no more out of order than the delay allows is never behind the watermark of its batch, unless its
+// Watermarks by hand and by property: whatever the batches, pauses and uneven reading, a record
+// whose disorder is within the delay is never behind the watermark of its batch, unless its
 // partition was idle.
 
 import fc from 'fast-check'
@@ -73,7 +73,7 @@ class Reading {
 }
 
 describe('a watermark', () => {
-  test('is that of what the batches before have read, less the delay', () => {
+  test('is that of what earlier batches have read, minus the delay', () => {
     const reading = new Reading(1)
     reading.append(0, 100, 90)
     expect(reading.batch(1000).watermarks).toEqual({})
@@ -82,7 +82,7 @@ describe('a watermark', () => {
     expect(reading.batch(3000).watermarks).toEqual({ w: 290 })
   })
 
-  test('is held by the slowest partition that is not idle', () => {
+  test('is held back by the slowest partition that is not idle', () => {
     const reading = new Reading(2)
     reading.append(0, 100)
     reading.append(1, 500)
@@ -98,7 +98,7 @@ describe('a watermark', () => {
     expect(reading.batch(8000).watermarks).toEqual({ w: 590 })
   })
 
-  test('is held by unread records, and of a partition never seen by those as well', () => {
+  test('is held back by unread records, including those of a partition never seen', () => {
     const reading = new Reading(2)
     reading.append(0, 100)
     reading.append(1, 50)
@@ -112,7 +112,7 @@ describe('a watermark', () => {
     expect(reading.batch(4 * 3600_000 + 1000).watermarks).toEqual({ w: 40 })
   })
 
-  test('waits for an empty partition as long as for one that fell idle, from its first batch on', () => {
+  test('waits for an empty partition as long as for one that became idle, from its first batch on', () => {
     const reading = new Reading(2)
     reading.append(0, 100)
     reading.batch(1000)
@@ -121,7 +121,7 @@ describe('a watermark', () => {
     expect(reading.batch(6000).watermarks).toEqual({ w: 90 })
   })
 
-  test('passes a partition whose records give no times, and not because of a pause', () => {
+  test('skips a partition whose records give no event times, but not because of a pause', () => {
     const reading = new Reading(2)
     const step = (timeMs: number) => {
       reading.append(0, timeMs)
@@ -142,7 +142,7 @@ describe('a watermark', () => {
     expect(other.previous!.watermarks).toEqual({ w: 7000 - 10 })
   })
 
-  test('does not pass a partition because a pause lies between records that gave no times', () => {
+  test('does not skip a partition because of a pause between records without event times', () => {
     const reading = new Reading(2)
     const step = (timeMs: number, ofPartition1: number | undefined) => {
       reading.append(0, timeMs)
@@ -150,17 +150,19 @@ describe('a watermark', () => {
       return reading.batch(timeMs).watermarks.w
     }
     step(1000, 1)
-    // The first batch after the pause, and the one before it, have read a second's records each, for all one knows.
+    // The first batch after the pause, and the one before it, have read a second's records each,
+    // for all one knows.
     step(2000, undefined)
     const afterMs = 4 * 3600_000
     step(afterMs, undefined)
     expect(step(afterMs + 1000, undefined)).toBe(-9)
-    // A partition whose records never give a time holds nothing up for ever, however long batches take.
+    // A partition whose records never give a time holds nothing up for ever, however long batches
+    // take.
     step(afterMs + 60_000, undefined)
     expect(step(afterMs + 120_000, undefined)).toBe(afterMs + 60_000 - 10)
   })
 
-  test('goes on to the largest time when all partitions are idle', () => {
+  test('advances to the largest time when all partitions are idle', () => {
     for (const inOneBatch of [true, false]) {
       const reading = new Reading(2)
       reading.append(0, 100)
@@ -174,7 +176,7 @@ describe('a watermark', () => {
     }
   })
 
-  test('ignores other topics, and another watermark that once had its name', () => {
+  test('ignores other topics, and another watermark that once had its uid', () => {
     const ends = [
       { topic: 't', partition: 0, earliest: 0, latest: 5 },
       { topic: 'u', partition: 0, earliest: 0, latest: 5 },
@@ -190,7 +192,7 @@ describe('a watermark', () => {
     expect(planWatermarks({ ...only, specs: [{ ...spec, topics: ['u'] }] })).toEqual({ removed: 3 })
   })
 
-  test('notes no life of a partition from an earlier batch that was computed again', () => {
+  test('does not count a recomputed earlier batch as activity of a partition', () => {
     const ranges = [{ topic: 't', partition: 0, from: 5, until: 5 }]
     const before = { w: { 't-0': { timeMs: 100, batchTimeMs: 1000 } } }
     const noted = [{ watermark: 'w', source: 't-0', timeMs: 90 }]
@@ -232,7 +234,7 @@ describe('the watermark of a union', () => {
     })
   }
 
-  test('is the smallest of those of its streams', () => {
+  test('is the minimum of those of its streams', () => {
     expect(
       run([
         [1000, [100], []],
@@ -244,7 +246,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, undefined, 80, 140, 300])
   })
 
-  test('passes a stream that is idle, does not go back when that wakes, and then waits for it again', () => {
+  test('skips an idle stream, does not go back when the stream becomes active, and then waits for it again', () => {
     expect(
       run([
         [1000, [100], [100]],
@@ -258,7 +260,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, 90, 90, 600, 600, 600, 900])
   })
 
-  test('passes a topic in which there has never been a record', () => {
+  test('skips a topic that never had a record', () => {
     expect(
       run([
         [1000, [100], []],
@@ -277,7 +279,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, 490])
   })
 
-  test('has no times of its own, and a rewind of the code to streams alone keeps it', () => {
+  test('has no event times of its own, and is kept when the code goes back to single streams', () => {
     expect(mergeEventTimes(specs, undefined, { timeMs: 1, ranges: [] }, [], undefined)).toEqual({
       a: {},
       b: {},
@@ -305,8 +307,8 @@ describe('in any history', () => {
   const disorderMs = 20
 
   /**
-   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are steady:
-   * with these alone, none is ever idle.
+   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are
+   * steady: with these alone, none is ever idle.
    */
   function replay(
     { partitions, skews, steps }: typeof history extends fc.Arbitrary<infer H> ? H : never,
@@ -316,7 +318,10 @@ describe('in any history', () => {
     const given = { ...spec, delayMs: disorderMs, idleTimeoutMs: 5000 }
     const reading = new Reading(partitions, given)
     const greatest = new Array<number>(partitions).fill(-Infinity)
-    /** Nominal time of the newest batch with a record of the partition; of the first batch before that. */
+    /**
+     * Nominal time of the newest batch with a record of the partition; of the first batch before
+     * that.
+     */
     const alive = new Array<number | undefined>(partitions).fill(undefined)
     const wasIdle = new Array<boolean>(partitions).fill(false)
     let nowMs = 1_000_000
@@ -356,7 +361,7 @@ describe('in any history', () => {
     }
   }
 
-  test('no record is behind the watermark of its batch while no partition falls silent', () => {
+  test('no record is behind the watermark of its batch while no partition becomes idle', () => {
     fc.assert(
       fc.property(history, (each) => {
         replay(each, { isSteady: true }, (isLate) => expect(isLate).toBe(false))
@@ -365,7 +370,7 @@ describe('in any history', () => {
     )
   })
 
-  test('and of partitions that fall silent only those records are, before which theirs was idle', () => {
+  test('of partitions that become idle, only records after the idle time can be behind', () => {
     let late = 0
     fc.assert(
       fc.property(history, (each) => {
@@ -379,7 +384,7 @@ describe('in any history', () => {
     expect(late).toBeGreaterThan(0)
   })
 
-  test('pauses change nothing where all is read and no partition is idle', () => {
+  test('pauses change nothing if everything is read and no partition is idle', () => {
     const times = fc.array(fc.integer({ min: 0, max: 100_000 }), { minLength: 2, maxLength: 20 })
     fc.assert(
       fc.property(times, fc.array(fc.constantFrom(...pauses), { minLength: 20 }), (all, gaps) => {

@@ -1,5 +1,5 @@
-// Dead letters in the topics of a broker: what they say, and that each is there once, however often its
-// batch runs and wherever a run ended.
+// Dead letters in the topics of a broker: their contents, and that each is written once, however
+// often its batch runs and wherever a run ended.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -94,7 +94,7 @@ function header({ headers }: Record, key: string): string | undefined {
 }
 
 describe('a dead letter', () => {
-  test('is the record as it was, with where it was and what went wrong', async () => {
+  test('is the unchanged record, with its position and the error', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     const tombstone = { key: null, value: null, headers: [] }
@@ -120,7 +120,7 @@ describe('a dead letter', () => {
     expect(second).toMatchObject({ key: null, value: null })
   })
 
-  test('of a letter, which a job that reads dead letters left out, is told from it', async () => {
+  test('of a dead letter, rejected by a job that reads dead letters, is distinguished from it', async () => {
     const topic = await newTopic()
     const own = [
       { key: 'millrace.job', value: Buffer.from('tested') },
@@ -136,8 +136,8 @@ describe('a dead letter', () => {
   })
 })
 
-describe('a batch that runs again', () => {
-  test('writes what is missing, wherever the run before ended', async () => {
+describe('a rerun batch', () => {
+  test('writes what is missing, wherever the previous run ended', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.nat(6), { maxLength: 3 }), { minLength: 1, maxLength: 4 }),
@@ -161,7 +161,7 @@ describe('a batch that runs again', () => {
     )
   }, 60_000)
 
-  test('writes all of it when it is read anew, after a rewind of the job', async () => {
+  test('writes all of it when it is read again after a rewind of the job', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     await letters.write(0, [rejected(topic, 1)], await letters.ends())
@@ -170,7 +170,7 @@ describe('a batch that runs again', () => {
     await letters.close()
   })
 
-  test('does not take for its own what another job, or anybody else, has written', async () => {
+  test('does not count dead letters of another job, or foreign records, as its own', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     const ends = await letters.ends()
@@ -185,7 +185,7 @@ describe('a batch that runs again', () => {
     await other.close()
   })
 
-  test('knows the letters in a partition that was added, and in a topic that was created again', async () => {
+  test('finds dead letters in an added partition, and in a recreated topic', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     await letters.write(0, [rejected(topic, 1)], [])
@@ -195,7 +195,7 @@ describe('a batch that runs again', () => {
     await letters.close()
   })
 
-  test('waits for a broker that is away for a while', async () => {
+  test('waits for a broker that is temporarily down', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     const ends = await letters.ends()
@@ -208,14 +208,14 @@ describe('a batch that runs again', () => {
 })
 
 describe('a dead letter topic', () => {
-  test('that does not exist fails at the start, with what to do', async () => {
+  test('that does not exist fails the start, with advice', async () => {
     const starting = lettersTo('never-created').start()
     await expect(starting).rejects.toMatchObject({ code: 'DEAD_LETTERS_FAILED' })
     await expect(starting).rejects.toThrow(/job 'tested' does not exist.*create it.*never-created/)
     expect(await new Admin(cluster).listTopics()).not.toContain('never-created')
   })
 
-  test('of a cluster that cannot be reached may be there: that is not for the job to fail', async () => {
+  test('of an unreachable cluster may exist: the job does not fail', async () => {
     const bootstrap = [{ host: '127.0.0.1', port: 1 }]
     const nowhere = new Cluster(runtime, { bootstrap, clientId: 'test' })
     const letters = new DeadLetters(nowhere, runtime, { job: 'tested', topics: ['dead'] })
@@ -224,7 +224,7 @@ describe('a dead letter topic', () => {
     await nowhere.close()
   })
 
-  test('that takes no record of this size fails the batch, with what to do', async () => {
+  test('that rejects a record of this size fails the batch, with advice', async () => {
     const topic = await newTopic(1, { 'max.message.bytes': '1000' })
     const letters = lettersTo(topic)
     const record = { key: null, value: Buffer.alloc(2000), headers: [] }
@@ -234,7 +234,7 @@ describe('a dead letter topic', () => {
     await letters.close()
   })
 
-  test('that is compacted, and takes no record without a key, fails the batch with what to do', async () => {
+  test('that is compacted, and rejects a record without a key, fails the batch with advice', async () => {
     const topic = await newTopic(1, { 'cleanup.policy': 'compact' })
     const letters = lettersTo(topic)
     const ends = await letters.ends()
@@ -246,7 +246,7 @@ describe('a dead letter topic', () => {
     await letters.close()
   })
 
-  test('need not exist for a job without one', async () => {
+  test('is not needed by a job without a policy for it', async () => {
     const letters = new DeadLetters(cluster, runtime, { job: 'tested', topics: [] })
     await letters.start()
     expect(await letters.ends()).toEqual([])

@@ -1,4 +1,4 @@
-// Records as scanners of tests have them: lines in memory, at the offsets of a range.
+// Records for scanners of tests: lines in memory, at the offsets of a range.
 
 import { HeldRecord } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'

@@ -1,4 +1,4 @@
-// The records that a batch left out, as the driver counts them: each once, whichever tasks report it.
+// The rejected records of a batch, as the driver counts them: each once, whichever tasks report it.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -30,7 +30,7 @@ describe('a set of offsets', () => {
     fc.maxSafeInteger().map(Math.abs),
   )
 
-  test('is a set, and a report has all of it', () => {
+  test('behaves like a set, and a report has all of it', () => {
     fc.assert(
       fc.property(fc.array(offset), (offsets) => {
         const set = new OffsetSet()
@@ -49,7 +49,7 @@ describe('a set of offsets', () => {
     )
   })
 
-  test('of a million offsets takes a bit for each', () => {
+  test('of a million offsets takes one bit for each', () => {
     const set = new OffsetSet()
     for (let at = 0; at < 1_000_000; at++) set.add(7 + at)
     const bytes = set.report('t', 0).reduce((sum, { bits }) => sum + bits.length, 0)
@@ -57,8 +57,8 @@ describe('a set of offsets', () => {
   })
 })
 
-describe('the records that a batch left out', () => {
-  test('count once, whichever of their tasks report them, and whatever these could keep', () => {
+describe('the rejected records of a batch', () => {
+  test('count once, whichever of its tasks report them, and whatever those could store', () => {
     const records = new RejectedRecords()
     records.begin(0)
     const many = Array.from({ length: mostSkippedTexts + 500 }, (_, at) => rejected(at))
@@ -89,7 +89,7 @@ describe('the records that a batch left out', () => {
     ])
   })
 
-  test('count in the first batch that reports them, as long as windows reach that', () => {
+  test('count in the first batch that reports them, as long as windows reach it', () => {
     const records = new RejectedRecords()
     records.begin(4, 4)
     records.add(reportOf(letter(1)))
@@ -106,7 +106,7 @@ describe('the records that a batch left out', () => {
     expect(records.total).toBe(1)
   })
 
-  test('are bounded where they have to be kept', () => {
+  test('are limited where they have to be stored', () => {
     const records = new RejectedRecords()
     records.begin(0)
     const addAll = () => {

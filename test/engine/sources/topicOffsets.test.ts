@@ -1,4 +1,5 @@
-// Positions in the topics of a broker: where a job begins, and where it goes on when records are gone.
+// Positions in the topics of a broker: where a job starts, and where it continues after records
+// were lost.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { text } from '../../../engine/engine.ts'
@@ -63,7 +64,7 @@ function read(topic: string, until: number): OffsetRange[] {
   return [{ topic, partition: 0, from: 0, until }]
 }
 
-test('the offset of a time is that of the first record then or later', async () => {
+test('the offset of a time is that of the first record at or after it', async () => {
   await topicOfTen('times')
   const reader = new PartitionReader(cluster, { topic: 'times', partition: 0 })
   expect(await reader.offsetForTime(0)).toBe(0)
@@ -77,7 +78,7 @@ test.each([
   ['latest' as const, 10],
   [{ timeMs: startMs + 4000 }, 4],
   [{ timeMs: startMs + 60_000 }, 10],
-])('a new job that starts at %j begins at offset %d', async (startAt, expected) => {
+])('a new job with startAt %j starts at offset %d', async (startAt, expected) => {
   const topic = `start-${JSON.stringify(startAt).replaceAll(/\W/g, '')}`
   await topicOfTen(topic)
   const offsets = offsetsOf(topic, { startAt })
@@ -97,7 +98,7 @@ test.each([
   ['latest' as const, 10],
   [{ timeMs: startMs + 8000 }, 8],
   [{ timeMs: startMs }, 6],
-])('a job that lost records goes on at %j, offset %d', async (onLost, expected) => {
+])('a job that lost records continues at %j, offset %d', async (onLost, expected) => {
   const topic = `lost-${JSON.stringify(onLost).replaceAll(/\W/g, '')}`
   await topicOfTen(topic)
   await removeBefore(topic, 6)
@@ -115,7 +116,7 @@ test.each([
 })
 
 test.each(['committed', 'uncommitted'] as const)(
-  'a log that ends before what was read of it goes on at its end, read %s',
+  'a log that ends below what was read continues at its end, read %s',
   async (isolation) => {
     const topic = `short-${isolation}`
     await topicOfTen(topic)
@@ -127,7 +128,7 @@ test.each(['committed', 'uncommitted'] as const)(
   },
 )
 
-test('where a log begins is asked again when it is old, and when a batch turned out to be lost', async () => {
+test('the start of a log is listed again when it is old, and when a batch turned out to be lost', async () => {
   await topicOfTen('moving')
   let aheadMs = 0
   const monotonicMs = () => runtime.clock.monotonicMs() + aheadMs
@@ -149,7 +150,7 @@ test('where a log begins is asked again when it is old, and when a batch turned 
   }
 })
 
-test('a scan of a range that is gone says which offsets, what there is, and what to do', async () => {
+test('a scan of a lost range names the lost and the existing offsets, and the remedies', async () => {
   await topicOfTen('scanned')
   await removeBefore('scanned', 6)
   const scanner = new TopicScanner(cluster)

@@ -1,4 +1,4 @@
-// What a job says about a topic, as its graph knows it.
+// The options of a topic, as known to the graph.
 
 import { expect, test } from 'vitest'
 import { type JobStream, job, type TopicOptions, text } from '../../../engine/engine.ts'
@@ -16,18 +16,18 @@ function reading(...topics: (readonly [topic: string, options?: TopicOptions])[]
   })
 }
 
-test('a topic begins at its first record, and what fails or is lost fails the job, unless given', () => {
+test('by default a topic starts at its first record, and errors and losses fail the job', () => {
   const { sources, topics } = reading(['b'], ['a'], ['b'])
   expect(topics).toEqual(['a', 'b'])
   expect(sources.get('b')).toEqual({ startAt: 'earliest', onLost: 'fail', deadLetters: [] })
 })
 
-test('a time is the same in every thread, however it is given', () => {
+test('a time is the same in every thread, whatever its form', () => {
   const { sources } = reading(['a', { startAt: new Date(5), onLost: { timeMs: 7 } }])
   expect(sources.get('a')).toMatchObject({ startAt: { timeMs: 5 }, onLost: { timeMs: 7 } })
 })
 
-test('streams of one topic agree on where it is read, and each has its own policy', () => {
+test('streams of one topic agree on its positions, and each has its own policy', () => {
   const { sources } = reading(
     ['a', { startAt: 'latest', onError: { deadLetter: 'z' } }],
     ['a', { startAt: 'latest', onError: { deadLetter: 'y' } }],
@@ -35,31 +35,32 @@ test('streams of one topic agree on where it is read, and each has its own polic
   )
   expect(sources.get('a')).toMatchObject({ startAt: 'latest', deadLetters: ['y', 'z'] })
   const differing = () => reading(['a', { onLost: 'latest' }], ['a', { onLost: { timeMs: 7 } }])
-  expect(differing).toThrow(/topic a: two streams of it have onLost "latest" and \{"timeMs":7\}/)
+  expect(differing).toThrow(/topic a: two of its streams set onLost to "latest" and \{"timeMs":7\}/)
   expect(differing).toThrow(expect.objectContaining({ code: 'JOB_GRAPH_INVALID' }))
   expect(() => reading(['a'], ['a', { startAt: 'latest' }])).toThrow(
-    /startAt "earliest" and "latest"/,
+    /startAt to "earliest" and "latest"/,
   )
 })
 
-test('the policy of a stream is part of what driver and executors must have in common', () => {
+test('the policy of a stream is part of the fingerprint of driver and executors', () => {
   const described = [
     reading(['a']),
     reading(['a', { onError: 'skip' }]),
     reading(['a', { onError: { deadLetter: 'x' } }]),
   ].map((graph) => graph.describe())
   expect(new Set(described).size).toBe(3)
-  // A date that is computed differs from thread to thread, and does not matter once the job has begun.
+  // A date that is computed differs from thread to thread, and does not matter once the job has
+  // begun.
   expect(reading(['a', { startAt: new Date(5) }]).describe()).toBe(described[0])
 })
 
 test.each([
-  [{ startAt: 'first' }, /startAt takes/],
-  [{ startAt: new Date(Number.NaN) }, /startAt takes/],
-  [{ onLost: { timeMs: -1 } }, /onLost takes/],
-  [{ onLost: null }, /onLost takes/],
-  [{ onError: 'ignore' }, /onError takes/],
-  [{ onError: { deadLetter: 'no topic' } }, /onError takes/],
+  [{ startAt: 'first' }, /startAt must be/],
+  [{ startAt: new Date(Number.NaN) }, /startAt must be/],
+  [{ onLost: { timeMs: -1 } }, /onLost must be/],
+  [{ onLost: null }, /onLost must be/],
+  [{ onError: 'ignore' }, /onError must be/],
+  [{ onError: { deadLetter: 'no topic' } }, /onError must be/],
   [{ onError: { deadLetter: 'a' } }, /dead letters go to a, which this job reads/],
 ])('%j is refused', (options, message) => {
   expect(() => reading(['a', options as TopicOptions])).toThrow(message)

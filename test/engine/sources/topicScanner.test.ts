@@ -1,5 +1,5 @@
-// Reading offset ranges from a broker: any range gives exactly its records, wherever batches begin
-// and end, and a range that is gone is said to be gone.
+// Reading offset ranges from a broker: any range gives exactly its records, wherever record batches
+// begin and end, and a lost range is reported.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -75,7 +75,7 @@ async function scan(from: number, until: number, partition = 0) {
   }
 }
 
-test('a scan waits for the end of its range, and then fails with where the log ends', async () => {
+test('a scan waits for the end of its range, and then fails with the end of the log', async () => {
   await new Admin(cluster).createTopics([{ name: 'short', partitions: 1 }])
   const producer = new Producer(cluster, runtime)
   await producer.send('short', { value: Buffer.from('one') })
@@ -114,11 +114,11 @@ test('the oldest timestamp is that of the first batch read', async () => {
   expect((await scan(3, 3)).oldestTimestampMs).toBeUndefined()
 })
 
-test('a range beyond the log is an error, not a wait', async () => {
+test('a range past the end of the log is an error, not a wait', async () => {
   await expect(scan(count + 5, count + 6)).rejects.toMatchObject({ code: 'OFFSETS_LOST' })
 })
 
-test('what a sink throws is what the scan fails with', async () => {
+test('a scan fails with the error that its sink throws', async () => {
   const scanner = new TopicScanner(cluster)
   const range = { topic: 'lines', partition: 0, from: 0, until: count }
   const scanning = scanner.scan({ range, format: text() }, () => {
@@ -128,7 +128,7 @@ test('what a sink throws is what the scan fails with', async () => {
   scanner.close()
 })
 
-test('the ends of a topic are known, and a topic that is missing may come yet', async () => {
+test('the ends of a topic are listed, and a missing topic may be created later', async () => {
   expect(await new TopicOffsets(cluster, ['lines'], 'committed').ends()).toEqual([
     {
       ...{ topic: 'lines', topicId: await cluster.topicId('lines'), partition: 0 },
@@ -169,7 +169,7 @@ describe('records that fail', () => {
     }
   }
 
-  test('are left out of any range, and are reported as they are', async () => {
+  test('are left out of any range, and reported unchanged', async () => {
     for (let from = 0; from <= count; from++) {
       for (let until = from; until <= count; until++) {
         const offsets = Array.from({ length: until - from }, (_, at) => from + at)
@@ -192,7 +192,7 @@ describe('records that fail', () => {
     })
   })
 
-  test('fail the scan when nobody takes them, and where the policy is to fail', async () => {
+  test('fail the scan without a receiver, and when the policy is to fail', async () => {
     const scanner = new TopicScanner(cluster)
     const range: OffsetRange = { topic: 'lines', partition: 0, from: 0, until: count }
     for (const onError of ['fail', 'skip'] as const) {
@@ -213,7 +213,7 @@ describe('records that fail', () => {
         batch.writeUInt32BE(crc32c(batch, 21), 17)
       },
     ],
-  ])('do not excuse a batch %s: nobody knows what is lost with it', async (_what, damage) => {
+  ])('do not excuse a batch %s: it is unknown what is lost with it', async (_what, damage) => {
     const builder = new RecordBatchBuilder()
     for (let at = 0; at < 3; at++) builder.append(startMs, null, Buffer.from(`line ${at}`))
     const batch = builder.build()
@@ -230,7 +230,7 @@ describe('records that fail', () => {
   })
 })
 
-test('a format that makes rows of tombstones gets them, wherever batches begin', async () => {
+test('a format that makes rows of tombstones receives them, wherever batches begin', async () => {
   const scanner = new TopicScanner(cluster)
   const format = envelope(text(), { tombstones: true })
   for (const [from, until] of [

@@ -1,5 +1,5 @@
 // A StateDatabase in memory whose contents outlive it, as a directory outlives a process, and which
-// can be told to crash around a write.
+// can crash around a write.
 
 import type {
   DatabaseEntry,
@@ -9,11 +9,16 @@ import type {
   StateSnapshot,
 } from '../../../engine/state/stateDatabase.ts'
 
-/** What happens to the next write: nothing special, or power fails before or after it is durable. */
+/**
+ * What happens to the next write: nothing special, or power fails before or after it is durable.
+ */
 export type NextWrite = 'succeeds' | 'is lost' | 'is kept but not acknowledged'
 
 export class MemoryStateDatabase implements StateDatabase {
-  /** Values by key, both as latin1 texts. Shared by those who open the same directory one after another. */
+  /**
+   * Values by key, both as latin1 texts. Shared by those who open the same directory one after
+   * another.
+   */
   readonly contents: Map<string, string>
   nextWrite: NextWrite = 'succeeds'
   writes = 0

@@ -1,4 +1,5 @@
-// The size of a state that an earlier release has written, which kept none: unknown, and never a part of it.
+// The size of a state written by an earlier release, which recorded none: unknown, never a part of
+// it.
 
 import { expect, test } from 'vitest'
 import { versionKey } from '../../../engine/state/stateLayout.ts'
@@ -33,7 +34,7 @@ test('an empty state has no rows', async () => {
   expect(store.size).toEqual({ rows: 0, bytes: 0 })
 })
 
-test('a state of an earlier release has no size, and neither has what is added to it', async () => {
+test('a state of an earlier release has no size, and adding to it does not give it one', async () => {
   const directory = new Directory()
   await run(await directory.open(), 0, 'sa', 'sb')
   directory.forgetSizes()
@@ -54,7 +55,7 @@ test('a batch of this release over one of an earlier release is undone to a stat
   expect(store.size).toBeUndefined()
 })
 
-test('a state that goes back to before its first batch is empty, whoever has written that batch', async () => {
+test('a state rolled back to before its first batch is empty, whichever release wrote it', async () => {
   const directory = new Directory()
   await run(await directory.open(), 0, 'sa', 'sb')
   directory.forgetSizes()

@@ -1,6 +1,6 @@
-// StateStore against a model: values and timers per version. Batches of random writes are committed, crashed
-// before, during and after their write, and run again; whatever happens, a batch starts from the state
-// before it, and every version that is kept can be read.
+// StateStore against a model: values and timers per version. Batches of random writes are
+// committed, crash before, during and after their write, and are rerun; a batch always starts from
+// the state before it, and every kept version can be read.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -224,7 +224,7 @@ async function expectEveryKeptVersion(store: StateStore, harness: Harness): Prom
 }
 
 describe('model', () => {
-  test('a batch starts from the state before it, through crashes and re-runs', async () => {
+  test('a batch starts from the state before it, through crashes and reruns', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
         const harness = new Harness()
@@ -312,7 +312,7 @@ describe('on level', () => {
     for (const path of directories.splice(0)) await rm(path, { recursive: true })
   })
 
-  test('agrees with the model over random batches and re-runs', async () => {
+  test('agrees with the model over random batches and reruns', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(write, { maxLength: 12 }), { maxLength: 6 }),
@@ -343,13 +343,13 @@ describe('on level', () => {
     )
   })
 
-  test('a directory has one holder', async () => {
+  test('a directory has one owner', async () => {
     const path = await directory()
     await open(path)
     await expect(StateStore.open(path)).rejects.toMatchObject({ code: 'STATE_IN_USE' })
   })
 
-  test('a read that fails says which state it was of', async () => {
+  test('an error of a read names the state', async () => {
     const path = await directory()
     const database = await openLevelStateDatabase(path)
     await database.close()
@@ -382,7 +382,7 @@ describe('on level', () => {
 })
 
 describe('what must not happen', () => {
-  test('a value changed in place changes nothing before it is set', async () => {
+  test('a value changed in place has no effect before it is set', async () => {
     const store = await new Harness().open()
     const first = stateOf(await store.begin(0))
     const written = { n: 1, bytes: new Uint8Array([1]) }
@@ -396,7 +396,7 @@ describe('what must not happen', () => {
     expect(first.get('sa')).toEqual({ n: 1, bytes: new Uint8Array([1]) })
   })
 
-  test('a batch whose start is no longer kept is refused, and the state stays as it is', async () => {
+  test('a batch whose start is no longer kept is refused, and the state is unchanged', async () => {
     const harness = new Harness()
     const store = await harness.open()
     for (let batchId = 0; batchId < 4; batchId++) {
@@ -415,11 +415,11 @@ describe('what must not happen', () => {
     const store = await new Harness().open()
     const stale = await store.begin(0)
     await store.begin(0)
-    await expect(stale.commit()).rejects.toThrow('is over')
-    expect(() => stale.get('sa')).toThrow('is over')
+    await expect(stale.commit()).rejects.toThrow('has ended')
+    expect(() => stale.get('sa')).toThrow('has ended')
   })
 
-  test('a begin while a commit is under way is a broken invariant', async () => {
+  test('a begin during a commit violates an invariant', async () => {
     const store = await new Harness().open()
     const transaction = await store.begin(0)
     await transaction.load(['sa'])
@@ -429,7 +429,7 @@ describe('what must not happen', () => {
     await committing
   })
 
-  test('after a failed write the store says so until it is opened again', async () => {
+  test('after a failed write the store fails until it is reopened', async () => {
     const harness = new Harness()
     const store = await harness.open()
     const transaction = await store.begin(0)
@@ -440,7 +440,7 @@ describe('what must not happen', () => {
     expect((await harness.open()).version).toBe(-1)
   })
 
-  test('a state is new for one batch alone, also when that batch leaves nothing', async () => {
+  test('a state is new for one batch only, even if that batch is empty', async () => {
     const harness = new Harness()
     const store = await harness.open()
     const first = await store.begin(0)
@@ -452,7 +452,7 @@ describe('what must not happen', () => {
     expect((await (await harness.open()).begin(0)).isNew).toBe(true)
   })
 
-  test('an undo that is cut off is damage, with the name of the state', async () => {
+  test('a truncated undo record is damage, reported with the name of the state', async () => {
     const harness = new Harness()
     const store = await harness.open()
     const transaction = await store.begin(0)
@@ -460,7 +460,7 @@ describe('what must not happen', () => {
     await transaction.commit()
     const [name] = [...harness.contents.keys()].filter((each) => each.startsWith('\x21'))
     harness.contents.set(name!, harness.contents.get(name!)!.slice(0, -1))
-    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is cut off/) }
+    const cut = { code: 'STATE_DAMAGED', message: expect.stringMatching(/\/state .*is truncated/) }
     await expect(store.readAsOf(-1, contentsOf)).rejects.toMatchObject(cut)
     await expect(store.begin(0)).rejects.toMatchObject(cut)
   })
@@ -481,13 +481,13 @@ describe('what must not happen', () => {
     await expect(opening).rejects.toMatchObject({ code: 'STATE_DAMAGED' })
   })
 
-  test('a state of the old format is not opened', async () => {
+  test('a state in the old format is not opened', async () => {
     const openDatabase = async () => new MemoryStateDatabase(new Map([['version', '4']]))
     const opening = StateStore.open('/state', { openDatabase })
     await expect(opening).rejects.toMatchObject({ code: 'STATE_OLD_FORMAT' })
   })
 
-  test('an undo that is missing is damage', async () => {
+  test('a missing undo record is damage', async () => {
     const harness = new Harness()
     const store = await harness.open()
     const transaction = await store.begin(0)
@@ -498,8 +498,8 @@ describe('what must not happen', () => {
   })
 })
 
-describe('what a batch costs', () => {
-  test('opening reads one record, and a batch the keys that it touches and are not cached', async () => {
+describe('the cost of a batch', () => {
+  test('opening reads one record, and a batch the keys that it touches and that are not cached', async () => {
     const harness = new Harness(1_000_000)
     let store = await harness.open()
     const first = await store.begin(0)

@@ -1,5 +1,5 @@
-// States that move: into another number of partitions, out of the old format, and back to a batch. What a
-// crash on the way leaves of a whole job is in savepoint/prepareDirectory.test.ts.
+// Moving states: to another number of partitions, out of the old format, and back to a batch. What
+// a crash leaves of a whole job is tested in savepoint/prepareDirectory.test.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -66,7 +66,10 @@ async function exported(
 
 type Open = (directory: string) => ReturnType<typeof openDiskStateDatabase>
 
-/** Sets keys to a value, with a part and a timer for each, in the partitions where streams have them. */
+/**
+ * Sets keys to a value, with a part and a timer for each, in the partitions where streams have
+ * them.
+ */
 async function runBatch(
   directory: string,
   partitions: number,
@@ -179,7 +182,7 @@ describe('rescaling', () => {
     expect(orders[2]).toEqual(orders[0])
   })
 
-  test('on level, batches go on afterwards', async () => {
+  test('on level, batches continue afterwards', async () => {
     const directory = join(await temporaryDirectory(), 'totals')
     const transfer = new StateTransfer({ disk: nodeDisk })
     const keys = Array.from({ length: 3000 }, (_, n) => n)
@@ -226,7 +229,7 @@ describe('an export', () => {
   })
 })
 
-test('a state that is taken back is that of the batch, whatever ran since', async () => {
+test('an undone state is that of the batch, whatever ran since', async () => {
   const directory = join(await temporaryDirectory(), 'totals')
   const transfer = new StateTransfer({ disk: nodeDisk })
   for (const batchId of [3, 4]) await runBatch(directory, 2, batchId, someKeys, batchId)
@@ -240,7 +243,7 @@ test('a state that is taken back is that of the batch, whatever ran since', asyn
   expect(await transfer.isNew(directory, 2, 9)).toBe(true)
 })
 
-describe('a state of the old format', () => {
+describe('a state in the old format', () => {
   const keys: Key[] = [...someKeys, ...Array.from({ length: 500 }, (_, n) => `user-${n}`)]
 
   /** As release 0 wrote it: batch 4 over batch 3, both of which can be undone. */
@@ -288,7 +291,7 @@ describe('a state of the old format', () => {
     expect(values.size).toBe(keys.length)
   })
 
-  test('of a window with an inverse is recognized and refused', async () => {
+  test('of a window with an inverse is detected and refused', async () => {
     const directory = join(await temporaryDirectory(), 'window')
     const transfer = new StateTransfer({ disk: nodeDisk })
     await writeOld(directory, [['state "#since"', '0']])

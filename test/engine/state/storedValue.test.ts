@@ -1,4 +1,5 @@
-// What can be kept as state comes back as it was, and everything else is refused with its place.
+// Values that can be stored as state are restored unchanged; all others are rejected with their
+// path.
 
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -23,7 +24,7 @@ const unstorable: [unknown, string][] = [
   [new Uint8Array(new SharedArrayBuffer(1)), 'is an instance of Uint8Array'],
   [Object.create(null), 'has no prototype'],
   [{ toJSON: () => 1 }, '.toJSON is a function'],
-  [{ [Symbol('s')]: 1 }, 'has a field whose name is a symbol'],
+  [{ [Symbol('s')]: 1 }, 'has a field named by a symbol'],
   [Object.assign(new Date(0), { zone: 1 }), '.zone is a field of a built-in'],
   [Object.assign([1], { sum: 1 }), 'is an array with fields'],
   [Object.defineProperty({}, 'hidden', { value: 1 }), '.hidden is not enumerable'],
@@ -35,7 +36,7 @@ function roundTrip(value: unknown): unknown {
 }
 
 describe('the codec of states', () => {
-  test('whatever it is given, it takes it and gives it back, or refuses it', () => {
+  test('restores any value unchanged, or rejects it', () => {
     let taken = 0
     fc.assert(
       fc.property(anything, (value) => {
@@ -60,7 +61,7 @@ describe('the codec of states', () => {
     ...['', 'a', 'ÿ', 'Ā', 'ä\ud800', '\udfff', '😀', '\0', true, false, null, 10n ** 30n],
     ...[new Date(5), new Map([['a', new Set([1])]]), new Float64Array([-0]), Buffer.from('a')],
     ...[{ a: undefined, b: [undefined] }, new DataView(new ArrayBuffer(2))],
-  ])('%s comes back', (value) => {
+  ])('%s is restored', (value) => {
     expect(isDeepStrictEqual(roundTrip(value), value)).toBe(true)
   })
 
@@ -73,18 +74,18 @@ describe('the codec of states', () => {
         [1, 2, 3, 4, 5, 6, 7, 8, 9],
       ],
     ].map((list) => ({ list })),
-  )('the list $list comes back', ({ list }) => {
+  )('the list $list is restored', ({ list }) => {
     expect(isDeepStrictEqual(roundTrip(list), list)).toBe(true)
   })
 
-  test('numbers and short texts take few bytes', () => {
+  test('numbers and short strings take few bytes', () => {
     expect(v8Codec.encode(1_000_000)).toHaveLength(5)
     expect(v8Codec.encode(0.5)).toHaveLength(9)
     expect(v8Codec.encode('Zürich')).toHaveLength(7)
     expect(v8Codec.encode([7, 1.5])).toHaveLength(18)
   })
 
-  test.each(unstorable)('refuses %s wherever it is', (value, what) => {
+  test.each(unstorable)('rejects %s wherever it is', (value, what) => {
     const isPath = what.startsWith('.')
     const at = (path: string) => `the value${path}${isPath ? '' : ' '}${what}`
     expect(() => v8Codec.encode(value)).toThrow(at(''))
@@ -96,12 +97,12 @@ describe('the codec of states', () => {
     expect(() => v8Codec.encode({ seen: new Set([value]) })).toThrow(at('.seen.values()'))
   })
 
-  test('undefined is no state, and may be within one', () => {
+  test('undefined is not a state, but may be part of one', () => {
     expect(() => v8Codec.encode(undefined)).toThrow('the value is undefined')
     expect(isDeepStrictEqual(roundTrip([1, undefined]), [1, undefined])).toBe(true)
   })
 
-  test('a cycle comes back, and an object that stands in two places', () => {
+  test('a cycle is restored, and so is an object referenced twice', () => {
     const cycle: { back?: unknown } = {}
     cycle.back = cycle
     const copy = roundTrip(cycle) as typeof cycle
@@ -111,13 +112,13 @@ describe('the codec of states', () => {
     expect(one).toBe(other)
   })
 
-  test('what is nested too deeply is refused', () => {
+  test('deep nesting is rejected', () => {
     let value: unknown[] = []
     for (let depth = 0; depth < 100_000; depth++) value = [value]
     expect(() => v8Codec.encode(value)).toThrow('the value is nested too deeply')
   })
 
-  test('what it gives back shares no bytes with what it was given', () => {
+  test('a restored value shares no memory with the original', () => {
     const bytes = v8Codec.encode({ bytes: new Uint8Array(100) })
     const before = Buffer.from(bytes)
     const value = v8Codec.decode(bytes) as { bytes: Uint8Array }
@@ -125,7 +126,7 @@ describe('the codec of states', () => {
     expect(Buffer.compare(bytes, before)).toBe(0)
   })
 
-  test('bytes that no release has written are an error', () => {
-    expect(() => v8Codec.decode(new Uint8Array([99]))).toThrow('begins with byte 99')
+  test('bytes that no release writes are an error', () => {
+    expect(() => v8Codec.decode(new Uint8Array([99]))).toThrow('starts with byte 99')
   })
 })

@@ -1,4 +1,5 @@
-// The bounded cache of values: what was used least recently goes first, whichever store it is of.
+// The bounded cache of values: the least recently used value is evicted first, whichever store it
+// belongs to.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -7,7 +8,7 @@ import { ValueCache } from '../../../engine/state/valueCache.ts'
 
 const bytes = (length: number, fill: number) => held(Buffer.alloc(length, fill))
 
-test('the least recently used value is dropped first, over all stores', () => {
+test('the least recently used value is evicted first, over all stores', () => {
   const cache = new ValueCache({ maxBytes: 3 * 1300 })
   const [one, other] = [cache.part(), cache.part()]
   one.set('a', bytes(1000, 1))
@@ -22,7 +23,7 @@ test('the least recently used value is dropped first, over all stores', () => {
   expect(other.get('c')).toEqual(bytes(1000, 4))
 })
 
-test('it never gives another value than the newest, and keeps its bound', () => {
+test('it never returns a stale value, and keeps its limit', () => {
   const step = fc.tuple(
     fc.nat({ max: 1 }),
     fc.constantFrom('a', 'b', 'c', 'd'),
@@ -55,7 +56,7 @@ test('it never gives another value than the newest, and keeps its bound', () => 
   )
 })
 
-test('a value that is larger than the cache is not kept', () => {
+test('a value larger than the cache is not kept', () => {
   const cache = new ValueCache({ maxBytes: 1000 })
   const part = cache.part()
   part.set('a', bytes(2000, 1))

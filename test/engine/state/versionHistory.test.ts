@@ -8,7 +8,7 @@ function after(...batchIds: number[]): VersionHistory {
   return history
 }
 
-describe('where a batch starts from', () => {
+describe('where a batch starts', () => {
   test.each([
     ['the first batch', after(), 0, { undo: [], version: -1 }],
     ['the batch that follows', after(0, 1, 2), 3, { undo: [], version: 2 }],
@@ -28,12 +28,12 @@ describe('where a batch starts from', () => {
   })
 })
 
-test('a commit forgets the undos beyond those it keeps', () => {
+test('a commit drops undo records beyond the number that it keeps', () => {
   expect(after(0).committed(1, 2).forget).toEqual([])
   expect(after(0, 1).committed(2, 2).forget).toEqual([0])
 })
 
-test('what is rolled back can be committed again', () => {
+test('a version that was rolled back can be committed again', () => {
   const history = after(0, 1, 2).rolledBack([2, 1])
   expect(history.version).toBe(0)
   expect(history.committed(1, 2).history.begin(1)).toMatchObject({ undo: [1], version: 0 })

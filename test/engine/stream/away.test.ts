@@ -1,6 +1,6 @@
-// A driver that is killed anywhere and comes back after 4 seconds, 4 minutes or 4 hours, while records go on
-// arriving: every event-time window equals the plain computation, each row is in one window or among the late
-// ones, and late are those rows alone that came behind a watermark that had passed before they were written.
+// A driver that is killed anywhere and returns after 4 seconds, 4 minutes or 4 hours, while records
+// keep arriving: every event time window matches the plain computation, each row is in one window
+// or late, and only rows behind a watermark that had passed before they were written are late.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -19,7 +19,9 @@ const gapMs = 700
 const partitions = [0, 1]
 const endKey = 'end'
 
-/** Each output goes to a sink by the id of its batch: a batch that runs again puts what it has put. */
+/**
+ * Each output goes to a sink by the id of its batch: a batch that runs again puts what it has put.
+ */
 const program = ({ sinkNamed }: TestContext) =>
   job('away', { partitions: 3 }, (stream) => {
     const rows = stream

@@ -1,5 +1,5 @@
-// Functions of a job that change what they were handed: what the engine keeps must not change with it, and
-// where it cannot know better it says so.
+// Functions of a job that change their arguments: values stored by the engine must not change with
+// them; where that cannot be ensured, an error is reported.
 
 import { describe, expect, test } from 'vitest'
 import { type Job, job, type State, type StateContext } from '../../../engine/engine.ts'
@@ -17,7 +17,7 @@ describe('a reduction that changes its arguments', () => {
     return left
   }
 
-  test('counts each row once in each of the windows that hold it', async () => {
+  test('counts each row once in each of the windows that contain it', async () => {
     const found: string[] = []
     const program = job('changing', (stream) => {
       stream
@@ -39,7 +39,7 @@ describe('a reduction that changes its arguments', () => {
     expect(found.toSorted()).toEqual(['-10: 1', '0: 2', '10: 2', '20: 1'])
   })
 
-  test('leaves what a map task has made as it was', () => {
+  test('leaves the results of a map task unchanged', () => {
     const aggregate = reducing(changing)
     const ofMapTask = [aggregate.first({ n: 1 }), aggregate.first({ n: 2 })]
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -49,7 +49,7 @@ describe('a reduction that changes its arguments', () => {
 })
 
 describe('an aggregation', () => {
-  test('may return the right value of a merge: it is no window of its own', () => {
+  test('may return the right argument of a merge without sharing it between windows', () => {
     const aggregate = aggregating<number, Count>({
       create: () => ({ n: 0 }),
       add: (count, row) => ({ n: count.n + row }),
@@ -87,11 +87,11 @@ describe('an aggregation', () => {
     }
     await using harness = await StreamHarness.start(aggregated(() => shared, changed))
     await expect(harness.batchOf([['5', '15'], []])).rejects.toThrow(
-      'create() of an aggregation has returned the same object twice, and it is changed',
+      'create() of an aggregation returned the same object twice, and the object is changed',
     )
   })
 
-  test('whose create() returns one object that nothing changes is right', async () => {
+  test('whose create() returns one object that nothing changes is accepted', async () => {
     const empty = Object.freeze({ n: 0 })
     const program = aggregated(
       () => empty,
@@ -118,7 +118,7 @@ describe('mapWithState', () => {
         })
     })
 
-  test('emits for each value what the state was then, also where the function returns the state', async () => {
+  test('emits the state as of each value, also when the function returns the state', async () => {
     const out: unknown[] = []
     const program = mapped(out, (state) => {
       const count = state.get() ?? { n: 0 }
@@ -132,7 +132,7 @@ describe('mapWithState', () => {
     expect(out).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }])
   })
 
-  test('a change counts with update() alone, however the values fall into batches', async () => {
+  test('a change takes effect only with update(), however the values are divided into batches', async () => {
     const run = async (batches: readonly string[][]) => {
       const out: unknown[] = []
       const program = mapped(out, (state) => {
@@ -150,7 +150,7 @@ describe('mapWithState', () => {
     expect(await run([['a', 'a', 'a']])).toEqual(expected)
   })
 
-  test('removes and begins again within a batch', async () => {
+  test('can remove and create a state within a batch', async () => {
     const out: unknown[] = []
     const program = mapped(out, (state) => {
       const existed = state.exists()
@@ -170,7 +170,7 @@ describe('mapWithState', () => {
   })
 })
 
-test('transformWithState emits what the state was then', async () => {
+test('transformWithState emits the state as of each call', async () => {
   const out: unknown[] = []
   const program = job('running', (stream) => {
     stream
@@ -195,7 +195,7 @@ test('transformWithState emits what the state was then', async () => {
   expect(out).toEqual([{ n: 1 }, { n: 3 }, { n: 7 }])
 })
 
-test('an inverse window takes out what has entered, whatever its functions change', async () => {
+test('an inverse window subtracts what was added, whatever its functions change', async () => {
   const out: unknown[] = []
   const program = job('window', (stream) => {
     stream
@@ -226,7 +226,7 @@ test('an inverse window takes out what has entered, whatever its functions chang
   expect(out).toEqual([[2], [5], [6], [8], [5], [4], [5], [7]])
 })
 
-test('what follows an operator may change its results, and its task may run again', async () => {
+test('a later operator may change its input, and its task may be retried', async () => {
   const out: unknown[] = []
   let failures = 1
   const program = job('follows', { partitions: 1 }, (stream) => {
@@ -261,7 +261,7 @@ test('what follows an operator may change its results, and its task may run agai
   expect(out.toSorted()).toEqual(['a 20', 'a 2000', 'b 10', 'b 1000'])
 })
 
-test('a copy has what the value has, and shares nothing that can be changed', () => {
+test('a copy equals the value, and shares nothing that can be changed', () => {
   class Money {
     readonly cents = 1
   }

@@ -1,4 +1,4 @@
-// Event times and watermarks: where they come from, what they are told of, and what goes by them.
+// Event times and watermarks: where they come from, what they include, and what depends on them.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -48,7 +48,7 @@ test('rows keep their times through map, flatMap, filter and union, and the smal
   ])
 })
 
-test('without the watermark of one, a union has none', async () => {
+test('a union has no watermark until all of its streams have one', async () => {
   const found: unknown[] = []
   const program = job('missing', (stream) => {
     const of = (name: string) =>
@@ -79,7 +79,7 @@ test('without the watermark of one, a union has none', async () => {
   ])
 })
 
-test('a topic that is idle holds up no window of a union, and what it brings later may be late', async () => {
+test('an idle topic does not hold back windows of a union, and its later rows may be late', async () => {
   const found: string[] = []
   const late: string[] = []
   const program = job('idle', (stream) => {
@@ -115,7 +115,7 @@ test('a topic that is idle holds up no window of a union, and what it brings lat
   expect(found.filter((each) => each === 'b 0')).toHaveLength(1)
 })
 
-test('a value of a window that is not plain is refused where rows are added to it', async () => {
+test('a window value that is not plain is rejected where rows are added to it', async () => {
   class Sum {
     total = 0
   }
@@ -131,7 +131,7 @@ test('a value of a window that is not plain is refused where rows are added to i
   await expect(harness.batch(['a 1'])).rejects.toThrow(/a Sum cannot go to another task/)
 })
 
-test('rows that are not plain are refused where they get a key', async () => {
+test('rows that are not plain are rejected where they get a key', async () => {
   class Visit {
     readonly time = 1
   }
@@ -162,7 +162,7 @@ test.each([
     'a time to drop duplicates within',
     (keyed: Keyed) => keyed.dropDuplicatesWithinWatermark({ withinMs: 0 }),
   ],
-])('%s that is no number of milliseconds is refused', async (_name, build) => {
+])('%s that is not a number of milliseconds is refused', async (_name, build) => {
   const program = job('refused', (stream) => {
     build(
       visits(stream)
@@ -227,7 +227,7 @@ async function runAll(
 const sorted = (values: readonly unknown[] = []) =>
   values.map((each) => JSON.stringify(each)).sort()
 
-test('an operator of the job has event timers, and is handed no row behind the watermark', async () => {
+test('a custom operator has event time timers, and receives no rows behind the watermark', async () => {
   await fc.assert(
     fc.asyncProperty(batchesArbitrary, async (batches) => {
       const emitted: unknown[][] = []
@@ -285,7 +285,7 @@ test('an operator of the job has event timers, and is handed no row behind the w
 
 type Burst = EventStateContext<number, unknown>
 
-test('of rows of a key that are near one another the first goes on, however far apart the others are', async () => {
+test('of rows of a key close to each other the first one passes, however far apart the others are', async () => {
   await fc.assert(
     fc.asyncProperty(
       batchesArbitrary,
@@ -328,7 +328,7 @@ test('of rows of a key that are near one another the first goes on, however far 
   )
 })
 
-test('windows of rows without their duplicates', async () => {
+test('windows of rows without duplicates', async () => {
   const counts: unknown[] = []
   const program = job('unique', (stream) => {
     visits(stream)
@@ -359,7 +359,10 @@ describe('the allowed lateness may change while the job is stopped', () => {
     ['sessions', (rows) => rows.sessions(100)],
   ]
 
-  /** Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and what is open. */
+  /**
+   * Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and
+   * what is open.
+   */
   async function run(
     windows: (typeof both)[number][1],
     batches: readonly [latenessMs: number, watermarkMs: number, rows: string[]][],

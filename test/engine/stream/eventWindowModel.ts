@@ -1,5 +1,5 @@
-// What event-time windows are, in the shortest words: rows are kept as they are, and everything is found by
-// looking at all of them.
+// A model of event time windows, as simple as possible: rows are stored unchanged, and every result
+// is computed from all of them.
 
 interface Row {
   readonly key: string

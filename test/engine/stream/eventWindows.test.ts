@@ -1,5 +1,5 @@
-// Event-time windows against plain code: whatever the batches, the disorder, the pauses and the crashes, a
-// window holds the rows of its time, and a row that it does not hold is among the late ones.
+// Event time windows against plain code: whatever the batches, disorder, pauses and crashes, a
+// window contains the rows of its time, and any other row is late.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -39,7 +39,10 @@ const windowsArbitrary = fc.oneof(
 
 const second = 1
 const minute = 60
-/** Nominal time before a batch, in intervals of 1 s: a pause of 4 s, 4 minutes and 4 hours among them. */
+/**
+ * Nominal time before a batch, in intervals of 1 s: a pause of 4 s, 4 minutes and 4 hours among
+ * them.
+ */
 const intervalsArbitrary = fc.constantFrom(1, 1, 1, 4 * second, 4 * minute, 240 * minute)
 
 const batchesArbitrary = fc.array(
@@ -58,7 +61,9 @@ const batchesArbitrary = fc.array(
       }),
       { maxLength: 8 },
     ),
-    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    /**
+     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 20, size: 'max' },
@@ -139,7 +144,7 @@ function sorted(values: readonly unknown[] | undefined): string[] {
     .sort()
 }
 
-test('results, late rows and open windows are those of plain code, in every batch', async () => {
+test('results, late rows and open windows match plain code, in every batch', async () => {
   await fc.assert(
     fc.asyncProperty(
       batchesArbitrary,

@@ -1,4 +1,4 @@
-// What a job may do with a batch's RDD in the driver, and what it is told when it does more.
+// What a job may do with a batch's RDD in the driver, and the errors of what it must not do.
 
 import { expect, test } from 'vitest'
 import { add, job, type RowFormat, sum, text } from '../../../engine/engine.ts'
@@ -21,7 +21,7 @@ test('runs actions in every batch', async () => {
   ])
 })
 
-test('transforms, reduces and joins, with functions that only the driver knows', async () => {
+test('transforms, reduces and joins, with functions that only the driver has', async () => {
   const seen: unknown[] = []
   const longest = job('longest', { partitions: 3 }, (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
@@ -91,7 +91,7 @@ test('an update that throws is reported with its state and key', async () => {
   )
 })
 
-test('what was made of an RDD ends with its batch, as the RDD does', async () => {
+test('an RDD derived from another ends with its batch', async () => {
   const kept: Rdd<string>[] = []
   const keeps = job('keeps', (stream) => {
     stream.fromTopic('lines', StreamHarness.lines).foreachRDD((rdd) => {
@@ -101,11 +101,11 @@ test('what was made of an RDD ends with its batch, as the RDD does', async () =>
   await using harness = await StreamHarness.start(keeps)
   await harness.batch(['a'])
   await harness.batch(['b'])
-  await expect(kept[0]!.collect()).rejects.toThrow(/batch 0 is over/)
-  expect(() => kept[0]!.union(kept[1]!)).toThrow(/of the same batch/)
+  await expect(kept[0]!.collect()).rejects.toThrow(/batch 0 has ended/)
+  expect(() => kept[0]!.union(kept[1]!)).toThrow(/within the same batch/)
 })
 
-test('an action in the graph is refused with what to do', async () => {
+test('an action in the graph is refused with advice', async () => {
   const failures: Error[] = []
   const inGraph = job('in-graph', (stream) => {
     stream
@@ -124,7 +124,7 @@ test('an action in the graph is refused with what to do', async () => {
   })
 })
 
-test('take reads no more records than it returns, and others read all', async () => {
+test('take reads no more records than it returns, other actions read all', async () => {
   const decoded: string[] = []
   const noting: RowFormat<string> = {
     ...StreamHarness.lines,
@@ -145,7 +145,7 @@ test('take reads no more records than it returns, and others read all', async ()
   expect(decoded).toEqual(['a', 'b'])
 })
 
-test('a take beside another output of the same stream leaves nothing out of that', async () => {
+test('a take beside another output of the same stream does not affect that output', async () => {
   const taken: unknown[] = []
   const both = job('both', (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
@@ -158,7 +158,7 @@ test('a take beside another output of the same stream leaves nothing out of that
   expect(views.get('count')).toEqual([['count', 5]])
 })
 
-test('an RDD that was kept after its batch changes no state', async () => {
+test('an RDD kept after its batch cannot change a state', async () => {
   const kept: Rdd<unknown>[] = []
   const totals = job('totals', (stream) => {
     const counts = stream
@@ -178,7 +178,7 @@ test('an RDD that was kept after its batch changes no state', async () => {
   expect((await harness.batch(['a'])).get('totals')).toEqual([['a', 3]])
 })
 
-test('the driver is idle only when actions that nobody waits for are done', async () => {
+test('the driver is idle only when actions that are not awaited have ended', async () => {
   let collected: unknown
   const careless = job('careless', (stream) => {
     stream.fromTopic('lines', StreamHarness.lines).foreachRDD((rdd) => {
@@ -193,7 +193,7 @@ test('the driver is idle only when actions that nobody waits for are done', asyn
   expect(collected).toEqual(['a'])
 })
 
-test.each(['groupByKey', 'collect'])('views of rows are not let into %s', async (where) => {
+test.each(['groupByKey', 'collect'])('views of rows cannot be passed to %s', async (where) => {
   const rows = job('rows', (stream) => {
     const keyed = stream
       .fromTopic('lines', text())

@@ -1,5 +1,5 @@
-// What a job's author writes first must fit without a type argument. `tsc` is the judge of this file;
-// running it only shows that the words mean what they say.
+// A job's first draft must type-check without type arguments. `tsc` is the test of this file;
+// running it only shows that the code means what it says.
 
 import { expect, test } from 'vitest'
 import {
@@ -19,7 +19,7 @@ import {
 } from '../../../engine/engine.ts'
 import { StreamHarness } from './streamHarness.ts'
 
-test('ones are numbers, and other values keep their type', async () => {
+test('ones are numbers, and other values keep their types', async () => {
   const counting = job('counting', (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
     const ones = lines.map((line) => [line, 1] as const)
@@ -149,4 +149,4 @@ function types(): void {
   expect(program.name).toBe('types')
 }
 
-test('types flow through state and event time', types)
+test('types are inferred through state and event time', types)

@@ -1,5 +1,5 @@
-// What a window with an inverse keeps: panes in bundles, of which a batch touches those that panes enter and
-// leave. That it shows what a direct window shows is in window.test.ts.
+// The state of a window with an inverse: panes in bundles, of which a batch touches those that
+// panes enter and leave. That its results match a direct window is tested in window.test.ts.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -94,18 +94,19 @@ describe('a batch', () => {
       const panes = [...state.values.values()].flatMap(panesOf)
       expect(panes).toHaveLength(2 * Math.min(batch, windowMs / 1000))
     }
-    // The totals of two keys, and now and then a bundle of panes that is full or whose panes begin to leave.
+    // The totals of two keys, and now and then a bundle of panes that is full or whose panes begin
+    // to leave.
     expect(reads).toBeLessThan(2 * batches * 1.1)
     expect(writes).toBeLessThan(2 * batches * 1.2)
   })
 
-  test('that is the first of a key sets one entry and one timer', async () => {
+  test('that is the first one of a key sets one entry and one timer', async () => {
     const state = await batchOf(undefined, 1000, { a: 1 })
     expect([...state.values.keys()]).toEqual([encodeKey('a')])
     expect(state.timers.size).toBe(1)
   })
 
-  test('after a pause reads each bundle of panes once', async () => {
+  test('reads each bundle of panes once after a pause', async () => {
     let state: CountingState | undefined
     for (let batch = 1; batch <= 100; batch++) state = await batchOf(state, batch * 1000, { a: 1 })
     const entries = state!.values.size
@@ -133,7 +134,7 @@ const batches = fc.array(
   { maxLength: 120, size: 'max' },
 )
 
-test('totals are those of the panes in the window, and what has left leaves nothing behind', async () => {
+test('totals are those of the panes in the window; panes that left leave nothing behind', async () => {
   await fc.assert(
     fc.asyncProperty(batches, fc.integer({ min: 1, max: 60 }), async (given, length) => {
       let state: MemoryKeyedState | undefined

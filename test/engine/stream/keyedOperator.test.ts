@@ -1,5 +1,5 @@
-// What every stateful operator does in a batch: keys in the order of their arrival, then due timers in the
-// order of their times, also those that a handler sets and deletes on the way.
+// What every stateful operator does in a batch: keys in order of arrival, then due timers in order
+// of time, including those that a handler sets and deletes meanwhile.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -25,7 +25,7 @@ function sample(operator: Omit<Sample, 'contract'>): Sample {
   return { contract, ...operator }
 }
 
-test('keys are handled in the order of their arrival, and then timers by time, key and tag', async () => {
+test('keys are handled in order of arrival, then timers by time, key and tag', async () => {
   const state = new MemoryKeyedState()
   const seen: unknown[] = []
   const operator = sample({
@@ -63,7 +63,7 @@ test('keys are handled in the order of their arrival, and then timers by time, k
   ])
 })
 
-test('without a watermark no event timer is due', async () => {
+test('without a watermark no event time timer is due', async () => {
   const state = new MemoryKeyedState()
   const fired: unknown[] = []
   const operator = sample({
@@ -82,7 +82,7 @@ const timerArbitrary = fc.record({
   tag: fc.constantFrom(0, 1),
 })
 
-test('a timer that a handler sets fires in its place, and one that it deletes does not fire', async () => {
+test('a timer set by a handler fires in order, and a deleted one does not fire', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom('a', 'b', '\u{1f600}', '\uffff'), timerArbitrary)),
@@ -142,9 +142,9 @@ test('a timer that a handler sets fires in its place, and one that it deletes do
   )
 })
 
-test('a timer that is still in the state is not fired twice when a handler sets it again', async () => {
-  // The state takes U+FFFF before the emoji, by their bytes; strings have them the other way round. So
-  // the emoji's second timer is left when the first thousand are taken.
+test('a timer still in the state does not fire twice when a handler sets it again', async () => {
+  // The state takes U+FFFF before the emoji, by their bytes; strings have them the other way round.
+  // So the emoji's second timer is left when the first thousand are taken.
   const state = new MemoryKeyedState()
   const set = (key: string, timeMs: number) =>
     state.setTimer({ domain: 'event', timeMs, key: encodeKey(key), tag: 0 })
@@ -165,7 +165,7 @@ test('a timer that is still in the state is not fired twice when a handler sets 
   expect(fired).toEqual([0, 1])
 })
 
-test('a handler that sets a due timer each time is stopped, with the key', async () => {
+test('a handler that keeps setting due timers is stopped, with the key in the error', async () => {
   const state = new MemoryKeyedState()
   const timer: StateTimer = { domain: 'processing', timeMs: 1, key: encodeKey('k'), tag: 0 }
   state.setTimer(timer)
@@ -179,12 +179,12 @@ test('a handler that sets a due timer each time is stopped, with the key', async
   await expect(firing).rejects.toMatchObject({
     code: 'USER_CODE_FAILED',
     message:
-      'more than 50 timers fired in one batch whose times did not advance in sample \'visits\', at key "k": let ' +
-      'handleTimer set a timer only for a time after that of the timer it handles',
+      'more than 50 timers of sample \'visits\' fired in one batch without advancing in time, at key "k": let ' +
+      'handleTimer set timers only for later times than that of the timer it handles',
   })
 })
 
-test('timers of two domains that set one another for times that have come are stopped', async () => {
+test('timers of two domains that keep setting each other are stopped', async () => {
   const state = new MemoryKeyedState()
   state.setTimer({ domain: 'processing', timeMs: 1, key: encodeKey('k'), tag: 0 })
   const firing = fireDueTimers(
@@ -195,10 +195,10 @@ test('timers of two domains that set one another for times that have come are st
       timers.setTimer({ ...due, domain: due.domain === 'event' ? 'processing' : 'event' }),
     50,
   )
-  await expect(firing).rejects.toThrow('more than 50 timers fired in one batch')
+  await expect(firing).rejects.toThrow('more than 50 timers of')
 })
 
-test('the parts that due timers need are loaded together, and are those of their keys', async () => {
+test('the parts that due timers need are loaded together, and belong to their keys', async () => {
   const loads: string[][] = []
   class CountingState extends MemoryKeyedState {
     override load(keys: Iterable<string>): Promise<void> {
@@ -232,7 +232,7 @@ test('the parts that due timers need are loaded together, and are those of their
   expect([...state.values]).toEqual([])
 })
 
-test('a timer that sets the next one for a later time comes to an end, however many are due', async () => {
+test('a timer that sets the next one for a later time ends, however many are due', async () => {
   const state = new MemoryKeyedState()
   let fired = 0
   state.setTimer({ domain: 'processing', timeMs: 1, key: encodeKey('k'), tag: 0 })
@@ -249,7 +249,7 @@ test('a timer that sets the next one for a later time comes to an end, however m
   expect(fired).toBe(batch.timeMs)
 })
 
-test('timers that a late batch catches up with are no endless loop', async () => {
+test('timers that a late batch catches up with are not an endless loop', async () => {
   const state = new MemoryKeyedState()
   let fired = 0
   const operator = sample({
@@ -263,7 +263,7 @@ test('timers that a late batch catches up with are no endless loop', async () =>
   expect(fired).toBe(1000)
 })
 
-test('a new state begins with the initial keys of its partition, and only a new one', async () => {
+test('only a new state starts with the initial keys of its partition', async () => {
   const operator = (values: number): Sample =>
     sample({
       onArrived() {},
@@ -280,7 +280,7 @@ test('a new state begins with the initial keys of its partition, and only a new 
   ])
 })
 
-describe('what a function of the job does wrong', () => {
+describe('errors of a function of the job', () => {
   const run = (onArrived: (scope: KeyScope<unknown>) => void) =>
     advanceKeys(
       sample({ onArrived: (_key, _value, scope) => onArrived(scope) }),
@@ -290,7 +290,7 @@ describe('what a function of the job does wrong', () => {
       everywhere,
     )
 
-  test('its exception names the operator and the key', async () => {
+  test('an exception names the operator and the key', async () => {
     const failing = run(() => {
       throw new TypeError('no')
     })
@@ -309,13 +309,13 @@ describe('what a function of the job does wrong', () => {
     })
   })
 
-  test('a timer takes whole milliseconds and a tag of one byte', async () => {
+  test('a timer needs integer milliseconds and a tag of one byte', async () => {
     await expect(run((scope) => scope.setTimer('event', 1.5, 0))).rejects.toThrow(/not 1.5/)
     await expect(run((scope) => scope.setTimer('event', Number.NaN, 0))).rejects.toThrow(/not NaN/)
     await expect(run((scope) => scope.setTimer('event', 1, 256))).rejects.toThrow(/not 256/)
   })
 
-  test('what it keeps of a call cannot be used afterwards', async () => {
+  test('nothing from a call can be used after it', async () => {
     let kept: KeyScope<unknown> | undefined
     await run((scope) => {
       kept = scope
@@ -328,7 +328,7 @@ describe('what a function of the job does wrong', () => {
   })
 })
 
-test('what map tasks have made is as it was when a task has read it, so that another can', async () => {
+test('a task leaves the results of map tasks unchanged, so that another can read them', async () => {
   const windows = { sizeMs: 10, slideMs: 10, offsetMs: 0, latenessMs: 0 }
   const gathered = aggregating<number, number[]>({
     create: () => [],

@@ -1,5 +1,6 @@
-// updateStateByKey, mapWithState and transformWithState against plain code that goes through the values one
-// by one: whatever the batches, pauses, crashes and reruns, state, outputs and what has expired are the same.
+// updateStateByKey, mapWithState and transformWithState against plain code that processes the
+// values one by one: whatever the batches, pauses, crashes and reruns, state, outputs and expired
+// keys are the same.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -12,7 +13,9 @@ const batchesArbitrary = fc.array(
     /** Seconds since the batch before. */
     intervals: fc.constantFrom(1, 1, 1, 2, 5, 240, 4 * 3600),
     lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
-    /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+    /**
+     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
   { minLength: 1, maxLength: 15, size: 'max' },
@@ -39,7 +42,7 @@ const sorted = (values: readonly unknown[] = []) =>
   values.map((value) => JSON.stringify(value)).sort()
 
 describe('updateStateByKey', () => {
-  test('with a time to live, equals plain code that looks at the clock', async () => {
+  test('with a time to live, matches plain code that looks at the clock', async () => {
     await fc.assert(
       fc.asyncProperty(
         batchesArbitrary,
@@ -99,7 +102,7 @@ describe('updateStateByKey', () => {
     )
   })
 
-  test('stays in the partitions of its input: what follows moves nothing', async () => {
+  test('stays in the partitions of its input: later operators shuffle nothing', async () => {
     const partitioners: unknown[] = []
     const program = job('partitioned', { partitions: 3 }, (stream) => {
       const ones = stream
@@ -129,8 +132,11 @@ describe('updateStateByKey', () => {
     expect(partitioners.filter((each) => typeof each === 'string')).not.toContain('shuffle')
   })
 
-  describe('a time to live that the code changes', () => {
-    /** What is there after each batch: a time to live, seconds since the batch before, and its lines. */
+  describe('a time to live changed in the code', () => {
+    /**
+     * What is there after each batch: a time to live, seconds since the batch before, and its
+     * lines.
+     */
     const tables = async (batches: readonly [number | undefined, number, string[]][]) => {
       const found: string[] = []
       const program = (ttlMs: number | undefined) =>
@@ -154,7 +160,7 @@ describe('updateStateByKey', () => {
       return found
     }
 
-    test('counts for keys from when they are touched with it', async () => {
+    test('applies to a key from its next touch', async () => {
       const found = await tables([
         [undefined, 1, ['never', 'touched']],
         [3000, 1, ['touched']],
@@ -188,7 +194,7 @@ describe('updateStateByKey', () => {
       expect(found).toEqual(['a', 'a', 'a', 'a', ''])
     })
 
-    test('may go and come back', async () => {
+    test('may be removed and set again', async () => {
       const found = await tables([
         [2000, 1, ['a']],
         [undefined, 5, []],
@@ -216,7 +222,7 @@ describe('initial states', () => {
         .view('counts')
     })
 
-  test('of keys that the first batch removes do not come back', async () => {
+  test('of keys that the first batch removes do not return', async () => {
     await using harness = await StreamHarness.start(counts([['a', 100]]))
     expect((await harness.batch(['a remove'])).get('counts')).toEqual([])
     await harness.restart()
@@ -227,7 +233,7 @@ describe('initial states', () => {
     expect((await harness.batch([])).get('counts')).toEqual([])
   })
 
-  test('are there again in a first batch that runs again', async () => {
+  test('exist again when the first batch is rerun', async () => {
     await using harness = await StreamHarness.start(counts([['a', 100]]))
     await harness.batch(['a remove', 'b add'])
     await harness.restart()
@@ -238,7 +244,7 @@ describe('initial states', () => {
     ])
   })
 
-  test('that the code is given later are used in no partition, also in one that has had no key', async () => {
+  test('that are added to the code later are used in no partition, even one without keys', async () => {
     await using harness = await StreamHarness.start(counts([]))
     await harness.batch(['a add'])
     const many = Array.from({ length: 20 }, (_, at) => [`key ${at}`, at] as const)
@@ -248,7 +254,7 @@ describe('initial states', () => {
 })
 
 describe('mapWithState', () => {
-  test('emits for each value, and calls once more for a key that times out', async () => {
+  test('emits for each value, and is called once more for a key that times out', async () => {
     await fc.assert(
       fc.asyncProperty(
         batchesArbitrary,
@@ -314,7 +320,7 @@ describe('mapWithState', () => {
     )
   })
 
-  test('values of a key keep their order', async () => {
+  test('keeps the order of the values of a key', async () => {
     const seen: unknown[] = []
     const program = job('ordered', { partitions: 2 }, (stream) => {
       stream
@@ -361,7 +367,7 @@ describe('mapWithState', () => {
 })
 
 describe('transformWithState', () => {
-  test('timers of processing time fire once, at the first batch at or after their time', async () => {
+  test('processing time timers fire once, in the first batch at or after their time', async () => {
     await fc.assert(
       fc.asyncProperty(
         batchesArbitrary,
@@ -413,7 +419,7 @@ describe('transformWithState', () => {
     )
   })
 
-  test('a handler that is asynchronous is refused', async () => {
+  test('an asynchronous handler is refused', async () => {
     const program = job('async', (stream) => {
       stream
         .fromTopic('lines', StreamHarness.lines)
@@ -425,11 +431,11 @@ describe('transformWithState', () => {
     })
     await using harness = await StreamHarness.start(program)
     await expect(harness.batch(['a'])).rejects.toThrow(
-      /handleInput has returned a promise.* in transformWithState 'transformWithState-0', at key "a"/,
+      /handleInput returned a promise.* in transformWithState 'transformWithState-0', at key "a"/,
     )
   })
 
-  test('a timer without a handler, and a tag of the engine, are refused', async () => {
+  test('a timer without a handler, and a reserved tag, are refused', async () => {
     const program = (tag: number) =>
       job('unhandled', (stream) => {
         stream
@@ -443,7 +449,7 @@ describe('transformWithState', () => {
           .foreachRDD(() => {})
       })
     await using unhandled = await StreamHarness.start(program(0))
-    await expect(unhandled.batch(['a'])).rejects.toThrow(/has no handleTimer: give it one/)
+    await expect(unhandled.batch(['a'])).rejects.toThrow(/has no handleTimer; add one/)
     await using tagged = await StreamHarness.start(program(255))
     await expect(tagged.batch(['a'])).rejects.toThrow(/from 0 to 254, not 255/)
   })
@@ -451,7 +457,7 @@ describe('transformWithState', () => {
 
 type Context = StateContext<{ readonly count: number; readonly dueMs: number }, unknown>
 
-test('a codec of the job keeps the values, with and without a time to live', async () => {
+test('a custom codec stores the values, with and without a time to live', async () => {
   const decoded: string[] = []
   const hex: StateCodec<number> = {
     name: 'hex',
@@ -496,7 +502,7 @@ test.each([
   ['ttlMs', { ttlMs: 1.5 }],
   ['timeoutMs', { timeoutMs: -1 }],
   ['version', { version: -1 }],
-])('%s is refused when it is not a number that means anything', async (_name, options) => {
+])('%s is refused if it is not a valid duration', async (_name, options) => {
   const bad = job('bad', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)
@@ -507,7 +513,7 @@ test.each([
   await expect(StreamHarness.start(bad)).rejects.toMatchObject({ code: 'JOB_GRAPH_INVALID' })
 })
 
-test('uid, version and shape are in the contract of an operator', async () => {
+test('uid, version and shape are part of the contract of an operator', async () => {
   const program = job('contracts', (stream) => {
     const ones = stream.fromTopic('lines', StreamHarness.lines).map((line) => [line, 1] as const)
     const update = (values: readonly number[]) => values.length

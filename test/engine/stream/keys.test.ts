@@ -1,4 +1,4 @@
-// Keys that are easily taken for one another, through shuffle, state, restart and query; and what is no key.
+// Keys that are easily confused, through shuffle, state, restart and query; and invalid keys.
 
 import { expect, test } from 'vitest'
 import { add, type Job, job, type Key } from '../../../engine/engine.ts'
@@ -11,7 +11,7 @@ const keys: readonly Key[] = [
   ...['\ud800', '\udfff', '\ufffd', '\0', 'a\0', 'a', 'é', 'e\u0301', '\u{1f600}', '__proto__'],
 ]
 
-test('each keeps a count of its own', async () => {
+test('each has its own count', async () => {
   const seen: Key[] = []
   const program = (partitions: number) =>
     job('keys', { partitions }, (stream) => {
@@ -37,19 +37,20 @@ test('each keeps a count of its own', async () => {
   }
 })
 
-test('-0 is 0, wherever it is', () => {
+test('-0 is 0 everywhere', () => {
   expect(encodeKey(-0)).toBe(encodeKey(0))
   expect(Object.is(decodeKey(encodeKey(-0)), 0)).toBe(true)
 })
 
-// Behind an `any` the compiler sees nothing: all of these were the key `true` or `false` of a state.
+// Behind an `any` the compiler sees nothing: all of these were the key `true` or `false` of a
+// state.
 test.each([
   ['undefined', undefined, 'undefined'],
   ['an object', { id: 1 }, 'a value of type object'],
   ['a Date', new Date(0), 'a value of type object'],
   ['a bigint', 1n, 'a value of type bigint'],
-])('%s is no key', async (_name, key, shown) => {
-  const message = `a key is a string, a number, a boolean or null, and not ${shown}`
+])('%s is not a key', async (_name, key, shown) => {
+  const message = `a key must be a string, a number, a boolean or null, not ${shown}`
   expect(() => encodeKey(key as never)).toThrow(message)
   expect(() => hashKey(key as never)).toThrow(message)
   const build = (partitions: number): Job =>

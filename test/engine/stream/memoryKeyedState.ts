@@ -1,5 +1,5 @@
-// The state of a partition in memory: slow, and simple enough to believe. A batch begins with a copy of
-// the one before.
+// The state of a partition in memory: slow, and simple enough to be trusted. A batch starts with a
+// copy of the previous one.
 
 import type { KeyedState, StateTimer, TimeDomain } from '../../../engine/state/keyedState.ts'
 

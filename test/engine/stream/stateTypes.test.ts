@@ -1,5 +1,5 @@
-// Which states the compiler takes. `tsc` is the judge of this file; running it only shows that a state
-// which it cannot judge is refused when it is written, once, with its place.
+// States that the compiler accepts. `tsc` is the test of this file; running it only shows that a
+// state which the compiler cannot check is rejected when it is written, once, with its path.
 
 import { expect, test } from 'vitest'
 import { job, type State, type StateContext } from '../../../engine/engine.ts'
@@ -76,9 +76,9 @@ function types(): void {
   expect(graph.name).toBe('types')
 }
 
-test('the compiler tells states that can be stored from others', types)
+test('the compiler distinguishes states that can be stored from others', types)
 
-test('a state that only shows its fault when it is written fails the batch at once', async () => {
+test('a state that is invalid only at run time fails the batch at once', async () => {
   let updates = 0
   interface Mean {
     readonly value: number

@@ -1,5 +1,5 @@
-// A job in one thread on a topic in memory, batch by batch: what tests of streams run on. Driver,
-// tasks and state stores are the real ones; only the log, the disk and time are not.
+// Runs a job in one thread on a topic in memory, batch by batch, for tests of streams. Driver,
+// tasks and state stores are the production code; log, disk and time are not.
 
 import type { MovedState } from '../../../engine/contract/codeChange.ts'
 import { type Job, type JobStream, type RowFormat, text } from '../../../engine/engine.ts'
@@ -64,8 +64,8 @@ export class StreamHarness {
   }
 
   /**
-   * As after a crash of the process: everything is new but the log, the batches and the state. States of
-   * operators may move to other uids, as when the code of a job has changed.
+   * As after a crash of the process: everything is new but the log, the batches and the state.
+   * States of operators may move to other uids, as when the code of a job has changed.
    */
   async restart(job: Job = this.#job, moved: readonly MovedState[] = []): Promise<void> {
     await this.driver.stop()
@@ -76,7 +76,9 @@ export class StreamHarness {
     await this.driver.start()
   }
 
-  /** Appends the lines, to the partitions in turn, runs one batch over them, and returns its views. */
+  /**
+   * Appends the lines, to the partitions in turn, runs one batch over them, and returns its views.
+   */
   async batch(lines: readonly string[], intervals = 1): Promise<Map<string, unknown>> {
     const turns: string[][] = Array.from({ length: partitions }, () => [])
     for (const [at, line] of lines.entries()) turns[at % partitions]!.push(line)

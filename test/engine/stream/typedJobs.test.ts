@@ -1,5 +1,5 @@
-// Ten jobs as their authors would write them first, with no type said that the compiler can find. `tsc` is
-// the judge of this file; running it only shows that each is a job.
+// Ten jobs as their authors would first write them, without types that can be inferred. `tsc` is
+// the test of this file; running it only shows that each is a job.
 
 import { expect, test } from 'vitest'
 import {
@@ -251,7 +251,7 @@ function anything(): void {
   })
 }
 
-test('types are found where jobs say none', () => {
+test('types are inferred where jobs declare none', () => {
   expect(jobs.map(({ kind }) => kind)).toEqual(jobs.map(() => 'millrace-job'))
   expect(anything).toBeTypeOf('function')
 })

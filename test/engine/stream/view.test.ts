@@ -1,4 +1,4 @@
-// What a view shows, and which streams can be put side by side.
+// The rows of views, and which streams can be combined.
 
 import { expect, test } from 'vitest'
 import { add, type DStream, job, seconds, sum } from '../../../engine/engine.ts'
@@ -6,7 +6,7 @@ import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
 import { StreamHarness } from './streamHarness.ts'
 
-test('a view takes numbers of any kind, single ones, and values that say their number', async () => {
+test('a view accepts numbers of any kind, single ones, and values that map to a number', async () => {
   const views = job('views', (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
     lines.count().view('lines')
@@ -20,7 +20,7 @@ test('a view takes numbers of any kind, single ones, and values that say their n
   })
   await using harness = await StreamHarness.start(views)
   await expect(harness.batch(['a', 'bb'])).rejects.toThrow(
-    /view 'objects' shows numbers and got a value of type (string|object) at key "a": give the view/,
+    /view 'objects' shows numbers, but got a value of type (string|object) at key "a": give the view/,
   )
   await using others = await StreamHarness.start(
     job('others', (stream) => {
@@ -50,7 +50,7 @@ test('a view takes numbers of any kind, single ones, and values that say their n
   })
 })
 
-test('what is no finite number is left out and named, what is no number is an error', () => {
+test('non-finite numbers are omitted and reported, other values are an error', () => {
   const elements = [
     ['a', 1],
     ['b', Number.NaN],
@@ -58,7 +58,7 @@ test('what is no finite number is left out and named, what is no number is an er
   ]
   expect(viewRows('v', elements)).toEqual({ rows: [['a', 1]], unshown: 'b' })
   for (const value of [undefined, null, 'one', {}]) {
-    expect(() => viewRows('v', [['k', value]])).toThrow(/view 'v' shows numbers and got/)
+    expect(() => viewRows('v', [['k', value]])).toThrow(/view 'v' shows numbers, but got/)
   }
 })
 
@@ -71,16 +71,16 @@ function graphOf(build: (lines: DStream<string>) => unknown): StreamGraph {
   return new StreamGraph(built, { batchIntervalMs: 1000 })
 }
 
-test('streams of different slides are not united or joined: batches would be left out', () => {
+test('streams with different slides cannot be united or joined: batches would be dropped', () => {
   const slow = (lines: DStream<string>) => lines.window(seconds(10), seconds(10))
-  const advice = /slide alike, and these slide by 1000 and 10000 ms: .*window\(10000, 10000\)/
+  const advice = /equal slides, but these slide by 1000 and 10000 ms; .*window\(10000, 10000\)/
   expect(() => graphOf((lines) => lines.union(slow(lines)))).toThrow(advice)
   const pairs = (lines: DStream<string>) => lines.map((line): [string, number] => [line, 1])
   expect(() => graphOf((lines) => pairs(lines).join(pairs(slow(lines))))).toThrow(advice)
   graphOf((lines) => slow(lines).union(slow(lines)))
 })
 
-test('a stream may be transformed any number of times, and united with itself as well', async () => {
+test('a stream may be transformed any number of times, and united with itself', async () => {
   const deep = job('deep', (stream) => {
     let lines = stream.fromTopic('lines', StreamHarness.lines)
     for (let step = 0; step < 20_000; step++) lines = lines.map((line) => line)

@@ -1,4 +1,4 @@
-// A whole job by event time, in worker threads with states on the disk, ended in the middle of its work.
+// A whole job by event time, in worker threads with states on disk, stopped midway.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('windows, sessions and late rows of a job that is ended and goes on', async () => {
+test('windows, sessions and late rows of a job that is stopped and continues', async () => {
   await broker.produce(['ann 1000', 'ann 1400', 'bob 2100'])
   const first = await broker.submit(module)
   await counted(first, 3)

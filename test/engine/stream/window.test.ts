@@ -1,5 +1,5 @@
-// A window that adds and subtracts shows what the same window computed from scratch shows, whatever
-// arrives, however it slides, wherever batches are missing and the program crashes.
+// A window that adds and subtracts matches the same window computed from scratch, whatever arrives,
+// however it slides, wherever batches are missing and the program crashes.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ const batchArbitrary = fc.record({
   crash: fc.constantFrom('no', 'no', 'before', 'after', 'again'),
 })
 
-test('a window with an inverse equals the direct one', async () => {
+test('a window with an inverse matches the direct one', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(batchArbitrary, { minLength: 1, maxLength: 14 }),
@@ -76,7 +76,7 @@ describe('a window with an inverse', () => {
         })
     })
 
-  test('is right one window after its code has changed: it takes out what it has added', async () => {
+  test('is correct one window after its code has changed: it subtracts what it added', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.constantFrom('+a', '-a', '+b', '-b')), { maxLength: 5 }),
@@ -105,7 +105,7 @@ describe('a window with an inverse', () => {
     )
   })
 
-  test('of many batches is exact through crashes, batches that run again, and pauses', async () => {
+  test('over many batches is exact through crashes, reruns and pauses', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 30, max: 60 }),
@@ -144,7 +144,7 @@ describe('a window with an inverse', () => {
     )
   })
 
-  test('reads nothing again, and remembers no batch for it', async () => {
+  test('reads nothing again, and needs no earlier batch', async () => {
     await using harness = await StreamHarness.start(counting(() => true))
     await harness.batch(['+a', '+b'])
     await harness.batch(['+a', '+b'])
@@ -154,7 +154,7 @@ describe('a window with an inverse', () => {
     expect(harness.driver.graph.rememberMs).toBe(1000)
   })
 
-  test('loses what rounding has added up when one batch is left', async () => {
+  test('drops accumulated rounding errors when one batch is left', async () => {
     const values = [0.1, 0.2, 0.7, 0.4]
     let at = 0
     const program = job('fractions', (stream) => {
@@ -208,7 +208,7 @@ describe('a window with an inverse', () => {
   })
 })
 
-test('a direct window holds exactly the lines of its time', async () => {
+test('a direct window contains exactly the lines of its time', async () => {
   const lastTwo = job('last-two', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)
@@ -229,7 +229,7 @@ test('a direct window holds exactly the lines of its time', async () => {
   expect((await harness.batch(['b'], 2)).get('counts')).toEqual([['b', 1]])
 })
 
-test('a running total counts every line once, and count says 0 for an empty batch', async () => {
+test('a running total counts every line once, and count gives 0 for an empty batch', async () => {
   const counts: number[] = []
   const totals = job('totals', { partitions: 3 }, (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
@@ -256,7 +256,7 @@ test('a running total counts every line once, and count says 0 for an empty batc
   expect(counts).toEqual([3, 0, 2])
 })
 
-test('join, union, window and groupByKey agree with what they say', async () => {
+test('join, union, window and groupByKey match their definitions', async () => {
   const mixed = job('mixed', (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
     const ones = lines.map((line) => [line, 1] as const).reduceByKey<string, number>(sum)
@@ -288,7 +288,7 @@ test.each([
   await expect(StreamHarness.start(bad)).rejects.toMatchObject({ code: 'JOB_GRAPH_INVALID' })
 })
 
-test('a window over a state is refused, as states cannot be read again', async () => {
+test('a window over a state is refused, because states cannot be read again', async () => {
   const bad = job('bad', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)

@@ -1,4 +1,5 @@
-// Where watermarks come from: the times that a task reports, what the planner is told, and what is refused.
+// Where watermarks come from: the times that a task reports, what the planner receives, and what is
+// refused.
 
 import { describe, expect, test } from 'vitest'
 import { type JobStream, job, seconds } from '../../../engine/engine.ts'
@@ -7,7 +8,7 @@ import { StreamHarness, visits } from './streamHarness.ts'
 const delayMs = 10
 
 describe('withWatermark', () => {
-  test('reports the largest time of each topic partition, once a task, and nothing for none', async () => {
+  test('reports the largest time of each topic partition, once per task, and nothing without rows', async () => {
     const program = job('reports', (stream) => {
       const rows = visits(stream)
       rows
@@ -27,7 +28,7 @@ describe('withWatermark', () => {
     ])
   })
 
-  test('says what the planner needs to know', async () => {
+  test('passes to the planner what it needs', async () => {
     const program = job('specs', (stream) => {
       const lines = stream.fromTopic('lines', StreamHarness.lines)
       const others = stream.fromTopic('others', StreamHarness.lines)
@@ -64,7 +65,7 @@ describe('withWatermark', () => {
         }
       })
     await expect(StreamHarness.start(program())).rejects.toThrow(
-      'lines have more than one withWatermark: use the stream of one of them several times, or name them',
+      'lines have more than one withWatermark; use the stream of one of them several times, or name them',
     )
     await using harness = await StreamHarness.start(program('other'))
     // What goes by another watermark is another operator.
@@ -73,7 +74,7 @@ describe('withWatermark', () => {
       'window 10 10 0 by other version 3',
     ])
     await expect(StreamHarness.start(program('watermark-lines'))).rejects.toThrow(
-      "'watermark-lines' cannot name a state or a watermark",
+      "'watermark-lines' is not a valid uid of a state or a watermark",
     )
   })
 
@@ -84,7 +85,7 @@ describe('withWatermark', () => {
     ['an invalid Date', () => new Date('yesterday'), 'an invalid Date'],
     ['a text', () => '5' as unknown as number, 'a value of type string'],
     ['undefined', () => undefined as unknown as number, 'a value of type undefined'],
-  ])('a time that is %s fails, and says what it was given', async (_name, timeOf, shown) => {
+  ])('a time that is %s fails, with the value in the error', async (_name, timeOf, shown) => {
     const program = job('invalid', (stream) => {
       visits(stream)
         .withWatermark(timeOf, { delayMs })
@@ -92,10 +93,10 @@ describe('withWatermark', () => {
         .foreachRDD(async (rdd) => void (await rdd.collect()))
     })
     await using harness = await StreamHarness.start(program)
-    await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown}:`)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(`the event time of the row is ${shown};`)
   })
 
-  test('a record without a time, or that fails with it in hand, is left out where its topic says so', async () => {
+  test('a record without a time, or that fails, is rejected by the policy of its topic', async () => {
     const counts: unknown[] = []
     const program = job('skipping', { partitions: 1 }, (stream) => {
       stream
@@ -154,11 +155,11 @@ describe('withWatermark', () => {
       'the rows have a watermark already',
     ],
   ]
-  test.each(after)('after %s is refused with what to do', async (_name, build, why) => {
+  test.each(after)('after %s is refused with advice', async (_name, build, why) => {
     const program = job('refused', (stream) => void build(stream))
     await expect(StreamHarness.start(program)).rejects.toMatchObject({
       code: 'JOB_GRAPH_INVALID',
-      message: expect.stringMatching(`${why}: put it right after fromTopic`),
+      message: expect.stringMatching(`${why}; put it right after fromTopic`),
     })
   })
 
@@ -176,17 +177,17 @@ describe('withWatermark', () => {
         .foreachRDD(() => {})
     })
     await using harness = await StreamHarness.start(program)
-    await expect(harness.batch(['a 1'])).rejects.toThrow(/more than one topic partition: put it/)
+    await expect(harness.batch(['a 1'])).rejects.toThrow(/more than one topic partition; put it/)
   })
 
   test.each([
     ['delayMs', { delayMs: -1 }],
     ['delayMs', { delayMs: Number.NaN }],
     ['idleTimeoutMs', { delayMs: 1, idleTimeoutMs: 0.5 }],
-  ])('a %s that is no number of milliseconds is refused', async (name, options) => {
+  ])('a %s that is not a number of milliseconds is refused', async (name, options) => {
     const program = job('refused', (stream) => {
       visits(stream).withWatermark(({ time }) => time, options)
     })
-    await expect(StreamHarness.start(program)).rejects.toThrow(`withWatermark takes ${name} as`)
+    await expect(StreamHarness.start(program)).rejects.toThrow(`${name} of withWatermark must be`)
   })
 })

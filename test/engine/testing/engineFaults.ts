@@ -1,5 +1,5 @@
-// Faults planted in the engine, each as what it would be after a mistake in it: a part that a job runs on,
-// wrapped so that it does nearly the right thing. Schedules of failures must find every one.
+// Faults planted in the engine, each as a plausible mistake: a part of the engine, wrapped so that
+// it does nearly the right thing. Schedules of failures must find every one.
 
 import type { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import type { StartExecutor, Task, TaskReport } from '../../../engine/executor/task.ts'

@@ -1,5 +1,5 @@
-// A job with an operator of each kind, and what it must come to by plain code in one thread, from nothing
-// but the records and the ranges of its batches. It shares no code with the engine.
+// A job with an operator of each kind, and its expected results by plain code in one thread, from
+// the records and the ranges of its batches alone. Shares no code with the engine.
 
 import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
 import type { ViewRows } from '../../../engine/jobStatus.ts'
@@ -113,7 +113,8 @@ export function everythingOver(records: number): Subject {
   const placement = new RecordPlacement((topic) => topics.get(topic)!)
   const placed: PlacedRecord[] = []
   for (let at = 0; at < records; at++) {
-    // Times go on by 400 ms a record; every fifth one is from a while before, and some come too late.
+    // Times go on by 400 ms a record; every fifth one is from a while before, and some come too
+    // late.
     const timeMs = at * 400 - (at % 5 === 4 ? 1400 + (at % 3) * 900 : 0)
     const word = (of: number) => `${'abcdef'[(of * 7) % 6]} ${((of * 13) % 10) - 1} ${timeMs}`
     placed.push(placement.place('lines', `${word(at)},${word(at + 3)}`, 0))

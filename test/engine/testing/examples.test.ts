@@ -1,4 +1,4 @@
-// The examples of docs/testing-jobs.md, as a user's tests have them: the page shows parts of this file.
+// The examples of docs/testing-jobs.md, as in a user's tests; the page shows parts of this file.
 
 import { readFileSync } from 'node:fs'
 import { add, job, sum, text } from 'millrace/engine'
@@ -60,7 +60,7 @@ test('orders are written once, wherever the driver dies', async () => {
   }
 })
 
-test('orders come to the same in a hundred histories', async () => {
+test('orders are the same in a hundred histories', async () => {
   const lines = ['book', 'pen', 'book', 'ink', 'pen', 'book']
   await explore(orders, { orders: lines }, { seeds: 100 })
 })

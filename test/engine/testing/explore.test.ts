@@ -1,5 +1,5 @@
-// Exploration finds what it is there to find: a planted fault in a user's job, each of them within the
-// same number of seeds, and nothing in jobs that are right.
+// Exploration finds planted faults in a user's job, each within the same number of seeds, and
+// nothing in correct jobs.
 
 import { describe, expect, test } from 'vitest'
 import type { DStream } from '../../../engine/engine.ts'
@@ -62,7 +62,7 @@ const wrong: Record<
     ),
   },
   'a counter of the module': {
-    hint: /keeps something/,
+    hint: /keeps state/,
     job: over((pairs) =>
       pairs
         .map(([word]) => [word, ++calls] as const)
@@ -116,7 +116,7 @@ const wrong: Record<
     ),
   },
   'a foreachRDD that reads what a map has counted': {
-    hint: /keeps something|order/,
+    hint: /keeps state|order/,
     job: over((pairs, { sink }) =>
       pairs
         .map(([word, number]) => {
@@ -141,7 +141,7 @@ const wrong: Record<
     ),
   },
   'a transaction of the driver and not of the batch': {
-    hint: /foreachRDD ran|keeps something/,
+    hint: /foreachRDD ran|keeps state/,
     job: over((pairs, { sink }) => {
       let transactions = 0
       pairs.foreachRDD(async (rdd) => {
@@ -283,7 +283,7 @@ describe('event time', () => {
     'c 22',
   ]
 
-  test('windows come out the same wherever batches end, as long as no row is later than the delay', async () => {
+  test('windows are the same wherever batches end, as long as no row is later than the delay', async () => {
     const compare = { acrossBatches: ['sink', 'windows'] }
     const figures = await explore(timed, { lines: late }, { seeds, compare })
     expect(figures.histories).toBe(seeds)
@@ -299,7 +299,7 @@ describe('event time', () => {
     await explore(timed, { lines: tooLate }, { seeds })
   })
 
-  test('rows that come late change nothing within the delay, and something beyond it', async () => {
+  test('late rows change nothing within the delay, and something beyond it', async () => {
     const stamped = Array.from({ length: 14 }, (_, at) => {
       return { value: `${'abc'[at % 3]} ${at + 1}`, timestampMs: (at + 1) * 1000 }
     })
@@ -310,7 +310,7 @@ describe('event time', () => {
     await expect(explore(timed, { lines: stamped }, beyond)).rejects.toThrow(ExplorationError)
   })
 
-  test('the time of a batch in an event-time window is found', async () => {
+  test('the time of a batch in an event time window is detected', async () => {
     const mixed = over((pairs, { sink }) => {
       pairs
         .transform((rdd, { timeMs }) =>
@@ -328,13 +328,13 @@ describe('event time', () => {
     })
     const compare = { acrossBatches: ['sink'] }
     await expect(explore(mixed, { lines: late }, { seeds, compare })).rejects.toThrow(
-      /the time of a batch is no time of an event/,
+      /the time of a batch must not stand for that of an event/,
     )
   })
 })
 
 describe('a difference', () => {
-  test('is told as the shortest history that leads to it', async () => {
+  test('is reported as the shortest history that leads to it', async () => {
     const appends = over((pairs, { sink }) => {
       pairs.reduceByKey<string, number>(sum).foreachRDD(async (rdd) => {
         for (const pair of await rdd.collect()) await sink.append(pair)
@@ -349,13 +349,13 @@ describe('a difference', () => {
     expect(plan.batches.flatMap(({ records }) => records).length).toBe(1)
     expect(differences).toMatchObject([{ kind: 'list', name: 'sink' }])
     expect(message).toMatch(/\n {2}00:00:0\d {2}batch 1 runs: lines-\d "/)
-    expect(message).toMatch(/\n {2}00:00:0\d {2}the driver starts again\n/)
+    expect(message).toMatch(/\n {2}00:00:0\d {2}the driver restarts\n/)
     expect(message).toMatch(/expected it once, got it 2 times/)
     expect(message).toContain(`{ seeds: [${seed}] }`)
     await expect(explore(appends, { lines: rows }, { seeds: [seed] })).rejects.toThrow(message)
   })
 
-  test('is not what a job fails of without any failure', async () => {
+  test('excludes failures of a job without any fault', async () => {
     const failing = over((pairs) => {
       pairs
         .map(([word]) => word.repeat(-1))
@@ -367,7 +367,7 @@ describe('a difference', () => {
     )
   })
 
-  test('leaves Date and Math.random as they were', async () => {
+  test('restores Date and Math.random', async () => {
     const before = { Date, random: Math.random }
     await explore(right['totals by key']!.job, { lines: rows }, { seeds: 2 })
     expect({ Date, random: Math.random }).toEqual(before)

@@ -1,5 +1,5 @@
-// One seeded schedule of failures, run and checked: tasks, executors and the driver die, power fails, map
-// outputs are dropped, records arrive and time passes meanwhile.
+// Runs and checks one seeded schedule of failures: tasks, executors and the driver die, power
+// fails, map outputs are dropped, records arrive and time passes meanwhile.
 
 import { serialize } from 'node:v8'
 import type { Task } from '../../../engine/executor/task.ts'
@@ -40,8 +40,9 @@ export async function runSchedule(seed: number, seams?: Plant): Promise<Schedule
 }
 
 /**
- * Histories in which the driver is killed at a durable step of a batch, and the power fails soon after: what
- * the first process has left behind, and the second one takes for granted, is put to the test.
+ * Histories in which the driver is killed at a durable step of a batch, and the power fails soon
+ * after: what the first process has left behind, and the second one takes for granted, is put to
+ * the test.
  */
 export function* pairsOfFailures(): Generator<HistoryPlan> {
   const subject = everythingOver(4)
@@ -94,7 +95,8 @@ class MadeOnce {
 
   add({ work, partition }: Task, value: unknown): void {
     const id = work.kind === 'map' ? work.shuffleId : `${work.rddId} ${JSON.stringify(work.action)}`
-    // A batch may have been planned, lost before its plan was durable, and planned with other ranges.
+    // A batch may have been planned, lost before its plan was durable, and planned with other
+    // ranges.
     const batch = this.#begun.get(Number(/\d+/.exec(id)![0]))
     const key = `${id} ${partition} ${JSON.stringify(batch)}`
     const bytes = serialize(value)

@@ -1,5 +1,5 @@
-// Whatever fails, in whatever order, the job comes to what plain code comes to (properties P1 to P6), and
-// a fault that is planted in the engine does not get by (P9).
+// Whatever fails, in whatever order, the job matches plain code (properties P1 to P6), and faults
+// planted in the engine are found (P9).
 
 import { expect, test } from 'vitest'
 import { engineFaults } from './engineFaults.ts'
@@ -10,7 +10,7 @@ const schedules = 2000
 /** On a machine that has other things to do. */
 const timeout = 600_000
 
-test(`${schedules} schedules of failures come to what plain code comes to`, {
+test(`${schedules} schedules of failures match plain code`, {
   timeout,
 }, async () => {
   let starts = 0
@@ -25,7 +25,7 @@ test(`${schedules} schedules of failures come to what plain code comes to`, {
   expect(faults).toBeGreaterThan(schedules)
 })
 
-test('a kill at any durable step, and a power failure soon after, come to what plain code comes to', {
+test('a kill at any durable step, and a power failure soon after, match plain code', {
   timeout,
 }, async () => {
   let pairs = 0

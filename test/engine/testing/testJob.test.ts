@@ -1,5 +1,5 @@
-// The test kit itself: what a user writes of it, what it says when it is used wrongly, and that a job is
-// killed at every durable step where it is told to be.
+// The test kit itself: what users write with it, its errors when it is misused, and that it kills a
+// job at every durable step as requested.
 
 import { describe, expect, test } from 'vitest'
 import { add, envelope, job, json, seconds, subtract, sum, text } from '../../../engine/engine.ts'
@@ -24,7 +24,7 @@ const words = job('words', (stream) => {
 })
 
 describe('a job under test', () => {
-  test('counts what it is fed with, batch by batch', async () => {
+  test('counts its input, batch by batch', async () => {
     await using run = await testJob(words)
     await run.feed('lines', ['a b', 'a'])
     await run.advance(1000)
@@ -66,7 +66,7 @@ describe('failures', () => {
     expect(run.view('recent')).toEqual(counts)
   })
 
-  test('of a task that fails too often end the job, and it starts again', async () => {
+  test('of a task that fails too often fail the job, which can be restarted', async () => {
     await using run = await testJob(words)
     run.killTask({ times: 4, stage: 'map', partition: 0 })
     await run.feed('lines', ['a'])
@@ -79,7 +79,7 @@ describe('failures', () => {
     expect(run.batches.at(-1)).toMatchObject({ batchId: 1, records: 1 })
   })
 
-  test('of the driver between two batches lose nothing, and what it missed is one batch', async () => {
+  test('of the driver between two batches lose nothing, and missed intervals become one batch', async () => {
     await using run = await testJob(words)
     await run.feed('lines', ['a'])
     await run.advance(1000)
@@ -107,7 +107,7 @@ describe('another version of a job', () => {
         .view('totals')
     })
 
-  test('goes on with the state of its uid', async () => {
+  test('continues with the state of its uid', async () => {
     await using run = await testJob(version('totals', (one) => one))
     await run.feed('lines', ['a', 'b'])
     await run.advance(1000)
@@ -120,7 +120,7 @@ describe('another version of a job', () => {
     ])
   })
 
-  test('is refused where its state would be taken for something else', async () => {
+  test('is refused if its state would be misinterpreted', async () => {
     await using run = await testJob(version('totals', (one) => one))
     await run.feed('lines', ['a'])
     await run.advance(1000)
@@ -161,7 +161,7 @@ describe('another version of a job', () => {
   })
 })
 
-describe('what a job reads and writes', () => {
+describe('the input and output of a job', () => {
   test('records have a key, headers, a time and a partition', async () => {
     const seen = job('seen', (stream) => {
       stream
@@ -201,7 +201,7 @@ describe('what a job reads and writes', () => {
     expect(() => run.output()).toThrow(/map it to a plain value/)
   })
 
-  test('records that fail go to their dead letter topic', async () => {
+  test('records that fail are written to their dead letter topic', async () => {
     const lenient = job('lenient', (stream) => {
       stream
         .fromTopic('lines', text(), { onError: { deadLetter: 'broken' } })
@@ -227,24 +227,26 @@ describe('what a job reads and writes', () => {
     ])
   })
 
-  test('mistakes in a test are told in words', async () => {
+  test('misuse is reported with advice', async () => {
     await using run = await testJob(words)
     expect(() => run.view('total')).toThrow(
-      "the job has no view 'total': it has 'totals', 'batch', 'recent'",
+      "the job has no view 'total'; it has 'totals', 'batch', 'recent'",
     )
-    await expect(run.feed('line', ['a'])).rejects.toThrow("reads no topic 'line': it reads 'lines'")
-    await expect(run.feed('lines', [{ a: 1 } as never])).rejects.toThrow(/give \{ value: \.\.\. \}/)
+    await expect(run.feed('line', ['a'])).rejects.toThrow(
+      "does not read topic 'line'; it reads 'lines'",
+    )
+    await expect(run.feed('lines', [{ a: 1 } as never])).rejects.toThrow(/use \{ value: \.\.\. \}/)
     await expect(run.feed('lines', [{ value: 'a', partition: 9 }])).rejects.toThrow(
-      /no partition 9: it has 2/,
+      /no partition 9; it has 2/,
     )
     expect(() => run.killExecutor(5)).toThrow(/no executor 5/)
     expect(() => run.killDriver({ atStep: 0 })).toThrow(
-      /durable step 0 is over: the next one is \d+/,
+      /durable step 0 has already happened; the next one is \d+/,
     )
     await expect(testJob({} as never)).rejects.toThrow(/give the test a job/)
   })
 
-  test('a function of the job that fails says where', async () => {
+  test("an error of a job's function names its place", async () => {
     const failing = job('failing', (stream) => {
       stream
         .fromTopic('lines', text())
@@ -274,7 +276,7 @@ const written = ({ sink }: TestContext) =>
 
 describe('a killed driver', () => {
   test.each(['process', 'power'] as const)(
-    'goes on after any durable step, when it loses its %s',
+    'continues after any durable step, when it loses its %s',
     async (loses) => {
       for (const write of ['lost', 'kept'] as const) {
         await using calm = await testJob(written)

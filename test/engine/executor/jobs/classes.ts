@@ -1,4 +1,5 @@
-// A job that gets a state past the compiler which cannot be kept: an instance of a class behind `unknown`.
+// A job with a state that the compiler accepts and that cannot be stored: an instance of a class
+// behind `unknown`.
 
 import { job, text } from 'millrace/engine'
 

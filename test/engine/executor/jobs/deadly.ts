@@ -1,5 +1,5 @@
-// A job whose worker thread ends itself the first time it meets a poisonous line: for the test that
-// nothing is lost or counted twice by that. A file remembers that it has happened.
+// A job whose worker thread exits at the first poisonous line, to test that nothing is lost or
+// counted twice. A file records that it has happened.
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-// A job whose tasks do not let go of their thread when they meet the word `loop`.
+// A job whose tasks block their thread forever at the word `loop`.
 
 import { isMainThread } from 'node:worker_threads'
 import { add, job, sum, text } from 'millrace/engine'

@@ -1,5 +1,5 @@
-// A job whose tasks keep more than their executor's memory when a batch has many lines: for the test that
-// such a batch is split. Smaller batches fit.
+// A job whose tasks need more than their executor's memory for a batch with many lines, to test
+// that such a batch is split. Smaller batches fit.
 
 import { isMainThread } from 'node:worker_threads'
 import { add, job, text } from 'millrace/engine'

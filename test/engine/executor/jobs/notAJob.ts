@@ -1,3 +1,3 @@
-// A module that exports no job.
+// A module that does not export a job.
 
 export default 42

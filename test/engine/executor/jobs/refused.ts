@@ -1,4 +1,4 @@
-// A job whose output cannot be delivered.
+// A job whose output fails.
 
 import { job, text } from 'millrace/engine'
 

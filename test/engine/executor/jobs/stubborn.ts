@@ -1,4 +1,4 @@
-// A job of which every task fails.
+// A job whose tasks all fail.
 
 import { job, sum, text } from 'millrace/engine'
 

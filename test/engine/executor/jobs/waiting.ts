@@ -1,4 +1,4 @@
-// A job whose output never ends, as one that waits for a server without a time limit.
+// A job whose output never ends, like one that waits for a server without a timeout.
 
 import { job, text } from 'millrace/engine'
 

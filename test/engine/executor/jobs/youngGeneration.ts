@@ -1,4 +1,4 @@
-// Counts records by the bound of the young generation of the thread that reads them.
+// Counts records by the limit of the young generation of the thread that reads them.
 
 import { resourceLimits } from 'node:worker_threads'
 import { add, job, sum, text } from 'millrace/engine'

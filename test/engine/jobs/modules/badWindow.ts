@@ -1,4 +1,4 @@
-// The parts of jobs that differ in what becomes of words that they cannot take.
+// Common parts of jobs with different policies for words that fail.
 
 import { type Job, job, type OnRecordError, seconds, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// The same with a dead letter topic.
+// Like skippingWindow.ts, with a dead letter topic.
 
 import { badWindow } from './badWindow.ts'
 

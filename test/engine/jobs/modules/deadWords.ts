@@ -1,4 +1,4 @@
-// Counts words; those that it cannot take go to a dead letter topic.
+// Counts words; words that fail go to a dead letter topic.
 
 import { add, job, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// A job whose batches do not end before there is a certain file.
+// A job whose batches do not end until a certain file exists.
 
 import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'

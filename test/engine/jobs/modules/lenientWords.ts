@@ -1,4 +1,4 @@
-// Counts words, but for those that it cannot take, and goes on where the log begins when words are gone.
+// Counts words, skips words that fail, and continues at the start of the log after a loss.
 
 import { add, envelope, job, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// Counts words of the last minutes, but for those that it cannot take.
+// Counts words of the last minutes, and skips words that fail.
 
 import { badWindow } from './badWindow.ts'
 

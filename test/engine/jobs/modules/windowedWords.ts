@@ -1,4 +1,4 @@
-// Counts words of the last minutes, and goes on where the log begins when words are gone.
+// Counts words of the last minutes, and continues at the start of the log after a loss.
 
 import { job, seconds, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// Counts words for ever: the job of tests that look at what is counted.
+// Counts words in total: the job of tests that check counts.
 
 import { add, job, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,5 @@
-// Lines of a web server's access log in the combined format: generated ones, and those of a real site.
+// Lines of a web server's access log in the combined format: generated ones, and those of a real
+// site.
 
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'

@@ -1,5 +1,5 @@
-// The order in which rows arrive: each is delayed by less than a bound, so that the rows of a log are out of
-// order by less than it, and some are much later than that. What arrives is the same in every run of a seed.
+// The order in which rows arrive: most are delayed by less than a bound, so that the rows of a log
+// are out of order by less than it, and some are much later. Deterministic for a seed.
 
 import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
 
@@ -58,7 +58,10 @@ export function skewed<T>(random: Random, choices: readonly T[]): T {
   return choices[Math.floor(random.float() ** 3 * choices.length)]!
 }
 
-/** The arrivals, and one more line for each partition, so late that it closes every window before it. */
+/**
+ * The arrivals, and one more line for each partition, so late that it closes every window before
+ * it.
+ */
 export function closed<Row>(
   arrived: readonly Arrival<Row>[],
   partitions: number,

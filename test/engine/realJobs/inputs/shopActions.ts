@@ -1,5 +1,5 @@
-// Lines of a shop's log of actions, as CSV: generated ones, and those of a real shop. A day is written as
-// month and day; the log is of one year.
+// Lines of a shop's action log, as CSV: generated ones, and those of a real shop. A day is written
+// as month and day; the log covers one year.
 
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'

@@ -1,5 +1,5 @@
-// Lines of an SSH server's log as syslog writes them: generated ones, and those of a real host. They have no
-// year and no zone; a job has to know them.
+// Lines of an SSH server's log in syslog format: generated ones, and those of a real host. They
+// have no year and no time zone; a job has to know them.
 
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'

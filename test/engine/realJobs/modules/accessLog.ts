@@ -1,6 +1,7 @@
-// Reads the access log of a web server: the most requested paths, and the server errors of each minute, which
-// are known once the minute is over by the times in the log. Lines that cannot be read are skipped, and
-// counted as rejected; requests that come after their minute has closed go to an output of their own.
+// Reads the access log of a web server: the most requested paths, and the server errors of each
+// minute, emitted once the minute has passed by the times in the log. Malformed lines are skipped,
+// and counted as rejected; requests that arrive after their minute has closed go to a separate
+// output.
 
 import { add, type Job, job, type LateRow, sum, text, type WindowResult } from 'millrace/engine'
 

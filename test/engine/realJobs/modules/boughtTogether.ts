@@ -1,6 +1,6 @@
-// Recommends by what the same people buy: counts for each pair of items the users who have bought both. The
-// items of a user are a state that is looked at only when the user buys; each new item makes a pair with each
-// item that was there before.
+// Recommends items that the same people buy: for each pair of items, counts the users who bought
+// both. The items of a user are a state that is read only when the user buys; each new item forms a
+// pair with each earlier one.
 
 import { add, csv, job, sum } from 'millrace/engine'
 import { columns } from './shopLog.ts'

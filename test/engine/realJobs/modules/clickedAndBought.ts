@@ -1,4 +1,4 @@
-// Joins two streams batch by batch, as Spark's DStreams do: right for rows that come in the same batch, for
+// Joins two streams batch by batch, like Spark's DStreams: correct for rows in the same batch, for
 // example because one service writes both. See clicksToPurchases.ts for a join over time.
 
 import { csv, job } from 'millrace/engine'

@@ -1,7 +1,7 @@
-// Joins two streams over time: a purchase with the clicks of the same user on the same item in the 30 days
-// before it, and a purchase without any with nothing (a left outer join). Both topics may be late against
-// each other by days. A purchase is answered when the watermark has passed its time: no click that belongs to
-// it can come after that. Rows are forgotten when nothing can be joined with them any more.
+// Joins two streams over time: each purchase with the clicks of the same user on the same item in
+// the 30 days before it, or with nothing (a left outer join). The topics may lag each other by
+// days. A purchase is emitted when the watermark has passed its time: after that, no matching click
+// can arrive. Rows are removed once nothing can be joined with them any more.
 
 import { csv, type EventStatefulProcessor, type Job, job, type LateRow } from 'millrace/engine'
 import { columns, dayMs, dayTimeMs } from './shopLog.ts'
@@ -28,7 +28,10 @@ interface Waiting {
   readonly purchases: readonly number[]
 }
 
-/** Timers of one time fire by their tags: a purchase is answered before the last click for it is forgotten. */
+/**
+ * Timers of one time fire by their tags: a purchase is answered before the last click for it is
+ * forgotten.
+ */
 const answer = 0
 const forget = 1
 
@@ -40,7 +43,8 @@ const join: EventStatefulProcessor<string, Action, Waiting, Joined> = {
     const clicked = timesOf('click')
     const bought = timesOf('purchase')
     context.update({ clicks: [...clicks, ...clicked], purchases: [...purchases, ...bought] })
-    // A timer of a time fires when the watermark is there: rows of that very time may come until then.
+    // A timer of a time fires when the watermark is there: rows of that very time may come until
+    // then.
     for (const timeMs of clicked) context.registerEventTimer(timeMs + joinedMs + 1, forget)
     for (const timeMs of bought) context.registerEventTimer(timeMs + 1, answer)
   },

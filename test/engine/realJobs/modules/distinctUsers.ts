@@ -1,6 +1,6 @@
-// Counts the different users of a shop, and the different buyers of each item. A user counts when he is seen
-// for the first time, so that a batch costs by its rows and not by the users so far; the buyers of an item
-// are few enough to be kept in one set.
+// Counts the distinct users of a shop, and the distinct buyers of each item. A user is counted when
+// first seen, so that a batch costs its rows and not all users so far; the buyers of an item are
+// few enough to be stored in one set.
 
 import { add, csv, job, sum } from 'millrace/engine'
 import { columns } from './shopLog.ts'

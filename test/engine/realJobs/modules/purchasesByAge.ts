@@ -1,5 +1,5 @@
-// Joins the purchases of a shop with a table: a file of few lines, which each worker reads when it loads the
-// module. Codes that the table does not have count as unknown.
+// Joins the purchases of a shop with a table: a small file that each worker reads when it loads the
+// module. Codes missing from the table count as unknown.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

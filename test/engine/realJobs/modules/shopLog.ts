@@ -1,4 +1,4 @@
-// The log of a shop that the jobs here read: one action of a user on an item in each line.
+// The shop log that these jobs read: one action of a user on an item per line.
 
 export const columns = [
   'user',

@@ -1,5 +1,6 @@
-// Visits of a shop's users: actions with less than four days between them, which is as fine as the log's days
-// allow. A visit is known once the watermark has passed its end, whether or not the user ever comes again.
+// Visits of a shop's users: actions with less than four days between them, the finest gap that the
+// log's days allow. A visit is emitted once the watermark has passed its end, whether or not the
+// user returns.
 
 import { csv, type Job, job, type LateRow, type WindowResult } from 'millrace/engine'
 import { columns, dayMs, dayTimeMs } from './shopLog.ts'

@@ -1,6 +1,6 @@
-// Finds the addresses from which someone guesses SSH passwords: those with ten failed attempts or more within
-// 20 s of the server's log. The log is a day's work of one server; when it is read, and how fast, does not
-// matter. Attempts that come after their 20 s have closed are counted apart.
+// Finds addresses that guess SSH passwords: ten failed attempts or more within 20 s of the server's
+// log. The log covers one day of one server; when and how fast it is read does not matter. Attempts
+// that arrive after their 20 s have closed are counted separately.
 
 import { type Job, job, type LateRow, text, type WindowResult } from 'millrace/engine'
 

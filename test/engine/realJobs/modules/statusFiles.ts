@@ -1,6 +1,6 @@
-// Writes how often each HTTP status came in a batch: into a file for each batch, named by the batch, or into a
-// database in one transaction with the batch id. A batch that runs again writes the same once more, so that
-// the results are exact, whatever is killed.
+// Writes the count of each HTTP status in a batch: to a file named after the batch, or to a
+// database in one transaction with the batch id. A rerun batch writes the same again, so that the
+// results are exact, whatever is killed.
 
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Plain counts, in one thread and with nothing of the engine.
+// Plain counts in one thread, without the engine.
 
 import type { Arrival, Line } from '../inputs/arrival.ts'
 import { isLine } from './eventTime.ts'

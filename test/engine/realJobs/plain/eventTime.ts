@@ -1,5 +1,6 @@
-// The plain computation of event time: one loop over what each batch has read, in a single thread, with
-// nothing of the engine. It knows the rules that docs/event-time.md promises, and the ranges of the batches.
+// The plain computation of event time: one loop over what each batch has read, in a single thread,
+// without the engine. It implements the rules of docs/jobs/event-time.md, and knows the ranges of
+// the batches.
 
 import type { TestBatch } from 'millrace/engine/testing'
 import type { Arrival, Line } from '../inputs/arrival.ts'
@@ -13,8 +14,9 @@ export interface PlainBatch<Row> {
 }
 
 /**
- * Batches with their lines and watermarks. `batches` are all of the run, empty ones too. No partition is idle
- * in these runs: inputs are spread evenly over the partitions, and the runs end when they do.
+ * Batches with their lines and watermarks. `batches` are all of the run, empty ones too. No
+ * partition is idle in these runs: inputs are spread evenly over the partitions, and the runs end
+ * when they do.
  */
 export function plainBatches<Row>(
   batches: readonly TestBatch[],
@@ -91,7 +93,10 @@ export function plainTumbling<Row>(
   }
 }
 
-/** The same without batches, watermarks and lateness: what the windows have to be when nothing is late. */
+/**
+ * The same without batches, watermarks and lateness: what the windows have to be when nothing is
+ * late.
+ */
 export function wholeTumbling<Row>(
   lines: readonly Line<Row>[],
   sizeMs: number,
@@ -125,7 +130,10 @@ export interface PlainSession {
   readonly count: number
 }
 
-/** Sessions of all lines: two lines of a key with less than the gap between them are of the same one. */
+/**
+ * Sessions of all lines: two lines of a key with less than the gap between them are of the same
+ * one.
+ */
 export function wholeSessions<Row>(
   lines: readonly Line<Row>[],
   gapMs: number,
@@ -153,8 +161,8 @@ export function wholeSessions<Row>(
 }
 
 /**
- * Sessions batch by batch: what a key has open and what it has received come together first; of what they
- * have become, rows are late when the watermark is at or past the end.
+ * Sessions batch by batch: what a key has open and what it has received come together first; of
+ * what they have become, rows are late when the watermark is at or past the end.
  */
 export function plainSessions<Row>(
   batches: readonly PlainBatch<Row>[],

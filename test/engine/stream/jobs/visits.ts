@@ -1,5 +1,5 @@
-// Visits by event time: what windows and sessions have put out since the beginning, and what was late.
-// A line is a name and a time: `ann 1500`.
+// Visits by event time: all results of windows and sessions, and the late rows. A line is a name
+// and a time: `ann 1500`.
 
 import { add, job, sum, text } from 'millrace/engine'
 
