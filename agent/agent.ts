@@ -192,10 +192,11 @@ class RunningAgent implements Agent {
     this.failed = promise
     // Whoever does not ask for `failed` must not end the process by that.
     promise.catch(() => {})
-    const { clock, random } = options.runtime
+    const { clock, random, scheduler } = options.runtime
     this.#system = new ActorSystem({
       clock,
       random,
+      scheduler,
       logger: options.logger,
       ...(options.metrics && { metrics: options.metrics }),
       name: options.name,

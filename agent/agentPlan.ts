@@ -153,8 +153,8 @@ class Planner {
     const type = typeOf(channelTypes, component)
     this.#add(checkOptions(type.options, component))
     if (this.#isBroken) return undefined
-    const { clock, disk } = runtime
-    const around = { clock, disk, logger, resolvePath: this.#resolvePath }
+    const { clock, disk, scheduler } = runtime
+    const around = { clock, disk, scheduler, logger, resolvePath: this.#resolvePath }
     if (!type.isRecyclable) return type.make(component, around)
     const identity = identityOf(component)
     const channel = recyclable?.get(identity) ?? type.make(component, around)

@@ -3,8 +3,7 @@
 // sinks were about to send. Flume's own channel files are not read.
 
 import { join } from 'node:path'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, readOptions } from '../configuration/options.ts'
@@ -89,9 +88,7 @@ export const fileChannelOptions = {
   },
 } as const satisfies OptionTable
 
-export interface FileChannelSurroundings {
-  readonly clock: Clock
-  readonly disk: Disk
+export interface FileChannelSurroundings extends Pick<Runtime, 'clock' | 'disk' | 'scheduler'> {
   readonly logger: Logger
   /** Makes a path of the configuration absolute. */
   readonly resolvePath: (path: string) => string
@@ -99,7 +96,7 @@ export interface FileChannelSurroundings {
 
 export function fileChannel(
   component: ComponentConfiguration,
-  { clock, disk, logger, resolvePath }: FileChannelSurroundings,
+  { clock, disk, scheduler, logger, resolvePath }: FileChannelSurroundings,
 ): TransactionalChannel {
   const options = readOptions(fileChannelOptions, component)
   checkTransactionCapacity(component, options)
@@ -123,7 +120,7 @@ export function fileChannel(
       byteSlotsOf: () => 0,
     },
     new ChannelState(options.capacity),
-    new FileStore(disk, logger, storeOptions, counter),
+    new FileStore({ disk, scheduler }, logger, storeOptions, counter),
     counter,
     clock,
   )

@@ -23,7 +23,7 @@ import type { AdminSources } from './rest/adminContext.ts'
 import { ProgramStatuses } from './rest/programStatuses.ts'
 
 export interface ConsoleOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
   readonly logger: Logger
   /** Brokers to ask first for the status topic. */
   readonly bootstrap: readonly Address[]

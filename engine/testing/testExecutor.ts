@@ -3,6 +3,7 @@
 // arrive in another order than they were sent in.
 
 import type { Random } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { EngineError } from '../engineError.ts'
 import type {
   Executor,
@@ -152,7 +153,7 @@ class TestExecutor implements Executor {
       fault.kind === 'fail' ? (report?: TaskReport) => this.#fail(taskId, report) : () => this.die()
     if (fault.at === 'end') this.#held.set(taskId, strike)
     // Not at once: a driver hears of nothing while it still launches.
-    else queueMicrotask(() => strike())
+    else systemScheduler.soon(() => strike())
     return fault.at === 'end'
   }
 

@@ -5,6 +5,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
 import { StateDirectories } from './memoryState.ts'
@@ -56,7 +57,7 @@ export class TestWorld {
       return
     }
     // The disk makes the change in the next microtask, and its caller goes on in the one after that.
-    queueMicrotask(() => queueMicrotask(() => this.kill(kill)))
+    systemScheduler.soon(() => systemScheduler.soon(() => this.kill(kill)))
   }
 }
 

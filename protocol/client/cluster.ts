@@ -47,8 +47,11 @@ export const sharedLane = 'shared'
 /** From here on FindCoordinator asks for several keys at once. */
 const severalCoordinatorsVersion = 4
 
+/** What a client touches of the world. */
+export type ClusterRuntime = Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
+
 export class Cluster {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
+  readonly runtime: ClusterRuntime
   readonly requestTimeoutMs: number
   readonly #clientId: string
   readonly #allowAutoTopicCreation: boolean
@@ -60,7 +63,7 @@ export class Cluster {
   readonly #coordinators = new Map<string, BrokerAddress>()
   readonly #closing = new AbortController()
 
-  constructor(runtime: Pick<Runtime, 'clock' | 'random' | 'network'>, options: ClientOptions) {
+  constructor(runtime: ClusterRuntime, options: ClientOptions) {
     this.runtime = runtime
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#clientId = options.clientId

@@ -11,13 +11,14 @@ import {
   NetworkError,
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
+import { type Scheduler, systemScheduler } from './scheduler.ts'
 import { WriteReceipts } from './writeReceipts.ts'
 
 export interface MemoryNetworkOptions {
   /** Past this many undelivered bytes `write` returns false. */
   readonly highWaterBytes?: number
-  /** Runs a callback later, in order. A simulator puts its own here. */
-  readonly schedule?: (run: () => void) => void
+  /** The event loop's unless given. */
+  readonly scheduler?: Scheduler
 }
 
 const defaultHighWaterBytes = 1024 * 1024
@@ -33,7 +34,7 @@ const firstEphemeralPort = 61_000
  */
 export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   const highWaterBytes = options.highWaterBytes ?? defaultHighWaterBytes
-  const schedule = options.schedule ?? ((run: () => void) => void setImmediate(run))
+  const scheduler = options.scheduler ?? systemScheduler
   const listeners = new Map<string, (connection: Connection) => void>()
   let clientPort = 0
   let nextPort = firstEphemeralPort
@@ -47,11 +48,11 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   return {
     connect(address) {
       return new Promise((resolve, reject) => {
-        schedule(() => {
+        scheduler.later(() => {
           const accept = listeners.get(hostPort(address))
           if (accept === undefined) return reject(nobodyListens(address))
-          const client = new MemoryConnection(hostPort(address), highWaterBytes, schedule)
-          const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, schedule)
+          const client = new MemoryConnection(hostPort(address), highWaterBytes, scheduler)
+          const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, scheduler)
           client.pairWith(server)
           accept(server)
           resolve(client)
@@ -85,7 +86,7 @@ class MemoryConnection implements Connection {
   readonly remoteAddress: string
   readonly copiesOnWrite = false
   readonly #highWaterBytes: number
-  readonly #schedule: (run: () => void) => void
+  readonly #scheduler: Scheduler
   #peer!: MemoryConnection
   #handler: ConnectionHandler | undefined
   /** What the peer wrote and `onData` has not had. */
@@ -100,10 +101,10 @@ class MemoryConnection implements Connection {
   #scheduled = false
   readonly #receipts = new WriteReceipts()
 
-  constructor(remoteAddress: string, highWaterBytes: number, schedule: (run: () => void) => void) {
+  constructor(remoteAddress: string, highWaterBytes: number, scheduler: Scheduler) {
     this.remoteAddress = remoteAddress
     this.#highWaterBytes = highWaterBytes
-    this.#schedule = schedule
+    this.#scheduler = scheduler
   }
 
   pairWith(peer: MemoryConnection): void {
@@ -118,7 +119,7 @@ class MemoryConnection implements Connection {
 
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
     if (this.#closed || this.#ended) {
-      if (taken) queueMicrotask(taken)
+      if (taken) this.#scheduler.soon(taken)
       return false
     }
     const peer = this.#peer
@@ -177,10 +178,10 @@ class MemoryConnection implements Connection {
     if (this.#scheduled || this.#handler === undefined) return
     if (this.#paused && !this.#closed) return
     this.#scheduled = true
-    this.#schedule(() => this.#turn())
+    this.#scheduler.later(this.#turn)
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     this.#scheduled = false
     const handler = this.#handler!
     if (this.#closed) {

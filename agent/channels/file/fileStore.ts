@@ -8,11 +8,12 @@
 // the disk does. Until then it can be drained: a reserve of space, kept for this, holds the records of
 // takes.
 
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Runtime } from '../../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { AgentError } from '../../errors.ts'
 import type { EventBatch } from '../../event.ts'
@@ -22,6 +23,7 @@ import { type Entry, EntryList } from '../entryList.ts'
 import type { EventStore, StoredPut } from '../eventStore.ts'
 import type { Range } from '../rangeSet.ts'
 import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
+import { makeDurableDirectory } from './durableDirectory.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
 import { GroupCommit } from './groupCommit.ts'
 import {
@@ -91,10 +93,7 @@ export class FileStore implements EventStore {
   readonly #counter: FileChannelCounter
   readonly #reserve: SpaceReserve
   readonly #entries = new EntryList<FileEntry>()
-  readonly #commits = new GroupCommit<QueuedWrite>(
-    (group) => this.#writeGroup(group),
-    (error) => this.#writeFailed(error),
-  )
+  readonly #commits: GroupCommit<QueuedWrite>
   /**
    * Records of takes and releases that are not durable yet, in order. Nobody waits for them and what
    * they say has happened, so those of a failed write are written again.
@@ -115,11 +114,21 @@ export class FileStore implements EventStore {
   /** Until the log can be written again: every failed repair would log the same. */
   #isFailureLogged = false
 
-  constructor(disk: Disk, logger: Logger, options: FileStoreOptions, counter: FileChannelCounter) {
+  constructor(
+    { disk, scheduler }: Pick<Runtime, 'disk' | 'scheduler'>,
+    logger: Logger,
+    options: FileStoreOptions,
+    counter: FileChannelCounter,
+  ) {
     this.#disk = disk
     this.#logger = logger
     this.#options = options
     this.#counter = counter
+    this.#commits = new GroupCommit(
+      scheduler,
+      (group) => this.#writeGroup(group),
+      (error) => this.#writeFailed(error),
+    )
     const reserveBytes = Math.min(maxReserveBytes, Math.ceil(options.maxFileBytes / 64))
     this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, reserveBytes)
   }
@@ -588,12 +597,4 @@ export class FileStore implements EventStore {
 function newLogFile(number: number, directory: string): LogFile {
   const path = join(directory, `${filePrefix}${number}`)
   return { number, path, directory, file: undefined, durableBytes: 0, endEvent: undefined }
-}
-
-/** A directory that is still there after a power failure: so are its new parents. */
-async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  const created: string[] = []
-  for (let at = directory; (await disk.stat(at)) === undefined; at = dirname(at)) created.push(at)
-  await disk.makeDirectory(directory)
-  for (const path of created.reverse()) await disk.syncDirectory(dirname(path))
 }

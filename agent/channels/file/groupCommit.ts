@@ -3,6 +3,8 @@
 // a failure nothing is written until `resume`: what the disk has then is unknown, and the store has to
 // cut it off first.
 
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+
 /** What a group is written with: one call at a time. */
 export type WriteGroup<W> = (group: readonly W[]) => Promise<void>
 
@@ -13,6 +15,7 @@ interface Waiting<W> {
 }
 
 export class GroupCommit<W> {
+  readonly #scheduler: Scheduler
   readonly #writeGroup: WriteGroup<W>
   /** Turns what the disk said into what the waiting writes fail with. */
   readonly #failureOf: (error: unknown) => Error
@@ -20,7 +23,12 @@ export class GroupCommit<W> {
   #running: Promise<void> | undefined
   #failure: Error | undefined
 
-  constructor(writeGroup: WriteGroup<W>, failureOf: (error: unknown) => Error) {
+  constructor(
+    scheduler: Scheduler,
+    writeGroup: WriteGroup<W>,
+    failureOf: (error: unknown) => Error,
+  ) {
+    this.#scheduler = scheduler
     this.#writeGroup = writeGroup
     this.#failureOf = failureOf
   }
@@ -35,7 +43,7 @@ export class GroupCommit<W> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#queue.push({ write, resolve, reject })
-      this.#running ??= this.#run()
+      this.#running ??= this.#begin()
     })
   }
 
@@ -54,9 +62,14 @@ export class GroupCommit<W> {
     while (this.#running !== undefined) await this.#running
   }
 
+  /** What is committed in the same turn of the event loop shares the first group. */
+  #begin(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#scheduler.soon(() => resolve(this.#run()))
+    })
+  }
+
   async #run(): Promise<void> {
-    // Lets what is committed in the same turn of the event loop share the first group.
-    await undefined
     while (this.#queue.length > 0) {
       const group = this.#queue
       this.#queue = []

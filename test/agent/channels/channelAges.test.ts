@@ -8,6 +8,7 @@ import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { component } from '../component.ts'
 
@@ -27,7 +28,7 @@ function made(type: 'file' | 'memory', clock = new ManualClock(), disk = new Mem
     minimumRequiredSpace: 1000,
   }
   const channel = fileChannel(component('channels', 'c1', { type, ...directories }), {
-    ...{ clock, disk, logger: silentLogger },
+    ...{ clock, disk, scheduler: systemScheduler, logger: silentLogger },
     resolvePath: (path) => path,
   })
   return { channel, clock }

@@ -11,6 +11,7 @@ import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { component } from '../component.ts'
@@ -28,7 +29,10 @@ function open(disk: Disk, maxFileSize: number, cacheBytes: number) {
       cacheBytes,
       'keep-alive': 0,
     }),
-    { clock: new ManualClock(), disk, logger: silentLogger, resolvePath: (path) => path },
+    {
+      ...{ clock: new ManualClock(), disk, scheduler: systemScheduler, logger: silentLogger },
+      resolvePath: (path) => path,
+    },
   )
 }
 

@@ -7,6 +7,7 @@ import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
@@ -25,6 +26,7 @@ async function opened(freeBytes: number) {
   const channel = fileChannel(configuration, {
     clock: new ManualClock(),
     disk: new MemoryDisk(space),
+    scheduler: systemScheduler,
     logger: silentLogger,
     resolvePath: (path) => path,
   })
@@ -127,6 +129,7 @@ describe('a log that cannot be written', () => {
       fileChannel(configuration, {
         clock: new ManualClock(),
         disk,
+        scheduler: systemScheduler,
         logger,
         resolvePath: (path) => path,
       })

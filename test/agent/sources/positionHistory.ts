@@ -19,6 +19,7 @@ import { TaildirSource } from '../../../agent/sources/taildir/taildirSource.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { type MortalDisk, mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
@@ -230,7 +231,9 @@ export class PositionHistory {
       maxFileSize: capacity === 60 ? 4096 : 1024 * 1024,
     }
     const resolvePath = (path: string) => path
-    return fileChannel(component('channels', name, lines), { clock, disk, logger, resolvePath })
+    return fileChannel(component('channels', name, lines), {
+      ...{ clock, disk, scheduler: systemScheduler, logger, resolvePath },
+    })
   }
 
   #sourceMaker(process: MortalDisk): () => TaildirSource {

@@ -10,6 +10,7 @@ import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { topic } from './board/boardInput.ts'
@@ -27,7 +28,12 @@ beforeEach(async () => {
   )
   page = await startConsole({
     operations: plainOperations,
-    runtime: { clock, random: systemRandom(), network: memoryNetwork() },
+    runtime: {
+      clock,
+      random: systemRandom(),
+      network: memoryNetwork(),
+      scheduler: systemScheduler,
+    },
     logger: silentLogger,
     address: { host: '127.0.0.1', port: 0 },
     bootstrap: [{ host: 'nowhere', port: 1 }],
