@@ -195,7 +195,7 @@ class RunningAgent implements Agent {
     const { clock, random, scheduler } = options.runtime
     this.#system = new ActorSystem({
       clock,
-      random,
+      random: random.fork('actors'),
       scheduler,
       logger: options.logger,
       ...(options.metrics && { metrics: options.metrics }),

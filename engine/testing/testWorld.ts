@@ -67,6 +67,7 @@ const keepAll: Random = {
   float: () => 1 - 2 ** -32,
   below: (bound) => bound - 1,
   bytes: (length) => Buffer.alloc(length),
+  fork: () => keepAll,
 }
 
 /** One life of the driver, or of an executor of it. */
