@@ -70,6 +70,29 @@ describe('nothing ambient', () => {
     expect(ambient.test('clock.setTimer(1, f)')).toBe(false)
   })
 
+  // A variable of a module is shared by all that runs in the process: a second node or a second run of a
+  // simulation sees what the first left there. What remains is a cache, or belongs to the process itself.
+  const ownVariables: readonly { file: string; why: string }[] = [
+    { file: 'agent/sources/taildir/lines.ts', why: 'memory that no call leaves anything in' },
+    { file: 'engine/contract/codeRecorder.ts', why: "hooks of the thread's module loader" },
+    { file: 'protocol/bytes/lz4Frame.ts', why: 'memory that no call leaves anything in' },
+    { file: 'protocol/runtime/ownPackage.ts', why: 'a file that does not change, read once' },
+    { file: 'protocol/runtime/seededGlobals.ts', why: 'globals of the thread' },
+    { file: 'protocol/runtime/standardStreams.ts', why: 'streams of the process' },
+    { file: 'protocol/telemetry/figures.ts', why: 'a formatter without state, created lazily' },
+    { file: 'protocol/telemetry/logger.ts', why: 'standard error of the process' },
+  ]
+  const moduleVariable = /^(?:export )?(?:let|var) /
+
+  test('no module has variables of its own', () => {
+    const found = sources
+      .filter((file) => linesWithoutComments(file).some((line) => moduleVariable.test(line)))
+      .filter((file) => !file.startsWith('broker/admin/page/'))
+    expect(found).toEqual(ownVariables.map(({ file }) => file))
+    expect(moduleVariable.test('let lanes = 0')).toBe(true)
+    expect(moduleVariable.test('  let lanes = 0')).toBe(false)
+  })
+
   function ambientLines(file: string): string[] {
     return linesWithoutComments(file)
       .map((line, index) => ({ line, number: index + 1 }))

@@ -62,6 +62,7 @@ export class Cluster {
   readonly #refreshing = new Map<string, Promise<void>>()
   readonly #coordinators = new Map<string, BrokerAddress>()
   readonly #closing = new AbortController()
+  #lanes = 0
 
   constructor(runtime: ClusterRuntime, options: ClientOptions) {
     this.runtime = runtime
@@ -205,6 +206,11 @@ export class Cluster {
         await this.pause(delayMs)
       }
     }
+  }
+
+  /** The name of a lane that nobody else uses; `purpose` is for whoever reads it. */
+  newLane(purpose: string): string {
+    return `${purpose} ${++this.#lanes}`
   }
 
   /** Closes the connections of a lane that is not used any more. */
