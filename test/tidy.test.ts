@@ -93,6 +93,32 @@ describe('nothing ambient', () => {
     expect(moduleVariable.test('  let lanes = 0')).toBe(false)
   })
 
+  // A test that lets some turns pass and hopes finds out on the day on which a part needs one turn more. What
+  // is in memory settles (`settle`), what is real is waited for (`until` in test/eventLoop.ts).
+  const countsTurns = /\bsetImmediate\b|\bfor \(.*\bawait (?:undefined|Promise\.resolve\(\))/
+  const turnsAllowed: readonly { file: RegExp; why: string }[] = [
+    { file: /^test\/eventLoop\.ts$/, why: 'waits for conditions, turn by turn' },
+    { file: /^test\/tidy\.test\.ts$/, why: 'names what it forbids' },
+    { file: /^test\/bench\//, why: 'measures how long a turn takes' },
+    { file: /^test\/broker\/testing\/startBroker\.test\.ts$/, why: 'fakes it' },
+    { file: /^test\/broker\/testing\/leftovers\.test\.ts$/, why: 'the script of a child process' },
+    { file: /^test\/broker\/log\//, why: 'delays of single writes' },
+    {
+      file: /^test\/engine\/(?:executor\/stateStores\.test|scheduler\/driver\.test|testing\/engineFaults)\.ts$/,
+      why: 'draw how late an answer is',
+    },
+  ]
+
+  test('tests wait for conditions or until nothing is runnable, and count no turns', () => {
+    const found = files
+      .filter((file) => file.startsWith('test/'))
+      .filter((file) => !turnsAllowed.some((allowed) => allowed.file.test(file)))
+      .filter((file) => linesWithoutComments(file).some((line) => countsTurns.test(line)))
+    expect(found).toEqual([])
+    expect(countsTurns.test('for (let n = 0; n < 9; n++) await undefined')).toBe(true)
+    expect(countsTurns.test('await settle()')).toBe(false)
+  })
+
   function ambientLines(file: string): string[] {
     return linesWithoutComments(file)
       .map((line, index) => ({ line, number: index + 1 }))

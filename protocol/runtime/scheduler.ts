@@ -18,6 +18,9 @@ export interface Scheduler {
 const enqueueMicrotask = queueMicrotask
 const enqueueImmediate = setImmediate
 
+/** A thread that is busy for longer never comes to rest: two parts of it keep each other going. */
+const mostTurns = 100_000
+
 /** The event loop of this thread. */
 class EventLoopScheduler implements Scheduler {
   #pendingTurns = 0
@@ -38,6 +41,18 @@ class EventLoopScheduler implements Scheduler {
 
   nextTurn(): Promise<void> {
     return new Promise((resolve) => this.later(resolve))
+  }
+
+  /**
+   * Resolves when nothing is runnable: no microtask is queued and no task waits for a later turn. I/O and
+   * timers are not waited for. For worlds whose clock, disk and network are in memory.
+   */
+  async idle(): Promise<void> {
+    for (let turn = 0; turn < mostTurns; turn++) {
+      await new Promise((resolve) => void enqueueImmediate(resolve))
+      if (this.#pendingTurns === 0) return
+    }
+    throw new Error(`still busy after ${mostTurns} turns of the event loop: something never waits`)
   }
 
   readonly #run = (task: () => void): void => {

@@ -63,8 +63,7 @@ export class SimulatedScheduler implements Scheduler {
   async runUntilIdle(): Promise<void> {
     let tasks = 0
     do {
-      // The queue of microtasks is empty when the event loop begins its next turn.
-      await systemScheduler.nextTurn()
+      await systemScheduler.idle()
       assert(++tasks < mostTasks, `${mostTasks} tasks ran and the simulated world is still busy`)
     } while (this.runOne())
   }

@@ -8,6 +8,7 @@ import { TransactionalAppends } from '../../../broker/server/transactionalAppend
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { until } from '../../eventLoop.ts'
 import { diskWithData, makeBatch, openLog } from '../log/logFixture.ts'
 
 describe('TransactionalAppends', () => {
@@ -37,7 +38,7 @@ describe('TransactionalAppends', () => {
 
   /** The coordinator answers its oldest question, as soon as there is one. */
   async function answer(errorCode: number): Promise<void> {
-    while (questions.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => questions.length > 0)
     questions.shift()!(errorCode)
   }
 
