@@ -62,6 +62,15 @@ describe('nothing ambient', () => {
     expect(found).toEqual([])
   })
 
+  test('level is imported in one place', () => {
+    const importing = sources.filter((file) => /from 'level'/.test(texts.get(file)!))
+    expect(importing).toEqual([
+      // Moves to the interface with the rest of the controller.
+      'broker/controller/levelMetadataLog.ts',
+      'protocol/runtime/levelStore.ts',
+    ])
+  })
+
   test('the rule bites', () => {
     const broken = ['Date.now()', 'setTimeout(f, 1)', "from 'node:fs'", 'Math.random()']
     for (const line of [...broken, 'queueMicrotask(f)', 'await undefined']) {
