@@ -11,6 +11,7 @@ import {
   NetworkError,
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
+import type { Direction, NetworkFaults } from './networkFaults.ts'
 import { type Scheduler, systemScheduler } from './scheduler.ts'
 import { WriteReceipts } from './writeReceipts.ts'
 
@@ -19,6 +20,8 @@ export interface MemoryNetworkOptions {
   readonly highWaterBytes?: number
   /** The event loop's unless given. */
   readonly scheduler?: Scheduler
+  /** What goes wrong, as its owner decides; without it nothing does, and a connection is made or refused at once. */
+  readonly faults?: NetworkFaults
 }
 
 const defaultHighWaterBytes = 1024 * 1024
@@ -35,6 +38,7 @@ const firstEphemeralPort = 61_000
 export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   const highWaterBytes = options.highWaterBytes ?? defaultHighWaterBytes
   const scheduler = options.scheduler ?? systemScheduler
+  const { faults } = options
   const listeners = new Map<string, (connection: Connection) => void>()
   let clientPort = 0
   let nextPort = firstEphemeralPort
@@ -46,17 +50,24 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   }
 
   return {
-    connect(address) {
+    connect(address, timeoutMs) {
+      const place = hostPort(address)
       return new Promise((resolve, reject) => {
-        scheduler.later(() => {
-          const accept = listeners.get(hostPort(address))
+        const connectNow = () => {
+          const accept = listeners.get(place)
           if (accept === undefined) return reject(nobodyListens(address))
-          const client = new MemoryConnection(hostPort(address), highWaterBytes, scheduler)
+          const client = new MemoryConnection(place, highWaterBytes, scheduler)
           const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, scheduler)
           client.pairWith(server)
+          if (faults !== undefined) {
+            client.meet(faults, place, 'out')
+            server.meet(faults, place, 'in')
+          }
           accept(server)
           resolve(client)
-        })
+        }
+        if (faults === undefined) scheduler.later(connectNow)
+        else connectThrough(faults, address, timeoutMs, connectNow, reject)
       })
     },
 
@@ -73,6 +84,28 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
       }
     },
   }
+}
+
+/** A connection takes a round trip. One that a cut or the latency keeps for too long fails by its timeout. */
+function connectThrough(
+  faults: NetworkFaults,
+  address: Address,
+  timeoutMs: number,
+  connectNow: () => void,
+  reject: (error: Error) => void,
+): void {
+  const { clock, latencyMs } = faults
+  const isUnreachable = faults.isUnreachable(hostPort(address))
+  const roundTripMs = isUnreachable ? Number.POSITIVE_INFINITY : 2 * latencyMs
+  if (roundTripMs < timeoutMs) clock.setTimer(roundTripMs, connectNow)
+  else clock.setTimer(timeoutMs, () => reject(noAnswer(address, timeoutMs)))
+}
+
+function noAnswer(address: Address, timeoutMs: number): NetworkError {
+  return new NetworkError(
+    'CONNECTION_TIMEOUT',
+    `${hostPort(address)} did not answer within ${timeoutMs} ms: check the address, and that the network lets it through`,
+  )
 }
 
 function nobodyListens(address: Address): NetworkError {
@@ -99,6 +132,11 @@ class MemoryConnection implements Connection {
   #cause: Error | undefined
   #wantsDrain = false
   #scheduled = false
+  #faults: NetworkFaults | undefined
+  #place = ''
+  /** Where what arrives on this side goes, seen from the address that listens. */
+  #inbound: Direction = 'in'
+  #forgotten: (() => void) | undefined
   readonly #receipts = new WriteReceipts()
 
   constructor(remoteAddress: string, highWaterBytes: number, scheduler: Scheduler) {
@@ -110,6 +148,17 @@ class MemoryConnection implements Connection {
   pairWith(peer: MemoryConnection): void {
     this.#peer = peer
     peer.#peer = this
+  }
+
+  /** From now on what arrives here is subject to faults. */
+  meet(faults: NetworkFaults, place: string, inbound: Direction): void {
+    this.#faults = faults
+    this.#place = place
+    this.#inbound = inbound
+    this.#forgotten = faults.opened(place, {
+      destroy: (cause) => this.destroy(cause ?? connectionLost(this.remoteAddress)),
+      wake: () => this.#wake(),
+    })
   }
 
   start(handler: ConnectionHandler): void {
@@ -168,6 +217,7 @@ class MemoryConnection implements Connection {
   #shut(cause: Error | undefined): void {
     this.#closed = true
     this.#cause = cause
+    this.#forgotten?.()
     this.#inbox = []
     this.#inboxBytes = 0
     this.#receipts.dropped()
@@ -177,8 +227,11 @@ class MemoryConnection implements Connection {
   #wake(): void {
     if (this.#scheduled || this.#handler === undefined) return
     if (this.#paused && !this.#closed) return
+    const faults = this.#faults
+    if (!this.#closed && faults?.isCut(this.#place, this.#inbound)) return
     this.#scheduled = true
-    this.#scheduler.later(this.#turn)
+    if (faults === undefined || faults.latencyMs === 0) this.#scheduler.later(this.#turn)
+    else faults.clock.setTimer(faults.latencyMs, this.#turn)
   }
 
   readonly #turn = (): void => {
@@ -188,6 +241,8 @@ class MemoryConnection implements Connection {
       this.#announceClose(handler)
       return
     }
+    // Cut while it was on its way: it is delivered once the direction is healed.
+    if (this.#faults?.isCut(this.#place, this.#inbound)) return
     // Closed by what it delivered, the stream says so in a turn of its own.
     this.#deliver(handler)
     if (!this.#closed) this.#settle()

@@ -80,7 +80,8 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       await store.write(['a', 'b', 'c', 'd'].map((key) => put(key, key)))
       const groups: string[] = []
       const range = { from: Buffer.from('b'), until: Buffer.from('d') }
-      for await (const group of store.entries(range, 1)) groups.push(String(Buffer.from(group[0]![0])))
+      for await (const group of store.entries(range, 1))
+        groups.push(String(Buffer.from(group[0]![0])))
       expect(groups).toEqual(['b', 'c'])
       expect(await contentOf(store, 3)).toEqual(['a=a', 'b=b', 'c=c', 'd=d'])
     })
