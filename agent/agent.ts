@@ -192,10 +192,11 @@ class RunningAgent implements Agent {
     this.failed = promise
     // A caller that does not use `failed` must not crash with an unhandled rejection.
     promise.catch(() => {})
-    const { clock, random } = options.runtime
+    const { clock, random, scheduler } = options.runtime
     this.#system = new ActorSystem({
       clock,
-      random,
+      random: random.fork('actors'),
+      scheduler,
       logger: options.logger,
       ...(options.metrics && { metrics: options.metrics }),
       name: options.name,

@@ -214,7 +214,8 @@ class Planner {
     if (channel === undefined || this.#isBroken) return undefined
     const { runtime, host } = this.#dependencies
     const logger = this.#dependencies.logger.child({ sink: name })
-    const planned = type.plan(component, { runtime, logger, host, channel })
+    const own = { ...runtime, random: runtime.random.fork(`sink ${name}`) }
+    const planned = type.plan(component, { runtime: own, logger, host, channel })
     const { counter, progress, batchSize, kafka, make } = planned
     if (batchSize !== undefined) checkBatchSize(component, batchSize, [channel])
     return { name, type: type.alias, counter, progress, channel, kafka, make }

@@ -139,7 +139,7 @@ async function start(
   const manager = await LogManager.open({
     disk: runtime.disk,
     clock: runtime.clock,
-    random: runtime.random,
+    random: runtime.random.fork('logs'),
     logger,
     directories,
     identity: {
@@ -168,10 +168,11 @@ async function start(
   const replicas = new ReplicaManager(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
   const world = { runtime, config, logger, controller, replicas }
+  const groupRandom = runtime.random.fork('groups')
   const groups = await openGroups({
     ...world,
     configuration,
-    newId: () => randomText(runtime.random),
+    newId: () => randomText(groupRandom),
   })
   undo.push(() => groups.close())
   const transactions = await openTransactions({ ...world, producerIds, groups })
@@ -188,6 +189,7 @@ async function start(
   transactions.start()
   const cleaner = startCleaner(options, configuration, manager)
   undo.push(() => cleaner.close())
+  const sessionRandom = runtime.random.fork('fetch sessions')
   const parts: BrokerParts = {
     nodeId: config['node.id'],
     configuration,
@@ -210,7 +212,7 @@ async function start(
     producerIds,
     fetchSessions: new FetchSessions({
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
-      newId: () => runtime.random.uint32() >>> 1,
+      newId: () => sessionRandom.uint32() >>> 1,
     }),
     followedRequests: new FollowedRequests(logger),
     requestFigures: new RequestFigures(),
@@ -316,7 +318,7 @@ function startCleaner(
 
 function journalOf({ runtime, config }: BrokerOptions) {
   const fileBytes = config['flush.journal.file.bytes']
-  return fileBytes === 0 ? undefined : { random: runtime.random, fileBytes }
+  return fileBytes === 0 ? undefined : { random: runtime.random.fork('journal'), fileBytes }
 }
 
 interface MetadataWorld {

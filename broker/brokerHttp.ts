@@ -21,7 +21,7 @@ import type { Broker } from './broker.ts'
 import type { HttpPlan } from './httpPlan.ts'
 
 export interface BrokerHttpOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
   readonly logger: Logger
   readonly plan: HttpPlan
   /** Address at which the console connects to the broker. */

@@ -305,7 +305,12 @@ export class SubmittedJob implements RunningJob {
     const { batchIntervalMs = defaultBatchIntervalMs, taskTimeoutMs } = this.#options
     const bounds = { ...defaultBounds, ...this.#options }
     return new Driver({
-      ...{ runtime, logger, job: this.#loaded.job, batchIntervalMs },
+      ...{
+        runtime: { ...runtime, random: runtime.random.fork('driver') },
+        logger,
+        job: this.#loaded.job,
+        batchIntervalMs,
+      },
       executors: Math.max(1, executors),
       startExecutor: startExecutors(this.#options, this.#loaded, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (taskTimeoutMs ?? defaultTaskTimeoutMs),

@@ -10,6 +10,7 @@ import { Cluster } from '../protocol/client/cluster.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../protocol/runtime/random.ts'
+import { systemScheduler } from '../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../protocol/telemetry/logger.ts'
 
 /** Of a server that is connected to nothing: no route is asked. */
@@ -17,7 +18,12 @@ async function documentText(): Promise<string> {
   const { version } = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   ) as { version: string }
-  const runtime = { clock: systemClock, random: seededRandom(1), network: memoryNetwork() }
+  const runtime = {
+    clock: systemClock,
+    random: seededRandom(1),
+    network: memoryNetwork(),
+    scheduler: systemScheduler,
+  }
   const cluster = new Cluster(runtime, { bootstrap: [], clientId: 'openapi' })
   const sources: AdminSources = {
     ...{ cluster, admin: new Admin(cluster), clock: systemClock, logger: silentLogger },

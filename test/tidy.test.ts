@@ -47,22 +47,85 @@ describe('nothing ambient', () => {
       why: 'listens for HTTP before fastify is there',
     },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
+    {
+      file: /^broker\/(?:log\/(?:journal\/commitJournal|logWriter)|transactions\/partitionAdditions)\.ts$/,
+      why: 'form groups without the scheduler, for now',
+    },
   ]
   const ambient =
-    /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\(|\bcrypto\.random|from '(?:node:)?(?:fs|fs\/promises|net|dgram|tls|http|https|dns|timers|timers\/promises)'/
+    /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\(|\bcrypto\.random|\bqueueMicrotask\(|\bawait undefined\b|from '(?:node:)?(?:fs|fs\/promises|net|dgram|tls|http|https|dns|timers|timers\/promises)'/
 
-  test('clock, randomness, disk and network come in through constructors', () => {
+  test('clock, randomness, disk, network and scheduler come in through constructors', () => {
     const found = sources
       .filter((file) => !edges.some((edge) => edge.file.test(file)))
       .flatMap((file) => ambientLines(file))
     expect(found).toEqual([])
   })
 
+  test('level is imported in one place', () => {
+    const importing = sources.filter((file) => /from 'level'/.test(texts.get(file)!))
+    expect(importing).toEqual([
+      // Moves to the interface with the rest of the controller.
+      'broker/controller/levelMetadataLog.ts',
+      'protocol/runtime/levelStore.ts',
+    ])
+  })
+
   test('the rule bites', () => {
-    for (const line of ['Date.now()', 'setTimeout(f, 1)', "from 'node:fs'", 'Math.random()']) {
+    const broken = ['Date.now()', 'setTimeout(f, 1)', "from 'node:fs'", 'Math.random()']
+    for (const line of [...broken, 'queueMicrotask(f)', 'await undefined']) {
       expect(ambient.test(line)).toBe(true)
     }
     expect(ambient.test('clock.setTimer(1, f)')).toBe(false)
+  })
+
+  // A variable of a module is shared by all that runs in the process: a second node or a second run of a
+  // simulation sees what the first left there. What remains is a cache, or belongs to the process itself.
+  const ownVariables: readonly { file: string; why: string }[] = [
+    { file: 'agent/sources/taildir/lines.ts', why: 'memory that no call leaves anything in' },
+    { file: 'engine/contract/codeRecorder.ts', why: "hooks of the thread's module loader" },
+    { file: 'protocol/bytes/lz4Frame.ts', why: 'memory that no call leaves anything in' },
+    { file: 'protocol/runtime/ownPackage.ts', why: 'a file that does not change, read once' },
+    { file: 'protocol/runtime/seededGlobals.ts', why: 'globals of the thread' },
+    { file: 'protocol/runtime/standardStreams.ts', why: 'streams of the process' },
+    { file: 'protocol/telemetry/figures.ts', why: 'a formatter without state, created lazily' },
+    { file: 'protocol/telemetry/logger.ts', why: 'standard error of the process' },
+  ]
+  const moduleVariable = /^(?:export )?(?:let|var) /
+
+  test('no module has variables of its own', () => {
+    const found = sources
+      .filter((file) => linesWithoutComments(file).some((line) => moduleVariable.test(line)))
+      .filter((file) => !file.startsWith('broker/admin/page/'))
+    expect(found).toEqual(ownVariables.map(({ file }) => file))
+    expect(moduleVariable.test('let lanes = 0')).toBe(true)
+    expect(moduleVariable.test('  let lanes = 0')).toBe(false)
+  })
+
+  // A test that lets some turns pass and hopes finds out on the day on which a part needs one turn more. What
+  // is in memory settles (`settle`), what is real is waited for (`until` in test/eventLoop.ts).
+  const countsTurns = /\bsetImmediate\b|\bfor \(.*\bawait (?:undefined|Promise\.resolve\(\))/
+  const turnsAllowed: readonly { file: RegExp; why: string }[] = [
+    { file: /^test\/eventLoop\.ts$/, why: 'waits for conditions, turn by turn' },
+    { file: /^test\/tidy\.test\.ts$/, why: 'names what it forbids' },
+    { file: /^test\/bench\//, why: 'measures how long a turn takes' },
+    { file: /^test\/broker\/testing\/startBroker\.test\.ts$/, why: 'fakes it' },
+    { file: /^test\/broker\/testing\/leftovers\.test\.ts$/, why: 'the script of a child process' },
+    { file: /^test\/broker\/log\//, why: 'delays of single writes' },
+    {
+      file: /^test\/engine\/(?:executor\/stateStores\.test|scheduler\/driver\.test|testing\/engineFaults)\.ts$/,
+      why: 'draw how late an answer is',
+    },
+  ]
+
+  test('tests wait for conditions or until nothing is runnable, and count no turns', () => {
+    const found = files
+      .filter((file) => file.startsWith('test/'))
+      .filter((file) => !turnsAllowed.some((allowed) => allowed.file.test(file)))
+      .filter((file) => linesWithoutComments(file).some((line) => countsTurns.test(line)))
+    expect(found).toEqual([])
+    expect(countsTurns.test('for (let n = 0; n < 9; n++) await undefined')).toBe(true)
+    expect(countsTurns.test('await settle()')).toBe(false)
   })
 
   function ambientLines(file: string): string[] {

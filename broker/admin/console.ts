@@ -28,7 +28,7 @@ import type { AdminSources } from './rest/adminContext.ts'
 import { ProgramStatuses } from './rest/programStatuses.ts'
 
 export interface ConsoleOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
   readonly logger: Logger
   /** Bootstrap addresses of the cluster. */
   readonly bootstrap: readonly Address[]

@@ -21,8 +21,6 @@ import type { TestBrokerPlan } from './testBrokerOptions.ts'
 /** Address that the test's own client connects to. */
 export const innerAddress: Address = { host: 'inside-the-test', port: 1 }
 const requestTimeoutMs = 30_000
-/** Saved at load time, before a test can install fake timers. */
-const nextTurn = setImmediate
 
 export interface LifeOptions {
   readonly plan: TestBrokerPlan
@@ -62,7 +60,7 @@ export class BrokerLife {
 
   static async start({ plan, storage, clock, handle, address }: LifeOptions): Promise<BrokerLife> {
     let inner: { readonly parts: BrokerParts; readonly logs: LogManager } | undefined
-    const inside = memoryNetwork({ schedule: (run) => void nextTurn(run) })
+    const inside = memoryNetwork({ scheduler: systemScheduler })
     const random = systemRandom()
     const broker = await startBroker({
       runtime: {
@@ -90,7 +88,7 @@ export class BrokerLife {
       },
     })
     const cluster = new Cluster(
-      { clock, random, network: inside },
+      { clock, random, network: inside, scheduler: systemScheduler },
       {
         bootstrap: [innerAddress],
         clientId: 'millrace/testing',

@@ -9,6 +9,7 @@ import { systemClock } from '../../protocol/runtime/clock.ts'
 import { ignoreExpectedWarnings } from '../../protocol/runtime/experimentalFeature.ts'
 import { portNetwork } from '../../protocol/runtime/portNetwork.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { serveSnapshot } from '../contract/codeSnapshot.ts'
 import { EngineError, reportError } from '../engineError.ts'
 import { fingerprint, importJob } from '../jobModule.ts'
@@ -35,7 +36,12 @@ try {
 async function serve(): Promise<void> {
   const graph = await buildGraph()
   const network = portNetwork(setup.network)
-  const runtime = { clock: systemClock, random: systemRandom(), network }
+  const runtime = {
+    clock: systemClock,
+    random: systemRandom(),
+    network,
+    scheduler: systemScheduler,
+  }
   const cluster = new Cluster(runtime, { ...setup, allowAutoTopicCreation: false })
   const states = new StateStores({ clock: systemClock, directory: setup.stateDirectory })
   const runner = new TaskRunner(graph, new TopicScanner(cluster), states)

@@ -268,9 +268,9 @@ export class TestCluster {
   async settled(): Promise<void> {
     const sinceMs = systemClock.monotonicMs()
     while (this.isUp && !this.#loopClock.isWaiting) {
-      await settle(1)
-      // A job that waits for real I/O takes turns of the event loop; a slot that waits for its
-      // executor takes time of the machinery clock.
+      await settle()
+      // A job that waits for something real takes turns of the event loop; a slot that waits for
+      // its executor takes time of the machinery.
       if (this.#driver.running().length === 0)
         this.#machinery.advance(this.#machinery.nextTimerInMs ?? 0)
       if (systemClock.monotonicMs() - sinceMs > mostRealMs) throw this.#stuck()
@@ -327,7 +327,7 @@ export class TestCluster {
     }
     work.then(done, done)
     for (let turn = 0; !isDone && !this.process.isDead; turn++) {
-      await settle(1)
+      await settle()
       if (!isDone && turn > 2) this.#machinery.advance(this.#machinery.nextTimerInMs ?? 0)
     }
     if (isDone) await work

@@ -2,6 +2,7 @@
 // tasks, runs them twice, kills it, and reorders its reports and shuffle blocks.
 
 import type { Random } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { EngineError } from '../engineError.ts'
 import type {
   Executor,
@@ -150,8 +151,8 @@ class TestExecutor implements Executor {
     const strike =
       fault.kind === 'fail' ? (report?: TaskReport) => this.#fail(taskId, report) : () => this.die()
     if (fault.at === 'end') this.#held.set(taskId, strike)
-    // Deferred: a driver expects no reports while it still launches.
-    else queueMicrotask(() => strike())
+    // Not at once: a driver hears of nothing while it still launches.
+    else systemScheduler.soon(() => strike())
     return fault.at === 'end'
   }
 

@@ -5,6 +5,7 @@ import type { Disk } from '../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
 import { StateDirectories } from './memoryState.ts'
@@ -55,9 +56,8 @@ export class TestWorld {
       this.kill(kill)
       return
     }
-    // The disk makes the change in the next microtask, and its caller continues in the one after
-    // that.
-    queueMicrotask(() => queueMicrotask(() => this.kill(kill)))
+    // The disk makes the change in the next microtask, and its caller goes on in the one after that.
+    systemScheduler.soon(() => systemScheduler.soon(() => this.kill(kill)))
   }
 }
 
@@ -67,6 +67,7 @@ const keepAll: Random = {
   float: () => 1 - 2 ** -32,
   below: (bound) => bound - 1,
   bytes: (length) => Buffer.alloc(length),
+  fork: () => keepAll,
 }
 
 /** One life of the driver, or of one of its executors. */

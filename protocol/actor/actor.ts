@@ -12,6 +12,7 @@
 import { assert } from '../runtime/assert.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Scheduler } from '../runtime/scheduler.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
@@ -44,6 +45,7 @@ export type {
 export interface ActorSystemOptions {
   readonly clock: Clock
   readonly random: Random
+  readonly scheduler: Scheduler
   readonly metrics?: Metrics
   readonly logger?: Logger
   /** Tells systems in one registry apart. */
@@ -70,13 +72,14 @@ export class ActorSystem {
   #shutdown: Promise<void> | undefined
 
   constructor(options: ActorSystemOptions) {
-    const { clock, random, metrics, logger = silentLogger, onEscalate = endProcess } = options
+    const { clock, random, scheduler, metrics, logger = silentLogger } = options
+    const onEscalate = options.onEscalate ?? ((error) => endProcess(scheduler, error))
     this.#root = { path: '', children: new Map<string, Child>(), childEscalated: onEscalate }
     this.#household = {
       clock,
       random,
       logger,
-      dispatcher: new Dispatcher(clock),
+      dispatcher: new Dispatcher(clock, scheduler),
       deadLetters: new DeadLetters(metrics, options.onDeadLetter),
       figures: new ActorFigures(metrics),
       brokenInvariant: onEscalate,
@@ -158,8 +161,8 @@ export class ActorSystem {
   }
 }
 
-function endProcess(error: EscalatedError): void {
-  queueMicrotask(() => {
+function endProcess(scheduler: Scheduler, error: EscalatedError): void {
+  scheduler.soon(() => {
     throw error
   })
 }

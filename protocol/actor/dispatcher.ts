@@ -3,6 +3,7 @@
 // two actors that keep each other busy would starve the sockets and timers of the process.
 
 import type { Clock } from '../runtime/clock.ts'
+import type { Scheduler } from '../runtime/scheduler.ts'
 
 export interface Runnable {
   /**
@@ -23,12 +24,14 @@ const pauseMs = 1
 
 export class Dispatcher {
   readonly #clock: Clock
+  readonly #scheduler: Scheduler
   #line: Runnable[] = []
   /** A turn is running or sure to come. */
   #isArmed = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, scheduler: Scheduler) {
     this.#clock = clock
+    this.#scheduler = scheduler
   }
 
   /** Puts an actor in line; it must not stand there already. */
@@ -36,7 +39,7 @@ export class Dispatcher {
     this.#line.push(runnable)
     if (this.#isArmed) return
     this.#isArmed = true
-    queueMicrotask(this.#turn)
+    this.#scheduler.soon(this.#turn)
   }
 
   readonly #turn = (): void => {

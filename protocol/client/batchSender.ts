@@ -150,10 +150,10 @@ export class BatchSender {
     this.#ready.add(partition)
     if (this.#isScheduled) return
     this.#isScheduled = true
-    queueMicrotask(() => this.#flush())
+    this.#cluster.runtime.scheduler.soon(this.#flush)
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#isScheduled = false
     const byConnection = new Map<KafkaConnection, Partition[]>()
     for (const partition of this.#ready) {

@@ -47,8 +47,11 @@ export const sharedLane = 'shared'
 /** From here on FindCoordinator asks for several keys at once. */
 const severalCoordinatorsVersion = 4
 
+/** What a client touches of the world. */
+export type ClusterRuntime = Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
+
 export class Cluster {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'network'>
+  readonly runtime: ClusterRuntime
   readonly requestTimeoutMs: number
   readonly #clientId: string
   readonly #allowAutoTopicCreation: boolean
@@ -59,8 +62,9 @@ export class Cluster {
   readonly #refreshing = new Map<string, Promise<void>>()
   readonly #coordinators = new Map<string, BrokerAddress>()
   readonly #closing = new AbortController()
+  #lanes = 0
 
-  constructor(runtime: Pick<Runtime, 'clock' | 'random' | 'network'>, options: ClientOptions) {
+  constructor(runtime: ClusterRuntime, options: ClientOptions) {
     this.runtime = runtime
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#clientId = options.clientId
@@ -202,6 +206,11 @@ export class Cluster {
         await this.pause(delayMs)
       }
     }
+  }
+
+  /** The name of a lane that nobody else uses; `purpose` is for whoever reads it. */
+  newLane(purpose: string): string {
+    return `${purpose} ${++this.#lanes}`
   }
 
   /** Closes the connections of a lane that is not used any more. */

@@ -60,7 +60,6 @@ interface Position {
 type FetchedPartition = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
 
 const nothing = Buffer.alloc(0)
-let lanes = 0
 
 export class GroupConsumer {
   readonly #cluster: Cluster
@@ -91,7 +90,7 @@ export class GroupConsumer {
     }
     this.#session = new GroupSession(cluster, this.#options)
     this.#backoff = cluster.newBackoff()
-    this.#lane = `consume ${options.groupId} ${++lanes}`
+    this.#lane = cluster.newLane(`consume ${options.groupId}`)
   }
 
   get assignment(): Assignment {

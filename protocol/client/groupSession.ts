@@ -33,7 +33,6 @@ export interface GroupSessionOptions {
 /** From here on LeaveGroup names members in entries. */
 const leaveByEntryVersion = 3
 const assignorName = 'range'
-let lanes = 0
 
 export class GroupSession {
   readonly #cluster: Cluster
@@ -47,7 +46,7 @@ export class GroupSession {
     this.#cluster = cluster
     this.#options = options
     this.#membership = new GroupMembership(options)
-    this.#lane = `group ${options.groupId} ${++lanes}`
+    this.#lane = cluster.newLane(`group ${options.groupId}`)
   }
 
   /** False: a rebalance is under way, `join` before anything else. */

@@ -55,7 +55,6 @@ export const isolationLevels = { uncommitted: 0, committed: 1 } as const
 const earliestTimestamp = -2
 const latestTimestamp = -1
 const nothing = Buffer.alloc(0)
-let lanes = 0
 
 export class PartitionReader {
   readonly #cluster: Cluster
@@ -76,7 +75,7 @@ export class PartitionReader {
       ...options,
     }
     this.#topicId = options.topicId === zeroUuid ? undefined : options.topicId
-    this.#lane = options.lane ?? `read ${options.topic}-${options.partition} ${++lanes}`
+    this.#lane = options.lane ?? cluster.newLane(`read ${options.topic}-${options.partition}`)
   }
 
   /**

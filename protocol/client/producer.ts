@@ -231,7 +231,7 @@ export class Producer {
     if (lingerMs > 0) {
       batch.linger = this.#clock.setTimer(lingerMs, () => this.#closeBatch(batch))
     } else {
-      queueMicrotask(() => this.#closeBatch(batch))
+      this.#cluster.runtime.scheduler.soon(() => this.#closeBatch(batch))
     }
     return batch
   }

@@ -3,6 +3,7 @@
 // read the machine's clock.
 
 import type { Clock, Timer } from './clock.ts'
+import { systemScheduler } from './scheduler.ts'
 
 interface ManualTimer extends Timer {
   readonly dueMs: number
@@ -92,9 +93,10 @@ export class ManualClock implements Clock {
 }
 
 /**
- * Lets everything run that is ready to run: microtasks, and some turns of the event loop for code
- * that yields with `setImmediate`. It does not wait for files or sockets.
+ * Resolves when nothing is runnable any more. Only timers of a manual clock, and whoever holds back what a disk
+ * or a network in memory would do, can then bring a world in memory on. It does not wait for real files,
+ * sockets or threads: a test of these waits for what they change.
  */
-export async function settle(turns = 3): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+export function settle(): Promise<void> {
+  return systemScheduler.idle()
 }

@@ -12,6 +12,7 @@ import {
   type DiskMode,
   type DiskStat,
 } from './disk.ts'
+import type { DiskCompletions } from './diskCompletions.ts'
 import { MemoryInode } from './memoryInode.ts'
 import { MemoryNames, NameChanges } from './memoryNames.ts'
 import type { Random } from './random.ts'
@@ -45,6 +46,8 @@ export interface MemoryDiskOptions {
    * (a failing disk) or call `crash` (the operation then does not happen).
    */
   readonly beforeChange?: (operation: string, path: string) => void
+  /** Decides when operations complete; without it each change completes after one microtask, each read at once. */
+  readonly completions?: DiskCompletions
 }
 
 /** What it says it has without `sizeBytes`; nothing counts against it. */
@@ -75,6 +78,7 @@ export class MemoryDisk implements Disk {
   endProcess(): void {
     this.#crashes++
     this.#locks.clear()
+    this.#options.completions?.completeAll()
   }
 
   /** Loses power. Operations still under way fail; the disk can be used again at once. */
@@ -93,6 +97,7 @@ export class MemoryDisk implements Disk {
     }
     for (const inode of new Set(this.#durableNames.values())) inode.crash(keepUnsynced, reorder)
     this.#names = new MemoryNames(this.#durableNames.entries())
+    this.#options.completions?.completeAll()
   }
 
   async open(path: string, mode: DiskMode): Promise<DiskFile> {
@@ -111,15 +116,18 @@ export class MemoryDisk implements Disk {
 
   async list(directory: string): Promise<string[]> {
     directory = normalize(directory)
+    if (this.#options.completions) await this.#held('list', directory)
     this.#requireDirectory(directory)
     return Array.from(this.#names.in(directory), (path) => basename(path)).sort()
   }
 
   async stat(path: string): Promise<DiskStat | undefined> {
+    if (this.#options.completions) await this.#held('stat', path)
     return this.#names.get(normalize(path))?.stat()
   }
 
   async readFile(path: string): Promise<Buffer | undefined> {
+    if (this.#options.completions) await this.#held('readFile', path)
     const inode = this.#names.get(normalize(path))
     if (inode?.isDirectory) throw failure('EISDIR', path)
     return inode === undefined ? undefined : Buffer.from(inode.content)
@@ -282,10 +290,18 @@ export class MemoryDisk implements Disk {
    */
   async #effect<Result>(operation: string, path: string, apply: () => Result): Promise<Result> {
     const crashes = this.#crashes
-    this.#options.beforeChange?.(operation, path)
-    await Promise.resolve()
+    const { beforeChange, completions } = this.#options
+    beforeChange?.(operation, path)
+    await (completions ? completions.start(operation, path) : Promise.resolve())
     if (crashes !== this.#crashes) throw failure('ECRASHED', path)
     return apply()
+  }
+
+  /** An operation that changes nothing: what it sees is as of its completion. */
+  async #held(operation: string, path: string): Promise<void> {
+    const crashes = this.#crashes
+    await this.#options.completions!.start(operation, path)
+    if (crashes !== this.#crashes) throw failure('ECRASHED', path)
   }
 
   #newFile(path: string, inode: MemoryInode, syncsEachWrite: boolean): DiskFile {
@@ -303,8 +319,9 @@ export class MemoryDisk implements Disk {
     }
     return {
       path,
-      async read(into, position) {
+      read: async (into, position) => {
         check()
+        if (this.#options.completions) await this.#held('read', path)
         if (position >= inode.content.length) return 0
         return inode.content.copy(into, 0, position, position + into.length)
       },
@@ -315,8 +332,9 @@ export class MemoryDisk implements Disk {
       },
       sync: () => change('sync', () => inode.sync()),
       truncate: (sizeBytes) => change('truncate', () => inode.truncate(sizeBytes)),
-      async stat() {
+      stat: async () => {
         check()
+        if (this.#options.completions) await this.#held('stat', path)
         return inode.stat()
       },
       close: async () => {

@@ -11,13 +11,17 @@ import {
   NetworkError,
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
+import type { Direction, NetworkFaults } from './networkFaults.ts'
+import { type Scheduler, systemScheduler } from './scheduler.ts'
 import { WriteReceipts } from './writeReceipts.ts'
 
 export interface MemoryNetworkOptions {
   /** Past this many undelivered bytes `write` returns false. */
   readonly highWaterBytes?: number
-  /** Runs a callback later, in order. A simulator puts its own here. */
-  readonly schedule?: (run: () => void) => void
+  /** The event loop's unless given. */
+  readonly scheduler?: Scheduler
+  /** What goes wrong, as its owner decides; without it nothing does, and a connection is made or refused at once. */
+  readonly faults?: NetworkFaults
 }
 
 const defaultHighWaterBytes = 1024 * 1024
@@ -33,7 +37,8 @@ const firstEphemeralPort = 61_000
  */
 export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   const highWaterBytes = options.highWaterBytes ?? defaultHighWaterBytes
-  const schedule = options.schedule ?? ((run: () => void) => void setImmediate(run))
+  const scheduler = options.scheduler ?? systemScheduler
+  const { faults } = options
   const listeners = new Map<string, (connection: Connection) => void>()
   let clientPort = 0
   let nextPort = firstEphemeralPort
@@ -45,17 +50,24 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   }
 
   return {
-    connect(address) {
+    connect(address, timeoutMs) {
+      const place = hostPort(address)
       return new Promise((resolve, reject) => {
-        schedule(() => {
-          const accept = listeners.get(hostPort(address))
+        const connectNow = () => {
+          const accept = listeners.get(place)
           if (accept === undefined) return reject(nobodyListens(address))
-          const client = new MemoryConnection(hostPort(address), highWaterBytes, schedule)
-          const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, schedule)
+          const client = new MemoryConnection(place, highWaterBytes, scheduler)
+          const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, scheduler)
           client.pairWith(server)
+          if (faults !== undefined) {
+            client.meet(faults, place, 'out')
+            server.meet(faults, place, 'in')
+          }
           accept(server)
           resolve(client)
-        })
+        }
+        if (faults === undefined) scheduler.later(connectNow)
+        else connectThrough(faults, address, timeoutMs, connectNow, reject)
       })
     },
 
@@ -74,6 +86,28 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   }
 }
 
+/** A connection takes a round trip. One that a cut or the latency keeps for too long fails by its timeout. */
+function connectThrough(
+  faults: NetworkFaults,
+  address: Address,
+  timeoutMs: number,
+  connectNow: () => void,
+  reject: (error: Error) => void,
+): void {
+  const { clock, latencyMs } = faults
+  const isUnreachable = faults.isUnreachable(hostPort(address))
+  const roundTripMs = isUnreachable ? Number.POSITIVE_INFINITY : 2 * latencyMs
+  if (roundTripMs < timeoutMs) clock.setTimer(roundTripMs, connectNow)
+  else clock.setTimer(timeoutMs, () => reject(noAnswer(address, timeoutMs)))
+}
+
+function noAnswer(address: Address, timeoutMs: number): NetworkError {
+  return new NetworkError(
+    'CONNECTION_TIMEOUT',
+    `${hostPort(address)} did not answer within ${timeoutMs} ms: check the address, and that the network lets it through`,
+  )
+}
+
 function nobodyListens(address: Address): NetworkError {
   return new NetworkError(
     'CONNECTION_REFUSED',
@@ -85,7 +119,7 @@ class MemoryConnection implements Connection {
   readonly remoteAddress: string
   readonly copiesOnWrite = false
   readonly #highWaterBytes: number
-  readonly #schedule: (run: () => void) => void
+  readonly #scheduler: Scheduler
   #peer!: MemoryConnection
   #handler: ConnectionHandler | undefined
   /** What the peer wrote and `onData` has not had. */
@@ -98,17 +132,33 @@ class MemoryConnection implements Connection {
   #cause: Error | undefined
   #wantsDrain = false
   #scheduled = false
+  #faults: NetworkFaults | undefined
+  #place = ''
+  /** Where what arrives on this side goes, seen from the address that listens. */
+  #inbound: Direction = 'in'
+  #forgotten: (() => void) | undefined
   readonly #receipts = new WriteReceipts()
 
-  constructor(remoteAddress: string, highWaterBytes: number, schedule: (run: () => void) => void) {
+  constructor(remoteAddress: string, highWaterBytes: number, scheduler: Scheduler) {
     this.remoteAddress = remoteAddress
     this.#highWaterBytes = highWaterBytes
-    this.#schedule = schedule
+    this.#scheduler = scheduler
   }
 
   pairWith(peer: MemoryConnection): void {
     this.#peer = peer
     peer.#peer = this
+  }
+
+  /** From now on what arrives here is subject to faults. */
+  meet(faults: NetworkFaults, place: string, inbound: Direction): void {
+    this.#faults = faults
+    this.#place = place
+    this.#inbound = inbound
+    this.#forgotten = faults.opened(place, {
+      destroy: (cause) => this.destroy(cause ?? connectionLost(this.remoteAddress)),
+      wake: () => this.#wake(),
+    })
   }
 
   start(handler: ConnectionHandler): void {
@@ -118,7 +168,7 @@ class MemoryConnection implements Connection {
 
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
     if (this.#closed || this.#ended) {
-      if (taken) queueMicrotask(taken)
+      if (taken) this.#scheduler.soon(taken)
       return false
     }
     const peer = this.#peer
@@ -167,6 +217,7 @@ class MemoryConnection implements Connection {
   #shut(cause: Error | undefined): void {
     this.#closed = true
     this.#cause = cause
+    this.#forgotten?.()
     this.#inbox = []
     this.#inboxBytes = 0
     this.#receipts.dropped()
@@ -176,17 +227,22 @@ class MemoryConnection implements Connection {
   #wake(): void {
     if (this.#scheduled || this.#handler === undefined) return
     if (this.#paused && !this.#closed) return
+    const faults = this.#faults
+    if (!this.#closed && faults?.isCut(this.#place, this.#inbound)) return
     this.#scheduled = true
-    this.#schedule(() => this.#turn())
+    if (faults === undefined || faults.latencyMs === 0) this.#scheduler.later(this.#turn)
+    else faults.clock.setTimer(faults.latencyMs, this.#turn)
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     this.#scheduled = false
     const handler = this.#handler!
     if (this.#closed) {
       this.#announceClose(handler)
       return
     }
+    // Cut while it was on its way: it is delivered once the direction is healed.
+    if (this.#faults?.isCut(this.#place, this.#inbound)) return
     // Closed by what it delivered, the stream says so in a turn of its own.
     this.#deliver(handler)
     if (!this.#closed) this.#settle()

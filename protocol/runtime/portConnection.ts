@@ -4,6 +4,7 @@
 
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { type Connection, type ConnectionHandler, NetworkError } from './network.ts'
+import { type Scheduler, systemScheduler } from './scheduler.ts'
 import { WriteReceipts } from './writeReceipts.ts'
 
 export type PortMessage =
@@ -21,6 +22,8 @@ export interface PortConnectionOptions {
   readonly transfer?: boolean
   /** Told that the other end will say no more; without it, this end then ends by itself. */
   readonly onEnd?: () => void
+  /** The event loop's unless given. */
+  readonly scheduler?: Scheduler
 }
 
 export class PortConnection implements Connection {
@@ -31,6 +34,7 @@ export class PortConnection implements Connection {
   readonly #id: number
   readonly #forget: (id: number) => void
   readonly #options: PortConnectionOptions
+  readonly #scheduler: Scheduler
   #handler: ConnectionHandler | undefined
   #outbox: Uint8Array[] = []
   #outboxBytes = 0
@@ -58,11 +62,12 @@ export class PortConnection implements Connection {
     this.remoteAddress = remoteAddress
     this.#forget = forget
     this.#options = options
+    this.#scheduler = options.scheduler ?? systemScheduler
   }
 
   start(handler: ConnectionHandler): void {
     this.#handler = handler
-    queueMicrotask(() => {
+    this.#scheduler.soon(() => {
       if (this.#closed) this.#announceClose()
       else this.#deliver()
     })
@@ -70,7 +75,7 @@ export class PortConnection implements Connection {
 
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
     if (this.#closed || this.#ended) {
-      if (taken) queueMicrotask(taken)
+      if (taken) this.#scheduler.soon(taken)
       return false
     }
     let bytes = 0
@@ -98,7 +103,7 @@ export class PortConnection implements Connection {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#handler !== undefined) queueMicrotask(() => this.#deliver())
+    if (this.#handler !== undefined) this.#scheduler.soon(() => this.#deliver())
   }
 
   end(): void {
@@ -221,7 +226,7 @@ export class PortConnection implements Connection {
     this.#outboxBytes = 0
     this.#receipts.dropped()
     this.#forget(this.#id)
-    if (this.#handler !== undefined) queueMicrotask(() => this.#announceClose())
+    if (this.#handler !== undefined) this.#scheduler.soon(() => this.#announceClose())
   }
 
   #announceClose(): void {

@@ -11,6 +11,12 @@ export interface Random {
   below(bound: number): number
   /** `length` random bytes, newly allocated. */
   bytes(length: number): Buffer
+  /**
+   * A generator of its own for the part that `label` names: what one part draws does not shift the sequence
+   * of another. For a seeded generator it depends on the seed, the label and how often that label was
+   * forked before (a part that restarts gets new ids), and not on what was drawn.
+   */
+  fork(label: string): Random
 }
 
 /** Cryptographic randomness from the machine, drawn in blocks. */
@@ -26,19 +32,42 @@ export function systemRandom(): Random {
     return pool.readUInt32LE(at - 4)
   }
   // Megabytes are asked for too (to fill files): byte by byte they would hold up everything else.
-  return { ...fromUint32(uint32), bytes: (length) => randomBytes(length) }
+  const random: Random = {
+    ...drawsOf(uint32),
+    bytes: (length) => randomBytes(length),
+    // Nobody can tell the sequences of one cryptographic generator apart.
+    fork: () => random,
+  }
+  return random
 }
 
 /** A reproducible generator (splitmix32): the same seed gives the same sequence everywhere. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0
-  return fromUint32(() => {
+  const forks = new Map<string, number>()
+  const draws = drawsOf(() => {
     state = (state + 0x9e3779b9) >>> 0
     let z = state
     z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
     z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
     return (z ^ (z >>> 15)) >>> 0
   })
+  return {
+    ...draws,
+    fork(label) {
+      const count = forks.get(label) ?? 0
+      forks.set(label, count + 1)
+      return seededRandom(mixed(`${seed >>> 0}/${label}/${count}`))
+    },
+  }
+}
+
+/** FNV-1a with a final mix: texts that differ in their last character give seeds that differ everywhere. */
+function mixed(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad)
+  return (hash ^ (hash >>> 15)) >>> 0
 }
 
 /** A random (version 4) UUID as 16 bytes. */
@@ -49,7 +78,7 @@ export function randomUuid(random: Random): Buffer {
   return uuid
 }
 
-function fromUint32(uint32: () => number): Random {
+function drawsOf(uint32: () => number): Omit<Random, 'fork'> {
   return {
     uint32,
     float: () => uint32() / 2 ** 32,

@@ -13,6 +13,7 @@ import {
 } from './network.ts'
 import { addressInUse, hostPort } from './networkErrors.ts'
 import { ReceiveBuffer } from './receiveBuffer.ts'
+import { systemScheduler } from './scheduler.ts'
 
 /** Past this, `write` asks its caller to hold back. Two large fetch answers fit below it. */
 const highWaterBytes = 1024 * 1024
@@ -43,7 +44,7 @@ class TcpConnection implements Connection {
   start(handler: ConnectionHandler): void {
     this.#handler = handler
     if (this.#closed) {
-      queueMicrotask(() => handler.onClose(this.#cause))
+      systemScheduler.soon(() => handler.onClose(this.#cause))
       return
     }
     this.#socket.on('data', (chunk: Buffer) => this.received(chunk))
@@ -60,7 +61,7 @@ class TcpConnection implements Connection {
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean {
     const socket = this.#socket
     if (socket.destroyed || socket.writableEnded) {
-      if (taken) queueMicrotask(taken)
+      if (taken) systemScheduler.soon(taken)
       return false
     }
     this.#holdBack()

@@ -10,7 +10,7 @@
 
 import type * as prometheus from 'prom-client'
 import { assert } from '../runtime/assert.ts'
-import { nextTurn } from '../runtime/nextTurn.ts'
+import { type Scheduler, systemScheduler } from '../runtime/scheduler.ts'
 import type { Distribution } from './distribution.ts'
 import { Exposition } from './exposition.ts'
 import type { MetricSpec } from './metricSpec.ts'
@@ -63,12 +63,15 @@ export class Metrics {
   readonly #registry: prometheus.Registry
   readonly #readers = new Set<() => void | Promise<void>>()
   readonly #collected = new Map<string, CollectedFamily>()
-  readonly #nextTurn: () => Promise<void>
+  readonly #scheduler: Pick<Scheduler, 'nextTurn'>
   #exposing: Promise<Buffer> | undefined
 
-  constructor(registry: prometheus.Registry = new Registry(), turn = nextTurn) {
+  constructor(
+    registry: prometheus.Registry = new Registry(),
+    scheduler: Pick<Scheduler, 'nextTurn'> = systemScheduler,
+  ) {
     this.#registry = registry
-    this.#nextTurn = turn
+    this.#scheduler = scheduler
   }
 
   /**
@@ -163,7 +166,7 @@ export class Metrics {
       family.write(exposition)
       if (exposition.samples < turnAt) continue
       turnAt = exposition.samples + samplesPerTurn
-      await this.#nextTurn()
+      await this.#scheduler.nextTurn()
     }
     return exposition.end()
   }

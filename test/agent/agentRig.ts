@@ -100,7 +100,7 @@ export class AgentRig {
   /** Every batch in a topic's partition, as the broker has it. */
   async batches(topic: string, partition = 0): Promise<RecordBatch[]> {
     const { clock, network } = this
-    const runtime = { clock, network, random: seededRandom(3) }
+    const runtime = { clock, network, random: seededRandom(3), scheduler: systemScheduler }
     const cluster = new Cluster(runtime, { bootstrap: [brokerAddress], clientId: 'test' })
     const reading = async () => {
       const reader = new PartitionReader(cluster, { topic, partition, maxWaitMs: 1 })

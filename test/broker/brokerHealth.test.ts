@@ -46,7 +46,7 @@ async function start(
 async function seconds(count: number): Promise<void> {
   for (let second = 0; second < count; second++) {
     await broker.clock.advanceAndSettle(1000)
-    await settle(20)
+    await settle()
   }
 }
 

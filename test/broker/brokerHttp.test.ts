@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerHttp } from '../../broker/brokerHttp.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
 import { plainOperations } from '../protocol/operations/plainOperations.ts'
 import { MemoryBroker } from './server/memoryBroker.ts'
@@ -31,7 +32,12 @@ beforeEach(async () => {
   const { health: _, ...operations } = plainOperations
   http = await BrokerHttp.start({
     ...{
-      runtime: { clock: broker.clock, network: broker.network, random: seededRandom(1) },
+      runtime: {
+        clock: broker.clock,
+        network: broker.network,
+        random: seededRandom(1),
+        scheduler: systemScheduler,
+      },
       logger,
     },
     operations,

@@ -7,6 +7,7 @@ import { Cluster } from '../../protocol/client/cluster.ts'
 import { ManualClock } from '../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { decodeStatus, type JobStatus } from '../../protocol/telemetry/status.ts'
 import { statusTopic } from '../../protocol/telemetry/statusTopicName.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
@@ -30,7 +31,7 @@ const status: JobStatus = {
 test('an unavailable broker is logged once, and so is its return', async () => {
   const clock = new ManualClock()
   const network = memoryNetwork()
-  const runtime = { clock, network, random: seededRandom(1) }
+  const runtime = { clock, network, random: seededRandom(1), scheduler: systemScheduler }
   const cluster = new Cluster(runtime, {
     bootstrap: [{ host: 'broker-0', port: 9092 }],
     clientId: 'test',

@@ -201,7 +201,7 @@ class Siege {
 
   /** Everything that can go on does; when that has been for a while, time does. */
   async #turn(turn: number): Promise<void> {
-    await settle(1)
+    await settle()
     if (turn % 8 === 7) this.#broker.clock.advance(this.#broker.clock.nextTimerInMs ?? 1000)
   }
 
@@ -258,7 +258,7 @@ class Siege {
   /** Without clients it holds nothing for them; its logs open again, also after a loss of power. */
   async #comeBack(): Promise<void> {
     for (const client of this.#clients) client.leave()
-    await settle(10)
+    await settle()
     for (const name of figuresOfClients) {
       const left = await this.#broker.metric(`millrace_broker_${name}`)
       if (left !== 0) throw new FuzzError(`without a client ${name} is ${left}`)
@@ -297,7 +297,7 @@ async function collectedBytes(): Promise<number> {
   }
   for (let times = 0; times < 2; times++) {
     collect()
-    await settle(1)
+    await settle()
   }
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

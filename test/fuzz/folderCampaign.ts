@@ -133,7 +133,7 @@ async function inTime<T>(broker: MemoryBroker, promise: Promise<T>): Promise<T> 
   promise.then(settled, settled)
   for (let turn = 0; !isSettled; turn++) {
     if (turn === patienceTurns) throw new Error('it hangs')
-    await settle(1)
+    await settle()
     if (turn % 8 === 7) broker.clock.advance(broker.clock.nextTimerInMs ?? 1000)
   }
   return promise

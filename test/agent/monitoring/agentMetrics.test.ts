@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { startAgent } from '../../../agent/agent.ts'
 import { agentMetrics, exposeAgent } from '../../../agent/monitoring/agentMetrics.ts'
 import { prometheusName } from '../../../agent/monitoring/flumeMetrics.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { drive } from '../../protocol/client/drive.ts'
@@ -208,7 +209,7 @@ test('sinks without counters in Flume have metrics, too', async () => {
         clock,
         disk,
         network,
-        random: { float: () => 0.5 } as never,
+        random: seededRandom(1),
         scheduler: systemScheduler,
       },
       logger,

@@ -14,6 +14,7 @@ import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { startBrokerProcess } from './childProcess.ts'
 import { cellName, type LoadBatches, type LoadCell, loadBatches, loadCells } from './loadCell.ts'
@@ -112,7 +113,12 @@ async function create(admin: Admin, name: string, { partitions }: LoadCell): Pro
 }
 
 async function administer(address: Address, work: (admin: Admin) => Promise<void>): Promise<void> {
-  const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+  const runtime = {
+    clock: systemClock,
+    random: systemRandom(),
+    network: tcpNetwork,
+    scheduler: systemScheduler,
+  }
   const cluster = new Cluster(runtime, { bootstrap: [address], clientId: 'bench' })
   try {
     await work(new Admin(cluster))

@@ -4,6 +4,7 @@ import { Admin, type NewTopic } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import type { Server } from './childProcess.ts'
 
@@ -11,7 +12,12 @@ export async function withCluster<Result>(
   { port }: Server,
   work: (cluster: Cluster) => Promise<Result>,
 ): Promise<Result> {
-  const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+  const runtime = {
+    clock: systemClock,
+    random: systemRandom(),
+    network: tcpNetwork,
+    scheduler: systemScheduler,
+  }
   const bootstrap = [{ host: '127.0.0.1', port }]
   const cluster = new Cluster(runtime, { bootstrap, clientId: 'bench' })
   try {

@@ -6,6 +6,7 @@ import { Cluster } from '../../../protocol/client/cluster.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import type { Work } from './measure.ts'
 import type { OrderBatches } from './orderBatches.ts'
@@ -21,7 +22,12 @@ export class BenchTopic {
   readonly #admin: Admin
 
   private constructor(address: Address) {
-    const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+    const runtime = {
+      clock: systemClock,
+      random: systemRandom(),
+      network: tcpNetwork,
+      scheduler: systemScheduler,
+    }
     this.cluster = new Cluster(runtime, { bootstrap: [address], clientId: 'bench' })
     this.name = `bench-${runtime.random.uint32().toString(16)}`
     this.#admin = new Admin(this.cluster)

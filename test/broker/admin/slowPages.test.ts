@@ -3,14 +3,15 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ServedConsole, startConsole } from '../../../broker/admin/console.ts'
 import { mostPages } from '../../../broker/admin/eventStream.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { turns, until } from '../../eventLoop.ts'
 import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { topic } from './board/boardInput.ts'
 
@@ -27,7 +28,12 @@ beforeEach(async () => {
   )
   page = await startConsole({
     operations: plainOperations,
-    runtime: { clock, random: systemRandom(), network: memoryNetwork() },
+    runtime: {
+      clock,
+      random: systemRandom(),
+      network: memoryNetwork(),
+      scheduler: systemScheduler,
+    },
     logger: silentLogger,
     address: { host: '127.0.0.1', port: 0 },
     bootstrap: [{ host: 'nowhere', port: 1 }],
@@ -52,7 +58,7 @@ test('a page that reads at once gets one board, and then every second', async ()
   for (let tick = 0; tick < ticks; tick++) {
     await seconds(1)
     // The rest of a tick may still be on its way when the next comes; then the next brings both.
-    for (let turns = 0; turns < 20 && tab.newestMs < clock.nowMs(); turns++) await turn()
+    for (let waits = 0; waits < 20 && tab.newestMs < clock.nowMs(); waits++) await turns(1)
   }
   while (tab.newestMs < clock.nowMs() - 1_000) await seconds(1)
   expect(tab.boards).toBe(1)
@@ -73,7 +79,7 @@ test('a page that reads slowly gets one board, fewer ticks, and every second in 
   tab.isSlow = false
   tab.socket.resume()
   for (let rounds = 0; rounds < 2_000 && tab.newestMs < clock.nowMs() - 1_000; rounds++) {
-    await turn()
+    await turns(1)
     if (rounds % 100 === 99) await seconds(1)
   }
   expect(tab.closed).toBe(false)
@@ -125,8 +131,7 @@ test('pages are bounded in number; one that closes makes room', async () => {
 async function seconds(count: number): Promise<void> {
   for (let second = 0; second < count; second++) {
     clock.advance(1_000)
-    await turn()
-    await turn()
+    await turns(2)
   }
 }
 
@@ -171,7 +176,7 @@ class Tab {
   }
 
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await turn()
+    await until(condition)
   }
 
   #read(text: string): void {

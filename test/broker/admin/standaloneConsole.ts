@@ -7,6 +7,7 @@ import { Admin } from '../../../protocol/client/admin.ts'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { Producer } from '../../../protocol/client/producer.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { encodeStatus, type Status } from '../../../protocol/telemetry/status.ts'
 import { newStatusTopic } from '../../../protocol/telemetry/statusTopic.ts'
 import { statusTopic } from '../../../protocol/telemetry/statusTopicName.ts'
@@ -38,7 +39,7 @@ export class StandaloneConsole {
   static async start(load: StandaloneLoad): Promise<StandaloneConsole> {
     const broker = await MemoryBroker.start()
     const { clock, network, logger } = broker
-    const runtime = { clock, network, random: seededRandom(7) }
+    const runtime = { clock, network, random: seededRandom(7), scheduler: systemScheduler }
     const console = await startConsole({
       runtime,
       logger,
@@ -54,7 +55,7 @@ export class StandaloneConsole {
 
   private constructor(broker: MemoryBroker, console: ServedConsole, load: StandaloneLoad) {
     const { clock, network } = broker
-    const runtime = { clock, network, random: seededRandom(8) }
+    const runtime = { clock, network, random: seededRandom(8), scheduler: systemScheduler }
     this.console = console
     this.#broker = broker
     this.#load = load

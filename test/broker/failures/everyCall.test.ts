@@ -86,7 +86,7 @@ class Trial {
     answer.then(there, there)
     for (let turn = 0; !isThere; turn++) {
       if (turn > mostTurns) throw new Error('the answer is missing')
-      await settle(1)
+      await settle()
       this.broker.clock.advance(1)
     }
     return await answer
@@ -95,7 +95,7 @@ class Trial {
   async pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       await this.broker.clock.advanceAndSettle(1000)
-      await settle(10)
+      await settle()
     }
   }
 

@@ -117,7 +117,7 @@ class MemoryWorld implements SmallWorld {
   async #pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       await this.#broker.clock.advanceAndSettle(1000)
-      await settle(20)
+      await settle()
     }
   }
 }

@@ -23,7 +23,7 @@ async function connect(): Promise<void> {
 async function retry(): Promise<void> {
   for (let second = 0; second < retriedSeconds; second++) {
     await broker.clock.advanceAndSettle(1000)
-    await settle(20)
+    await settle()
   }
 }
 

@@ -11,6 +11,7 @@ import { Cluster } from '../../../protocol/client/cluster.ts'
 import { sleep, systemClock } from '../../../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { freePort, Program } from '../../endToEnd/programs.ts'
 import { busyBroker, WholeLoad } from './wholeLoad.ts'
@@ -59,7 +60,7 @@ test(`what was acknowledged is there, once and in order, after ${kills} kills`, 
   // One of its own, so that the plan does not depend on how far the load comes.
   const loadRandom = seededRandom(seed + 1)
   const cluster = new Cluster(
-    { clock, network, random: loadRandom },
+    { clock, network, random: loadRandom, scheduler: systemScheduler },
     {
       ...{ bootstrap: [victim.address], clientId: 'kills' },
       ...{ retryBackoffMs: 5, retryBackoffMaxMs: 40 },

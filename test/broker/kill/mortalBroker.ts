@@ -79,7 +79,7 @@ export class MortalBroker {
     done.then(settled, settled)
     for (let turn = 0; !isSettled; turn++) {
       if (turn > mostTurns) throw new Error(`nothing happens any more after ${turn} turns`)
-      await settle(1)
+      await settle()
       this.clock.advance(1)
       this.#lifeClock.advance(1)
     }

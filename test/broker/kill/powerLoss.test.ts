@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Cluster } from '../../../protocol/client/cluster.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { models } from '../../modelRuns.ts'
 import { address, MortalBroker } from './mortalBroker.ts'
 import { busyBroker, WholeLoad } from './wholeLoad.ts'
@@ -41,7 +42,7 @@ test.each(journals)(
           })
           const { clock, network } = broker
           const cluster = new Cluster(
-            { clock, network, random },
+            { clock, network, random, scheduler: systemScheduler },
             {
               ...{ bootstrap: [address], clientId: 'load' },
               ...{ retryBackoffMs: 1, retryBackoffMaxMs: 8 },

@@ -159,7 +159,7 @@ test('recovery points are written from time to time', async () => {
   const manager = await open(disk, { clock, checkpointIntervalMs: 1000 })
   await append(await manager.create('orders', 0), { records: 4 })
   await clock.advanceAndSettle(1000)
-  await settle(20)
+  await settle()
   expect(await text(disk, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\norders 0 4\n')
   await manager.close()
   expect(clock.pendingTimers).toBe(0)

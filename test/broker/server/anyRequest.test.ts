@@ -40,7 +40,7 @@ it('no request makes anything in the broker fail', async () => {
       expect(errorsOf(broker), `${api.name} v${version}`).toEqual([])
     }
   }
-  await settle(20)
+  await settle()
   expect(errorsOf(broker)).toEqual([])
   const client = await broker.client()
   await client.send(apiVersions, 0, {})

@@ -81,7 +81,7 @@ it('requests that wait for answers take no more than all may, and all get their 
   for (const answer of answers) void answer.then(() => answered++)
   let peak = 0
   for (let turn = 0; turn < 5000 && answered < answers.length; turn++) {
-    await settle(1)
+    await settle()
     peak = Math.max(peak, await broker.metric(decodedBytes))
     // A request of usual size never waits for others to be answered.
     if (turn === 100) await client.send(fetch, 11, { ...waitingFetch(10), maxWaitMs: 0 })
@@ -98,9 +98,9 @@ it('those of clients that go away are forgotten, also in the line', async () => 
   await client.send(metadata, 1, { topics: [{ name: 't' }] })
   const clients = await Promise.all(Array.from({ length: 6 }, () => broker.client()))
   for (const each of clients) each.send(fetch, 11, waitingFetch(9_000)).catch(() => undefined)
-  await settle(50)
+  await settle()
   for (const each of [...clients].reverse()) each.close()
-  await settle(50)
+  await settle()
   expect(await broker.metric(decodedBytes)).toBe(0)
   const { responses } = await client.send(fetch, 11, { ...waitingFetch(9_000), maxWaitMs: 0 })
   expect(responses[0]!.partitions).toHaveLength(9_000)

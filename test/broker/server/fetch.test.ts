@@ -146,7 +146,7 @@ describe('Fetch', () => {
     void waiting.then(() => {
       isAnswered = true
     })
-    await settle(20)
+    await settle()
     expect(isAnswered).toBe(false)
     broker.clock.advance(5000)
     expect(codesOf(await waiting)).toEqual([ErrorCode.unknownTopicOrPartition, ErrorCode.none])

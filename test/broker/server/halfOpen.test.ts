@@ -21,6 +21,7 @@ import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { until } from '../../eventLoop.ts'
 
 let broker: Broker
 let metrics: Metrics
@@ -74,11 +75,6 @@ async function answerTo(socket: Socket, frame: Buffer): Promise<void> {
 async function figure(name: string): Promise<number> {
   const lines = (await metrics.expose()).split('\n')
   return Number(lines.find((line) => line.startsWith(`millrace_broker_${name} `))!.split(' ')[1])
-}
-
-/** Turns the loop until it is so; otherwise the test runs out of time. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve))
 }
 
 async function allIsFree(): Promise<boolean> {

@@ -56,7 +56,7 @@ it('clients that ask again and again and do not read hold no more than the budge
   for (const ask of everything) {
     client.pause()
     const answer = ask(client)
-    await settle(20)
+    await settle()
     longest = Math.max(longest, await broker.metric(responseBytes))
     client.resume()
     await answer
@@ -70,7 +70,7 @@ it('clients that ask again and again and do not read hold no more than the budge
   }
   let peak = 0
   for (let turn = 0; turn < 100; turn++) {
-    await settle(1)
+    await settle()
     peak = Math.max(peak, await broker.metric(responseBytes))
   }
   expect(peak).toBeGreaterThan(limit)
@@ -82,11 +82,11 @@ it('clients that ask again and again and do not read hold no more than the budge
   const waiting = client.send(metadata, 12, { topics: null }).then(() => {
     isAnswered = true
   })
-  await settle(20)
+  await settle()
   expect(isAnswered).toBe(false)
   for (let turn = 0; turn < 8; turn++) {
     broker.clock.advance(15_000)
-    await settle(50)
+    await settle()
   }
   await waiting
   expect(reasons()).toContain('an answer is not read, and memory is scarce')

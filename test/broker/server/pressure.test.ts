@@ -54,7 +54,7 @@ async function peakOf(metric: string, turns: number): Promise<number> {
   let peak = 0
   for (let turn = 0; turn < turns; turn++) {
     peak = Math.max(peak, await broker.metric(metric))
-    await settle(1)
+    await settle()
   }
   return peak
 }
@@ -99,12 +99,12 @@ describe('clients that do not read', () => {
       client.pause()
       client.send(fetch, 11, wholeLog).catch(() => undefined)
     }
-    await settle(50)
+    await settle()
     const reader = await broker.client()
     const waiting = reader.send(fetch, 11, wholeLog)
     for (let turn = 0; turn < 8; turn++) {
       broker.clock.advance(15_000)
-      await settle(50)
+      await settle()
     }
     expect((await waiting).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(500_000)
     expect(closingReasons()).toContain('an answer is not read, and memory is scarce')
@@ -114,9 +114,9 @@ describe('clients that do not read', () => {
     const slow = await broker.client()
     slow.pause()
     const answer = slow.send(fetch, 11, wholeLog)
-    await settle(20)
+    await settle()
     broker.clock.advance(120_000)
-    await settle(20)
+    await settle()
     slow.resume()
     expect((await answer).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(500_000)
   })
@@ -127,9 +127,9 @@ describe('clients that do not read', () => {
       client.pause()
       client.send(fetch, 11, wholeLog).catch(() => undefined)
     }
-    await settle(50)
+    await settle()
     for (const client of slow) client.close()
-    await settle(50)
+    await settle()
     expect(await broker.metric(responseBytes)).toBe(0)
     await producer.send(fetch, 11, wholeLog)
   })

@@ -15,6 +15,7 @@ import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { turns } from '../../eventLoop.ts'
 import { models } from '../../modelRuns.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
@@ -29,12 +30,12 @@ interface Plan {
   readonly endCrash: number | undefined
 }
 
-const turns = fc.option(fc.nat(12), { nil: undefined, freq: 2 })
+const crashTurns = fc.option(fc.nat(12), { nil: undefined, freq: 2 })
 const plan: fc.Arbitrary<Plan> = fc.record({
   partitions: fc.subarray([0, 1], { minLength: 1 }),
   commits: fc.boolean(),
-  writeCrash: turns,
-  endCrash: turns,
+  writeCrash: crashTurns,
+  endCrash: crashTurns,
 })
 
 class CrashingWorld {
@@ -126,7 +127,7 @@ class CrashingWorld {
     for (let attempt = 0; attempt < 20; attempt++) {
       const sent = send().catch(() => ErrorCode.networkException)
       if (crashIn !== undefined) {
-        await settle(crashIn)
+        await turns(crashIn)
         await this.broker.crash()
         this.#client = await this.broker.client()
         crashIn = undefined

@@ -12,6 +12,7 @@ import { Producer } from '../../../protocol/client/producer.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { encodeStatus, type JobStatus } from '../../../protocol/telemetry/status.ts'
@@ -142,7 +143,7 @@ test('of two jobs the one started later ends; if started together, the one with 
 test('an unreachable broker does not block a start forever', async () => {
   const clock = new ManualClock()
   const network = { ...tcpNetwork, connect: () => new Promise<never>(() => {}) }
-  const runtime = { clock, random: systemRandom(), network }
+  const runtime = { clock, random: systemRandom(), network, scheduler: systemScheduler }
   const cluster = new Cluster(runtime, { bootstrap: [{ host: 'away', port: 1 }], clientId: 'test' })
   const claim = new NameClaim({
     ...{ cluster, clock, logger: silentLogger, name: 'words', id: 'job/words/0', startedMs: 0 },

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type TestedJob, testJob } from 'millrace/engine/testing'
 import { expect, test } from 'vitest'
 import { Program } from '../../endToEnd/programs.ts'
+import { until } from '../../eventLoop.ts'
 import { JobBroker } from '../jobs/jobBroker.ts'
 import { generatedRequests } from './inputs/accessLines.ts'
 import { statusCounts } from './modules/statusFiles.ts'
@@ -128,9 +129,10 @@ async function readCounts(directory: string): Promise<Counts> {
 
 /** Reads the files until they say so. */
 async function written(directory: string, isDone: (counts: Counts) => boolean): Promise<Counts> {
-  for (;;) {
-    const counts = await readCounts(directory)
-    if (isDone(counts)) return counts
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  let counts = await readCounts(directory)
+  await until(async () => {
+    counts = await readCounts(directory)
+    return isDone(counts)
+  })
+  return counts
 }

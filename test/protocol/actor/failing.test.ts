@@ -174,6 +174,7 @@ describe('restart', () => {
   })
 
   it('never lets two incarnations overlap', async () => {
+    const { promise: gate, resolve: openGate } = Promise.withResolvers<void>()
     const running = new Set<number>()
     let most = 0
     let incarnation = 0
@@ -187,7 +188,7 @@ describe('restart', () => {
               if (message === 'crash') throw new Error('crash')
               running.add(id)
               most = Math.max(most, running.size)
-              await settle(20)
+              await gate
               running.delete(id)
             },
           }
@@ -198,9 +199,10 @@ describe('restart', () => {
     await siblings[1]!.tell('long')
     await siblings[1]!.tell('long')
     await siblings[0]!.tell('crash')
-    await settle(5)
+    await settle()
     await scene.clock.advanceAndSettle(1_000)
-    await settle(60)
+    openGate()
+    await settle()
     expect(most).toBe(1)
   })
 })

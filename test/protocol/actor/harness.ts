@@ -5,6 +5,7 @@ import type { DeadLetter } from '../../../protocol/actor/deadLetters.ts'
 import type { EscalatedError } from '../../../protocol/actor/failures.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { Metrics } from '../../../protocol/telemetry/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
@@ -26,6 +27,7 @@ export function stage(seed = 1): Stage {
   const system = new ActorSystem({
     clock,
     random: seededRandom(seed),
+    scheduler: systemScheduler,
     logger,
     metrics,
     onDeadLetter: (letter) => deadLetters.push(letter),

@@ -7,6 +7,7 @@ import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
 
@@ -20,7 +21,7 @@ describe('Admin', () => {
     clock = new ManualClock()
     const network = memoryNetwork()
     fake = await FakeCluster.start(network, clock, { brokers: 2 })
-    const runtime = { clock, network, random: seededRandom(1) }
+    const runtime = { clock, network, random: seededRandom(1), scheduler: systemScheduler }
     cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
     admin = new Admin(cluster)
   })

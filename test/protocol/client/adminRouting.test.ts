@@ -20,6 +20,7 @@ import { consumerProtocolAssignment } from '../../../protocol/kafka/groups.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
 
@@ -33,7 +34,7 @@ describe('the admin client in a cluster of three', () => {
     clock = new ManualClock()
     const network = memoryNetwork()
     fake = await FakeCluster.start(network, clock, { brokers: 3 })
-    const runtime = { clock, network, random: seededRandom(1) }
+    const runtime = { clock, network, random: seededRandom(1), scheduler: systemScheduler }
     const bootstrap = [...fake.addresses]
     cluster = new Cluster(runtime, { bootstrap, clientId: 'test', allowAutoTopicCreation: false })
     admin = new Admin(cluster)

@@ -7,6 +7,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { encodedBatch } from './batches.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
@@ -18,7 +19,7 @@ async function start(brokers = 1, seed = 1) {
   const network = memoryNetwork()
   const random = seededRandom(seed)
   const fake = await FakeCluster.start(network, clock, { brokers, random })
-  const runtime = { clock, network, random: seededRandom(seed + 1) }
+  const runtime = { clock, network, random: seededRandom(seed + 1), scheduler: systemScheduler }
   const cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
   return { clock, fake, cluster }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BrokerError, type EmbeddedBroker, startBroker } from '../../../broker/embeddedBroker.ts'
 import { type Client, type Consumer, connect } from '../../../protocol/client/client.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 
 let directory: string
 let broker: EmbeddedBroker
@@ -93,7 +94,7 @@ test('closing the client ends the loops of its consumers', async () => {
   for await (const { value } of consumer) {
     seen.push(String(value))
     // The loop asks for more after this, and waits.
-    setImmediate(() => void other.close())
+    systemScheduler.later(() => void other.close())
   }
   expect(seen).toEqual(['a'])
   await other.close()

@@ -7,6 +7,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
 
@@ -28,7 +29,7 @@ describe('Cluster', () => {
   })
 
   function client(bootstrap: { host: string; port: number }[]): Cluster {
-    const runtime = { clock, network, random: seededRandom(3) }
+    const runtime = { clock, network, random: seededRandom(3), scheduler: systemScheduler }
     return new Cluster(runtime, { bootstrap, clientId: 'test' })
   }
 
@@ -41,7 +42,7 @@ describe('Cluster', () => {
       return ask(request, context)
     })
     await cluster.leader('orders', 0)
-    const runtime = { clock, network, random: seededRandom(3) }
+    const runtime = { clock, network, random: seededRandom(3), scheduler: systemScheduler }
     const options = { bootstrap: [fake.addresses[0]!], clientId: 'test' }
     const reading = new Cluster(runtime, { ...options, allowAutoTopicCreation: false })
     await reading.leader('orders', 0)

@@ -13,6 +13,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Network } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { encodedBatch } from './batches.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
@@ -44,7 +45,12 @@ describe('GroupConsumer', () => {
   }
 
   function consumer(options: Partial<GroupConsumerOptions> = {}): GroupConsumer {
-    const runtime = { clock, network, random: seededRandom(clusters.length + 1) }
+    const runtime = {
+      clock,
+      network,
+      random: seededRandom(clusters.length + 1),
+      scheduler: systemScheduler,
+    }
     const cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
     clusters.push(cluster)
     return new GroupConsumer(cluster, {

@@ -9,6 +9,7 @@ import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { encodedBatch } from './batches.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
@@ -24,7 +25,7 @@ describe('PartitionReader', () => {
     clock = new ManualClock()
     const network = memoryNetwork()
     fake = await FakeCluster.start(network, clock, { brokers: 2 })
-    const runtime = { clock, network, random: seededRandom(1) }
+    const runtime = { clock, network, random: seededRandom(1), scheduler: systemScheduler }
     cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
     partition = fake.topics.create('orders', 1, 2)[0]!
     const sender = new BatchSender(cluster, clock, {

@@ -10,6 +10,7 @@ import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { drive } from './drive.ts'
 import { FakeCluster } from './fakeBroker.ts'
 
@@ -18,7 +19,7 @@ async function start(seed = 1) {
   const network = memoryNetwork()
   const random = seededRandom(seed)
   const fake = await FakeCluster.start(network, clock, { brokers: 2, random })
-  const runtime = { clock, network, random: seededRandom(seed + 1) }
+  const runtime = { clock, network, random: seededRandom(seed + 1), scheduler: systemScheduler }
   const cluster = new Cluster(runtime, { bootstrap: [...fake.addresses], clientId: 'test' })
   const producer = (options: ProducerOptions = {}) => new Producer(cluster, runtime, options)
   return { clock, fake, cluster, producer }

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { type RequestListener, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { guardedServer } from '../../../protocol/operations/guardedServer.ts'
 import type { LateRoutes } from '../../../protocol/operations/lateServer.ts'
@@ -12,6 +11,7 @@ import {
   type OperationsServer,
   startOperationsServer,
 } from '../../../protocol/operations/operationsServer.ts'
+import { turns } from '../../eventLoop.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { plainOperations } from './plainOperations.ts'
 
@@ -205,6 +205,6 @@ describe('while the routes are loaded', () => {
     await expect.poll(() => loads).toBe(2)
     finish(echo)
     expect(await again).toMatchObject({ status: 200 })
-    await turn()
+    await turns(1)
   })
 })

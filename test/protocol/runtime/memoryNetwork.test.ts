@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
 import type { Connection } from '../../../protocol/runtime/network.ts'
+import { SimulatedScheduler } from '../../../protocol/runtime/simulatedScheduler.ts'
 import { networkConformance } from './networkConformance.ts'
 
 networkConformance('memoryNetwork', () => {
@@ -8,50 +9,32 @@ networkConformance('memoryNetwork', () => {
   return { client: network, server: network, close() {} }
 })
 
-/** Runs what is scheduled when told to: the test owns the order of events. */
-function steps() {
-  const queue: (() => void)[] = []
-  return {
-    schedule: (run: () => void) => void queue.push(run),
-    async runAll() {
-      for (let idle = 0; idle < 3; idle++) {
-        for (let run = queue.shift(); run !== undefined; run = queue.shift()) run()
-        await Promise.resolve()
-      }
-    },
-    runOne: () => queue.shift()?.(),
-    get length() {
-      return queue.length
-    },
-  }
-}
-
-async function pairOf(network: ReturnType<typeof memoryNetwork>, run: () => Promise<void>) {
+async function pairOf(network: ReturnType<typeof memoryNetwork>, loop: SimulatedScheduler) {
   let server!: Connection
   await network.listen({ host: 'broker', port: 1 }, (connection) => {
     server = connection
   })
   const connecting = network.connect({ host: 'broker', port: 1 }, 1)
-  await run()
+  await loop.runUntilIdle()
   return { client: await connecting, server }
 }
 
 test('chunks are handed over by reference', async () => {
-  const loop = steps()
-  const network = memoryNetwork({ schedule: loop.schedule })
-  const { client, server } = await pairOf(network, loop.runAll)
+  const loop = new SimulatedScheduler()
+  const network = memoryNetwork({ scheduler: loop })
+  const { client, server } = await pairOf(network, loop)
   const received: Buffer[] = []
   server.start({ onData: (chunk) => received.push(chunk), onDrain() {}, onClose() {} })
   const chunk = Buffer.from('whole batches are not copied')
   client.write([chunk])
-  await loop.runAll()
+  await loop.runUntilIdle()
   expect(received[0]!.buffer).toBe(chunk.buffer)
   expect(received[0]!.byteOffset).toBe(chunk.byteOffset)
 })
 
 test('a flooded connection takes turns with a quiet one', async () => {
-  const loop = steps()
-  const network = memoryNetwork({ schedule: loop.schedule })
+  const loop = new SimulatedScheduler()
+  const network = memoryNetwork({ scheduler: loop })
   const heard: string[] = []
   const servers: Connection[] = []
   await network.listen({ host: 'broker', port: 1 }, (connection) => {
@@ -59,29 +42,29 @@ test('a flooded connection takes turns with a quiet one', async () => {
     connection.start({ onData: () => heard.push(name), onDrain() {}, onClose() {} })
   })
   const loud = network.connect({ host: 'broker', port: 1 }, 1)
-  await loop.runAll()
+  await loop.runUntilIdle()
   const quiet = network.connect({ host: 'broker', port: 1 }, 1)
-  await loop.runAll()
+  await loop.runUntilIdle()
   const chunk = Buffer.alloc(64 * 1024)
   const loudClient = await loud
   for (let at = 0; at < 100; at++) loudClient.write([chunk])
   ;(await quiet).write([Buffer.from('x')])
-  await loop.runAll()
+  await loop.runUntilIdle()
   expect(heard).toHaveLength(101)
   expect(heard.indexOf('quiet')).toBeLessThan(20)
 })
 
 test('the high-water mark bounds what waits: exactly at it is still fine', async () => {
-  const loop = steps()
-  const network = memoryNetwork({ schedule: loop.schedule, highWaterBytes: 10 })
-  const { client, server } = await pairOf(network, loop.runAll)
+  const loop = new SimulatedScheduler()
+  const network = memoryNetwork({ scheduler: loop, highWaterBytes: 10 })
+  const { client, server } = await pairOf(network, loop)
   let drains = 0
   client.start({ onData() {}, onDrain: () => drains++, onClose() {} })
   server.start({ onData() {}, onDrain() {}, onClose() {} })
   expect(client.write([Buffer.alloc(10)])).toBe(true)
   expect(client.write([Buffer.alloc(1)])).toBe(false)
   expect(client.bufferedBytes).toBe(11)
-  await loop.runAll()
+  await loop.runUntilIdle()
   expect(drains).toBe(1)
   expect(client.bufferedBytes).toBe(0)
 })

@@ -10,6 +10,8 @@ import {
   NetworkError,
 } from '../../../protocol/runtime/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
+import { until } from '../../eventLoop.ts'
 
 export interface NetworkUnderTest {
   /** Where connections are opened. */
@@ -59,10 +61,6 @@ class Recorder implements ConnectionHandler {
       return false
     })
   }
-}
-
-async function until(done: () => boolean): Promise<void> {
-  while (!done()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 export function networkConformance(name: string, make: () => NetworkUnderTest): void {
@@ -214,7 +212,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
         onData(chunk) {
           server.pause()
           recorder.onData(chunk)
-          queueMicrotask(() => server.resume())
+          systemScheduler.soon(() => server.resume())
         },
         onDrain: () => recorder.onDrain(),
         onClose: (cause) => recorder.onClose(cause),

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { randomUuid, seededRandom, systemRandom } from '../../../protocol/runtime/random.ts'
+import {
+  type Random,
+  randomUuid,
+  seededRandom,
+  systemRandom,
+} from '../../../protocol/runtime/random.ts'
 
 describe.each([
   ['seededRandom', () => seededRandom(7)],
@@ -70,5 +75,37 @@ describe('randomUuid', () => {
       expect(uuid[6]! >> 4).toBe(4)
       expect(uuid[8]! >> 6).toBe(0b10)
     }
+  })
+})
+
+describe('fork', () => {
+  const history = (random: Random) => Array.from({ length: 4 }, () => random.uint32())
+
+  it('is reproducible, and another sequence for each label and each fork of it', () => {
+    const all = (seed: number) => {
+      const random = seededRandom(seed)
+      const labels = ['log', 'log', 'groups', 'groupt']
+      return [random, ...labels.map((label) => random.fork(label))].map(history)
+    }
+    expect(all(1)).toEqual(all(1))
+    expect(new Set([...all(1), ...all(2)].map(String)).size).toBe(10)
+  })
+
+  it('does not depend on what was drawn, nor shifts what will be', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.nat({ max: 9 }), fc.string(), (seed, draws, label) => {
+        const drawn = seededRandom(seed)
+        for (let draw = 0; draw < draws; draw++) drawn.uint32()
+        const other = seededRandom(seed)
+        expect(history(drawn.fork(label))).toEqual(history(other.fork(label)))
+        for (let draw = 0; draw < draws; draw++) other.uint32()
+        expect(history(drawn)).toEqual(history(other))
+      }),
+    )
+  })
+
+  it("of the machine's randomness is randomness of the machine", () => {
+    const random = systemRandom()
+    expect(history(random.fork('a'))).not.toEqual(history(random.fork('a')))
   })
 })

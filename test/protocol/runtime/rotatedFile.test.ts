@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RotatedFile, type RotatedFileOptions } from '../../../protocol/runtime/rotatedFile.ts'
+import { turns } from '../../eventLoop.ts'
 
 let directory: string
 let path: string
@@ -56,11 +57,6 @@ function open(options: Partial<RotatedFileOptions> = {}): RotatedFile {
 const read = (suffix = '') => {
   const file = path + suffix
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
-}
-
-/** Lets writes under way come to their end. */
-async function nextTurns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Writes one line, and waits until the file of now has it. */
@@ -149,7 +145,7 @@ test('a directory that was removed is told once; the file is opened anew when th
   for (let second = 0; second < 3; second++) {
     nowMs += 1_000
     file.write(Buffer.from('nobody reads this\n'))
-    await nextTurns()
+    await turns(20)
   }
   expect(troubles).toEqual([expect.stringMatching(/failed to open .*x\.log.*ENOENT/)])
   mkdirSync(directory)
@@ -174,7 +170,7 @@ test('two programs that log to one file lose no line, and begin a new file when 
     }
     if (round % 10 === 0) {
       nowMs += 1_000
-      await nextTurns()
+      await turns(20)
     }
   }
   const all = () => {

@@ -119,7 +119,7 @@ describe('Metrics', () => {
 
     it('yield between families, but not within one', async () => {
       const turns: string[] = []
-      const metrics = new Metrics(undefined, async () => void turns.push('turn'))
+      const metrics = new Metrics(undefined, { nextTurn: async () => void turns.push('turn') })
       const many = (sample: SampleWriter) => {
         for (let index = 0; index < 6000; index++) sample('', index)
       }
@@ -136,7 +136,7 @@ describe('Metrics', () => {
 
     it('leave out a family that was removed during the exposition', async () => {
       const ends: (() => void)[] = []
-      const metrics = new Metrics(undefined, async () => ends.pop()?.())
+      const metrics = new Metrics(undefined, { nextTurn: async () => ends.pop()?.() })
       metrics.collected({ ...spec, name: 'a' }, (sample) => {
         for (let index = 0; index < 6000; index++) sample('', index)
       })

@@ -6,6 +6,7 @@ import { Cluster } from '../../../protocol/client/cluster.ts'
 import { Producer } from '../../../protocol/client/producer.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { encodeStatus, type Status } from '../../../protocol/telemetry/status.ts'
 import { followStatus, type StatusFollower } from '../../../protocol/telemetry/statusFollower.ts'
@@ -15,7 +16,12 @@ import { agentStatus, jobStatus } from '../../broker/admin/board/boardInput.ts'
 import { TestBroker } from '../../interop/testBroker.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
-const runtime = { clock: systemClock, random: systemRandom(), network: tcpNetwork }
+const runtime = {
+  clock: systemClock,
+  random: systemRandom(),
+  network: tcpNetwork,
+  scheduler: systemScheduler,
+}
 let broker: TestBroker
 let cluster: Cluster
 let producer: Producer

@@ -8,6 +8,7 @@ import { produce } from '../../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
 import { batchOf, MemoryBroker, type RawClient } from '../memoryBroker.ts'
+import { settle } from '../../../../protocol/runtime/manualClock.ts'
 
 function produceOf(records: Buffer, acks = -1) {
   const partitionData = [{ index: 0, records }]
@@ -30,11 +31,6 @@ function recordsIn(response: {
 }) {
   const bytes = response.responses[0]!.partitions[0]!.records!
   return [...splitBatches(bytes)].reduce((sum, batch) => sum + batch.recordCount, 0)
-}
-
-/** Lets everything happen that happens without time passing. */
-async function turns(count = 50): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 describe('a client connection', () => {
@@ -82,7 +78,7 @@ describe('a client connection', () => {
       polled = true
     })
     const after = client.send(apiVersions, 0, {}).then(() => polled)
-    await turns()
+    await settle()
     expect(polled).toBe(false)
     broker.clock.advance(5000)
     await poll
@@ -100,7 +96,7 @@ describe('a client connection', () => {
         return answer
       })
     await client.send(produce, 7, produceOf(batchOf('first')))
-    await turns()
+    await settle()
     expect(polled).toBe(false)
     await client.send(produce, 7, produceOf(batchOf('other')))
     expect(recordsIn(await poll)).toBe(2)
@@ -179,7 +175,7 @@ describe('a client connection', () => {
     const sent = Array.from({ length: 100 }, () =>
       client.send(produce, 7, produceOf(batchOf('x'.repeat(10_000)))),
     )
-    await turns()
+    await settle()
     broker.clock.advance(5000)
     await poll
     const answers = await Promise.all(sent)
@@ -189,7 +185,7 @@ describe('a client connection', () => {
 
   it('ends long polls and says goodbye when the broker stops', async () => {
     const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 60_000 }))
-    await turns()
+    await settle()
     const closing = broker.broker.close()
     expect(recordsIn(await poll)).toBe(0)
     await closing

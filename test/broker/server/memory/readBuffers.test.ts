@@ -55,7 +55,7 @@ describe('answers read into memory that is used again', () => {
     const address = { host: '127.0.0.1', port: broker!.port }
     const client = new RawClient(await tcpNetwork.connect(address, 5000))
     // A socket that has just been started to be read cannot be paused in the same turn.
-    await settle(1)
+    await settle()
     return client
   }
 

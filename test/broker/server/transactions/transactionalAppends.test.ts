@@ -9,6 +9,7 @@ import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
 import { RecordBatch, splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
 import { diskWithData, makeBatch, openLog } from '../../log/logFixture.ts'
+import { until } from '../../../eventLoop.ts'
 
 describe('TransactionalAppends', () => {
   let log: PartitionLog
@@ -37,7 +38,7 @@ describe('TransactionalAppends', () => {
 
   /** The coordinator answers its oldest question, as soon as there is one. */
   async function answer(errorCode: number): Promise<void> {
-    while (questions.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => questions.length > 0)
     questions.shift()!(errorCode)
   }
 

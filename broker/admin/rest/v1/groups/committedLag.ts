@@ -33,7 +33,6 @@ export async function logEnds(
 export const mostTimedPartitions = 200
 const readAtOnce = 8
 const retryTimeoutMs = 5_000
-let lanes = 0
 
 /**
  * Returns the timestamps in ms of the first records at or after the offsets, in their order; null
@@ -43,7 +42,7 @@ export async function firstTimestamps(
   cluster: Cluster,
   places: readonly (TopicPartition & { readonly offset: number })[],
 ): Promise<(number | null)[]> {
-  const lane = `lag ${++lanes}`
+  const lane = cluster.newLane('lag')
   const timestamps: (number | null)[] = places.map(() => null)
   let next = 0
   const work = async () => {

@@ -53,7 +53,6 @@ const firstStep = 200
 const largestStep = 5_000
 /** A step that fetches more bytes is repeated with a smaller one. */
 const mostStepBytes = 4 * fetchBytes
-let lanes = 0
 
 export class RecordBrowser {
   readonly #cluster: Cluster
@@ -65,7 +64,7 @@ export class RecordBrowser {
   }
 
   async browse(question: BrowseQuestion, signal?: AbortSignal): Promise<BrowseResult> {
-    const lane = `browse ${++lanes}`
+    const lane = this.#cluster.newLane('browse')
     try {
       return await new Browse(this.#cluster, this.#clock, question, lane, signal).run()
     } finally {

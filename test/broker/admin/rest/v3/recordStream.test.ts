@@ -6,6 +6,8 @@ import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/
 import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
 import { resultsOf } from '../../../../../broker/admin/rest/v3/records/recordStream.ts'
 import { MemoryBudget } from '../../../../../broker/server/memory/memoryBudget.ts'
+import { settle } from '../../../../../protocol/runtime/manualClock.ts'
+import { turns } from '../../../../eventLoop.ts'
 
 const budget = new MemoryBudget(64e6)
 
@@ -24,9 +26,6 @@ async function* endless(line: string, read: { count: number }): AsyncGenerator<B
     yield Buffer.from(`${line}\n`)
   }
 }
-
-/** Everything that can happen now has happened. */
-const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 async function allOf(results: AsyncIterable<string>): Promise<ProduceResult[]> {
   let text = ''
@@ -47,12 +46,11 @@ test('while records are not stored, no more than a thousand are on their way', a
     return new Promise((resolve) => stored.push(resolve))
   })
   const first = results.next()
-  while (produced < 1000) await settled()
-  for (let turn = 0; turn < 20; turn++) await settled()
+  await settle()
   expect(produced).toBe(1000)
   expect(read.count).toBeLessThanOrEqual(1001)
   stored[1]!({ error_code: 200, offset: 1 })
-  await settled()
+  await settle()
   stored[0]!({ error_code: 200, offset: 0 })
   expect((await first).value).toBe('{"error_code":200,"offset":0}\n{"error_code":200,"offset":1}\n')
   void results.return(undefined)
@@ -65,7 +63,7 @@ test('nor more than 4 MiB of them', async () => {
     return new Promise(() => {})
   })
   void results.next()
-  for (let turn = 0; turn < 200; turn++) await settled()
+  await settle()
   expect(produced).toBe(9)
 })
 
@@ -75,7 +73,7 @@ test('while results are not taken, nothing is read', async () => {
   const results = stream(endless('{}', read), produce)
   await results.next()
   const { count } = read
-  for (let turn = 0; turn < 50; turn++) await settled()
+  await settle()
   expect(read.count).toBe(count)
   await results.return(undefined)
 })
@@ -93,7 +91,7 @@ test('results are in the order of the records, and the stream of the request is 
   }
   const results = stream(chunks(), async (text) => {
     const { n } = JSON.parse(String(text)) as { n: number }
-    for (let turn = 4; turn > n; turn--) await settled()
+    await turns(4 - n)
     return { error_code: 200, offset: n }
   })
   expect((await allOf(results)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3])
@@ -134,7 +132,7 @@ test('memory is held from the first byte of a record until it is stored, and wha
   // The record is still on its way.
   expect(own.usedBytes).toBe(7)
   store({ error_code: 200 })
-  await settled()
+  await settle()
   expect(own.usedBytes).toBe(0)
 })
 
@@ -156,7 +154,7 @@ test('while others fill the memory, a stream has one small record on its way, an
     memory,
     async () => {
       most = Math.max(most, ++onTheirWay)
-      await settled()
+      await turns(1)
       onTheirWay--
       return { error_code: 200 }
     },
