@@ -7,8 +7,8 @@ import {
   consumerProtocolSubscription,
   consumerProtocolType,
 } from '../../../protocol/kafka/groups.ts'
-import type { ClassicGroup } from '../classicGroup.ts'
-import type { GroupMember } from '../groupMember.ts'
+import type { ClassicGroup } from '../classic/classicGroup.ts'
+import type { GroupMember } from '../classic/groupMember.ts'
 import type { GroupMetadataValue } from '../groupRecords.ts'
 import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'
 import {

@@ -1,5 +1,5 @@
-// Gives a producer the id under which its batches are deduplicated, and a transactional one the
-// epoch that fences those before it.
+// Gives a producer the id under which its batches are deduplicated, and a transactional producer the epoch that
+// fences its predecessors.
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -11,7 +11,7 @@ import { handler } from '../handler.ts'
 import { errorForOlder } from '../producerFenced.ts'
 import type { BrokerParts } from '../requestContext.ts'
 
-/** From here on a client knows PRODUCER_FENCED. */
+/** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 4
 
 export const initProducerIdHandler = handler(
@@ -19,8 +19,8 @@ export const initProducerIdHandler = handler(
   async (request, { broker, apiVersion }) => {
     const { transactionalId } = request
     if (transactionalId === null) {
-      // Always a new id, whatever id and epoch the client says it has: without a transactional id
-      // there is nothing that would prove it, and some clients send zeros.
+      // Always a new id, whatever id and epoch the client sends: without a transactional id nothing proves them,
+      // and some clients send zeros.
       return { throttleTimeMs: 0, ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
@@ -34,7 +34,7 @@ export const initProducerIdHandler = handler(
   },
 )
 
-/** As Kafka, the broker is still loading for a client as long as no ids can be reserved: it tries again. */
+/** As in Kafka, while no ids can be reserved, the client is answered COORDINATOR_LOAD_IN_PROGRESS and retries. */
 async function nextProducer({ producerIds, logger }: BrokerParts): Promise<TransactionOutcome> {
   try {
     const producerId = await producerIds.next()

@@ -1,4 +1,4 @@
-// The transactions that this broker coordinates: of some states, producers, ids, or open for long.
+// Lists the transactions that this broker coordinates, filtered by state, producer id, transactional id or duration.
 
 import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -18,6 +18,10 @@ export const listTransactionsHandler = handler(listTransactions, (request, { bro
   const pattern = transactionalIdPattern ? compilePattern(transactionalIdPattern) : undefined
   if (pattern instanceof PatternError) {
     const errorCode = ErrorCode.invalidRegularExpression
+    return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
+  }
+  if (broker.transactions.isLoading) {
+    const errorCode = ErrorCode.coordinatorLoadInProgress
     return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
   }
   const isWanted = filterOf(request, broker.clock.nowMs())
