@@ -1,5 +1,6 @@
-// Composes the coordinators of groups and of transactions with the topics in which they keep their records. This
-// broker leads every partition of both topics: all of them are loaded before the first request.
+// Composes the coordinators of groups and of transactions with the topics in which they keep their
+// records. This broker leads every partition of both topics: all of them are loaded before the
+// first request.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -40,13 +41,20 @@ export interface GroupWorld extends CoordinatorWorld {
   readonly newId: () => string
 }
 
-/** Any client can join any number of groups with metadata of any size: bounds the memory for all of it. */
+/**
+ * Any client can join any number of groups with metadata of any size: bounds the memory for all of
+ * it.
+ */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
-/** Bounds the client id in a member id, which has to stay below the longest string of the protocol. */
+/**
+ * Bounds the client id in a member id, which has to stay below the longest string of the protocol.
+ */
 const memberIdPrefixLength = 1000
 
-/** Any client can invent transactional ids; each takes about half a kilobyte, more with partitions. */
+/**
+ * Any client can invent transactional ids; each takes about half a kilobyte, more with partitions.
+ */
 const maxTransactionalIds = 200_000
 
 export async function openGroups(world: GroupWorld): Promise<GroupService> {

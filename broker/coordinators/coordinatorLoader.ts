@@ -1,5 +1,6 @@
-// Reads one partition of a coordinator's topic from its first batch to its last. Decides nothing about the
-// records; a partition that cannot be read fails with COORDINATOR_LOAD_FAILED, which says where and what to do.
+// Reads one partition of a coordinator's topic from its first batch to its last. Decides nothing
+// about the records; a partition that cannot be read fails with COORDINATOR_LOAD_FAILED, which says
+// where and what to do.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -20,8 +21,8 @@ export interface LoadSource {
 }
 
 /**
- * Visits every batch in the order of the log. Stops early, without an error, when `isWanted` is false after a
- * read: the partition has been resigned, or is loaded again in a newer epoch.
+ * Visits every batch in the order of the log. Stops early, without an error, when `isWanted` is
+ * false after a read: the partition has been resigned, or is loaded again in a newer epoch.
  */
 export async function loadPartition(
   source: LoadSource,

@@ -1,9 +1,11 @@
-// The coordinators of one topic on this broker: one shard for each partition that this broker leads, as in
-// Kafka's CoordinatorRuntime. Loads and resigns shards as leadership moves, and routes ids to them.
+// The coordinators of one topic on this broker: one shard for each partition that this broker
+// leads, as in Kafka's CoordinatorRuntime. Loads and resigns shards as leadership moves, and routes
+// ids to them.
 //
-// Fencing: the leader epoch of a partition never goes back. A load or a resignation of an older epoch changes
-// nothing, and a load that ends after a resignation or a newer load is discarded. A shard writes under its
-// epoch, so that a coordinator that was deposed without knowing it cannot write either.
+// Fencing: the leader epoch of a partition never goes back. A load or a resignation of an older
+// epoch changes nothing, and a load that ends after a resignation or a newer load is discarded. A
+// shard writes under its epoch, so that a coordinator that was deposed without knowing it cannot
+// write either.
 //
 // A partition without batches costs nothing until its first request: its shard is created then.
 
@@ -14,9 +16,14 @@ import type { CoordinatorLeadership } from './coordinatorTopic.ts'
 /** The coordinator of one partition: a state machine with its requests, appends and timers. */
 export interface CoordinatorShard {
   readonly leaderEpoch: number
-  /** The log has been replayed and the runtime was started: the shard may act from now on. Called once. */
+  /**
+   * The log has been replayed and the runtime was started: the shard may act from now on. Called
+   * once.
+   */
   activate(): void
-  /** Answers whoever waits with NOT_COORDINATOR, cancels timers, and drops the results of appends. */
+  /**
+   * Answers whoever waits with NOT_COORDINATOR, cancels timers, and drops the results of appends.
+   */
   resign(): void
   /** Ends the shard with the broker: results of appends in flight are still answered. */
   close(): void
@@ -56,8 +63,11 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   readonly #partitions = new Map<number, Led<Shard>>()
   /** Shards that resigned with appends in flight. */
   readonly #draining = new Set<Promise<void>>()
-  /** The number of partitions for which `loadAll` was called. */
-  #partitionCount = 0
+  /**
+   * The number of partitions that `loadAll` loaded; undefined when partitions are loaded one by
+   * one.
+   */
+  #loadedCount: number | undefined
   #isStarted = false
   #closed = false
 
@@ -74,16 +84,17 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   /** Loads every partition of the topic, for a broker that leads them all. */
   async loadAll(): Promise<void> {
     const { partitions } = this.#options
-    this.#partitionCount = partitions.partitionCount
-    for (let partition = 0; partition < this.#partitionCount; partition++) {
+    const { partitionCount } = partitions
+    this.#loadedCount = partitionCount
+    for (let partition = 0; partition < partitionCount; partition++) {
       const loading = this.load(partition, partitions.leaderEpoch(partition))
       if (loading) await loading
     }
   }
 
   /**
-   * This broker leads the partition from `leaderEpoch` on. Returns undefined when there is nothing to wait for.
-   * Fails, and leaves the partition to nobody, when its log cannot be read.
+   * This broker leads the partition from `leaderEpoch` on. Returns undefined when there is nothing
+   * to wait for. Fails, and leaves the partition to nobody, when its log cannot be read.
    */
   load(partition: number, leaderEpoch: number): Promise<void> | undefined {
     const before = this.#partitions.get(partition)
@@ -109,7 +120,8 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   /** The shard that coordinates the id, or the error code with which its requests are refused. */
   shardOf(id: string): Shard | number {
     const { partitions } = this.#options
-    if (partitions.partitionCount !== this.#partitionCount) this.#repartition()
+    const { partitionCount } = partitions
+    if ((this.#loadedCount ?? partitionCount) !== partitionCount) this.#repartition()
     const partition = partitions.partitionOf(id)
     const led = this.#partitions.get(partition)
     if (this.#closed || !led) return ErrorCode.notCoordinator
@@ -125,8 +137,9 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   }
 
   /**
-   * Calls `act` with the partition's shard now or, while it is loaded, when it is active. Drops it when this
-   * broker does not lead the partition, or when the shard does not exist: then there is nothing to act on.
+   * Calls `act` with the partition's shard now or, while it is loaded, when it is active. Drops it
+   * when this broker does not lead the partition, or when the shard does not exist: then there is
+   * nothing to act on.
    */
   whenActive(partition: number, act: (shard: Shard) => void): void {
     const led = this.#partitions.get(partition)
@@ -201,8 +214,9 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   }
 
   /**
-   * The topic was created by somebody else, with another number of partitions than was expected of it. Ids
-   * belong to other partitions now; no shard has written anything yet, so that nothing is lost.
+   * The topic was created by somebody else, with another number of partitions than was expected of
+   * it. Ids belong to other partitions now; no shard has written anything yet, so that nothing is
+   * lost.
    */
   #repartition(): void {
     for (const led of this.#partitions.values()) this.#endShard(led)

@@ -1,6 +1,7 @@
-// The topic in which a coordinator keeps its records: routes ids to partitions, appends to a partition in the
-// order of the calls, and loads one partition. The topic and its logs are created by the first append, because
-// most brokers have few groups and creating fifty directories takes a second. Knows no record format.
+// The topic in which a coordinator keeps its records: routes ids to partitions, appends to a
+// partition in the order of the calls, and loads one partition. The topic and its logs are created
+// by the first append, because most brokers have few groups and creating fifty directories takes a
+// second. Knows no record format.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
@@ -18,7 +19,10 @@ export interface CoordinatorTopicOptions {
   readonly name: string
   /** What is lost when a partition is removed because it cannot be read: shown in the error. */
   readonly contents: string
-  /** Number of partitions of the topic; while it does not exist, the number that it will be created with. */
+  /**
+   * Number of partitions of the topic; while it does not exist, the number that it will be created
+   * with.
+   */
   readonly partitionCount: () => number
   /** Creates the topic unless it exists. Fails with a BrokerError. */
   readonly ensureTopic: () => Promise<void>
@@ -30,13 +34,18 @@ export interface CoordinatorTopicOptions {
   readonly leaderEpoch: (partition: number) => number
 }
 
-/** What became of an append: an error code for clients of the coordinator, or the offset of its first record. */
+/**
+ * What became of an append: an error code for clients of the coordinator, or the offset of its
+ * first record.
+ */
 export interface Appended {
   readonly errorCode: number
   readonly baseOffset: number
 }
 
-/** Where a coordinator's records go: one partition, under the epoch in which its coordinator leads. */
+/**
+ * Where a coordinator's records go: one partition, under the epoch in which its coordinator leads.
+ */
 export interface CoordinatorLeadership {
   readonly partition: number
   readonly leaderEpoch: number
@@ -93,16 +102,17 @@ export class CoordinatorTopic {
   }
 
   /**
-   * Resolves when the batch is durable, or with an error; a leadership that is over gets NOT_COORDINATOR. Appends
-   * to one partition keep the order of the calls. Fails when the topic or the log cannot be created.
+   * Resolves when the batch is durable, or with an error; a leadership that is over gets
+   * NOT_COORDINATOR. Appends to one partition keep the order of the calls. Fails when the topic or
+   * the log cannot be created.
    */
   async append(
     leadership: CoordinatorLeadership,
     batch: Buffer,
     verification?: VerificationGuard,
   ): Promise<Appended> {
-    // One after another up to the log, which keeps the order from there: creating the log may take a
-    // while, and durability must not be waited for here.
+    // One after another up to the log, which keeps the order from there: creating the log may take
+    // a while, and durability must not be waited for here.
     const { partition } = leadership
     const before = this.#handedOver.get(partition) ?? Promise.resolve()
     const handedOver = before.then(() => this.#handOver(leadership, batch, verification))

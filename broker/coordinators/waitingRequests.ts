@@ -1,5 +1,6 @@
-// Requests that wait for a state machine to answer. A request is known to the machine by a number while it is
-// pending, and is answered exactly once: by the machine, or by `refuseAll` when its coordinator resigns.
+// Requests that wait for a state machine to answer. A request is known to the machine by a number
+// while it is pending, and is answered exactly once: by the machine, or by `refuseAll` when its
+// coordinator resigns.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 

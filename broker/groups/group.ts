@@ -1,6 +1,7 @@
-// A group as its coordinator sees it, whichever protocol its members speak. Members of the classic protocol can
-// be in groups of both kinds; ConsumerGroupHeartbeat is for consumer groups alone. A group is a state machine: it
-// changes only when it is called, and `takeEffects` returns what is to be done, in order.
+// A group as its coordinator sees it, whichever protocol its members speak. Members of the classic
+// protocol can be in groups of both kinds; ConsumerGroupHeartbeat is for consumer groups alone. A
+// group is a state machine: it changes only when it is called, and `takeEffects` returns what is to
+// be done, in order.
 //
 // Times are monotonic milliseconds.
 
@@ -17,8 +18,9 @@ export interface GroupLimits {
 }
 
 /**
- * Since when a group's offsets have not been needed: since the group is empty, since each was committed (nothing
- * says otherwise), or never: they are needed as long as the group is in this state.
+ * Since when a group's offsets have not been needed: since the group is empty, since each was
+ * committed (nothing says otherwise), or never: they are needed as long as the group is in this
+ * state.
  */
 export type OffsetsUnused =
   | { readonly since: 'time'; readonly ms: number }
@@ -34,7 +36,9 @@ export interface Group {
   readonly protocolType: string | null
   /** The group has no members: it may be deleted. */
   readonly isEmpty: boolean
-  /** Nothing of the group was written and no member is expected: it may be dropped without a trace. */
+  /**
+   * Nothing of the group was written and no member is expected: it may be dropped without a trace.
+   */
   readonly isUntouched: boolean
 
   // Members of the classic protocol.

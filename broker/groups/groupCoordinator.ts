@@ -1,19 +1,22 @@
-// All groups of one partition of __consumer_offsets, as a state machine: an event goes in, effects come out. It
-// waits for nothing and touches no log, clock or timer. Times are monotonic milliseconds.
+// All groups of one partition of __consumer_offsets, as a state machine: an event goes in, effects
+// come out. It waits for nothing and touches no log, clock or timer. Times are monotonic
+// milliseconds.
 //
-// The contract with the driver (groupShard.ts). Effects are performed in the order in which they are returned.
-// `append`: batches go to the log in this order, and `appended` reports each when it is durable or has failed; an
-// answer that rests on a write is returned only after that report, so that nothing is answered that a crash could
-// take back. The one exception is Kafka's: a classic generation is announced before it is written. Failed appends
-// change nothing that was answered; records of consumer groups are written again with the next write. `wakeAt`
-// asks for one `wake` per group. `replay` is finished before the first event.
+// The contract with the driver (groupShard.ts). Effects are performed in the order in which they
+// are returned. `append`: batches go to the log in this order, and `appended` reports each when it
+// is durable or has failed; an answer that rests on a write is returned only after that report, so
+// that nothing is answered that a crash could take back. The one exception is Kafka's: a classic
+// generation is announced before it is written. Failed appends change nothing that was answered;
+// records of consumer groups are written again with the next write. `wakeAt` asks for one `wake`
+// per group. `replay` is finished before the first event.
 //
-// What goes on after an append is plain data (appendStep.ts): `pending` can be printed, compared and saved.
+// What goes on after an append is plain data (appendStep.ts): `pending` can be printed, compared
+// and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { unreachable } from '../../protocol/runtime/assert.ts'
 import type { Appended } from '../coordinators/coordinatorTopic.ts'
-import type { PendingAppend } from './appendStep.ts'
+import type { PendingWork } from './appendStep.ts'
 import { ClassicGroup } from './classic/classicGroup.ts'
 import { ConsumerCoordinator } from './consumer/consumerCoordinator.ts'
 import { ConsumerGroup } from './consumer/consumerGroup.ts'
@@ -153,9 +156,13 @@ export class GroupCoordinator {
     return this.#registry.size
   }
 
-  /** Appends in flight, with what goes on after each, as plain data. */
-  pending(): PendingAppend[] {
-    return this.#registry.pending()
+  /** Everything that the coordinator waits for, as plain data. */
+  pending(): PendingWork {
+    return {
+      appends: this.#registry.pending(),
+      operations: this.#offsets.pending(),
+      writes: this.#registry.pendingWrites(),
+    }
   }
 
   // Events
@@ -257,7 +264,8 @@ export class GroupCoordinator {
     const entry = this.#registry.find(groupId)
     if (!entry) return unknownGroup(groupId)
     const errorCode = entry.group.heartbeat(nowMs, identity, generationId)
-    // In a classic group, a heartbeat only postpones deadlines: the timer that is set is early enough.
+    // In a classic group, a heartbeat only postpones deadlines: the timer that is set is early
+    // enough.
     if (entry.group.type === 'consumer') this.#registry.settle(entry)
     return errorCode
   }

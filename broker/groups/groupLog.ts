@@ -16,8 +16,9 @@ export interface GroupLog extends CoordinatorPartitions {
   /** Reads one partition in order; may stop early once `isWanted` is false. */
   load(partition: number, reader: GroupLogReader, isWanted: () => boolean): Promise<void>
   /**
-   * Resolves when the records are durable, as one batch, or with an error code for clients of groups. Appends to
-   * one partition keep their order. With a producer they are part of its transaction.
+   * Resolves when the records are durable, as one batch, or with an error code for clients of
+   * groups. Appends to one partition keep their order. With a producer they are part of its
+   * transaction.
    */
   append(
     leadership: CoordinatorLeadership,

@@ -1,5 +1,6 @@
-// What a group answers its members, and what it asks of the registry. Plain data throughout: a request is known
-// by its number, and what goes on after a write is a named step that the group is handed back.
+// What a group answers its members, and what it asks of the registry. Plain data throughout: a
+// request is known by its number, and what goes on after a write is a named step that the group is
+// handed back.
 
 import { type HeartbeatOutcome, refused } from './consumer/heartbeatRequest.ts'
 import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
@@ -46,7 +47,9 @@ export type GroupStep =
   | { readonly type: 'emptied' }
   /** The leader's assignment for this generation. */
   | { readonly type: 'assigned'; readonly generationId: number }
-  /** A static member came back into a running generation, and waits to be told its new member id. */
+  /**
+   * A static member came back into a running generation, and waits to be told its new member id.
+   */
   | {
       readonly type: 'staticMemberReturned'
       readonly memberId: string
@@ -62,8 +65,8 @@ export type GroupEffect =
   /** Append the records to the group's partition as one batch, then hand the step back. */
   | { readonly type: 'write'; readonly records: readonly GroupRecord[]; readonly step: GroupStep }
   /**
-   * The consumer group ends, and goes on as the classic group `value`. `leftovers` take the consumer group out
-   * of the log.
+   * The consumer group ends, and goes on as the classic group `value`. `leftovers` take the
+   * consumer group out of the log.
    */
   | {
       readonly type: 'downgraded'

@@ -1,6 +1,6 @@
-// The records of __consumer_offsets, in Kafka's own formats, so that Kafka's tools read them: a committed offset, a
-// classic group with its members, or a part of a consumer group (consumer/consumerGroupRecords.ts), each under a
-// key; a null value removes what is under its key.
+// The records of __consumer_offsets, in Kafka's own formats, so that Kafka's tools read them: a
+// committed offset, a classic group with its members, or a part of a consumer group
+// (consumer/consumerGroupRecords.ts), each under a key; a null value removes what is under its key.
 
 import {
   decodeGroupRecordKey,

@@ -1,5 +1,6 @@
-// The groups of one coordinator, whatever their protocol. Collects the effects of groups and numbers their
-// appends, with the step that each goes on with. Decides nothing about members or offsets.
+// The groups of one coordinator, whatever their protocol. Collects the effects of groups and
+// numbers their appends, with the step that each goes on with. Decides nothing about members or
+// offsets.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -7,6 +8,7 @@ import type { AppendStep, PendingAppend } from './appendStep.ts'
 import { ClassicGroup } from './classic/classicGroup.ts'
 import { ConsumerGroup, type ConsumerGroupLimits } from './consumer/consumerGroup.ts'
 import type { ConsumerGroupState } from './consumer/consumerGroupState.ts'
+import type { JournalWrite } from './consumer/recordJournal.ts'
 import type { TopicCatalog } from './consumer/topicCatalog.ts'
 import type { Group, GroupLimits } from './group.ts'
 import type { GroupAnswer, GroupEffect } from './groupOutcome.ts'
@@ -46,14 +48,19 @@ export interface GroupEntry {
   readonly groupId: string
   readonly offsets: GroupOffsets
   group: Group
-  /** Counts the groups that have had this id: each conversion between the protocols makes another one. */
+  /**
+   * Counts the groups that have had this id: each conversion between the protocols makes another
+   * one.
+   */
   incarnation: number
-  /** Consumer groups that were converted with writes in flight, by incarnation: they owe answers. */
+  /**
+   * Consumer groups that were converted with writes in flight, by incarnation: they owe answers.
+   */
   readonly former: Map<number, ConsumerGroup>
   /**
-   * The tombstones of the consumer group that this classic group was. Written with every record of the group
-   * until one of these is durable: they must precede the records of any later consumer group, or the former
-   * members would be members again after a restart.
+   * The tombstones of the consumer group that this classic group was. Written with every record of
+   * the group until one of these is durable: they must precede the records of any later consumer
+   * group, or the former members would be members again after a restart.
    */
   leftovers: readonly GroupRecord[]
   /** Changes with the leftovers; 0 when there are none. */
@@ -192,7 +199,10 @@ export class GroupRegistry {
     this.#effects.push(effect)
   }
 
-  /** Collects the group's effects, asks for its next deadline, and drops it when nothing is left of it. */
+  /**
+   * Collects the group's effects, asks for its next deadline, and drops it when nothing is left of
+   * it.
+   */
   settle(entry: GroupEntry): void {
     this.collect(entry)
     const { groupId, group, offsets } = entry
@@ -276,11 +286,21 @@ export class GroupRegistry {
     if (!former.owesAnswers) entry.former.delete(incarnation)
   }
 
-  /** Appends in flight, as plain data. */
+  /** Appends in flight. */
   pending(): PendingAppend[] {
     return [...this.#appends].map(([appendId, { entry, step }]) => {
-      return { appendId, groupId: entry.groupId, step }
+      const { groupId, offsets } = entry
+      return { appendId, groupId, step, offsets: offsets.inFlight(appendId) }
     })
+  }
+
+  /** Writes in flight of consumer groups, of those that were converted as well. */
+  pendingWrites(): JournalWrite[] {
+    return this.all().flatMap(({ group, former }) =>
+      [...former.values(), group].flatMap((each) =>
+        each instanceof ConsumerGroup ? each.pendingWrites() : [],
+      ),
+    )
   }
 
   #append(

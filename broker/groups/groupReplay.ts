@@ -1,6 +1,6 @@
-// Rebuilds a coordinator's groups from its log, record by record, so that the log itself is never held in memory. Of
-// a classic group only the latest record counts, of a consumer group the latest of each kind: members exist only
-// after `finish`.
+// Rebuilds a coordinator's groups from its log, record by record, so that the log itself is never
+// held in memory. Of a classic group only the latest record counts, of a consumer group the latest
+// of each kind: members exist only after `finish`.
 
 import type { ConsumerGroupRecord } from './consumer/consumerGroupRecords.ts'
 import { ConsumerGroupState } from './consumer/consumerGroupState.ts'

@@ -1,4 +1,5 @@
-// The requests of groups as their coordinator takes them, free of the versions of the wire protocol.
+// The requests of groups as their coordinator takes them, free of the versions of the wire
+// protocol.
 
 import type { CommittedOffset } from './groupRecords.ts'
 

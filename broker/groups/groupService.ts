@@ -1,7 +1,8 @@
-// The group coordinators of this broker: routes a group to the shard of its partition, and loads and resigns shards
-// as the leadership of __consumer_offsets moves. Decides nothing about groups. A group that is coordinated elsewhere
-// is refused with NOT_COORDINATOR, and with COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded.
-// Memory for members and the number of groups are bounded for all shards together.
+// The group coordinators of this broker: routes a group to the shard of its partition, and loads
+// and resigns shards as the leadership of __consumer_offsets moves. Decides nothing about groups. A
+// group that is coordinated elsewhere is refused with NOT_COORDINATOR, and with
+// COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded. Memory for members and the
+// number of groups are bounded for all shards together.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -86,7 +87,9 @@ export class GroupService implements TransactionalOffsets {
 
   // Leadership
 
-  /** This broker leads the partition from the epoch on. Resolves when its groups can be coordinated. */
+  /**
+   * This broker leads the partition from the epoch on. Resolves when its groups can be coordinated.
+   */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
   }
@@ -96,7 +99,9 @@ export class GroupService implements TransactionalOffsets {
     this.#runtime.resign(partition, leaderEpoch)
   }
 
-  /** The error code with which requests for the group are refused; 0 when it is coordinated here. */
+  /**
+   * The error code with which requests for the group are refused; 0 when it is coordinated here.
+   */
   coordinatorError(groupId: string): number {
     return this.#runtime.errorOf(groupId)
   }
@@ -135,7 +140,9 @@ export class GroupService implements TransactionalOffsets {
     return errorCode!
   }
 
-  /** A heartbeat of the consumer protocol (KIP-848), answered when what the answer says is durable. */
+  /**
+   * A heartbeat of the consumer protocol (KIP-848), answered when what the answer says is durable.
+   */
   consumerHeartbeat(groupId: string, request: HeartbeatRequest): Promise<HeartbeatOutcome> {
     return this.#request(groupId, refusedHeartbeat, (requestId) => ({
       ...{ type: 'consumerHeartbeat', requestId, groupId, request },
@@ -191,7 +198,10 @@ export class GroupService implements TransactionalOffsets {
     )
   }
 
-  /** Whether the caller may fetch the group's offsets: null and -1 are for callers that name no member. */
+  /**
+   * Whether the caller may fetch the group's offsets: null and -1 are for callers that name no
+   * member.
+   */
   admitOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): number {
     const shard = this.#runtime.shardOf(groupId)
     if (typeof shard === 'number') return shard
@@ -203,8 +213,8 @@ export class GroupService implements TransactionalOffsets {
   }
 
   /**
-   * The same once no append of the group is in flight any more: a consumer that takes a partition over must not
-   * miss the last commit of its previous owner (KIP-447).
+   * The same once no append of the group is in flight any more: a consumer that takes a partition
+   * over must not miss the last commit of its previous owner (KIP-447).
    */
   async settledOffsets(groupId: string): Promise<GroupOffsets | undefined> {
     await this.#find(groupId)?.groupSettled(groupId)
@@ -226,7 +236,10 @@ export class GroupService implements TransactionalOffsets {
     }))
   }
 
-  /** Removes all offsets that groups of this broker committed for a topic. Resolves with an error code. */
+  /**
+   * Removes all offsets that groups of this broker committed for a topic. Resolves with an error
+   * code.
+   */
   async forgetTopic(topic: string): Promise<number> {
     // Reported as done, the deletion of the topic would never be repeated.
     if (this.#runtime.isClosed || this.#runtime.isLoading) return ErrorCode.notCoordinator

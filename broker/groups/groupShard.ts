@@ -1,7 +1,8 @@
-// The group coordinator of one partition of __consumer_offsets: drives the state machine (groupCoordinator.ts, which
-// states the contract) under one leader epoch. Gives it the time, writes its records, sets its timers, and answers
-// its requests. Decides nothing. After a resignation, results of appends in flight are dropped: the coordinator of
-// the next epoch finds in the log what became of them.
+// The group coordinator of one partition of __consumer_offsets: drives the state machine
+// (groupCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
+// writes its records, sets its timers, and answers its requests. Decides nothing. After a
+// resignation, results of appends in flight are dropped: the coordinator of the next epoch finds in
+// the log what became of them.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -16,7 +17,9 @@ import type { GroupReplay } from './groupReplay.ts'
 
 export interface GroupShardParts extends CoordinatorParts {
   readonly clock: Clock
-  /** Sets timers that, after a stall of the process, fire after the requests that came meanwhile. */
+  /**
+   * Sets timers that, after a stall of the process, fire after the requests that came meanwhile.
+   */
   readonly deadlineClock: Clock
   readonly logger: Logger
   readonly log: Pick<GroupLog, 'append'>

@@ -1,5 +1,6 @@
-// The memory that the metadata of members takes, in all groups of this broker together, and its bound: any client
-// can join any number of groups, with as much metadata as a request holds. Invariant: never negative.
+// The memory that the metadata of members takes, in all groups of this broker together, and its
+// bound: any client can join any number of groups, with as much metadata as a request holds.
+// Invariant: never negative.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 

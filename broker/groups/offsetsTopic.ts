@@ -1,5 +1,5 @@
-// __consumer_offsets as the groups' log: translates between batches and records of groups. Knows nothing of what
-// groups do.
+// __consumer_offsets as the groups' log: translates between batches and records of groups. Knows
+// nothing of what groups do.
 
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'

@@ -1,5 +1,6 @@
-// The partition of __consumer_offsets for the offsets of a group, for requests of transactions. The topic and the
-// partition's log are created on first use; when that fails, the client is told to retry.
+// The partition of __consumer_offsets for the offsets of a group, for requests of transactions. The
+// topic and the partition's log are created on first use; when that fails, the client is told to
+// retry.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'

@@ -1,7 +1,8 @@
-// Requests to add partitions to transactions, on their way to the coordinator, which takes one step of a
-// transaction at a time and refuses other requests meanwhile. Here they wait for their turn, at most 100 ms, and
-// those of one producer then go together: a client that begins with sixteen partitions costs one write and not
-// sixteen. The partitions of a producer are added in the order of the requests.
+// Requests to add partitions to transactions, on their way to the coordinator, which takes one step
+// of a transaction at a time and refuses other requests meanwhile. Here they wait for their turn,
+// at most 100 ms, and those of one producer then go together: a client that begins with sixteen
+// partitions costs one write and not sixteen. The partitions of a producer are added in the order
+// of the requests.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'

@@ -1,5 +1,5 @@
-// Kafka's rules for InitProducerId, and for adding and verifying partitions, as error codes. The rules for
-// ending a transaction are in endTxnRules.ts. Pure functions.
+// Kafka's rules for InitProducerId, and for adding and verifying partitions, as error codes. The
+// rules for ending a transaction are in endTxnRules.ts. Pure functions.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -11,13 +11,15 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 
 export interface InitProducerIdRequest {
   readonly timeoutMs: number
-  /** The id and epoch that the producer was given before; undefined when it does not say (KIP-360). */
+  /**
+   * The id and epoch that the producer was given before; undefined when it does not say (KIP-360).
+   */
   readonly expected: { readonly producerId: number; readonly producerEpoch: number } | undefined
 }
 
 /**
- * Whether the producer that names its id and epoch has been replaced by another one since (KIP-360). It may
- * be one epoch behind when the answer to its previous InitProducerId was lost.
+ * Whether the producer that names its id and epoch has been replaced by another one since
+ * (KIP-360). It may be one epoch behind when the answer to its previous InitProducerId was lost.
  */
 export function isFenced(
   metadata: TransactionMetadata,
@@ -45,7 +47,8 @@ export function refuseToVerify(entry: Entry | undefined, producer: ProducerIdent
   if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
   const error = claimError(entry.metadata, producer)
   if (error !== ErrorCode.none) return error
-  // A record behind the marker would open a transaction that nobody ends; other partitions may be added.
+  // A record behind the marker would open a transaction that nobody ends; other partitions may be
+  // added.
   const isEnding = isBusy(entry) && entry.step?.type !== 'add'
   return isEnding ? ErrorCode.concurrentTransactions : ErrorCode.none
 }

@@ -1,18 +1,20 @@
-// All transactional ids of one partition of __transaction_state, as a state machine: an event goes in, effects
-// come out. It waits for nothing and touches neither a log nor a clock. Times are wall-clock milliseconds,
-// because they survive restarts.
+// All transactional ids of one partition of __transaction_state, as a state machine: an event goes
+// in, effects come out. It waits for nothing and touches neither a log nor a clock. Times are
+// wall-clock milliseconds, because they survive restarts.
 //
-// The contract with the driver (transactionShard.ts). Effects are performed in the order in which they are
-// returned; an answer is sent only when returned, never on a guess. `append`: records of one transactional id
-// go to the log in this order, and `appended` reports each when it is durable or has failed. `writeMarkers`
-// is returned only after the Prepare record it follows was reported durable, since after a crash that record
-// is all that remains of the decision; `markersWritten` reports the partitions that could not be written.
-// `allocate` is reported by `allocated`, without a producer id when it failed. Whatever fails, nothing has
-// happened: the step ends, its request is answered with an error, and the ends of transactions are retried on
-// `resumed`. Events of `loaded` come once, after all records and before any request.
+// The contract with the driver (transactionShard.ts). Effects are performed in the order in which
+// they are returned; an answer is sent only when returned, never on a guess. `append`: records of
+// one transactional id go to the log in this order, and `appended` reports each when it is durable
+// or has failed. `writeMarkers` is returned only after the Prepare record it follows was reported
+// durable, since after a crash that record is all that remains of the decision; `markersWritten`
+// reports the partitions that could not be written. `allocate` is reported by `allocated`, without
+// a producer id when it failed. Whatever fails, nothing has happened: the step ends, its request is
+// answered with an error, and the ends of transactions are retried on `resumed`. `loaded` comes
+// once, after all records and before any request.
 //
-// One step of a transactional id is under way at a time; other requests for the id are meanwhile refused with
-// CONCURRENT_TRANSACTIONS. Steps are plain data: `pending` can be printed, compared and saved.
+// One step of a transactional id is under way at a time; other requests for the id are meanwhile
+// refused with CONCURRENT_TRANSACTIONS. Steps are plain data: `pending` can be printed, compared
+// and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -37,9 +39,9 @@ import {
   newEntry,
   type Step,
 } from './transactionEntry.ts'
+import type { TransactionEffect, TransactionEvent } from './transactionEvents.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import {
-  type ClientTransactionVersion,
   completed,
   initialized,
   initializedAgain,
@@ -64,74 +66,6 @@ export interface TransactionLimits {
   readonly maxTransactionalIds: number
 }
 
-/** Ends a producer's transaction in the partitions that it wrote to. */
-export interface TransactionMarker {
-  readonly producerId: number
-  readonly producerEpoch: number
-  readonly committed: boolean
-}
-
-export type TransactionEvent =
-  | {
-      readonly type: 'initProducerId'
-      readonly requestId: number
-      readonly transactionalId: string
-      readonly request: InitProducerIdRequest
-    }
-  | {
-      readonly type: 'addPartitions'
-      readonly requestId: number
-      readonly producer: ProducerIdentity
-      readonly partitions: readonly TopicPartition[]
-      readonly version: ClientTransactionVersion
-    }
-  | {
-      readonly type: 'endTxn'
-      readonly requestId: number
-      readonly transactionalId: string
-      readonly request: EndTxnRequest
-    }
-  /** All records of the log have been restored. */
-  | { readonly type: 'loaded' }
-  /** Without a producer id when none could be reserved. */
-  | {
-      readonly type: 'allocated'
-      readonly stepId: number
-      readonly producerId: number | undefined
-    }
-  /** The record is durable, or `errorCode` says why it is not. */
-  | { readonly type: 'appended'; readonly stepId: number; readonly errorCode: number }
-  /** The marker is durable in all partitions but those that are missing. */
-  | {
-      readonly type: 'markersWritten'
-      readonly transactionalId: string
-      readonly missing: PartitionSet
-    }
-  /** The time to retry the end of a transaction has come. */
-  | { readonly type: 'resumed'; readonly transactionalId: string }
-  /** Time to abort transactions that have been open for longer than their producers allowed. */
-  | { readonly type: 'abortTimedOut' }
-  /** Time to forget transactional ids that have not been used for long. */
-  | { readonly type: 'removeExpired' }
-
-export type TransactionEffect =
-  /** Reserve a producer id that was never given out, then report `allocated`. */
-  | { readonly type: 'allocate'; readonly stepId: number }
-  /** Append the record, then report `appended`. */
-  | { readonly type: 'append'; readonly stepId: number; readonly record: TransactionRecord }
-  /** Write the marker to each of the partitions, then report `markersWritten`. */
-  | {
-      readonly type: 'writeMarkers'
-      readonly transactionalId: string
-      readonly marker: TransactionMarker
-      readonly partitions: PartitionSet
-    }
-  | { readonly type: 'answer'; readonly requestId: number; readonly outcome: TransactionOutcome }
-  /** Ending the transaction failed: report `resumed` after a while. */
-  | { readonly type: 'resumeLater'; readonly transactionalId: string }
-  /** No step of the id is under way any more: refused requests may be retried. */
-  | { readonly type: 'settled'; readonly transactionalId: string }
-
 /** Ends of transactions that became durable, and how many of them no client asked for. */
 export interface EndedTransactions {
   committed: number
@@ -150,7 +84,9 @@ export class TransactionCoordinator {
   readonly #entries = new Map<string, Entry>()
   /** By step id: the transactional id whose step is under way. */
   readonly #steps = new Map<number, string>()
-  /** By producer id: the transactional id with a transaction that is open, or not completely ended. */
+  /**
+   * By producer id: the transactional id with a transaction that is open, or not completely ended.
+   */
   readonly #open = new Map<number, string>()
   readonly ended: EndedTransactions = { committed: 0, aborted: 0, timedOut: 0 }
   #nextStepId = 1
@@ -250,7 +186,9 @@ export class TransactionCoordinator {
     }
   }
 
-  /** Goes on with every transaction whose end was decided before the coordinator moved or restarted. */
+  /**
+   * Goes on with every transaction whose end was decided before the coordinator moved or restarted.
+   */
   #loaded(nowMs: number): void {
     for (const entry of this.#entries.values()) {
       if (!isKnown(entry)) continue
@@ -305,7 +243,8 @@ export class TransactionCoordinator {
     const { producerId, producerEpoch, lastProducerEpoch } = entry.metadata
     const last = expected ? producerEpoch : noEpoch
     if (expected && expected.producerEpoch !== producerEpoch) {
-      // Repeats a request whose answer was lost, and no other producer came meanwhile: the same answer.
+      // Repeats a request whose answer was lost, and no other producer came meanwhile: the same
+      // answer.
       const same = { producerId, producerEpoch, lastProducerEpoch }
       this.#initialize(nowMs, entry, requestId, same, timeoutMs)
     } else if (isExhausted(producerEpoch)) {
@@ -517,7 +456,9 @@ export class TransactionCoordinator {
     else if (step.type === 'prepare') this.#decided(nowMs, entry as KnownEntry, step)
   }
 
-  /** The end of the transaction is durable: nothing can change it any more, and its markers follow. */
+  /**
+   * The end of the transaction is durable: nothing can change it any more, and its markers follow.
+   */
   #decided(
     nowMs: number,
     entry: KnownEntry,

@@ -1,5 +1,5 @@
-// One transactional id in the coordinator's memory: its durable metadata and the step under way. A step is
-// plain data that says what happens once the driver has done what the step waits for.
+// One transactional id in the coordinator's memory: its durable metadata and the step under way. A
+// step is plain data that says what happens once the driver has done what the step waits for.
 
 import { PartitionSet } from './partitionSet.ts'
 import {
@@ -11,7 +11,9 @@ import {
 /** Why a transaction is being ended, and so who is answered. */
 export type EndCause =
   | { readonly by: 'endTxn'; readonly requestId: number }
-  /** A new producer fences the one before. It is answered CONCURRENT_TRANSACTIONS, and asks again. */
+  /**
+   * A new producer fences the one before. It is answered CONCURRENT_TRANSACTIONS, and asks again.
+   */
   | { readonly by: 'initProducerId'; readonly requestId: number }
   | { readonly by: 'timeout' }
 
@@ -29,7 +31,10 @@ export type AllocationStep =
   /** The end of a transaction changes the producer id. */
   | { readonly type: 'allocateForEnd'; readonly end: TransactionEnd; readonly cause: EndCause }
 
-/** Waits for a record to be durable: then `metadata` holds (null: the transactional id is forgotten). */
+/**
+ * Waits for a record to be durable: then `metadata` holds (null: the transactional id is
+ * forgotten).
+ */
 export type AppendStep =
   | {
       readonly type: 'initialize' | 'add'

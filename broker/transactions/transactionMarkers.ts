@@ -1,6 +1,6 @@
 // Writes the markers that end transactions into the logs of partitions, and reports those in
-// __consumer_offsets to the groups. Decides nothing and retries nothing: that is for the coordinator, or for
-// whoever asked for the marker.
+// __consumer_offsets to the groups. Decides nothing and retries nothing: that is for the
+// coordinator, or for whoever asked for the marker.
 
 import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -10,14 +10,14 @@ import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { TopicPartition } from './partitionSet.ts'
-import type { TransactionMarker } from './transactionCoordinator.ts'
+import type { TransactionMarker } from './transactionEvents.ts'
 
 export interface TransactionMarkersOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Creates the log of a coordinator's partition on first use. Resolves with an error code when there is no
-   * log: the partition does not exist, or cannot be reached now.
+   * Creates the log of a coordinator's partition on first use. Resolves with an error code when
+   * there is no log: the partition does not exist, or cannot be reached now.
    */
   readonly findPartition: (partition: TopicPartition) => Promise<Partition | number>
   readonly offsets: TransactionalOffsets

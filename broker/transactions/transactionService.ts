@@ -1,7 +1,7 @@
-// The transaction coordinators of this broker: routes a transactional id to the shard of its partition, and
-// loads and resigns shards as the leadership of __transaction_state moves. Decides nothing about transactions.
-// An id that is coordinated elsewhere is refused with NOT_COORDINATOR, and with COORDINATOR_LOAD_IN_PROGRESS
-// while its partition is being loaded.
+// The transaction coordinators of this broker: routes a transactional id to the shard of its
+// partition, and loads and resigns shards as the leadership of __transaction_state moves. Decides
+// nothing about transactions. An id that is coordinated elsewhere is refused with NOT_COORDINATOR,
+// and with COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
@@ -9,11 +9,8 @@ import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
 import type { TopicPartition } from './partitionSet.ts'
 import type { InitProducerIdRequest } from './producerRules.ts'
-import type {
-  EndedTransactions,
-  TransactionEvent,
-  TransactionMarker,
-} from './transactionCoordinator.ts'
+import type { EndedTransactions } from './transactionCoordinator.ts'
+import type { TransactionEvent, TransactionMarker } from './transactionEvents.ts'
 import type { ClientTransactionVersion, TransactionMetadata } from './transactionMetadata.ts'
 import { failed, type TransactionOutcome } from './transactionOutcome.ts'
 import { TransactionShard, type TransactionShardParts } from './transactionShard.ts'
@@ -57,7 +54,9 @@ export class TransactionService implements TransactionVerifier {
     return service
   }
 
-  /** Lets shards act: they go on with decided ends, abort what times out, and forget what expires. */
+  /**
+   * Lets shards act: they go on with decided ends, abort what times out, and forget what expires.
+   */
   start(): void {
     const { abortIntervalMs, expiryIntervalMs } = this.#options
     this.#runtime.start()
@@ -65,7 +64,9 @@ export class TransactionService implements TransactionVerifier {
     this.#every(expiryIntervalMs, { type: 'removeExpired' })
   }
 
-  /** This broker leads the partition from the epoch on. Resolves when its ids can be coordinated. */
+  /**
+   * This broker leads the partition from the epoch on. Resolves when its ids can be coordinated.
+   */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
   }
@@ -105,7 +106,9 @@ export class TransactionService implements TransactionVerifier {
     return shard.addPartitions(producer, partitions, version)
   }
 
-  /** Writes a marker that another coordinator, or a person, asks for. Resolves with an error code. */
+  /**
+   * Writes a marker that another coordinator, or a person, asks for. Resolves with an error code.
+   */
   writeMarker(
     partition: TopicPartition,
     marker: TransactionMarker,

@@ -1,7 +1,8 @@
 // The transaction coordinator of one partition of __transaction_state: drives the state machine
-// (transactionCoordinator.ts, which states the contract) under one leader epoch. Gives it the time, writes its
-// records and markers, and answers its requests. Decides nothing. Markers carry the leader epoch as their
-// coordinator epoch, so that partitions refuse those of a coordinator that was deposed.
+// (transactionCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
+// writes its records and markers, and answers its requests. Decides nothing. Markers carry the
+// leader epoch as their coordinator epoch, so that partitions refuse those of a coordinator that
+// was deposed.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -12,12 +13,8 @@ import type { CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { WaitingRequests } from '../coordinators/waitingRequests.ts'
 import { PartitionAdditions } from './partitionAdditions.ts'
 import { PartitionSet, type TopicPartition } from './partitionSet.ts'
-import {
-  TransactionCoordinator,
-  type TransactionEffect,
-  type TransactionEvent,
-  type TransactionLimits,
-} from './transactionCoordinator.ts'
+import { TransactionCoordinator, type TransactionLimits } from './transactionCoordinator.ts'
+import type { TransactionEffect, TransactionEvent } from './transactionEvents.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import type { TransactionMarkers } from './transactionMarkers.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'
@@ -60,7 +57,10 @@ export class TransactionShard implements CoordinatorShard {
   /** Appends, markers and allocations in flight. */
   readonly #work = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
-  /** Markers whose failure was logged, until they are written: a failed data directory may take hours. */
+  /**
+   * Markers whose failure was logged, until they are written: a failed data directory may take
+   * hours.
+   */
   readonly #reported = new Set<string>()
   #state: 'loading' | 'active' | 'closed' | 'resigned' = 'loading'
 
@@ -205,7 +205,10 @@ export class TransactionShard implements CoordinatorShard {
     this.#report({ type: 'markersWritten', transactionalId, missing: PartitionSet.of(missing) })
   }
 
-  /** What became of work in flight; dropped after a resignation, since another coordinator has taken over. */
+  /**
+   * What became of work in flight; dropped after a resignation, since another coordinator has taken
+   * over.
+   */
   #report(event: TransactionEvent): void {
     if (this.#state !== 'resigned') this.handle(event)
   }

@@ -1,5 +1,5 @@
-// __transaction_state as the transaction coordinators' log: translates between batches and records of
-// transactional ids. Knows nothing of what transactions do.
+// __transaction_state as the transaction coordinators' log: translates between batches and records
+// of transactional ids. Knows nothing of what transactions do.
 
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'

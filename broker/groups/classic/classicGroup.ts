@@ -1,7 +1,8 @@
-// One group of the classic protocol (KIP-134, 345, 394, 814), as a state machine: requests and the time go in,
-// `takeEffects` returns answers and writes. Reads no clock, sends nothing and writes nothing. This file is the face
-// of its parts: joinPhase.ts decides what a JoinGroup is, rebalance.ts owns the states and moves between them,
-// offsetAdmission.ts says who may commit. Times are monotonic milliseconds.
+// One group of the classic protocol (KIP-134, 345, 394, 814), as a state machine: requests and the
+// time go in, `takeEffects` returns answers and writes. Reads no clock, sends nothing and writes
+// nothing. This file is the face of its parts: joinPhase.ts decides what a JoinGroup is,
+// rebalance.ts owns the states and moves between them, offsetAdmission.ts says who may commit.
+// Times are monotonic milliseconds.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Group, GroupLimits, OffsetsUnused } from '../group.ts'
@@ -199,7 +200,8 @@ export class ClassicGroup implements Group {
       this.#rebalance.joinersChanged(nowMs)
     }
     for (const member of [...this.#roster.all()]) {
-      // An earlier removal may have completed a rebalance, which started this member's session anew.
+      // An earlier removal may have completed a rebalance, which started this member's session
+      // anew.
       const isMember = this.#roster.get(member.memberId) === member
       if (!isMember || member.sessionDeadlineMs > nowMs) continue
       this.#rebalance.dismiss(member)

@@ -1,5 +1,6 @@
-// One generation of a classic group: its number and what its members agreed on, as answers to JoinGroup and
-// SyncGroup and as the stored record. An immutable value; rebalance.ts decides when the next one begins.
+// One generation of a classic group: its number and what its members agreed on, as answers to
+// JoinGroup and SyncGroup and as the stored record. An immutable value; rebalance.ts decides when
+// the next one begins.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -50,9 +51,9 @@ export class Generation {
   }
 
   /**
-   * The answer to the JoinGroup of a static member that came back into a running generation (KIP-814). A leader
-   * must not assign again, since nobody waits for it; an older client, which cannot be told so, is told that its
-   * former self leads.
+   * The answer to the JoinGroup of a static member that came back into a running generation
+   * (KIP-814). A leader must not assign again, since nobody waits for it; an older client, which
+   * cannot be told so, is told that its former self leads.
    */
   returnOutcome(
     member: GroupMember,

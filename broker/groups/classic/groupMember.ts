@@ -14,7 +14,9 @@ export interface GroupMember {
   /** In the member's order of preference. */
   protocols: readonly MemberProtocol[]
   assignment: Buffer
-  /** The assignment before, which the member may still use: it has not asked for the new one yet. */
+  /**
+   * The assignment before, which the member may still use: it has not asked for the new one yet.
+   */
   formerAssignment: Buffer
   /** The JoinGroup that waits for the others. */
   joinRequest: number | undefined

@@ -1,5 +1,5 @@
-// The effects of a classic group, collected in order until `takeEffects`. A member waits with at most one request
-// of each kind (JoinGroup, SyncGroup), which is answered once.
+// The effects of a classic group, collected in order until `takeEffects`. A member waits with at
+// most one request of each kind (JoinGroup, SyncGroup), which is answered once.
 
 import {
   type GroupEffect,

@@ -1,5 +1,5 @@
-// Whether a JoinGroup is admitted, whoever sends it: a group has a maximum size, members must support a common
-// protocol, and their metadata takes memory. A pure function.
+// Whether a JoinGroup is admitted, whoever sends it: a group has a maximum size, members must
+// support a common protocol, and their metadata takes memory. A pure function.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { JoinRequest } from '../groupRequests.ts'
@@ -27,8 +27,8 @@ export function admitJoin(group: JoinedGroup, request: JoinRequest): number {
 }
 
 /**
- * During a rebalance, members that wait to join count, instead of known members: after the maximum size was
- * lowered, the last members to join again lose their place.
+ * During a rebalance, members that wait to join count, instead of known members: after the maximum
+ * size was lowered, the last members to join again lose their place.
  */
 function hasPlaceFor({ roster, isPreparing, maxSize }: JoinedGroup, memberId: string): boolean {
   const member = roster.get(memberId)

@@ -1,5 +1,6 @@
-// Decides what a JoinGroup is: a new member, a known member that joins again, a static member that came back, or
-// a request whose answer was lost. Whether the others have to join as well is the rebalance's decision.
+// Decides what a JoinGroup is: a new member, a known member that joins again, a static member that
+// came back, or a request whose answer was lost. Whether the others have to join as well is the
+// rebalance's decision.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { GroupLimits } from '../group.ts'
@@ -99,8 +100,8 @@ export class JoinPhase {
     const { state, generation } = this.#rebalance
     const isLeader = member.memberId === this.#roster.leader
     const isUnchanged = sameProtocols(member.protocols, request.protocols)
-    // The leader of a stable group that joins wants a rebalance (it noticed new partitions). Any other member
-    // that repeats its join has only missed the answer.
+    // The leader of a stable group that joins wants a rebalance (it noticed new partitions). Any
+    // other member that repeats its join has only missed the answer.
     const isRepeated =
       isUnchanged && (state === 'CompletingRebalance' || (state === 'Stable' && !isLeader))
     if (!isRepeated) {

@@ -1,11 +1,14 @@
-// How long a rebalance waits for members to join. An empty group waits a little for further members, again after
-// each that joined, so that an application that starts causes one rebalance and not one for each of its processes
-// (KIP-134). Knows no member.
+// How long a rebalance waits for members to join. An empty group waits a little for further
+// members, again after each that joined, so that an application that starts causes one rebalance
+// and not one for each of its processes (KIP-134). Knows no member.
 
 export class JoinWait {
   /** Infinity when no rebalance waits. */
   deadlineMs = Number.POSITIVE_INFINITY
-  /** The first rebalance of an empty group: how long it may still be extended, and whether a member joined. */
+  /**
+   * The first rebalance of an empty group: how long it may still be extended, and whether a member
+   * joined.
+   */
   #initial: { remainingMs: number; memberAdded: boolean } | undefined
 
   /** The wait does not end early when all known members have joined. */

@@ -1,5 +1,5 @@
-// The members of one classic group: members, promised member ids, static instances, the leader, and the protocols
-// that all support. Accounts for their memory. Holds no state of the rebalance.
+// The members of one classic group: members, promised member ids, static instances, the leader, and
+// the protocols that all support. Accounts for their memory. Holds no state of the rebalance.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -116,7 +116,10 @@ export class MemberRoster {
     if (wasLeader) this.leader = next.memberId
   }
 
-  /** Makes sure that a member that has joined leads. Returns false when none has: nobody could assign. */
+  /**
+   * Makes sure that a member that has joined leads. Returns false when none has: nobody could
+   * assign.
+   */
   electJoinedLeader(): boolean {
     const leader = this.leader === null ? undefined : this.#members.get(this.leader)
     if (leader?.joinRequest !== undefined) return true
@@ -153,8 +156,8 @@ export class MemberRoster {
   }
 
   /**
-   * The protocol for the next generation: each member votes for the first of its own that all members
-   * support. Null without members or without a common protocol.
+   * The protocol for the next generation: each member votes for the first of its own that all
+   * members support. Null without members or without a common protocol.
    */
   selectProtocol(): string | null {
     const votes = new Map<string, number>()

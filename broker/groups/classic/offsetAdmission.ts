@@ -1,6 +1,6 @@
-// Who may commit, fetch and delete the offsets of a classic group, and whether its offsets are still needed. Reads
-// the group and changes nothing. A commit from another generation is refused: its partitions may have another
-// owner now.
+// Who may commit, fetch and delete the offsets of a classic group, and whether its offsets are
+// still needed. Reads the group and changes nothing. A commit from another generation is refused:
+// its partitions may have another owner now.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'

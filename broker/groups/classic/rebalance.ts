@@ -1,8 +1,8 @@
-// The rebalance of a classic group, from one generation to the next: tracks which members must join, how long the
-// coordinator waits for them, their generation, and the leader's assignment. Its state changes here and nowhere
-// else; joinPhase.ts decides who is let in, offsetAdmission.ts only reads. Invariants: a member is never answered
-// with a generation that it has not joined, generations never go back, and no member is answered with an
-// assignment before it is durable.
+// The rebalance of a classic group, from one generation to the next: tracks which members must
+// join, how long the coordinator waits for them, their generation, and the leader's assignment. Its
+// state changes here and nowhere else; joinPhase.ts decides who is let in, offsetAdmission.ts only
+// reads. Invariants: a member is never answered with a generation that it has not joined,
+// generations never go back, and no member is answered with an assignment before it is durable.
 //
 //   Empty -> PreparingRebalance   a member joined; the others have to join (again)
 //   PreparingRebalance -> CompletingRebalance   all joined, or the time is up: a new generation
@@ -92,8 +92,8 @@ export class Rebalance implements RebalanceView {
   }
 
   /**
-   * Takes over what was stored `ageMs` ago (undefined when that is not known). The session of every member starts
-   * anew.
+   * Takes over what was stored `ageMs` ago (undefined when that is not known). The session of every
+   * member starts anew.
    */
   restore(nowMs: number, value: GroupMetadataValue, ageMs: number | undefined): void {
     this.#isWritten = true
@@ -106,8 +106,9 @@ export class Rebalance implements RebalanceView {
     this.#state = this.roster.size > 0 ? 'Stable' : 'Empty'
     this.#stateSinceMs = ageMs === undefined ? undefined : nowMs - ageMs
     this.#noteSubscriptions()
-    // The maximum size may have been lowered: members that join again in time stay. Without a leader, the group
-    // was a consumer group before, and nobody has assigned the partitions among these members.
+    // The maximum size may have been lowered: members that join again in time stay. Without a
+    // leader, the group was a consumer group before, and nobody has assigned the partitions among
+    // these members.
     const isTooLarge = this.roster.size > this.#limits.maxSize
     if (isTooLarge || (this.roster.size > 0 && value.leader === null)) this.begin(nowMs)
   }
@@ -131,8 +132,8 @@ export class Rebalance implements RebalanceView {
   }
 
   /**
-   * A static member came back under a new member id and takes the place of its former self (KIP-345). A stable
-   * group goes on in its generation when that changes nothing for the others.
+   * A static member came back under a new member id and takes the place of its former self
+   * (KIP-345). A stable group goes on in its generation when that changes nothing for the others.
    */
   replace(
     nowMs: number,
@@ -266,7 +267,9 @@ export class Rebalance implements RebalanceView {
 
   // Syncing
 
-  /** A member of this generation asks for its assignment; the leader brings the assignments of all. */
+  /**
+   * A member of this generation asks for its assignment; the leader brings the assignments of all.
+   */
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
     const member = this.roster.get(request.memberId)
     assert(member, 'only members sync')

@@ -1,5 +1,6 @@
-// The topics that the members of a classic group consume, where they can be known: subscriptions are meant for the
-// members' assignor, and only those of consumers have a format that a coordinator can read.
+// The topics that the members of a classic group consume, where they can be known: subscriptions
+// are meant for the members' assignor, and only those of consumers have a format that a coordinator
+// can read.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'

@@ -1,5 +1,5 @@
-// The wait for SyncGroup after a generation has begun: which members have not synced yet, until when, and the
-// leader's assignment while it is being written. Knows members by their ids only.
+// The wait for SyncGroup after a generation has begun: which members have not synced yet, until
+// when, and the leader's assignment while it is being written. Knows members by their ids only.
 
 export class SyncRound {
   /** When members that have not synced are removed; Infinity outside of a round. */

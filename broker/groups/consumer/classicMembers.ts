@@ -1,7 +1,7 @@
-// The members of a consumer group that speak the classic protocol, while the group moves from one protocol to the
-// other. JoinGroup takes the place of a full heartbeat, SyncGroup fetches the assignment that was decided then, and
-// Heartbeat says when to join again: every epoch is a generation of its own for each member. There is no leader,
-// because the coordinator assigns.
+// The members of a consumer group that speak the classic protocol, while the group moves from one
+// protocol to the other. JoinGroup takes the place of a full heartbeat, SyncGroup fetches the
+// assignment that was decided then, and Heartbeat says when to join again: every epoch is a
+// generation of its own for each member. There is no leader, because the coordinator assigns.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -82,7 +82,9 @@ export class ClassicMembers {
     return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
   }
 
-  /** Whether every classic member supports the protocol: the group may become a classic one again. */
+  /**
+   * Whether every classic member supports the protocol: the group may become a classic one again.
+   */
   #isSpoken(name: string): boolean {
     for (const { classic } of this.#state.members.values()) {
       if (classic && !classic.supportedProtocols.some((each) => each.name === name)) return false
@@ -208,7 +210,10 @@ export class ClassicMembers {
     return typeof member !== 'number' && !isClassic(member) ? ErrorCode.unknownMemberId : member
   }
 
-  /** Renews the session of a classic member; those of others are renewed by their own heartbeats only. */
+  /**
+   * Renews the session of a classic member; those of others are renewed by their own heartbeats
+   * only.
+   */
   touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
     if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
   }

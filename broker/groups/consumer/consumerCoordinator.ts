@@ -1,6 +1,6 @@
-// Finds the consumer group of a heartbeat, and converts groups between the protocols: an empty group takes the
-// protocol of its next member, and a classic group of consumers becomes a consumer group, while its members go on,
-// when the first member of the consumer protocol (KIP-848) joins.
+// Finds the consumer group of a heartbeat, and converts groups between the protocols: an empty
+// group takes the protocol of its next member, and a classic group of consumers becomes a consumer
+// group, while its members go on, when the first member of the consumer protocol (KIP-848) joins.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'

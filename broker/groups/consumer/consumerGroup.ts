@@ -1,14 +1,15 @@
-// One consumer group (KIP-848), as a state machine: heartbeats and the time go in, `takeEffects` returns answers and
-// writes. Reads no clock, sends nothing and writes nothing. This file decides who is a member;
-// groupReconciliation.ts changes epochs and assignments, recordJournal.ts writes and answers.
+// One consumer group (KIP-848), as a state machine: heartbeats and the time go in, `takeEffects`
+// returns answers and writes. Reads no clock, sends nothing and writes nothing. This file decides
+// who is a member; groupReconciliation.ts changes epochs and assignments, recordJournal.ts writes
+// and answers.
 //
 //   Empty         the group has no members
 //   Assigning     the group epoch has increased; the next heartbeat computes new target assignments
-//   Reconciling   members move towards their targets: they revoke partitions first, and get others afterwards
+//   Reconciling   members move towards their targets: they revoke partitions, then get others
 //   Stable        every member has its target assignment
 //
-// While a group moves from one protocol to the other, members of the classic protocol can be in it as well
-// (classicMembers.ts).
+// While a group moves from one protocol to the other, members of the classic protocol can be in it
+// as well (classicMembers.ts).
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
@@ -205,14 +206,16 @@ export class ConsumerGroup implements Group {
     return hasPlace && this.#memory.hasRoomFor(bytes)
   }
 
-  /** Removes a member. A group that only members of the classic protocol are left in is downgraded. */
+  /**
+   * Removes a member. A group that only members of the classic protocol are left in is downgraded.
+   */
   #fence(memberId: string): void {
     if (!this.#isClassicWithout(memberId)) {
       this.#reconciliation.remove([memberId])
       return
     }
-    // Without a new epoch, which is the generation of the remaining members: they are asked to join again instead
-    // of being answered ILLEGAL_GENERATION.
+    // Without a new epoch, which is the generation of the remaining members: they are asked to join
+    // again instead of being answered ILLEGAL_GENERATION.
     this.#reconciliation.forget(memberId)
     this.#becomeClassic()
   }
@@ -364,7 +367,9 @@ export class ConsumerGroup implements Group {
     return [...bySubject.values()]
   }
 
-  /** Nobody is answered: every heartbeat is answered at once, or when what it changed is durable. */
+  /**
+   * Nobody is answered: every heartbeat is answered at once, or when what it changed is durable.
+   */
   end(): void {
     this.#isDead = true
     this.#settleBudget()

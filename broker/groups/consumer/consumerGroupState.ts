@@ -1,5 +1,5 @@
-// The state of a consumer group as a fold of its records: the same records make the same state, whether they are
-// being decided or are replayed from the log. Decides nothing.
+// The state of a consumer group as a fold of its records: the same records make the same state,
+// whether they are being decided or are replayed from the log. Decides nothing.
 
 import {
   bytesOf,
@@ -233,8 +233,8 @@ export class ConsumerGroupState {
   }
 
   /**
-   * Removes the member as owner where it still is: in a compacted log, the record with which a member revoked a
-   * partition may follow the record that assigns it to another.
+   * Removes the member as owner where it still is: in a compacted log, the record with which a
+   * member revoked a partition may follow the record that assigns it to another.
    */
   #disown({ memberId, assigned, pendingRevocation }: ConsumerGroupMember): void {
     for (const all of [assigned, pendingRevocation]) {

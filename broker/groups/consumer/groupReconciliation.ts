@@ -1,7 +1,7 @@
-// The changes of a consumer group (KIP-848): a member that joins, changes or leaves moves the group to a new epoch,
-// a new epoch gets new target assignments, and each member is led to its target one heartbeat at a time. Every
-// change is a record, applied at once and added to the journal. Does not decide who may ask for a change.
-// Invariants: epochs never go back, and a partition has one owner.
+// The changes of a consumer group (KIP-848): a member that joins, changes or leaves moves the group
+// to a new epoch, a new epoch gets new target assignments, and each member is led to its target one
+// heartbeat at a time. Every change is a record, applied at once and added to the journal. Does not
+// decide who may ask for a change. Invariants: epochs never go back, and a partition has one owner.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
@@ -44,7 +44,10 @@ export class GroupReconciliation {
     this.#catalog = parts.catalog
   }
 
-  /** Takes over the metadata of a member, new or known, and leads it a step towards its target. Returns the result. */
+  /**
+   * Takes over the metadata of a member, new or known, and leads it a step towards its target.
+   * Returns the result.
+   */
   advance(
     nowMs: number,
     member: ConsumerGroupMember,
@@ -65,7 +68,10 @@ export class GroupReconciliation {
     return this.#reconcile(nowMs, this.#state.members.get(memberId)!, owned)
   }
 
-  /** A static member came back under a new member id: it takes over the assignment of its former self. */
+  /**
+   * A static member came back under a new member id: it takes over the assignment of its former
+   * self.
+   */
   replace(old: ConsumerGroupMember, memberId: string): ConsumerGroupMember {
     const assigned = this.#state.target(old.memberId)
     this.forget(old.memberId)
@@ -77,7 +83,9 @@ export class GroupReconciliation {
     return member
   }
 
-  /** A static member leaves for a while: its partitions stay assigned to it until its session ends. */
+  /**
+   * A static member leaves for a while: its partitions stay assigned to it until its session ends.
+   */
   suspend(member: ConsumerGroupMember, memberEpoch: number): void {
     this.#parts.deadlines.cancel(member.memberId, 'rebalance')
     this.#write({
@@ -148,8 +156,8 @@ export class GroupReconciliation {
       if (known && !isAgain) continue
       const topics = this.#topicsMatching(regularExpression)
       if (known && sameNames(known.topics, topics)) continue
-      // Version and timestamp say how old the topics are. They are kept up to date while the coordinator runs;
-      // a coordinator that takes over the log has to resolve them again.
+      // Version and timestamp say how old the topics are. They are kept up to date while the
+      // coordinator runs; a coordinator that takes over the log has to resolve them again.
       const value = { topics, version: 0, timestamp: 0 }
       this.#write({ type: 'consumerGroupRegularExpression', groupId, regularExpression, value })
       hasChanged = true

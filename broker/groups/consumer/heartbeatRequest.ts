@@ -1,4 +1,5 @@
-// The requests and answers of ConsumerGroupHeartbeat, and which requests are invalid whatever group they are for.
+// The requests and answers of ConsumerGroupHeartbeat, and which requests are invalid whatever group
+// they are for.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'

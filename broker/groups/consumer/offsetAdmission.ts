@@ -1,5 +1,5 @@
-// Who may commit and fetch the offsets of a consumer group: members in their current epoch, and others only while
-// the group is empty. Reads the group's state and changes nothing.
+// Who may commit and fetch the offsets of a consumer group: members in their current epoch, and
+// others only while the group is empty. Reads the group's state and changes nothing.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Committer, MemberIdentity } from '../groupRequests.ts'

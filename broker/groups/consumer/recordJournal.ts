@@ -1,7 +1,7 @@
-// The records of one consumer group on their way to the log. What was decided together is written together, and
-// an answer is returned only once everything that it rests on is durable. A failed write leaves the state ahead of
-// the log: its records, and those of writes in flight behind it, are written again with the next write, so that
-// log and state agree again once there is space.
+// The records of one consumer group on their way to the log. What was decided together is written
+// together, and an answer is returned only once everything that it rests on is durable. A failed
+// write leaves the state ahead of the log: its records, and those of writes in flight behind it,
+// are written again with the next write, so that log and state agree again once there is space.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -37,7 +37,10 @@ export class RecordJournal {
     for (const record of records) this.#decided.push(record)
   }
 
-  /** Writes what was decided, and answers when all of it is durable: at once, when nothing is in flight. */
+  /**
+   * Writes what was decided, and answers when all of it is durable: at once, when nothing is in
+   * flight.
+   */
   flush(answer?: GroupAnswer): void {
     const answers = answer ? [answer] : []
     const records = [...this.#lost.values(), ...this.#decided]

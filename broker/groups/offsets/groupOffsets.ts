@@ -1,6 +1,6 @@
-// The offsets of one group: committed, pending in transactions until they end (KIP-98), and in flight. Only
-// durable offsets can be read; what is later in the log wins, so that a transaction's offset does not undo a
-// commit that came after it.
+// The offsets of one group: committed, pending in transactions until they end (KIP-98), and in
+// flight. Only durable offsets can be read; what is later in the log wins, so that a transaction's
+// offset does not undo a commit that came after it.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { CommittedOffset, OffsetRecord } from '../groupRecords.ts'
@@ -72,9 +72,9 @@ export class GroupOffsets {
     this.#writes.set(appendId, { records, producerId, transaction: 'open' })
   }
 
-  /** The appends in flight, as plain data. */
-  inFlight(): { readonly appendId: number; readonly write: OffsetWrite }[] {
-    return [...this.#writes].map(([appendId, write]) => ({ appendId, write }))
+  /** What is in flight in the append; undefined when that is no append of offsets. */
+  inFlight(appendId: number): OffsetWrite | undefined {
+    return this.#writes.get(appendId)
   }
 
   /** The append is durable and its first record is at `baseOffset`, or it failed (undefined). */

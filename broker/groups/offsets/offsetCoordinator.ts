@@ -1,12 +1,13 @@
-// Commits, fetches, deletions and expiry of offsets, in and out of transactions. Groups say who may do what
-// (group.ts); the registry numbers the appends. What goes on after an append is a plain-data continuation.
+// Commits, fetches, deletions and expiry of offsets, in and out of transactions. Groups say who may
+// do what (group.ts); the registry numbers the appends. What goes on after an append is a
+// plain-data continuation.
 //
 // Times are monotonic milliseconds, unless the name says wall clock.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Appended } from '../../coordinators/coordinatorTopic.ts'
-import type { AppendStep, OffsetsContinuation } from '../appendStep.ts'
+import type { AppendStep, OffsetsContinuation, PendingOperation } from '../appendStep.ts'
 import type { Group } from '../group.ts'
 import type { CommittedOffset, OffsetRecord } from '../groupRecords.ts'
 import type { GroupEntry, GroupRegistry } from '../groupRegistry.ts'
@@ -26,14 +27,6 @@ export interface OffsetPartition {
   readonly partition: number
 }
 
-/** Several appends with one continuation. Plain data. */
-interface Operation {
-  open: number
-  /** The last error of an append; 0 when there was none. */
-  errorCode: number
-  readonly next: OffsetsContinuation
-}
-
 /** A batch of tombstones stays far below what a log takes at once. */
 const tombstoneBatchBytes = 128 * 1024
 /** A record without the group's name: a topic's name is at most 249 bytes, the rest is small. */
@@ -47,7 +40,7 @@ const groupIdNotFoundVersion = 9
 export class OffsetCoordinator {
   readonly #registry: GroupRegistry
   readonly #limits: OffsetLimits
-  readonly #operations = new Map<number, Operation>()
+  readonly #operations = new Map<number, PendingOperation>()
   #nextOperationId = 1
 
   constructor(registry: GroupRegistry, limits: OffsetLimits) {
@@ -165,9 +158,9 @@ export class OffsetCoordinator {
     this.#answer(requestId, [ErrorCode.none], errorCode)
   }
 
-  /** Operations that wait for appends, as plain data. */
-  pendingOperations(): { readonly operationId: number; readonly operation: Operation }[] {
-    return [...this.#operations].map(([operationId, operation]) => ({ operationId, operation }))
+  /** Operations that wait for appends. */
+  pending(): PendingOperation[] {
+    return [...this.#operations.values()]
   }
 
   /** Appends the tombstones of any number of offsets; goes on once all of them are durable. */
@@ -188,7 +181,8 @@ export class OffsetCoordinator {
       return
     }
     const operationId = this.#nextOperationId++
-    this.#operations.set(operationId, { open: appends.length, errorCode: ErrorCode.none, next })
+    const { length: open } = appends
+    this.#operations.set(operationId, { operationId, open, errorCode: ErrorCode.none, next })
     for (const { entry, records } of appends) {
       this.#registry.appendOffsets(entry, records, undefined, { type: 'operation', operationId })
     }
@@ -212,8 +206,8 @@ export class OffsetCoordinator {
   }
 
   /**
-   * The offsets are removed: removes the group unless somebody joined meanwhile. Answers 0 also when somebody
-   * joins or commits before the tombstones are durable: then the group is a new one.
+   * The offsets are removed: removes the group unless somebody joined meanwhile. Answers 0 also
+   * when somebody joins or commits before the tombstones are durable: then the group is a new one.
    */
   #removeGroup(entry: GroupEntry, requestId: number | undefined, offsetsError: number): void {
     const error = offsetsError || (entry.group.isEmpty ? ErrorCode.none : ErrorCode.nonEmptyGroup)

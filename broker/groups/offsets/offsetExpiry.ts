@@ -1,5 +1,6 @@
-// Which offsets of a group have expired (KIP-211): those that were not needed for the retention time. Offsets
-// that an open transaction may change, and those of subscribed topics, stay. A pure function.
+// Which offsets of a group have expired (KIP-211): those that were not needed for the retention
+// time. Offsets that an open transaction may change, and those of subscribed topics, stay. A pure
+// function.
 
 import type { Group } from '../group.ts'
 import type { GroupOffsets } from './groupOffsets.ts'
@@ -11,7 +12,9 @@ export interface ExpiredOffsets {
   readonly isAll: boolean
 }
 
-/** `nowMs` is monotonic, as the group's deadlines; `wallClockMs` is the clock that stamps commits. */
+/**
+ * `nowMs` is monotonic, as the group's deadlines; `wallClockMs` is the clock that stamps commits.
+ */
 export function expiredOffsets(
   { group, offsets }: { readonly group: Group; readonly offsets: GroupOffsets },
   nowMs: number,

@@ -1,5 +1,5 @@
-// Offsets by topic and partition, each with its place in the log: what is later in the log holds, in whatever
-// order it becomes known.
+// Offsets by topic and partition, each with its place in the log: what is later in the log holds,
+// in whatever order it becomes known.
 
 import type { CommittedOffset } from '../groupRecords.ts'
 

@@ -1,5 +1,5 @@
-// Offsets that a producer commits as part of its transaction (KIP-98, KIP-447). They are pending, and visible to
-// nobody, until the transaction's marker is durable.
+// Offsets that a producer commits as part of its transaction (KIP-98, KIP-447). They are pending,
+// and visible to nobody, until the transaction's marker is durable.
 
 import type { VerificationGuard } from '../../log/producers/transactionVerification.ts'
 import type { MemberIdentity, OffsetToCommit } from '../groupRequests.ts'

@@ -1,5 +1,5 @@
-// Adds the partition of a group's offsets to a transaction. Clients of transaction version 2 leave this to
-// TxnOffsetCommit.
+// Adds the partition of a group's offsets to a transaction. Clients of transaction version 2 leave
+// this to TxnOffsetCommit.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

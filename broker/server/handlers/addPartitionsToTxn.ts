@@ -1,5 +1,6 @@
-// Adds partitions to a transaction, durably, before its producer writes to them. Clients name one transaction; from
-// version 4 on, brokers name several, or only verify that partitions are part of them.
+// Adds partitions to a transaction, durably, before its producer writes to them. Clients name one
+// transaction; from version 4 on, brokers name several, or only verify that partitions are part of
+// them.
 
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -14,7 +15,9 @@ type Transaction = RequestOf<typeof addPartitionsToTxn>['transactions'][number]
 
 /** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 2
-/** From this version on, a request names several transactions, of clients that bump their epochs. */
+/**
+ * From this version on, a request names several transactions, of clients that bump their epochs.
+ */
 const batchedVersion = 4
 
 export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (request, context) => {

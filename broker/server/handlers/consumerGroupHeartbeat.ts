@@ -1,5 +1,5 @@
-// A member of a consumer group (KIP-848) joins, reports its partitions, gets its assignment, or leaves. Answered when
-// what the answer says is durable.
+// A member of a consumer group (KIP-848) joins, reports its partitions, gets its assignment, or
+// leaves. Answered when what the answer says is durable.
 
 import { consumerGroupHeartbeat } from '../../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { fromList, toList } from '../../groups/consumer/topicPartitions.ts'

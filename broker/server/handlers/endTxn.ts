@@ -1,5 +1,5 @@
-// Commits or aborts a transaction. Answered when the decision is durable: the markers for consumers follow, and
-// nothing can change the outcome any more.
+// Commits or aborts a transaction. Answered when the decision is durable: the markers for consumers
+// follow, and nothing can change the outcome any more.
 
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Returns the coordinator of a group or a transactional id. On a single node that is this broker, at the address of
-// the listener that the client is connected to.
+// Returns the coordinator of a group or a transactional id. On a single node that is this broker,
+// at the address of the listener that the client is connected to.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Gives a producer the id under which its batches are deduplicated, and a transactional producer the epoch that
-// fences its predecessors.
+// Gives a producer the id under which its batches are deduplicated, and a transactional producer
+// the epoch that fences its predecessors.
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -19,8 +19,8 @@ export const initProducerIdHandler = handler(
   async (request, { broker, apiVersion }) => {
     const { transactionalId } = request
     if (transactionalId === null) {
-      // Always a new id, whatever id and epoch the client sends: without a transactional id nothing proves them,
-      // and some clients send zeros.
+      // Always a new id, whatever id and epoch the client sends: without a transactional id nothing
+      // proves them, and some clients send zeros.
       return { throttleTimeMs: 0, ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
@@ -34,7 +34,10 @@ export const initProducerIdHandler = handler(
   },
 )
 
-/** As in Kafka, while no ids can be reserved, the client is answered COORDINATOR_LOAD_IN_PROGRESS and retries. */
+/**
+ * As in Kafka, while no ids can be reserved, the client is answered COORDINATOR_LOAD_IN_PROGRESS
+ * and retries.
+ */
 async function nextProducer({ producerIds, logger }: BrokerParts): Promise<TransactionOutcome> {
   try {
     const producerId = await producerIds.next()

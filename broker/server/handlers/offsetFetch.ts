@@ -1,5 +1,5 @@
-// Fetches committed offsets; of several groups at once from version 8 on. A stable fetch does not return offsets that
-// an open transaction may change (KIP-447).
+// Fetches committed offsets; of several groups at once from version 8 on. A stable fetch does not
+// return offsets that an open transaction may change (KIP-447).
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
@@ -58,6 +58,11 @@ async function fetchGroup(
   const errorCode = groups.admitOffsetFetch(groupId, memberId, memberEpoch)
   if (errorCode !== ErrorCode.none) return { groupId, topics: [], errorCode }
   const offsets = requireStable ? await groups.settledOffsets(groupId) : groups.offsets(groupId)
+  // The coordinator may have moved meanwhile: no offsets here does not mean that none are
+  // committed.
+  const coordinatorError = groups.coordinatorError(groupId)
+  if (coordinatorError !== ErrorCode.none)
+    return { groupId, topics: [], errorCode: coordinatorError }
   const answers = topicsOf(topics ?? allTopics(offsets), offsets, requireStable, allowance)
   return { groupId, topics: answers, errorCode }
 }

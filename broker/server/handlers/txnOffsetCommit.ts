@@ -1,5 +1,5 @@
-// Commits offsets of a group as part of a transaction: they are not visible before the transaction is committed.
-// Answered when they are durable.
+// Commits offsets of a group as part of a transaction: they are not visible before the transaction
+// is committed. Answered when they are durable.
 
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

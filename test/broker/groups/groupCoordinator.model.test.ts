@@ -1,6 +1,6 @@
-// Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the broker,
-// commits in and out of transactions, deletions, expiry, passing time and failing appends in any
-// order. The simulation checks every answer; here is what must hold besides.
+// Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the
+// broker, commits in and out of transactions, deletions, expiry, passing time and failing appends
+// in any order. The simulation checks every answer; here is what must hold besides.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
-// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what it
-// does when the log or the broker ends.
+// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what
+// it does when the log or the broker ends.
 
 import { describe, expect, it } from 'vitest'
 import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'

@@ -112,8 +112,8 @@ export class GroupSimulation {
   }
 
   /**
-   * Another broker leads from now on. Of the appends in flight, the first `written` are in the log, and the
-   * coordinator that resigns is told of none.
+   * Another broker leads from now on. Of the appends in flight, the first `written` are in the log,
+   * and the coordinator that resigns is told of none.
    */
   moveLeader(written: number): void {
     this.log.write(written)
@@ -121,7 +121,9 @@ export class GroupSimulation {
     this.restartBroker()
   }
 
-  /** The broker ends and starts again: nobody who waits is answered, the log is all that is left. */
+  /**
+   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
+   */
   restartBroker(): void {
     this.log.crash()
     this.#pending.clear()

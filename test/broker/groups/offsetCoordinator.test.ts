@@ -1,5 +1,5 @@
-// Offsets as transcripts: who may commit, what a transaction holds back, what may be deleted, and what
-// outlives its use.
+// Offsets as transcripts: who may commit, what a transaction holds back, what may be deleted, and
+// what outlives its use.
 
 import { describe, expect, it } from 'vitest'
 import type { GroupEvent } from '../../../broker/groups/groupCoordinator.ts'

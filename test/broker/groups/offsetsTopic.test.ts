@@ -1,5 +1,5 @@
-// __consumer_offsets in real logs: what is written is read back, in transactions and out of them, and
-// a log that has been compacted says the same as before.
+// __consumer_offsets in real logs: what is written is read back, in transactions and out of them,
+// and a log that has been compacted says the same as before.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

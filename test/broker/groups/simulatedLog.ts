@@ -1,6 +1,6 @@
 // The log behind simulated groups: appends become durable one after another when the test says so,
-// and transactions end by a marker among them. What a group's offsets have to be is read straight off
-// the log here, without any state: the tests compare it with what the coordinator remembers.
+// and transactions end by a marker among them. What a group's offsets have to be is read straight
+// off the log here, without any state: the tests compare it with what the coordinator remembers.
 
 import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
 import type { GroupLogReader } from '../../../broker/groups/groupLog.ts'
@@ -35,8 +35,8 @@ export class SimulatedLog {
   }
 
   /**
-   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it all
-   * that are under way behind it.
+   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it
+   * all that are under way behind it.
    */
   complete(wantedCode: number): { appendId: number; appended: Appended } | undefined {
     const append = this.#appends.shift()

@@ -1,5 +1,5 @@
-// The service around the coordinator, over a log and partitions that the test can hold up: who waits
-// for what, for how long, and what is tried again.
+// The service around the coordinator, over a log and partitions that the test can hold up: who
+// waits for what, for how long, and what is tried again.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { TopicPartition } from '../../../broker/transactions/partitionSet.ts'

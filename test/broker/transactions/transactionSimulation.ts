@@ -4,11 +4,11 @@
 
 import { expect } from 'vitest'
 import { PartitionSet, type TopicPartition } from '../../../broker/transactions/partitionSet.ts'
-import {
-  TransactionCoordinator,
-  type TransactionEffect,
-  type TransactionEvent,
-} from '../../../broker/transactions/transactionCoordinator.ts'
+import { TransactionCoordinator } from '../../../broker/transactions/transactionCoordinator.ts'
+import type {
+  TransactionEffect,
+  TransactionEvent,
+} from '../../../broker/transactions/transactionEvents.ts'
 import type { TransactionRecord } from '../../../broker/transactions/transactionLogRecords.ts'
 import {
   type ClientTransactionVersion,

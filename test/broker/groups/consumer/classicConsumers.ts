@@ -1,6 +1,7 @@
-// Consumers of the classic protocol around a simulated coordinator, in a group that may be of either
-// kind: what such a client does next, and what it makes of the answers. Eager ones let go of
-// everything before they join; cooperative ones keep it, say so, and give up what others are to have.
+// Consumers of the classic protocol around a simulated coordinator, in a group that may be of
+// either kind: what such a client does next, and what it makes of the answers. Eager ones let go of
+// everything before they join; cooperative ones keep it, say so, and give up what others are to
+// have.
 
 import { fromTopics } from '../../../../broker/groups/consumer/classicProtocol.ts'
 import {
@@ -51,8 +52,9 @@ export class ClassicConsumer {
   /** When it sent what was answered last. */
   heardMs = 0
   /**
-   * A static member that ended before it was told to give a partition up: it takes its place back in the running
-   * generation, and so the partition is with nobody before the next rebalance. In Kafka as well.
+   * A static member that ended before it was told to give a partition up: it takes its place back
+   * in the running generation, and so the partition is with nobody before the next rebalance. In
+   * Kafka as well.
    */
   hasLeftPartitions = false
 
@@ -296,9 +298,9 @@ export class ClassicConsumers {
 }
 
 /**
- * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes what
- * that does not name for given up, if the member has asked for it or the coordinator has been restarted
- * since, though it has it until it has the answer: Kafka's protocol knows no better.
+ * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes
+ * what that does not name for given up, if the member has asked for it or the coordinator has been
+ * restarted since, though it has it until it has the answer: Kafka's protocol knows no better.
  */
 function giveUp(member: ClassicConsumer): void {
   member.keep(nothing)

@@ -1,6 +1,7 @@
-// Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say who
-// does what, which answers are lost and when an append completes. Whatever the order, no partition
-// may ever be with two members at once. Members of the classic protocol may be among them.
+// Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say
+// who does what, which answers are lost and when an append completes. Whatever the order, no
+// partition may ever be with two members at once. Members of the classic protocol may be among
+// them.
 
 import { expect } from 'vitest'
 import type {
@@ -117,7 +118,9 @@ export class ConsumerSimulation {
   nowMs = 0
   /** The highest epoch that a member of the group has been told. */
   #toldEpoch = 0
-  /** Counts how often the group has been empty: epochs of before say nothing about the group since. */
+  /**
+   * Counts how often the group has been empty: epochs of before say nothing about the group since.
+   */
   #life = 0
   /** The life in which each request was sent: its answer may come in a later one. */
   readonly #sentIn = new Map<number, number>()
@@ -208,8 +211,8 @@ export class ConsumerSimulation {
   }
 
   /**
-   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else has
-   * what it had.
+   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else
+   * has what it had.
    */
   commit(self: FormerSelf): void {
     const requestId = this.newRequestId()
@@ -264,13 +267,18 @@ export class ConsumerSimulation {
     while (!this.log.isIdle) this.completeAppend(ErrorCode.none)
   }
 
-  /** Another broker leads: the first `written` appends in flight are in the log, and nobody is told of them. */
+  /**
+   * Another broker leads: the first `written` appends in flight are in the log, and nobody is told
+   * of them.
+   */
   moveLeader(written: number): void {
     this.log.write(written)
     this.restartBroker()
   }
 
-  /** The broker ends and starts again: nobody who waits is answered, the log is all that is left. */
+  /**
+   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
+   */
   restartBroker(): void {
     this.log.crash()
     for (const member of this.#members) this.lose(member)

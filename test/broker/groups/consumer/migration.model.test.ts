@@ -1,7 +1,7 @@
 // Random histories of a group whose members move from one protocol to the other and back: each of
 // them restarts with either, comes, leaves, falls silent and misses answers, while topics change,
-// appends fail and the broker restarts. The simulation watches that no partition has two owners, that
-// nobody commits for another's and that epochs grow; here is what must hold besides.
+// appends fail and the broker restarts. The simulation watches that no partition has two owners,
+// that nobody commits for another's and that epochs grow; here is what must hold besides.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
