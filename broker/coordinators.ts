@@ -1,5 +1,6 @@
-// The coordinators of groups and of transactions, put together with the topics that they keep their
-// records in.
+// Composes the coordinators of groups and of transactions with the topics in which they keep their
+// records. This broker leads every partition of both topics: all of them are loaded before the
+// first request.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -10,19 +11,21 @@ import { type GroupConfigName, groupConfigValue } from './configuration/groupSet
 import { smallestSegmentBytes } from './configuration/logDefaults.ts'
 import type { Controller } from './controller/controller.ts'
 import type { ProducerIds } from './controller/producerIds.ts'
+import { CoordinatorTopic } from './coordinators/coordinatorTopic.ts'
+import {
+  offsetsTopicName,
+  transactionStateTopicName,
+} from './coordinators/coordinatorTopicNames.ts'
+import type { TransactionalOffsets } from './coordinators/transactionalOffsets.ts'
 import { BrokerError } from './errors.ts'
 import { isAssignorName } from './groups/consumer/assignor.ts'
 import type { ConsumerGroupLimits } from './groups/consumer/consumerGroup.ts'
 import { GroupService } from './groups/groupService.ts'
-import { OffsetsTopic, offsetsTopicName } from './groups/offsetsTopic.ts'
-import { CoordinatorTopic } from './log/coordinatorTopic.ts'
+import { OffsetsTopic } from './groups/offsetsTopic.ts'
 import type { ReplicaManager } from './replication/replicaManager.ts'
 import { TransactionMarkers } from './transactions/transactionMarkers.ts'
 import { TransactionService } from './transactions/transactionService.ts'
-import {
-  TransactionStateTopic,
-  transactionStateTopicName,
-} from './transactions/transactionStateTopic.ts'
+import { TransactionStateTopic } from './transactions/transactionStateTopic.ts'
 
 export interface CoordinatorWorld {
   readonly runtime: Runtime
@@ -34,17 +37,24 @@ export interface CoordinatorWorld {
 
 export interface GroupWorld extends CoordinatorWorld {
   readonly configuration: DynamicConfiguration
-  /** A unique text. */
+  /** Makes a unique text. */
   readonly newId: () => string
 }
 
-/** Any client can join any number of groups and say what it likes: this much is kept of it all. */
+/**
+ * Any client can join any number of groups with metadata of any size: bounds the memory for all of
+ * it.
+ */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
-/** A client may call itself what fills a string; with a unique part behind it that fits into none. */
+/**
+ * Bounds the client id in a member id, which has to stay below the longest string of the protocol.
+ */
 const memberIdPrefixLength = 1000
 
-/** Any client can make up transactional ids; each costs about half a kilobyte, more with partitions. */
+/**
+ * Any client can invent transactional ids; each takes about half a kilobyte, more with partitions.
+ */
 const maxTransactionalIds = 200_000
 
 export async function openGroups(world: GroupWorld): Promise<GroupService> {
@@ -100,7 +110,10 @@ function memberIdPrefix(name: string): string {
 }
 
 export async function openTransactions(
-  world: CoordinatorWorld & { readonly producerIds: ProducerIds; readonly groups: GroupService },
+  world: CoordinatorWorld & {
+    readonly producerIds: ProducerIds
+    readonly groups: TransactionalOffsets
+  },
 ): Promise<TransactionService> {
   const { runtime, config, logger, controller, replicas, producerIds, groups } = world
   const topic = coordinatorTopic(world, {
@@ -111,6 +124,7 @@ export async function openTransactions(
   })
   return await TransactionService.open({
     clock: runtime.clock,
+    scheduler: runtime.scheduler,
     logger,
     log: new TransactionStateTopic(runtime.clock, topic),
     markers: new TransactionMarkers({
@@ -123,7 +137,6 @@ export async function openTransactions(
       },
       offsets: groups,
     }),
-    coordinatorEpoch: 0,
     nextProducerId: () => producerIds.next(),
     limits: {
       maxTimeoutMs: config['transaction.max.timeout.ms'],
@@ -156,14 +169,18 @@ function coordinatorTopic(
   return new CoordinatorTopic({
     name,
     contents,
-    partitionCount: topic()?.partitions.length ?? 0,
+    partitionCount: () => topic()?.partitions.length ?? numPartitions,
+    leaderEpoch: (partition) => {
+      const known = topic()
+      return known ? replicas.leaderEpoch(known, partition) : 0
+    },
     find: (partition) => replicas.partition(name, partition),
     open: (partition) => replicas.open(topic()!, partition),
     ensureTopic: async () => {
+      if (topic()) return
       const wish = { name, numPartitions, replicationFactor: 1, assignments: [], configs }
-      const { message } = topic() ? { message: null } : await controller.createTopic(wish)
-      const created = topic()
-      if (created) return created.partitions.length
+      const { message } = await controller.createTopic(wish)
+      if (topic()) return
       throw new BrokerError('COORDINATOR_UNAVAILABLE', `${name} cannot be created: ${message}`)
     },
   })

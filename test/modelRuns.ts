@@ -42,6 +42,10 @@ export const models = {
     ...{ file: 'groups/consumer/migration.model.test.ts', of: 'groups', sequences: 800 },
     doc: 'members that move between the classic protocol and KIP-848, static ones too; the upgrade and the downgrade of their group, lost answers, restarts; nobody commits for another',
   },
+  groupLeaderMoves: {
+    ...{ file: 'groups/leaderMoves.model.test.ts', of: 'groups', sequences: 150 },
+    doc: 'a coordinator that moves between two brokers with appends in flight, late calls of older epochs; committed offsets never go back',
+  },
   offsetsTopic: {
     ...{ file: 'groups/offsetsTopic.test.ts', of: 'groups', sequences: 150 },
     doc: 'the offsets topic says after compaction what it said before',
@@ -50,6 +54,10 @@ export const models = {
     file: 'transactions/transactionCoordinator.model.test.ts',
     ...{ of: 'transactions', sequences: 5000 },
     doc: 'producers of both protocols, fencing, retries, failing appends and markers, timeouts, crashes between any two steps',
+  },
+  transactionLeaderMoves: {
+    ...{ file: 'transactions/leaderMoves.model.test.ts', of: 'transactions', sequences: 150 },
+    doc: 'the same for transactions, with markers in flight; no transaction is ended by halves',
   },
   transactionCrashes: {
     ...{ file: 'server/transactionCrashes.test.ts', of: 'transactions', sequences: 30 },

@@ -1,24 +1,26 @@
-// What the coordinator needs of a group, whichever protocol its members speak. Members of the classic
-// protocol can be in groups of both kinds; ConsumerGroupHeartbeat is for the other kind alone. A group
-// is a state machine: it changes only when it is called, and puts what is to be done into the list of
-// effects that it was made with.
+// A group as its coordinator sees it, whichever protocol its members speak. Members of the classic
+// protocol can be in groups of both kinds; ConsumerGroupHeartbeat is for consumer groups alone. A
+// group is a state machine: it changes only when it is called, and `takeEffects` returns what is to
+// be done, in order.
 //
 // Times are monotonic milliseconds.
 
+import type { GroupEffect, GroupStep } from './groupOutcome.ts'
 import type { GroupRecord } from './groupRecords.ts'
 import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
 
 export type GroupType = 'classic' | 'consumer'
 
-/** Of groups of the classic protocol. */
+/** Limits of classic groups. */
 export interface GroupLimits {
   readonly initialRebalanceDelayMs: number
   readonly maxSize: number
 }
 
 /**
- * Since when a group's offsets have not been needed: since a time (nobody is in the group any more),
- * since each was committed (nobody says otherwise), or they are needed as long as the group is as it is.
+ * Since when a group's offsets have not been needed: since the group is empty, since each was
+ * committed (nothing says otherwise), or never: they are needed as long as the group is in this
+ * state.
  */
 export type OffsetsUnused =
   | { readonly since: 'time'; readonly ms: number }
@@ -32,9 +34,11 @@ export interface Group {
   readonly state: string
   /** 'consumer' for consumers; null before the first member. */
   readonly protocolType: string | null
-  /** Nobody is in it: it may be deleted. */
+  /** The group has no members: it may be deleted. */
   readonly isEmpty: boolean
-  /** Nothing has been written of it and nobody is expected: it may be forgotten without a trace. */
+  /**
+   * Nothing of the group was written and no member is expected: it may be dropped without a trace.
+   */
   readonly isUntouched: boolean
 
   // Members of the classic protocol.
@@ -45,26 +49,30 @@ export interface Group {
   /** An error code for each member. */
   leave(nowMs: number, members: readonly MemberIdentity[]): number[]
 
-  // Each of these is asked before something is done, and answers with a Kafka error code.
+  // Admission: each returns a Kafka error code.
 
-  /** A member that may commit has been heard of. */
+  /** Renews the session of a member that may commit. */
   admitCommit(nowMs: number, committer: Committer): number
-  /** The same within a transaction: a producer may commit for whoever it says it is (KIP-447). */
+  /** The same within a transaction: a producer commits for the member that it names (KIP-447). */
   admitTransactionalCommit(member: MemberIdentity, generationId: number): number
-  /** `memberId` null and epoch -1 are for anybody, inside the group or not. */
+  /** `memberId` null and epoch -1 are for callers that do not name a member. */
   admitOffsetFetch(memberId: string | null, memberEpoch: number): number
   admitOffsetDelete(): number
 
-  /** Such a topic's offsets are neither deleted nor do they expire. */
+  /** Offsets of a subscribed topic are not deleted and do not expire. */
   isSubscribedTo(topic: string): boolean
   offsetsUnused(): OffsetsUnused
 
-  /** When `tick` has something to do; Infinity for never. */
+  /** When `tick` is due; Infinity for never. */
   nextDeadlineMs(): number
   tick(nowMs: number): void
 
-  /** What takes all of the group's own records out of the log; its offsets are the coordinator's. */
+  /** The tombstones of all of the group's own records; offsets are not among them. */
   tombstones(): readonly GroupRecord[]
-  /** Ends the group: whoever waits is sent away with this error. */
+  /** The write with this step is durable (0), or has failed. */
+  written(nowMs: number, step: GroupStep, errorCode: number): void
+  /** Ends the group: requests that wait are answered with this error. */
   end(errorCode: number): void
+  /** What the calls since the last time have decided, in order. */
+  takeEffects(): GroupEffect[]
 }

@@ -1,59 +1,230 @@
-// All groups of one coordinator, as a state machine: finds the group a request is for and the rules
-// that depend on the group being there, and says what to write and when to wake up. It never touches
-// a log, a clock or a timer; groupService.ts does what the effects say. Offsets, and the protocol of
-// KIP-848, have a coordinator of their own, over the same groups.
+// All groups of one partition of __consumer_offsets, as a state machine: an event goes in, effects
+// come out. It waits for nothing and touches no log, clock or timer. Times are monotonic
+// milliseconds.
 //
-// Times are monotonic milliseconds.
+// The contract with the driver (groupShard.ts). Effects are performed in the order in which they
+// are returned. `append`: batches go to the log in this order, and `appended` reports each when it
+// is durable or has failed; an answer that rests on a write is returned only after that report, so
+// that nothing is answered that a crash could take back. The one exception is Kafka's: a classic
+// generation is announced before it is written. Failed appends change nothing that was answered;
+// records of consumer groups are written again with the next write. `wakeAt` asks for one `wake`
+// per group. `replay` is finished before the first event.
+//
+// What goes on after an append is plain data (appendStep.ts): `pending` can be printed, compared
+// and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Appended } from '../log/coordinatorTopic.ts'
-import { ClassicGroup } from './classicGroup.ts'
+import { unreachable } from '../../protocol/runtime/assert.ts'
+import type { Appended } from '../coordinators/coordinatorTopic.ts'
+import type { PendingWork } from './appendStep.ts'
+import { ClassicGroup } from './classic/classicGroup.ts'
 import { ConsumerCoordinator } from './consumer/consumerCoordinator.ts'
 import { ConsumerGroup } from './consumer/consumerGroup.ts'
-import type { TopicCatalog } from './consumer/topicCatalog.ts'
+import type { HeartbeatRequest } from './consumer/heartbeatRequest.ts'
 import type { Group } from './group.ts'
 import { joinError, syncError } from './groupOutcome.ts'
-import { type CoordinatorEffect, GroupRegistry, type RegistryLimits } from './groupRegistry.ts'
+import {
+  type CoordinatorEffect,
+  GroupRegistry,
+  type RegistryLimits,
+  type RegistryParts,
+} from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
-import type { JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
-import type { MemberBudget } from './memberBudget.ts'
-import { OffsetCoordinator, type OffsetLimits } from './offsetCoordinator.ts'
+import type {
+  Committer,
+  JoinRequest,
+  MemberIdentity,
+  OffsetToCommit,
+  SyncRequest,
+} from './groupRequests.ts'
+import {
+  OffsetCoordinator,
+  type OffsetLimits,
+  type OffsetPartition,
+} from './offsets/offsetCoordinator.ts'
+import type { TransactionalCommit } from './offsets/transactionalCommit.ts'
 
 export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
 }
 
+export interface CoordinatorParts extends RegistryParts {
+  readonly limits: CoordinatorLimits
+}
+
+/** A request of one group, answered once under its number. */
+interface GroupRequest<Type extends string> {
+  readonly type: Type
+  readonly requestId: number
+  readonly groupId: string
+}
+
+export type GroupEvent =
+  | (GroupRequest<'join'> & { readonly request: JoinRequest })
+  | (GroupRequest<'sync'> & { readonly request: SyncRequest })
+  | (GroupRequest<'heartbeat'> & {
+      readonly identity: MemberIdentity
+      readonly generationId: number
+    })
+  | (GroupRequest<'consumerHeartbeat'> & { readonly request: HeartbeatRequest })
+  | (GroupRequest<'leave'> & { readonly members: readonly MemberIdentity[] })
+  | (GroupRequest<'commit'> & {
+      readonly committer: Committer
+      readonly offsets: readonly OffsetToCommit[]
+    })
+  | {
+      readonly type: 'commitInTransaction'
+      readonly requestId: number
+      readonly commit: TransactionalCommit
+    }
+  | (GroupRequest<'deleteOffsets'> & { readonly partitions: readonly OffsetPartition[] })
+  | GroupRequest<'deleteGroup'>
+  | { readonly type: 'forgetTopic'; readonly requestId: number; readonly topic: string }
+  /** Asks the members of a classic group to join again. */
+  | { readonly type: 'rebalance'; readonly groupId: string }
+  /** The time that a `wakeAt` asked for has come. */
+  | { readonly type: 'wake'; readonly groupId: string }
+  | { readonly type: 'expireOffsets'; readonly wallClockMs: number }
+  /** The append is durable, or has failed. */
+  | { readonly type: 'appended'; readonly appendId: number; readonly appended: Appended }
+  /** The marker of the producer's transaction is durable in the partition. */
+  | {
+      readonly type: 'transactionEnded'
+      readonly producerId: number
+      readonly isCommitted: boolean
+    }
+  /** The coordinator ends: members that wait are told to find another one. */
+  | { readonly type: 'closed' }
+
+type EventOf<Type> = Extract<GroupEvent, { type: Type }>
+
 export class GroupCoordinator {
-  readonly offsets: OffsetCoordinator
-  readonly consumers: ConsumerCoordinator
+  /** Queries of offsets. */
+  readonly offsets: Pick<OffsetCoordinator, 'of' | 'admitFetch' | 'admitDelete'>
+  readonly #offsets: OffsetCoordinator
+  readonly #consumers: ConsumerCoordinator
   readonly #limits: CoordinatorLimits
   readonly #registry: GroupRegistry
 
-  constructor(
-    limits: CoordinatorLimits,
-    newMemberId: (prefix: string) => string,
-    catalog: TopicCatalog,
-  ) {
+  constructor(parts: CoordinatorParts) {
+    const { limits, catalog } = parts
     this.#limits = limits
-    this.#registry = new GroupRegistry(limits, newMemberId, catalog)
-    this.consumers = new ConsumerCoordinator(this.#registry, limits.consumer, catalog)
-    this.offsets = new OffsetCoordinator(this.#registry, limits)
+    this.#registry = new GroupRegistry(parts)
+    this.#consumers = new ConsumerCoordinator(this.#registry, limits.consumer, catalog)
+    this.#offsets = new OffsetCoordinator(this.#registry, limits)
+    this.offsets = this.#offsets
   }
 
-  /** What is to be done since the last call, in this order. */
-  takeEffects(): CoordinatorEffect[] {
-    return this.#registry.takeEffects()
-  }
-
-  /** What rebuilds the state from the log; to be finished before the first request. */
+  /** Rebuilds the state from the log; finished before the first event. */
   replay(): GroupReplay {
     return new GroupReplay(this.#registry)
   }
 
-  // Membership
+  /** Returns the effects in the order in which they are to be performed. */
+  handle(nowMs: number, event: GroupEvent): CoordinatorEffect[] {
+    this.#registry.begin(nowMs)
+    this.#apply(nowMs, event)
+    return this.#registry.end()
+  }
 
-  join(nowMs: number, requestId: number, groupId: string, request: JoinRequest): void {
+  /** Ends the replay, and returns its effects. */
+  loaded(nowMs: number, wallClockMs: number, replay: GroupReplay): CoordinatorEffect[] {
+    this.#registry.begin(nowMs)
+    replay.finish(nowMs, wallClockMs)
+    return this.#registry.end()
+  }
+
+  // Queries
+
+  classicGroup(groupId: string): ClassicGroup | undefined {
+    const group = this.#registry.find(groupId)?.group
+    return group instanceof ClassicGroup ? group : undefined
+  }
+
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#registry.find(groupId)?.group
+    return group instanceof ConsumerGroup ? group : undefined
+  }
+
+  groups(): Iterable<Group> {
+    return this.#registry.groups()
+  }
+
+  /** The number of groups. */
+  get size(): number {
+    return this.#registry.size
+  }
+
+  /** Everything that the coordinator waits for, as plain data. */
+  pending(): PendingWork {
+    return {
+      appends: this.#registry.pending(),
+      operations: this.#offsets.pending(),
+      writes: this.#registry.pendingWrites(),
+    }
+  }
+
+  // Events
+
+  #apply(nowMs: number, event: GroupEvent): void {
+    switch (event.type) {
+      case 'join':
+        this.#join(nowMs, event)
+        break
+      case 'sync':
+        this.#sync(nowMs, event)
+        break
+      case 'heartbeat':
+        this.#answer(event.requestId, [this.#heartbeat(nowMs, event)])
+        break
+      case 'consumerHeartbeat':
+        this.#consumers.heartbeat(nowMs, event.requestId, event.groupId, event.request)
+        break
+      case 'leave':
+        this.#leave(nowMs, event)
+        break
+      case 'commit': {
+        const { requestId, groupId, committer, offsets } = event
+        this.#offsets.commit(nowMs, requestId, groupId, committer, offsets)
+        break
+      }
+      case 'commitInTransaction':
+        this.#offsets.commitInTransaction(event.requestId, event.commit)
+        break
+      case 'deleteOffsets':
+        this.#offsets.delete(event.requestId, event.groupId, event.partitions)
+        break
+      case 'deleteGroup':
+        this.#offsets.deleteGroup(event.requestId, event.groupId)
+        break
+      case 'forgetTopic':
+        this.#offsets.forgetTopic(event.requestId, event.topic)
+        break
+      case 'rebalance':
+        this.#rebalance(nowMs, event.groupId)
+        break
+      case 'wake':
+        this.#wake(nowMs, event.groupId)
+        break
+      case 'expireOffsets':
+        this.#offsets.expire(nowMs, event.wallClockMs)
+        break
+      case 'appended':
+        this.#appended(event.appendId, event.appended)
+        break
+      case 'transactionEnded':
+        this.#registry.endTransaction(event.producerId, event.isCommitted)
+        break
+      case 'closed':
+        this.#close()
+        break
+      default:
+        unreachable(event)
+    }
+  }
+
+  #join(nowMs: number, { requestId, groupId, request }: EventOf<'join'>): void {
     const error = this.#refuseJoin(groupId, request)
     if (error !== ErrorCode.none) {
       const outcome = joinError(error, request.memberId)
@@ -61,7 +232,7 @@ export class GroupCoordinator {
       return
     }
     const entry = this.#registry.findOrCreate(groupId)
-    this.consumers.makeClassicIfEmpty(entry)
+    this.#consumers.makeClassicIfEmpty(entry)
     entry.group.join(nowMs, requestId, request)
     this.#registry.settle(entry)
   }
@@ -78,7 +249,7 @@ export class GroupCoordinator {
     return this.#registry.isFull ? ErrorCode.groupMaxSizeReached : ErrorCode.none
   }
 
-  sync(nowMs: number, requestId: number, groupId: string, request: SyncRequest): void {
+  #sync(nowMs: number, { requestId, groupId, request }: EventOf<'sync'>): void {
     const entry = this.#registry.find(groupId)
     if (!entry) {
       const outcome = syncError(unknownGroup(groupId))
@@ -89,40 +260,38 @@ export class GroupCoordinator {
     this.#registry.settle(entry)
   }
 
-  heartbeat(
-    nowMs: number,
-    groupId: string,
-    identity: MemberIdentity,
-    generationId: number,
-  ): number {
+  #heartbeat(nowMs: number, { groupId, identity, generationId }: EventOf<'heartbeat'>): number {
     const entry = this.#registry.find(groupId)
     if (!entry) return unknownGroup(groupId)
     const errorCode = entry.group.heartbeat(nowMs, identity, generationId)
-    // In a classic group this only moves deadlines away: the timer that is set is early enough.
+    // In a classic group, a heartbeat only postpones deadlines: the timer that is set is early
+    // enough.
     if (entry.group.type === 'consumer') this.#registry.settle(entry)
     return errorCode
   }
 
-  /** An error code for each member. */
-  leave(nowMs: number, groupId: string, members: readonly MemberIdentity[]): number[] {
+  #leave(nowMs: number, { requestId, groupId, members }: EventOf<'leave'>): void {
     const entry = this.#registry.find(groupId)
-    if (!entry) return members.map(() => unknownGroup(groupId))
-    const codes = entry.group.leave(nowMs, members)
+    if (!entry) {
+      const unknown = unknownGroup(groupId)
+      this.#answer(
+        requestId,
+        members.map(() => unknown),
+      )
+      return
+    }
+    this.#answer(requestId, entry.group.leave(nowMs, members))
     this.#registry.settle(entry)
-    return codes
   }
 
-  /** Has the members of a classic group join again; false when it is none, or nobody is in it. */
-  rebalance(nowMs: number, groupId: string): boolean {
+  #rebalance(nowMs: number, groupId: string): void {
     const entry = this.#registry.find(groupId)
-    if (!(entry?.group instanceof ClassicGroup)) return false
-    const hasMembers = entry.group.rebalance(nowMs)
+    if (!(entry?.group instanceof ClassicGroup)) return
+    entry.group.rebalance(nowMs)
     this.#registry.settle(entry)
-    return hasMembers
   }
 
-  /** The time that a `wakeAt` asked for has come. */
-  wake(nowMs: number, groupId: string): void {
+  #wake(nowMs: number, groupId: string): void {
     const entry = this.#registry.find(groupId)
     if (!entry) return
     entry.wakeAtMs = Number.POSITIVE_INFINITY
@@ -130,46 +299,32 @@ export class GroupCoordinator {
     this.#registry.settle(entry)
   }
 
-  /** The broker closes: everyone who waits is told to look for another coordinator. */
-  close(): void {
+  #close(): void {
     for (const entry of this.#registry.all()) {
       entry.group.end(ErrorCode.notCoordinator)
       this.#registry.collect(entry)
     }
   }
 
-  /** The marker of the producer's transaction is durable in the partition that has these groups. */
-  endTransaction(
-    producerId: number,
-    isCommitted: boolean,
-    isInPartition: (groupId: string) => boolean,
-  ): void {
-    this.#registry.endTransaction(producerId, isCommitted, isInPartition)
+  #appended(appendId: number, appended: Appended): void {
+    const { entry, step } = this.#registry.takeAppend(appendId)
+    const { errorCode } = appended
+    if (step.type === 'offsets') {
+      this.#offsets.written(entry, appendId, step, appended)
+    } else {
+      const isDurable = errorCode === ErrorCode.none
+      if (isDurable && entry.leftoversId === step.leftoversId)
+        this.#registry.setLeftovers(entry, [])
+      if (step.type === 'group') this.#registry.groupWritten(entry, step, errorCode)
+      else if (step.type === 'groupRemoved') {
+        this.#offsets.groupRemoved(entry, step.requestId, errorCode)
+      }
+    }
+    this.#registry.settle(entry)
   }
 
-  // Administration
-
-  classicGroup(groupId: string): ClassicGroup | undefined {
-    const group = this.#registry.find(groupId)?.group
-    return group instanceof ClassicGroup ? group : undefined
-  }
-
-  consumerGroup(groupId: string): ConsumerGroup | undefined {
-    const group = this.#registry.find(groupId)?.group
-    return group instanceof ConsumerGroup ? group : undefined
-  }
-
-  get memberMemory(): MemberBudget {
-    return this.#registry.budget
-  }
-
-  groups(): Group[] {
-    return this.#registry.all().map(({ group }) => group)
-  }
-
-  /** An append has become durable, or has failed. */
-  appended(nowMs: number, appendId: number, appended: Appended): void {
-    this.#registry.appended(nowMs, appendId, appended)
+  #answer(requestId: number, errorCodes: readonly number[]): void {
+    this.#registry.effect({ type: 'answered', requestId, errorCodes })
   }
 }
 

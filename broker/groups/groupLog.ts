@@ -1,28 +1,30 @@
-// Where the records of groups are kept, as the groups see it. offsetsTopic.ts is the one there is.
+// Where the records of groups are kept, as the groups see it. offsetsTopic.ts implements it.
 
-import type { Appended } from '../log/coordinatorTopic.ts'
+import type { CoordinatorPartitions } from '../coordinators/coordinatorRuntime.ts'
+import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import type { GroupRecord } from './groupRecords.ts'
-import type { CommittingProducer } from './groupRegistry.ts'
+import type { CommittingProducer } from './offsets/transactionalCommit.ts'
 
-/** Takes in what a log holds, in its order. */
+/** Takes in what one partition of the log holds, in its order. */
 export interface GroupLogReader {
   /** `producerId` is -1 unless the record is part of a transaction. */
   record(record: GroupRecord, producerId: number, logOffset: number): void
-  endTransaction(partition: number, producerId: number, isCommitted: boolean): void
+  endTransaction(producerId: number, isCommitted: boolean): void
 }
 
-export interface GroupLog {
-  load(reader: GroupLogReader): Promise<void>
+export interface GroupLog extends CoordinatorPartitions {
+  /** Reads one partition in order; may stop early once `isWanted` is false. */
+  load(partition: number, reader: GroupLogReader, isWanted: () => boolean): Promise<void>
   /**
-   * Resolves when the records are durable, as one batch, or with an error code for clients of groups.
-   * Appends of one group keep their order. With a producer they are part of its transaction.
+   * Resolves when the records are durable, as one batch, or with an error code for clients of
+   * groups. Appends to one partition keep their order. With a producer they are part of its
+   * transaction.
    */
   append(
-    groupId: string,
+    leadership: CoordinatorLeadership,
     records: readonly GroupRecord[],
     producer: CommittingProducer | undefined,
   ): Promise<Appended>
-  /** Makes room for groups if there is none yet. */
-  partitionOf(groupId: string): Promise<number>
-  isIn(groupId: string, partition: number): boolean
+  /** Creates the topic unless it exists. */
+  ensure(): Promise<void>
 }

@@ -1,9 +1,9 @@
-// What the group state machine asks its shell to do. Requests that may have to wait (JoinGroup,
-// SyncGroup, OffsetCommit) are known by a number; an outcome answers one of them, once.
+// What a group answers its members, and what it asks of the registry. Plain data throughout: a
+// request is known by its number, and what goes on after a write is a named step that the group is
+// handed back.
 
-import type { HeartbeatOutcome } from './consumer/heartbeatRequest.ts'
-import type { Group } from './group.ts'
-import type { GroupRecord } from './groupRecords.ts'
+import { type HeartbeatOutcome, refused } from './consumer/heartbeatRequest.ts'
+import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
 
 export interface JoinOutcome {
   readonly errorCode: number
@@ -14,7 +14,7 @@ export interface JoinOutcome {
   readonly leader: string
   /** The leader must not compute a new assignment (a static leader that came back: KIP-814). */
   readonly skipAssignment: boolean
-  /** Everyone's subscriptions, for the leader; empty for the others. */
+  /** The subscriptions of all members, for the leader; empty for the others. */
   readonly members: readonly JoinedMember[]
 }
 
@@ -31,7 +31,8 @@ export interface SyncOutcome {
   readonly assignment: Buffer
 }
 
-export type GroupEffect =
+/** Answers one request, once. */
+export type GroupAnswer =
   | { readonly type: 'joined'; readonly requestId: number; readonly outcome: JoinOutcome }
   | { readonly type: 'synced'; readonly requestId: number; readonly outcome: SyncOutcome }
   | {
@@ -39,17 +40,38 @@ export type GroupEffect =
       readonly requestId: number
       readonly outcome: HeartbeatOutcome
     }
-  /** The group goes on as a classic one; `leftovers` take out of the log what it was. */
+
+/** What goes on once a write is durable, or has failed. */
+export type GroupStep =
+  /** The group is empty; nobody waits for that to be durable. */
+  | { readonly type: 'emptied' }
+  /** The leader's assignment for this generation. */
+  | { readonly type: 'assigned'; readonly generationId: number }
+  /**
+   * A static member came back into a running generation, and waits to be told its new member id.
+   */
   | {
-      readonly type: 'replaced'
-      readonly group: Group
-      readonly leftovers: readonly GroupRecord[]
+      readonly type: 'staticMemberReturned'
+      readonly memberId: string
+      readonly requestId: number
+      readonly previousLeader: string
+      readonly supportsSkipping: boolean
     }
-  /** Append these to the group's partition, then say so: with 0 when they are durable. */
+  /** A write of a consumer group's journal. */
+  | { readonly type: 'journaled'; readonly writeId: number }
+
+export type GroupEffect =
+  | GroupAnswer
+  /** Append the records to the group's partition as one batch, then hand the step back. */
+  | { readonly type: 'write'; readonly records: readonly GroupRecord[]; readonly step: GroupStep }
+  /**
+   * The consumer group ends, and goes on as the classic group `value`. `leftovers` take the
+   * consumer group out of the log.
+   */
   | {
-      readonly type: 'write'
-      readonly records: readonly GroupRecord[]
-      readonly written: (nowMs: number, errorCode: number) => void
+      readonly type: 'downgraded'
+      readonly value: GroupMetadataValue
+      readonly leftovers: readonly GroupRecord[]
     }
 
 export const noAssignment = Buffer.alloc(0)
@@ -69,4 +91,19 @@ export function joinError(errorCode: number, memberId: string): JoinOutcome {
 
 export function syncError(errorCode: number): SyncOutcome {
   return { errorCode, protocolType: null, protocolName: null, assignment: noAssignment }
+}
+
+/** The answer in place of one that rests on a write that failed. */
+export function failedAnswer(answer: GroupAnswer, errorCode: number): GroupAnswer {
+  const { requestId } = answer
+  switch (answer.type) {
+    case 'joined':
+      return { type: 'joined', requestId, outcome: joinError(errorCode, answer.outcome.memberId) }
+    case 'synced':
+      return { type: 'synced', requestId, outcome: syncError(errorCode) }
+    case 'heartbeatAnswered': {
+      const outcome = refused({ errorCode, message: 'The group could not be written.' })
+      return { type: 'heartbeatAnswered', requestId, outcome }
+    }
+  }
 }

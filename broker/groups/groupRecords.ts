@@ -1,6 +1,6 @@
-// What __consumer_offsets holds, in Kafka's own formats, so that Kafka's tools read it: a committed
-// offset, a classic group with its members, or part of a consumer group (those are made and read in
-// consumer/), each under a key; a null value removes what is under it.
+// The records of __consumer_offsets, in Kafka's own formats, so that Kafka's tools read them: a
+// committed offset, a classic group with its members, or a part of a consumer group
+// (consumer/consumerGroupRecords.ts), each under a key; a null value removes what is under its key.
 
 import {
   decodeGroupRecordKey,
@@ -20,7 +20,7 @@ export interface CommittedOffset {
   readonly leaderEpoch: number
   readonly metadata: string
   readonly commitTimestampMs: number
-  /** When it expires, if the client has said so (before OffsetCommit v5); -1 otherwise. */
+  /** When it expires, if the client set that (before OffsetCommit v5); -1 otherwise. */
   readonly expireTimestampMs: number
 }
 
@@ -130,7 +130,7 @@ function decodeGroup(bytes: Buffer): GroupMetadataValue {
   return {
     ...value,
     currentStateTimestampMs: currentStateTimestamp,
-    // The log's buffer is read in large blocks: what stays for long is copied out of it.
+    // The log is read in large buffers: what is kept is copied out of them.
     members: value.members.map((member) => ({
       ...member,
       subscription: Buffer.from(member.subscription),

@@ -1,39 +1,33 @@
-// The groups of one coordinator, whatever their protocol, and the way of their effects: what a group
-// asks for is passed on to the shell, what is to be written is numbered so that the shell can say
-// what became of it. Decides nothing about members or offsets.
+// The groups of one coordinator, whatever their protocol. Collects the effects of groups and
+// numbers their appends, with the step that each goes on with. Decides nothing about members or
+// offsets.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Appended } from '../log/coordinatorTopic.ts'
-import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
-import { ClassicGroup } from './classicGroup.ts'
+import type { AppendStep, PendingAppend } from './appendStep.ts'
+import { ClassicGroup } from './classic/classicGroup.ts'
 import { ConsumerGroup, type ConsumerGroupLimits } from './consumer/consumerGroup.ts'
 import type { ConsumerGroupState } from './consumer/consumerGroupState.ts'
+import type { JournalWrite } from './consumer/recordJournal.ts'
 import type { TopicCatalog } from './consumer/topicCatalog.ts'
 import type { Group, GroupLimits } from './group.ts'
-import { GroupOffsets } from './groupOffsets.ts'
-import type { GroupEffect } from './groupOutcome.ts'
+import type { GroupAnswer, GroupEffect } from './groupOutcome.ts'
 import type { GroupRecord, OffsetRecord } from './groupRecords.ts'
 import { MemberBudget } from './memberBudget.ts'
+import { GroupOffsets } from './offsets/groupOffsets.ts'
+import type { CommittingProducer } from './offsets/transactionalCommit.ts'
 
 export interface RegistryLimits extends GroupLimits {
-  /** Memory for what the members of all groups say of themselves. */
+  /** Bounds the memory for the metadata of members, in all groups of this broker. */
   readonly maxMemberBytes: number
+  /** Bounds the groups of this broker. */
   readonly maxGroups: number
-  /** Of groups of the protocol of KIP-848. */
   readonly consumer: ConsumerGroupLimits
 }
 
-/** The producer whose transaction an append is part of. */
-export interface CommittingProducer {
-  readonly producerId: number
-  readonly producerEpoch: number
-  readonly verification: VerificationGuard | undefined
-}
-
 export type CoordinatorEffect =
-  | Exclude<GroupEffect, { type: 'write' | 'replaced' }>
-  /** Append these to the group's partition as one batch, then call `appended`. */
+  | GroupAnswer
+  /** Append the records to the coordinator's partition as one batch, then report `appended`. */
   | {
       readonly type: 'append'
       readonly appendId: number
@@ -41,128 +35,174 @@ export type CoordinatorEffect =
       readonly records: readonly GroupRecord[]
       readonly producer: CommittingProducer | undefined
     }
-  /** Answers a commit (an error code per offset) or a deletion (one). */
-  | { readonly type: 'written'; readonly requestId: number; readonly errorCodes: readonly number[] }
-  /** Call `wake` for the group at this time. A later one of the same group replaces it. */
+  /** Answers any other request: an error code for each item, or one. */
+  | {
+      readonly type: 'answered'
+      readonly requestId: number
+      readonly errorCodes: readonly number[]
+    }
+  /** Report `wake` for the group at this time. Replaces an earlier one of the same group. */
   | { readonly type: 'wakeAt'; readonly groupId: string; readonly atMs: number }
 
 export interface GroupEntry {
   readonly groupId: string
-  group: Group
   readonly offsets: GroupOffsets
-  readonly effects: GroupEffect[]
+  group: Group
   /**
-   * Of a group that was of KIP-848 and is classic now: what takes the former out of the log. It is
-   * written with every record of the group until one of those is durable, for it must be there before
-   * the group is ever of KIP-848 again: who was a member then would be one again after a restart.
+   * Counts the groups that have had this id: each conversion between the protocols makes another
+   * one.
+   */
+  incarnation: number
+  /**
+   * Consumer groups that were converted with writes in flight, by incarnation: they owe answers.
+   */
+  readonly former: Map<number, ConsumerGroup>
+  /**
+   * The tombstones of the consumer group that this classic group was. Written with every record of
+   * the group until one of these is durable: they must precede the records of any later consumer
+   * group, or the former members would be members again after a restart.
    */
   leftovers: readonly GroupRecord[]
-  /** When the shell has been told to wake the group. */
+  /** Changes with the leftovers; 0 when there are none. */
+  leftoversId: number
+  /** The deadline that the driver was last asked to report. */
   wakeAtMs: number
 }
 
-interface PendingAppend {
-  readonly entry: GroupEntry
-  readonly done: (nowMs: number, appended: Appended) => void
+export interface RegistryParts {
+  readonly limits: RegistryLimits
+  /** Makes a unique member id that starts with the prefix. */
+  readonly newMemberId: (prefix: string) => string
+  readonly catalog: TopicCatalog
+  /** Shared by the coordinators of this broker; by default the coordinator is alone. */
+  readonly budget?: MemberBudget
+  /** Whether the coordinators of this broker hold as many groups as they may. */
+  readonly isFull?: () => boolean
 }
 
-/** A batch of tombstones stays far below what a log takes at once. */
-const tombstoneBatchBytes = 128 * 1024
-/** A record without the group's name: a topic's name is at most 249 bytes, the rest is small. */
-const mostTombstoneBytes = 320
-/** Of a character in UTF-8. */
-const mostCharacterBytes = 3
+interface Append {
+  readonly entry: GroupEntry
+  readonly step: AppendStep
+}
 
 export class GroupRegistry {
   readonly budget: MemberBudget
-  readonly #limits: RegistryLimits
-  readonly #newMemberId: (prefix: string) => string
-  readonly #catalog: TopicCatalog
+  readonly #parts: RegistryParts
   readonly #entries = new Map<string, GroupEntry>()
-  readonly #appends = new Map<number, PendingAppend>()
+  readonly #appends = new Map<number, Append>()
   /** The groups that a producer has committed offsets of in its open transaction. */
   readonly #transactions = new Map<number, Set<GroupEntry>>()
   #nextAppendId = 1
+  #lastLeftoversId = 0
+  #nowMs = 0
   #effects: CoordinatorEffect[] = []
 
-  constructor(
-    limits: RegistryLimits,
-    newMemberId: (prefix: string) => string,
-    catalog: TopicCatalog,
-  ) {
-    this.#limits = limits
-    this.#newMemberId = newMemberId
-    this.#catalog = catalog
-    this.budget = new MemberBudget(limits.maxMemberBytes)
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
+    this.budget = parts.budget ?? new MemberBudget(parts.limits.maxMemberBytes)
+  }
+
+  get size(): number {
+    return this.#entries.size
   }
 
   get isFull(): boolean {
-    return this.#entries.size >= this.#limits.maxGroups
+    const { isFull, limits } = this.#parts
+    return isFull ? isFull() : this.#entries.size >= limits.maxGroups
   }
 
   find(groupId: string): GroupEntry | undefined {
     return this.#entries.get(groupId)
   }
 
-  /** Not to be held on to: groups come and go. */
+  /** A copy: groups come and go while it is walked. */
   all(): GroupEntry[] {
     return [...this.#entries.values()]
+  }
+
+  *groups(): Generator<Group, void> {
+    for (const { group } of this.#entries.values()) yield group
   }
 
   findOrCreate(groupId: string): GroupEntry {
     const known = this.#entries.get(groupId)
     if (known) return known
-    const effects: GroupEffect[] = []
     const entry: GroupEntry = {
       groupId,
-      group: this.classicGroup(groupId, effects),
       offsets: new GroupOffsets(),
-      effects,
+      group: this.newClassicGroup(groupId),
+      incarnation: 1,
+      former: new Map(),
       leftovers: [],
+      leftoversId: 0,
       wakeAtMs: Number.POSITIVE_INFINITY,
     }
     this.#entries.set(groupId, entry)
     return entry
   }
 
-  /** For an entry of this id and with these effects. */
-  classicGroup(groupId: string, effects: GroupEffect[]): ClassicGroup {
-    return new ClassicGroup(groupId, this.#limits, this.#newMemberId, effects, this.budget)
+  newClassicGroup(groupId: string): ClassicGroup {
+    const { limits, newMemberId } = this.#parts
+    return new ClassicGroup(groupId, limits, newMemberId, this.budget)
   }
 
-  /** For an entry of the state's id and with these effects. */
-  consumerGroup(nowMs: number, state: ConsumerGroupState, effects: GroupEffect[]): ConsumerGroup {
+  newConsumerGroup(nowMs: number, state: ConsumerGroupState): ConsumerGroup {
+    const { limits, catalog, newMemberId } = this.#parts
+    const { budget } = this
     return new ConsumerGroup(nowMs, state, {
-      limits: this.#limits.consumer,
-      catalog: this.#catalog,
-      newMemberId: this.#newMemberId,
-      effects,
-      budget: this.budget,
-      newClassicGroup: () => this.classicGroup(state.groupId, effects),
+      limits: limits.consumer,
+      catalog,
+      newMemberId,
+      budget,
     })
   }
 
-  /** The group is gone, in the log as well: whoever was promised a place in it has none. */
+  /** From now on another group has the entry's id. */
+  replace(entry: GroupEntry, group: Group): void {
+    this.collect(entry)
+    const { group: former, incarnation } = entry
+    if (former instanceof ConsumerGroup && former.owesAnswers) {
+      entry.former.set(incarnation, former)
+    }
+    entry.group = group
+    entry.incarnation++
+  }
+
+  setLeftovers(entry: GroupEntry, leftovers: readonly GroupRecord[]): void {
+    entry.leftovers = leftovers
+    entry.leftoversId = leftovers.length === 0 ? 0 : ++this.#lastLeftoversId
+  }
+
+  /** The group's tombstones are durable: a member id that was promised is void. */
   remove(entry: GroupEntry): void {
-    // It may have been dropped already, and another one of the same name have come.
+    // The entry may have been dropped already, and another one have the id.
     if (this.#entries.get(entry.groupId) !== entry) return
     entry.group.end(ErrorCode.unknownMemberId)
     this.collect(entry)
     this.#entries.delete(entry.groupId)
   }
 
-  /** What is to be done since the last call, in this order. */
-  takeEffects(): CoordinatorEffect[] {
-    const effects = this.#effects
+  // Effects
+
+  /** An event is being handled at this time. */
+  begin(nowMs: number): void {
+    this.#nowMs = nowMs
     this.#effects = []
-    return effects
+  }
+
+  /** The effects since `begin`. */
+  end(): CoordinatorEffect[] {
+    return this.#effects
   }
 
   effect(effect: CoordinatorEffect): void {
     this.#effects.push(effect)
   }
 
-  /** Passes the group's effects on, sees to its next deadline, and drops it when nothing is left. */
+  /**
+   * Collects the group's effects, asks for its next deadline, and drops it when nothing is left of
+   * it.
+   */
   settle(entry: GroupEntry): void {
     this.collect(entry)
     const { groupId, group, offsets } = entry
@@ -178,60 +218,105 @@ export class GroupRegistry {
   }
 
   collect(entry: GroupEntry): void {
-    for (const effect of entry.effects.splice(0)) {
-      if (effect.type === 'replaced') {
-        entry.group = effect.group
-        entry.leftovers = effect.leftovers
-        continue
-      }
-      if (effect.type !== 'write') {
-        this.#effects.push(effect)
-        continue
-      }
-      this.write(entry, effect.records, effect.written)
+    const { group, incarnation } = entry
+    for (const effect of group.takeEffects()) this.#collectOne(entry, incarnation, effect)
+    if (entry.group !== group) this.collect(entry)
+  }
+
+  #collectOne(entry: GroupEntry, incarnation: number, effect: GroupEffect): void {
+    if (effect.type === 'write') {
+      this.appendGroup(entry, effect.records, { type: 'group', incarnation, step: effect.step })
+    } else if (effect.type === 'downgraded') {
+      const classic = this.newClassicGroup(entry.groupId)
+      classic.restore(this.#nowMs, effect.value, 0)
+      this.replace(entry, classic)
+      this.setLeftovers(entry, effect.leftovers)
+    } else {
+      this.#effects.push(effect)
     }
   }
 
-  /** Appends records of the group itself, as opposed to its offsets. */
-  write(
+  // Appends
+
+  /** Appends records of the group itself, after its leftovers. */
+  appendGroup(
     entry: GroupEntry,
     records: readonly GroupRecord[],
-    written: (nowMs: number, errorCode: number) => void,
+    step: DistributiveOmit<Exclude<AppendStep, { type: 'offsets' }>, 'leftoversId'>,
   ): void {
-    const { leftovers } = entry
-    this.append(entry, [...leftovers, ...records], undefined, (nowMs, { errorCode }) => {
-      if (errorCode === ErrorCode.none && entry.leftovers === leftovers) entry.leftovers = []
-      written(nowMs, errorCode)
-    })
+    const { leftovers, leftoversId } = entry
+    this.#append(entry, [...leftovers, ...records], undefined, { ...step, leftoversId })
   }
 
-  append(
-    entry: GroupEntry,
-    records: readonly GroupRecord[],
-    producer: CommittingProducer | undefined,
-    done: PendingAppend['done'],
-  ): void {
-    const appendId = this.#nextAppendId++
-    const { groupId } = entry
-    this.#appends.set(appendId, { entry, done })
-    this.#effects.push({ type: 'append', appendId, groupId, records, producer })
-  }
-
-  /** Appends offsets, and has them known as soon as they are durable. `done` gets an error code. */
+  /** Appends offsets, which are in flight until the append is reported. */
   appendOffsets(
     entry: GroupEntry,
     records: readonly OffsetRecord[],
     producer: CommittingProducer | undefined,
-    done: (errorCode: number) => void,
+    next: Extract<AppendStep, { type: 'offsets' }>['next'],
   ): void {
     const producerId = producer?.producerId ?? -1
     if (producerId >= 0) this.noteTransaction(entry, producerId)
-    const write = entry.offsets.writing(records, producerId)
-    this.append(entry, records, producer, (_, { errorCode, baseOffset }) => {
-      entry.offsets.wrote(write, errorCode === ErrorCode.none ? baseOffset : undefined)
-      done(errorCode)
+    const appendId = this.#append(entry, records, producer, { type: 'offsets', next })
+    entry.offsets.writing(appendId, records, producerId)
+  }
+
+  /** The append is durable or has failed: returns the step to go on with. */
+  takeAppend(appendId: number): Append {
+    const append = this.#appends.get(appendId)
+    assert(append, `append ${appendId} was reported twice, or never asked for`)
+    this.#appends.delete(appendId)
+    return append
+  }
+
+  /** Hands the step back to the group that wrote the records. */
+  groupWritten(
+    entry: GroupEntry,
+    { incarnation, step }: Extract<AppendStep, { type: 'group' }>,
+    errorCode: number,
+  ): void {
+    if (entry.incarnation === incarnation) {
+      entry.group.written(this.#nowMs, step, errorCode)
+      return
+    }
+    const former = entry.former.get(incarnation)
+    if (!former) return
+    former.written(this.#nowMs, step, errorCode)
+    for (const effect of former.takeEffects()) this.#collectOne(entry, incarnation, effect)
+    if (!former.owesAnswers) entry.former.delete(incarnation)
+  }
+
+  /** Appends in flight. */
+  pending(): PendingAppend[] {
+    return [...this.#appends].map(([appendId, { entry, step }]) => {
+      const { groupId, offsets } = entry
+      return { appendId, groupId, step, offsets: offsets.inFlight(appendId) }
     })
   }
+
+  /** Writes in flight of consumer groups, of those that were converted as well. */
+  pendingWrites(): JournalWrite[] {
+    return this.all().flatMap(({ group, former }) =>
+      [...former.values(), group].flatMap((each) =>
+        each instanceof ConsumerGroup ? each.pendingWrites() : [],
+      ),
+    )
+  }
+
+  #append(
+    entry: GroupEntry,
+    records: readonly GroupRecord[],
+    producer: CommittingProducer | undefined,
+    step: AppendStep,
+  ): number {
+    const appendId = this.#nextAppendId++
+    const { groupId } = entry
+    this.#appends.set(appendId, { entry, step })
+    this.#effects.push({ type: 'append', appendId, groupId, records, producer })
+    return appendId
+  }
+
+  // Transactions
 
   noteTransaction(entry: GroupEntry, producerId: number): void {
     const entries = this.#transactions.get(producerId)
@@ -239,53 +324,18 @@ export class GroupRegistry {
     else this.#transactions.set(producerId, new Set([entry]))
   }
 
-  /** The marker of the producer's transaction is in the partition that has these groups. */
-  endTransaction(
-    producerId: number,
-    isCommitted: boolean,
-    isInPartition: (groupId: string) => boolean,
-  ): void {
+  /** The marker of the producer's transaction is in the coordinator's partition. */
+  endTransaction(producerId: number, isCommitted: boolean): void {
     const entries = this.#transactions.get(producerId)
     if (!entries) return
-    for (const entry of [...entries].filter(({ groupId }) => isInPartition(groupId))) {
-      entries.delete(entry)
+    this.#transactions.delete(producerId)
+    for (const entry of entries) {
       entry.offsets.endTransaction(producerId, isCommitted)
       this.settle(entry)
     }
-    if (entries.size === 0) this.#transactions.delete(producerId)
-  }
-
-  /** Takes offsets away, however many; `done` gets the last error code, or 0. */
-  appendTombstones(
-    entry: GroupEntry,
-    partitions: readonly { readonly topic: string; readonly partition: number }[],
-    done: (errorCode: number) => void,
-  ): void {
-    const { groupId } = entry
-    let open = 1
-    let result: number = ErrorCode.none
-    const settled = (errorCode: number) => {
-      if (errorCode !== ErrorCode.none) result = errorCode
-      if (--open === 0) done(result)
-    }
-    const recordBytes = groupId.length * mostCharacterBytes + mostTombstoneBytes
-    const atOnce = Math.max(1, Math.floor(tombstoneBatchBytes / recordBytes))
-    for (let from = 0; from < partitions.length; from += atOnce) {
-      const records = partitions
-        .slice(from, from + atOnce)
-        .map((each): OffsetRecord => ({ type: 'offset', groupId, ...each, value: null }))
-      open++
-      this.appendOffsets(entry, records, undefined, settled)
-    }
-    settled(ErrorCode.none)
-  }
-
-  /** An append has become durable, or has failed. */
-  appended(nowMs: number, appendId: number, appended: Appended): void {
-    const pending = this.#appends.get(appendId)
-    assert(pending, `append ${appendId} was answered twice, or never asked for`)
-    this.#appends.delete(appendId)
-    pending.done(nowMs, appended)
-    this.settle(pending.entry)
   }
 }
+
+type DistributiveOmit<Union, Key extends PropertyKey> = Union extends unknown
+  ? Omit<Union, Key>
+  : never

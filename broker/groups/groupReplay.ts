@@ -1,6 +1,6 @@
-// Rebuilds a coordinator's groups from what is in the log, record by record, so that the log itself
-// is never held in memory. Of a group only its latest record counts, or of a consumer group the
-// latest of each kind, and so its members come to life when everything has been read.
+// Rebuilds a coordinator's groups from its log, record by record, so that the log itself is never
+// held in memory. Of a classic group only the latest record counts, of a consumer group the latest
+// of each kind: members exist only after `finish`.
 
 import type { ConsumerGroupRecord } from './consumer/consumerGroupRecords.ts'
 import { ConsumerGroupState } from './consumer/consumerGroupState.ts'
@@ -32,7 +32,7 @@ export class GroupReplay {
     this.#classic.delete(groupId)
     if (value === null) return
     this.#classic.set(groupId, value)
-    // The group has changed its protocol: it was the other kind before.
+    // The group was converted: it was a consumer group before.
     this.#consumer.delete(groupId)
   }
 
@@ -40,7 +40,7 @@ export class GroupReplay {
     const { groupId, type, value } = record
     let state = this.#consumer.get(groupId)
     if (!state) {
-      // What is left of a group that is gone.
+      // A tombstone of a group that does not exist any more.
       if (value === null) return
       state = new ConsumerGroupState(groupId)
       this.#consumer.set(groupId, state)
@@ -53,38 +53,34 @@ export class GroupReplay {
 
   #offset(record: OffsetRecord, producerId: number, logOffset: number): void {
     const { groupId, value } = record
-    // A tombstone without its group is of one that has been deleted.
+    // A tombstone of a group that was deleted.
     if (value === null) {
       this.#registry.find(groupId)?.offsets.apply(record, producerId, logOffset)
       return
     }
     const entry = this.#registry.findOrCreate(groupId)
     entry.offsets.apply(record, producerId, logOffset)
-    // Without a marker it stays open: that will come.
+    // Its transaction is open until the marker is replayed, or is written later.
     if (producerId >= 0) this.#registry.noteTransaction(entry, producerId)
   }
 
-  endTransaction(
-    producerId: number,
-    isCommitted: boolean,
-    isInPartition: (groupId: string) => boolean,
-  ): void {
-    this.#registry.endTransaction(producerId, isCommitted, isInPartition)
+  endTransaction(producerId: number, isCommitted: boolean): void {
+    this.#registry.endTransaction(producerId, isCommitted)
   }
 
   finish(nowMs: number, wallClockMs: number): void {
     for (const [groupId, value] of this.#classic) {
       const { currentStateTimestampMs: sinceMs } = value
-      // A clock that was set back must not make a group younger than new.
+      // The wall clock may have been set back since: an age is never negative.
       const ageMs = sinceMs < 0 ? undefined : Math.max(0, wallClockMs - sinceMs)
       const entry = this.#registry.findOrCreate(groupId)
-      const group = this.#registry.classicGroup(groupId, entry.effects)
+      const group = this.#registry.newClassicGroup(groupId)
       group.restore(nowMs, value, ageMs)
-      entry.group = group
+      this.#registry.replace(entry, group)
     }
     for (const [groupId, state] of this.#consumer) {
       const entry = this.#registry.findOrCreate(groupId)
-      entry.group = this.#registry.consumerGroup(nowMs, state, entry.effects)
+      this.#registry.replace(entry, this.#registry.newConsumerGroup(nowMs, state))
     }
     for (const entry of this.#registry.all()) this.#registry.settle(entry)
   }

@@ -1,8 +1,9 @@
-// What the group state machine is asked, with the wire's versions and nullable corners behind it.
+// The requests of groups as their coordinator takes them, free of the versions of the wire
+// protocol.
 
 import type { CommittedOffset } from './groupRecords.ts'
 
-/** An assignor that a member speaks, with what it tells the leader in that assignor's words. */
+/** An assignor that a member supports, with its metadata for the leader. */
 export interface MemberProtocol {
   readonly name: string
   readonly metadata: Buffer
@@ -17,7 +18,7 @@ export interface JoinRequest {
   readonly rebalanceTimeoutMs: number
   readonly protocolType: string
   readonly protocols: readonly MemberProtocol[]
-  /** From JoinGroup v4 a new member is first told its id, and joins with it (KIP-394). */
+  /** From JoinGroup v4 on, a new member first gets its member id, and joins with it (KIP-394). */
   readonly requireKnownMemberId: boolean
   readonly supportsSkippingAssignment: boolean
 }
@@ -40,10 +41,10 @@ export interface OffsetToCommit {
   readonly value: CommittedOffset
 }
 
-/** Who commits offsets: a member in its generation (of a consumer group, its epoch). */
+/** The committer of offsets: a member in its generation (in a consumer group, its epoch). */
 export interface Committer extends MemberIdentity {
-  /** -1 when it is not a member that commits. */
+  /** -1 when the committer is not a member. */
   readonly generationId: number
-  /** Of OffsetCommit: what a member can be told has changed. */
+  /** Version of OffsetCommit: it decides which error codes the client knows. */
   readonly apiVersion: number
 }

@@ -1,26 +1,28 @@
-// The shell around groupCoordinator.ts: gives it the time, writes what it wants written, sets its
-// timers, and answers those who wait. It decides nothing.
+// The group coordinators of this broker: routes a group to the shard of its partition, and loads
+// and resigns shards as the leadership of __consumer_offsets moves. Decides nothing about groups. A
+// group that is coordinated elsewhere is refused with NOT_COORDINATOR, and with
+// COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded. Memory for members and the
+// number of groups are bounded for all shards together.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { Appended } from '../log/coordinatorTopic.ts'
-import type {
-  TransactionalCommit,
-  TransactionalOffsets,
-} from '../transactions/transactionalOffsets.ts'
-import { WaitingRequests } from '../waitingRequests.ts'
-import type { ClassicGroup } from './classicGroup.ts'
+import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
+import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
+import type { Refusal } from '../coordinators/waitingRequests.ts'
+import type { ClassicGroup } from './classic/classicGroup.ts'
 import type { ConsumerGroup } from './consumer/consumerGroup.ts'
-import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/heartbeatRequest.ts'
+import {
+  type HeartbeatOutcome,
+  type HeartbeatRequest,
+  refused,
+} from './consumer/heartbeatRequest.ts'
 import type { TopicCatalog } from './consumer/topicCatalog.ts'
 import type { Group } from './group.ts'
-import { type CoordinatorLimits, GroupCoordinator } from './groupCoordinator.ts'
+import type { CoordinatorLimits, GroupEvent } from './groupCoordinator.ts'
 import type { GroupLog } from './groupLog.ts'
-import type { GroupOffsets } from './groupOffsets.ts'
-import type { JoinOutcome, SyncOutcome } from './groupOutcome.ts'
-import type { CoordinatorEffect } from './groupRegistry.ts'
+import { type JoinOutcome, joinError, type SyncOutcome, syncError } from './groupOutcome.ts'
 import type {
   Committer,
   JoinRequest,
@@ -28,6 +30,11 @@ import type {
   OffsetToCommit,
   SyncRequest,
 } from './groupRequests.ts'
+import { GroupShard } from './groupShard.ts'
+import { MemberBudget } from './memberBudget.ts'
+import type { GroupOffsets } from './offsets/groupOffsets.ts'
+import type { OffsetPartition } from './offsets/offsetCoordinator.ts'
+import type { TransactionalCommit } from './offsets/transactionalCommit.ts'
 
 export interface GroupServiceOptions {
   readonly clock: Clock
@@ -35,83 +42,130 @@ export interface GroupServiceOptions {
   readonly log: GroupLog
   readonly limits: CoordinatorLimits
   readonly catalog: TopicCatalog
-  /** How often it is looked for offsets that have outlived their use. */
+  /** Interval between checks for expired offsets. */
   readonly offsetsRetentionCheckIntervalMs: number
-  /** A unique member id that starts with the prefix. */
+  /** Makes a unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
 }
 
-type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
-
 export class GroupService implements TransactionalOffsets {
   readonly #options: GroupServiceOptions
-  /** After a stall of the process, what members have sent meanwhile goes before their deadlines. */
-  readonly #deadlineClock: Clock
-  readonly #coordinator: GroupCoordinator
-  readonly #waiting = new WaitingRequests()
-  readonly #timers = new Map<string, Timer>()
-  /** Those under way, with the group that each is for. */
-  readonly #appends = new Map<Promise<void>, string>()
+  readonly #runtime: CoordinatorRuntime<GroupShard>
+  readonly #budget: MemberBudget
   #expiryTimer: Timer | undefined
-  #closed = false
 
-  private constructor(options: GroupServiceOptions) {
+  constructor(options: GroupServiceOptions) {
     this.#options = options
-    this.#deadlineClock = stallTolerant(options.clock)
-    this.#coordinator = new GroupCoordinator(options.limits, options.newMemberId, options.catalog)
+    const { clock, log, limits } = options
+    this.#budget = new MemberBudget(limits.maxMemberBytes)
+    const parts = {
+      ...options,
+      deadlineClock: stallTolerant(clock),
+      budget: this.#budget,
+      isFull: () => this.#size >= limits.maxGroups,
+    }
+    this.#runtime = new CoordinatorRuntime({
+      partitions: log,
+      newShard: (leadership) => new GroupShard(leadership, parts),
+      load: (shard, partition, isWanted) => log.load(partition, shard.reader, isWanted),
+    })
+    this.#runtime.start()
+    this.#scheduleExpiry()
   }
 
-  /** Replays the log. */
+  /** Loads every partition, for a broker that leads them all. */
   static async open(options: GroupServiceOptions): Promise<GroupService> {
     const service = new GroupService(options)
-    const replay = service.#coordinator.replay()
-    await options.log.load({
-      record: (record, producerId, logOffset) => replay.record(record, producerId, logOffset),
-      endTransaction: (partition, producerId, isCommitted) =>
-        replay.endTransaction(producerId, isCommitted, service.#isIn(partition)),
-    })
-    replay.finish(options.clock.monotonicMs(), options.clock.nowMs())
-    service.#perform()
-    service.#scheduleExpiry()
+    try {
+      await service.#runtime.loadAll()
+    } catch (error) {
+      await service.close()
+      throw error
+    }
     return service
   }
 
+  // Leadership
+
+  /**
+   * This broker leads the partition from the epoch on. Resolves when its groups can be coordinated.
+   */
+  async load(partition: number, leaderEpoch: number): Promise<void> {
+    await this.#runtime.load(partition, leaderEpoch)
+  }
+
+  /** This broker does not lead the partition any more: another one does, from the epoch on. */
+  resign(partition: number, leaderEpoch: number): void {
+    this.#runtime.resign(partition, leaderEpoch)
+  }
+
+  /**
+   * The error code with which requests for the group are refused; 0 when it is coordinated here.
+   */
+  coordinatorError(groupId: string): number {
+    return this.#runtime.errorOf(groupId)
+  }
+
+  /** Whether a partition is being loaded: lists are incomplete meanwhile. */
+  get isLoading(): boolean {
+    return this.#runtime.isLoading
+  }
+
+  // Membership
+
   /** Answered when the group's next generation begins, or at once with an error. */
   join(groupId: string, request: JoinRequest): Promise<JoinOutcome> {
-    return this.#request((id, nowMs) => this.#coordinator.join(nowMs, id, groupId, request))
+    return this.#request(
+      groupId,
+      (error) => joinError(error, request.memberId),
+      (requestId) => ({ type: 'join', requestId, groupId, request }),
+    )
   }
 
   /** Answered when the leader's assignment is durable. */
   sync(groupId: string, request: SyncRequest): Promise<SyncOutcome> {
-    return this.#request((id, nowMs) => this.#coordinator.sync(nowMs, id, groupId, request))
+    return this.#request(groupId, syncError, (requestId) => ({
+      ...{ type: 'sync', requestId, groupId, request },
+    }))
   }
 
-  heartbeat(groupId: string, identity: MemberIdentity, generationId: number): number {
-    const errorCode = this.#coordinator.heartbeat(this.#nowMs, groupId, identity, generationId)
-    this.#perform()
-    return errorCode
+  async heartbeat(
+    groupId: string,
+    identity: MemberIdentity,
+    generationId: number,
+  ): Promise<number> {
+    const [errorCode] = await this.#request(groupId, one, (requestId) => ({
+      ...{ type: 'heartbeat', requestId, groupId, identity, generationId },
+    }))
+    return errorCode!
   }
 
-  /** Of a member that speaks the protocol of KIP-848; answered when what the answer says is durable. */
+  /**
+   * A heartbeat of the consumer protocol (KIP-848), answered when what the answer says is durable.
+   */
   consumerHeartbeat(groupId: string, request: HeartbeatRequest): Promise<HeartbeatOutcome> {
-    return this.#request((id, nowMs) =>
-      this.#coordinator.consumers.heartbeat(nowMs, id, groupId, request),
-    )
+    return this.#request(groupId, refusedHeartbeat, (requestId) => ({
+      ...{ type: 'consumerHeartbeat', requestId, groupId, request },
+    }))
   }
 
   /** An error code for each member. */
-  leave(groupId: string, members: readonly MemberIdentity[]): number[] {
-    const codes = this.#coordinator.leave(this.#nowMs, groupId, members)
-    this.#perform()
-    return codes
+  leave(groupId: string, members: readonly MemberIdentity[]): Promise<readonly number[]> {
+    return this.#request(groupId, forEach(members), (requestId) => ({
+      ...{ type: 'leave', requestId, groupId, members },
+    }))
   }
 
-  /** Has the members of a classic group join again; false when it is none, or nobody is in it. */
+  /** Asks the members of a classic group to join again. False for an empty group, or none. */
   rebalance(groupId: string): boolean {
-    const isBegun = this.#coordinator.rebalance(this.#nowMs, groupId)
-    this.#perform()
-    return isBegun
+    const shard = this.#find(groupId)
+    const group = shard?.coordinator.classicGroup(groupId)
+    if (!group || group.isEmpty) return false
+    shard!.handle({ type: 'rebalance', groupId })
+    return true
   }
+
+  // Offsets
 
   /** An error code for each offset, when those that are admitted are durable. */
   commit(
@@ -119,169 +173,161 @@ export class GroupService implements TransactionalOffsets {
     committer: Committer,
     offsets: readonly OffsetToCommit[],
   ): Promise<readonly number[]> {
-    return this.#request((id, nowMs) =>
-      this.#coordinator.offsets.commit(nowMs, id, groupId, committer, offsets),
+    return this.#request(groupId, forEach(offsets), (requestId) => ({
+      ...{ type: 'commit', requestId, groupId, committer, offsets },
+    }))
+  }
+
+  /** The partition of __consumer_offsets for the group's offsets; creates the topic. */
+  async partitionOf(groupId: string): Promise<number> {
+    const { log } = this.#options
+    await log.ensure()
+    return log.partitionOf(groupId)
+  }
+
+  /** An error code for each offset, once they are durable as part of the transaction. */
+  commitInTransaction(commit: TransactionalCommit): Promise<readonly number[]> {
+    return this.#request(commit.groupId, forEach(commit.offsets), (requestId) => ({
+      ...{ type: 'commitInTransaction', requestId, commit },
+    }))
+  }
+
+  completeTransaction(partition: number, producerId: number, isCommitted: boolean): void {
+    this.#runtime.whenActive(partition, (shard) =>
+      shard.handle({ type: 'transactionEnded', producerId, isCommitted }),
     )
   }
 
-  partitionOf(groupId: string): Promise<number> {
-    return this.#options.log.partitionOf(groupId)
-  }
-
-  commitInTransaction(commit: TransactionalCommit): Promise<readonly number[]> {
-    return this.#request((id) => this.#coordinator.offsets.commitInTransaction(id, commit))
-  }
-
-  completeTransaction(partition: number, producerId: number, committed: boolean): void {
-    this.#coordinator.endTransaction(producerId, committed, this.#isIn(partition))
-    this.#perform()
-  }
-
-  /** Whether the group's offsets may be fetched by whoever asks: null and -1 are for anybody. */
+  /**
+   * Whether the caller may fetch the group's offsets: null and -1 are for callers that name no
+   * member.
+   */
   admitOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): number {
-    return this.#coordinator.offsets.admitFetch(groupId, memberId, memberEpoch)
+    const shard = this.#runtime.shardOf(groupId)
+    if (typeof shard === 'number') return shard
+    return shard.coordinator.offsets.admitFetch(groupId, memberId, memberEpoch)
   }
 
   offsets(groupId: string): GroupOffsets | undefined {
-    return this.#coordinator.offsets.of(groupId)
+    return this.#find(groupId)?.coordinator.offsets.of(groupId)
   }
 
   /**
-   * The same once nothing of it is being written any more: who takes a partition over must not miss
-   * the last commit of the one before (KIP-447).
+   * The same once no append of the group is in flight any more: a consumer that takes a partition
+   * over must not miss the last commit of its previous owner (KIP-447).
    */
   async settledOffsets(groupId: string): Promise<GroupOffsets | undefined> {
-    const ofGroup = [...this.#appends].filter(([, of]) => of === groupId)
-    await Promise.all(ofGroup.map(([append]) => append))
+    await this.#find(groupId)?.groupSettled(groupId)
     return this.offsets(groupId)
   }
 
   admitOffsetDelete(groupId: string): number {
-    return this.#coordinator.offsets.admitDelete(groupId)
+    const shard = this.#runtime.shardOf(groupId)
+    return typeof shard === 'number' ? shard : shard.coordinator.offsets.admitDelete(groupId)
   }
 
   /** An error code for each partition, when the deletion is durable. */
   deleteOffsets(
     groupId: string,
-    partitions: readonly { readonly topic: string; readonly partition: number }[],
+    partitions: readonly OffsetPartition[],
   ): Promise<readonly number[]> {
-    return this.#request((id) => this.#coordinator.offsets.delete(id, groupId, partitions))
+    return this.#request(groupId, forEach(partitions), (requestId) => ({
+      ...{ type: 'deleteOffsets', requestId, groupId, partitions },
+    }))
   }
 
+  /**
+   * Removes all offsets that groups of this broker committed for a topic. Resolves with an error
+   * code.
+   */
+  async forgetTopic(topic: string): Promise<number> {
+    // Reported as done, the deletion of the topic would never be repeated.
+    if (this.#runtime.isClosed || this.#runtime.isLoading) return ErrorCode.notCoordinator
+    const removals = [...this.#runtime.shards()].map((shard) =>
+      shard.request<readonly number[]>(one, (requestId) => ({
+        ...{ type: 'forgetTopic', requestId, topic },
+      })),
+    )
+    const codes = (await Promise.all(removals)).flat()
+    return codes.find((code) => code !== ErrorCode.none) ?? ErrorCode.none
+  }
+
+  // Administration
+
   classicGroup(groupId: string): ClassicGroup | undefined {
-    return this.#coordinator.classicGroup(groupId)
+    return this.#find(groupId)?.coordinator.classicGroup(groupId)
   }
 
   consumerGroup(groupId: string): ConsumerGroup | undefined {
-    return this.#coordinator.consumerGroup(groupId)
+    return this.#find(groupId)?.coordinator.consumerGroup(groupId)
   }
 
   groups(): Group[] {
-    return this.#coordinator.groups()
+    const groups: Group[] = []
+    for (const { coordinator } of this.#runtime.shards()) {
+      for (const group of coordinator.groups()) groups.push(group)
+    }
+    return groups
   }
 
-  /** Memory for what the members of all groups say of themselves. */
+  /** Memory for the metadata of the members of all groups. */
   get memberMemory(): { readonly takenBytes: number; readonly maxBytes: number } {
-    return this.#coordinator.memberMemory
+    return this.#budget
   }
 
   async deleteGroup(groupId: string): Promise<number> {
-    const [errorCode] = await this.#request<readonly number[]>((id) =>
-      this.#coordinator.offsets.deleteGroup(id, groupId),
-    )
+    const [errorCode] = await this.#request(groupId, one, (requestId) => ({
+      ...{ type: 'deleteGroup', requestId, groupId },
+    }))
     return errorCode!
   }
 
-  /** Removes all offsets committed for a topic. */
-  async forgetTopic(topic: string): Promise<number> {
-    const [errorCode] = await this.#request<readonly number[]>((id) =>
-      this.#coordinator.offsets.forgetTopic(id, topic),
-    )
-    return errorCode!
-  }
-
-  /** Sends away everyone who waits, and waits for the writes under way. */
+  /** Refuses members that wait, and waits for the appends in flight. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#coordinator.close()
-    this.#perform()
-    this.#closed = true
     this.#expiryTimer?.cancel()
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
-    await Promise.all(this.#appends.keys())
+    await this.#runtime.close()
   }
 
-  get #nowMs(): number {
-    return this.#options.clock.monotonicMs()
+  get #size(): number {
+    let size = 0
+    for (const { coordinator } of this.#runtime.shards()) size += coordinator.size
+    return size
   }
 
-  #isIn(partition: number): (groupId: string) => boolean {
-    return (groupId) => this.#options.log.isIn(groupId, partition)
+  #find(groupId: string): GroupShard | undefined {
+    const shard = this.#runtime.shardOf(groupId)
+    return typeof shard === 'number' ? undefined : shard
   }
 
-  #request<Outcome>(send: (requestId: number, nowMs: number) => void): Promise<Outcome> {
-    return this.#waiting.ask((requestId) => {
-      send(requestId, this.#nowMs)
-      this.#perform()
-    })
-  }
-
-  #perform(): void {
-    for (const effect of this.#coordinator.takeEffects()) this.#performOne(effect)
-  }
-
-  #performOne(effect: CoordinatorEffect): void {
-    switch (effect.type) {
-      case 'joined':
-      case 'synced':
-      case 'heartbeatAnswered':
-        this.#waiting.answer(effect.requestId, effect.outcome)
-        return
-      case 'written':
-        this.#waiting.answer(effect.requestId, effect.errorCodes)
-        return
-      case 'wakeAt':
-        this.#wakeAt(effect.groupId, effect.atMs)
-        return
-      case 'append': {
-        const append = this.#append(effect)
-        this.#appends.set(append, effect.groupId)
-        append.finally(() => this.#appends.delete(append))
-        return
-      }
-    }
-  }
-
-  async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
-    const { log, logger } = this.#options
-    const appended = await log
-      .append(groupId, records, producer)
-      .catch((error: unknown): Appended => {
-        logger.error({ error, groupId }, 'group records could not be written')
-        return { errorCode: ErrorCode.coordinatorNotAvailable, baseOffset: -1 }
-      })
-    this.#coordinator.appended(this.#nowMs, appendId, appended)
-    this.#perform()
-  }
-
-  #wakeAt(groupId: string, atMs: number): void {
-    this.#timers.get(groupId)?.cancel()
-    if (this.#closed) return
-    const timer = this.#deadlineClock.setTimer(Math.max(0, atMs - this.#nowMs), () => {
-      if (this.#timers.get(groupId) === timer) this.#timers.delete(groupId)
-      this.#coordinator.wake(this.#nowMs, groupId)
-      this.#perform()
-    })
-    this.#timers.set(groupId, timer)
+  #request<Outcome>(
+    groupId: string,
+    refusal: Refusal<Outcome>,
+    eventOf: (requestId: number) => GroupEvent,
+  ): Promise<Outcome> {
+    const shard = this.#runtime.shardOf(groupId)
+    if (typeof shard === 'number') return Promise.resolve(refusal(shard))
+    return shard.request(refusal, eventOf)
   }
 
   #scheduleExpiry(): void {
     const { clock, offsetsRetentionCheckIntervalMs } = this.#options
     this.#expiryTimer = clock.setTimer(offsetsRetentionCheckIntervalMs, () => {
-      this.#coordinator.offsets.expire(clock.monotonicMs(), clock.nowMs())
-      this.#perform()
+      const wallClockMs = clock.nowMs()
+      for (const shard of this.#runtime.shards())
+        shard.handle({ type: 'expireOffsets', wallClockMs })
       this.#scheduleExpiry()
     })
   }
+}
+
+function one(errorCode: number): readonly number[] {
+  return [errorCode]
+}
+
+function forEach(items: readonly unknown[]): Refusal<readonly number[]> {
+  return (errorCode) => items.map(() => errorCode)
+}
+
+function refusedHeartbeat(errorCode: number): HeartbeatOutcome {
+  return refused({ errorCode, message: 'The group is not coordinated by this broker now.' })
 }

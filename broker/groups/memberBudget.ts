@@ -1,5 +1,8 @@
-// How much memory the members of all groups take together, and how much they may: any client can
-// join any number of groups, and say as much of itself as a request holds.
+// The memory that the metadata of members takes, in all groups of this broker together, and its
+// bound: any client can join any number of groups, with as much metadata as a request holds.
+// Invariant: never negative.
+
+import { assert } from '../../protocol/runtime/assert.ts'
 
 export class MemberBudget {
   readonly maxBytes: number
@@ -23,5 +26,6 @@ export class MemberBudget {
 
   giveBack(bytes: number): void {
     this.#takenBytes -= bytes
+    assert(this.#takenBytes >= 0, 'members never give back more memory than they took')
   }
 }

@@ -1,5 +1,5 @@
-// __consumer_offsets as the groups' own log: what is written to it and read from it as records of
-// groups. Knows nothing of what groups do.
+// __consumer_offsets as the groups' log: translates between batches and records of groups. Knows
+// nothing of what groups do.
 
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
@@ -11,14 +11,13 @@ import {
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import {
   type Appended,
+  type CoordinatorLeadership,
   type CoordinatorTopic,
   maxCoordinatorBatchBytes,
-} from '../log/coordinatorTopic.ts'
+} from '../coordinators/coordinatorTopic.ts'
 import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import { decodeGroupRecord, encodeGroupRecord, type GroupRecord } from './groupRecords.ts'
-import type { CommittingProducer } from './groupRegistry.ts'
-
-export const offsetsTopicName = '__consumer_offsets'
+import type { CommittingProducer } from './offsets/transactionalCommit.ts'
 
 export class OffsetsTopic implements GroupLog {
   readonly #clock: Clock
@@ -29,31 +28,42 @@ export class OffsetsTopic implements GroupLog {
     this.#topic = topic
   }
 
-  /** Everything that has been written, partition by partition, each in its order. */
-  load(reader: GroupLogReader): Promise<void> {
-    return this.#topic.load((partition, batch) => loadBatch(partition, batch, reader))
+  get partitionCount(): number {
+    return this.#topic.partitionCount
+  }
+
+  partitionOf(groupId: string): number {
+    return this.#topic.partitionOf(groupId)
+  }
+
+  leaderEpoch(partition: number): number {
+    return this.#topic.leaderEpoch(partition)
+  }
+
+  isEmpty(partition: number): boolean {
+    return this.#topic.isEmpty(partition)
+  }
+
+  ensure(): Promise<void> {
+    return this.#topic.ensure()
+  }
+
+  load(partition: number, reader: GroupLogReader, isWanted: () => boolean): Promise<void> {
+    return this.#topic.load(partition, (batch) => loadBatch(batch, reader), isWanted)
   }
 
   append(
-    groupId: string,
+    leadership: CoordinatorLeadership,
     groupRecords: readonly GroupRecord[],
     producer: CommittingProducer | undefined,
   ): Promise<Appended> {
     const batch = this.#encode(groupRecords, producer)
-    return this.#topic.append(groupId, batch, producer?.verification)
-  }
-
-  partitionOf(groupId: string): Promise<number> {
-    return this.#topic.partitionOf(groupId)
-  }
-
-  isIn(groupId: string, partition: number): boolean {
-    return this.#topic.isIn(groupId, partition)
+    return this.#topic.append(leadership, batch, producer?.verification)
   }
 
   #encode(groupRecords: readonly GroupRecord[], producer?: CommittingProducer): Buffer {
     const nowMs = this.#clock.nowMs()
-    // No sequence: it is the coordinator that writes, not the producer.
+    // Without a sequence number: the coordinator writes, not the producer.
     const { producerId = -1, producerEpoch = -1 } = producer ?? {}
     const isTransactional = producer !== undefined
     const builder = new RecordBatchBuilder({ producerId, producerEpoch, isTransactional })
@@ -66,14 +76,14 @@ export class OffsetsTopic implements GroupLog {
 }
 
 /** Batches may be empty: compaction keeps the last one of each producer. */
-function loadBatch(partition: number, batch: RecordBatch, reader: GroupLogReader): void {
+function loadBatch(batch: RecordBatch, reader: GroupLogReader): void {
   const producerId = batch.isTransactional ? batch.producerId : -1
   for (const { key, value, offset } of records(batch, maxCoordinatorBatchBytes)) {
     if (key === null) continue
     if (batch.isControl) {
       const type = decodeControlRecordKey(key)
       if (type !== ControlRecordType.commit && type !== ControlRecordType.abort) continue
-      reader.endTransaction(partition, batch.producerId, type === ControlRecordType.commit)
+      reader.endTransaction(batch.producerId, type === ControlRecordType.commit)
     } else {
       const record = decodeGroupRecord(key, value)
       if (record) reader.record(record, producerId, offset)

@@ -3,7 +3,7 @@
 // the next.
 
 import { labelText } from '../../protocol/telemetry/metrics.ts'
-import { ClassicGroup } from '../groups/classicGroup.ts'
+import { ClassicGroup } from '../groups/classic/classicGroup.ts'
 import { ConsumerGroup } from '../groups/consumer/consumerGroup.ts'
 import type { Group } from '../groups/group.ts'
 import type { GroupService } from '../groups/groupService.ts'

@@ -136,7 +136,7 @@ export class ReplicaManager implements PartitionLogs {
 
   /** See PartitionLogs. */
   async create(topic: Topic): Promise<void> {
-    // These are made when their coordinator first writes to them (coordinatorTopic.ts).
+    // These are created by the first append of their coordinator (coordinators/coordinatorTopic.ts).
     if (isInternalTopic(topic.name)) return
     const missing = Array.from(topic.partitions.keys()).filter(
       (partition) => !this.log(topic.name, partition) && !this.isOffline(topic, partition),

@@ -78,7 +78,8 @@ async function removeMember(
   const ofClassic = [...(groups.classicGroup(groupId)?.members() ?? [])]
   const member = ofClassic.find((each) => each.memberId === memberId)
   const groupInstanceId = member?.groupInstanceId ?? null
-  mustBeNone(groups.leave(groupId, [{ memberId, groupInstanceId }])[0]!, memberId)
+  const [errorCode] = await groups.leave(groupId, [{ memberId, groupInstanceId }])
+  mustBeNone(errorCode!, memberId)
 }
 
 function mustBeNone(errorCode: number, memberId: string): void {

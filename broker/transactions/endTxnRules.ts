@@ -1,7 +1,8 @@
-// What becomes of a request to end a transaction: begun, already done, or refused. Kafka's rules for
-// clients of both versions. With version 2 the epoch says which transaction is meant, because each
-// has its own: one below the current means the one that has ended, so the request is a retry. A
-// retry must be answered as the first time, and must never end the transaction after it.
+// Decides what a request to end a transaction does: begins the end, is already done, or is refused.
+// Kafka's rules for clients of both versions. With version 2 every transaction has an epoch of its
+// own: an epoch one below the current one names the transaction that has ended, so that the request
+// is a retry. A retry is answered as the first request was, and must never end the next
+// transaction. Pure functions.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -29,7 +30,9 @@ const alreadyDone: EndTxnDecision = { kind: 'alreadyDone' }
 const wrongState = refused(ErrorCode.invalidTxnState)
 const busy = refused(ErrorCode.concurrentTransactions)
 
-/** `isBusy`: the last step is not durable yet, or the markers of a decided end are being written. */
+/**
+ * `isBusy`: the last step is not durable yet, or the markers of a decided end are being written.
+ */
 export function decideEndTxn(
   metadata: TransactionMetadata,
   isBusy: boolean,
@@ -57,8 +60,8 @@ function decideWithEpochs(
   isBusy: boolean,
   request: EndTxnRequest,
 ): EndTxnDecision {
-  // Asked first: the step under way may be the very one that this request repeats, or lead to the
-  // producer id that it comes from.
+  // Checked first: the step under way may be the one that this request repeats, or may lead to the
+  // producer id of this request.
   if (isBusy) return busy
   if (isRetry(metadata, request)) {
     return metadata.status === completeStatus(request) ? alreadyDone : wrongState
@@ -66,14 +69,14 @@ function decideWithEpochs(
   const error = claimError(metadata, request)
   if (error !== ErrorCode.none) return refused(error)
   if (metadata.status === TransactionStatus.ongoing) return begin
-  // A client cannot know whether its transaction got as far as the coordinator: it may always abort.
+  // A client cannot know whether its transaction has reached the coordinator: it may always abort.
   return request.committed ? wrongState : begin
 }
 
-/** Whether the request is for the transaction that has been ended last. */
+/** Whether the request names the transaction that ended last. */
 function isRetry(metadata: TransactionMetadata, request: EndTxnRequest): boolean {
   const { status, clientTransactionVersion } = metadata
-  // Where the last end did not bump the epoch, the one below belongs to a producer that was fenced.
+  // If the last end did not bump the epoch, the epoch below is that of a fenced producer.
   if (clientTransactionVersion !== 2) return false
   if (status === TransactionStatus.empty || status === TransactionStatus.ongoing) return false
   const { producerId, producerEpoch } = request
@@ -82,7 +85,7 @@ function isRetry(metadata: TransactionMetadata, request: EndTxnRequest): boolean
   return changedId && isExhausted(producerEpoch)
 }
 
-/** Who may speak for the transactional id: one producer id, one epoch. */
+/** Checks the producer against the transactional id: one producer id, one epoch. */
 export function claimError(
   metadata: TransactionMetadata,
   { producerId, producerEpoch }: Pick<EndTxnRequest, 'producerId' | 'producerEpoch'>,

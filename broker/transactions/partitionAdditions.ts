@@ -1,11 +1,12 @@
-// Requests to add partitions to transactions, on their way to the coordinator. The coordinator takes
-// one step of a transaction at a time and refuses what comes meanwhile; here such requests wait for
-// their turn, but not for long, and those of one producer then go together: a client that begins
-// with sixteen partitions costs one write and not sixteen. The partitions of a producer are added in
-// the order in which they were asked for.
+// Requests to add partitions to transactions, on their way to the coordinator, which takes one step
+// of a transaction at a time and refuses other requests meanwhile. Here they wait for their turn,
+// at most 100 ms, and those of one producer then go together: a client that begins with sixteen
+// partitions costs one write and not sixteen. The partitions of a producer are added in the order
+// of the requests.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import type { TopicPartition } from './partitionSet.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
@@ -13,7 +14,7 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 /** As Kafka's add.partitions.to.txn.retry.backoff.max.ms. */
 const patienceMs = 100
 
-/** More than this for one transactional id are refused at once. */
+/** Further requests for one transactional id are refused at once. */
 const maxWaiting = 1000
 
 export type AddPartitions = (
@@ -34,23 +35,25 @@ interface Addition {
 interface Queue {
   waiting: Addition[]
   isAsking: boolean
-  /** A step has ended while the coordinator was being asked: its refusal may be out of date. */
+  /** A step ended while the coordinator was being asked: its refusal may be outdated. */
   hasSettled: boolean
   timer: Timer | undefined
 }
 
 export class PartitionAdditions {
   readonly #clock: Clock
+  readonly #scheduler: Scheduler
   readonly #add: AddPartitions
   readonly #queues = new Map<string, Queue>()
 
   /** `add` asks the coordinator, which may answer CONCURRENT_TRANSACTIONS. */
-  constructor(clock: Clock, add: AddPartitions) {
+  constructor(clock: Clock, scheduler: Scheduler, add: AddPartitions) {
     this.#clock = clock
+    this.#scheduler = scheduler
     this.#add = add
   }
 
-  /** Resolves with an error code for all of the partitions, when they are durably added. */
+  /** Resolves with an error code for all of the partitions, once they are durably added. */
   add(
     producer: ProducerIdentity,
     partitions: readonly TopicPartition[],
@@ -64,8 +67,8 @@ export class PartitionAdditions {
     return new Promise((resolve) => {
       const deadlineMs = this.#clock.monotonicMs() + patienceMs
       queue.waiting.push({ producer, partitions, version, deadlineMs, resolve })
-      // A moment later, so that all partitions of one request go together.
-      if (queue.waiting.length === 1) queueMicrotask(() => this.#ask(transactionalId))
+      // Deferred, so that all partitions of one request go together.
+      if (queue.waiting.length === 1) this.#scheduler.soon(() => void this.#ask(transactionalId))
     })
   }
 
@@ -77,10 +80,10 @@ export class PartitionAdditions {
     void this.#ask(transactionalId)
   }
 
-  /** Refuses everyone who waits. */
-  close(): void {
+  /** Refuses every waiting request with the error. */
+  close(errorCode: number): void {
     for (const [transactionalId, queue] of this.#queues) {
-      this.#refuse(transactionalId, queue, Number.POSITIVE_INFINITY)
+      this.#refuse(transactionalId, queue, Number.POSITIVE_INFINITY, errorCode)
     }
   }
 
@@ -103,7 +106,7 @@ export class PartitionAdditions {
     const errorCode = await this.#add(producer, partitions, version)
     queue.isAsking = false
     if (errorCode === ErrorCode.concurrentTransactions) {
-      this.#refuse(transactionalId, queue, this.#clock.monotonicMs())
+      this.#refuse(transactionalId, queue, this.#clock.monotonicMs(), errorCode)
       if (queue.hasSettled) void this.#ask(transactionalId)
       else this.#watch(transactionalId, queue)
       return
@@ -114,11 +117,11 @@ export class PartitionAdditions {
     else this.#forget(transactionalId, queue)
   }
 
-  /** Lets go of those who have waited long enough. */
-  #refuse(transactionalId: string, queue: Queue, nowMs: number): void {
+  /** Refuses the requests whose time to wait is over. */
+  #refuse(transactionalId: string, queue: Queue, nowMs: number, errorCode: number): void {
     const late = queue.waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
     queue.waiting = queue.waiting.filter(({ deadlineMs }) => deadlineMs > nowMs)
-    for (const { resolve } of late) resolve(ErrorCode.concurrentTransactions)
+    for (const { resolve } of late) resolve(errorCode)
     if (queue.waiting.length === 0) this.#forget(transactionalId, queue)
   }
 

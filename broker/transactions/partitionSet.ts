@@ -1,5 +1,5 @@
-// Some partitions of some topics: those that a transaction has written to. A value: adding gives
-// another set, so that what is in the log and what is on its way there are never the same object.
+// The partitions of a transaction. An immutable value: adding makes another set, so that durable
+// metadata and metadata in flight never share an object.
 
 export interface TopicPartition {
   readonly topic: string

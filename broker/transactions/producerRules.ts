@@ -1,5 +1,5 @@
-// Who may do what with a transactional id: Kafka's rules for InitProducerId, for adding partitions and
-// for verifying them, as error codes. Those for ending a transaction are in endTxnRules.ts.
+// Kafka's rules for InitProducerId, and for adding and verifying partitions, as error codes. The
+// rules for ending a transaction are in endTxnRules.ts. Pure functions.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -11,13 +11,15 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 
 export interface InitProducerIdRequest {
   readonly timeoutMs: number
-  /** What the producer has been told before; undefined when it does not say (KIP-360). */
+  /**
+   * The id and epoch that the producer was given before; undefined when it does not say (KIP-360).
+   */
   readonly expected: { readonly producerId: number; readonly producerEpoch: number } | undefined
 }
 
 /**
- * Whether a producer that says who it was has been replaced by another one since (KIP-360). It may
- * be one epoch behind when it asked before and did not hear the answer.
+ * Whether the producer that names its id and epoch has been replaced by another one since
+ * (KIP-360). It may be one epoch behind when the answer to its previous InitProducerId was lost.
  */
 export function isFenced(
   metadata: TransactionMetadata,
@@ -36,7 +38,7 @@ export function isFenced(
 export function refuseToAdd(entry: Entry | undefined, producer: ProducerIdentity): number {
   if (producer.transactionalId === '') return ErrorCode.invalidRequest
   if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
-  // Asked first: the step under way may lead to the producer id that asks.
+  // Checked first: the step under way may lead to the producer id of this request.
   return isBusy(entry) ? ErrorCode.concurrentTransactions : claimError(entry.metadata, producer)
 }
 
@@ -45,8 +47,9 @@ export function refuseToVerify(entry: Entry | undefined, producer: ProducerIdent
   if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
   const error = claimError(entry.metadata, producer)
   if (error !== ErrorCode.none) return error
-  // What is written after the marker would stay open for ever; other partitions may be added.
-  const isEnding = isBusy(entry) && entry.step !== 'add'
+  // A record behind the marker would open a transaction that nobody ends; other partitions may be
+  // added.
+  const isEnding = isBusy(entry) && entry.step?.type !== 'add'
   return isEnding ? ErrorCode.concurrentTransactions : ErrorCode.none
 }
 

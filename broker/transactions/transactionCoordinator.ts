@@ -1,16 +1,24 @@
-// All transactional ids of one coordinator, as a state machine: requests, and what has become
-// durable, go in; what to write and whom to answer comes out. It never touches a log or a clock;
-// transactionService.ts does what the effects say.
+// All transactional ids of one partition of __transaction_state, as a state machine: an event goes
+// in, effects come out. It waits for nothing and touches neither a log nor a clock. Times are
+// wall-clock milliseconds, because they survive restarts.
 //
-// How a transaction ends is decided once its Prepare record is durable, and not before: markers
-// follow it, and after a crash the record is all that remains. One step of an id is under way at a
-// time, and every other request meanwhile is told to come again (CONCURRENT_TRANSACTIONS).
+// The contract with the driver (transactionShard.ts). Effects are performed in the order in which
+// they are returned; an answer is sent only when returned, never on a guess. `append`: records of
+// one transactional id go to the log in this order, and `appended` reports each when it is durable
+// or has failed. `writeMarkers` is returned only after the Prepare record it follows was reported
+// durable, since after a crash that record is all that remains of the decision; `markersWritten`
+// reports the partitions that could not be written. `allocate` is reported by `allocated`, without
+// a producer id when it failed. Whatever fails, nothing has happened: the step ends, its request is
+// answered with an error, and the ends of transactions are retried on `resumed`. `loaded` comes
+// once, after all records and before any request.
 //
-// Times are wall-clock milliseconds, because they are kept across restarts.
+// One step of a transactional id is under way at a time; other requests for the id are meanwhile
+// refused with CONCURRENT_TRANSACTIONS. Steps are plain data: `pending` can be printed, compared
+// and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
+import { assert, unreachable } from '../../protocol/runtime/assert.ts'
 import { decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
 import type { PartitionSet, TopicPartition } from './partitionSet.ts'
 import {
@@ -21,6 +29,9 @@ import {
   refuseToVerify,
 } from './producerRules.ts'
 import {
+  type AllocationStep,
+  type AppendStep,
+  type EndCause,
   type Entry,
   isBusy,
   isKnown,
@@ -28,9 +39,9 @@ import {
   newEntry,
   type Step,
 } from './transactionEntry.ts'
+import type { TransactionEffect, TransactionEvent } from './transactionEvents.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import {
-  type ClientTransactionVersion,
   completed,
   initialized,
   initializedAgain,
@@ -49,124 +60,65 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 
 export interface TransactionLimits {
   readonly maxTimeoutMs: number
-  /** How long an id that nothing is heard of is remembered. */
+  /** How long an unused transactional id is remembered. */
   readonly expirationMs: number
+  /** Bounds the ids of all coordinators of this broker. */
   readonly maxTransactionalIds: number
 }
 
-/** Ends a producer's transaction in the partitions it wrote to. */
-export interface TransactionMarker {
-  readonly producerId: number
-  readonly producerEpoch: number
-  readonly committed: boolean
+/** Ends of transactions that became durable, and how many of them no client asked for. */
+export interface EndedTransactions {
+  committed: number
+  aborted: number
+  timedOut: number
 }
 
-export type TransactionEffect =
-  /** Get a producer id that nobody has had, then call `allocated`. */
-  | { readonly type: 'allocate'; readonly allocationId: number }
-  /** Append this, in order for each transactional id, then call `appended`. */
-  | { readonly type: 'append'; readonly appendId: number; readonly record: TransactionRecord }
-  /** Write the marker to each of the partitions, then call `markersWritten`. */
-  | {
-      readonly type: 'writeMarkers'
-      readonly transactionalId: string
-      readonly marker: TransactionMarker
-      readonly partitions: PartitionSet
-    }
-  | { readonly type: 'answer'; readonly requestId: number; readonly outcome: TransactionOutcome }
-  /** Ending the transaction did not succeed: call `resume` after a while. */
-  | { readonly type: 'resumeLater'; readonly transactionalId: string }
-  /** No step of this id is under way any more: who was told to come again may. */
-  | { readonly type: 'settled'; readonly transactionalId: string }
-
-/** The rest goes next time: each waits in memory for its record to be durable. */
+/** Further ids are removed next time: each waits in memory until its record is durable. */
 const maxRemovedAtOnce = 10_000
 
 type Identity = Pick<TransactionMetadata, 'producerId' | 'producerEpoch' | 'lastProducerEpoch'>
 
-type Answer = (outcome: TransactionOutcome) => void
-
 export class TransactionCoordinator {
   readonly #limits: TransactionLimits
+  readonly #isFull: () => boolean
   readonly #entries = new Map<string, Entry>()
-  readonly #allocations = new Map<number, (nowMs: number, producerId: number | undefined) => void>()
-  readonly #appends = new Map<number, (nowMs: number, errorCode: number) => void>()
-  /** Since the start: ends that became durable, and those among them that nobody asked for. */
-  readonly ended = { committed: 0, aborted: 0, timedOut: 0 }
-  #nextId = 1
+  /** By step id: the transactional id whose step is under way. */
+  readonly #steps = new Map<number, string>()
+  /**
+   * By producer id: the transactional id with a transaction that is open, or not completely ended.
+   */
+  readonly #open = new Map<number, string>()
+  readonly ended: EndedTransactions = { committed: 0, aborted: 0, timedOut: 0 }
+  #nextStepId = 1
   #effects: TransactionEffect[] = []
 
-  constructor(limits: TransactionLimits) {
+  /** `isFull`: the coordinators of this broker hold as many transactional ids as they may. */
+  constructor(limits: TransactionLimits, isFull?: () => boolean) {
     this.#limits = limits
+    this.#isFull = isFull ?? (() => this.#entries.size >= limits.maxTransactionalIds)
   }
 
-  /** What is to be done since the last call, in this order. */
-  takeEffects(): TransactionEffect[] {
-    const effects = this.#effects
-    this.#effects = []
-    return effects
-  }
-
-  // Loading
-
-  /** Takes in one record of the log; all of them, in their order, before `start`. */
+  /** Takes in one record of the log; all of them, in their order, before `loaded`. */
   restore({ transactionalId, metadata }: TransactionRecord): void {
     if (metadata === null) this.#entries.delete(transactionalId)
     else this.#entries.set(transactionalId, newEntry(transactionalId, metadata))
   }
 
-  /** Goes on with every transaction whose end had been decided. */
-  start(nowMs: number): void {
-    for (const entry of this.#entries.values()) {
-      if (!isKnown(entry) || !isPreparing(entry.metadata)) continue
-      entry.unmarked = entry.metadata.partitions
-      this.#finish(nowMs, entry)
-    }
+  /** Returns the effects in the order in which they are to be performed. */
+  handle(nowMs: number, event: TransactionEvent): TransactionEffect[] {
+    this.#effects = []
+    this.#apply(nowMs, event)
+    return this.#effects
   }
 
-  // Requests
+  // Queries
 
-  initProducerId(
-    nowMs: number,
-    requestId: number,
-    transactionalId: string,
-    request: InitProducerIdRequest,
-  ): void {
-    const answer = this.#answerTo(requestId)
-    const error = this.#refuseInit(transactionalId, request)
-    const entry = this.#entries.get(transactionalId)
-    if (error !== ErrorCode.none) {
-      answer(failed(error))
-    } else if (!isKnown(entry)) {
-      this.#initFirst(transactionalId, request, answer)
-    } else if (entry.metadata.status === TransactionStatus.ongoing) {
-      // The producer asks again once the transaction of the one before it has been aborted.
-      this.#end(nowMs, entry, fence, ({ errorCode }) =>
-        answer(failed(errorCode || ErrorCode.concurrentTransactions)),
-      )
-    } else {
-      this.#initAgain(nowMs, entry, request, answer)
-    }
-  }
-
-  addPartitions(
-    nowMs: number,
-    requestId: number,
-    producer: ProducerIdentity,
-    partitions: readonly TopicPartition[],
-    version: ClientTransactionVersion,
-  ): void {
-    const answer = this.#answerTo(requestId)
-    const entry = this.#entries.get(producer.transactionalId)
-    const error = refuseToAdd(entry, producer)
-    if (error !== ErrorCode.none || !isKnown(entry)) {
-      answer(failed(error))
-    } else if (isPartOf(entry.metadata, partitions)) {
-      answer(succeeded)
-    } else {
-      const added = withPartitions(entry.metadata, partitions, version, nowMs)
-      this.#append(entry, 'add', added, (_, errorCode) => answer(failed(errorCode)))
-    }
+  /** The steps under way, as plain data. */
+  pending(): { readonly transactionalId: string; readonly step: Step }[] {
+    return [...this.#steps.values()].map((transactionalId) => ({
+      transactionalId,
+      step: this.#entries.get(transactionalId)!.step!,
+    }))
   }
 
   /** An error code for each partition: whether it is part of the producer's open transaction. */
@@ -180,23 +132,7 @@ export class TransactionCoordinator {
     })
   }
 
-  endTxn(nowMs: number, requestId: number, transactionalId: string, request: EndTxnRequest): void {
-    const answer = this.#answerTo(requestId)
-    const entry = this.#entries.get(transactionalId)
-    if (!isKnown(entry)) {
-      answer(failed(ErrorCode.invalidProducerIdMapping))
-      return
-    }
-    const { metadata } = entry
-    const decision = decideEndTxn(metadata, isBusy(entry), request)
-    if (decision.kind === 'begin') this.#end(nowMs, entry, request, answer)
-    else if (decision.kind === 'refused') answer(failed(decision.errorCode))
-    else answer(request.clientTransactionVersion === 2 ? succeededAs(metadata) : succeeded)
-  }
-
-  // Administration
-
-  /** What is durable; undefined for an id that is not known. */
+  /** What is durable of the id; undefined for an id that is not known. */
   describe(transactionalId: string): TransactionMetadata | undefined {
     return this.#entries.get(transactionalId)?.metadata
   }
@@ -211,48 +147,177 @@ export class TransactionCoordinator {
     return this.#entries.size
   }
 
-  // Time
+  // Events
 
-  /** Aborts what has been open for longer than its producer allowed. */
-  abortTimedOut(nowMs: number): void {
+  #apply(nowMs: number, event: TransactionEvent): void {
+    switch (event.type) {
+      case 'initProducerId':
+        this.#initProducerId(nowMs, event.requestId, event.transactionalId, event.request)
+        break
+      case 'addPartitions':
+        this.#addPartitions(nowMs, event)
+        break
+      case 'endTxn':
+        this.#endTxn(nowMs, event.requestId, event.transactionalId, event.request)
+        break
+      case 'loaded':
+        this.#loaded(nowMs)
+        break
+      case 'allocated':
+        this.#allocated(nowMs, event.stepId, event.producerId)
+        break
+      case 'appended':
+        this.#appended(nowMs, event.stepId, event.errorCode)
+        break
+      case 'markersWritten':
+        this.#markersWritten(nowMs, event.transactionalId, event.missing)
+        break
+      case 'resumed':
+        this.#resume(nowMs, event.transactionalId)
+        break
+      case 'abortTimedOut':
+        this.#abortTimedOut(nowMs)
+        break
+      case 'removeExpired':
+        this.#removeExpired(nowMs)
+        break
+      default:
+        unreachable(event)
+    }
+  }
+
+  /**
+   * Goes on with every transaction whose end was decided before the coordinator moved or restarted.
+   */
+  #loaded(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (!isKnown(entry)) continue
+      if (entry.metadata.status === TransactionStatus.ongoing) this.#noteOpen(entry)
+      if (!isPreparing(entry.metadata)) continue
+      this.#noteOpen(entry)
+      entry.unmarked = entry.metadata.partitions
+      this.#finish(nowMs, entry)
+    }
+  }
+
+  #initProducerId(
+    nowMs: number,
+    requestId: number,
+    transactionalId: string,
+    request: InitProducerIdRequest,
+  ): void {
+    const error = this.#refuseInit(transactionalId, request)
+    const entry = this.#entries.get(transactionalId)
+    if (error !== ErrorCode.none) {
+      this.#answer(requestId, failed(error))
+    } else if (!isKnown(entry)) {
+      const first = newEntry(transactionalId, undefined)
+      this.#entries.set(transactionalId, first)
+      const { timeoutMs } = request
+      this.#allocate(first, { type: 'allocateFirst', requestId, timeoutMs })
+    } else if (entry.metadata.status === TransactionStatus.ongoing) {
+      this.#end(nowMs, entry, fence, { by: 'initProducerId', requestId })
+    } else {
+      this.#initAgain(nowMs, entry, requestId, request)
+    }
+  }
+
+  #refuseInit(transactionalId: string, request: InitProducerIdRequest): number {
+    if (transactionalId === '') return ErrorCode.invalidRequest
+    const { timeoutMs } = request
+    if (timeoutMs <= 0 || timeoutMs > this.#limits.maxTimeoutMs) {
+      return ErrorCode.invalidTransactionTimeout
+    }
+    const entry = this.#entries.get(transactionalId)
+    if (!entry) return this.#isFull() ? ErrorCode.policyViolation : ErrorCode.none
+    if (!isKnown(entry) || isBusy(entry)) return ErrorCode.concurrentTransactions
+    return isFenced(entry.metadata, request) ? ErrorCode.producerFenced : ErrorCode.none
+  }
+
+  #initAgain(
+    nowMs: number,
+    entry: KnownEntry,
+    requestId: number,
+    { timeoutMs, expected }: InitProducerIdRequest,
+  ): void {
+    const { producerId, producerEpoch, lastProducerEpoch } = entry.metadata
+    const last = expected ? producerEpoch : noEpoch
+    if (expected && expected.producerEpoch !== producerEpoch) {
+      // Repeats a request whose answer was lost, and no other producer came meanwhile: the same
+      // answer.
+      const same = { producerId, producerEpoch, lastProducerEpoch }
+      this.#initialize(nowMs, entry, requestId, same, timeoutMs)
+    } else if (isExhausted(producerEpoch)) {
+      this.#allocate(entry, {
+        ...{ type: 'allocateAgain', requestId, timeoutMs, lastProducerEpoch: last },
+      })
+    } else {
+      const bumped = { producerId, producerEpoch: producerEpoch + 1, lastProducerEpoch: last }
+      this.#initialize(nowMs, entry, requestId, bumped, timeoutMs)
+    }
+  }
+
+  #addPartitions(
+    nowMs: number,
+    {
+      requestId,
+      producer,
+      partitions,
+      version,
+    }: Extract<TransactionEvent, { type: 'addPartitions' }>,
+  ): void {
+    const entry = this.#entries.get(producer.transactionalId)
+    const error = refuseToAdd(entry, producer)
+    if (error !== ErrorCode.none || !isKnown(entry)) {
+      this.#answer(requestId, failed(error))
+    } else if (isPartOf(entry.metadata, partitions)) {
+      this.#answer(requestId, succeeded)
+    } else {
+      const metadata = withPartitions(entry.metadata, partitions, version, nowMs)
+      this.#append(entry, { type: 'add', requestId, metadata })
+    }
+  }
+
+  #endTxn(nowMs: number, requestId: number, transactionalId: string, request: EndTxnRequest): void {
+    const entry = this.#entries.get(transactionalId)
+    if (!isKnown(entry)) {
+      this.#answer(requestId, failed(ErrorCode.invalidProducerIdMapping))
+      return
+    }
+    const { metadata } = entry
+    const decision = decideEndTxn(metadata, isBusy(entry), request)
+    if (decision.kind === 'begin') this.#end(nowMs, entry, request, { by: 'endTxn', requestId })
+    else if (decision.kind === 'refused') this.#answer(requestId, failed(decision.errorCode))
+    else {
+      const hasNewEpoch = request.clientTransactionVersion === 2
+      this.#answer(requestId, hasNewEpoch ? succeededAs(metadata) : succeeded)
+    }
+  }
+
+  #abortTimedOut(nowMs: number): void {
     for (const entry of this.#entries.values()) {
       if (!isKnown(entry) || isBusy(entry)) continue
       const { status, startTimestampMs, timeoutMs } = entry.metadata
       const isLate = startTimestampMs + timeoutMs < nowMs
       if (status !== TransactionStatus.ongoing || !isLate) continue
-      this.#end(nowMs, entry, fence, ({ errorCode }) => {
-        if (errorCode === ErrorCode.none) this.ended.timedOut++
-      })
+      this.#end(nowMs, entry, fence, { by: 'timeout' })
     }
   }
 
-  /** Forgets ids that nothing has been heard of for long and that have no open transaction. */
-  removeExpired(nowMs: number): void {
+  /** Forgets ids that have not been used for long and that have no open transaction. */
+  #removeExpired(nowMs: number): void {
     let removed = 0
     for (const entry of this.#entries.values()) {
       if (!isKnown(entry) || isBusy(entry)) continue
       const { status, lastUpdateTimestampMs } = entry.metadata
       const isExpired = lastUpdateTimestampMs <= nowMs - this.#limits.expirationMs
       if (!isExpired || status === TransactionStatus.ongoing) continue
-      this.#append(entry, 'remove', null, () => {})
+      this.#append(entry, { type: 'remove', metadata: null })
       if (++removed === maxRemovedAtOnce) break
     }
   }
 
-  // What has been done
-
-  /** Answers `allocate`; undefined when there is none to be had. */
-  allocated(nowMs: number, allocationId: number, producerId: number | undefined): void {
-    take(this.#allocations, allocationId)(nowMs, producerId)
-  }
-
-  /** Answers `append`: the record is durable, or has an error code. */
-  appended(nowMs: number, appendId: number, errorCode: number): void {
-    take(this.#appends, appendId)(nowMs, errorCode)
-  }
-
-  /** Answers `writeMarkers`: the marker is durable in all partitions but these. */
-  markersWritten(nowMs: number, transactionalId: string, missing: PartitionSet): void {
+  #markersWritten(nowMs: number, transactionalId: string, missing: PartitionSet): void {
     const entry = this.#entries.get(transactionalId)
     assert(isKnown(entry) && entry.markersUnderWay, `no markers of ${transactionalId} are awaited`)
     entry.markersUnderWay = false
@@ -261,8 +326,7 @@ export class TransactionCoordinator {
     else this.#effects.push({ type: 'resumeLater', transactionalId })
   }
 
-  /** Tries again to end a transaction. */
-  resume(nowMs: number, transactionalId: string): void {
+  #resume(nowMs: number, transactionalId: string): void {
     const entry = this.#entries.get(transactionalId)
     assert(isKnown(entry) && isPreparing(entry.metadata), `${transactionalId} is not being ended`)
     assert(!entry.step && !entry.markersUnderWay, `${transactionalId} is being ended already`)
@@ -271,81 +335,28 @@ export class TransactionCoordinator {
 
   // Steps
 
-  #refuseInit(transactionalId: string, request: InitProducerIdRequest): number {
-    const { maxTimeoutMs, maxTransactionalIds } = this.#limits
-    if (transactionalId === '') return ErrorCode.invalidRequest
-    const { timeoutMs } = request
-    if (timeoutMs <= 0 || timeoutMs > maxTimeoutMs) return ErrorCode.invalidTransactionTimeout
-    const entry = this.#entries.get(transactionalId)
-    if (!entry) {
-      return this.#entries.size < maxTransactionalIds ? ErrorCode.none : ErrorCode.policyViolation
-    }
-    if (!isKnown(entry) || isBusy(entry)) return ErrorCode.concurrentTransactions
-    return isFenced(entry.metadata, request) ? ErrorCode.producerFenced : ErrorCode.none
-  }
-
-  #initFirst(transactionalId: string, { timeoutMs }: InitProducerIdRequest, answer: Answer): void {
-    const entry: Entry = newEntry(transactionalId, undefined)
-    this.#entries.set(transactionalId, entry)
-    this.#allocate(entry, 'initialize', answer, (nowMs, producerId) =>
-      this.#initialize(entry, initialized(producerId, timeoutMs, nowMs), answer),
-    )
-  }
-
-  #initAgain(
+  #initialize(
     nowMs: number,
     entry: KnownEntry,
-    { timeoutMs, expected }: InitProducerIdRequest,
-    answer: Answer,
+    requestId: number,
+    identity: Identity,
+    timeoutMs: number,
   ): void {
-    const { producerId, producerEpoch, lastProducerEpoch } = entry.metadata
-    const initialize = (now: number, identity: Identity) =>
-      this.#initialize(entry, initializedAgain(entry.metadata, identity, timeoutMs, now), answer)
-    const last = expected ? producerEpoch : noEpoch
-    if (expected && expected.producerEpoch !== producerEpoch) {
-      // It repeats a request whose answer got lost, and nobody else has come meanwhile: the same.
-      initialize(nowMs, { producerId, producerEpoch, lastProducerEpoch })
-    } else if (isExhausted(producerEpoch)) {
-      this.#allocate(entry, 'initialize', answer, (now, next) =>
-        initialize(now, { producerId: next, producerEpoch: 0, lastProducerEpoch: last }),
-      )
+    const metadata = initializedAgain(entry.metadata, identity, timeoutMs, nowMs)
+    this.#append(entry, { type: 'initialize', requestId, metadata })
+  }
+
+  /** Decides how the transaction ends. */
+  #end(nowMs: number, entry: KnownEntry, end: TransactionEnd, cause: EndCause): void {
+    const { committed, clientTransactionVersion } = end
+    const changesId = clientTransactionVersion === 2 && isExhausted(entry.metadata.producerEpoch)
+    if (changesId) {
+      const plain = { committed, clientTransactionVersion }
+      this.#allocate(entry, { type: 'allocateForEnd', end: plain, cause })
     } else {
-      const bumped = producerEpoch + 1
-      initialize(nowMs, { producerId, producerEpoch: bumped, lastProducerEpoch: last })
+      const metadata = prepared(entry.metadata, end, noProducerId, nowMs)
+      this.#append(entry, { type: 'prepare', cause, metadata })
     }
-  }
-
-  #initialize(entry: Entry, begun: TransactionMetadata, answer: Answer): void {
-    this.#append(entry, 'initialize', begun, (_, errorCode) =>
-      answer(errorCode ? failed(errorCode) : succeededAs(begun)),
-    )
-  }
-
-  /** Decides how the transaction ends. Answered when that is durable. */
-  #end(nowMs: number, entry: KnownEntry, end: TransactionEnd, answer: Answer): void {
-    const usedUp = isExhausted(entry.metadata.producerEpoch)
-    if (end.clientTransactionVersion === 2 && usedUp) {
-      this.#allocate(entry, 'end', answer, (now, next) =>
-        this.#prepare(entry, prepared(entry.metadata, end, next, now), answer),
-      )
-    } else {
-      this.#prepare(entry, prepared(entry.metadata, end, noProducerId, nowMs), answer)
-    }
-  }
-
-  #prepare(entry: KnownEntry, decided: TransactionMetadata, answer: Answer): void {
-    this.#append(entry, 'end', decided, (now, errorCode) => {
-      if (errorCode !== ErrorCode.none) {
-        answer(failed(errorCode))
-        return
-      }
-      if (isCommitting(decided)) this.ended.committed++
-      else this.ended.aborted++
-      const hasNewEpoch = decided.clientTransactionVersion === 2
-      answer(hasNewEpoch ? succeededAs(completed(decided, now)) : succeeded)
-      entry.unmarked = decided.partitions
-      this.#finish(now, entry)
-    })
   }
 
   /** Does what is missing for a decided transaction to be over. */
@@ -356,6 +367,7 @@ export class TransactionCoordinator {
 
   #writeMarkers(entry: KnownEntry): void {
     const { transactionalId, metadata, unmarked: partitions } = entry
+    assert(isPreparing(metadata), 'markers are written only for an end that is durable')
     const { producerId, producerEpoch } = metadata
     const marker = { producerId, producerEpoch, committed: isCommitting(metadata) }
     entry.markersUnderWay = true
@@ -363,48 +375,139 @@ export class TransactionCoordinator {
   }
 
   #complete(nowMs: number, entry: KnownEntry): void {
-    const { transactionalId } = entry
-    this.#append(entry, 'end', completed(entry.metadata, nowMs), (_, errorCode) => {
-      if (errorCode) this.#effects.push({ type: 'resumeLater', transactionalId })
-    })
+    this.#append(entry, { type: 'complete', metadata: completed(entry.metadata, nowMs) })
   }
 
-  // Waiting for what a step needs
-
-  #allocate(
-    entry: Entry,
-    step: Step,
-    answer: Answer,
-    then: (nowMs: number, producerId: number) => void,
-  ): void {
-    const allocationId = this.#nextId++
-    entry.step = step
-    this.#effects.push({ type: 'allocate', allocationId })
-    this.#allocations.set(allocationId, (nowMs, producerId) => {
-      entry.step = undefined
-      if (producerId === undefined) answer(failed(ErrorCode.coordinatorNotAvailable))
-      else then(nowMs, producerId)
-      this.#settle(entry)
-    })
+  #allocate(entry: Entry, step: AllocationStep): void {
+    const stepId = this.#begin(entry, step)
+    this.#effects.push({ type: 'allocate', stepId })
   }
 
-  /** Makes a step durable and takes it. When it cannot be made durable, nothing has happened. */
-  #append(
-    entry: Entry,
-    step: Step,
-    metadata: TransactionMetadata | null,
-    done: (nowMs: number, errorCode: number) => void,
-  ): void {
+  /** Makes a step durable, and takes it once it is. When it fails, nothing has happened. */
+  #append(entry: Entry, step: AppendStep): void {
+    const stepId = this.#begin(entry, step)
     const { transactionalId } = entry
-    const appendId = this.#nextId++
-    entry.step = step
-    this.#effects.push({ type: 'append', appendId, record: { transactionalId, metadata } })
-    this.#appends.set(appendId, (nowMs, errorCode) => {
-      entry.step = undefined
-      if (errorCode === ErrorCode.none) entry.metadata = metadata ?? undefined
-      done(nowMs, errorCode)
-      this.#settle(entry)
-    })
+    const record = { transactionalId, metadata: step.metadata }
+    this.#effects.push({ type: 'append', stepId, record })
+  }
+
+  #begin(entry: Entry, step: AllocationStep | AppendStep): number {
+    const { transactionalId } = entry
+    assert(!entry.step, `one step of ${transactionalId} is under way at a time`)
+    assert(!entry.markersUnderWay, `${transactionalId} takes no step while markers are written`)
+    const stepId = this.#nextStepId++
+    entry.step = { ...step, stepId }
+    this.#steps.set(stepId, transactionalId)
+    return stepId
+  }
+
+  /** Ends the step: returns it with its entry. */
+  #takeStep(stepId: number): { readonly entry: Entry; readonly step: Step } {
+    const transactionalId = this.#steps.get(stepId)
+    assert(transactionalId !== undefined, `step ${stepId} was reported twice, or never begun`)
+    this.#steps.delete(stepId)
+    const entry = this.#entries.get(transactionalId)
+    assert(entry?.step?.stepId === stepId, `step ${stepId} is the one under way of its id`)
+    const { step } = entry
+    entry.step = undefined
+    return { entry, step }
+  }
+
+  #allocated(nowMs: number, stepId: number, producerId: number | undefined): void {
+    const { entry, step } = this.#takeStep(stepId)
+    if (producerId === undefined) this.#stepFailed(step, ErrorCode.coordinatorNotAvailable)
+    else if (step.type === 'allocateFirst') {
+      const { requestId, timeoutMs } = step
+      const metadata = initialized(producerId, timeoutMs, nowMs)
+      this.#append(entry, { type: 'initialize', requestId, metadata })
+    } else {
+      assert(isKnown(entry), 'only the first step of an id goes without durable metadata')
+      if (step.type === 'allocateAgain') {
+        const { requestId, timeoutMs, lastProducerEpoch } = step
+        const identity = { producerId, producerEpoch: 0, lastProducerEpoch }
+        this.#initialize(nowMs, entry, requestId, identity, timeoutMs)
+      } else {
+        assert(step.type === 'allocateForEnd', `step ${stepId} waits for no producer id`)
+        const metadata = prepared(entry.metadata, step.end, producerId, nowMs)
+        this.#append(entry, { type: 'prepare', cause: step.cause, metadata })
+      }
+    }
+    this.#settle(entry)
+  }
+
+  #appended(nowMs: number, stepId: number, errorCode: number): void {
+    const { entry, step } = this.#takeStep(stepId)
+    assert('metadata' in step, `step ${stepId} waits for no append`)
+    if (errorCode === ErrorCode.none) {
+      this.#take(entry, step.metadata ?? undefined)
+      this.#stepTaken(nowMs, entry, step)
+    } else if (step.type === 'complete') {
+      this.#effects.push({ type: 'resumeLater', transactionalId: entry.transactionalId })
+    } else {
+      this.#stepFailed(step, errorCode)
+    }
+    this.#settle(entry)
+  }
+
+  /** The step's record is durable and its metadata holds. */
+  #stepTaken(nowMs: number, entry: Entry, step: AppendStep): void {
+    if (step.type === 'initialize') this.#answer(step.requestId, succeededAs(step.metadata))
+    else if (step.type === 'add') this.#answer(step.requestId, succeeded)
+    else if (step.type === 'prepare') this.#decided(nowMs, entry as KnownEntry, step)
+  }
+
+  /**
+   * The end of the transaction is durable: nothing can change it any more, and its markers follow.
+   */
+  #decided(
+    nowMs: number,
+    entry: KnownEntry,
+    { cause, metadata }: Extract<AppendStep, { type: 'prepare' }>,
+  ): void {
+    if (isCommitting(metadata)) this.ended.committed++
+    else this.ended.aborted++
+    if (cause.by === 'timeout') this.ended.timedOut++
+    else if (cause.by === 'initProducerId') {
+      this.#answer(cause.requestId, failed(ErrorCode.concurrentTransactions))
+    } else {
+      const hasNewEpoch = metadata.clientTransactionVersion === 2
+      const outcome = hasNewEpoch ? succeededAs(completed(metadata, nowMs)) : succeeded
+      this.#answer(cause.requestId, outcome)
+    }
+    entry.unmarked = metadata.partitions
+    this.#finish(nowMs, entry)
+  }
+
+  /** Answers whoever waits for the step. */
+  #stepFailed(step: Step, errorCode: number): void {
+    const waiting = 'cause' in step ? step.cause : step
+    if ('requestId' in waiting) this.#answer(waiting.requestId, failed(errorCode))
+  }
+
+  #take(entry: Entry, after: TransactionMetadata | undefined): void {
+    const before = entry.metadata
+    if (before && after) {
+      const isSameId = after.producerId === before.producerId
+      assert(
+        !isSameId || after.producerEpoch >= before.producerEpoch,
+        `the producer epoch of ${entry.transactionalId} never goes back`,
+      )
+    }
+    if (before && this.#open.get(before.producerId) === entry.transactionalId) {
+      this.#open.delete(before.producerId)
+    }
+    entry.metadata = after
+    const isOpen = after && (after.status === TransactionStatus.ongoing || isPreparing(after))
+    if (isOpen) this.#noteOpen(entry as KnownEntry)
+  }
+
+  #noteOpen({ transactionalId, metadata: { producerId } }: KnownEntry): void {
+    const other = this.#open.get(producerId)
+    assert(
+      other === undefined || other === transactionalId,
+      `producer ${producerId} has one open transaction: of ${transactionalId}, not of ${other}`,
+    )
+    this.#open.set(producerId, transactionalId)
   }
 
   #settle(entry: Entry): void {
@@ -414,17 +517,10 @@ export class TransactionCoordinator {
     this.#effects.push({ type: 'settled', transactionalId })
   }
 
-  #answerTo(requestId: number): Answer {
-    return (outcome) => this.#effects.push({ type: 'answer', requestId, outcome })
+  #answer(requestId: number, outcome: TransactionOutcome): void {
+    this.#effects.push({ type: 'answer', requestId, outcome })
   }
 }
 
 /** How the coordinator itself ends a transaction: its producer must not go on under its epoch. */
 const fence: TransactionEnd = { committed: false, clientTransactionVersion: 2 }
-
-function take<Value>(values: Map<number, Value>, id: number): Value {
-  const value = values.get(id)
-  assert(value, `${id} was answered twice, or never asked for`)
-  values.delete(id)
-  return value
-}

@@ -1,5 +1,5 @@
-// Metadata of transactional ids as records of __transaction_state, in Kafka's own format, so that
-// its tools and brokers read what is written here.
+// The records of __transaction_state, in Kafka's own format, so that Kafka's tools and brokers read
+// them.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import {
@@ -15,13 +15,13 @@ import {
   type TransactionMetadata,
 } from './transactionMetadata.ts'
 
-/** Null removes the transactional id. */
+/** Null metadata removes the transactional id. */
 export interface TransactionRecord {
   readonly transactionalId: string
   readonly metadata: TransactionMetadata | null
 }
 
-/** The states that a coordinator writes: the others are on the way from one of these to another. */
+/** The states that a coordinator writes; the others are transitions between these. */
 const writtenStatuses: ReadonlySet<number> = new Set([
   TransactionStatus.empty,
   TransactionStatus.ongoing,
@@ -60,7 +60,7 @@ function encodeMetadata(metadata: TransactionMetadata): Buffer {
     producerEpoch: metadata.producerEpoch,
     transactionTimeoutMs: metadata.timeoutMs,
     transactionStatus: metadata.status,
-    // Kafka's readers expect none at all in this state, and a list, if an empty one, in the others.
+    // Kafka's readers expect null in this state, and a list, perhaps an empty one, in the others.
     transactionPartitions: isEmpty ? null : partitionsOf(metadata.partitions),
     transactionLastUpdateTimestampMs: metadata.lastUpdateTimestampMs,
     transactionStartTimestampMs: metadata.startTimestampMs,
@@ -102,7 +102,7 @@ function* flatten(
   }
 }
 
-/** Version 1 changed the format of these records only: for its clients nothing differs from 0. */
+/** Version 1 changed only the format of these records: for clients it equals version 0. */
 function versionOf(version: number): ClientTransactionVersion {
   return version >= 2 ? 2 : 0
 }

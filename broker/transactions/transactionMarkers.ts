@@ -1,26 +1,26 @@
-// Writes the markers that end transactions into the partitions' logs, and tells the groups of those
-// in __consumer_offsets. It decides nothing: what it could not write is for the coordinator, or the
-// one who asked, to ask for again.
+// Writes the markers that end transactions into the logs of partitions, and reports those in
+// __consumer_offsets to the groups. Decides nothing and retries nothing: that is for the
+// coordinator, or for whoever asked for the marker.
 
 import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { offsetsTopicName } from '../groups/offsetsTopic.ts'
+import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
+import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { TopicPartition } from './partitionSet.ts'
-import type { TransactionalOffsets } from './transactionalOffsets.ts'
-import type { TransactionMarker } from './transactionCoordinator.ts'
+import type { TransactionMarker } from './transactionEvents.ts'
 
 export interface TransactionMarkersOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Creates the log of a coordinator's partition that nothing has been written to. Resolves with an error code
-   * when there is no log: the partition does not exist, or cannot be reached now.
+   * Creates the log of a coordinator's partition on first use. Resolves with an error code when
+   * there is no log: the partition does not exist, or cannot be reached now.
    */
   readonly findPartition: (partition: TopicPartition) => Promise<Partition | number>
-  readonly offsets: Pick<TransactionalOffsets, 'completeTransaction'>
+  readonly offsets: TransactionalOffsets
 }
 
 export class TransactionMarkers {
@@ -30,7 +30,7 @@ export class TransactionMarkers {
     this.#options = options
   }
 
-  /** Resolves with a Kafka error code when the marker is durable. */
+  /** Resolves with 0 once the marker is durable, or with a Kafka error code. */
   async write(
     partition: TopicPartition,
     marker: TransactionMarker,

@@ -1,35 +1,43 @@
-// What a coordinator knows of one transactional id, and what each step makes of it: Kafka's
-// TransactionMetadata as a value. Which step may be taken when is decided in endTxnRules.ts and
-// transactionCoordinator.ts; here is only what comes out.
+// Kafka's TransactionMetadata, as an immutable value, and the result of each step. Which step may
+// be taken is decided in endTxnRules.ts, producerRules.ts and transactionCoordinator.ts.
 
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { PartitionSet, type TopicPartition } from './partitionSet.ts'
 
-/** What a client speaks: 0 is KIP-98; with 2 every transaction has an epoch of its own (KIP-890). */
+/**
+ * The client's transaction version: 0 is KIP-98; with 2, every transaction has its own epoch
+ * (KIP-890).
+ */
 export type ClientTransactionVersion = 0 | 2
 
 export const noProducerId = -1
 export const noEpoch = -1
 
-/** The highest epoch there is. It is never given to a client, so that anyone can be fenced. */
+/** The highest epoch. Never given to a client, so that every client can be fenced. */
 export const maxEpoch = 2 ** 15 - 1
 
 export interface TransactionMetadata {
   readonly producerId: number
-  /** The producer id before the last step: by it a client is known that missed a change of id. */
+  /** The producer id before the last step: identifies a client that missed a change of the id. */
   readonly previousProducerId: number
-  /** The producer id that the end of this transaction changes to, when epochs are used up. */
+  /**
+   * The producer id after the end of this transaction, when the epochs of the current one are
+   * exhausted.
+   */
   readonly nextProducerId: number
   readonly producerEpoch: number
-  /** The epoch before the last bump that its own producer asked for; -1 when another one did. */
+  /**
+   * The epoch before the last bump that the producer itself asked for; -1 when another producer
+   * did.
+   */
   readonly lastProducerEpoch: number
   readonly timeoutMs: number
   readonly status: TransactionStatus
   readonly partitions: PartitionSet
-  /** When the first partition was added; -1 when there has been none. */
+  /** When the first partition was added; -1 without partitions. */
   readonly startTimestampMs: number
   readonly lastUpdateTimestampMs: number
-  /** Of the client that took the last step. */
+  /** The version of the client of the last step. */
   readonly clientTransactionVersion: ClientTransactionVersion
 }
 
@@ -46,7 +54,7 @@ export function isCommitting({ status }: TransactionMetadata): boolean {
   return status === TransactionStatus.prepareCommit
 }
 
-/** A producer begins, under an id that nobody has had. */
+/** A producer begins under a new producer id. */
 export function initialized(
   producerId: number,
   timeoutMs: number,
@@ -67,7 +75,7 @@ export function initialized(
   }
 }
 
-/** A producer begins again under an epoch of the same id, or under a new id. */
+/** A producer begins again, under another epoch of its producer id or under a new producer id. */
 export function initializedAgain(
   before: TransactionMetadata,
   identity: Pick<TransactionMetadata, 'producerId' | 'producerEpoch' | 'lastProducerEpoch'>,
@@ -109,7 +117,7 @@ export interface TransactionEnd {
   readonly clientTransactionVersion: ClientTransactionVersion
 }
 
-/** How a transaction ends is decided; its markers carry the epoch that this has. */
+/** The end of the transaction is decided; its markers carry the epoch of this metadata. */
 export function prepared(
   before: TransactionMetadata,
   { committed, clientTransactionVersion }: TransactionEnd,

@@ -1,12 +1,11 @@
-// What the transaction coordinator answers, and whom it speaks with: the words between it and its
-// callers.
+// The answers of the transaction coordinator.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { noEpoch, noProducerId } from './transactionMetadata.ts'
 
 export interface TransactionOutcome {
   readonly errorCode: number
-  /** Under which the producer goes on; -1 with an error, and where the client knows. */
+  /** The id with which the producer goes on; -1 with an error, and where the client knows it. */
   readonly producerId: number
   readonly producerEpoch: number
 }

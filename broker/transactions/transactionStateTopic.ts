@@ -1,18 +1,32 @@
-// __transaction_state as the transaction coordinator's own log: what is written to it and read from
-// it as records of transactional ids. Knows nothing of what transactions do.
+// __transaction_state as the transaction coordinators' log: translates between batches and records
+// of transactional ids. Knows nothing of what transactions do.
 
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
-import { type CoordinatorTopic, maxCoordinatorBatchBytes } from '../log/coordinatorTopic.ts'
+import type { CoordinatorPartitions } from '../coordinators/coordinatorRuntime.ts'
+import {
+  type CoordinatorLeadership,
+  type CoordinatorTopic,
+  maxCoordinatorBatchBytes,
+} from '../coordinators/coordinatorTopic.ts'
 import {
   decodeTransactionRecord,
   encodeTransactionRecord,
   type TransactionRecord,
 } from './transactionLogRecords.ts'
-import type { TransactionLog } from './transactionService.ts'
 
-export const transactionStateTopicName = '__transaction_state'
+/** Where the records of transactional ids are kept. */
+export interface TransactionLog extends CoordinatorPartitions {
+  /** Visits the records of one partition in order; may stop early once `isWanted` is false. */
+  load(
+    partition: number,
+    visit: (record: TransactionRecord) => void,
+    isWanted: () => boolean,
+  ): Promise<void>
+  /** Resolves with a Kafka error code when durable. Appends to one partition keep their order. */
+  append(leadership: CoordinatorLeadership, record: TransactionRecord): Promise<number>
+}
 
 export class TransactionStateTopic implements TransactionLog {
   readonly #clock: Clock
@@ -23,21 +37,45 @@ export class TransactionStateTopic implements TransactionLog {
     this.#topic = topic
   }
 
-  load(visit: (record: TransactionRecord) => void): Promise<void> {
-    return this.#topic.load((_, batch) => {
-      if (batch.isControl) return
-      for (const { key, value } of records(batch, maxCoordinatorBatchBytes)) {
-        const record = key && decodeTransactionRecord(key, value)
-        if (record) visit(record)
-      }
-    })
+  get partitionCount(): number {
+    return this.#topic.partitionCount
   }
 
-  async append(record: TransactionRecord): Promise<number> {
+  partitionOf(transactionalId: string): number {
+    return this.#topic.partitionOf(transactionalId)
+  }
+
+  leaderEpoch(partition: number): number {
+    return this.#topic.leaderEpoch(partition)
+  }
+
+  isEmpty(partition: number): boolean {
+    return this.#topic.isEmpty(partition)
+  }
+
+  load(
+    partition: number,
+    visit: (record: TransactionRecord) => void,
+    isWanted: () => boolean,
+  ): Promise<void> {
+    return this.#topic.load(
+      partition,
+      (batch) => {
+        if (batch.isControl) return
+        for (const { key, value } of records(batch, maxCoordinatorBatchBytes)) {
+          const record = key && decodeTransactionRecord(key, value)
+          if (record) visit(record)
+        }
+      },
+      isWanted,
+    )
+  }
+
+  async append(leadership: CoordinatorLeadership, record: TransactionRecord): Promise<number> {
     const { key, value } = encodeTransactionRecord(record)
     const builder = new RecordBatchBuilder()
     builder.append(this.#clock.nowMs(), key, value)
-    const { errorCode } = await this.#topic.append(record.transactionalId, builder.build())
+    const { errorCode } = await this.#topic.append(leadership, builder.build())
     return errorCode
   }
 }

@@ -1,11 +1,11 @@
-// What a server-side assignor is given and gives: who is to have which partitions. A pure function:
-// the same members, topics and current targets make the same assignment.
+// The server-side assignors. Each is a pure function: the same members, topics and current targets
+// make the same assignment.
 
 import type { AssignMembers } from './assignorMember.ts'
 import { rangeAssignor } from './rangeAssignor.ts'
 import { uniformAssignor } from './uniformAssignor.ts'
 
-/** By the name under which members ask for it. */
+/** By the name that members ask for. */
 export const assignors = {
   uniform: uniformAssignor,
   range: rangeAssignor,

@@ -1,17 +1,17 @@
-// What an assignor knows of a member, and the shape of an assignor.
+// The input of an assignor for one member, and the signature of an assignor.
 
 import type { TopicPartitions } from './topicPartitions.ts'
 
 export interface AssignorMember {
   readonly memberId: string
   readonly instanceId: string | null
-  /** Only topics that there are. */
+  /** Existing topics only. */
   readonly topicIds: ReadonlySet<string>
-  /** What it was to have before. */
+  /** The target assignment so far. */
   readonly target: TopicPartitions
 }
 
-/** Every partition of a topic that somebody is subscribed to goes to exactly one subscriber. */
+/** Assigns every partition of a subscribed topic to exactly one subscriber. */
 export type AssignMembers = (
   members: readonly AssignorMember[],
   partitionsOf: (topicId: string) => number,

@@ -1,7 +1,7 @@
 // The members of a consumer group that speak the classic protocol, while the group moves from one
-// protocol to the other. JoinGroup takes the part of a heartbeat with everything in it, SyncGroup
-// fetches the assignment that was decided then, and Heartbeat says when to join again: every epoch is
-// a generation of its own for each member. There is no leader, because the assignment is made here.
+// protocol to the other. JoinGroup takes the place of a full heartbeat, SyncGroup fetches the
+// assignment that was decided then, and Heartbeat says when to join again: every epoch is a
+// generation of its own for each member. There is no leader, because the coordinator assigns.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -38,7 +38,7 @@ export interface ClassicMembersParts {
   readonly newMemberId: (prefix: string) => string
   readonly hasRoomFor: (memberId: string, bytes: number) => boolean
   /** Called when a member has joined, before its records are written. */
-  readonly admitted: (nowMs: number) => void
+  readonly admitted: () => void
 }
 
 /** A member that is known to speak the classic protocol. */
@@ -82,7 +82,9 @@ export class ClassicMembers {
     return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
   }
 
-  /** By every member of the classic protocol: the group may be theirs alone again one day. */
+  /**
+   * Whether every classic member supports the protocol: the group may become a classic one again.
+   */
   #isSpoken(name: string): boolean {
     for (const { classic } of this.#state.members.values()) {
       if (classic && !classic.supportedProtocols.some((each) => each.name === name)) return false
@@ -95,7 +97,7 @@ export class ClassicMembers {
     if (groupInstanceId === null) {
       return this.#state.members.get(memberId) ?? newConsumerMember(memberId)
     }
-    // With a member id, the instance says that it is this member already.
+    // With a member id, the static instance claims to be this member already.
     if (request.memberId !== '') return identifyMember(this.#state, request)
     const old = this.#state.byInstance(groupInstanceId)
     return old ? this.#parts.reconciliation.replace(old, memberId) : newConsumerMember(memberId)
@@ -128,22 +130,18 @@ export class ClassicMembers {
     deadlines.cancel(memberId, 'join')
     deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     deadlines.set(memberId, 'sync', nowMs + rebalanceTimeoutMs)
-    admitted(nowMs)
-    journal.flush((errorCode) => {
-      if (errorCode !== ErrorCode.none) {
-        return this.#joined(requestId, joinError(errorCode, memberId))
-      }
-      this.#joined(requestId, {
-        errorCode,
-        memberId,
-        generationId: member.memberEpoch,
-        protocolType: consumerProtocolType,
-        protocolName: protocols[0]!.name,
-        leader: '',
-        skipAssignment: false,
-        members: [],
-      })
-    })
+    admitted()
+    const outcome = {
+      errorCode: ErrorCode.none,
+      memberId,
+      generationId: member.memberEpoch,
+      protocolType: consumerProtocolType,
+      protocolName: protocols[0]!.name,
+      leader: '',
+      skipAssignment: false,
+      members: [],
+    }
+    journal.flush({ type: 'joined', requestId, outcome })
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
@@ -158,13 +156,8 @@ export class ClassicMembers {
     this.touch(nowMs, member)
     const assignment = encodeAssignment(member.assigned, protocolVersion(member.classic), catalog)
     const { protocolType, protocolName } = request
-    journal.flush((errorCode) => {
-      const outcome =
-        errorCode === ErrorCode.none
-          ? { errorCode, protocolType, protocolName, assignment }
-          : syncError(errorCode)
-      effects.push({ type: 'synced', requestId, outcome })
-    })
+    const outcome = { errorCode: ErrorCode.none, protocolType, protocolName, assignment }
+    journal.flush({ type: 'synced', requestId, outcome })
   }
 
   #refuseSync(nowMs: number, member: ClassicMember, request: SyncRequest): number {
@@ -173,7 +166,7 @@ export class ClassicMembers {
       (protocolType !== null && protocolType !== consumerProtocolType) ||
       (protocolName !== null && protocolName !== member.classic.supportedProtocols[0]!.name)
     if (disagrees) return ErrorCode.inconsistentGroupProtocol
-    // One that has still to give partitions up has joined already: it goes on from there.
+    // A member that still has to revoke partitions has joined already, and goes on from there.
     const mustJoin =
       this.#state.groupEpoch > member.memberEpoch &&
       member.state !== MemberState.unrevokedPartitions
@@ -196,7 +189,7 @@ export class ClassicMembers {
     return ErrorCode.rebalanceInProgress
   }
 
-  /** The member is to have something that another has not given up yet. */
+  /** Whether a partition of the member's target is not revoked by its owner yet. */
   #waitsForOthers({ memberId, assigned }: ClassicMember): boolean {
     for (const [topicId, partitions] of this.#state.target(memberId)) {
       for (const partition of partitions) {
@@ -207,7 +200,7 @@ export class ClassicMembers {
     return false
   }
 
-  /** The member that asks to leave, or that a tool takes out by its instance alone; or an error code. */
+  /** The member that leaves, or that a tool removes by its instance id alone; or an error code. */
   identifyLeaving(identity: MemberIdentity): ConsumerGroupMember | number {
     const { memberId, groupInstanceId } = identity
     const byInstance = memberId === '' && groupInstanceId !== null
@@ -217,7 +210,10 @@ export class ClassicMembers {
     return typeof member !== 'number' && !isClassic(member) ? ErrorCode.unknownMemberId : member
   }
 
-  /** A member of the classic protocol has been heard of; others are by their own heartbeats only. */
+  /**
+   * Renews the session of a classic member; those of others are renewed by their own heartbeats
+   * only.
+   */
   touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
     if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
   }
@@ -238,7 +234,7 @@ function isClassic(member: ConsumerGroupMember): member is ClassicMember {
   return member.classic !== null
 }
 
-/** A consumer says the same in every protocol. Undefined when it cannot be read. */
+/** The subscription, which is the same in every protocol. Undefined when it cannot be read. */
 function readSubscription({ protocols }: JoinRequest): Subscription | undefined {
   const first = protocols[0]
   if (!first) return undefined
@@ -250,7 +246,7 @@ function readSubscription({ protocols }: JoinRequest): Subscription | undefined 
   }
 }
 
-/** The request's buffer is a network chunk: what a group keeps for long is copied out of it. */
+/** The request's buffer is a chunk of the connection: what a group keeps is copied out of it. */
 function owned(protocols: JoinRequest['protocols']): ClassicMemberMetadata['supportedProtocols'] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }

@@ -1,5 +1,5 @@
-// What consumers of the classic protocol tell one another (ConsumerProtocol), in the words of a
-// consumer group: topics by name there, by id here.
+// Translates between ConsumerProtocol, which classic consumers exchange and which names topics, and
+// the assignments of consumer groups, which use topic ids.
 
 import { consumerProtocolAssignment } from '../../../protocol/kafka/groups.ts'
 import type { ClassicMemberMetadata } from './consumerGroupMember.ts'
@@ -11,7 +11,7 @@ interface PartitionsOfTopic {
   readonly partitions: readonly number[]
 }
 
-/** Topics that are not there any more are left out. */
+/** Topics that do not exist are left out. */
 export function fromTopics(
   list: readonly PartitionsOfTopic[],
   catalog: TopicCatalog,
@@ -25,7 +25,7 @@ export function fromTopics(
   return all
 }
 
-/** In a version that the member reads. */
+/** Encoded in a version that the member reads. */
 export function encodeAssignment(
   assigned: TopicPartitions,
   version: number,
@@ -38,7 +38,7 @@ export function encodeAssignment(
   return consumerProtocolAssignment.encode({ assignedPartitions, userData: null }, version)
 }
 
-/** The version of ConsumerProtocol that a member speaks: what its subscription is in. */
+/** The version of ConsumerProtocol that a member supports: that of its subscription. */
 export function protocolVersion({ supportedProtocols }: ClassicMemberMetadata): number {
   const highest = consumerProtocolAssignment.message.versions.to
   return Math.min(supportedProtocols[0]!.metadata.readInt16BE(0), highest)

@@ -1,10 +1,10 @@
-// Finds the consumer group that a heartbeat is for, and has groups change their kind: an empty one
-// becomes what its next member speaks, and a classic group of consumers becomes a consumer group
-// while its members go on, when the first member comes that speaks the protocol of KIP-848.
+// Finds the consumer group of a heartbeat, and converts groups between the protocols: an empty
+// group takes the protocol of its next member, and a classic group of consumers becomes a consumer
+// group, while its members go on, when the first member of the consumer protocol (KIP-848) joins.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
-import type { ClassicGroup } from '../classicGroup.ts'
+import type { ClassicGroup } from '../classic/classicGroup.ts'
 import type { GroupEntry, GroupRegistry } from '../groupRegistry.ts'
 import { ConsumerGroup, type ConsumerGroupLimits } from './consumerGroup.ts'
 import { joinEpoch } from './consumerGroupMember.ts'
@@ -44,13 +44,13 @@ export class ConsumerCoordinator {
     this.#registry.settle(this.#registry.find(groupId)!)
   }
 
-  /** Classic members come to a group in which nobody is: it becomes theirs. */
+  /** A classic member joins an empty consumer group: the group becomes a classic one. */
   makeClassicIfEmpty(entry: GroupEntry): void {
-    const { group, groupId, effects } = entry
+    const { group, groupId } = entry
     if (group.type === 'classic' || !group.isEmpty) return
-    if (!group.isUntouched) entry.leftovers = group.tombstones()
-    entry.group = this.#registry.classicGroup(groupId, effects)
-    if (entry.leftovers.length > 0) this.#registry.write(entry, [], () => {})
+    if (!group.isUntouched) this.#registry.setLeftovers(entry, group.tombstones())
+    this.#registry.replace(entry, this.#registry.newClassicGroup(groupId))
+    if (entry.leftovers.length > 0) this.#registry.appendGroup(entry, [], { type: 'leftovers' })
   }
 
   #groupFor(nowMs: number, groupId: string, request: HeartbeatRequest): ConsumerGroup | Refusal {
@@ -69,7 +69,7 @@ export class ConsumerCoordinator {
     const classic = entry.group as ClassicGroup
     const state = classic.isEmpty ? new ConsumerGroupState(groupId) : this.#stateOf(classic)
     if ('errorCode' in state) return state
-    // Asked before anything changes: a group is not to change its kind for one who is not let in.
+    // Checked before anything changes: a group is not converted for a member that is refused.
     if (!this.#hasRoomFor(request, state)) return groupIsFull(this.#limits.maxSize)
     return this.#replace(nowMs, entry, classic, state)
   }
@@ -106,14 +106,14 @@ export class ConsumerCoordinator {
     classic: ClassicGroup,
     state: ConsumerGroupState,
   ): ConsumerGroup {
-    const group = this.#registry.consumerGroup(nowMs, state, entry.effects)
+    const group = this.#registry.newConsumerGroup(nowMs, state)
     const records = state.members.size > 0 ? state.records() : []
     const tombstones = classic.isUntouched ? [] : classic.tombstones()
     group.writeFirst([...entry.leftovers, ...tombstones, ...records])
-    entry.leftovers = []
-    // Whoever waits for a generation is told to join again, and does so with the new group.
+    this.#registry.setLeftovers(entry, [])
+    // Members that wait for a generation are asked to join again, and join the new group.
     classic.end(ErrorCode.rebalanceInProgress)
-    entry.group = group
+    this.#registry.replace(entry, group)
     return group
   }
 }

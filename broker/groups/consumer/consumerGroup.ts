@@ -1,19 +1,21 @@
-// One consumer group (KIP-848), as a state machine: heartbeats and the time go in, outcomes and
-// effects come out. It reads no clock, sends nothing and writes nothing.
+// One consumer group (KIP-848), as a state machine: heartbeats and the time go in, `takeEffects`
+// returns answers and writes. Reads no clock, sends nothing and writes nothing. This file decides
+// who is a member; groupReconciliation.ts changes epochs and assignments, recordJournal.ts writes
+// and answers.
 //
-//   Empty         nobody is in it
-//   Assigning     the group's epoch has moved on; the next heartbeat computes new targets
-//   Reconciling   members are on their way to their targets: they give up first, and get afterwards
-//   Stable        everyone has what it is to have
+//   Empty         the group has no members
+//   Assigning     the group epoch has increased; the next heartbeat computes new target assignments
+//   Reconciling   members move towards their targets: they revoke partitions, then get others
+//   Stable        every member has its target assignment
 //
-// Members of the classic protocol can be in it as well, while a group moves from one protocol to the
-// other: what they say is in classicMembers.ts.
+// While a group moves from one protocol to the other, members of the classic protocol can be in it
+// as well (classicMembers.ts).
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
-import type { ClassicGroup } from '../classicGroup.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Group, OffsetsUnused } from '../group.ts'
-import type { GroupEffect } from '../groupOutcome.ts'
+import type { GroupEffect, GroupStep } from '../groupOutcome.ts'
 import type { GroupRecord } from '../groupRecords.ts'
 import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from '../groupRequests.ts'
 import type { MemberBudget } from '../memberBudget.ts'
@@ -24,7 +26,6 @@ import {
   leaveStaticEpoch,
   MemberState,
   newConsumerMember,
-  topicNames,
 } from './consumerGroupMember.ts'
 import type { ConsumerGroupState, ConsumerGroupStateName } from './consumerGroupState.ts'
 import { classicGroupValue } from './groupConversion.ts'
@@ -38,21 +39,25 @@ import {
   isLeaving,
   type Refusal,
   refused,
+  updatedBy,
 } from './heartbeatRequest.ts'
 import { MemberDeadlines } from './memberDeadlines.ts'
-import { type Identified, identify, identifyMember } from './memberIdentity.ts'
-import { RecordJournal, subjectOf } from './recordJournal.ts'
+import { type Identified, identify } from './memberIdentity.ts'
+import { MemberMemory } from './memberMemory.ts'
+import { OffsetAdmission } from './offsetAdmission.ts'
+import { type JournalWrite, RecordJournal, subjectOf } from './recordJournal.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { equal, type TopicPartitions } from './topicPartitions.ts'
 
 export interface ConsumerGroupLimits {
   readonly maxSize: number
-  /** How many members a group may have that goes back to the classic protocol. */
+  /** Maximum size of a group that is downgraded to the classic protocol. */
   readonly classicMaxSize: number
-  /** The first is used when no member asks for one. */
+  /** The first one is the default. */
   readonly assignors: readonly AssignorName[]
-  /** Whether classic groups may become consumer groups while members are in them, and back again. */
+  /** Whether classic groups with members may become consumer groups. */
   readonly canUpgrade: boolean
+  /** Whether consumer groups with members may become classic groups. */
   readonly canDowngrade: boolean
   readonly sessionTimeoutMs: (groupId: string) => number
   readonly heartbeatIntervalMs: (groupId: string) => number
@@ -62,14 +67,8 @@ export interface ConsumerGroupParts {
   readonly limits: ConsumerGroupLimits
   readonly catalog: TopicCatalog
   readonly newMemberId: (prefix: string) => string
-  readonly effects: GroupEffect[]
   readonly budget: MemberBudget
-  /** A group of the classic protocol with the same id and the same list of effects. */
-  readonly newClassicGroup: () => ClassicGroup
 }
-
-/** From here on OffsetCommit can say that a member's epoch is stale. */
-const memberEpochVersion = 9
 
 export class ConsumerGroup implements Group {
   readonly type = 'consumer'
@@ -81,27 +80,32 @@ export class ConsumerGroup implements Group {
   readonly #deadlines = new MemberDeadlines()
   readonly #reconciliation: GroupReconciliation
   readonly #classic: ClassicMembers
-  #chargedBytes = 0
+  readonly #offsets: OffsetAdmission
+  readonly #memory: MemberMemory
+  /** Shared with the parts of the group. */
+  readonly #effects: GroupEffect[] = []
   #isDead = false
 
-  /** The members that are in the state already get a whole session to be heard of. */
+  /** The sessions of members that are in the state already start anew. */
   constructor(nowMs: number, state: ConsumerGroupState, parts: ConsumerGroupParts) {
-    const { catalog, effects, limits, newMemberId } = parts
+    const { budget, catalog, limits, newMemberId } = parts
     this.groupId = state.groupId
     this.#parts = parts
     this.#state = state
-    this.#journal = new RecordJournal(effects)
+    this.#journal = new RecordJournal(this.#effects)
     const { assignors } = limits
     const shared = { state, journal: this.#journal, deadlines: this.#deadlines, catalog }
     this.#reconciliation = new GroupReconciliation({ ...shared, assignors })
     this.#classic = new ClassicMembers({
       ...shared,
       reconciliation: this.#reconciliation,
-      effects,
+      effects: this.#effects,
       newMemberId,
       hasRoomFor: (memberId, bytes) => this.#hasRoomFor(memberId, bytes),
-      admitted: (thenMs) => this.#downgradeIfClassic(thenMs),
+      admitted: () => this.#downgradeIfClassic(),
     })
+    this.#offsets = new OffsetAdmission(state)
+    this.#memory = new MemberMemory(budget)
     this.#resume(nowMs)
   }
 
@@ -137,20 +141,20 @@ export class ConsumerGroup implements Group {
     return this.#state.target(memberId)
   }
 
-  /** The records that made this group what it is, and those that end what it was, are to be written. */
+  /** Records of the conversion to this group, to be written before its own. */
   writeFirst(records: readonly GroupRecord[]): void {
     this.#journal.add(records)
   }
 
   // Heartbeats
 
-  /** For a request that checkRequest has nothing against. */
+  /** For a request that `checkRequest` has accepted. */
   consumerHeartbeat(nowMs: number, requestId: number, request: HeartbeatRequest): void {
     const identified = this.#identify(request)
     if ('errorCode' in identified) {
       this.#answer(requestId, refused(identified))
     } else if (isLeaving(request)) {
-      this.#leave(nowMs, requestId, identified.member!, request.memberEpoch)
+      this.#leave(requestId, identified.member!, request.memberEpoch)
     } else {
       this.#stay(nowMs, requestId, identified, request)
     }
@@ -171,7 +175,7 @@ export class ConsumerGroup implements Group {
       known && isReplaced
         ? this.#reconciliation.replace(known, memberId)
         : (known ?? newConsumerMember(memberId))
-    const after = this.#reconciliation.advance(nowMs, updated(before, request), request.owned)
+    const after = this.#reconciliation.advance(nowMs, updatedBy(before, request), request.owned)
     const sessionTimeoutMs = this.#parts.limits.sessionTimeoutMs(this.groupId)
     this.#deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     const isNews = isFull(request) || !equal(before.assigned, after.assigned)
@@ -183,10 +187,10 @@ export class ConsumerGroup implements Group {
     })
   }
 
-  #leave(nowMs: number, requestId: number, member: ConsumerGroupMember, memberEpoch: number): void {
+  #leave(requestId: number, member: ConsumerGroupMember, memberEpoch: number): void {
     const { memberId } = member
     if (memberEpoch === leaveStaticEpoch) this.#reconciliation.suspend(member, memberEpoch)
-    else this.#fence(nowMs, memberId)
+    else this.#fence(memberId)
     this.#answerWhenDurable(requestId, {
       memberId,
       memberEpoch,
@@ -195,26 +199,28 @@ export class ConsumerGroup implements Group {
     })
   }
 
-  /** Whether one more member, or what a member has to say, finds room. */
+  /** Whether there is room for a new member, or for the metadata of a known one. */
   #hasRoomFor(memberId: string, bytes: number): boolean {
-    const { budget, limits } = this.#parts
     const { members } = this.#state
-    return (members.has(memberId) || members.size < limits.maxSize) && budget.hasRoomFor(bytes)
+    const hasPlace = members.has(memberId) || members.size < this.#parts.limits.maxSize
+    return hasPlace && this.#memory.hasRoomFor(bytes)
   }
 
-  /** Takes a member out. When only members of the classic protocol are left, the group goes with them. */
-  #fence(nowMs: number, memberId: string): void {
+  /**
+   * Removes a member. A group that only members of the classic protocol are left in is downgraded.
+   */
+  #fence(memberId: string): void {
     if (!this.#isClassicWithout(memberId)) {
       this.#reconciliation.remove([memberId])
       return
     }
-    // Without a new epoch: it is the others' generation, and they are to be asked to join again
-    // rather than told that theirs is over.
+    // Without a new epoch, which is the generation of the remaining members: they are asked to join
+    // again instead of being answered ILLEGAL_GENERATION.
     this.#reconciliation.forget(memberId)
-    this.#becomeClassic(nowMs)
+    this.#becomeClassic()
   }
 
-  /** Whether nobody speaks our protocol apart from this member, which does, or from none at all. */
+  /** Whether all members but this one, or all, speak the classic protocol. */
   #isClassicWithout(memberId: string | undefined): boolean {
     const { canDowngrade, classicMaxSize } = this.#parts.limits
     const { members } = this.#state
@@ -226,34 +232,48 @@ export class ConsumerGroup implements Group {
     return true
   }
 
-  #becomeClassic(nowMs: number): void {
+  #becomeClassic(): void {
     const value = classicGroupValue(this.#state, this.#parts.catalog)
-    const group = this.#parts.newClassicGroup()
     const { groupId } = this
     this.#isDead = true
-    this.#parts.effects.push({ type: 'replaced', group, leftovers: this.tombstones() })
+    this.#effects.push({ type: 'downgraded', value, leftovers: this.tombstones() })
     this.#journal.discard()
     this.#journal.add([{ type: 'group', groupId, value }])
     this.#journal.flush()
-    group.restore(nowMs, value, 0)
   }
 
   #answerWhenDurable(
     requestId: number,
     outcome: Omit<HeartbeatOutcome, 'errorCode' | 'errorMessage'>,
   ): void {
-    this.#journal.flush((errorCode) => {
-      const isDurable = errorCode === ErrorCode.none
-      const message = 'The group could not be written.'
-      this.#answer(
-        requestId,
-        isDurable ? { errorCode, errorMessage: null, ...outcome } : refused({ errorCode, message }),
-      )
-    })
+    const durable = { errorCode: ErrorCode.none, errorMessage: null, ...outcome }
+    this.#journal.flush({ type: 'heartbeatAnswered', requestId, outcome: durable })
   }
 
   #answer(requestId: number, outcome: HeartbeatOutcome): void {
-    this.#parts.effects.push({ type: 'heartbeatAnswered', requestId, outcome })
+    this.#effects.push({ type: 'heartbeatAnswered', requestId, outcome })
+  }
+
+  // Effects
+
+  /** The write of the journal is durable, or has failed. */
+  written(_nowMs: number, step: GroupStep, errorCode: number): void {
+    assert(step.type === 'journaled', 'a consumer group writes through its journal')
+    this.#journal.written(step.writeId, errorCode === ErrorCode.none)
+  }
+
+  /** Whether writes are in flight: their answers are owed also after the group was converted. */
+  get owesAnswers(): boolean {
+    return this.#journal.inFlight.length > 0
+  }
+
+  /** The writes in flight, with what they will be answered. */
+  pendingWrites(): readonly JournalWrite[] {
+    return this.#journal.inFlight
+  }
+
+  takeEffects(): GroupEffect[] {
+    return this.#effects.splice(0)
   }
 
   // Members of the classic protocol
@@ -268,8 +288,8 @@ export class ConsumerGroup implements Group {
    * the consumer protocol. The join itself is not written yet: one batch holds both, since a broker
    * that ended between the two would restore a consumer group that nobody downgrades any more.
    */
-  #downgradeIfClassic(nowMs: number): void {
-    if (this.#isClassicWithout(undefined)) this.#becomeClassic(nowMs)
+  #downgradeIfClassic(): void {
+    if (this.#isClassicWithout(undefined)) this.#becomeClassic()
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
@@ -298,31 +318,18 @@ export class ConsumerGroup implements Group {
   // Offsets
 
   admitCommit(nowMs: number, committer: Committer): number {
-    const { generationId, apiVersion } = committer
-    // A tool, or a consumer without a group: only while nobody consumes.
-    if (generationId < 0 && this.isEmpty) return ErrorCode.none
-    const member = identifyMember(this.#state, { ...committer, groupInstanceId: null })
+    const member = this.#offsets.admitCommit(committer)
     if (typeof member === 'number') return member
-    if (member.classic === null && apiVersion < memberEpochVersion) {
-      return ErrorCode.unsupportedVersion
-    }
-    const error = checkCommitEpoch(member, generationId)
-    if (error === ErrorCode.none) this.#classic.touch(nowMs, member)
-    return error
+    if (member) this.#classic.touch(nowMs, member)
+    return ErrorCode.none
   }
 
   admitTransactionalCommit(identity: MemberIdentity, generationId: number): number {
-    const { memberId, groupInstanceId } = identity
-    const isAnonymous = generationId < 0 && memberId === '' && groupInstanceId === null
-    if (isAnonymous || (generationId < 0 && this.isEmpty)) return ErrorCode.none
-    const member = identifyMember(this.#state, { memberId, groupInstanceId: null })
-    return typeof member === 'number' ? member : checkCommitEpoch(member, generationId)
+    return this.#offsets.admitTransactionalCommit(identity, generationId)
   }
 
   admitOffsetFetch(memberId: string | null, memberEpoch: number): number {
-    if (memberId === null && memberEpoch < 0) return ErrorCode.none
-    const member = this.#state.members.get(memberId ?? '')
-    return member ? checkCommitEpoch(member, memberEpoch) : ErrorCode.unknownMemberId
+    return this.#offsets.admitFetch(memberId, memberEpoch)
   }
 
   admitOffsetDelete(): number {
@@ -330,10 +337,7 @@ export class ConsumerGroup implements Group {
   }
 
   isSubscribedTo(topic: string): boolean {
-    for (const member of this.members()) {
-      for (const name of this.#state.subscribedTopics(member)) if (name === topic) return true
-    }
-    return false
+    return this.#offsets.isSubscribedTo(topic)
   }
 
   offsetsUnused(): OffsetsUnused {
@@ -348,13 +352,13 @@ export class ConsumerGroup implements Group {
 
   tick(nowMs: number): void {
     for (const memberId of this.#deadlines.expired(nowMs)) {
-      if (!this.#isDead) this.#fence(nowMs, memberId)
+      if (!this.#isDead) this.#fence(memberId)
     }
     if (!this.#isDead) this.#journal.flush()
     this.#settleBudget()
   }
 
-  /** Of what is only on its way to the log as well. */
+  /** Also of records that are still in flight. */
   tombstones(): readonly GroupRecord[] {
     const bySubject = new Map<string, GroupRecord>()
     for (const record of [...this.#journal.unsettled(), ...this.#state.tombstones()]) {
@@ -363,7 +367,9 @@ export class ConsumerGroup implements Group {
     return [...bySubject.values()]
   }
 
-  /** Nobody waits here: every heartbeat is answered at once, or when what it changed is durable. */
+  /**
+   * Nobody is answered: every heartbeat is answered at once, or when what it changed is durable.
+   */
   end(): void {
     this.#isDead = true
     this.#settleBudget()
@@ -381,36 +387,7 @@ export class ConsumerGroup implements Group {
     this.#settleBudget()
   }
 
-  /** What members say is kept in memory: the budget bounds it for all groups together. */
   #settleBudget(): void {
-    const { budget } = this.#parts
-    budget.giveBack(this.#chargedBytes)
-    this.#chargedBytes = this.#isDead ? 0 : this.#state.memberBytes
-    budget.take(this.#chargedBytes)
+    this.#memory.set(this.#isDead ? 0 : this.#state.memberBytes)
   }
-}
-
-/** A member says what it knows of itself; the rest stays as it was. */
-function updated(before: ConsumerGroupMember, request: HeartbeatRequest): ConsumerGroupMember {
-  const { subscribedTopicNames } = request
-  return {
-    ...before,
-    instanceId: request.instanceId ?? before.instanceId,
-    rackId: request.rackId ?? before.rackId,
-    rebalanceTimeoutMs:
-      request.rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
-    serverAssignor: request.serverAssignor ?? before.serverAssignor,
-    subscribedTopicNames: subscribedTopicNames
-      ? topicNames(subscribedTopicNames)
-      : before.subscribedTopicNames,
-    subscribedTopicRegex: request.subscribedTopicRegex ?? before.subscribedTopicRegex,
-    clientId: request.clientId,
-    clientHost: request.clientHost,
-    classic: null,
-  }
-}
-
-function checkCommitEpoch({ memberEpoch, classic }: ConsumerGroupMember, epoch: number): number {
-  if (epoch === memberEpoch) return ErrorCode.none
-  return classic === null ? ErrorCode.staleMemberEpoch : ErrorCode.illegalGeneration
 }

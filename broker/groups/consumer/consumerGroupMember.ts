@@ -1,38 +1,39 @@
-// One member of a consumer group: what it said of itself, and what it has. A value; a change makes
-// a new one.
+// One member of a consumer group: its metadata and its current assignment. An immutable value.
 
 import { noPartitions, type TopicPartitions } from './topicPartitions.ts'
 
-/** Where a member is on its way from one assignment to the next; Kafka's names and numbers. */
+/** The state of a member between two assignments, with Kafka's names and numbers. */
 export const MemberState = {
-  /** It has what it is to have, as far as anybody has told it. */
+  /** The member has the assignment that it was told. */
   stable: 0,
-  /** It has been told to give partitions up, and has not yet said that it did. */
+  /** The member was told to revoke partitions, and has not confirmed it yet. */
   unrevokedPartitions: 1,
-  /** It waits for partitions that others still have. */
+  /** The member waits for partitions that others have not revoked yet. */
   unreleasedPartitions: 2,
 } as const
 
 export type MemberState = (typeof MemberState)[keyof typeof MemberState]
 
-/** Epochs with a meaning: what a member sends that joins, that leaves, or that will be back. */
+/**
+ * Special epochs of a heartbeat: the member joins, leaves, or (a static member) leaves for a while.
+ */
 export const joinEpoch = 0
 export const leaveEpoch = -1
 export const leaveStaticEpoch = -2
 
-/** What a member says of itself. */
+/** The metadata of a member. */
 export interface MemberMetadata {
   readonly instanceId: string | null
   readonly rackId: string | null
   readonly clientId: string
   readonly clientHost: string
-  /** Sorted, each once. */
+  /** Sorted, without duplicates. */
   readonly subscribedTopicNames: readonly string[]
-  /** Null and '' are both for none. */
+  /** Null and '' both mean none. */
   readonly subscribedTopicRegex: string | null
   readonly rebalanceTimeoutMs: number
   readonly serverAssignor: string | null
-  /** Of a member that speaks the classic protocol (JoinGroup and SyncGroup). */
+  /** Null unless the member uses the classic protocol (JoinGroup and SyncGroup). */
   readonly classic: ClassicMemberMetadata | null
 }
 
@@ -41,7 +42,7 @@ export interface ClassicMemberMetadata {
   readonly supportedProtocols: readonly { readonly name: string; readonly metadata: Buffer }[]
 }
 
-/** What a member has. */
+/** The current assignment of a member. */
 export interface CurrentAssignment {
   readonly memberEpoch: number
   readonly previousMemberEpoch: number
@@ -127,15 +128,15 @@ function sameClassic(a: ClassicMemberMetadata | null, b: ClassicMemberMetadata |
   )
 }
 
-/** As names are kept: sorted, each once. */
+/** The names sorted and without duplicates. */
 export function topicNames(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort()
 }
 
-/** A member costs this much besides what it says of itself. */
+/** Memory of a member without its metadata. */
 const overheadBytes = 512
 
-/** About how much memory it takes to keep what a member says. */
+/** Approximate memory of a member with its metadata. */
 export function bytesOf({
   subscribedTopicNames,
   subscribedTopicRegex,

@@ -1,5 +1,5 @@
-// What __consumer_offsets holds of consumer groups, in the words of the state machine, to and from
-// Kafka's formats. A null value removes what the record is about.
+// The records of consumer groups in __consumer_offsets, to and from Kafka's formats. A null value
+// removes what is under the record's key.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import {
@@ -20,7 +20,7 @@ import {
 } from './consumerGroupMember.ts'
 import { fromList, type TopicPartitions, toList } from './topicPartitions.ts'
 
-/** The topics that a regular expression stood for, as of a version of the metadata. */
+/** The topics that matched a regular expression, as of a version of the metadata. */
 export interface ResolvedRegularExpression {
   readonly topics: readonly string[]
   readonly version: number
@@ -29,7 +29,7 @@ export interface ResolvedRegularExpression {
 
 interface Values {
   consumerGroupMetadata: { readonly epoch: number; readonly metadataHash: bigint }
-  /** Of Kafka before 4.1: only that there is such a record matters, so that it can be removed. */
+  /** Of Kafka before 4.1: only its existence matters, so that it can be removed. */
   consumerGroupPartitionMetadata: ReturnType<typeof consumerGroupPartitionMetadataValue.decode>
   consumerGroupMemberMetadata: MemberMetadata
   consumerGroupTargetAssignmentMetadata: { readonly assignmentEpoch: number }
@@ -114,7 +114,7 @@ export function decodeConsumerGroupRecord(
 ): ConsumerGroupRecord {
   const { group: groupId, ...subject } = key
   const value = bytes && decodeValue(key.type, bytes)
-  // The type of the key says which value it is; the compiler cannot follow that.
+  // The type of the key determines the type of the value, which the compiler cannot follow.
   return { ...subject, groupId, value } as ConsumerGroupRecord
 }
 
@@ -145,7 +145,7 @@ function decodeMember(bytes: Buffer): MemberMetadata {
   return { ...value, classic: classic && { ...classic, supportedProtocols: owned(classic) } }
 }
 
-/** The log's buffer is read in large blocks: what stays for long is copied out of it. */
+/** The log is read in large buffers: what is kept is copied out of them. */
 function owned({ supportedProtocols }: ClassicMemberMetadata) {
   return supportedProtocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }

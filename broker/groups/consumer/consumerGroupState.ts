@@ -1,5 +1,5 @@
-// What a consumer group is, as a fold of its records: the same records make the same state, whether
-// they are being decided or are read back at the start. It decides nothing (consumerGroup.ts does).
+// The state of a consumer group as a fold of its records: the same records make the same state,
+// whether they are being decided or are replayed from the log. Decides nothing.
 
 import {
   bytesOf,
@@ -25,7 +25,7 @@ export class ConsumerGroupState {
   #memberBytes = 0
   readonly #targets = new Map<string, TopicPartitions>()
   readonly #patterns = new Map<string, ResolvedRegularExpression>()
-  /** Who has a partition, by topic id. */
+  /** By topic id and partition: the member that owns it. */
   readonly #owners = new Map<string, Map<number, string>>()
 
   constructor(groupId: string) {
@@ -46,7 +46,7 @@ export class ConsumerGroupState {
     return this.#assignmentEpoch
   }
 
-  /** A Kafka before 4.1 has left a record that nothing needs. */
+  /** Kafka before 4.1 wrote a record that is not needed any more. */
   get hasPartitionMetadata(): boolean {
     return this.#hasPartitionMetadata
   }
@@ -55,7 +55,7 @@ export class ConsumerGroupState {
     return this.#members
   }
 
-  /** About how much memory what members say of themselves takes. */
+  /** Approximate memory of the members' metadata. */
   get memberBytes(): number {
     return this.#memberBytes
   }
@@ -79,7 +79,7 @@ export class ConsumerGroupState {
     return memberId === undefined ? undefined : this.#members.get(memberId)
   }
 
-  /** What a member is to have. */
+  /** The target assignment of a member. */
   target(memberId: string): TopicPartitions {
     return this.#targets.get(memberId) ?? noPartitions
   }
@@ -88,7 +88,12 @@ export class ConsumerGroupState {
     return this.#owners.get(topicId)?.has(partition) ?? false
   }
 
-  /** The topics that a member wants, by name. */
+  /** The member that the partition is assigned to, or that has not revoked it yet. */
+  owner(topicId: string, partition: number): string | undefined {
+    return this.#owners.get(topicId)?.get(partition)
+  }
+
+  /** Names of the topics that a member is subscribed to. */
   *subscribedTopics(member: ConsumerGroupMember): Iterable<string> {
     yield* member.subscribedTopicNames
     yield* this.#patterns.get(member.subscribedTopicRegex ?? '')?.topics ?? []
@@ -124,7 +129,7 @@ export class ConsumerGroupState {
     }
   }
 
-  /** Everything, as the records that make it. */
+  /** The whole state as records. */
   records(): ConsumerGroupRecord[] {
     const { groupId } = this
     const members = [...this.#members.values()]
@@ -166,7 +171,7 @@ export class ConsumerGroupState {
     ]
   }
 
-  /** What takes all of it out of the log. The group's own record goes last: it is what makes a group. */
+  /** The tombstones of all records. The group's own goes last: its record is what makes a group. */
   tombstones(): ConsumerGroupRecord[] {
     const { groupId } = this
     const value = null
@@ -228,8 +233,8 @@ export class ConsumerGroupState {
   }
 
   /**
-   * Only what is still the member's: in a compacted log, the record with which a member gave a
-   * partition up may come after the one with which another got it.
+   * Removes the member as owner where it still is: in a compacted log, the record with which a
+   * member revoked a partition may follow the record that assigns it to another.
    */
   #disown({ memberId, assigned, pendingRevocation }: ConsumerGroupMember): void {
     for (const all of [assigned, pendingRevocation]) {
@@ -250,7 +255,7 @@ export function currentOf(member: ConsumerGroupMember) {
   return { memberEpoch, previousMemberEpoch, state, assigned, pendingRevocation }
 }
 
-/** In the order in which they make sense to a reader: what it has, what it was to have, itself. */
+/** Of the current assignment, the target, and the member itself, in this order. */
 export function memberTombstones(groupId: string, memberId: string): ConsumerGroupRecord[] {
   const value = null
   return [

@@ -1,6 +1,6 @@
-// How one member gets from the assignment that it has to the one that it is to have (KIP-848), one
-// step at a time: it gives up first, and gets what others have given up afterwards. A pure function
-// of what is known; the group keeps the result.
+// The steps of a member from its current assignment to its target (KIP-848): it revokes partitions
+// first, and gets those that others have revoked afterwards. A pure function; the group keeps the
+// result.
 
 import {
   type ConsumerGroupMember,
@@ -22,17 +22,17 @@ export interface Target {
   readonly partitions: TopicPartitions
 }
 
-/** Whether somebody has the partition, be it to give it up. */
+/** Whether a member owns the partition, or has not revoked it yet. */
 export type IsOwned = (topicId: string, partition: number) => boolean
 
-/** The member has nothing to do before the target changes. */
+/** Whether the member has reached its target. */
 export function isReconciled(member: CurrentAssignment, targetEpoch: number): boolean {
   return member.state === MemberState.stable && member.memberEpoch === targetEpoch
 }
 
 /**
- * The next step. `owned` is what the member says it has; null when it did not say, which is taken
- * for having everything: nothing may be given to others on a guess.
+ * The next step. `owned` are the partitions that the member reports; null when it does not report
+ * any, which counts as owning all of them: nothing is assigned to others on a guess.
  */
 export function reconcile(
   member: ConsumerGroupMember,
@@ -45,8 +45,8 @@ export function reconcile(
     return nextStep(member, member.memberEpoch, target, isOwned, owned)
   }
   if (stillHas(owned, member.pendingRevocation)) return member
-  // It has given up what it had to: that ends its epoch, even if the target has moved on meanwhile
-  // and there is more to give up.
+  // The member has revoked what it had to. That ends its epoch, even if the target has changed
+  // meanwhile and there is more to revoke.
   return nextStep(member, member.memberEpoch + 1, target, isOwned, owned)
 }
 

@@ -1,5 +1,5 @@
-// A group that changes its protocol while its members go on: what they said in one protocol, in the
-// words of the other.
+// Converts a group between the protocols while its members go on: a classic group as records of a
+// consumer group, and the reverse. Pure functions.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import {
@@ -7,8 +7,8 @@ import {
   consumerProtocolSubscription,
   consumerProtocolType,
 } from '../../../protocol/kafka/groups.ts'
-import type { ClassicGroup } from '../classicGroup.ts'
-import type { GroupMember } from '../groupMember.ts'
+import type { ClassicGroup } from '../classic/classicGroup.ts'
+import type { GroupMember } from '../classic/groupMember.ts'
 import type { GroupMetadataValue } from '../groupRecords.ts'
 import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'
 import {
@@ -28,8 +28,8 @@ import {
 } from './topicPartitions.ts'
 
 /**
- * A classic group as a consumer group, everyone with what it was last assigned. Why not, when that
- * cannot be: members whose words cannot be read, or an assignor that tells them more than partitions.
+ * A classic group as a consumer group, every member with its last assignment. Or the reason why it
+ * cannot be converted: metadata that cannot be read, or an assignor with user data.
  */
 export function consumerGroupOf(
   group: ClassicGroup,
@@ -47,22 +47,22 @@ export function consumerGroupOf(
     if (error instanceof MalformedError) return 'the embedded consumer protocol is malformed'
     throw error
   }
-  // The hash is that of no topics: the member for whom the group is converted makes a new epoch.
+  // The hash of no topics: the member for which the group is converted begins a new epoch.
   state.apply({ type: 'consumerGroupMetadata', groupId, value: { epoch, metadataHash: 0n } })
   const value = { assignmentEpoch: epoch }
   state.apply({ type: 'consumerGroupTargetAssignmentMetadata', groupId, value })
   return state
 }
 
-/** Data that its assignor sent it, which nobody could send it any more. */
+/** User data of the assignor, which the coordinator cannot produce. */
 function hasUserData({ assignment }: GroupMember): boolean {
   return (readAssignment(assignment)?.userData?.length ?? 0) > 0
 }
 
 /**
- * What each has: its assignment, and, if it has not asked for that yet, what it had before and nobody
- * is assigned now. A cooperative member consumes from that until it has asked, so that it must not be
- * given to the member for whom the group is converted.
+ * The partitions of each member: its assignment, and, if it has not asked for that yet, its former
+ * partitions that are not assigned now. A cooperative member consumes these until it has asked, so
+ * that they must not be assigned to the member for which the group is converted.
  */
 function assignedTo(members: readonly GroupMember[], catalog: TopicCatalog): TopicPartitions[] {
   const read = (assignment: Buffer) =>
@@ -118,13 +118,13 @@ function putMember(
   })
 }
 
-/** A consumer says the same in every protocol; before the first generation none is agreed on. */
+/** The subscription is the same in every protocol; before the first generation none is selected. */
 function readSubscription({ protocols }: GroupMember, protocolName: string | null) {
   const protocol = protocols.find(({ name }) => name === protocolName) ?? protocols[0]
   return consumerProtocolSubscription.decode(protocol?.metadata ?? noBytes)
 }
 
-/** Undefined for a member that has not been assigned anything yet. */
+/** Undefined for a member without an assignment so far. */
 function readAssignment(assignment: Buffer) {
   return assignment.length === 0 ? undefined : consumerProtocolAssignment.decode(assignment)
 }
@@ -132,8 +132,8 @@ function readAssignment(assignment: Buffer) {
 const noBytes = Buffer.alloc(0)
 
 /**
- * A consumer group in which all members speak the classic protocol, as what a classic group stores. It
- * has no leader, so that everyone is asked to join again, also by a coordinator that reads it back.
+ * A consumer group of classic members only, as the record of a classic group. Without a leader, so
+ * that every member is asked to join again, also by a coordinator that loads the record.
  */
 export function classicGroupValue(
   state: ConsumerGroupState,
@@ -162,12 +162,15 @@ export function classicGroupValue(
   }
 }
 
-/** What the member is giving up counts: it has it for longer than the group may be a classic one. */
+/**
+ * Includes partitions that the member is revoking: it may own them longer than the group is a
+ * consumer group.
+ */
 function stillWith({ assigned, pendingRevocation }: ConsumerGroupMember): TopicPartitions {
   return union(assigned, pendingRevocation)
 }
 
-/** There is one: whoever speaks none of the others' is not let in. */
+/** Exists: a member without a common protocol is not admitted. */
 function commonProtocol(members: readonly ClassicMemberMetadata[]): string | null {
   const [first, ...others] = members
   const common = first?.supportedProtocols.find(({ name }) =>

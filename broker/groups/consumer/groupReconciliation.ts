@@ -1,8 +1,9 @@
-// What changes a consumer group (KIP-848): a member that comes, changes or goes moves the group to a
-// new epoch, a new epoch needs new targets, and each member is led to its target one heartbeat at a
-// time. Every change is a record, applied at once and put into the journal; who may ask for one is
-// not decided here.
+// The changes of a consumer group (KIP-848): a member that joins, changes or leaves moves the group
+// to a new epoch, a new epoch gets new target assignments, and each member is led to its target one
+// heartbeat at a time. Every change is a record, applied at once and added to the journal. Does not
+// decide who may ask for a change. Invariants: epochs never go back, and a partition has one owner.
 
+import { assert } from '../../../protocol/runtime/assert.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import { type AssignorName, assignors } from './assignor.ts'
 import {
@@ -34,7 +35,7 @@ export class GroupReconciliation {
   readonly #parts: ReconciliationParts
   readonly #state: ConsumerGroupState
   readonly #catalog: TopicCatalog
-  /** The topics that have been looked at; none yet after a start. */
+  /** Version of the topics that the epoch was computed from; -1 after loading. */
   #topicsVersion = -1
 
   constructor(parts: ReconciliationParts) {
@@ -44,8 +45,8 @@ export class GroupReconciliation {
   }
 
   /**
-   * Takes over what a member, new or known, says of itself, and leads it a step towards what it is
-   * to have. Returns the member as it is then.
+   * Takes over the metadata of a member, new or known, and leads it a step towards its target.
+   * Returns the result.
    */
   advance(
     nowMs: number,
@@ -67,7 +68,10 @@ export class GroupReconciliation {
     return this.#reconcile(nowMs, this.#state.members.get(memberId)!, owned)
   }
 
-  /** A static instance came back under a new member id: it takes over what its former self had. */
+  /**
+   * A static member came back under a new member id: it takes over the assignment of its former
+   * self.
+   */
   replace(old: ConsumerGroupMember, memberId: string): ConsumerGroupMember {
     const assigned = this.#state.target(old.memberId)
     this.forget(old.memberId)
@@ -79,7 +83,9 @@ export class GroupReconciliation {
     return member
   }
 
-  /** A static member leaves for a while: nobody gets what it has before its session ends. */
+  /**
+   * A static member leaves for a while: its partitions stay assigned to it until its session ends.
+   */
   suspend(member: ConsumerGroupMember, memberEpoch: number): void {
     this.#parts.deadlines.cancel(member.memberId, 'rebalance')
     this.#write({
@@ -89,19 +95,19 @@ export class GroupReconciliation {
     })
   }
 
-  /** Takes members out. The others get new targets with the next heartbeat of one of them. */
+  /** Removes members. The others get new targets with the next heartbeat of one of them. */
   remove(memberIds: Iterable<string>): void {
     for (const memberId of memberIds) this.forget(memberId)
     this.#updateEpoch(true)
   }
 
-  /** The same without a new epoch: for one who is replaced, or when the group itself ends. */
+  /** The same without a new epoch: for a member that is replaced, or when the group itself ends. */
   forget(memberId: string): void {
     this.#parts.deadlines.forget(memberId)
     for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
   }
 
-  /** The assignor that most members who ask for one ask for. */
+  /** The assignor that most members ask for. */
   get assignorName(): AssignorName {
     const votes = new Map<string, number>()
     for (const { serverAssignor } of this.#state.members.values()) {
@@ -116,7 +122,7 @@ export class GroupReconciliation {
     return this.#topicsVersion !== this.#catalog.topicsVersion
   }
 
-  /** A new epoch, if `isNeeded` or when the topics are not what they were. */
+  /** Begins a new epoch if `isNeeded`, or when the subscribed topics have changed. */
   #updateEpoch(isNeeded: boolean): void {
     const { groupId } = this.#state
     const hasNewPatterns = this.#resolvePatterns(this.#hasNewTopics)
@@ -130,7 +136,7 @@ export class GroupReconciliation {
     this.#write({ type: 'consumerGroupMetadata', groupId, value })
   }
 
-  /** Resolves the patterns that are new, or all; forgets those that nobody uses. Whether any changed. */
+  /** Resolves new patterns, or all, and removes unused ones. Returns whether any has changed. */
   #resolvePatterns(isAgain: boolean): boolean {
     const { groupId, members, patterns } = this.#state
     const used = new Set([...members.values()].map((member) => member.subscribedTopicRegex ?? ''))
@@ -150,8 +156,8 @@ export class GroupReconciliation {
       if (known && !isAgain) continue
       const topics = this.#topicsMatching(regularExpression)
       if (known && sameNames(known.topics, topics)) continue
-      // Version and time say how old the answer is. Ours is kept up to date as long as we run;
-      // whoever takes over the log is to ask again.
+      // Version and timestamp say how old the topics are. They are kept up to date while the
+      // coordinator runs; a coordinator that takes over the log has to resolve them again.
       const value = { topics, version: 0, timestamp: 0 }
       this.#write({ type: 'consumerGroupRegularExpression', groupId, regularExpression, value })
       hasChanged = true
@@ -161,13 +167,13 @@ export class GroupReconciliation {
 
   #topicsMatching(regularExpression: string): string[] {
     const pattern = compilePattern(regularExpression)
-    // Only one that another coordinator has accepted can be read back and be none here.
+    // Only a pattern that another implementation accepted can be read back and be invalid here.
     if (pattern instanceof PatternError) return []
     const names = [...this.#catalog.topics()].map(({ name }) => name)
     return names.filter((name) => pattern.matches(name)).sort()
   }
 
-  /** Everything that anybody is subscribed to, as far as it is there. */
+  /** The existing topics that any member is subscribed to. */
   #topics(): Iterable<CatalogTopic> {
     const names = new Set<string>()
     for (const member of this.#state.members.values()) {
@@ -219,12 +225,17 @@ export class GroupReconciliation {
       owned,
     )
     if (sameCurrent(member, next)) return member
+    assert(
+      next.memberEpoch >= member.memberEpoch,
+      `the epoch of member ${memberId} never goes back`,
+    )
+    this.#assertOneOwner(next)
     this.#write({
       type: 'consumerGroupCurrentMemberAssignment',
       ...this.#of(memberId),
       value: currentOf(next),
     })
-    // Members of the classic protocol have to join and sync in time instead.
+    // Classic members have deadlines for joining and syncing instead.
     const mustRevoke = next.state === MemberState.unrevokedPartitions && next.classic === null
     if (mustRevoke) {
       this.#parts.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
@@ -232,6 +243,18 @@ export class GroupReconciliation {
       this.#parts.deadlines.cancel(memberId, 'rebalance')
     }
     return next
+  }
+
+  #assertOneOwner({ memberId, assigned }: ConsumerGroupMember): void {
+    for (const [topicId, partitions] of assigned) {
+      for (const partition of partitions) {
+        const owner = this.#state.owner(topicId, partition)
+        assert(
+          owner === undefined || owner === memberId,
+          `partition ${topicId}-${partition} has one owner in its group`,
+        )
+      }
+    }
   }
 
   #of(memberId: string) {

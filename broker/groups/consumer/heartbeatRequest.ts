@@ -1,12 +1,20 @@
-// What a member says in ConsumerGroupHeartbeat, what it is told, and what cannot be said at all.
+// The requests and answers of ConsumerGroupHeartbeat, and which requests are invalid whatever group
+// they are for.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import { type AssignorName, isAssignorName } from './assignor.ts'
-import { bytesOf, joinEpoch, leaveEpoch, leaveStaticEpoch } from './consumerGroupMember.ts'
+import {
+  bytesOf,
+  type ConsumerGroupMember,
+  joinEpoch,
+  leaveEpoch,
+  leaveStaticEpoch,
+  topicNames,
+} from './consumerGroupMember.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
 
-/** Null, and -1 for the timeout, mean: as before. */
+/** Null, and -1 for the timeout: unchanged. */
 export interface HeartbeatRequest {
   readonly memberId: string
   readonly memberEpoch: number
@@ -18,7 +26,7 @@ export interface HeartbeatRequest {
   readonly subscribedTopicNames: readonly string[] | null
   readonly subscribedTopicRegex: string | null
   readonly serverAssignor: string | null
-  /** What it has. */
+  /** The partitions that the member owns. */
   readonly owned: TopicPartitions | null
   /** From version 1 on, members make their own ids. */
   readonly requireMemberId: boolean
@@ -30,11 +38,11 @@ export interface HeartbeatOutcome {
   readonly memberId: string | null
   readonly memberEpoch: number
   readonly heartbeatIntervalMs: number
-  /** Null when it is what the member knows already. */
+  /** Null when it is unchanged. */
   readonly assignment: TopicPartitions | null
 }
 
-/** Why a request is answered with an error; the words are for the people who run the client. */
+/** Why a request is refused; the message is for the operators of the client. */
 export interface Refusal {
   readonly errorCode: number
   readonly message: string
@@ -55,14 +63,14 @@ export function isLeaving({ memberEpoch }: HeartbeatRequest): boolean {
   return memberEpoch === leaveEpoch || memberEpoch === leaveStaticEpoch
 }
 
-/** It says everything, so that it is told everything. */
+/** A full heartbeat sets every field, and gets a full answer. */
 export function isFull(request: HeartbeatRequest): boolean {
   if (request.memberEpoch === joinEpoch) return true
   const { rebalanceTimeoutMs, subscribedTopicNames, owned } = request
   return rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && owned !== null
 }
 
-/** About what the request adds to what is kept. */
+/** Approximate memory that the request adds. */
 export function bytesOfRequest(request: HeartbeatRequest): number {
   const { subscribedTopicNames, subscribedTopicRegex } = request
   if (subscribedTopicNames === null && subscribedTopicRegex === null) return 0
@@ -81,7 +89,30 @@ export function groupIsFull(maxSize: number): Refusal {
   }
 }
 
-/** Whether the request makes sense by itself, whatever group it is for. */
+/** The member after a heartbeat: fields that the heartbeat does not set keep their values. */
+export function updatedBy(
+  before: ConsumerGroupMember,
+  request: HeartbeatRequest,
+): ConsumerGroupMember {
+  const { subscribedTopicNames } = request
+  return {
+    ...before,
+    instanceId: request.instanceId ?? before.instanceId,
+    rackId: request.rackId ?? before.rackId,
+    rebalanceTimeoutMs:
+      request.rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
+    serverAssignor: request.serverAssignor ?? before.serverAssignor,
+    subscribedTopicNames: subscribedTopicNames
+      ? topicNames(subscribedTopicNames)
+      : before.subscribedTopicNames,
+    subscribedTopicRegex: request.subscribedTopicRegex ?? before.subscribedTopicRegex,
+    clientId: request.clientId,
+    clientHost: request.clientHost,
+    classic: null,
+  }
+}
+
+/** Why the request is invalid, whatever group it is for; undefined when it is valid. */
 export function checkRequest(
   groupId: string,
   request: HeartbeatRequest,

@@ -1,13 +1,14 @@
-// What the members of one consumer group have to do by when, or be fenced. Monotonic milliseconds.
+// The deadlines of the members of one consumer group; a member that misses one is fenced. Monotonic
+// milliseconds.
 
 export type DeadlineKind =
-  /** To be heard of at all. */
+  /** The member has to send a heartbeat. */
   | 'session'
-  /** To have given up what it was told to. */
+  /** The member has to revoke partitions. */
   | 'rebalance'
-  /** Of a member of the classic protocol: to join again, once it has been told of a rebalance. */
+  /** A classic member has to join again after it was told of a rebalance. */
   | 'join'
-  /** The same: to ask for its assignment, once it has joined. */
+  /** A classic member has to ask for its assignment after it has joined. */
   | 'sync'
 
 export class MemberDeadlines {
@@ -31,7 +32,7 @@ export class MemberDeadlines {
     this.#byMember.delete(memberId)
   }
 
-  /** Infinity for never. */
+  /** The next deadline; Infinity without any. */
   nextMs(): number {
     let next = Number.POSITIVE_INFINITY
     for (const deadlines of this.#byMember.values()) {
@@ -40,7 +41,7 @@ export class MemberDeadlines {
     return next
   }
 
-  /** Whoever has missed one. */
+  /** Members that missed a deadline. */
   expired(nowMs: number): string[] {
     const expired: string[] = []
     for (const [memberId, deadlines] of this.#byMember) {

@@ -1,5 +1,5 @@
-// Who a heartbeat is from: a member, one that is new, a static instance that has come back, or
-// somebody who has been fenced and must not go on.
+// The sender of a request to a consumer group: a member, a new member, a static member that came
+// back, or a fenced client, which is refused.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { MemberIdentity } from '../groupRequests.ts'
@@ -9,9 +9,9 @@ import { type HeartbeatRequest, isLeaving, type Refusal } from './heartbeatReque
 import { isSubset } from './topicPartitions.ts'
 
 export interface Identified {
-  /** Undefined for one that is new. */
+  /** Undefined for a new member. */
   readonly member: ConsumerGroupMember | undefined
-  /** The member is the former self of a static instance, and is to be replaced. */
+  /** The member is the former self of a static member, and is replaced. */
   readonly isReplaced: boolean
 }
 
@@ -33,7 +33,10 @@ export function identify(
 
 const newcomer: Identified = { member: undefined, isReplaced: false }
 
-/** A static member joins. Its instance may be in use: by another, or by its own former self. */
+/**
+ * A static member joins. Its instance id may be in use: by another member, or by its own former
+ * self.
+ */
 function identifyInstance(
   state: ConsumerGroupState,
   request: HeartbeatRequest,
@@ -52,14 +55,14 @@ function identifyInstance(
 }
 
 /**
- * Whether the member itself joins, because the answer to its join, or the request with which it left,
- * was lost: a process that starts makes itself a new id. It goes on with what is its own. Kafka
- * answers UNRELEASED_INSTANCE_ID to a static member and FENCED_MEMBER_EPOCH to others, which locks a
- * member out until its own session has expired.
+ * Whether the member itself joins again, because the answer to its join, or its request to leave,
+ * was lost: a process that starts makes itself a new id. The member keeps its assignment. Kafka
+ * answers UNRELEASED_INSTANCE_ID to a static member and FENCED_MEMBER_EPOCH to others, which locks
+ * a member out until its own session has expired.
  *
- * One that joins says that it has nothing, and is believed. Should the join have been delayed until
- * the member had partitions again, and have to give some up, the member is in a new epoch when
- * others get those: it is fenced with its next heartbeat, and cannot commit before.
+ * A joining member reports no partitions, and is believed. If the join was delayed until the member
+ * owned partitions again, and the member has to revoke some, it is in a new epoch when others get
+ * them: it is fenced with its next heartbeat, and cannot commit before.
  */
 function joinsAgain({ memberId, memberEpoch }: HeartbeatRequest, member: ConsumerGroupMember) {
   return memberEpoch === joinEpoch && member.memberId === memberId && member.classic === null
@@ -71,8 +74,8 @@ function checkEpoch(
 ): Refusal | undefined {
   if (memberEpoch === member.memberEpoch) return undefined
   const isSmaller = memberEpoch < member.memberEpoch
-  // The answer that had the new epoch may have been lost; a member that has nothing beyond what is
-  // its own can simply be told again.
+  // The answer with the new epoch may have been lost; a member that owns nothing but its assignment
+  // is answered again.
   const hasMissedAnswer =
     isSmaller &&
     memberEpoch === member.previousMemberEpoch &&
@@ -100,7 +103,7 @@ function fencedInstance(
   }
 }
 
-/** The same for requests of the classic protocol and for commits: the member, or an error code. */
+/** The member of a request of the classic protocol, or of a commit; or an error code. */
 export function identifyMember(
   state: ConsumerGroupState,
   { memberId, groupInstanceId }: MemberIdentity,

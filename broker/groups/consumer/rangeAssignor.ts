@@ -1,8 +1,8 @@
-// The assignor `range`: each topic is cut into ranges of nearly equal length, one per subscriber, in
-// the same order of subscribers for every topic. So topics with as many partitions and the same
-// subscribers are co-partitioned: who has partition 3 of one has partition 3 of the other, which
-// joins rely on. Static members come first, by instance, because their instance outlives their
-// member id: they get the same ranges again after a restart.
+// The assignor `range`: divides each topic into ranges of nearly equal length, one per subscriber,
+// in the same order of subscribers for every topic. Topics with the same number of partitions and
+// the same subscribers are co-partitioned: the owner of partition 3 of one owns partition 3 of the
+// other, which joins rely on. Static members come first, by instance id, which outlives the member
+// id: they get the same ranges after a restart.
 
 import type { AssignorMember } from './assignorMember.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
@@ -37,7 +37,7 @@ function subscribersByTopic(
   return byTopic
 }
 
-/** The first ranges are one longer where it does not come out even. */
+/** The first ranges are longer by one when the partitions do not divide evenly. */
 function cut(partitions: number, ranges: number): ReadonlySet<number>[] {
   const shortest = Math.floor(partitions / ranges)
   const longer = partitions % ranges

@@ -1,19 +1,20 @@
-// The records of one group on their way to the log. What has been decided together is written
-// together, and nobody is answered before what the answer rests on is durable. A write that fails
-// leaves the state ahead of the log: what was in it, and in those that were under way behind it, is
-// written again with the next one, so that log and state come together again once there is space.
+// The records of one consumer group on their way to the log. What was decided together is written
+// together, and an answer is returned only once everything that it rests on is durable. A failed
+// write leaves the state ahead of the log: its records, and those of writes in flight behind it,
+// are written again with the next write, so that log and state agree again once there is space.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { GroupEffect } from '../groupOutcome.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import { failedAnswer, type GroupAnswer, type GroupEffect } from '../groupOutcome.ts'
 import type { GroupRecord } from '../groupRecords.ts'
 
-/** With 0, or with the error after which a client asks the coordinator again. */
-type Answer = (errorCode: number) => void
-
-interface Write {
+/** A write in flight. Plain data. */
+export interface JournalWrite {
+  readonly writeId: number
   readonly records: readonly GroupRecord[]
-  readonly answers: Answer[]
-  /** A write before it has failed, and its own records are on their way again. */
+  /** What is answered once the write is durable. */
+  readonly answers: GroupAnswer[]
+  /** A write before this one failed, and the records of this one are pending again. */
   isSpoiled: boolean
 }
 
@@ -21,10 +22,12 @@ export class RecordJournal {
   readonly #effects: GroupEffect[]
   #decided: GroupRecord[] = []
   /** In the order in which they were sent, which is also the order of the log. */
-  #underWay: Write[] = []
-  /** The latest of each, by what they are about. */
+  #inFlight: JournalWrite[] = []
+  /** Records of failed writes: the latest of each subject. */
   readonly #lost = new Map<string, GroupRecord>()
+  #nextWriteId = 1
 
+  /** `effects` is the group's list, into which writes and answers go. */
   constructor(effects: GroupEffect[]) {
     this.#effects = effects
   }
@@ -34,51 +37,61 @@ export class RecordJournal {
     for (const record of records) this.#decided.push(record)
   }
 
-  /** Sends what has been decided; `answer` is called when all that there is of it is durable. */
-  flush(answer: Answer = () => {}): void {
+  /**
+   * Writes what was decided, and answers when all of it is durable: at once, when nothing is in
+   * flight.
+   */
+  flush(answer?: GroupAnswer): void {
+    const answers = answer ? [answer] : []
     const records = [...this.#lost.values(), ...this.#decided]
     this.#lost.clear()
     this.#decided = []
-    const last = this.#underWay.at(-1)
-    if (records.length > 0) this.#send({ records, answers: [answer], isSpoiled: false })
-    else if (last) last.answers.push(answer)
-    else answer(ErrorCode.none)
+    const last = this.#inFlight.at(-1)
+    if (records.length > 0) this.#send(records, answers)
+    else if (last) last.answers.push(...answers)
+    else this.#effects.push(...answers)
   }
 
-  /** What is not known to be in the log. */
+  /** The writes in flight, in order. */
+  get inFlight(): readonly JournalWrite[] {
+    return this.#inFlight
+  }
+
+  /** Records that are not known to be in the log. */
   unsettled(): GroupRecord[] {
-    const underWay = this.#underWay.flatMap(({ records }) => records)
-    return [...underWay, ...this.#lost.values(), ...this.#decided]
+    const inFlight = this.#inFlight.flatMap(({ records }) => records)
+    return [...inFlight, ...this.#lost.values(), ...this.#decided]
   }
 
-  /** What is not on its way yet is not to be written any more. */
+  /** Drops the records that are not in flight yet. */
   discard(): void {
     this.#lost.clear()
     this.#decided = []
   }
 
-  #send(write: Write): void {
-    this.#underWay.push(write)
-    this.#effects.push({
-      type: 'write',
-      records: write.records,
-      written: (_, errorCode) => this.#written(write, errorCode === ErrorCode.none),
-    })
-  }
-
-  #written(write: Write, isDurable: boolean): void {
-    const at = this.#underWay.indexOf(write)
+  /** The write is durable, or has failed. */
+  written(writeId: number, isDurable: boolean): void {
+    const at = this.#inFlight.findIndex((each) => each.writeId === writeId)
+    const write = this.#inFlight[at]
+    assert(write, `write ${writeId} of a group ends once`)
     if (!isDurable) {
-      for (const spoiled of this.#underWay.slice(at)) this.#lose(spoiled)
+      for (const spoiled of this.#inFlight.slice(at)) this.#lose(spoiled)
     }
-    this.#underWay.splice(at, 1)
+    this.#inFlight.splice(at, 1)
     const isLost = !isDurable || write.isSpoiled
     for (const answer of write.answers) {
-      answer(isLost ? ErrorCode.coordinatorNotAvailable : ErrorCode.none)
+      const error = ErrorCode.coordinatorNotAvailable
+      this.#effects.push(isLost ? failedAnswer(answer, error) : answer)
     }
   }
 
-  #lose(write: Write): void {
+  #send(records: readonly GroupRecord[], answers: GroupAnswer[]): void {
+    const writeId = this.#nextWriteId++
+    this.#inFlight.push({ writeId, records, answers, isSpoiled: false })
+    this.#effects.push({ type: 'write', records, step: { type: 'journaled', writeId } })
+  }
+
+  #lose(write: JournalWrite): void {
     if (write.isSpoiled) return
     write.isSpoiled = true
     for (const record of write.records) {
@@ -89,7 +102,7 @@ export class RecordJournal {
   }
 }
 
-/** Of several records with the same, only the last one counts. */
+/** Of several records with the same subject, only the last one counts. */
 export function subjectOf(record: GroupRecord): string {
   const { value: _, ...subject } = record
   return JSON.stringify(subject)

@@ -1,4 +1,4 @@
-// What consumer groups have to know of the cluster's topics.
+// The cluster's topics as consumer groups see them.
 
 export interface CatalogTopic {
   readonly name: string
@@ -7,7 +7,7 @@ export interface CatalogTopic {
 }
 
 export interface TopicCatalog {
-  /** Another number as soon as a topic has come, grown or gone. */
+  /** Changes whenever a topic is created, gets more partitions, or is deleted. */
   readonly topicsVersion: number
   topic(name: string): CatalogTopic | undefined
   topicById(id: string): CatalogTopic | undefined

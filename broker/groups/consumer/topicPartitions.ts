@@ -1,9 +1,9 @@
-// A set of partitions of several topics, the way assignments speak of them: topics by their id. A
-// value that nobody changes once it is made; no topic in it is without partitions.
+// A set of partitions of several topics, by topic id, as assignments name them. An immutable value;
+// every topic in it has partitions.
 
 export type TopicPartitions = ReadonlyMap<string, ReadonlySet<number>>
 
-/** As messages and records have it. */
+/** The form of messages and records. */
 export type TopicPartitionsList = readonly {
   readonly topicId: string
   readonly partitions: readonly number[]
@@ -19,7 +19,7 @@ export function fromList(list: TopicPartitionsList): TopicPartitions {
   return all
 }
 
-/** In a fixed order, so that equal sets make equal records. */
+/** Sorted, so that equal sets make equal records. */
 export function toList(all: TopicPartitions): TopicPartitionsList {
   return [...all]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -29,7 +29,7 @@ export function toList(all: TopicPartitions): TopicPartitionsList {
     }))
 }
 
-/** For whoever makes a set. */
+/** A set under construction. */
 export function addPartition(
   all: Map<string, Set<number>>,
   topicId: string,

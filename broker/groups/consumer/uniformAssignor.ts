@@ -1,20 +1,21 @@
-// The assignor `uniform`: members end up with as nearly the same number of partitions as their
-// subscriptions allow, and keep what they have as far as that goes.
+// The assignor `uniform`: gives members as equal numbers of partitions as their subscriptions
+// allow, and moves as few partitions as possible.
 //
-//   1. Everyone keeps what it had, if it is still subscribed to it.
-//   2. What nobody has goes to the subscriber with the least, topics with few subscribers first.
-//   3. While some subscriber of a topic has two more than another, it gives it one of that topic. As
-//      long as it can, it is the one that has most of all subscribers that gives: one that gives too
-//      early gets some back later.
+//   1. Every member keeps the partitions of topics that it is still subscribed to.
+//   2. A partition without an owner goes to the subscriber with the fewest, topics with few
+//      subscribers first.
+//   3. While a subscriber of a topic has two partitions more than another, one partition of that
+//      topic moves. The subscriber with the most partitions gives first, as long as it can: one
+//      that gives too early gets some back.
 //
-// Each move of the third step makes the sum of the squares smaller, so that it ends. Where all
-// members subscribe to the same, only what is beyond a member's fair share moves: no assignment that
-// is as balanced moves less.
+// Each move of step 3 reduces the sum of the squares, so that it ends. When all members have the
+// same subscription, only partitions beyond a member's fair share move: no assignment that is as
+// balanced moves fewer.
 
 import type { AssignorMember } from './assignorMember.ts'
 import { addPartition, hasPartition, type TopicPartitions } from './topicPartitions.ts'
 
-/** What one member has so far. */
+/** The partitions of one member so far. */
 interface Share {
   readonly memberId: string
   readonly partitions: Map<string, Set<number>>
@@ -37,7 +38,7 @@ export function uniformAssignor(
     }
   }
   while (balanceTopics(topics, mostOf) || balanceTopics(topics, mostWith)) {
-    // Each round may make room for the next: a move in one topic changes the counts in all others.
+    // Repeated, because a move in one topic changes the counts in all others.
   }
   return new Map([...shares].map(([memberId, { partitions }]) => [memberId, partitions]))
 }
@@ -46,7 +47,7 @@ function newShare(memberId: string): Share {
   return { memberId, partitions: new Map(), count: 0 }
 }
 
-/** Topics with few subscribers come first: the others have more choice left afterwards. */
+/** Topics with few subscribers come first, since the others leave more choice. */
 function subscribersByTopic(
   members: readonly AssignorMember[],
   shares: ReadonlyMap<string, Share>,
@@ -64,7 +65,7 @@ function subscribersByTopic(
   )
 }
 
-/** What everybody keeps; all of it together. */
+/** Lets members keep their partitions; returns all partitions that are kept. */
 function keepTargets(
   members: readonly AssignorMember[],
   shares: ReadonlyMap<string, Share>,
@@ -85,10 +86,12 @@ function keepTargets(
   return owned
 }
 
-/** Who is to give away one of the topic; undefined when nobody is. */
+/**
+ * The subscriber that gives away a partition of the topic; undefined when the topic is balanced.
+ */
 type Giver = (subscribers: readonly Share[], topicId: string) => Share | undefined
 
-/** Whether anything was moved. */
+/** Returns whether a partition was moved. */
 function balanceTopics(topics: ReadonlyMap<string, Share[]>, giver: Giver): boolean {
   let hasMoved = false
   for (const [topicId, subscribers] of topics) {
@@ -111,13 +114,16 @@ function largestOf(partitions: Iterable<number>): number {
   return largest
 }
 
-/** One of those who have most of all; undefined when none of them has any of the topic. */
+/**
+ * A subscriber with the most partitions of all; undefined when none of these has a partition of the
+ * topic.
+ */
 function mostOf(subscribers: readonly Share[], topicId: string): Share | undefined {
   const most = subscribers.reduce((largest, { count }) => Math.max(largest, count), 0)
   return subscribers.find(({ count, partitions }) => count === most && partitions.has(topicId))
 }
 
-/** Who has most of those who have some of the topic. */
+/** The subscriber with the most partitions, of those with a partition of the topic. */
 function mostWith(subscribers: readonly Share[], topicId: string): Share | undefined {
   let most: Share | undefined
   for (const share of subscribers) {

@@ -1,14 +1,14 @@
-// Makes the partition that a group's offsets go to part of a transaction. Clients of transaction
-// version 2 leave this to TxnOffsetCommit.
+// Adds the partition of a group's offsets to a transaction. Clients of transaction version 2 leave
+// this to TxnOffsetCommit.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
-import { offsetsPartition } from '../coordinatorPartition.ts'
 import { handler } from '../request/handler.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
+import { offsetsTopicName } from '../../coordinators/coordinatorTopicNames.ts'
+import { offsetsPartition } from '../offsetsPartition.ts'
 
-/** From here on a client knows PRODUCER_FENCED. */
+/** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 2
 
 export const addOffsetsToTxnHandler = handler(

@@ -1,6 +1,6 @@
-// Makes partitions part of a transaction, durably, before anything of it is written to them. Clients
-// ask for one transaction; from version 4 on brokers ask for several, or whether partitions are part
-// of them already.
+// Adds partitions to a transaction, durably, before its producer writes to them. Clients name one
+// transaction; from version 4 on, brokers name several, or only verify that partitions are part of
+// them.
 
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -13,9 +13,11 @@ import { errorForOlder } from '../transactions/producerFenced.ts'
 
 type Transaction = RequestOf<typeof addPartitionsToTxn>['transactions'][number]
 
-/** From here on a client knows PRODUCER_FENCED. */
+/** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 2
-/** From here on a request is for several transactions, of clients that bump their epochs. */
+/**
+ * From this version on, a request names several transactions, of clients that bump their epochs.
+ */
 const batchedVersion = 4
 
 export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (request, context) => {
@@ -64,7 +66,7 @@ async function errorCodes(
   const { state } = broker.controller
   const exist = partitions.map(({ topic, partition }) => partitionExists(state, topic, partition))
   if (exist.includes(false)) {
-    // All or nothing: those that are there are not added either.
+    // All or nothing: existing partitions are not added either.
     return exist.map((exists) =>
       exists ? ErrorCode.operationNotAttempted : ErrorCode.unknownTopicOrPartition,
     )

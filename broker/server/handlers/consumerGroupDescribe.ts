@@ -1,4 +1,4 @@
-// Says how far consumer groups (KIP-848) have got: epochs, members, what each has and is to have.
+// Describes consumer groups (KIP-848): epochs, members, and their current and target assignments.
 
 import { consumerGroupDescribe } from '../../../protocol/kafka/apis/consumerGroupDescribe.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,11 +8,12 @@ import type { TopicCatalog } from '../../groups/consumer/topicCatalog.ts'
 import { type TopicPartitions, toList } from '../../groups/consumer/topicPartitions.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../request/handler.ts'
+import type { GroupService } from '../../groups/groupService.ts'
 
-/** Which protocol a member speaks, while a group moves from one to the other. */
+/** The protocol of a member, while a group moves from one protocol to the other. */
 const MemberType = { classic: 0, consumer: 1 } as const
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate memory of one, as an object and in the answer. */
 const memberBytes = 400
 const nameBytes = 30
 const topicBytes = 150
@@ -24,7 +25,7 @@ export const consumerGroupDescribeHandler = handler(
     const allowance = answerMemory.allowance()
     const groups = groupIds.map((groupId) => {
       const group = broker.groups.consumerGroup(groupId)
-      if (!group) return absent(groupId, broker.groups.classicGroup(groupId) !== undefined)
+      if (!group) return absent(groupId, broker.groups)
       const described = describe(group, broker.controller.state)
       allowance.take(costOf(described.members), 'what ConsumerGroupDescribe is to tell')
       const authorizedOperations = includeAuthorizedOperations
@@ -72,7 +73,7 @@ function describeMember(
   }
 }
 
-/** Topics that are not there any more have no name to show. */
+/** Topics that were deleted have no name, and are left out. */
 function describeAssignment(all: TopicPartitions, catalog: TopicCatalog) {
   const topicPartitions = toList(all).flatMap(({ topicId, partitions }) => {
     const topic = catalog.topicById(topicId)
@@ -95,12 +96,14 @@ function costOf(members: readonly ReturnType<typeof describeMember>[]): number {
   return bytes
 }
 
-function absent(groupId: string, isClassic: boolean) {
+function absent(groupId: string, groups: GroupService) {
+  const coordinatorError = groups.coordinatorError(groupId)
+  const message = groups.classicGroup(groupId)
+    ? `Group ${groupId} is not a consumer group.`
+    : `Group ${groupId} not found.`
   return {
-    errorCode: ErrorCode.groupIdNotFound,
-    errorMessage: isClassic
-      ? `Group ${groupId} is not a consumer group.`
-      : `Group ${groupId} not found.`,
+    errorCode: coordinatorError || ErrorCode.groupIdNotFound,
+    errorMessage: coordinatorError === ErrorCode.none ? message : null,
     groupId,
     groupState: '',
     groupEpoch: 0,

@@ -1,11 +1,11 @@
-// A member of a consumer group (KIP-848) joins, says what it has, learns what it gets, or leaves.
-// Answered when what it is told is durable.
+// A member of a consumer group (KIP-848) joins, reports its partitions, gets its assignment, or
+// leaves. Answered when what the answer says is durable.
 
 import { consumerGroupHeartbeat } from '../../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { fromList, toList } from '../../groups/consumer/topicPartitions.ts'
 import { handler } from '../request/handler.ts'
 
-/** From here on members make their own ids. */
+/** From this version on, members make their own ids. */
 const memberIdVersion = 1
 
 export const consumerGroupHeartbeatHandler = handler(

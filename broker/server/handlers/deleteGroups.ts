@@ -1,4 +1,4 @@
-// Removes groups that nobody is in, with the offsets that they committed.
+// Deletes empty groups, with their committed offsets.
 
 import { deleteGroups } from '../../../protocol/kafka/apis/deleteGroups.ts'
 import { handler } from '../request/handler.ts'

@@ -1,21 +1,23 @@
-// Says what state groups are in and who is in them.
+// Describes classic groups: state, protocol and members.
 
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { ClassicGroup } from '../../groups/classicGroup.ts'
-import { metadataFor } from '../../groups/groupMember.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../request/handler.ts'
+import type { ClassicGroup } from '../../groups/classic/classicGroup.ts'
+import { metadataFor } from '../../groups/classic/groupMember.ts'
 
-/** From here on a group that is not there is an error; before, it is described as dead. */
+/** From this version on, an unknown group is an error; before, it is described as dead. */
 const notFoundVersion = 6
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate memory of one, as an object and in the answer. */
 const memberBytes = 250
 
 export const describeGroupsHandler = handler(describeGroups, (request, context) => {
   const allowance = context.answerMemory.allowance()
   const groups = request.groups.map((groupId) => {
+    const error = context.broker.groups.coordinatorError(groupId)
+    if (error !== ErrorCode.none) return undescribed(groupId, error, null)
     const group = context.broker.groups.classicGroup(groupId)
     if (!group) return absent(groupId, context.apiVersion)
     const described = describe(group)
@@ -57,12 +59,19 @@ function costOf(members: ReturnType<typeof describe>['members']): number {
 }
 
 function absent(groupId: string, version: number) {
-  const isError = version >= notFoundVersion
+  if (version < notFoundVersion) {
+    return { ...undescribed(groupId, ErrorCode.none, null), groupState: 'Dead' }
+  }
+  const message = `there is no group ${groupId}`
+  return { ...undescribed(groupId, ErrorCode.groupIdNotFound, message), groupState: 'Dead' }
+}
+
+function undescribed(groupId: string, errorCode: number, errorMessage: string | null) {
   return {
-    errorCode: isError ? ErrorCode.groupIdNotFound : ErrorCode.none,
-    errorMessage: isError ? `there is no group ${groupId}` : null,
+    errorCode,
+    errorMessage,
     groupId,
-    groupState: 'Dead',
+    groupState: '',
     protocolType: '',
     protocolData: '',
     members: [],

@@ -1,12 +1,12 @@
-// The state of transactions, by transactional id.
+// Describes transactions by transactional id.
 
 import { describeTransactions } from '../../../protocol/kafka/apis/describeTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
+import type { TransactionService } from '../../transactions/transactionService.ts'
 import { transactionStateName } from '../../transactions/transactionStateName.ts'
 import { handler } from '../request/handler.ts'
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate memory of one, as an object and in the answer. */
 const topicBytes = 150
 const partitionBytes = 12
 
@@ -15,7 +15,7 @@ export const describeTransactionsHandler = handler(
   ({ transactionalIds }, { broker, answerMemory }) => {
     const allowance = answerMemory.allowance()
     const transactionStates = transactionalIds.map((transactionalId) => {
-      const state = describe(transactionalId, broker.transactions.describe(transactionalId))
+      const state = describe(transactionalId, broker.transactions)
       for (const { partitions } of state.topics) {
         const bytes = topicBytes + partitions.length * partitionBytes
         allowance.take(bytes, 'what DescribeTransactions is to tell')
@@ -26,8 +26,11 @@ export const describeTransactionsHandler = handler(
   },
 )
 
-function describe(transactionalId: string, metadata: TransactionMetadata | undefined) {
+function describe(transactionalId: string, transactions: TransactionService) {
   if (transactionalId === '') return failure(ErrorCode.invalidRequest)
+  const error = transactions.coordinatorError(transactionalId)
+  if (error !== ErrorCode.none) return failure(error)
+  const metadata = transactions.describe(transactionalId)
   if (!metadata) return failure(ErrorCode.transactionalIdNotFound)
   return {
     errorCode: ErrorCode.none,

@@ -1,5 +1,5 @@
-// Says which broker coordinates a group or a transactional id. On a single node that is this one, at
-// the address of the listener that the client came through.
+// Returns the coordinator of a group or a transactional id. On a single node that is this broker,
+// at the address of the listener that the client is connected to.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import type { RequestContext } from '../request/requestContext.ts'
 
 const KeyType = { group: 0, transaction: 1 } as const
 
-/** From here on several keys are asked for at once. */
+/** From this version on, a request has several keys. */
 const batchedVersion = 4
 
 export const findCoordinatorHandler = handler(findCoordinator, (request, context) => {

@@ -1,5 +1,5 @@
-// Gives a producer the id under which its batches are deduplicated, and a transactional one the
-// epoch that fences those before it.
+// Gives a producer the id under which its batches are deduplicated, and a transactional producer
+// the epoch that fences its predecessors.
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -11,7 +11,7 @@ import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
 
-/** From here on a client knows PRODUCER_FENCED. */
+/** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 4
 
 export const initProducerIdHandler = handler(
@@ -34,7 +34,10 @@ export const initProducerIdHandler = handler(
   },
 )
 
-/** As Kafka, the broker is still loading for a client as long as no ids can be reserved: it tries again. */
+/**
+ * As in Kafka, while no ids can be reserved, the client is answered COORDINATOR_LOAD_IN_PROGRESS
+ * and retries.
+ */
 async function nextProducer({ producerIds, logger }: BrokerParts): Promise<TransactionOutcome> {
   try {
     const producerId = await producerIds.next()

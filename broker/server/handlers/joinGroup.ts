@@ -1,13 +1,13 @@
-// A consumer asks to be part of its group's next generation. Answered when that begins.
+// A member asks to be part of its group's next generation. Answered when that begins.
 
 import { joinGroup } from '../../../protocol/kafka/apis/joinGroup.ts'
 import { handler } from '../request/handler.ts'
 
-/** From here on members are told their id before they join (KIP-394). */
+/** From this version on, members get their id before they join (KIP-394). */
 const knownMemberIdVersion = 4
-/** From here on an answer may have no protocol name. */
+/** From this version on, the protocol name may be null. */
 const nullableProtocolVersion = 7
-/** From here on a static leader can be told not to assign again (KIP-814). */
+/** From this version on, a static leader can be told not to assign again (KIP-814). */
 const skipAssignmentVersion = 9
 
 export const joinGroupHandler = handler(joinGroup, async (request, context) => {

@@ -1,4 +1,5 @@
-// Lists the groups, by state and type if that is asked for.
+// Lists groups, filtered by state and type. While a partition is being loaded, the list is
+// incomplete, and the answer says so.
 
 import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -20,7 +21,8 @@ export const listGroupsHandler = handler(listGroups, (request, { broker, access 
       groupState: state,
       groupType: type,
     }))
-  return { errorCode: ErrorCode.none, groups }
+  const errorCode = broker.groups.isLoading ? ErrorCode.coordinatorLoadInProgress : ErrorCode.none
+  return { errorCode, groups }
 })
 
 function lowerCaseSet(names: readonly string[]): ReadonlySet<string> {

@@ -1,4 +1,5 @@
-// The transactions that this broker coordinates: of some states, producers, ids, or open for long.
+// Lists the transactions that this broker coordinates, filtered by state, producer id,
+// transactional id or duration.
 
 import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -19,6 +20,10 @@ export const listTransactionsHandler = handler(listTransactions, (request, { bro
   if (pattern instanceof PatternError) {
     const errorCode = ErrorCode.invalidRegularExpression
     return { errorCode, unknownStateFilters: [], transactionStates: [] }
+  }
+  if (broker.transactions.isLoading) {
+    const errorCode = ErrorCode.coordinatorLoadInProgress
+    return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
   }
   const isWanted = filterOf(request, broker.clock.nowMs())
   const found = [...broker.transactions.transactions()].filter(

@@ -1,4 +1,4 @@
-// Forgets offsets of a group, but not those of topics that its members are subscribed to.
+// Deletes offsets of a group, but not those of topics that its members are subscribed to.
 
 import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,13 +1,13 @@
-// Says how far groups have got; several groups at once from version 8. A stable fetch does not say
-// what an open transaction may yet change (KIP-447).
+// Fetches committed offsets; of several groups at once from version 8 on. A stable fetch does not
+// return offsets that an open transaction may change (KIP-447).
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import type { GroupOffsets } from '../../groups/groupOffsets.ts'
 import type { GroupService } from '../../groups/groupService.ts'
 import { handler } from '../request/handler.ts'
+import type { GroupOffsets } from '../../groups/offsets/groupOffsets.ts'
 
 interface WantedTopic {
   readonly name: string
@@ -18,13 +18,15 @@ interface WantedGroup {
   readonly groupId: string
   readonly memberId: string | null
   readonly memberEpoch: number
-  /** Null: every partition that the group has committed. */
+  /** Null: every partition that the group has committed offsets of. */
   readonly topics: readonly WantedTopic[] | null
 }
 
 const batchedVersion = 8
+/** From this version on, the answer has an error code for the whole group. */
+const groupErrorVersion = 2
 
-/** About what one takes, as an object and in the answer. */
+/** Approximate memory of one, as an object and in the answer. */
 const offsetBytes = 120
 
 export const offsetFetchHandler = handler(offsetFetch, async (request, context) => {
@@ -35,7 +37,10 @@ export const offsetFetchHandler = handler(offsetFetch, async (request, context) 
     const { groupId, topics } = request
     const wanted = { groupId, topics, memberId: null, memberEpoch: -1 }
     const group = await fetchGroup(broker.groups, wanted, requireStable, allowance)
-    return { errorCode: group.errorCode, topics: group.topics }
+    const { errorCode } = group
+    const isRefused = errorCode !== ErrorCode.none && apiVersion < groupErrorVersion
+    const answered = isRefused ? refusedTopics(topics, errorCode) : group.topics
+    return { errorCode, topics: answered }
   }
   const groups = request.groups.map((wanted) =>
     fetchGroup(broker.groups, wanted, requireStable, allowance),
@@ -53,6 +58,11 @@ async function fetchGroup(
   const errorCode = groups.admitOffsetFetch(groupId, memberId, memberEpoch)
   if (errorCode !== ErrorCode.none) return { groupId, topics: [], errorCode }
   const offsets = requireStable ? await groups.settledOffsets(groupId) : groups.offsets(groupId)
+  // The coordinator may have moved meanwhile: no offsets here does not mean that none are
+  // committed.
+  const coordinatorError = groups.coordinatorError(groupId)
+  if (coordinatorError !== ErrorCode.none)
+    return { groupId, topics: [], errorCode: coordinatorError }
   const answers = topicsOf(topics ?? allTopics(offsets), offsets, requireStable, allowance)
   return { groupId, topics: answers, errorCode }
 }
@@ -74,6 +84,17 @@ function topicsOf(
   }))
 }
 
+function refusedTopics(topics: readonly WantedTopic[] | null, errorCode: number) {
+  return (topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    topicId: zeroUuid,
+    partitions: partitionIndexes.map((partition) => ({
+      ...answer(name, partition, undefined, false),
+      errorCode,
+    })),
+  }))
+}
+
 function allTopics(offsets: GroupOffsets | undefined): WantedTopic[] {
   const byTopic = new Map<string, number[]>()
   for (const { topic, partition } of offsets?.committed() ?? []) {
@@ -84,7 +105,7 @@ function allTopics(offsets: GroupOffsets | undefined): WantedTopic[] {
   return [...byTopic].map(([name, partitionIndexes]) => ({ name, partitionIndexes }))
 }
 
-/** Nothing committed is no error: the offset is -1. */
+/** A partition without a committed offset is no error: its offset is -1. */
 function answer(
   topic: string,
   partitionIndex: number,

@@ -1,4 +1,4 @@
-// The leader hands in the assignment, everyone else waits for theirs.
+// The leader submits the assignment of all members, and every member waits for its own.
 
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { handler } from '../request/handler.ts'

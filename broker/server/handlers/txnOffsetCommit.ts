@@ -1,12 +1,12 @@
-// Notes how far a group has got as part of a transaction: seen by nobody before the transaction is
-// committed. Answered when that is durable.
+// Commits offsets of a group as part of a transaction: they are not visible before the transaction
+// is committed. Answered when they are durable.
 
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { offsetsTopicName } from '../../coordinators/coordinatorTopicNames.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
-import { offsetsTopicName } from '../../groups/offsetsTopic.ts'
-import { offsetsPartition } from '../coordinatorPartition.ts'
+import { offsetsPartition } from '../offsetsPartition.ts'
 import { offsetToCommit } from '../offsetToCommit.ts'
 import { codesByPartition } from '../partitions/codesByPartition.ts'
 import { handler } from '../request/handler.ts'
@@ -14,9 +14,9 @@ import type { RequestContext } from '../request/requestContext.ts'
 
 type Request = RequestOf<typeof txnOffsetCommit>
 
-/** From here on a client knows TRANSACTION_ABORTABLE. */
+/** From this version on, a client knows TRANSACTION_ABORTABLE. */
 const abortableVersion = 4
-/** From here on the broker adds the partition to the transaction. */
+/** From this version on, the broker adds the partition to the transaction. */
 const addingVersion = 5
 
 export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, context) => {
@@ -44,7 +44,7 @@ async function commit(
   const found = await offsetsPartition(groupId, broker)
   if (typeof found === 'number') return offsets.map(() => found)
   const { partition, log } = found
-  // Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless.
+  // Taken before the coordinator is asked: a marker that is written meanwhile invalidates it.
   const verification = log.verificationFor({
     producerId,
     producerEpoch,
@@ -58,7 +58,7 @@ async function commit(
   return await groups.commitInTransaction({ groupId, member, generationId, ...producer, offsets })
 }
 
-/** What the client is told of the transaction coordinator's answer, in words that it knows. */
+/** The transaction coordinator's error as one that the client's version knows. */
 function commitError(errorCode: number, apiVersion: number): number {
   if (errorCode === ErrorCode.producerFenced) return ErrorCode.invalidProducerEpoch
   const isUnknown = errorCode === ErrorCode.transactionAbortable && apiVersion < abortableVersion

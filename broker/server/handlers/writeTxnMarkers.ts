@@ -1,5 +1,5 @@
-// Ends transactions in partitions: for coordinators on other brokers, and for people who have to end
-// one that its coordinator has lost (kafka-transactions abort).
+// Writes the markers that end transactions: for coordinators on other brokers, and for operators
+// who end a transaction that its coordinator has lost (kafka-transactions abort).
 
 import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'

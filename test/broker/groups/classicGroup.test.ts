@@ -239,7 +239,7 @@ describe('a classic group', () => {
     const answers: (readonly number[])[] = []
     const deleteIt = () =>
       group.administer(
-        (id) => group.coordinator.offsets.deleteGroup(id, groupId),
+        (requestId) => ({ type: 'deleteGroup', requestId, groupId }),
         (codes) => answers.push(codes),
       )
     deleteIt()

@@ -1,10 +1,10 @@
-// Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the broker,
-// commits in and out of transactions, deletions, expiry, passing time and failing appends in any
-// order. The simulation checks every answer; here is what must hold besides.
+// Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the
+// broker, commits in and out of transactions, deletions, expiry, passing time and failing appends
+// in any order. The simulation checks every answer; here is what must hold besides.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ClassicGroup } from '../../../broker/groups/classicGroup.ts'
+import type { ClassicGroup } from '../../../broker/groups/classic/classicGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { models } from '../../modelRuns.ts'
 import {
@@ -36,6 +36,7 @@ type Action =
   | Removal
   | { readonly kind: 'expire'; readonly afterMs: number }
   | { readonly kind: 'converge' | 'restartBroker' }
+  | { readonly kind: 'moveLeader'; readonly written: number }
 
 type Removal =
   | { readonly kind: 'deleteOffset'; readonly partition: number }
@@ -81,6 +82,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 2,
     arbitrary: fc.oneof(
       fc.record({ kind: kind('converge', 'restartBroker') }),
+      fc.record({ kind: kind('moveLeader'), written: fc.nat(3) }),
       fc.record({ kind: kind('expire'), afterMs: fc.constantFrom(0, retentionMs) }),
       fc.record({ kind: kind('deleteGroup', 'forgetTopic') }),
     ),
@@ -126,6 +128,9 @@ function perform(group: GroupSimulation, each: Action, offset: number): void {
     case 'restartBroker':
       group.restartBroker()
       return
+    case 'moveLeader':
+      group.moveLeader(each.written)
+      return
     case 'expire':
       group.advance(each.afterMs)
       expire(group)
@@ -149,15 +154,16 @@ function perform(group: GroupSimulation, each: Action, offset: number): void {
 }
 
 function remove(group: GroupSimulation, each: Removal): void {
-  const { offsets } = group.coordinator
-  group.administer((id) => {
+  group.administer((requestId) => {
     switch (each.kind) {
       case 'deleteGroup':
-        return offsets.deleteGroup(id, groupId)
+        return { type: 'deleteGroup', requestId, groupId }
       case 'forgetTopic':
-        return offsets.forgetTopic(id, 't')
-      case 'deleteOffset':
-        return offsets.delete(id, groupId, [{ topic: 't', partition: each.partition }])
+        return { type: 'forgetTopic', requestId, topic: 't' }
+      case 'deleteOffset': {
+        const partitions = [{ topic: 't', partition: each.partition }]
+        return { type: 'deleteOffsets', requestId, groupId, partitions }
+      }
     }
   })
 }

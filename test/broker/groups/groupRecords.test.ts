@@ -2,8 +2,11 @@
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import {
+  coordinatorPartition,
+  javaHashCode,
+} from '../../../broker/coordinators/coordinatorPartition.ts'
 import { decodeGroupRecord, encodeGroupRecord } from '../../../broker/groups/groupRecords.ts'
-import { coordinatorPartition, javaHashCode } from '../../../broker/log/coordinatorPartition.ts'
 
 const text = fc.string({ maxLength: 20 })
 const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array))

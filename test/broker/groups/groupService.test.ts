@@ -1,10 +1,10 @@
-// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what it
-// does when the log or the broker ends.
+// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what
+// it does when the log or the broker ends.
 
 import { describe, expect, it } from 'vitest'
+import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
 import type { GroupLog } from '../../../broker/groups/groupLog.ts'
 import { GroupService } from '../../../broker/groups/groupService.ts'
-import type { Appended } from '../../../broker/log/coordinatorTopic.ts'
 import { errorName } from '../../../protocol/kafka/errors.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
@@ -30,13 +30,21 @@ class HeldLog implements GroupLog {
     await settle()
   }
 
-  async partitionOf(groupId: string): Promise<number> {
+  readonly partitionCount = 2
+
+  partitionOf(groupId: string): number {
     return groupId.startsWith('a') ? 0 : 1
   }
 
-  isIn(groupId: string, partition: number): boolean {
-    return groupId.startsWith('a') === (partition === 0)
+  leaderEpoch(): number {
+    return 0
   }
+
+  isEmpty(): boolean {
+    return true
+  }
+
+  async ensure(): Promise<void> {}
 }
 
 async function open() {

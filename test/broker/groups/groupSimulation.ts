@@ -4,8 +4,9 @@
 
 import { expect } from 'vitest'
 import type { ConsumerGroupLimits } from '../../../broker/groups/consumer/consumerGroup.ts'
-import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
+import { GroupCoordinator, type GroupEvent } from '../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../broker/groups/groupOutcome.ts'
+import type { CoordinatorEffect } from '../../../broker/groups/groupRegistry.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
 import { MemoryCatalog } from './memoryCatalog.ts'
@@ -103,14 +104,26 @@ export class GroupSimulation {
   }
 
   #newCoordinator(): GroupCoordinator {
-    return new GroupCoordinator(
-      { ...generousLimits, ...this.#limits },
-      (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
-      new MemoryCatalog(),
-    )
+    return new GroupCoordinator({
+      limits: { ...generousLimits, ...this.#limits },
+      newMemberId: (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
+      catalog: new MemoryCatalog(),
+    })
   }
 
-  /** The broker ends and starts again: nobody who waits is answered, the log is all that is left. */
+  /**
+   * Another broker leads from now on. Of the appends in flight, the first `written` are in the log,
+   * and the coordinator that resigns is told of none.
+   */
+  moveLeader(written: number): void {
+    this.log.write(written)
+    this.handle({ type: 'closed' })
+    this.restartBroker()
+  }
+
+  /**
+   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
+   */
   restartBroker(): void {
     this.log.crash()
     this.#pending.clear()
@@ -120,8 +133,22 @@ export class GroupSimulation {
     this.coordinator = this.#newCoordinator()
     const replay = this.coordinator.replay()
     this.log.replay(replay)
-    replay.finish(this.nowMs, this.nowMs)
-    this.perform()
+    this.#perform(this.coordinator.loaded(this.nowMs, this.nowMs, replay))
+  }
+
+  /** What happens to the coordinator. */
+  handle(event: GroupEvent): void {
+    this.#perform(this.coordinator.handle(this.nowMs, event))
+  }
+
+  /** Somebody asks who is answered at once, with error codes. */
+  ask(eventOf: (requestId: number) => GroupEvent): readonly number[] {
+    let answered: readonly number[] | undefined
+    this.administer(eventOf, (codes) => {
+      answered = codes
+    })
+    expect(answered, 'answered at once').toBeDefined()
+    return answered!
   }
 
   get waiting(): number {
@@ -149,8 +176,8 @@ export class GroupSimulation {
   join(client: SimulatedClient): void {
     const { options } = client
     const protocols = options.protocols ?? ['range']
-    const id = this.#request(client, 'join', -1)
-    this.coordinator.join(this.nowMs, id, groupId, {
+    const requestId = this.#request(client, 'join', -1)
+    const request = {
       memberId: client.memberId,
       groupInstanceId: options.groupInstanceId ?? null,
       clientId: client.name,
@@ -161,8 +188,8 @@ export class GroupSimulation {
       protocols: protocols.map((name) => ({ name, metadata: subscription(client) })),
       requireKnownMemberId: options.requireKnownMemberId ?? false,
       supportsSkippingAssignment: options.supportsSkippingAssignment ?? true,
-    })
-    this.perform()
+    }
+    this.handle({ type: 'join', requestId, groupId, request })
   }
 
   /** The leader shares the partitions out among the members it was told of. */
@@ -175,39 +202,43 @@ export class GroupSimulation {
         ),
       ),
     }))
-    const id = this.#request(client, 'sync', client.generationId)
-    this.coordinator.sync(this.nowMs, id, groupId, {
+    const requestId = this.#request(client, 'sync', client.generationId)
+    const request = {
       ...identity(client),
       generationId: client.generationId,
       protocolType: protocol.type ?? null,
       protocolName: protocol.name ?? null,
       assignments: client.leads ? assignments : [],
-    })
-    this.perform()
+    }
+    this.handle({ type: 'sync', requestId, groupId, request })
   }
 
   heartbeat(client: SimulatedClient): number {
     const { generationId } = client
-    const code = this.coordinator.heartbeat(this.nowMs, groupId, identity(client), generationId)
-    this.answers.push(`${client.name} heartbeat ${errorName(code)}`)
-    return code
+    const of = { groupId, identity: identity(client), generationId }
+    const [code] = this.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
+    this.answers.push(`${client.name} heartbeat ${errorName(code!)}`)
+    return code!
   }
 
   leave(...clients: readonly SimulatedClient[]): void {
-    const codes = this.coordinator.leave(this.nowMs, groupId, clients.map(identity))
-    for (const [index, client] of clients.entries()) {
-      this.answers.push(`${client.name} leave ${errorName(codes[index]!)}`)
-      this.restart(client)
-    }
-    this.perform()
+    const members = clients.map(identity)
+    this.administer(
+      (requestId) => ({ type: 'leave', requestId, groupId, members }),
+      (codes) => {
+        for (const [index, client] of clients.entries()) {
+          this.answers.push(`${client.name} leave ${errorName(codes[index]!)}`)
+          this.restart(client)
+        }
+      },
+    )
   }
 
   commit(client: SimulatedClient, offset: number, partition = 0): void {
-    const id = this.#request(client, 'commit', client.generationId)
+    const requestId = this.#request(client, 'commit', client.generationId)
     const committer = { ...identity(client), generationId: client.generationId, apiVersion: 9 }
     const offsets = [this.#offsetOf(offset, partition)]
-    this.coordinator.offsets.commit(this.nowMs, id, groupId, committer, offsets)
-    this.perform()
+    this.handle({ type: 'commit', requestId, groupId, committer, offsets })
   }
 
   /** A producer commits for the client, as part of its transaction. */
@@ -218,34 +249,30 @@ export class GroupSimulation {
     partition = 0,
   ): void {
     const { generationId } = client
-    const id = this.#request(client, 'transactionalCommit', generationId)
+    const requestId = this.#request(client, 'transactionalCommit', generationId)
     const offsets = [this.#offsetOf(offset, partition)]
     const member = identity(client)
     const commit = { groupId, member, generationId, producerId, producerEpoch: 0, offsets }
-    this.coordinator.offsets.commitInTransaction(id, commit)
-    this.perform()
+    this.handle({ type: 'commitInTransaction', requestId, commit })
   }
 
   endTransaction(producerId: number, isCommitted: boolean): void {
     this.log.mark(producerId, isCommitted)
-    this.coordinator.endTransaction(producerId, isCommitted, () => true)
-    this.perform()
+    this.handle({ type: 'transactionEnded', producerId, isCommitted })
   }
 
   /** Somebody from outside of the group; `done` is told the error codes. */
   administer(
-    send: (requestId: number) => void,
+    eventOf: (requestId: number) => GroupEvent,
     done: (errorCodes: readonly number[]) => void = () => {},
   ): void {
     const id = this.#nextRequestId++
     this.#administrators.set(id, done)
-    send(id)
-    this.perform()
+    this.handle(eventOf(id))
   }
 
   expireOffsets(): void {
-    this.coordinator.offsets.expire(this.nowMs, this.nowMs)
-    this.perform()
+    this.handle({ type: 'expireOffsets', wallClockMs: this.nowMs })
   }
 
   #offsetOf(offset: number, partition: number) {
@@ -272,8 +299,7 @@ export class GroupSimulation {
   completeAppend(errorCode: number = ErrorCode.none): void {
     const completed = this.log.complete(errorCode)
     if (!completed) return
-    this.coordinator.appended(this.nowMs, completed.appendId, completed.appended)
-    this.perform()
+    this.handle({ type: 'appended', ...completed })
   }
 
   completeAllAppends(): void {
@@ -286,8 +312,7 @@ export class GroupSimulation {
     while (this.#wakeAtMs <= until) {
       this.nowMs = Math.max(this.nowMs, this.#wakeAtMs)
       this.#wakeAtMs = Number.POSITIVE_INFINITY
-      this.coordinator.wake(this.nowMs, groupId)
-      this.perform()
+      this.handle({ type: 'wake', groupId })
     }
     this.nowMs = until
   }
@@ -317,15 +342,15 @@ export class GroupSimulation {
   }
 
   /** Does what the coordinator asks for. */
-  perform(): void {
+  #perform(effects: readonly CoordinatorEffect[]): void {
     // Offsets alone may have brought it back.
     const { generationId = 0 } = this.coordinator.classicGroup(groupId) ?? {}
     if (generationId === 0) this.#forgetGenerations()
-    for (const effect of this.coordinator.takeEffects()) {
+    for (const effect of effects) {
       if (effect.type === 'joined') this.#joined(this.#answered(effect.requestId), effect.outcome)
       else if (effect.type === 'synced')
         this.#synced(this.#answered(effect.requestId), effect.outcome)
-      else if (effect.type === 'written') this.#written(effect.requestId, effect.errorCodes)
+      else if (effect.type === 'answered') this.#written(effect.requestId, effect.errorCodes)
       else if (effect.type === 'append') this.log.append(effect)
       else if (effect.type === 'wakeAt') this.#wakeAtMs = effect.atMs
     }

@@ -289,7 +289,8 @@ describe('a group without a name', () => {
   it('has no members', () => {
     const { group } = start({})
     const identity = { memberId: 'm', groupInstanceId: null }
-    const code = group.coordinator.heartbeat(0, '', identity, 0)
-    expect(errorName(code)).toBe('INVALID_GROUP_ID')
+    const of = { groupId: '', identity, generationId: 0 }
+    const [code] = group.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
+    expect(errorName(code!)).toBe('INVALID_GROUP_ID')
   })
 })

@@ -1,7 +1,8 @@
-// Offsets as transcripts: who may commit, what a transaction holds back, what may be deleted, and what
-// outlives its use.
+// Offsets as transcripts: who may commit, what a transaction holds back, what may be deleted, and
+// what outlives its use.
 
 import { describe, expect, it } from 'vitest'
+import type { GroupEvent } from '../../../broker/groups/groupCoordinator.ts'
 import type { Committer } from '../../../broker/groups/groupRequests.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
 import {
@@ -34,9 +35,9 @@ function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits
       group.takeAnswers()
     },
     /** What the coordinator answers, as soon as its writes are durable. */
-    ask: (send: (requestId: number) => void): string[] => {
+    ask: (eventOf: (requestId: number) => GroupEvent): string[] => {
       let answer: string[] = []
-      group.administer(send, (codes) => {
+      group.administer(eventOf, (codes) => {
         answer = codes.map(errorName)
       })
       group.completeAllAppends()
@@ -80,11 +81,11 @@ describe('a commit', () => {
   })
 
   it('for a generation of a group that is not there is refused in the words of its version', () => {
-    const { group, ask } = start({})
+    const { ask } = start({})
     const answers = [8, 9].map((apiVersion) =>
-      ask((id) => {
+      ask((requestId) => {
         const committer = { ...nobody, memberId: 'm', generationId: 3, apiVersion }
-        group.coordinator.offsets.commit(0, id, groupId, committer, commitOf(-1))
+        return { type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) }
       }),
     )
     expect(answers).toEqual([['ILLEGAL_GENERATION'], ['GROUP_ID_NOT_FOUND']])
@@ -95,9 +96,9 @@ describe('a commit', () => {
     settle('a')
     group.leave(client('a'))
     const committer = { ...nobody, memberId: 'was-here' }
-    const answer = ask((id) =>
-      group.coordinator.offsets.commit(0, id, groupId, committer, commitOf(-1)),
-    )
+    const answer = ask((requestId) => ({
+      ...{ type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) },
+    }))
     expect(answer).toEqual(['NONE'])
   })
 
@@ -198,9 +199,10 @@ describe('a transactional commit', () => {
 
 describe('the deletion of offsets', () => {
   const deleteOffset =
-    (group: GroupSimulation, partition = 0) =>
-    (id: number) =>
-      group.coordinator.offsets.delete(id, groupId, [{ topic: 't', partition }])
+    (_group: GroupSimulation, partition = 0) =>
+    (requestId: number): GroupEvent => ({
+      ...{ type: 'deleteOffsets', requestId, groupId, partitions: [{ topic: 't', partition }] },
+    })
 
   it('leaves what members are subscribed to', () => {
     const { group, client, settle, ask, offset } = start({ a: { topics: ['t'] } })
@@ -332,7 +334,9 @@ describe('expiry', () => {
   it('keeps to what an old client has asked for', () => {
     const { group, ask, offset } = start({}, limits)
     const committer = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 4 }
-    ask((id) => group.coordinator.offsets.commit(0, id, groupId, committer, commitOf(1000)))
+    ask((requestId) => ({
+      ...{ type: 'commit', requestId, groupId, committer, offsets: commitOf(1000) },
+    }))
     pass(group, 999)
     expect(offset()).toBe(1)
     pass(group, 1)
@@ -369,7 +373,7 @@ describe('a topic that is gone', () => {
     group.commit(client('tool'), 5)
     group.commitInTransaction(client('tool'), producerId, 6, 1)
     group.completeAllAppends()
-    expect(ask((id) => group.coordinator.offsets.forgetTopic(id, 't'))).toEqual(['NONE'])
+    expect(ask((requestId) => ({ type: 'forgetTopic', requestId, topic: 't' }))).toEqual(['NONE'])
     expect([offset(), isUnstable(1) ?? false]).toEqual([undefined, false])
   })
 })

@@ -1,12 +1,12 @@
-// __consumer_offsets in real logs: what is written is read back, in transactions and out of them, and
-// a log that has been compacted says the same as before.
+// __consumer_offsets in real logs: what is written is read back, in transactions and out of them,
+// and a log that has been compacted says the same as before.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { CoordinatorTopic } from '../../../broker/coordinators/coordinatorTopic.ts'
 import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import type { OffsetRecord } from '../../../broker/groups/groupRecords.ts'
 import { OffsetsTopic } from '../../../broker/groups/offsetsTopic.ts'
-import { CoordinatorTopic } from '../../../broker/log/coordinatorTopic.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { Partition } from '../../../broker/replication/partition.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
@@ -21,14 +21,16 @@ import { MemoryCatalog } from './memoryCatalog.ts'
 
 const groupId = 'g'
 const partitionCount = 3
+const leadership = { partition: 0, leaderEpoch: 0, partitionCount: 1 }
 
 function topicOver(log: PartitionLog): OffsetsTopic {
   const partition = new Partition({ topic: '__consumer_offsets', partition: 0, nodeId: 0, log })
   const topic = new CoordinatorTopic({
     name: '__consumer_offsets',
     contents: 'group offsets',
-    ensureTopic: async () => 1,
-    partitionCount: 1,
+    ensureTopic: async () => {},
+    partitionCount: () => 1,
+    leaderEpoch: () => 0,
     find: () => partition,
     open: async () => partition,
   })
@@ -37,14 +39,14 @@ function topicOver(log: PartitionLog): OffsetsTopic {
 
 /** The offsets of the group as a broker finds them that starts with this log. */
 async function replayed(log: PartitionLog) {
-  const coordinator = new GroupCoordinator(generousLimits, (id) => id, new MemoryCatalog())
-  const replay = coordinator.replay()
-  await topicOver(log).load({
-    record: (record, producerId, logOffset) => replay.record(record, producerId, logOffset),
-    endTransaction: (_, producerId, isCommitted) =>
-      replay.endTransaction(producerId, isCommitted, () => true),
+  const coordinator = new GroupCoordinator({
+    limits: generousLimits,
+    newMemberId: (prefix) => prefix,
+    catalog: new MemoryCatalog(),
   })
-  replay.finish(0, 0)
+  const replay = coordinator.replay()
+  await topicOver(log).load(0, replay, () => true)
+  coordinator.loaded(0, 0, replay)
   const offsets = coordinator.offsets.of(groupId)
   return Array.from({ length: partitionCount }, (_, partition) => ({
     offset: offsets?.get('t', partition)?.offset,
@@ -105,7 +107,9 @@ describe('the offsets topic', () => {
               const isTransactional = each.kind === 'transaction'
               const written = record(each.partition, each.kind === 'tombstone' ? null : offset)
               const from = isTransactional ? producer(each.by) : undefined
-              expect(await topic.append(groupId, [written], from)).toMatchObject({ errorCode: 0 })
+              expect(await topic.append(leadership, [written], from)).toMatchObject({
+                errorCode: 0,
+              })
             }
           }
           const before = await replayed(log)
@@ -125,13 +129,13 @@ describe('the offsets topic', () => {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
-    await topicOver(log).append(groupId, [record(0, 5)], undefined)
+    await topicOver(log).append(leadership, [record(0, 5)], undefined)
     expect((await replayed(log))[0]).toEqual({ offset: 5, isUnstable: false })
   })
 
   it('says where it is damaged, and what can be done', async () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
-    await topicOver(log).append(groupId, [record(0, 5)], undefined)
+    await topicOver(log).append(leadership, [record(0, 5)], undefined)
     const key = encodeGroupRecordKey({ type: 'groupMetadata', group: groupId })
     await log.append(keyedBatch([[key.toString('latin1'), 'not a group']]), {
       leaderEpoch: 0,
@@ -154,7 +158,7 @@ describe('the offsets topic', () => {
     for (const [name, told] of Object.entries(cases)) {
       const errorCode = ErrorCode[name as keyof typeof cases]
       const log = { append: async () => ({ errorCode, baseOffset: -1 }) } as unknown as PartitionLog
-      const appended = await topicOver(log).append(groupId, [record(0, 5)], undefined)
+      const appended = await topicOver(log).append(leadership, [record(0, 5)], undefined)
       expect(errorName(appended.errorCode), name).toBe(told)
     }
   })

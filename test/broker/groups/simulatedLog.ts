@@ -1,11 +1,11 @@
 // The log behind simulated groups: appends become durable one after another when the test says so,
-// and transactions end by a marker among them. What a group's offsets have to be is read straight off
-// the log here, without any state: the tests compare it with what the coordinator remembers.
+// and transactions end by a marker among them. What a group's offsets have to be is read straight
+// off the log here, without any state: the tests compare it with what the coordinator remembers.
 
+import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
+import type { GroupLogReader } from '../../../broker/groups/groupLog.ts'
 import type { CommittedOffset, GroupRecord } from '../../../broker/groups/groupRecords.ts'
 import type { CoordinatorEffect } from '../../../broker/groups/groupRegistry.ts'
-import type { GroupReplay } from '../../../broker/groups/groupReplay.ts'
-import type { Appended } from '../../../broker/log/coordinatorTopic.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 
 type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
@@ -35,8 +35,8 @@ export class SimulatedLog {
   }
 
   /**
-   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it all
-   * that are under way behind it.
+   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it
+   * all that are under way behind it.
    */
   complete(wantedCode: number): { appendId: number; appended: Appended } | undefined {
     const append = this.#appends.shift()
@@ -57,15 +57,20 @@ export class SimulatedLog {
     this.entries.push({ kind: 'marker', producerId, isCommitted })
   }
 
+  /** The oldest appends under way become durable, though nobody has been told of that yet. */
+  write(count: number): void {
+    for (const append of this.#appends.slice(0, count)) this.#write(append)
+  }
+
   /** The broker ends: what is not in the log is lost, and nobody is told. */
   crash(): void {
     this.#appends = []
   }
 
-  replay(replay: GroupReplay): void {
+  replay(replay: GroupLogReader): void {
     for (const [offset, entry] of this.entries.entries()) {
       if (entry.kind === 'record') replay.record(entry.record, entry.producerId, offset)
-      else replay.endTransaction(entry.producerId, entry.isCommitted, () => true)
+      else replay.endTransaction(entry.producerId, entry.isCommitted)
     }
   }
 

@@ -1,7 +1,7 @@
 // What a coordinator can tell from the subscriptions that members hand to one another.
 
 import { describe, expect, it } from 'vitest'
-import { subscribedTopics } from '../../../broker/groups/subscribedTopics.ts'
+import { subscribedTopics } from '../../../broker/groups/classic/subscribedTopics.ts'
 import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
 
 const subscription = (topics: string[], version: number) =>

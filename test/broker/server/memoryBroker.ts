@@ -5,6 +5,7 @@ import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import type { MetadataLog } from '../../../broker/controller/metadata/metadataLog.ts'
+import type { BrokerParts } from '../../../broker/server/request/requestContext.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
@@ -40,6 +41,8 @@ export class MemoryBroker {
   #seed = 1
   #life: MortalDisk | undefined
   broker!: Broker
+  /** What its handlers use. */
+  parts!: BrokerParts
 
   private constructor(config: Partial<BrokerConfig>) {
     this.#config = config
@@ -76,6 +79,12 @@ export class MemoryBroker {
         ...this.#config,
       }),
       listeners: [{ name: 'MEMORY', network, address }],
+      testHooks: {
+        opened: (parts) => {
+          this.parts = parts
+        },
+        handle: (_api, request, _context, handle) => handle(request),
+      },
       openMetadataLog: async () => this.wrapMetadataLog(mortalMetadataLog(this.metadataLog, life)),
     })
   }

@@ -1,5 +1,5 @@
-// The service around the coordinator, over a log and partitions that the test can hold up: who waits
-// for what, for how long, and what is tried again.
+// The service around the coordinator, over a log and partitions that the test can hold up: who
+// waits for what, for how long, and what is tried again.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { TopicPartition } from '../../../broker/transactions/partitionSet.ts'
@@ -8,6 +8,7 @@ import { TransactionService } from '../../../broker/transactions/transactionServ
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 const transactionalId = 'tx'
@@ -28,10 +29,17 @@ class Bench {
     let nextProducerId = 1
     this.service = await TransactionService.open({
       clock: this.clock,
+      scheduler: systemScheduler,
       logger: new MemoryLogger(),
       log: {
-        load: async (visit) => this.records.forEach(visit),
-        append: async (record) => {
+        partitionCount: 1,
+        partitionOf: () => 0,
+        leaderEpoch: () => 0,
+        isEmpty: () => this.records.length === 0,
+        load: async (_partition, visit) => {
+          for (const record of this.records) visit(record)
+        },
+        append: async (_leadership, record) => {
           await this.held
           if (this.failWith !== 0) return this.failWith
           this.records.push(record)
@@ -45,7 +53,6 @@ class Bench {
           return errorCode ?? ErrorCode.none
         },
       },
-      coordinatorEpoch: 0,
       nextProducerId: async () => nextProducerId++,
       limits: { maxTimeoutMs: 60_000, expirationMs: 1_000_000, maxTransactionalIds },
       abortIntervalMs: 10_000,

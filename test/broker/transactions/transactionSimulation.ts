@@ -4,10 +4,11 @@
 
 import { expect } from 'vitest'
 import { PartitionSet, type TopicPartition } from '../../../broker/transactions/partitionSet.ts'
-import {
-  TransactionCoordinator,
-  type TransactionEffect,
-} from '../../../broker/transactions/transactionCoordinator.ts'
+import { TransactionCoordinator } from '../../../broker/transactions/transactionCoordinator.ts'
+import type {
+  TransactionEffect,
+  TransactionEvent,
+} from '../../../broker/transactions/transactionEvents.ts'
 import type { TransactionRecord } from '../../../broker/transactions/transactionLogRecords.ts'
 import {
   type ClientTransactionVersion,
@@ -99,11 +100,12 @@ export class TransactionSimulation {
   init(client: SimulatedClient, knowsItself: boolean): void {
     const expected = knowsItself ? client.identity : undefined
     this.#request(
-      (id) =>
-        this.#coordinator.initProducerId(this.#nowMs, id, client.transactionalId, {
-          timeoutMs,
-          expected,
-        }),
+      (requestId) => ({
+        type: 'initProducerId',
+        requestId,
+        transactionalId: client.transactionalId,
+        request: { timeoutMs, expected },
+      }),
       this.#mustNotBeFenced(client, expected),
       ({ producerId, producerEpoch }) => {
         const identity = { producerId, producerEpoch }
@@ -123,14 +125,13 @@ export class TransactionSimulation {
     const producer = { transactionalId: client.transactionalId, ...identity }
     const guard = this.#markerCount(partition, identity.producerId)
     this.#request(
-      (id) =>
-        this.#coordinator.addPartitions(
-          this.#nowMs,
-          id,
-          producer,
-          [{ topic, partition }],
-          client.version,
-        ),
+      (requestId) => ({
+        type: 'addPartitions',
+        requestId,
+        producer,
+        partitions: [{ topic, partition }],
+        version: client.version,
+      }),
       this.#mustNotBeFenced(client, identity),
       () => {
         if (client.identity !== identity) return
@@ -173,12 +174,12 @@ export class TransactionSimulation {
     const { of } = request
     if (of && committed) of.commitRequested = true
     this.#request(
-      (id) =>
-        this.#coordinator.endTxn(this.#nowMs, id, client.transactionalId, {
-          ...identity,
-          committed,
-          clientTransactionVersion: client.version,
-        }),
+      (requestId) => ({
+        type: 'endTxn',
+        requestId,
+        transactionalId: client.transactionalId,
+        request: { ...identity, committed, clientTransactionVersion: client.version },
+      }),
       this.#mustNotBeFenced(client, identity),
       (outcome) => {
         if (of) expect(of.committed, 'it ended as the client was told').toBe(committed)
@@ -213,8 +214,7 @@ export class TransactionSimulation {
     this.#appends = this.#appends.filter((each) => each !== append)
     if (!fails) this.#becomeDurable(append.record)
     const errorCode = fails ? ErrorCode.notCoordinator : ErrorCode.none
-    this.#coordinator.appended(this.#nowMs, append.appendId, errorCode)
-    this.#perform()
+    this.#handle({ type: 'appended', stepId: append.stepId, errorCode })
   }
 
   /** Some partitions may be out of reach. */
@@ -227,8 +227,8 @@ export class TransactionSimulation {
       if (reachable(each.partition)) this.#mark(write, each.partition)
       else missing.push(each)
     }
-    this.#coordinator.markersWritten(this.#nowMs, write.transactionalId, PartitionSet.of(missing))
-    this.#perform()
+    const { transactionalId } = write
+    this.#handle({ type: 'markersWritten', transactionalId, missing: PartitionSet.of(missing) })
   }
 
   allocate(which: number, fails: boolean): void {
@@ -236,23 +236,20 @@ export class TransactionSimulation {
     if (!allocation) return
     this.#allocations = this.#allocations.filter((each) => each !== allocation)
     const producerId = fails ? undefined : this.#nextProducerId++
-    this.#coordinator.allocated(this.#nowMs, allocation.allocationId, producerId)
-    this.#perform()
+    this.#handle({ type: 'allocated', stepId: allocation.stepId, producerId })
   }
 
   resume(which: number): void {
     const transactionalId = this.#resumes[which % this.#resumes.length]
     if (transactionalId === undefined) return
     this.#resumes = this.#resumes.filter((each) => each !== transactionalId)
-    this.#coordinator.resume(this.#nowMs, transactionalId)
-    this.#perform()
+    this.#handle({ type: 'resumed', transactionalId })
   }
 
   advance(ms: number): void {
     this.#nowMs += ms
-    this.#coordinator.abortTimedOut(this.#nowMs)
-    this.#coordinator.removeExpired(this.#nowMs)
-    this.#perform()
+    this.#handle({ type: 'abortTimedOut' })
+    this.#handle({ type: 'removeExpired' })
   }
 
   /** Of what was under way some has been done, and nobody knows. */
@@ -308,12 +305,11 @@ export class TransactionSimulation {
     this.#answers.clear()
     this.#coordinator = new TransactionCoordinator(limits)
     for (const record of this.#durable) this.#coordinator.restore(record)
-    this.#coordinator.start(this.#nowMs)
-    this.#perform()
+    this.#handle({ type: 'loaded' })
   }
 
   #request(
-    send: (requestId: number) => void,
+    eventOf: (requestId: number) => TransactionEvent,
     admissible: () => void,
     succeeded: (outcome: TransactionOutcome) => void,
   ): void {
@@ -323,8 +319,7 @@ export class TransactionSimulation {
       admissible()
       succeeded(outcome)
     })
-    send(requestId)
-    this.#perform()
+    this.#handle(eventOf(requestId))
   }
 
   /** Whoever has been replaced when it asks must not succeed. */
@@ -336,8 +331,8 @@ export class TransactionSimulation {
     return () => expect(isFenced, 'a fenced producer succeeds').toBe(false)
   }
 
-  #perform(): void {
-    for (const effect of this.#coordinator.takeEffects()) {
+  #handle(event: TransactionEvent): void {
+    for (const effect of this.#coordinator.handle(this.#nowMs, event)) {
       if (effect.type === 'append') this.#appends.push(effect)
       else if (effect.type === 'allocate') this.#allocations.push(effect)
       else if (effect.type === 'resumeLater') this.#resumes.push(effect.transactionalId)

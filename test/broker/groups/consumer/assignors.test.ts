@@ -1,5 +1,5 @@
-// Whoever assigns: every partition of a topic that somebody wants has one owner, who wants it. Beyond
-// that, `uniform` is balanced and moves no more than it must, and `range` is co-partitioned.
+// Whoever assigns: every partition of a topic that somebody wants has one owner, who wants it.
+// Beyond that, `uniform` is balanced and moves no more than it must, and `range` is co-partitioned.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

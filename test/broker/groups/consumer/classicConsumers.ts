@@ -1,13 +1,14 @@
-// Consumers of the classic protocol around a simulated coordinator, in a group that may be of either
-// kind: what such a client does next, and what it makes of the answers. Eager ones let go of
-// everything before they join; cooperative ones keep it, say so, and give up what others are to have.
+// Consumers of the classic protocol around a simulated coordinator, in a group that may be of
+// either kind: what such a client does next, and what it makes of the answers. Eager ones let go of
+// everything before they join; cooperative ones keep it, say so, and give up what others are to
+// have.
 
 import { fromTopics } from '../../../../broker/groups/consumer/classicProtocol.ts'
 import {
   isSubset,
   type TopicPartitions,
 } from '../../../../broker/groups/consumer/topicPartitions.ts'
-import type { GroupCoordinator } from '../../../../broker/groups/groupCoordinator.ts'
+import type { GroupEvent } from '../../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../../broker/groups/groupOutcome.ts'
 import type { CoordinatorEffect } from '../../../../broker/groups/groupRegistry.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
@@ -50,6 +51,12 @@ export class ClassicConsumer {
   sharedVersion: number | undefined
   /** When it sent what was answered last. */
   heardMs = 0
+  /**
+   * A static member that ended before it was told to give a partition up: it takes its place back
+   * in the running generation, and so the partition is with nobody before the next rebalance. In
+   * Kafka as well.
+   */
+  hasLeftPartitions = false
 
   constructor(
     name: string,
@@ -85,6 +92,9 @@ export class ClassicConsumer {
 
   /** Its process ends and begins again. */
   restart(): void {
+    if (this.instanceId !== null && this.next === 'sync' && this.owned.size > 0) {
+      this.hasLeftPartitions = true
+    }
     this.drop()
     this.memberId = ''
   }
@@ -94,9 +104,10 @@ export class ClassicConsumer {
 export interface ClassicWorld {
   readonly groupId: string
   readonly catalog: MemoryCatalog
-  readonly coordinator: GroupCoordinator
   readonly nowMs: number
-  perform(): void
+  handle(event: GroupEvent): void
+  /** Somebody asks who is answered at once, with error codes. */
+  ask(eventOf: (requestId: number) => GroupEvent): readonly number[]
   newRequestId(): number
 }
 
@@ -133,14 +144,13 @@ export class ClassicConsumers {
     if (member.next === 'join') this.#join(member)
     else if (member.next === 'sync') this.#sync(member)
     else this.#heartbeat(member)
-    this.#world.perform()
   }
 
   leave(member: ClassicConsumer): void {
-    const { coordinator, groupId, nowMs } = this.#world
-    coordinator.leave(nowMs, groupId, [identity(member)])
+    const { groupId } = this.#world
+    const members = [identity(member)]
     this.restart(member)
-    this.#world.perform()
+    this.#world.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
   }
 
   restart(member: ClassicConsumer): void {
@@ -194,13 +204,13 @@ export class ClassicConsumers {
   }
 
   #join(member: ClassicConsumer): void {
-    const { catalog, coordinator, groupId, nowMs } = this.#world
+    const { catalog, groupId } = this.#world
     const { name, memberId, instanceId, protocol, topics, generationId } = member
     if (protocol === 'eager') member.keep(nothing)
     member.reported = member.owned
     const ownedPartitions = toTopics(member.owned, catalog)
     const metadata = consumerProtocolSubscription.encode({ topics, ownedPartitions, generationId })
-    coordinator.join(nowMs, this.#request(member), groupId, {
+    const request = {
       memberId,
       groupInstanceId: instanceId,
       clientId: name,
@@ -211,7 +221,8 @@ export class ClassicConsumers {
       protocols: [{ name: protocol, metadata }],
       requireKnownMemberId: true,
       supportsSkippingAssignment: true,
-    })
+    }
+    this.#world.handle({ type: 'join', requestId: this.#request(member), groupId, request })
   }
 
   #joined(member: ClassicConsumer, outcome: JoinOutcome): void {
@@ -225,16 +236,17 @@ export class ClassicConsumers {
   }
 
   #sync(member: ClassicConsumer): void {
-    const { catalog, coordinator, groupId, nowMs } = this.#world
+    const { catalog, groupId } = this.#world
     const assignments = member.members ? assignByLeader(member.members, catalog) : []
     if (member.members) member.sharedVersion = catalog.topicsVersion
-    coordinator.sync(nowMs, this.#request(member), groupId, {
+    const request = {
       ...identity(member),
       generationId: member.generationId,
       protocolType: 'consumer',
       protocolName: member.protocol,
       assignments,
-    })
+    }
+    this.#world.handle({ type: 'sync', requestId: this.#request(member), groupId, request })
   }
 
   #synced(member: ClassicConsumer, { assignment }: SyncOutcome): void {
@@ -250,9 +262,10 @@ export class ClassicConsumers {
   }
 
   #heartbeat(member: ClassicConsumer): void {
-    const { coordinator, groupId, nowMs } = this.#world
-    const { generationId } = member
-    const errorCode = coordinator.heartbeat(nowMs, groupId, identity(member), generationId)
+    const { groupId, nowMs } = this.#world
+    const of = { groupId, identity: identity(member), generationId: member.generationId }
+    const [code] = this.#world.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
+    const errorCode = code!
     if (errorCode !== ErrorCode.none) this.#failed(member, errorCode)
     const isAlive = errorCode === ErrorCode.none || errorCode === ErrorCode.rebalanceInProgress
     if (isAlive) member.heardMs = nowMs
@@ -285,9 +298,9 @@ export class ClassicConsumers {
 }
 
 /**
- * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes what
- * that does not name for given up, if the member has asked for it or the coordinator has been restarted
- * since, though it has it until it has the answer: Kafka's protocol knows no better.
+ * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes
+ * what that does not name for given up, if the member has asked for it or the coordinator has been
+ * restarted since, though it has it until it has the answer: Kafka's protocol knows no better.
  */
 function giveUp(member: ClassicConsumer): void {
   member.keep(nothing)

@@ -1,6 +1,7 @@
-// Random histories of a consumer group: members that come, go, change, fall silent, miss answers and
-// start over, topics that come, grow and go, appends that fail, and a broker that restarts, in any order. The
-// simulation watches that no partition has two owners; here is what must hold besides.
+// Random histories of a consumer group: members that come, go, change, fall silent, miss answers
+// and start over, topics that come, grow and go, appends that fail, and a broker that restarts, in
+// any order. The simulation watches that no partition has two owners; here is what must hold
+// besides.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -140,7 +141,8 @@ function performOf(
 function converge(group: ConsumerSimulation, members: readonly SimulatedMember[]): void {
   for (const member of members) member.isUnsure = true
   const isDone = () => group.group?.state === 'Stable' && members.every(hasWhatItWasTold)
-  // A static instance whose former self has not said goodbye has to wait for the end of its session.
+  // A static instance whose former self has not said goodbye has to wait for the end of its
+  // session.
   for (let round = 0; round < 30 && !(round > 10 && isDone()); round++) {
     for (const member of members) {
       group.revoke(member)

@@ -1,6 +1,7 @@
-// Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say who
-// does what, which answers are lost and when an append completes. Whatever the order, no partition
-// may ever be with two members at once. Members of the classic protocol may be among them.
+// Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say
+// who does what, which answers are lost and when an append completes. Whatever the order, no
+// partition may ever be with two members at once. Members of the classic protocol may be among
+// them.
 
 import { expect } from 'vitest'
 import type {
@@ -17,8 +18,9 @@ import {
   toList,
   union,
 } from '../../../../broker/groups/consumer/topicPartitions.ts'
-import { GroupCoordinator } from '../../../../broker/groups/groupCoordinator.ts'
+import { GroupCoordinator, type GroupEvent } from '../../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../../broker/groups/groupOutcome.ts'
+import type { CoordinatorEffect } from '../../../../broker/groups/groupRegistry.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { consumerLimits, generousLimits } from '../groupSimulation.ts'
 import { MemoryCatalog } from '../memoryCatalog.ts'
@@ -116,9 +118,16 @@ export class ConsumerSimulation {
   nowMs = 0
   /** The highest epoch that a member of the group has been told. */
   #toldEpoch = 0
+  /**
+   * Counts how often the group has been empty: epochs of before say nothing about the group since.
+   */
+  #life = 0
+  /** The life in which each request was sent: its answer may come in a later one. */
+  readonly #sentIn = new Map<number, number>()
   #members: readonly SimulatedMember[] = []
   readonly #pending = new Map<number, Pending>()
   readonly #commits = new Map<number, PendingCommit>()
+  readonly #asked = new Map<number, (errorCodes: readonly number[]) => void>()
   readonly #limits: Partial<typeof generousLimits>
   #wakeAtMs = Number.POSITIVE_INFINITY
   #nextRequestId = 1
@@ -134,11 +143,11 @@ export class ConsumerSimulation {
   }
 
   #newCoordinator(): GroupCoordinator {
-    return new GroupCoordinator(
-      { ...generousLimits, ...this.#limits },
-      (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
-      this.catalog,
-    )
+    return new GroupCoordinator({
+      limits: { ...generousLimits, ...this.#limits },
+      newMemberId: (prefix) => `${prefix}-${this.#nextMemberNumber++}`,
+      catalog: this.catalog,
+    })
   }
 
   with(members: readonly SimulatedMember[], classic: readonly ClassicConsumer[] = []): void {
@@ -183,7 +192,7 @@ export class ConsumerSimulation {
     const requestId = this.newRequestId()
     const { memberId, instanceId, epoch, revision } = member
     this.#pending.set(requestId, { member, memberId, epoch, revision, sentMs: this.nowMs })
-    this.coordinator.consumers.heartbeat(this.nowMs, requestId, groupId, {
+    const whole = {
       memberId,
       instanceId,
       memberEpoch: 0,
@@ -197,13 +206,13 @@ export class ConsumerSimulation {
       owned: null,
       requireMemberId: true,
       ...request,
-    })
-    this.perform()
+    }
+    this.handle({ type: 'consumerHeartbeat', requestId, groupId, request: whole })
   }
 
   /**
-   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else has
-   * what it had.
+   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else
+   * has what it had.
    */
   commit(self: FormerSelf): void {
     const requestId = this.newRequestId()
@@ -215,10 +224,8 @@ export class ConsumerSimulation {
     this.#commits.set(requestId, { self, owners })
     const committer = { memberId, groupInstanceId: null, generationId: epoch, apiVersion: 9 }
     const value = { offset: 1, leaderEpoch: 0, metadata: '', commitTimestampMs: 0 }
-    this.coordinator.offsets.commit(this.nowMs, requestId, groupId, committer, [
-      { topic: 't', partition: 0, value: { ...value, expireTimestampMs: -1 } },
-    ])
-    this.perform()
+    const offsets = [{ topic: 't', partition: 0, value: { ...value, expireTimestampMs: -1 } }]
+    this.handle({ type: 'commit', requestId, groupId, committer, offsets })
   }
 
   /** It lets go of what it was told to. */
@@ -246,23 +253,32 @@ export class ConsumerSimulation {
     this.classic.passTime()
     while (this.nowMs >= this.#wakeAtMs) {
       this.#wakeAtMs = Number.POSITIVE_INFINITY
-      this.coordinator.wake(this.nowMs, groupId)
-      this.perform()
+      this.handle({ type: 'wake', groupId })
     }
   }
 
   completeAppend(errorCode: number): void {
     const done = this.log.complete(errorCode)
     if (!done) return
-    this.coordinator.appended(this.nowMs, done.appendId, done.appended)
-    this.perform()
+    this.handle({ type: 'appended', ...done })
   }
 
   completeAll(): void {
     while (!this.log.isIdle) this.completeAppend(ErrorCode.none)
   }
 
-  /** The broker ends and starts again: nobody who waits is answered, the log is all that is left. */
+  /**
+   * Another broker leads: the first `written` appends in flight are in the log, and nobody is told
+   * of them.
+   */
+  moveLeader(written: number): void {
+    this.log.write(written)
+    this.restartBroker()
+  }
+
+  /**
+   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
+   */
   restartBroker(): void {
     this.log.crash()
     for (const member of this.#members) this.lose(member)
@@ -272,12 +288,27 @@ export class ConsumerSimulation {
     this.coordinator = this.#newCoordinator()
     const replay = this.coordinator.replay()
     this.log.replay(replay)
-    replay.finish(this.nowMs, this.nowMs)
-    this.perform()
+    this.#perform(this.coordinator.loaded(this.nowMs, this.nowMs, replay))
   }
 
-  perform(): void {
-    for (const effect of this.coordinator.takeEffects()) {
+  handle(event: GroupEvent): void {
+    if ('requestId' in event) this.#sentIn.set(event.requestId, this.#life)
+    this.#perform(this.coordinator.handle(this.nowMs, event))
+  }
+
+  ask(eventOf: (requestId: number) => GroupEvent): readonly number[] {
+    const id = this.newRequestId()
+    let codes: readonly number[] | undefined
+    this.#asked.set(id, (answered) => {
+      codes = answered
+    })
+    this.handle(eventOf(id))
+    expect(codes, 'answered at once').toBeDefined()
+    return codes!
+  }
+
+  #perform(effects: readonly CoordinatorEffect[]): void {
+    for (const effect of effects) {
       if (effect.type === 'append') this.log.append(effect)
       else if (effect.type === 'wakeAt') this.#wakeAtMs = Math.min(this.#wakeAtMs, effect.atMs)
       else if (effect.type === 'joined') {
@@ -286,15 +317,22 @@ export class ConsumerSimulation {
         this.classic.answered(effect)
         // A generation of a classic group is told before it is in the log.
         const isMember = this.classic.members.some((member) => member.memberId === memberId)
-        if (this.group && isMember) this.#noteEpoch(generationId)
+        if (this.group && isMember) this.#noteEpoch(effect.requestId, generationId)
       } else if (effect.type === 'synced') {
         this.synced.push(effect.outcome)
         this.classic.answered(effect)
-      } else if (effect.type === 'written') this.#commitWritten(effect.requestId, effect.errorCodes)
+      } else if (effect.type === 'answered') this.#codes(effect.requestId, effect.errorCodes)
       else if (effect.type === 'heartbeatAnswered') this.#answered(effect.requestId, effect.outcome)
     }
     this.#expectOneOwner()
     this.#expectEpochsToGrow()
+  }
+
+  #codes(requestId: number, errorCodes: readonly number[]): void {
+    const asked = this.#asked.get(requestId)
+    this.#asked.delete(requestId)
+    if (asked) asked(errorCodes)
+    else this.#commitWritten(requestId, errorCodes)
   }
 
   #commitWritten(requestId: number, errorCodes: readonly number[]): void {
@@ -307,14 +345,18 @@ export class ConsumerSimulation {
     expect(owners, `${self.memberId} commits in epoch ${self.epoch} for others`).toEqual([])
   }
 
-  #noteEpoch(epoch: number): void {
+  #noteEpoch(requestId: number, epoch: number): void {
+    if (this.#sentIn.get(requestId) !== this.#life) return
     this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
   }
 
   /** What anybody has been told holds, until nobody is in the group any more. */
   #expectEpochsToGrow(): void {
     const [group] = this.coordinator.groups()
-    if (!group || group.isEmpty) this.#toldEpoch = 0
+    if (!group || group.isEmpty) {
+      this.#toldEpoch = 0
+      this.#life++
+    }
     const classic = this.coordinator.classicGroup(groupId)
     const epoch = this.group?.groupEpoch ?? classic?.generationId ?? 0
     const told = this.#toldEpoch
@@ -343,7 +385,7 @@ export class ConsumerSimulation {
         if (outcome.memberEpoch < 0) return
         expect(outcome.memberEpoch).toBeGreaterThanOrEqual(epoch)
         if (this.nowMs >= sentMs + sessionTimeoutMs) member.drop()
-        else this.#takeOver(pending, outcome)
+        else this.#takeOver(requestId, pending, outcome)
         break
       case ErrorCode.unknownMemberId:
       case ErrorCode.fencedMemberEpoch:
@@ -358,9 +400,13 @@ export class ConsumerSimulation {
     }
   }
 
-  #takeOver({ member, revision, sentMs }: Pending, outcome: HeartbeatOutcome): void {
+  #takeOver(
+    requestId: number,
+    { member, revision, sentMs }: Pending,
+    outcome: HeartbeatOutcome,
+  ): void {
     member.epoch = outcome.memberEpoch
-    this.#noteEpoch(member.epoch)
+    this.#noteEpoch(requestId, member.epoch)
     member.isUnsure = revision !== member.revision
     member.heardMs = sentMs
     if (outcome.assignment === null) return

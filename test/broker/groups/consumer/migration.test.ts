@@ -46,23 +46,23 @@ function joinRequest(request: Partial<JoinRequest>): JoinRequest {
 /** Answered when everything that can be is durable; undefined while it waits. */
 function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
   group.joined.length = 0
-  group.coordinator.join(group.nowMs, 1, groupId, joinRequest({ memberId, ...request }))
-  group.perform()
+  const whole = joinRequest({ memberId, ...request })
+  group.handle({ type: 'join', requestId: 1, groupId, request: whole })
   group.completeAll()
   return group.joined.at(-1)
 }
 
 function syncClassic(memberId: string, generationId: number, to: Record<string, Buffer> = {}) {
   group.synced.length = 0
-  group.coordinator.sync(group.nowMs, 1, groupId, {
+  const request = {
     memberId,
     groupInstanceId: null,
     generationId,
     protocolType: 'consumer',
     protocolName: 'range',
     assignments: Object.entries(to).map(([memberId, assignment]) => ({ memberId, assignment })),
-  })
-  group.perform()
+  }
+  group.handle({ type: 'sync', requestId: 1, groupId, request })
   group.completeAll()
   const { errorCode, assignment: bytes } = group.synced.at(-1)!
   if (errorCode !== ErrorCode.none) return errorName(errorCode)
@@ -74,9 +74,9 @@ function syncClassic(memberId: string, generationId: number, to: Record<string, 
 
 function heartbeatClassic(memberId: string, generationId: number): string {
   const identity = { memberId, groupInstanceId: null }
-  const code = group.coordinator.heartbeat(group.nowMs, groupId, identity, generationId)
-  group.perform()
-  return errorName(code)
+  const of = { groupId, identity, generationId }
+  const [code] = group.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
+  return errorName(code!)
 }
 
 function heartbeat(member: SimulatedMember): string {
@@ -96,8 +96,8 @@ function classicGroup(protocol: Partial<JoinRequest> = {}): string {
 describe('an empty group', () => {
   it('becomes what its next member speaks, and keeps its offsets', () => {
     const memberId = classicGroup()
-    group.coordinator.leave(group.nowMs, groupId, [{ memberId, groupInstanceId: null }])
-    group.perform()
+    const members = [{ memberId, groupInstanceId: null }]
+    group.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
     group.completeAll()
     const offset = {
       offset: 7,
@@ -107,10 +107,8 @@ describe('an empty group', () => {
       expireTimestampMs: -1,
     }
     const tool = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
-    group.coordinator.offsets.commit(group.nowMs, 1, groupId, tool, [
-      { topic: 't', partition: 0, value: offset },
-    ])
-    group.perform()
+    const offsets = [{ topic: 't', partition: 0, value: offset }]
+    group.handle({ type: 'commit', requestId: 1, groupId, committer: tool, offsets })
     group.completeAll()
     const member = new SimulatedMember('m', ['t'], null, false)
     expect(heartbeat(member)).toBe('NONE')
@@ -124,7 +122,7 @@ describe('an empty group', () => {
     expect(group.coordinator.classicGroup(groupId)!.state).toBe('CompletingRebalance')
     expect(group.coordinator.offsets.of(groupId)!.get('t', 0)!.offset).toBe(7)
     group.restartBroker()
-    expect(group.coordinator.groups()[0]!.type).toBe('classic')
+    expect([...group.coordinator.groups()][0]!.type).toBe('classic')
     expect(group.coordinator.offsets.of(groupId)!.get('t', 0)!.offset).toBe(7)
   })
 })
@@ -298,14 +296,14 @@ describe('members of the classic protocol in a consumer group', () => {
   it('leave by themselves, or are taken out by their instance', () => {
     const { memberId } = joinClassic('')!
     joinClassic('', { groupInstanceId: 'i' })
-    const codes = group.coordinator.leave(group.nowMs, groupId, [
+    const members = [
       { memberId, groupInstanceId: null },
       { memberId: '', groupInstanceId: 'i' },
       { memberId: 'm', groupInstanceId: null },
       { memberId: '', groupInstanceId: 'j' },
-    ])
+    ]
+    const codes = group.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
     expect(codes.map(errorName)).toEqual(['NONE', 'NONE', 'UNKNOWN_MEMBER_ID', 'UNKNOWN_MEMBER_ID'])
-    group.perform()
     group.completeAll()
     expect([...group.group!.members()].map(({ memberId }) => memberId)).toEqual(['m'])
   })
@@ -325,8 +323,8 @@ describe('members of the classic protocol in a consumer group', () => {
   it('take over and downgrade the group in one batch: no crash separates the two', () => {
     group = new ConsumerSimulation({ t: 4 })
     heartbeat(new SimulatedMember('s', ['t'], null, true))
-    group.coordinator.join(group.nowMs, 1, groupId, joinRequest({ groupInstanceId: 'i-s' }))
-    group.perform()
+    const request = joinRequest({ groupInstanceId: 'i-s' })
+    group.handle({ type: 'join', requestId: 1, groupId, request })
     group.completeAppend(ErrorCode.none)
     group.restartBroker()
     expect(group.group).toBeUndefined()
@@ -361,12 +359,32 @@ describe('a simulated cooperative client', () => {
     settle(leader, slow)
     expect([leader, slow].map(({ owned }) => places(owned).length)).toEqual([1, 1])
 
-    // All join the next generation; the leader shares it out, and the broker ends before `slow` asks.
+    // All join the next generation; the leader shares it out, and the broker ends before `slow`
+    // asks.
     for (const client of [added, added, leader, leader, slow, slow, leader]) step(client)
     expect([leader.next, slow.next]).toEqual(['heartbeat', 'sync'])
     group.restartBroker()
     expect(places(slow.owned)).toEqual([])
     settle(leader, slow, added)
     expect([leader, slow, added].map(({ owned }) => places(owned).length)).toEqual([1, 0, 1])
+  })
+})
+
+describe('a generation of before', () => {
+  it('may be told late: the group has been empty since, and counts its epochs anew', () => {
+    const modern = new SimulatedMember('m', ['t'], null, false)
+    heartbeat(modern)
+    const classic = new ClassicConsumer('c', ['t'], null, 'eager')
+    group.with([modern], [classic])
+    group.classic.step(classic)
+    group.classic.step(classic)
+    expect(group.group!.groupEpoch).toBe(2)
+    group.leave(modern, true)
+    group.advance(60_000)
+    expect(group.coordinator.classicGroup(groupId)!.state).toBe('Empty')
+    group.heartbeat(modern)
+    expect(group.group!.groupEpoch).toBe(1)
+    group.completeAll()
+    expect(group.joined.map(({ generationId }) => generationId)).toContain(2)
   })
 })

@@ -1,9 +1,8 @@
-// One member of a classic group. A record that the state machine changes in place; it decides
-// nothing itself.
+// One member of a classic group: a record that the rebalance changes in place. Decides nothing.
 
-import { noAssignment } from './groupOutcome.ts'
-import type { GroupMetadataValue } from './groupRecords.ts'
-import type { JoinRequest, MemberProtocol } from './groupRequests.ts'
+import { noAssignment } from '../groupOutcome.ts'
+import type { GroupMetadataValue } from '../groupRecords.ts'
+import type { JoinRequest, MemberProtocol } from '../groupRequests.ts'
 
 export interface GroupMember {
   readonly memberId: string
@@ -15,25 +14,27 @@ export interface GroupMember {
   /** In the member's order of preference. */
   protocols: readonly MemberProtocol[]
   assignment: Buffer
-  /** What it had before, and may have still: it has not asked for its assignment yet. */
+  /**
+   * The assignment before, which the member may still use: it has not asked for the new one yet.
+   */
   formerAssignment: Buffer
   /** The JoinGroup that waits for the others. */
   joinRequest: number | undefined
   /** The SyncGroup that waits for the leader. */
   syncRequest: number | undefined
-  /** When it is given up, in monotonic milliseconds; Infinity while it waits for us. */
+  /** When its session ends, in monotonic milliseconds; Infinity while it waits for an answer. */
   sessionDeadlineMs: number
-  /** It has not been part of a generation yet. */
+  /** The member has not been part of a generation yet. */
   isNew: boolean
 }
 
-/** Its leader's assignment is durable; it is told when it asks. */
+/** The leader's assignment is durable; the member gets it with its SyncGroup. */
 export function assign(member: GroupMember, assignment: Buffer): void {
   if (member.formerAssignment.length === 0) member.formerAssignment = member.assignment
   member.assignment = assignment
 }
 
-/** Whether a member that joins again asks for what it has asked for before. */
+/** Whether a member that joins again has the same protocols as before. */
 export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
   if (a.length !== b.length) return false
   return a.every(({ name, metadata }, index) => {
@@ -42,7 +43,7 @@ export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberPr
   })
 }
 
-/** What the member said for one protocol. */
+/** The member's metadata for one protocol. */
 export function metadataFor(member: GroupMember, protocolName: string | null): Buffer {
   const protocol = member.protocols.find(({ name }) => name === protocolName)
   return protocol?.metadata ?? Buffer.alloc(0)
@@ -67,7 +68,7 @@ export function newMember(memberId: string, request: JoinRequest): GroupMember {
   }
 }
 
-/** Takes over what a member says of itself when it joins again. */
+/** Takes over the metadata of a member that joins again. */
 export function updateMember(member: GroupMember, request: JoinRequest): void {
   member.clientId = request.clientId
   member.clientHost = request.clientHost
@@ -76,12 +77,12 @@ export function updateMember(member: GroupMember, request: JoinRequest): void {
   member.protocols = owned(request.protocols)
 }
 
-/** The request's buffer is a network chunk: what a group keeps for long is copied out of it. */
+/** The request's buffer is a chunk of the connection: what a group keeps is copied out of it. */
 function owned(protocols: readonly MemberProtocol[]): MemberProtocol[] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }
 
-/** A member as it was stored: it has a whole session to be heard of again. */
+/** A member as it was stored: its session starts anew. */
 export function restoredMember(
   stored: GroupMetadataValue['members'][number],
   protocolName: string | null,

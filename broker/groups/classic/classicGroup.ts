@@ -1,47 +1,43 @@
 // One group of the classic protocol (KIP-134, 345, 394, 814), as a state machine: requests and the
-// time go in, outcomes and effects come out. It reads no clock, sends nothing and writes nothing. Its
-// states, and how it gets from one to the next, are in rebalance.ts; here is who stays and who goes.
-//
+// time go in, `takeEffects` returns answers and writes. Reads no clock, sends nothing and writes
+// nothing. This file is the face of its parts: joinPhase.ts decides what a JoinGroup is,
+// rebalance.ts owns the states and moves between them, offsetAdmission.ts says who may commit.
 // Times are monotonic milliseconds.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Group, GroupLimits, OffsetsUnused } from './group.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { Group, GroupLimits, OffsetsUnused } from '../group.ts'
+import { type GroupEffect, type GroupStep, syncError } from '../groupOutcome.ts'
+import type { GroupMetadataValue, GroupRecord } from '../groupRecords.ts'
+import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from '../groupRequests.ts'
+import type { MemberBudget } from '../memberBudget.ts'
 import type { GroupMember } from './groupMember.ts'
-import type { GroupEffect } from './groupOutcome.ts'
-import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
-import type { Committer, JoinRequest, MemberIdentity, SyncRequest } from './groupRequests.ts'
+import { GroupOutbox } from './groupOutbox.ts'
 import { JoinPhase } from './joinPhase.ts'
-import type { MemberBudget } from './memberBudget.ts'
 import type { MemberRoster } from './memberRoster.ts'
 import { OffsetAdmission } from './offsetAdmission.ts'
 import { type GroupState, Rebalance } from './rebalance.ts'
-import { SyncPhase } from './syncPhase.ts'
 
 export class ClassicGroup implements Group {
   readonly type = 'classic'
   readonly groupId: string
-  readonly #limits: GroupLimits
   readonly #rebalance: Rebalance
   readonly #roster: MemberRoster
+  readonly #outbox = new GroupOutbox()
   readonly #joining: JoinPhase
-  readonly #syncing: SyncPhase
   readonly #offsets: OffsetAdmission
 
-  /** `effects` is the shell's list; `newMemberId` makes a unique id that starts with the prefix. */
+  /** `newMemberId` makes a unique id that starts with the prefix. */
   constructor(
     groupId: string,
     limits: GroupLimits,
     newMemberId: (prefix: string) => string,
-    effects: GroupEffect[],
     budget: MemberBudget,
   ) {
     this.groupId = groupId
-    this.#limits = limits
-    this.#rebalance = new Rebalance(groupId, limits, effects, budget)
+    this.#rebalance = new Rebalance(groupId, limits, this.#outbox, budget)
     this.#roster = this.#rebalance.roster
-    this.#joining = new JoinPhase(limits, newMemberId, this.#rebalance)
-    this.#syncing = new SyncPhase(this.#rebalance)
-    this.#offsets = new OffsetAdmission(this.#rebalance)
+    this.#joining = new JoinPhase(limits, newMemberId, this.#rebalance, this.#outbox)
+    this.#offsets = new OffsetAdmission(this.#rebalance, this.#roster)
   }
 
   get state(): GroupState {
@@ -76,10 +72,7 @@ export class ClassicGroup implements Group {
     return this.#roster.all()
   }
 
-  /**
-   * Takes over what was stored `ageMs` ago (undefined when that is not known); every member gets a
-   * whole session to be heard of again.
-   */
+  /** Takes over what was stored `ageMs` ago; undefined when that is not known. */
   restore(nowMs: number, value: GroupMetadataValue, ageMs: number | undefined): void {
     this.#rebalance.restore(nowMs, value, ageMs)
   }
@@ -91,7 +84,20 @@ export class ClassicGroup implements Group {
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
-    this.#syncing.sync(nowMs, requestId, request)
+    const error = this.#refuseSync(request)
+    if (error === ErrorCode.none) this.#rebalance.sync(nowMs, requestId, request)
+    else this.#outbox.synced(requestId, syncError(error))
+  }
+
+  #refuseSync(request: SyncRequest): number {
+    const error = this.#rebalance.authenticate(request, request.generationId)
+    if (error !== ErrorCode.none) return error
+    const { protocolType, protocolName } = request
+    const disagrees =
+      (protocolType !== null && protocolType !== this.protocolType) ||
+      (protocolName !== null && protocolName !== this.protocolName)
+    if (disagrees) return ErrorCode.inconsistentGroupProtocol
+    return this.state === 'PreparingRebalance' ? ErrorCode.rebalanceInProgress : ErrorCode.none
   }
 
   heartbeat(nowMs: number, identity: MemberIdentity, generationId: number): number {
@@ -103,7 +109,7 @@ export class ClassicGroup implements Group {
       : ErrorCode.none
   }
 
-  /** An error code for each member; those who stay are asked to join again once. */
+  /** An error code for each member; the remaining members are asked to join again once. */
   leave(nowMs: number, members: readonly MemberIdentity[]): number[] {
     if (this.state === 'Dead') return members.map(() => ErrorCode.coordinatorNotAvailable)
     const codes = members.map((identity) => this.#leaveOne(identity))
@@ -113,7 +119,7 @@ export class ClassicGroup implements Group {
 
   #leaveOne(identity: MemberIdentity): number {
     if (this.#roster.withdraw(identity.memberId)) return ErrorCode.none
-    // Tools remove a static member by its instance alone.
+    // Tools remove a static member by its instance id alone.
     const byInstance = identity.memberId === '' && identity.groupInstanceId !== null
     const member = byInstance
       ? this.#roster.byInstance(identity.groupInstanceId!)
@@ -135,7 +141,10 @@ export class ClassicGroup implements Group {
   // Offsets
 
   admitCommit(nowMs: number, committer: Committer): number {
-    return this.#offsets.admitCommit(nowMs, committer)
+    const error = this.#offsets.admitCommit(committer)
+    const member = this.#roster.get(committer.memberId)
+    if (error === ErrorCode.none && member && !this.isEmpty) this.#rebalance.touch(nowMs, member)
+    return error
   }
 
   admitTransactionalCommit(member: MemberIdentity, generationId: number): number {
@@ -162,16 +171,23 @@ export class ClassicGroup implements Group {
     return [{ type: 'group', groupId: this.groupId, value: null }]
   }
 
+  written(nowMs: number, step: GroupStep, errorCode: number): void {
+    this.#rebalance.written(nowMs, step, errorCode)
+  }
+
   end(errorCode: number): void {
     this.#rebalance.end(errorCode)
   }
 
+  takeEffects(): GroupEffect[] {
+    return this.#outbox.takeEffects()
+  }
+
   // Time
 
-  /** When `tick` has something to do; Infinity for never. */
+  /** When `tick` is due; Infinity for never. */
   nextDeadlineMs(): number {
-    const { joinWait, syncRound } = this.#rebalance
-    let next = Math.min(joinWait.deadlineMs, syncRound.deadlineMs)
+    let next = this.#rebalance.nextDeadlineMs()
     for (const member of this.#roster.all()) next = Math.min(next, member.sessionDeadlineMs)
     for (const deadlineMs of this.#roster.promised.values()) next = Math.min(next, deadlineMs)
     return next
@@ -184,17 +200,13 @@ export class ClassicGroup implements Group {
       this.#rebalance.joinersChanged(nowMs)
     }
     for (const member of [...this.#roster.all()]) {
-      // An earlier removal may have ended a rebalance, and so given this one a new session.
+      // An earlier removal may have completed a rebalance, which started this member's session
+      // anew.
       const isMember = this.#roster.get(member.memberId) === member
       if (!isMember || member.sessionDeadlineMs > nowMs) continue
       this.#rebalance.dismiss(member)
       this.#rebalance.membersGone(nowMs)
     }
-    const { joinWait, syncRound } = this.#rebalance
-    if (joinWait.deadlineMs <= nowMs) {
-      const isExtended = joinWait.extend(nowMs, this.#limits.initialRebalanceDelayMs)
-      if (!isExtended) this.#rebalance.completeJoin(nowMs)
-    }
-    if (syncRound.deadlineMs <= nowMs) this.#syncing.deadlinePassed(nowMs)
+    this.#rebalance.tick(nowMs)
   }
 }

@@ -1,7 +1,7 @@
-// Offsets by topic and partition, each with where in the log it was committed: what is later in the
-// log holds, in whatever order it becomes known.
+// Offsets by topic and partition, each with its place in the log: what is later in the log holds,
+// in whatever order it becomes known.
 
-import type { CommittedOffset } from './groupRecords.ts'
+import type { CommittedOffset } from '../groupRecords.ts'
 
 export interface OffsetEntry {
   readonly topic: string
@@ -25,7 +25,7 @@ export class OffsetTable {
     for (const partitions of this.#byTopic.values()) yield* partitions.values()
   }
 
-  /** Does nothing when a later commit is there already. */
+  /** Does nothing when a later commit is known already. */
   set(entry: OffsetEntry): void {
     const { topic, partition, logOffset } = entry
     const partitions = this.#byTopic.get(topic)
@@ -37,7 +37,7 @@ export class OffsetTable {
     if (!known || known.logOffset < logOffset) partitions.set(partition, entry)
   }
 
-  /** Takes away what was committed before `logOffset`. */
+  /** Removes what was committed before `logOffset`. */
   remove(topic: string, partition: number, logOffset: number): void {
     const partitions = this.#byTopic.get(topic)
     const known = partitions?.get(partition)

@@ -1,34 +1,35 @@
-// The offsets of one group: those that hold, those that transactions hold back until they end
-// (KIP-98), and those that are just being written. Only what is durable can be read; what is later in
-// the log wins, so that a transaction's offset does not undo a commit that came after it.
+// The offsets of one group: committed, pending in transactions until they end (KIP-98), and in
+// flight. Only durable offsets can be read; what is later in the log wins, so that a transaction's
+// offset does not undo a commit that came after it.
 
-import { assert } from '../../protocol/runtime/assert.ts'
-import type { CommittedOffset, OffsetRecord } from './groupRecords.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { CommittedOffset, OffsetRecord } from '../groupRecords.ts'
 import { type OffsetEntry, OffsetTable } from './offsetTable.ts'
 
-/** An append of offsets or of their tombstones, from when it is asked for until it is durable. */
+/** An append of offsets or of their tombstones, while it is in flight. */
 export interface OffsetWrite {
   readonly records: readonly OffsetRecord[]
   /** -1 outside of a transaction. */
   readonly producerId: number
-  /** What has become of its transaction meanwhile: the marker may be known before the append is. */
+  /** The outcome of its transaction: the marker may be reported before the append is. */
   transaction: 'open' | 'committed' | 'aborted'
 }
 
 export class GroupOffsets {
   readonly #committed = new OffsetTable()
   readonly #pending = new Map<number, OffsetTable>()
-  readonly #writes = new Set<OffsetWrite>()
+  /** By append id. */
+  readonly #writes = new Map<number, OffsetWrite>()
 
-  /** Nothing is known, expected or being written. */
+  /** No offset is committed, pending or in flight. */
   get isEmpty(): boolean {
     return this.#committed.isEmpty && this.#pending.size === 0 && this.#writes.size === 0
   }
 
-  /** Producers with a transaction that has offsets of this group. */
+  /** Whether an open transaction has offsets of this group. */
   get hasOpenTransactions(): boolean {
     if (this.#pending.size > 0) return true
-    return [...this.#writes].some(({ producerId }) => producerId >= 0)
+    return [...this.#writes.values()].some(({ producerId }) => producerId >= 0)
   }
 
   get isBeingWritten(): boolean {
@@ -46,36 +47,41 @@ export class GroupOffsets {
   /** An open transaction may yet change this offset: a stable fetch has to wait (KIP-447). */
   isUnstable(topic: string, partition: number): boolean {
     for (const table of this.#pending.values()) if (table.get(topic, partition)) return true
-    for (const { producerId, records } of this.#writes) {
+    for (const { producerId, records } of this.#writes.values()) {
       if (producerId < 0) continue
       if (records.some((each) => each.topic === topic && each.partition === partition)) return true
     }
     return false
   }
 
-  /** Every partition with an offset of any kind: what is to be taken away when the group goes. */
+  /** Every partition with an offset of any kind: what is removed with the group. */
   partitions(): { topic: string; partition: number }[] {
     const found = new Map<string, { topic: string; partition: number }>()
     const note = ({ topic, partition }: { topic: string; partition: number }) =>
       found.set(`${partition}/${topic}`, { topic, partition })
     for (const entry of this.#committed.entries()) note(entry)
     for (const table of this.#pending.values()) for (const entry of table.entries()) note(entry)
-    for (const { records } of this.#writes) {
+    for (const { records } of this.#writes.values()) {
       for (const record of records) if (record.value !== null) note(record)
     }
     return [...found.values()]
   }
 
-  /** Offsets are being appended: `wrote` has to follow. */
-  writing(records: readonly OffsetRecord[], producerId: number): OffsetWrite {
-    const write: OffsetWrite = { records, producerId, transaction: 'open' }
-    this.#writes.add(write)
-    return write
+  /** The offsets are in flight in this append: `wrote` has to follow. */
+  writing(appendId: number, records: readonly OffsetRecord[], producerId: number): void {
+    this.#writes.set(appendId, { records, producerId, transaction: 'open' })
+  }
+
+  /** What is in flight in the append; undefined when that is no append of offsets. */
+  inFlight(appendId: number): OffsetWrite | undefined {
+    return this.#writes.get(appendId)
   }
 
   /** The append is durable and its first record is at `baseOffset`, or it failed (undefined). */
-  wrote(write: OffsetWrite, baseOffset: number | undefined): void {
-    assert(this.#writes.delete(write), 'a write of offsets ends once')
+  wrote(appendId: number, baseOffset: number | undefined): void {
+    const write = this.#writes.get(appendId)
+    assert(write, `append ${appendId} of offsets ends once`)
+    this.#writes.delete(appendId)
     if (baseOffset === undefined || write.transaction === 'aborted') return
     const producerId = write.transaction === 'committed' ? -1 : write.producerId
     for (const [index, record] of write.records.entries()) {
@@ -98,7 +104,7 @@ export class GroupOffsets {
 
   /** The producer's transaction has ended, by a marker that is in the log. */
   endTransaction(producerId: number, isCommitted: boolean): void {
-    for (const write of this.#writes) {
+    for (const write of this.#writes.values()) {
       if (write.producerId === producerId && write.transaction === 'open') {
         write.transaction = isCommitted ? 'committed' : 'aborted'
       }

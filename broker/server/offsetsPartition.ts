@@ -1,9 +1,10 @@
-// Where the offsets of a group are kept, for requests of transactions. The topic and its partition are created on
-// first use, which may fail for now: then the client is told to try again.
+// The partition of __consumer_offsets for the offsets of a group, for requests of transactions. The
+// topic and the partition's log are created on first use; when that fails, the client is told to
+// retry.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
 import { BrokerError } from '../errors.ts'
-import { offsetsTopicName } from '../groups/offsetsTopic.ts'
 import { LogError } from '../log/logError.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import type { BrokerParts } from './request/requestContext.ts'

@@ -1,20 +1,24 @@
-// The answers to JoinGroup and SyncGroup that a classic group gives, among its other effects. A
-// member waits with at most one request of each kind, which is answered once.
+// The effects of a classic group, collected in order until `takeEffects`. A member waits with at
+// most one request of each kind (JoinGroup, SyncGroup), which is answered once.
 
-import type { GroupMember } from './groupMember.ts'
 import {
   type GroupEffect,
+  type GroupStep,
   type JoinOutcome,
   joinError,
   type SyncOutcome,
   syncError,
-} from './groupOutcome.ts'
+} from '../groupOutcome.ts'
+import type { GroupRecord } from '../groupRecords.ts'
+import type { GroupMember } from './groupMember.ts'
 
-export class MemberAnswers {
-  readonly #effects: GroupEffect[]
+export class GroupOutbox {
+  #effects: GroupEffect[] = []
 
-  constructor(effects: GroupEffect[]) {
-    this.#effects = effects
+  takeEffects(): GroupEffect[] {
+    const effects = this.#effects
+    if (effects.length > 0) this.#effects = []
+    return effects
   }
 
   joined(requestId: number, outcome: JoinOutcome): void {
@@ -23,6 +27,10 @@ export class MemberAnswers {
 
   synced(requestId: number, outcome: SyncOutcome): void {
     this.#effects.push({ type: 'synced', requestId, outcome })
+  }
+
+  write(records: readonly GroupRecord[], step: GroupStep): void {
+    this.#effects.push({ type: 'write', records, step })
   }
 
   /** Answers the member's JoinGroup, if it waits with one. */
@@ -39,7 +47,7 @@ export class MemberAnswers {
     member.syncRequest = undefined
   }
 
-  /** Sends the member away, whatever it waits for. */
+  /** Refuses whatever the member waits for. */
   refuse(member: GroupMember, errorCode: number): void {
     this.join(member, joinError(errorCode, member.memberId))
     this.sync(member, syncError(errorCode))

@@ -1,9 +1,13 @@
-// Which topics the members of a classic group consume, where that can be known: their subscriptions
-// are for their assignor, and only those of consumers are in a format that a coordinator can read.
+// The topics that the members of a classic group consume, where they can be known: subscriptions
+// are meant for the members' assignor, and only those of consumers have a format that a coordinator
+// can read.
 
-import { MalformedError } from '../../protocol/bytes/malformed.ts'
-import { ByteReader } from '../../protocol/bytes/reader.ts'
-import { consumerProtocolSubscription, consumerProtocolType } from '../../protocol/kafka/groups.ts'
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { ByteReader } from '../../../protocol/bytes/reader.ts'
+import {
+  consumerProtocolSubscription,
+  consumerProtocolType,
+} from '../../../protocol/kafka/groups.ts'
 
 /**
  * The topics of all subscriptions; undefined when the group is not one of consumers, or when one
@@ -24,7 +28,7 @@ export function subscribedTopics(
   return topics
 }
 
-/** Every version begins as version 0 does; some clients get wrong what comes behind. */
+/** Every version begins as version 0 does; some clients encode the rest wrongly. */
 function topicsOf(bytes: Uint8Array): readonly string[] {
   const reader = new ByteReader(bytes)
   const version = reader.int16()

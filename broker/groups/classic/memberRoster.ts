@@ -1,24 +1,24 @@
-// The members of one group: who is in, who was promised a member id, which static instance is
-// which member, who leads, and what they agree on. Holds no state of the rebalance itself.
+// The members of one classic group: members, promised member ids, static instances, the leader, and
+// the protocols that all support. Accounts for their memory. Holds no state of the rebalance.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { JoinRequest, MemberIdentity, MemberProtocol } from '../groupRequests.ts'
+import type { MemberBudget } from '../memberBudget.ts'
 import { type GroupMember, updateMember } from './groupMember.ts'
-import type { JoinRequest, MemberIdentity, MemberProtocol } from './groupRequests.ts'
-import type { MemberBudget } from './memberBudget.ts'
 
-/** A member, or the promise of one, costs this much besides what it says of itself. */
+/** Memory of a member, or of a promised member id, without its metadata. */
 const memberOverheadBytes = 512
 
 export class MemberRoster {
   readonly #members = new Map<string, GroupMember>()
   readonly #instances = new Map<string, string>()
-  /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which the promise ends. */
+  /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which the promise expires. */
   readonly #promised = new Map<string, number>()
   readonly #budget: MemberBudget
   leader: string | null = null
 
-  /** What members say of themselves is kept in memory: the budget bounds it for all groups. */
+  /** `budget` bounds the memory for the metadata of the members of all groups. */
   constructor(budget: MemberBudget) {
     this.#budget = budget
   }
@@ -56,7 +56,7 @@ export class MemberRoster {
     return this.#members.has(memberId) ? ErrorCode.none : ErrorCode.unknownMemberId
   }
 
-  /** Whether there is memory for what a member says when it joins (again). */
+  /** Whether the budget has room for the metadata of a member that joins (again). */
   canAfford(memberId: string, protocols: readonly MemberProtocol[]): boolean {
     const member = this.#members.get(memberId)
     const promisedBytes = this.#promised.has(memberId) ? memberOverheadBytes : 0
@@ -70,7 +70,7 @@ export class MemberRoster {
     this.#budget.take(memberOverheadBytes)
   }
 
-  /** True when there was such a promise. */
+  /** Returns whether the member id was promised. */
   withdraw(memberId: string): boolean {
     const wasPromised = this.#promised.delete(memberId)
     if (wasPromised) this.#budget.giveBack(memberOverheadBytes)
@@ -101,7 +101,7 @@ export class MemberRoster {
     for (const member of [...this.#members.values()]) this.remove(member)
   }
 
-  /** Takes over what a member says of itself when it joins again. */
+  /** Takes over the metadata of a member that joins again. */
   update(member: GroupMember, request: JoinRequest): void {
     this.#budget.giveBack(memberBytes(member))
     updateMember(member, request)
@@ -117,8 +117,8 @@ export class MemberRoster {
   }
 
   /**
-   * Makes sure that someone who has joined leads. False when nobody has: then there is no one to
-   * compute an assignment.
+   * Makes sure that a member that has joined leads. Returns false when none has: nobody could
+   * assign.
    */
   electJoinedLeader(): boolean {
     const leader = this.leader === null ? undefined : this.#members.get(this.leader)
@@ -137,7 +137,7 @@ export class MemberRoster {
     return waiting
   }
 
-  /** Everyone has joined, and nobody who was promised a member id is still to come. */
+  /** Every member has joined, and no promised member id is outstanding. */
   get allJoined(): boolean {
     return this.#promised.size === 0 && this.waitingToJoin === this.size
   }
@@ -150,14 +150,14 @@ export class MemberRoster {
     return longest
   }
 
-  /** Whether one of the protocols is spoken by every member. */
+  /** Whether every member supports one of the protocols. */
   supportsAny(names: readonly string[]): boolean {
     return names.some((name) => this.#spokenByAll(name))
   }
 
   /**
    * The protocol for the next generation: each member votes for the first of its own that all
-   * speak. Null without members or without a common protocol.
+   * members support. Null without members or without a common protocol.
    */
   selectProtocol(): string | null {
     const votes = new Map<string, number>()

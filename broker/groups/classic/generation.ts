@@ -1,10 +1,12 @@
-// One generation of a group: its number and what its members have agreed on. Puts that into the
-// words of JoinGroup, of SyncGroup and of the stored record; when one begins is not decided here.
+// One generation of a classic group: its number and what its members agreed on, as answers to
+// JoinGroup and SyncGroup and as the stored record. An immutable value; rebalance.ts decides when
+// the next one begins.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import { type JoinOutcome, noAssignment, type SyncOutcome } from '../groupOutcome.ts'
+import type { GroupMetadataValue } from '../groupRecords.ts'
 import { type GroupMember, metadataFor } from './groupMember.ts'
-import { type JoinOutcome, noAssignment, type SyncOutcome } from './groupOutcome.ts'
-import type { GroupMetadataValue } from './groupRecords.ts'
 import type { MemberRoster } from './memberRoster.ts'
 
 const lastGenerationId = 2 ** 31 - 1
@@ -13,7 +15,7 @@ export class Generation {
   readonly id: number
   /** 'consumer' for consumers; null before the first member. */
   readonly protocolType: string | null
-  /** The assignor that all members speak; null while nobody is in. */
+  /** The assignor that all members support; null while the group is empty. */
   readonly protocolName: string | null
 
   constructor(id: number, protocolType: string | null, protocolName: string | null) {
@@ -22,13 +24,14 @@ export class Generation {
     this.protocolName = protocolName
   }
 
-  /** The one after this, for those who are in the roster. */
+  /** The next generation, of the members in the roster. */
   next(protocolType: string | null, roster: MemberRoster): Generation {
     const id = this.id === lastGenerationId ? 0 : this.id + 1
+    assert(id > this.id || id === 0, 'generations never go back, but where the number wraps')
     return new Generation(id, protocolType, roster.selectProtocol())
   }
 
-  /** What JoinGroup tells a member; the leader gets everybody's subscription. */
+  /** The answer to a member's JoinGroup; the leader gets the subscriptions of all members. */
   joinOutcome(member: GroupMember, roster: MemberRoster, withMembers: boolean): JoinOutcome {
     const members = withMembers ? [...roster.all()] : []
     return {
@@ -48,9 +51,9 @@ export class Generation {
   }
 
   /**
-   * What JoinGroup tells a static member that has come back into a running generation (KIP-814). A
-   * leader must not assign again, as nobody waits for that: whose client cannot be told so is told
-   * that its former self leads.
+   * The answer to the JoinGroup of a static member that came back into a running generation
+   * (KIP-814). A leader must not assign again, since nobody waits for it; an older client, which
+   * cannot be told so, is told that its former self leads.
    */
   returnOutcome(
     member: GroupMember,
@@ -64,13 +67,13 @@ export class Generation {
     return leads ? { ...outcome, leader: previousLeader } : outcome
   }
 
-  /** What SyncGroup tells a member. */
+  /** The answer to a member's SyncGroup. */
   syncOutcome({ assignment }: GroupMember): SyncOutcome {
     const { protocolType, protocolName } = this
     return { errorCode: ErrorCode.none, protocolType, protocolName, assignment }
   }
 
-  /** What is stored. `assignments` stand for those that the members have, where they are given. */
+  /** The stored record. `assignments`, when given, replace those that the members have. */
   record(
     roster: MemberRoster,
     assignments: ReadonlyMap<string, Buffer> | undefined,

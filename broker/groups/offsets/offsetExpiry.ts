@@ -1,18 +1,20 @@
-// Which offsets of a group have outlived their use (KIP-211): those that nobody has needed for as
-// long as offsets are kept. Offsets that a transaction may yet change stay, and so does what a member
-// is subscribed to.
+// Which offsets of a group have expired (KIP-211): those that were not needed for the retention
+// time. Offsets that an open transaction may change, and those of subscribed topics, stay. A pure
+// function.
 
-import type { Group } from './group.ts'
+import type { Group } from '../group.ts'
 import type { GroupOffsets } from './groupOffsets.ts'
 import type { OffsetEntry } from './offsetTable.ts'
 
 export interface ExpiredOffsets {
   readonly expired: readonly OffsetEntry[]
-  /** Nothing of the group's offsets is left after that. */
+  /** The group has no other offsets. */
   readonly isAll: boolean
 }
 
-/** `nowMs` is of the monotonic clock that the group knows, `wallClockMs` of the one that stamps commits. */
+/**
+ * `nowMs` is monotonic, as the group's deadlines; `wallClockMs` is the clock that stamps commits.
+ */
 export function expiredOffsets(
   { group, offsets }: { readonly group: Group; readonly offsets: GroupOffsets },
   nowMs: number,
@@ -23,7 +25,7 @@ export function expiredOffsets(
   const isExpired = ({ topic, partition, value }: OffsetEntry): boolean => {
     if (unused.since === 'never' || group.isSubscribedTo(topic)) return false
     if (offsets.isUnstable(topic, partition)) return false
-    // Old clients could say how long each of their offsets is to be kept.
+    // Before OffsetCommit v5, clients could set a retention time for each offset.
     if (value.expireTimestampMs >= 0) return wallClockMs >= value.expireTimestampMs
     const ageMs =
       unused.since === 'time' ? nowMs - unused.ms : wallClockMs - value.commitTimestampMs

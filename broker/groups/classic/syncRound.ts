@@ -1,8 +1,8 @@
-// The wait for SyncGroup after a generation has begun: who has not synced yet, until when, and the
-// leader's assignment while it is being written. Knows no member but by its id.
+// The wait for SyncGroup after a generation has begun: which members have not synced yet, until
+// when, and the leader's assignment while it is being written. Knows members by their ids only.
 
 export class SyncRound {
-  /** When those who have not synced are given up; Infinity while nobody waits. */
+  /** When members that have not synced are removed; Infinity outside of a round. */
   deadlineMs = Number.POSITIVE_INFINITY
   readonly #missing = new Set<string>()
   #assignments: ReadonlyMap<string, Buffer> | undefined
@@ -18,13 +18,13 @@ export class SyncRound {
     for (const memberId of memberIds) this.#missing.add(memberId)
   }
 
-  /** The member has synced, or is gone. */
+  /** The member has synced, or was removed. */
   settle(memberId: string): void {
     this.#missing.delete(memberId)
   }
 
   accept(assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[]): void {
-    // The request's buffer is a network chunk: what is kept is copied out of it.
+    // The request's buffer is a chunk of the connection: what is kept is copied out of it.
     this.#assignments = new Map(
       assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)]),
     )
@@ -36,7 +36,7 @@ export class SyncRound {
     return assignments
   }
 
-  /** The deadline has passed: who has to be given up. */
+  /** The deadline has passed: returns the members that have not synced. */
   expire(): readonly string[] {
     const missing = [...this.#missing]
     this.#missing.clear()

@@ -1,35 +1,37 @@
-// Who may commit, read and delete the offsets of a classic group, and whether they are still needed.
-// Nobody may commit who is of another generation: its partitions may be with others now.
+// Who may commit, fetch and delete the offsets of a classic group, and whether its offsets are
+// still needed. Reads the group and changes nothing. A commit from another generation is refused:
+// its partitions may have another owner now.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { consumerProtocolType } from '../../protocol/kafka/groups.ts'
-import type { OffsetsUnused } from './group.ts'
-import type { Committer, MemberIdentity } from './groupRequests.ts'
-import type { Rebalance } from './rebalance.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
+import type { OffsetsUnused } from '../group.ts'
+import type { Committer, MemberIdentity } from '../groupRequests.ts'
+import type { MemberRoster } from './memberRoster.ts'
+import type { RebalanceView } from './rebalance.ts'
 
 export class OffsetAdmission {
-  readonly #rebalance: Rebalance
+  readonly #rebalance: RebalanceView
+  readonly #roster: Pick<MemberRoster, 'get'>
 
-  constructor(rebalance: Rebalance) {
+  constructor(rebalance: RebalanceView, roster: Pick<MemberRoster, 'get'>) {
     this.#rebalance = rebalance
+    this.#roster = roster
   }
 
-  admitCommit(nowMs: number, committer: Committer): number {
+  admitCommit(committer: Committer): number {
     const error = this.#admit(committer, committer.generationId)
     if (error !== ErrorCode.none || this.#isEmpty) return error
-    // Offsets set from outside (a tool, a consumer without a group): only while nobody consumes.
-    const member = this.#rebalance.roster.get(committer.memberId)
-    if (!member) return ErrorCode.unknownMemberId
-    if (this.#rebalance.state === 'CompletingRebalance') return ErrorCode.rebalanceInProgress
-    this.#rebalance.touch(nowMs, member)
-    return ErrorCode.none
+    // Others than members (tools, consumers without a group) commit only while the group is empty.
+    if (!this.#roster.get(committer.memberId)) return ErrorCode.unknownMemberId
+    const isAssigning = this.#rebalance.state === 'CompletingRebalance'
+    return isAssigning ? ErrorCode.rebalanceInProgress : ErrorCode.none
   }
 
   admitTransactionalCommit(member: MemberIdentity, generationId: number): number {
     return this.#admit(member, generationId)
   }
 
-  /** Never one from another generation; who names neither a generation nor a member is nobody. */
+  /** A committer that names neither a generation nor a member is anonymous, and not checked. */
   #admit(member: MemberIdentity, generationId: number): number {
     if (this.#rebalance.state === 'Dead') return ErrorCode.coordinatorNotAvailable
     if (generationId < 0 && this.#isEmpty) return ErrorCode.none
@@ -38,14 +40,14 @@ export class OffsetAdmission {
     return isAnonymous ? ErrorCode.none : this.#rebalance.authenticate(member, generationId)
   }
 
-  /** Classic members are not asked who they are. */
+  /** Fetches are not authenticated in the classic protocol. */
   admitFetch(): number {
     return this.#rebalance.state === 'Dead' ? ErrorCode.groupIdNotFound : ErrorCode.none
   }
 
   admitDelete(): number {
     if (this.#rebalance.state === 'Dead') return ErrorCode.groupIdNotFound
-    // Of consumers it is known which topics they are at; of others it is not.
+    // The subscriptions of consumers are known; those of other protocol types are not.
     const isConsumers = this.#rebalance.protocolType === consumerProtocolType
     return this.#isEmpty || isConsumers ? ErrorCode.none : ErrorCode.nonEmptyGroup
   }

@@ -1,14 +1,17 @@
-// How long a rebalance waits for members to join. An empty group waits a little for latecomers,
-// again after each that came, so that a whole application that starts makes one rebalance and not
-// one per process (KIP-134). Knows no member.
+// How long a rebalance waits for members to join. An empty group waits a little for further
+// members, again after each that joined, so that an application that starts causes one rebalance
+// and not one for each of its processes (KIP-134). Knows no member.
 
 export class JoinWait {
-  /** Infinity when nobody waits. */
+  /** Infinity when no rebalance waits. */
   deadlineMs = Number.POSITIVE_INFINITY
-  /** Of the first rebalance: how long it may wait yet, and whether someone came meanwhile. */
+  /**
+   * The first rebalance of an empty group: how long it may still be extended, and whether a member
+   * joined.
+   */
   #initial: { remainingMs: number; memberAdded: boolean } | undefined
 
-  /** The wait is for latecomers too: it does not end just because all who are known have joined. */
+  /** The wait does not end early when all known members have joined. */
   get isInitial(): boolean {
     return this.#initial !== undefined
   }
@@ -26,7 +29,7 @@ export class JoinWait {
     if (this.#initial) this.#initial.memberAdded = true
   }
 
-  /** The deadline has passed: true when there is another one, because someone came. */
+  /** The deadline has passed: returns true when it was extended because a member joined. */
   extend(nowMs: number, delayMs: number): boolean {
     const initial = this.#initial
     if (!initial?.memberAdded || initial.remainingMs === 0) return false

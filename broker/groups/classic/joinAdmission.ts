@@ -1,14 +1,14 @@
-// Whether a JoinGroup is let in at all, before it is looked at who asks: a group has a size, members
-// have to speak a common protocol, and what they say of themselves takes memory. Changes nothing.
+// Whether a JoinGroup is admitted, whoever sends it: a group has a maximum size, members must
+// support a common protocol, and their metadata takes memory. A pure function.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { JoinRequest } from './groupRequests.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { JoinRequest } from '../groupRequests.ts'
 import type { MemberRoster } from './memberRoster.ts'
 
 export interface JoinedGroup {
   readonly roster: MemberRoster
   readonly protocolType: string | null
-  /** Members are joining, those of before have to join again. */
+  /** A rebalance is being prepared: known members have to join again. */
   readonly isPreparing: boolean
   readonly maxSize: number
 }
@@ -27,8 +27,8 @@ export function admitJoin(group: JoinedGroup, request: JoinRequest): number {
 }
 
 /**
- * While members join, those who wait count, not those who are known: after the size has been lowered,
- * the last to join again are the ones who go.
+ * During a rebalance, members that wait to join count, instead of known members: after the maximum
+ * size was lowered, the last members to join again lose their place.
  */
 function hasPlaceFor({ roster, isPreparing, maxSize }: JoinedGroup, memberId: string): boolean {
   const member = roster.get(memberId)

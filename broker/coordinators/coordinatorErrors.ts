@@ -1,0 +1,23 @@
+// Translates the error of an append to a coordinator's partition into what the coordinator's client
+// is answered: mostly, to find the coordinator again.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+
+export function coordinatorError(errorCode: number): number {
+  switch (errorCode) {
+    case ErrorCode.unknownTopicOrPartition:
+    case ErrorCode.notEnoughReplicas:
+    case ErrorCode.notEnoughReplicasAfterAppend:
+    case ErrorCode.requestTimedOut:
+      return ErrorCode.coordinatorNotAvailable
+    case ErrorCode.notLeaderOrFollower:
+    case ErrorCode.kafkaStorageError:
+      return ErrorCode.notCoordinator
+    case ErrorCode.messageTooLarge:
+    case ErrorCode.recordListTooLarge:
+    case ErrorCode.invalidFetchSize:
+      return ErrorCode.unknownServerError
+    default:
+      return errorCode
+  }
+}

@@ -1,0 +1,72 @@
+// Reads one partition of a coordinator's topic from its first batch to its last. Decides nothing
+// about the records; a partition that cannot be read fails with COORDINATOR_LOAD_FAILED, which says
+// where and what to do.
+
+import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { BrokerError } from '../errors.ts'
+import { LogError } from '../log/logError.ts'
+import type { PartitionLog } from '../log/partitionLog.ts'
+import type { ReadResult } from '../log/readResult.ts'
+
+const readBytes = 1024 * 1024
+
+export interface LoadSource {
+  readonly topic: string
+  readonly partition: number
+  readonly log: PartitionLog
+  /** What is lost when the partition is removed because it cannot be read: shown in the error. */
+  readonly contents: string
+}
+
+/**
+ * Visits every batch in the order of the log. Stops early, without an error, when `isWanted` is
+ * false after a read: the partition has been resigned, or is loaded again in a newer epoch.
+ */
+export async function loadPartition(
+  source: LoadSource,
+  visit: (batch: RecordBatch) => void,
+  isWanted: () => boolean,
+): Promise<void> {
+  const { log } = source
+  let offset = log.logStartOffset
+  while (offset < log.logEndOffset) {
+    const { bytes, errorCode } = await read(source, offset)
+    if (!isWanted()) return
+    const before = offset
+    for (const batch of splitBatches(bytes)) {
+      offset = batch.nextOffset
+      try {
+        visit(batch)
+      } catch (error) {
+        if (!(error instanceof MalformedError)) throw error
+        throw loadFailed(source, batch.baseOffset, error.message)
+      }
+    }
+    // Compaction leaves gaps, also at the end of what was read; but there is always a batch.
+    if (errorCode !== ErrorCode.none || offset === before) {
+      throw loadFailed(source, offset, `error ${errorCode}`)
+    }
+  }
+}
+
+async function read(source: LoadSource, offset: number): Promise<ReadResult> {
+  try {
+    return await source.log.read(offset, readBytes, { upTo: 'logEnd' })
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    throw loadFailed(source, offset, error.message)
+  }
+}
+
+function loadFailed(
+  { topic, partition, contents }: LoadSource,
+  offset: number,
+  reason: string,
+): BrokerError {
+  return new BrokerError(
+    'COORDINATOR_LOAD_FAILED',
+    `${topic}-${partition} cannot be read at offset ${offset} (${reason}): restore the folder from a backup, or remove it to start without ${contents}`,
+  )
+}

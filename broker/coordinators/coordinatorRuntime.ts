@@ -1,0 +1,226 @@
+// The coordinators of one topic on this broker: one shard for each partition that this broker
+// leads, as in Kafka's CoordinatorRuntime. Loads and resigns shards as leadership moves, and routes
+// ids to them.
+//
+// Fencing: the leader epoch of a partition never goes back. A load or a resignation of an older
+// epoch changes nothing, and a load that ends after a resignation or a newer load is discarded. A
+// shard writes under its epoch, so that a coordinator that was deposed without knowing it cannot
+// write either.
+//
+// A partition without batches costs nothing until its first request: its shard is created then.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { CoordinatorLeadership } from './coordinatorTopic.ts'
+
+/** The coordinator of one partition: a state machine with its requests, appends and timers. */
+export interface CoordinatorShard {
+  readonly leaderEpoch: number
+  /**
+   * The log has been replayed and the runtime was started: the shard may act from now on. Called
+   * once.
+   */
+  activate(): void
+  /**
+   * Answers whoever waits with NOT_COORDINATOR, cancels timers, and drops the results of appends.
+   */
+  resign(): void
+  /** Ends the shard with the broker: results of appends in flight are still answered. */
+  close(): void
+  /** Resolves when no append is in flight any more. */
+  settled(): Promise<void>
+}
+
+/** What the runtime needs of the coordinator's topic. */
+export interface CoordinatorPartitions {
+  readonly partitionCount: number
+  partitionOf(id: string): number
+  leaderEpoch(partition: number): number
+  /** Whether loading the partition would read nothing. */
+  isEmpty(partition: number): boolean
+}
+
+export interface CoordinatorRuntimeOptions<Shard extends CoordinatorShard> {
+  readonly partitions: CoordinatorPartitions
+  readonly newShard: (leadership: CoordinatorLeadership) => Shard
+  /** Replays the partition's log into the shard; may stop early once `isWanted` is false. */
+  readonly load: (shard: Shard, partition: number, isWanted: () => boolean) => Promise<void>
+  /** Called after a shard has resigned. */
+  readonly ended?: (shard: Shard) => void
+}
+
+interface Led<Shard> {
+  readonly leaderEpoch: number
+  state: 'loading' | 'active' | 'failed' | 'resigned'
+  /** Undefined while loading, and for an active partition without requests so far. */
+  shard: Shard | undefined
+  /** Called once the partition is active. */
+  readonly deferred: ((shard: Shard) => void)[]
+}
+
+export class CoordinatorRuntime<Shard extends CoordinatorShard> {
+  readonly #options: CoordinatorRuntimeOptions<Shard>
+  readonly #partitions = new Map<number, Led<Shard>>()
+  /** Shards that resigned with appends in flight. */
+  readonly #draining = new Set<Promise<void>>()
+  /**
+   * The number of partitions that `loadAll` loaded; undefined when partitions are loaded one by
+   * one.
+   */
+  #loadedCount: number | undefined
+  #isStarted = false
+  #closed = false
+
+  constructor(options: CoordinatorRuntimeOptions<Shard>) {
+    this.#options = options
+  }
+
+  /** Lets shards act: those that are loaded now, and later ones once they are. */
+  start(): void {
+    this.#isStarted = true
+    for (const shard of this.shards()) shard.activate()
+  }
+
+  /** Loads every partition of the topic, for a broker that leads them all. */
+  async loadAll(): Promise<void> {
+    const { partitions } = this.#options
+    const { partitionCount } = partitions
+    this.#loadedCount = partitionCount
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const loading = this.load(partition, partitions.leaderEpoch(partition))
+      if (loading) await loading
+    }
+  }
+
+  /**
+   * This broker leads the partition from `leaderEpoch` on. Returns undefined when there is nothing
+   * to wait for. Fails, and leaves the partition to nobody, when its log cannot be read.
+   */
+  load(partition: number, leaderEpoch: number): Promise<void> | undefined {
+    const before = this.#partitions.get(partition)
+    if (this.#closed || (before && leaderEpoch <= before.leaderEpoch)) return undefined
+    this.#endShard(before)
+    const isEmpty = this.#options.partitions.isEmpty(partition)
+    const state = isEmpty ? 'active' : 'loading'
+    const led: Led<Shard> = { leaderEpoch, state, shard: undefined, deferred: [] }
+    this.#partitions.set(partition, led)
+    return isEmpty ? undefined : this.#load(partition, led)
+  }
+
+  /** Another broker leads the partition from `leaderEpoch` on, or nobody does. */
+  resign(partition: number, leaderEpoch: number): void {
+    const before = this.#partitions.get(partition)
+    if (before && leaderEpoch < before.leaderEpoch) return
+    this.#partitions.set(partition, {
+      ...{ leaderEpoch, state: 'resigned', shard: undefined, deferred: [] },
+    })
+    this.#endShard(before)
+  }
+
+  /** The shard that coordinates the id, or the error code with which its requests are refused. */
+  shardOf(id: string): Shard | number {
+    const { partitions } = this.#options
+    const { partitionCount } = partitions
+    if ((this.#loadedCount ?? partitionCount) !== partitionCount) this.#repartition()
+    const partition = partitions.partitionOf(id)
+    const led = this.#partitions.get(partition)
+    if (this.#closed || !led) return ErrorCode.notCoordinator
+    if (led.state === 'loading') return ErrorCode.coordinatorLoadInProgress
+    if (led.state !== 'active') return ErrorCode.notCoordinator
+    return led.shard ?? this.#create(partition, led)
+  }
+
+  /** The error code with which requests for the id are refused; 0 when it is coordinated here. */
+  errorOf(id: string): number {
+    const shard = this.shardOf(id)
+    return typeof shard === 'number' ? shard : ErrorCode.none
+  }
+
+  /**
+   * Calls `act` with the partition's shard now or, while it is loaded, when it is active. Drops it
+   * when this broker does not lead the partition, or when the shard does not exist: then there is
+   * nothing to act on.
+   */
+  whenActive(partition: number, act: (shard: Shard) => void): void {
+    const led = this.#partitions.get(partition)
+    if (led?.state === 'loading') led.deferred.push(act)
+    else if (led?.shard) act(led.shard)
+  }
+
+  /** The active shards that exist. */
+  *shards(): Generator<Shard, void> {
+    for (const { shard } of this.#partitions.values()) if (shard) yield shard
+  }
+
+  get isLoading(): boolean {
+    for (const { state } of this.#partitions.values()) if (state === 'loading') return true
+    return false
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** Ends all shards and resolves when no append is in flight. Calling it again changes nothing. */
+  async close(): Promise<void> {
+    const shards = [...this.shards()]
+    if (!this.#closed) for (const shard of shards) shard.close()
+    this.#closed = true
+    await Promise.all([...this.#draining, ...shards.map((shard) => shard.settled())])
+  }
+
+  async #load(partition: number, led: Led<Shard>): Promise<void> {
+    const isWanted = () => this.#partitions.get(partition) === led && !this.#closed
+    const shard = this.#newShard(partition, led)
+    try {
+      await this.#options.load(shard, partition, isWanted)
+    } catch (error) {
+      if (!isWanted()) return
+      led.state = 'failed'
+      throw error
+    }
+    if (!isWanted()) return
+    this.#activate(led, shard)
+    for (const act of led.deferred.splice(0)) act(shard)
+  }
+
+  #create(partition: number, led: Led<Shard>): Shard {
+    const shard = this.#newShard(partition, led)
+    this.#activate(led, shard)
+    return shard
+  }
+
+  #newShard(partition: number, { leaderEpoch }: Led<Shard>): Shard {
+    const { partitionCount } = this.#options.partitions
+    return this.#options.newShard({ partition, leaderEpoch, partitionCount })
+  }
+
+  #activate(led: Led<Shard>, shard: Shard): void {
+    assert(led.shard === undefined, 'a partition has at most one shard in a leader epoch')
+    assert(shard.leaderEpoch === led.leaderEpoch, 'a shard is active only in its own leader epoch')
+    led.shard = shard
+    led.state = 'active'
+    if (this.#isStarted) shard.activate()
+  }
+
+  #endShard(led: Led<Shard> | undefined): void {
+    if (!led?.shard) return
+    const { shard } = led
+    led.shard = undefined
+    shard.resign()
+    this.#options.ended?.(shard)
+    const draining = shard.settled().finally(() => this.#draining.delete(draining))
+    this.#draining.add(draining)
+  }
+
+  /**
+   * The topic was created by somebody else, with another number of partitions than was expected of
+   * it. Ids belong to other partitions now; no shard has written anything yet, so that nothing is
+   * lost.
+   */
+  #repartition(): void {
+    for (const led of this.#partitions.values()) this.#endShard(led)
+    this.#partitions.clear()
+    void this.loadAll()
+  }
+}

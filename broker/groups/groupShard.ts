@@ -1,0 +1,146 @@
+// The group coordinator of one partition of __consumer_offsets: drives the state machine
+// (groupCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
+// writes its records, sets its timers, and answers its requests. Decides nothing. After a
+// resignation, results of appends in flight are dropped: the coordinator of the next epoch finds in
+// the log what became of them.
+
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
+import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
+import { type Refusal, WaitingRequests } from '../coordinators/waitingRequests.ts'
+import { type CoordinatorParts, GroupCoordinator, type GroupEvent } from './groupCoordinator.ts'
+import type { GroupLog, GroupLogReader } from './groupLog.ts'
+import type { CoordinatorEffect } from './groupRegistry.ts'
+import type { GroupReplay } from './groupReplay.ts'
+
+export interface GroupShardParts extends CoordinatorParts {
+  readonly clock: Clock
+  /**
+   * Sets timers that, after a stall of the process, fire after the requests that came meanwhile.
+   */
+  readonly deadlineClock: Clock
+  readonly logger: Logger
+  readonly log: Pick<GroupLog, 'append'>
+}
+
+type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
+
+export class GroupShard implements CoordinatorShard {
+  readonly leadership: CoordinatorLeadership
+  readonly coordinator: GroupCoordinator
+  readonly #parts: GroupShardParts
+  readonly #replay: GroupReplay
+  readonly #waiting = new WaitingRequests()
+  readonly #timers = new Map<string, Timer>()
+  /** Appends in flight, with the group of each. */
+  readonly #appends = new Map<Promise<void>, string>()
+  #state: 'open' | 'closed' | 'resigned' = 'open'
+
+  constructor(leadership: CoordinatorLeadership, parts: GroupShardParts) {
+    this.leadership = leadership
+    this.#parts = parts
+    this.coordinator = new GroupCoordinator(parts)
+    this.#replay = this.coordinator.replay()
+  }
+
+  get leaderEpoch(): number {
+    return this.leadership.leaderEpoch
+  }
+
+  /** Takes in the partition's log, before `activate`. */
+  get reader(): GroupLogReader {
+    return this.#replay
+  }
+
+  activate(): void {
+    const { clock } = this.#parts
+    this.#perform(this.coordinator.loaded(clock.monotonicMs(), clock.nowMs(), this.#replay))
+  }
+
+  handle(event: GroupEvent): void {
+    this.#perform(this.coordinator.handle(this.#parts.clock.monotonicMs(), event))
+  }
+
+  /** `refusal` makes the answer when the coordinator resigns first. */
+  request<Outcome>(
+    refusal: Refusal<Outcome>,
+    eventOf: (requestId: number) => GroupEvent,
+  ): Promise<Outcome> {
+    return this.#waiting.ask(refusal, (requestId) => this.handle(eventOf(requestId)))
+  }
+
+  /** Resolves when no append of the group is in flight that was when it was called. */
+  async groupSettled(groupId: string): Promise<void> {
+    const ofGroup = [...this.#appends].filter(([, of]) => of === groupId)
+    await Promise.all(ofGroup.map(([append]) => append))
+  }
+
+  resign(): void {
+    // Also gives back the memory of the members.
+    this.close()
+    this.#state = 'resigned'
+    this.#waiting.refuseAll(ErrorCode.notCoordinator)
+  }
+
+  close(): void {
+    if (this.#state !== 'open') return
+    this.handle({ type: 'closed' })
+    this.#state = 'closed'
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+  }
+
+  async settled(): Promise<void> {
+    while (this.#appends.size > 0) await Promise.all(this.#appends.keys())
+  }
+
+  #perform(effects: readonly CoordinatorEffect[]): void {
+    for (const effect of effects) this.#performOne(effect)
+  }
+
+  #performOne(effect: CoordinatorEffect): void {
+    switch (effect.type) {
+      case 'joined':
+      case 'synced':
+      case 'heartbeatAnswered':
+        this.#waiting.answer(effect.requestId, effect.outcome)
+        return
+      case 'answered':
+        this.#waiting.answer(effect.requestId, effect.errorCodes)
+        return
+      case 'wakeAt':
+        this.#wakeAt(effect.groupId, effect.atMs)
+        return
+      case 'append': {
+        const append = this.#append(effect)
+        this.#appends.set(append, effect.groupId)
+        append.finally(() => this.#appends.delete(append))
+        return
+      }
+    }
+  }
+
+  async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
+    const { log, logger } = this.#parts
+    const appended = await log
+      .append(this.leadership, records, producer)
+      .catch((error: unknown): Appended => {
+        logger.error({ error, groupId }, 'group records could not be written')
+        return { errorCode: ErrorCode.coordinatorNotAvailable, baseOffset: -1 }
+      })
+    if (this.#state !== 'resigned') this.handle({ type: 'appended', appendId, appended })
+  }
+
+  #wakeAt(groupId: string, atMs: number): void {
+    this.#timers.get(groupId)?.cancel()
+    if (this.#state !== 'open') return
+    const { clock, deadlineClock } = this.#parts
+    const timer = deadlineClock.setTimer(Math.max(0, atMs - clock.monotonicMs()), () => {
+      if (this.#timers.get(groupId) === timer) this.#timers.delete(groupId)
+      this.handle({ type: 'wake', groupId })
+    })
+    this.#timers.set(groupId, timer)
+  }
+}

@@ -1,0 +1,78 @@
+// The events that go into a transaction coordinator and the effects that come out. Plain data. What
+// a driver does with each effect, and in which order, is stated in transactionCoordinator.ts.
+
+import type { EndTxnRequest } from './endTxnRules.ts'
+import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import type { InitProducerIdRequest } from './producerRules.ts'
+import type { TransactionRecord } from './transactionLogRecords.ts'
+import type { ClientTransactionVersion } from './transactionMetadata.ts'
+import type { TransactionOutcome } from './transactionOutcome.ts'
+import type { ProducerIdentity } from './transactionVerifier.ts'
+
+/** Ends a producer's transaction in the partitions that it wrote to. */
+export interface TransactionMarker {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly committed: boolean
+}
+
+export type TransactionEvent =
+  | {
+      readonly type: 'initProducerId'
+      readonly requestId: number
+      readonly transactionalId: string
+      readonly request: InitProducerIdRequest
+    }
+  | {
+      readonly type: 'addPartitions'
+      readonly requestId: number
+      readonly producer: ProducerIdentity
+      readonly partitions: readonly TopicPartition[]
+      readonly version: ClientTransactionVersion
+    }
+  | {
+      readonly type: 'endTxn'
+      readonly requestId: number
+      readonly transactionalId: string
+      readonly request: EndTxnRequest
+    }
+  /** All records of the log have been restored. */
+  | { readonly type: 'loaded' }
+  /** Without a producer id when none could be reserved. */
+  | {
+      readonly type: 'allocated'
+      readonly stepId: number
+      readonly producerId: number | undefined
+    }
+  /** The record is durable, or `errorCode` says why it is not. */
+  | { readonly type: 'appended'; readonly stepId: number; readonly errorCode: number }
+  /** The marker is durable in all partitions but those that are missing. */
+  | {
+      readonly type: 'markersWritten'
+      readonly transactionalId: string
+      readonly missing: PartitionSet
+    }
+  /** The time to retry the end of a transaction has come. */
+  | { readonly type: 'resumed'; readonly transactionalId: string }
+  /** Time to abort transactions that have been open for longer than their producers allowed. */
+  | { readonly type: 'abortTimedOut' }
+  /** Time to forget transactional ids that have not been used for long. */
+  | { readonly type: 'removeExpired' }
+
+export type TransactionEffect =
+  /** Reserve a producer id that was never given out, then report `allocated`. */
+  | { readonly type: 'allocate'; readonly stepId: number }
+  /** Append the record, then report `appended`. */
+  | { readonly type: 'append'; readonly stepId: number; readonly record: TransactionRecord }
+  /** Write the marker to each of the partitions, then report `markersWritten`. */
+  | {
+      readonly type: 'writeMarkers'
+      readonly transactionalId: string
+      readonly marker: TransactionMarker
+      readonly partitions: PartitionSet
+    }
+  | { readonly type: 'answer'; readonly requestId: number; readonly outcome: TransactionOutcome }
+  /** Ending the transaction failed: report `resumed` after a while. */
+  | { readonly type: 'resumeLater'; readonly transactionalId: string }
+  /** No step of the id is under way any more: refused requests may be retried. */
+  | { readonly type: 'settled'; readonly transactionalId: string }

@@ -1,0 +1,210 @@
+// Which leader epochs load, resign and discard a shard, and what ids are refused with meanwhile.
+
+import { describe, expect, it } from 'vitest'
+import {
+  CoordinatorRuntime,
+  type CoordinatorShard,
+} from '../../../broker/coordinators/coordinatorRuntime.ts'
+import type { CoordinatorLeadership } from '../../../broker/coordinators/coordinatorTopic.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { settle } from '../../../protocol/runtime/manualClock.ts'
+
+class Shard implements CoordinatorShard {
+  readonly leadership: CoordinatorLeadership
+  readonly calls: string[] = []
+  inFlight: Promise<void> = Promise.resolve()
+
+  constructor(leadership: CoordinatorLeadership) {
+    this.leadership = leadership
+  }
+
+  get leaderEpoch(): number {
+    return this.leadership.leaderEpoch
+  }
+
+  activate(): void {
+    this.calls.push('activate')
+  }
+
+  resign(): void {
+    this.calls.push('resign')
+  }
+
+  close(): void {
+    this.calls.push('close')
+  }
+
+  settled(): Promise<void> {
+    return this.inFlight
+  }
+}
+
+/**
+ * Ids are numbers of partitions. Partitions in `full` have records, whose loading the test ends.
+ */
+function start(partitionCount = 3, full: ReadonlySet<number> = new Set()) {
+  const made: Shard[] = []
+  const loading: ((error?: Error) => void)[] = []
+  const partitions = {
+    partitionCount,
+    partitionOf: (id: string) => Number(id) % partitions.partitionCount,
+    leaderEpoch: () => 0,
+    isEmpty: (partition: number) => !full.has(partition),
+  }
+  const runtime = new CoordinatorRuntime<Shard>({
+    partitions,
+    newShard: (leadership) => {
+      const shard = new Shard(leadership)
+      made.push(shard)
+      return shard
+    },
+    load: () =>
+      new Promise((resolve, reject) => {
+        loading.push((error) => (error ? reject(error) : resolve()))
+      }),
+  })
+  runtime.start()
+  return { runtime, made, loading, partitions }
+}
+
+describe('a coordinator partition', () => {
+  it('costs nothing before its first request', async () => {
+    const { runtime, made } = start(50)
+    await runtime.loadAll()
+    expect(made).toHaveLength(0)
+    expect(runtime.shardOf('7')).toBe(made[0])
+    expect(made[0]!.calls).toEqual(['activate'])
+    expect(runtime.shardOf('7'), 'the same from then on').toBe(made[0])
+    expect([...runtime.shards()]).toHaveLength(1)
+  })
+
+  it('that is not led here is refused with NOT_COORDINATOR', () => {
+    const { runtime } = start()
+    expect(runtime.shardOf('0')).toBe(ErrorCode.notCoordinator)
+    void runtime.load(0, 4)
+    expect(runtime.errorOf('0')).toBe(ErrorCode.none)
+    runtime.resign(0, 5)
+    expect(runtime.errorOf('0')).toBe(ErrorCode.notCoordinator)
+  })
+
+  it('that is being loaded is refused with COORDINATOR_LOAD_IN_PROGRESS', async () => {
+    const { runtime, loading } = start(3, new Set([0]))
+    const loaded = runtime.load(0, 1)
+    expect(runtime.errorOf('0')).toBe(ErrorCode.coordinatorLoadInProgress)
+    expect(runtime.isLoading).toBe(true)
+    loading[0]!()
+    await loaded
+    expect([runtime.errorOf('0'), runtime.isLoading]).toEqual([ErrorCode.none, false])
+  })
+
+  it('that cannot be read is led by nobody here, and can be loaded in a later epoch', async () => {
+    const { runtime, loading } = start(3, new Set([0]))
+    const failing = runtime.load(0, 1)
+    loading[0]!(new Error('damaged'))
+    await expect(failing).rejects.toThrow('damaged')
+    expect(runtime.errorOf('0')).toBe(ErrorCode.notCoordinator)
+    const loaded = runtime.load(0, 2)
+    loading[1]!()
+    await loaded
+    expect(runtime.errorOf('0')).toBe(ErrorCode.none)
+  })
+})
+
+describe('the leader epoch', () => {
+  it('fences loads and resignations of older epochs', () => {
+    const { runtime, made } = start()
+    void runtime.load(0, 5)
+    const shard = runtime.shardOf('0')
+    void runtime.load(0, 4)
+    void runtime.load(0, 5)
+    runtime.resign(0, 4)
+    expect(runtime.shardOf('0'), 'nothing has changed').toBe(shard)
+    expect(made[0]!.calls).toEqual(['activate'])
+    runtime.resign(0, 6)
+    expect(made[0]!.calls).toEqual(['activate', 'resign'])
+    void runtime.load(0, 5)
+    void runtime.load(0, 6)
+    expect(runtime.errorOf('0'), 'a late load').toBe(ErrorCode.notCoordinator)
+    void runtime.load(0, 7)
+    expect((runtime.shardOf('0') as Shard).leaderEpoch).toBe(7)
+  })
+
+  it('discards a load that ends after a resignation', async () => {
+    const { runtime, made, loading } = start(3, new Set([0]))
+    const loaded = runtime.load(0, 1)
+    runtime.resign(0, 2)
+    loading[0]!()
+    await loaded
+    expect(runtime.errorOf('0')).toBe(ErrorCode.notCoordinator)
+    expect(made[0]!.calls, 'it never acts').toEqual([])
+  })
+
+  it('discards a load that ends after a newer one, whichever ends first', async () => {
+    const { runtime, made, loading } = start(3, new Set([0]))
+    const loads = [runtime.load(0, 1), runtime.load(0, 2)]
+    loading[1]!()
+    await settle()
+    expect(runtime.shardOf('0')).toBe(made[1])
+    loading[0]!(new Error('of no interest'))
+    await Promise.all(loads)
+    expect(runtime.shardOf('0')).toBe(made[1])
+    expect(made.map(({ calls }) => calls)).toEqual([[], ['activate']])
+  })
+
+  it('of a newer load ends the shard of the older one', () => {
+    const { runtime, made } = start()
+    void runtime.load(0, 1)
+    runtime.shardOf('0')
+    void runtime.load(0, 2)
+    expect(runtime.shardOf('0')).toBe(made[1])
+    expect(made[0]!.calls).toEqual(['activate', 'resign'])
+  })
+})
+
+describe('the runtime', () => {
+  it('defers what is meant for a partition that is being loaded', async () => {
+    const { runtime, loading } = start(3, new Set([0]))
+    const seen: number[] = []
+    const note = (shard: Shard) => seen.push(shard.leaderEpoch)
+    const loaded = runtime.load(0, 1)
+    runtime.whenActive(0, note)
+    expect(seen).toEqual([])
+    loading[0]!()
+    await loaded
+    runtime.whenActive(0, note)
+    runtime.whenActive(1, note)
+    expect(seen, 'but not of partitions that others lead').toEqual([1, 1])
+  })
+
+  it('routes anew when the topic was created with another number of partitions', async () => {
+    const { runtime, made, partitions } = start(3)
+    await runtime.loadAll()
+    runtime.shardOf('4')
+    partitions.partitionCount = 2
+    expect((runtime.shardOf('4') as Shard).leadership).toEqual({
+      ...{ partition: 0, leaderEpoch: 0, partitionCount: 2 },
+    })
+    expect(made[0]!.calls).toEqual(['activate', 'resign'])
+  })
+
+  it('waits for the appends of shards that have resigned, and refuses everything once closed', async () => {
+    const { runtime, made } = start()
+    void runtime.load(0, 1)
+    void runtime.load(1, 1)
+    runtime.shardOf('0')
+    runtime.shardOf('1')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    made[0]!.inFlight = promise
+    runtime.resign(0, 2)
+    let isClosed = false
+    const closing = runtime.close().then(() => {
+      isClosed = true
+    })
+    await settle()
+    expect(isClosed).toBe(false)
+    resolve()
+    await closing
+    expect(made[1]!.calls).toEqual(['activate', 'close'])
+    expect(runtime.errorOf('1')).toBe(ErrorCode.notCoordinator)
+  })
+})

@@ -1,0 +1,32 @@
+// Every request gets its own answer, whenever that comes, and only one.
+
+import { expect, it } from 'vitest'
+import { WaitingRequests } from '../../../broker/coordinators/waitingRequests.ts'
+
+it('answers each request by its number, in any order', async () => {
+  const waiting = new WaitingRequests()
+  const ids: number[] = []
+  const answers = ['a', 'b', 'c'].map(() => waiting.ask<string>(String, (id) => ids.push(id)))
+  for (const id of ids.toReversed()) waiting.answer(id, `to ${id}`)
+  expect(await Promise.all(answers)).toEqual(ids.map((id) => `to ${id}`))
+})
+
+it('may answer at once, but not twice', async () => {
+  const waiting = new WaitingRequests()
+  const answered = await waiting.ask<number>(Number, (id) => waiting.answer(id, id))
+  expect(() => waiting.answer(answered, 0)).toThrow('answered twice')
+})
+
+it('refuses all that wait, each with its own refusal, and none that comes later', async () => {
+  const waiting = new WaitingRequests()
+  const asked = ['a', 'b'].map((name) =>
+    waiting.ask(
+      (code) => `${name} ${code}`,
+      () => {},
+    ),
+  )
+  waiting.refuseAll(16)
+  expect(await Promise.all(asked)).toEqual(['a 16', 'b 16'])
+  expect(waiting.size).toBe(0)
+  expect(await waiting.ask<number>(Number, (id) => waiting.answer(id, 7))).toBe(7)
+})
