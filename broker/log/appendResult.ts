@@ -1,4 +1,4 @@
-// What an append is asked for and answered with: the words between the log and its callers.
+// Options and results of appends: the types between a log and its callers. No behaviour.
 
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -6,44 +6,51 @@ import type { VerificationGuard } from './producers/transactionVerification.ts'
 import type { RecordError, Refusal } from './refusal.ts'
 
 /**
- * Who appends. `client`: everything is checked and offsets are given here. `coordinator`: this
- * broker's own records, control batches included. `replication`: batches of a leader, which keep
- * the offsets and epochs that they have.
+ * Who appends. `client`: everything is checked, offsets are assigned. `coordinator`: records of this broker,
+ * control batches included; offsets are assigned. `replication`: batches from the leader, which keep their
+ * offsets and epochs.
  */
 export type AppendOrigin = 'client' | 'coordinator' | 'replication'
 
 export interface AppendOptions {
-  /** The epoch of the leadership under which this is appended; not used for `replication`. */
-  readonly leaderEpoch: number
   readonly origin: AppendOrigin
+  /** The epoch of the leader that appends; not used for `replication`. */
+  readonly leaderEpoch: number
   /**
-   * From `PartitionLog.verificationFor`, when it gave one: the coordinator has been asked since. A
-   * batch that opens a transaction is refused without it, or when a marker has come in between.
+   * From `PartitionLog.verificationFor`, if it returned one and the coordinator has confirmed the transaction.
+   * A batch that opens a transaction is refused without it, or if a marker was appended in between.
    */
   readonly verification?: VerificationGuard | undefined
-  /** What validating a client's records may still decompress: one for all appends of a request. */
+  /** Limit on the bytes that validation may decompress; shared by all appends of a request. */
   readonly decompression?: MemoryAllowance | undefined
 }
+
+/** An append of the leader. */
+export interface LeaderAppend extends AppendOptions {
+  readonly origin: 'client' | 'coordinator'
+}
+
+export const followerAppend: AppendOptions = { origin: 'replication', leaderEpoch: -1 }
 
 export interface AppendResult {
   /** Kafka's error code; 0 when the batches are in the log. */
   readonly errorCode: number
-  /** For people; undefined when there is no error. */
+  /** For people; undefined without an error. */
   readonly errorMessage: string | undefined
-  /** The records at fault, when the error is one of records. */
+  /** The invalid records, if the error concerns single records. */
   readonly recordErrors: readonly RecordError[]
-  /** Of the first record; -1 when there is an error. */
+  /** Offset of the first record; -1 with an error. */
   readonly baseOffset: number
-  /** Of the last record; -1 when there is an error. */
+  /** Offset of the last record; -1 with an error. */
   readonly lastOffset: number
-  /** Milliseconds, of a duplicate those of then; -1 unless the log stamps records itself. */
+  /** Time of the (first) append in ms; -1 unless message.timestamp.type is LogAppendTime. */
   readonly logAppendTimeMs: number
   readonly logStartOffset: number
-  /** True when the batches had been appended before: the offsets are those of then. */
+  /** The batches were appended before; the offsets are those of the first append. */
   readonly duplicate: boolean
 }
 
-/** What became of batches that are in the log: now, or (`duplicate`) since an earlier append of them. */
+/** Batches that are in the log: new ones, or those of an earlier append (`duplicate`). */
 export interface Appended {
   readonly kind: 'accepted' | 'duplicate'
   readonly baseOffset: number

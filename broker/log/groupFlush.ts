@@ -1,11 +1,15 @@
-// Which appends go to the disk together. While one group is written and synced the next one
-// collects, so the number of syncs follows the speed of the disk and not the number of appends. A
-// state machine: it holds the queue, and its owner does the I/O, one group at a time.
+// The queue of a group commit: which appends are written and synced together. While one group is being written
+// the next one collects, so that the number of syncs follows the speed of the disk and not the number of
+// appends. Sans-IO: the owner writes, one group at a time.
+//
+// Invariant, asserted: the pending bytes are the bytes added and neither flushed nor dropped; never negative.
 
-/** One append, waiting. */
+import { assert } from '../../protocol/runtime/assert.ts'
+
+/** A queued append. */
 export interface Flushable {
   readonly sizeBytes: number
-  /** When given, it must not be in one write with what is before it: it begins a new segment. */
+  /** Set if the append begins a new segment, and cannot share a write with the appends before it. */
   readonly roll: object | undefined
 }
 
@@ -23,7 +27,7 @@ export class GroupFlush<Item extends Flushable> {
     this.#maxPendingBytes = maxPendingBytes
   }
 
-  /** Accepted and not yet flushed, the group under way included. */
+  /** Bytes added and not yet flushed, including the group in flight. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -32,7 +36,7 @@ export class GroupFlush<Item extends Flushable> {
     return this.#waiting.length === 0
   }
 
-  /** Whether appends should be held back. A single one is always let in, however large. */
+  /** Whether appends should be held. A single append is always accepted, however large. */
   get isFull(): boolean {
     return this.#pendingBytes >= this.#maxPendingBytes
   }
@@ -42,8 +46,9 @@ export class GroupFlush<Item extends Flushable> {
     this.#pendingBytes += item.sizeBytes
   }
 
-  /** The next group, in order; to be followed by `flushed`. */
+  /** Removes and returns the next group, in order. Must be followed by `flushed` or `drain`. */
   take(): Item[] {
+    assert(this.#flushingBytes === 0, 'one group is in flight at a time')
     let count = 0
     let bytes = 0
     for (const item of this.#waiting) {
@@ -56,13 +61,14 @@ export class GroupFlush<Item extends Flushable> {
     return this.#waiting.splice(0, count)
   }
 
-  /** The group taken last is on the disk. */
+  /** The group taken last is stable. */
   flushed(): void {
     this.#pendingBytes -= this.#flushingBytes
+    assert(this.#pendingBytes >= 0, 'the pending bytes of a log are not negative')
     this.#flushingBytes = 0
   }
 
-  /** Gives up everything that waits, after a failure. */
+  /** Removes and returns everything queued, after a failure. */
   drain(): Item[] {
     const dropped = this.#waiting
     this.#waiting = []

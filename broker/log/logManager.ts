@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { DirectoryInUseError, type Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
@@ -40,6 +41,7 @@ export type { ManagedLog } from './directory/logDirectory.ts'
 export interface LogManagerOptions {
   readonly disk: Disk
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly logger: Logger
   /** The data directories (log.dirs), at least one; created when they are missing. */
   readonly directories: readonly string[]
@@ -292,6 +294,7 @@ export class LogManager {
       await inParallel(behind, ({ log }) => log.checkpoint())
       await this.#eachDirectory(async (directory) => {
         await directory.saveRecoveryPoints()
+        await directory.saveHighWatermarks()
         await directory.noteRestingLogs()
       })
     })
@@ -351,12 +354,14 @@ export class LogManager {
   }
 
   async #openDirectory(path: string): Promise<void> {
-    const { clock, logger, identity, journal, random, reservedBytes = 0 } = this.#options
+    const { clock, scheduler, logger, identity, journal, random, reservedBytes = 0 } = this.#options
     try {
       const failed = (directory: LogDirectory, error: LogError) =>
         this.#directoryFailed(directory, error)
       const place = { disk: this.#disk, path, identity, journal, random, reservedBytes }
-      this.#directories.push(await LogDirectory.open({ ...place, clock, logger, failed }))
+      this.#directories.push(
+        await LogDirectory.open({ ...place, clock, scheduler, logger, failed }),
+      )
     } catch (cause) {
       // These are mistakes of whoever started the broker, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
@@ -473,11 +478,12 @@ export class LogManager {
     directory: LogDirectory,
     inherited: Partial<Inherited>,
   ): Promise<PartitionLog> {
-    const { disk, clock, logger, random } = this.#options
+    const { disk, clock, scheduler, logger, random } = this.#options
     const name = nameOf(topicPartition)
     const log = await PartitionLog.open({
       disk,
       clock,
+      scheduler,
       logger,
       random,
       directory: join(directory.path, name),

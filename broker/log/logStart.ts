@@ -1,8 +1,9 @@
-// Where a log begins, and how its beginning goes: on request (DeleteRecords), by age and by size. The
-// new start is durable before anything is removed, so that what was deleted never comes back; nothing
-// that is not below the high watermark is ever deleted.
+// The start of a log, and how it advances: on request (DeleteRecords), by retention, and after the leader's.
+// Invariants: the new start is durable before records are removed, so that deleted records never come back;
+// records above the high watermark are never deleted (asserted).
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
 import type { LeaderEpochs } from './leaderEpochs.ts'
@@ -12,23 +13,23 @@ import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import { findExpired } from './retention.ts'
 import type { LogSegments } from './segment/logSegments.ts'
 
-/** The log, as far as its beginning goes; each call may throw LogError. */
+/** The parts of a log that deletion needs. Each call may throw LogError. */
 export interface LogOfStart {
   readonly segments: LogSegments
   readonly highWatermark: number
   readonly config: LogConfig
   readonly epochs: LeaderEpochs
   readonly logger: () => Logger
-  /** Resolves when everything appended so far is on the disk. */
+  /** Resolves when everything appended so far is durable. */
   flush(): Promise<void>
   roll(): Promise<void>
   /** Writes the leader epoch checkpoint. */
   saveEpochs(content: Buffer): Promise<void>
-  /** Takes out the segments that hold nothing at or above `offset`. */
+  /** Removes the segments that hold no record at or above `offset`. */
   removeBelow(offset: number): Promise<void>
-  /** Where more room may be made for what has to be written before anything is removed. */
+  /** Frees the disk reserve when the writes that precede a deletion find no space. */
   readonly space: { makeRoom(): Promise<boolean> } | undefined
-  /** Lets a log that was stopped by a full disk be written to again, if there is room. */
+  /** Lets a log that was stopped by a full disk accept writes again, if there is space. */
   regainSpace(): Promise<void>
 }
 
@@ -40,13 +41,13 @@ export type SavedStart = Pick<
 
 export class LogStart {
   readonly #save: () => Promise<void>
-  /** Whether the checkpoints have the log, so that its start was saved unless it is 0. */
+  /** Whether the checkpoints list the log, so that a start above 0 was saved. */
   readonly isKnown: boolean
-  /** The first offset that can be read; it may lie inside the first segment. */
+  /** The first offset that can be read; may lie inside the first segment. */
   offset: number
-  /** `offset` has moved, and saving that has failed. */
+  /** `offset` has advanced and saving it has failed. */
   #isUnsaved = false
-  /** What was saved before damage was found, which the next start is to find as well. */
+  /** The start that was saved before damage was found; kept for the next recovery. */
   #kept: number | undefined
 
   constructor({ logStartOffset = 0, saveLogStartOffset, isKnown = false }: SavedStart) {
@@ -55,12 +56,12 @@ export class LogStart {
     this.isKnown = isKnown
   }
 
-  /** What is to be saved. */
+  /** The offset to save in log-start-offset-checkpoint. */
   get savedOffset(): number {
     return this.#kept ?? this.offset
   }
 
-  /** As recovery has found it. */
+  /** Sets the start that recovery has found. */
   recovered(offset: number, isDamaged: boolean): void {
     if (isDamaged) this.#kept ??= this.offset
     this.offset = offset
@@ -74,7 +75,7 @@ export class LogStart {
     }
     try {
       await withRoom(log, async () => {
-        // Else a crash could take away more than is deleted, and offsets would be given twice.
+        // Otherwise a crash could remove more than is deleted, and offsets would be assigned twice.
         await log.flush()
         await this.#moveTo(log, startOffset)
       })
@@ -85,7 +86,7 @@ export class LogStart {
     }
   }
 
-  /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
+  /** Deletes the segments that retention.ms and retention.bytes no longer keep. */
   async applyRetention(log: LogOfStart, nowMs: number): Promise<void> {
     const { segments, highWatermark, config } = log
     const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
@@ -98,16 +99,30 @@ export class LogStart {
     })
   }
 
-  /** The log is cut off at `offset`: it cannot begin above that. */
+  /** A follower takes over the start of its leader's log; `offset` is not above the high watermark. */
+  async advanceTo(log: LogOfStart, offset: number): Promise<void> {
+    if (offset <= this.offset) return
+    await withRoom(log, async () => {
+      await log.flush()
+      await this.#moveTo(log, offset)
+    })
+  }
+
+  /** The log is truncated to `offset`, and cannot start above its end. */
   async lowerTo(offset: number): Promise<void> {
-    if (offset >= this.offset) return
+    if (offset < this.offset) await this.resetTo(offset)
+  }
+
+  /** All records were removed; the empty log starts at `offset`. */
+  async resetTo(offset: number): Promise<void> {
     this.offset = offset
     await this.#save()
   }
 
-  /** Lets the log begin at `offset` at the earliest, and drops what lies below. */
+  /** Advances the start to `offset` and removes the segments below. */
   async #moveTo(log: LogOfStart, offset: number): Promise<void> {
     const { epochs } = log
+    assert(offset <= log.highWatermark, 'only records below the high watermark are deleted')
     const isRetried = this.#isUnsaved
     if (offset > this.offset || isRetried) {
       this.offset = Math.max(offset, this.offset)
@@ -121,7 +136,7 @@ export class LogStart {
   }
 }
 
-/** What is deleted gives more room than is written for it, but later. */
+/** A deletion frees more space than it writes, but writes first. */
 async function withRoom(log: LogOfStart, deletion: () => Promise<void>): Promise<void> {
   try {
     await deletion()

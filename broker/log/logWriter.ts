@@ -1,38 +1,39 @@
-// The one hand that writes to a partition's files: takes groups of appends, writes and syncs each,
-// and answers its appends. Groups follow one another in order, never side by side. After the first
-// failure nothing is written any more: what the disk holds is then unknown, and a sync that is asked
-// for again may report success for pages that the system has already given up.
+// Writes the files of one partition: takes groups of appends, writes and syncs each group, and answers its
+// appends. Groups are written one after another, in order. Invariant: after the first failure nothing more is
+// written, because the content of the disk is unknown then, and a repeated fsync may report success for pages
+// that the kernel has already dropped.
 
+import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import { GroupFlush } from './groupFlush.ts'
 import type { Roll } from './logTail.ts'
 import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
-/** What an append writes, after what `roll` and `leaderEpochs` ask for. */
+/** The writes of one append: first `roll` and `leaderEpochs`, then `bytes`. */
 export interface Written {
-  /** Empty for what only waits for those before it. */
+  /** Empty for an append that only waits for the appends before it. */
   readonly bytes: Buffer
   readonly roll: Roll | undefined
   readonly leaderEpochs: Buffer | undefined
-  /** The transactions that a marker among the bytes aborts. */
+  /** The transactions that are aborted by a marker among the bytes. */
   readonly aborted: readonly AbortedTransactionEntry[]
 }
 
-/** One append on its way to the disk. */
+/** One append that is queued or being written. */
 export interface PendingAppend extends Written {
   readonly sizeBytes: number
-  /** True: stable by the flush policy. False: the log has failed. */
+  /** Called with true when the bytes are stable by the flush policy, with false when the log has failed. */
   readonly done: (stable: boolean) => void
 }
 
-/** What is done with a group; every method may fail, and the first failure is the last call. */
+/** The writes of a group. Each method may fail; after the first failure none is called again. */
 export interface WriterTarget {
   startSegment(roll: Roll): Promise<void>
   saveLeaderEpochs(content: Buffer): Promise<void>
-  /** Resolves when it is as durable as the policy wants it: readers may have it. */
+  /** Resolves when the bytes are stable by the flush policy. */
   write(chunks: readonly Buffer[], aborted: readonly AbortedTransactionEntry[]): Promise<void>
-  /** Called once. */
+  /** Called at most once. */
   failed(cause: unknown): void
-  /** There is room for appends that were held back. */
+  /** A group was written or has failed: held appends may be accepted again. */
   drained(): void
 }
 
@@ -46,11 +47,13 @@ export const nothingToWrite: Written = {
 export class LogWriter {
   readonly #target: WriterTarget
   readonly #queue: GroupFlush<PendingAppend>
+  readonly #scheduler: Scheduler
   #running: Promise<void> | undefined
   #isBroken = false
 
-  constructor(target: WriterTarget, maxPendingBytes: number) {
+  constructor(target: WriterTarget, maxPendingBytes: number, scheduler: Scheduler) {
     this.#target = target
+    this.#scheduler = scheduler
     this.#queue = new GroupFlush(maxPendingBytes)
   }
 
@@ -68,25 +71,28 @@ export class LogWriter {
       return
     }
     this.#queue.add(append)
-    this.#running ??= this.#run()
+    this.#running ??= this.#runSoon()
   }
 
-  /** Resolves when everything submitted so far is stable (true), or the log has failed (false). */
+  /** Resolves with true when everything submitted so far is stable, with false when the log has failed. */
   barrier(first: { roll?: Roll; leaderEpochs?: Buffer } = {}): Promise<boolean> {
     return new Promise((done) => {
       this.submit({ ...nothingToWrite, ...first, sizeBytes: 0, done })
     })
   }
 
-  /** Takes nothing more; resolves when what was taken is done. */
+  /** Accepts nothing more; resolves when everything accepted has been answered. */
   async stop(): Promise<void> {
     this.#isBroken = true
     await this.#running
   }
 
+  /** Appends that arrive before the task runs share the first group. */
+  #runSoon(): Promise<void> {
+    return new Promise((resolve) => this.#scheduler.soon(() => resolve(this.#run())))
+  }
+
   async #run(): Promise<void> {
-    // Appends that arrive in the same turn of the event loop share the first group already.
-    await undefined
     while (!this.#queue.isEmpty) {
       const group = this.#queue.take()
       try {

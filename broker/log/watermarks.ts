@@ -1,23 +1,41 @@
-// How far a log can be read: what is durable, what consumers may see of that, and who wants to know
-// when it moves. It must never let the high watermark go back, but where the log itself was cut.
+// How far a log may be read: stores the durable end, the high watermark and the last stable offset, and
+// signals when one of the first two moves. It decides none of them: the disk decides the durable end, the
+// Partition (broker/replication) decides the high watermark.
+//
+// Invariant, asserted: logStartOffset <= highWatermark <= stableEnd, and highWatermark decreases only in
+// `begin`, after a truncation. lastStableOffset <= highWatermark by construction.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import { UnstableTransactions } from './producers/unstableTransactions.ts'
+import { Signal } from './signal.ts'
+
+/** A log as it was opened, truncated, or cut back after a failed write. */
+export interface WatermarkStart {
+  readonly logStartOffset: number
+  /** All records below it are durable by the flush policy. */
+  readonly endOffset: number
+  readonly transactions: UnstableTransactions
+}
 
 export class Watermarks {
-  /** Made for the first one: most of thousands of logs have none. */
-  #listeners: Set<() => void> | undefined
+  readonly endMoved = new Signal()
+  readonly highWatermarkMoved = new Signal()
   #transactions = new UnstableTransactions()
   #stableEnd = 0
   #stablePosition = 0
-  #highWatermark = 0
-  #followsStableEnd = true
+  #highWatermark: number
+
+  /** `highWatermark`: from the checkpoint; 0 without one. */
+  constructor(highWatermark: number) {
+    this.#highWatermark = highWatermark
+  }
 
   /** The offset after the last durable record. */
   get stableEnd(): number {
     return this.#stableEnd
   }
 
-  /** Where that record ends in the active segment's file. */
+  /** The position in the active segment's file at which that record ends. */
   get stablePosition(): number {
     return this.#stablePosition
   }
@@ -26,42 +44,42 @@ export class Watermarks {
     return this.#highWatermark
   }
 
-  /** Below it every transaction has ended, with a marker below the high watermark. */
+  /** Every transaction that began below has ended, with a marker below the high watermark. */
   get lastStableOffset(): number {
     return Math.min(this.#highWatermark, this.#transactions.firstOffset ?? this.#highWatermark)
   }
 
-  /** See `PartitionLog.onAppend`. */
-  onAdvance(listener: () => void): () => void {
-    this.#listeners ??= new Set()
-    this.#listeners.add(listener)
-    return () => this.#listeners?.delete(listener)
-  }
-
-  /** The log, opened or cut, ends at `endOffset`, and has these transactions. */
-  begin(endOffset: number, transactions: UnstableTransactions): void {
-    this.#highWatermark = Math.min(this.#highWatermark, endOffset)
+  /**
+   * The log was opened or truncated. The mark is moved into the log: records below the start were deleted,
+   * so they were committed; records above the end do not exist any more.
+   */
+  begin({ logStartOffset, endOffset, transactions }: WatermarkStart): void {
+    assert(logStartOffset <= endOffset, 'a log does not start above its end')
+    this.#stableEnd = Math.min(this.#stableEnd, endOffset)
+    this.#highWatermark = Math.min(Math.max(this.#highWatermark, logStartOffset), endOffset)
     this.#transactions = transactions
     transactions.settle(this.#highWatermark)
   }
 
-  /** Everything below `endOffset` is durable; it ends at `position` in the active segment. */
+  /** All records below `endOffset` are durable; the last one ends at `position` in the active segment. */
   noteStable(endOffset: number, position: number): void {
+    assert(endOffset >= this.#stableEnd, 'the durable end of a log decreases only in a truncation')
+    const hasMoved = endOffset > this.#stableEnd
     this.#stableEnd = endOffset
     this.#stablePosition = position
-    if (this.#followsStableEnd) this.#advance(endOffset)
+    if (hasMoved) this.endMoved.emit()
   }
 
-  /** From now on the high watermark does not follow the durable end. */
-  setHighWatermark(offset: number): void {
-    this.#followsStableEnd = false
-    this.#advance(offset)
-  }
-
-  #advance(offset: number): void {
-    if (offset <= this.#highWatermark) return
+  /** No effect when the mark is there already. */
+  advanceHighWatermark(offset: number): void {
+    assert(offset >= this.#highWatermark, 'the high watermark decreases only in a truncation')
+    assert(
+      offset <= this.#stableEnd,
+      'the high watermark does not exceed the durable end of the log',
+    )
+    if (offset === this.#highWatermark) return
     this.#highWatermark = offset
     this.#transactions.settle(offset)
-    for (const listener of this.#listeners ?? []) listener()
+    this.highWatermarkMoved.emit()
   }
 }

@@ -228,7 +228,7 @@ function divergence(
   { lastFetchedEpoch, fetchOffset }: PartitionRequest,
 ): { epoch: number; endOffset: number } | 'unknown' | undefined {
   if (lastFetchedEpoch < 0) return undefined
-  const end = partition.endOffsetForEpoch(lastFetchedEpoch)
+  const end = partition.endOffsetForEpoch(lastFetchedEpoch, 'consumer')
   if (!end) return 'unknown'
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : undefined
 }

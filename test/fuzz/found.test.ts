@@ -90,7 +90,7 @@ it('records that nobody can read do not end a search for a time among them', asy
   const log = await openLog(await diskWithData())
   const unreadable = withRecords(batchOf('a', 'b'), Compression.gzip, Buffer.from('no gzip'))
   // Clients cannot append such a batch any more; what a leader has is appended as it is.
-  const appended = await log.append(unreadable, { leaderEpoch: 0, origin: 'replication' })
+  const appended = await log.appendAsFollower(unreadable)
   expect(appended.errorCode).toBe(ErrorCode.none)
   expect(await log.offsetForTimestamp(1000)).toMatchObject({ offset: 0 })
   expect(await log.offsetOfMaxTimestamp()).toMatchObject({ offset: 0 })

@@ -7,6 +7,7 @@ import { LogError } from '../logError.ts'
 
 export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
 export const logStartOffsetsFile = 'log-start-offset-checkpoint'
+export const highWatermarksFile = 'replication-offset-checkpoint'
 const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255

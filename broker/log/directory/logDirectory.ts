@@ -6,6 +6,7 @@ import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
 import { inParallel } from '../inParallel.ts'
@@ -17,6 +18,7 @@ import type { RestingLog } from '../recovery/restingLog.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,
+  highWatermarksFile,
   isRemovedDirectory,
   logStartOffsetsFile,
   parsePartitionDirectory,
@@ -46,6 +48,7 @@ export interface ManagedLog extends TopicPartition {
 export interface LogDirectoryOptions {
   readonly disk: Disk
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly logger: Logger
   readonly path: string
   readonly identity: DirectoryIdentity | undefined
@@ -79,6 +82,8 @@ export interface TopicRemoval {
 export interface Inherited {
   readonly recoveryPoint: number
   readonly logStartOffset: number
+  /** Undefined without an entry in the checkpoint. */
+  readonly highWatermark: number | undefined
   readonly wasClosed: boolean
   /** Whether the checkpoints have the partition at all. */
   readonly isKnown: boolean
@@ -105,6 +110,7 @@ interface Inheritance {
   /** By the names of the partitions' directories. */
   readonly recoveryPoints: Map<string, number>
   readonly logStartOffsets: Map<string, number>
+  readonly highWatermarks: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
   /**
@@ -139,6 +145,7 @@ export class LogDirectory {
   readonly #inherited: Inheritance
   readonly #recoveryPoints: OffsetCheckpoint
   readonly #logStartOffsets: OffsetCheckpoint
+  readonly #highWatermarks: OffsetCheckpoint
 
   private constructor(options: LogDirectoryOptions, lock: DiskLock, inherited: Inheritance) {
     const { disk, path } = options
@@ -172,6 +179,9 @@ export class LogDirectory {
       this.#offsets((log) => log.savedStartOffset, inherited.logStartOffsets).filter(
         ({ offset }) => offset > 0,
       ),
+    )
+    this.#highWatermarks = new OffsetCheckpoint(disk, join(path, highWatermarksFile), () =>
+      this.#offsets((log) => log.highWatermark, inherited.highWatermarks),
     )
   }
 
@@ -211,6 +221,7 @@ export class LogDirectory {
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
         recoveryPoints,
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
+        highWatermarks: await readOffsetCheckpoint(disk, join(path, highWatermarksFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
         // Last: its files would stay open if something after it failed.
         ...(await openJournal(options, recoveryPoints)),
@@ -249,14 +260,17 @@ export class LogDirectory {
    * in its directory have changed since, it is looked into as if nothing had been noted of it.
    */
   async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
-    const { recoveryPoints, logStartOffsets, restingLogs, syncedSegments } = this.#inherited
+    const { recoveryPoints, logStartOffsets, highWatermarks, restingLogs, syncedSegments } =
+      this.#inherited
     const isKnown = recoveryPoints.has(name)
     const wasClosed = this.wasCleanShutdown && isKnown
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
+    const highWatermark = highWatermarks.get(name)
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
-    const known = { recoveryPoint, logStartOffset, wasClosed, isKnown }
+    highWatermarks.delete(name)
+    const known = { recoveryPoint, logStartOffset, highWatermark, wasClosed, isKnown }
     const synced = syncedSegments.get(name)
     syncedSegments.delete(name)
     const resting = await restingLogs.take(name, modifiedMs)
@@ -278,6 +292,7 @@ export class LogDirectory {
     const name = partitionDirectoryName(topic, partition)
     this.#inherited.recoveryPoints.delete(name)
     this.#inherited.logStartOffsets.delete(name)
+    this.#inherited.highWatermarks.delete(name)
   }
 
   /** Makes durable what the logs say of themselves now. All of them are handed this as it is. */
@@ -294,6 +309,11 @@ export class LogDirectory {
 
   readonly saveLogStartOffsets = (): Promise<void> =>
     this.health.watch(() => this.#logStartOffsets.write())
+
+  /** Makes the high watermarks of all logs durable: where replicas begin after a restart. */
+  async saveHighWatermarks(): Promise<void> {
+    await this.health.watch(() => this.#highWatermarks.write())
+  }
 
   /**
    * Removes the directories of a deleted topic, whose logs are closed and not among `logs` any more. Those with
@@ -316,6 +336,7 @@ export class LogDirectory {
     const numbers = Array.from({ length: partitions }, (_, partition) => partition)
     const all = new Set([...found, ...numbers.map((each) => partitionDirectoryName(topic, each))])
     await inParallel([...all], async (name) => await this.journal?.cut(name, 0, 0))
+    await this.saveHighWatermarks()
     await this.saveLogStartOffsets()
     await this.saveRecoveryPoints()
   }
@@ -355,6 +376,7 @@ export class LogDirectory {
   /** Notes the end, as an orderly one when all logs are closed in order, and gives the directory back. */
   async close(isOrderly: boolean): Promise<void> {
     try {
+      await this.saveHighWatermarks()
       await this.saveLogStartOffsets()
       await this.saveRecoveryPoints()
       await this.journal?.close()
@@ -396,7 +418,7 @@ export class LogDirectory {
 
 /** Before any log is opened: what a crash has left in the journal belongs to them. */
 async function openJournal(
-  { disk, logger, path, journal }: LogDirectoryOptions,
+  { disk, scheduler, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
 ): Promise<Pick<Inheritance, 'journal' | 'syncedSegments'>> {
   const syncedSegments = new Map<string, Set<number>>()
@@ -406,7 +428,8 @@ async function openJournal(
   }
   const options = { disk, logger, directory: path, recoveryPointOf, synced }
   if (journal) {
-    return { journal: await CommitJournal.open({ ...options, ...journal }), syncedSegments }
+    const opened = await CommitJournal.open({ ...options, ...journal, scheduler })
+    return { journal: opened, syncedSegments }
   }
   await CommitJournal.replayLeftover(options)
   return { journal: undefined, syncedSegments }

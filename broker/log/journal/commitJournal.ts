@@ -11,6 +11,7 @@ import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import { inParallel } from '../inParallel.ts'
 import { isPassing } from '../logError.ts'
 import type { SyncFigures } from '../logFigures.ts'
@@ -19,6 +20,7 @@ import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
 export interface CommitJournalOptions extends ReplayOptions {
   readonly random: Random
+  readonly scheduler: Scheduler
   /** Of one of the two files; a group larger than that makes it longer for once. */
   readonly fileBytes?: number
 }
@@ -75,6 +77,7 @@ export class CommitJournal {
   readonly #halves: readonly [Half, Half]
   readonly #fileBytes: number
   readonly #runId: Buffer
+  readonly #scheduler: Scheduler
   #current = 0
   #sequence = 0
   #pending: Pending[] = []
@@ -88,11 +91,13 @@ export class CommitJournal {
   /** A segment could not be synced: what the files hold is all there is of its last records. */
   #mustKeep = false
 
-  private constructor(files: readonly DiskFile[], { random, fileBytes }: CommitJournalOptions) {
+  private constructor(files: readonly DiskFile[], options: CommitJournalOptions) {
+    const { random, scheduler, fileBytes } = options
     assert(files.length === 2, 'two files are written in turn')
     this.#halves = [newHalf(files[0]!), newHalf(files[1]!)]
     this.#fileBytes = fileBytes ?? defaultFileBytes
     this.#runId = random.bytes(runIdBytes)
+    this.#scheduler = scheduler
   }
 
   /** Replays what a crash has left, before any log of the directory is opened. */
@@ -169,13 +174,16 @@ export class CommitJournal {
       const sizeBytes = entry.kind === 'append' ? totalBytes(entry.chunks) : 0
       const done = (failure: unknown) => (failure === undefined ? resolve() : reject(failure))
       this.#pending.push({ entry, sizeBytes, segment, done })
-      this.#running ??= this.#run()
+      this.#running ??= this.#runSoon()
     })
   }
 
+  /** Commits that arrive before the task runs share the first group. */
+  #runSoon(): Promise<void> {
+    return new Promise((resolve) => this.#scheduler.soon(() => resolve(this.#run())))
+  }
+
   async #run(): Promise<void> {
-    // Whatever else is committed in the same turn of the event loop shares the first group.
-    await undefined
     while (this.#pending.length > 0) {
       const group = this.#take()
       try {

@@ -183,6 +183,21 @@ export class LogSegments {
     if (isCut && position !== undefined) await last.cutTo(position)
   }
 
+  /**
+   * Closes and removes all segments. Those that end at or below `startOffset` go first, from the first one on,
+   * the others from the last one on, each durably: after a crash the segments left hold `startOffset` and have
+   * no gap, or there is none.
+   */
+  async removeAll(startOffset: number): Promise<void> {
+    await this.close()
+    const first = this.#find(startOffset)
+    const inOrder = [...this.#list.slice(0, first), ...this.#list.slice(first).toReversed()]
+    for (const segment of inOrder) {
+      await segment.remove()
+      await this.#disk.syncDirectory(this.#directory)
+    }
+  }
+
   /** Writes what of any of them is only in memory. */
   async writeStaged(): Promise<void> {
     for (const segment of this.#list) await segment.writeStaged()

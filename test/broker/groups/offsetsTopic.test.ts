@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import type { OffsetRecord } from '../../../broker/groups/groupRecords.ts'
 import { OffsetsTopic } from '../../../broker/groups/offsetsTopic.ts'
+import type { AppendResult } from '../../../broker/log/appendResult.ts'
 import { CoordinatorTopic } from '../../../broker/log/coordinatorTopic.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { Partition } from '../../../broker/replication/partition.ts'
@@ -121,7 +122,7 @@ describe('the offsets topic', () => {
 
   it('skips records of kinds that it does not know', async () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
-    await log.append(keyedBatch([['\u0000\u0063?', 'from the future']]), {
+    await log.appendAsLeader(keyedBatch([['\u0000\u0063?', 'from the future']]), {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
@@ -133,7 +134,7 @@ describe('the offsets topic', () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
     await topicOver(log).append(groupId, [record(0, 5)], undefined)
     const key = encodeGroupRecordKey({ type: 'groupMetadata', group: groupId })
-    await log.append(keyedBatch([[key.toString('latin1'), 'not a group']]), {
+    await log.appendAsLeader(keyedBatch([[key.toString('latin1'), 'not a group']]), {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
@@ -153,7 +154,9 @@ describe('the offsets topic', () => {
     } as const
     for (const [name, told] of Object.entries(cases)) {
       const errorCode = ErrorCode[name as keyof typeof cases]
-      const log = { append: async () => ({ errorCode, baseOffset: -1 }) } as unknown as PartitionLog
+      const log = Object.assign(await openLog(await diskWithData()), {
+        appendAsLeader: async () => ({ errorCode, baseOffset: -1 }) as AppendResult,
+      })
       const appended = await topicOver(log).append(groupId, [record(0, 5)], undefined)
       expect(errorName(appended.errorCode), name).toBe(told)
     }

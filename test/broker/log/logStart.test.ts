@@ -9,7 +9,15 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import type { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
-import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } from './logFixture.ts'
+import {
+  append,
+  diskWithData,
+  makeBatch,
+  openLog,
+  openReplica,
+  readValues,
+  smallConfig,
+} from './logFixture.ts'
 import { mortalDisk } from './mortalDisk.ts'
 
 const directory = '/data/orders-0'
@@ -67,10 +75,9 @@ describe('deleting records', () => {
   })
 
   test('refuses what nobody may read yet', async () => {
-    const log = await openLog(await diskWithData())
-    log.setHighWatermark(0)
+    const log = await openReplica(await diskWithData())
     await fill(log, 4)
-    log.setHighWatermark(2)
+    log.advanceHighWatermark(2)
     for (const offset of [3, -2]) {
       expect(await log.deleteRecordsBefore(offset)).toEqual({
         errorCode: ErrorCode.offsetOutOfRange,
@@ -139,10 +146,10 @@ describe('deleting records', () => {
 describe('retention', () => {
   const day = 24 * 60 * 60 * 1000
 
-  async function aged(change: Partial<LogConfig>) {
+  async function aged(change: Partial<LogConfig>, open = openLog) {
     const disk = await diskWithData()
     const clock = new ManualClock()
-    const log = await openLog(disk, { clock, config: config(change) })
+    const log = await open(disk, { clock, config: config(change) })
     return { disk, clock, log }
   }
 
@@ -180,13 +187,12 @@ describe('retention', () => {
   })
 
   test('spares what is above the high watermark, and logs that are only compacted', async () => {
-    const { log } = await aged({ retentionBytes: 0 })
-    log.setHighWatermark(0)
+    const { log } = await aged({ retentionBytes: 0 }, openReplica)
     await fill(log, 4)
-    log.setHighWatermark(2)
+    log.advanceHighWatermark(2)
     await log.applyRetention()
     expect(log.logStartOffset).toBe(2)
-    log.setHighWatermark(4)
+    log.advanceHighWatermark(4)
     log.updateConfig({ ...log.config, cleanupPolicy: { delete: false, compact: true } })
     await log.applyRetention()
     expect(log.logStartOffset).toBe(2)

@@ -16,6 +16,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { models } from '../../modelRuns.ts'
 import {
@@ -196,6 +197,7 @@ class Model {
     return CommitJournal.open({
       disk: this.#process,
       logger: silentLogger,
+      scheduler: systemScheduler,
       directory: '/data',
       // Each run of a journal has an id of its own, by which it knows the entries of earlier ones.
       random: seededRandom(this.#journals++),
@@ -220,7 +222,7 @@ class Model {
     }
     const end = this.nextOffset
     const appended = this.log
-      .append(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
+      .appendAsLeader(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
       .then((result) => {
         // What an earlier life of the log answers after its crash reaches nobody.
         if (life !== this.#life || result.errorCode !== 0) return

@@ -8,6 +8,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { append, diskWithData, readValues } from './logFixture.ts'
 
@@ -42,6 +43,7 @@ function start(): Promise<LogManager> {
   return LogManager.open({
     disk,
     clock,
+    scheduler: systemScheduler,
     logger,
     directories: ['/data'],
     journal: { random: seededRandom(lives++), fileBytes: 4000 },

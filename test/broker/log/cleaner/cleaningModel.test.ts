@@ -173,7 +173,7 @@ class Model {
       if (isTransactional) sender.open.push(this.#written.length)
       this.#written.push({ key, value, producer: producerNumber, atMs: this.clock.nowMs() })
     }
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'client' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'client' })
     expect(result).toMatchObject({ errorCode: 0, baseOffset, duplicate: false })
   }
 
@@ -186,7 +186,7 @@ class Model {
     sender.open = []
     const atMs = this.clock.nowMs()
     this.#written.push({ key: undefined, value: null, producer: producerNumber, atMs })
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'coordinator' })
     expect(result).toMatchObject({ errorCode: 0 })
   }
 
@@ -323,7 +323,7 @@ class Model {
     if (last === undefined) return
     const { baseOffset } = last
     const bytes = Buffer.from(last.bytes)
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'client' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'client' })
     expect(result).toMatchObject({ errorCode: 0, baseOffset, duplicate: true })
   }
 }

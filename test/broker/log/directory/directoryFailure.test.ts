@@ -9,6 +9,7 @@ import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { type FailingDisk, failingDisk } from '../failingDisk.ts'
 import { append, readAll, readValues, smallConfig } from '../logFixture.ts'
@@ -28,6 +29,7 @@ interface World {
 function open(options: Partial<LogManagerOptions> & Pick<LogManagerOptions, 'disk'>) {
   return LogManager.open({
     clock: new ManualClock(),
+    scheduler: systemScheduler,
     logger: new MemoryLogger(),
     directories: ['/one', '/two'],
     config: smallConfig,

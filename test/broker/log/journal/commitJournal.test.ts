@@ -12,6 +12,7 @@ import { segmentFileName } from '../../../../broker/log/segment/segmentFiles.ts'
 import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { models } from '../../../modelRuns.ts'
 import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
@@ -76,6 +77,7 @@ class Life {
     const journal = await CommitJournal.open({
       disk,
       logger,
+      scheduler: systemScheduler,
       directory,
       random: seededRandom(seed),
       fileBytes,

@@ -68,10 +68,7 @@ async function write(log: PartitionLog, plans: readonly BatchPlan[]): Promise<Wr
     const baseOffset = offset + gap
     const label = `${number}/`.padEnd(valueBytes, 'x')
     const bytes = stored(makeBatch({ records, label }), baseOffset)
-    const { errorCode } = await log.append(Buffer.from(bytes), {
-      leaderEpoch: 0,
-      origin: 'replication',
-    })
+    const { errorCode } = await log.appendAsFollower(Buffer.from(bytes))
     expect(errorCode).toBe(ErrorCode.none)
     offset = baseOffset + records
     written.push({ path, position, baseOffset, nextOffset: offset, bytes })
