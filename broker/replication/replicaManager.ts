@@ -65,7 +65,8 @@ export class ReplicaManager implements PartitionLogs {
     for (const managed of manager.partitions()) {
       const topic = state.topic(managed.topic)
       const isTopics = topic && (managed.topicId === undefined || managed.topicId === topic.id)
-      if (isTopics) this.#add(topic, managed.partition, managed.log)
+      if (isTopics && managed.partition < topic.partitions)
+        this.#add(topic, managed.partition, managed.log)
     }
     this.#noteStrays(state)
     if (manager.hasFailedDirectory) this.#noteHidden(state)
