@@ -6,9 +6,9 @@ import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { LogDirectories } from './directory/logDirectories.ts'
 import type { OpenLogs } from './directory/openLogs.ts'
-import { inParallel } from './inParallel.ts'
 import { isPassing } from './logError.ts'
-import { PeriodicTask } from './periodicTask.ts'
+import { inParallel } from './maintenance/inParallel.ts'
+import { PeriodicTask } from './maintenance/periodicTask.ts'
 
 export interface MaintenanceIntervals {
   /** log.flush.offset.checkpoint.interval.ms */

@@ -6,9 +6,9 @@
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
-import { type AppendResult, notAppended } from '../log/appendResult.ts'
+import { type AppendResult, notAppended } from '../log/append/appendResult.ts'
+import { refuse } from '../log/append/refusal.ts'
 import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
-import { refuse } from '../log/refusal.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { TransactionVerifier } from '../transactions/transactionVerifier.ts'
 

@@ -6,7 +6,7 @@ import {
   encodeProducerSnapshot,
 } from '../../broker/log/producers/producerSnapshot.ts'
 import { ProducerState } from '../../broker/log/producers/producerState.ts'
-import { RecoveryScan } from '../../broker/log/recovery/recoveryScan.ts'
+import { RecoveryScan } from '../../broker/log/segment/recoveryScan.ts'
 import { TransactionIndex } from '../../broker/log/segment/transactionIndex.ts'
 import { Compression } from '../../protocol/bytes/compression.ts'
 import { crc32c } from '../../protocol/bytes/crc32c.ts'

@@ -3,9 +3,9 @@
 // cut, closed or deleted since, nothing is put back.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import type { Durability } from '../durability.ts'
+import type { Durability } from '../durability/durability.ts'
 import type { LogConfig } from '../logConfig.ts'
-import type { LogHousekeeping } from '../logHousekeeping.ts'
+import type { LogHousekeeping } from '../maintenance/logHousekeeping.ts'
 import type { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
 import type { LogSegments } from '../segment/logSegments.ts'

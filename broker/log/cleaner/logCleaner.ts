@@ -5,13 +5,13 @@
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { CleanerCheckpoint } from '../directory/cleanerCheckpoint.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
 import { Cleaner, type CleanerOptions } from './cleaner.ts'
-import type { CleanerCheckpoint } from './cleanerCheckpoint.ts'
 import { type CleaningRange, cleaningRange, firstDirtyOffset, isOverdue } from './cleaningPlan.ts'
 
 /** A data directory and the logs in it. */

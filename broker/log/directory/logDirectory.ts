@@ -8,13 +8,13 @@ import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
-import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
 import { isOutOfSpace, isPassing, type LogError, passingFailure } from '../logError.ts'
 import { LogFigures } from '../logFigures.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
+import { CleanerCheckpoint, cleanerCheckpointFile } from './cleanerCheckpoint.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,

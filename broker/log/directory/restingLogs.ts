@@ -12,7 +12,7 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { inParallel } from '../inParallel.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import {
   decodeRestingLogs,
   encodeRestingLog,

@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { inParallel } from '../inParallel.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import { segmentFileName } from '../segment/segmentFiles.ts'
 import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'
 import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPlan.ts'

@@ -14,7 +14,9 @@ import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
 import { type IndexCounts, loadIndexes } from '../segment/indexFiles.ts'
+import { RecoveryScan } from '../segment/recoveryScan.ts'
 import type { ActiveSegment } from '../segment/rollPolicy.ts'
+import { runScan } from '../segment/runScan.ts'
 import { Segment } from '../segment/segment.ts'
 import { segmentEnd } from '../segment/segmentEnd.ts'
 import {
@@ -28,8 +30,6 @@ import { SegmentIndexes } from '../segment/segmentIndexes.ts'
 import { hasSwaps, recoverSwaps } from '../segment/segmentSwap.ts'
 import { TransactionIndex } from '../segment/transactionIndex.ts'
 import { loadTransactionsBelow, type SavedTransactions } from '../segment/transactionIndexFile.ts'
-import { RecoveryScan } from './recoveryScan.ts'
-import { runScan } from './runScan.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk

@@ -6,8 +6,8 @@
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { corruptLog, type LogError } from '../logError.ts'
-import { RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import {
   offsetsOfFiles,
   type SegmentSuffix,

@@ -4,7 +4,7 @@ import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/internalTopics.ts'
-import type { DeleteRecordsResult } from '../../log/deleteRecordsResult.ts'
+import type { DeleteRecordsResult } from '../../log/removal/deleteRecordsResult.ts'
 import { handler } from '../handler.ts'
 import type { BrokerParts } from '../requestContext.ts'
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { PartitionRegistration } from '../../../broker/controller/partitionRegistration.ts'
-import type { AppendResult } from '../../../broker/log/appendResult.ts'
+import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import { Partition } from '../../../broker/replication/partition.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'

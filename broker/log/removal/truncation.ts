@@ -3,12 +3,12 @@
 // opens without damage: a prefix of the old log that is at least as long as asked for, or the new empty log.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { Durability } from './durability.ts'
-import { LeaderEpochs } from './leaderEpochs.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Durability } from '../durability/durability.ts'
+import { LeaderEpochs } from '../leaderEpochs.ts'
+import type { LogSegments } from '../segment/logSegments.ts'
+import { leaderEpochFileName, offsetsOfFiles, segmentFileName } from '../segment/segmentFiles.ts'
 import type { LogStart } from './logStart.ts'
-import type { LogSegments } from './segment/logSegments.ts'
-import { leaderEpochFileName, offsetsOfFiles, segmentFileName } from './segment/segmentFiles.ts'
 
 /** The parts of a log that a truncation changes. */
 export interface TruncatedLog {

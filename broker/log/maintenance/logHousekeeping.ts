@@ -3,11 +3,11 @@
 // must never be ahead of what is synced.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { LogSegments } from './segment/logSegments.ts'
-import type { RemovedSegments } from './segment/removedSegments.ts'
-import type { Segment } from './segment/segment.ts'
-import { offsetsOfFiles, segmentFileName } from './segment/segmentFiles.ts'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { LogSegments } from '../segment/logSegments.ts'
+import type { RemovedSegments } from '../segment/removedSegments.ts'
+import type { Segment } from '../segment/segment.ts'
+import { offsetsOfFiles, segmentFileName } from '../segment/segmentFiles.ts'
 
 export interface HousekeepingOptions {
   readonly disk: Disk

@@ -1,15 +1,15 @@
 // Decides which batches an append consists of, before anybody asks what the log holds already: their
 // headers are sound, and the records of a client's are valid and in the topic's compression.
 
-import { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { RecordBatch, recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
+import type { LogConfig } from '../logConfig.ts'
+import type { Incoming } from '../segment/rollPolicy.ts'
 import { checkHeader } from './appendChecks.ts'
 import type { AppendOptions, AppendOrigin } from './appendResult.ts'
-import type { LogConfig } from './logConfig.ts'
 import { validateRecords } from './recordValidation.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import type { Incoming } from './segment/rollPolicy.ts'
 
 export interface AdmittedBatches {
   /** What is to be written: the bytes that were given, or others when batches were converted. */

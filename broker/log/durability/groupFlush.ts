@@ -4,7 +4,7 @@
 //
 // Invariant, asserted: the pending bytes are the bytes added and neither flushed nor dropped; never negative.
 
-import { assert } from '../../protocol/runtime/assert.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
 
 /** A queued append. */
 export interface Flushable {

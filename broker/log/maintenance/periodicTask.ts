@@ -1,6 +1,6 @@
 // Something that is done again and again, never twice at the same time, until it is stopped.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 
 export interface PeriodicTaskOptions {
   readonly clock: Clock

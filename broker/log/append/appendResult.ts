@@ -1,8 +1,8 @@
 // Options and results of appends: the types between a log and its callers. No behaviour.
 
-import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { VerificationGuard } from './producers/transactionVerification.ts'
+import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { VerificationGuard } from '../producers/transactionVerification.ts'
 import type { RecordError, Refusal } from './refusal.ts'
 
 /**

@@ -2,16 +2,16 @@
 // Invariants: the new start is durable before records are removed, so that deleted records never come back;
 // records above the high watermark are never deleted (asserted).
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { LeaderEpochs } from '../leaderEpochs.ts'
+import type { LogConfig } from '../logConfig.ts'
+import { isShortage } from '../logError.ts'
+import type { PartitionLogOptions } from '../partitionLogOptions.ts'
+import type { LogSegments } from '../segment/logSegments.ts'
 import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
-import type { LeaderEpochs } from './leaderEpochs.ts'
-import type { LogConfig } from './logConfig.ts'
-import { isShortage } from './logError.ts'
-import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import { findExpired } from './retention.ts'
-import type { LogSegments } from './segment/logSegments.ts'
 
 /** The parts of a log that deletion needs. Each call may throw LogError. */
 export interface LogOfStart {

@@ -4,8 +4,8 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { partitionDirectoryName, type TopicPartition } from '../directory/dataDirectory.ts'
-import { OffsetCheckpoint, type PartitionOffset } from '../directory/offsetCheckpoint.ts'
+import { partitionDirectoryName, type TopicPartition } from './dataDirectory.ts'
+import { OffsetCheckpoint, type PartitionOffset } from './offsetCheckpoint.ts'
 
 export const cleanerCheckpointFile = 'cleaner-offset-checkpoint'
 

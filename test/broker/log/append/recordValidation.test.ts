@@ -3,21 +3,21 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AdmittedBatches, admitBatches } from '../../../broker/log/batchAdmission.ts'
-import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
-import type { Refusal } from '../../../broker/log/refusal.ts'
-import { Compression } from '../../../protocol/bytes/compression.ts'
-import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
-import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { type AdmittedBatches, admitBatches } from '../../../../broker/log/append/batchAdmission.ts'
+import type { Refusal } from '../../../../broker/log/append/refusal.ts'
+import { defaultLogConfig, type LogConfig } from '../../../../broker/log/logConfig.ts'
+import { Compression } from '../../../../protocol/bytes/compression.ts'
+import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import {
   RecordBatch,
   RecordBatchField,
   recordBatchOverheadBytes,
   validateBatch,
-} from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { withRecords } from '../../fuzz/forgedBatches.ts'
+} from '../../../../protocol/kafka/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../../protocol/kafka/recordBatchBuilder.ts'
+import { records } from '../../../../protocol/kafka/recordCursor.ts'
+import { withRecords } from '../../../fuzz/forgedBatches.ts'
 
 const nowMs = 10_000_000
 const most = 1_000_000

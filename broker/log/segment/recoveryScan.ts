@@ -5,7 +5,7 @@
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { RecordBatch, validateBatch, validateHeader } from '../../../protocol/kafka/recordBatch.ts'
-import { batchSizeAt, walkHeaderBytes } from '../segment/batchWalk.ts'
+import { batchSizeAt, walkHeaderBytes } from './batchWalk.ts'
 
 export interface ScanStart {
   /** Position in the file of the first batch to look at. */

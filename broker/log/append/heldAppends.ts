@@ -2,7 +2,7 @@
 // pending, or the log is being truncated. Invariant: the bytes held do not exceed the bound, except that one
 // append is always accepted, however large.
 
-import { assert } from '../../protocol/runtime/assert.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
 import type { AppendOptions, AppendResult } from './appendResult.ts'
 
 interface HeldAppend {

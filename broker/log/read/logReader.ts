@@ -1,18 +1,18 @@
 // Reading one log: how far which reader may go, and what a reader is told beside the bytes. It asks
 // the log anew at every step, for records may be deleted while others are being read.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type {
   AbortedTransaction,
   ReadBound,
   ReadOptions,
   ReadResult,
   TimestampedOffset,
-} from './readResult.ts'
-import { endOfBatches } from './segment/batchWalk.ts'
-import type { LogSegments } from './segment/logSegments.ts'
-import type { KnownEpochs } from './segment/soundBatches.ts'
-import type { OffsetRange } from './segment/timestampSearch.ts'
+} from '../readResult.ts'
+import { endOfBatches } from '../segment/batchWalk.ts'
+import type { LogSegments } from '../segment/logSegments.ts'
+import type { KnownEpochs } from '../segment/soundBatches.ts'
+import type { OffsetRange } from '../segment/timestampSearch.ts'
 
 /** A log as it is at one moment. */
 export interface LogView {

@@ -5,10 +5,14 @@
 // Invariant: no append of a leader is accepted under an epoch older than the one passed to `fence`, even if it
 // was called, and held, before.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import type { DiskSpace } from '../directory/diskSpace.ts'
+import { LogWriter, nothingToWrite, type WriterTarget } from '../durability/logWriter.ts'
+import type { LogError } from '../logError.ts'
+import type { Roll } from '../segment/rollPolicy.ts'
 import {
   type AppendOptions,
   type AppendResult,
@@ -17,11 +21,8 @@ import {
   type LeaderAppend,
   notAppended,
 } from './appendResult.ts'
-import type { DiskSpace } from './directory/diskSpace.ts'
 import { HeldAppends } from './heldAppends.ts'
-import type { LogError } from './logError.ts'
-import type { LogTail, Roll } from './logTail.ts'
-import { LogWriter, nothingToWrite, type WriterTarget } from './logWriter.ts'
+import type { LogTail } from './logTail.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 /** The log that is appended to. */

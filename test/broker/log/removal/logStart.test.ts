@@ -2,13 +2,13 @@
 // crash, and what is being read must not turn into something else.
 
 import { describe, expect, test } from 'vitest'
-import type { LogConfig } from '../../../broker/log/logConfig.ts'
-import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
-import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
-import type { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import type { LogConfig } from '../../../../broker/log/logConfig.ts'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import type { PartitionLogOptions } from '../../../../broker/log/partitionLogOptions.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
+import type { Disk } from '../../../../protocol/runtime/disk.ts'
+import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import {
   append,
   diskWithData,
@@ -17,8 +17,8 @@ import {
   openReplica,
   readValues,
   smallConfig,
-} from './logFixture.ts'
-import { mortalDisk } from './mortalDisk.ts'
+} from '../logFixture.ts'
+import { mortalDisk } from '../mortalDisk.ts'
 
 const directory = '/data/orders-0'
 

@@ -1,11 +1,11 @@
 // Checks a batch by its header alone, before anybody asks what the log holds already. Pure
 // functions; they change nothing and never look into the records (recordValidation.ts does).
 
-import { MalformedError } from '../../protocol/bytes/malformed.ts'
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { type RecordBatch, validateBatch } from '../../protocol/kafka/recordBatch.ts'
+import { MalformedError } from '../../../protocol/bytes/malformed.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { type RecordBatch, validateBatch } from '../../../protocol/kafka/recordBatch.ts'
+import type { LogConfig } from '../logConfig.ts'
 import type { AppendOrigin } from './appendResult.ts'
-import type { LogConfig } from './logConfig.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 /** `nextOffset` is the first one that the batch may have. */

@@ -1,6 +1,6 @@
 // Collects what is wrong with the records of a batch.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { type RecordError, type Refusal, refuse } from './refusal.ts'
 
 /** More are not named: a batch may have millions, and nobody reads them. */

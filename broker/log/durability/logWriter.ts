@@ -3,10 +3,10 @@
 // written, because the content of the disk is unknown then, and a repeated fsync may report success for pages
 // that the kernel has already dropped.
 
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import type { Roll } from '../segment/rollPolicy.ts'
+import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 import { GroupFlush } from './groupFlush.ts'
-import type { Roll } from './logTail.ts'
-import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
 /** The writes of one append: first `roll` and `leaderEpochs`, then `bytes`. */
 export interface Written {

@@ -2,7 +2,7 @@
 // reaches above the high watermark, because it is not known yet whether what lies there will stay in
 // the log at all. It decides, and removes nothing.
 
-import type { LogConfig } from './logConfig.ts'
+import type { LogConfig } from '../logConfig.ts'
 
 /** A segment, as far as retention looks at it. */
 export interface RetainedSegment {

@@ -2,14 +2,14 @@
 // many partitions share, by syncing the segment itself, or not before the system sees to it. It must be told
 // before written bytes are taken away again, because a journal would bring them back.
 
-import { totalBytes } from '../../protocol/bytes/totalBytes.ts'
-import type { CommitJournal } from './journal/commitJournal.ts'
-import type { FlushPolicy } from './logConfig.ts'
-import { isPassing, writeFailed } from './logError.ts'
-import type { SyncFigures } from './logFigures.ts'
-import type { PartitionLogOptions } from './partitionLogOptions.ts'
-import { endOfBatches } from './segment/batchWalk.ts'
-import type { Segment } from './segment/segment.ts'
+import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
+import type { CommitJournal } from '../journal/commitJournal.ts'
+import type { FlushPolicy } from '../logConfig.ts'
+import { isPassing, writeFailed } from '../logError.ts'
+import type { SyncFigures } from '../logFigures.ts'
+import type { PartitionLogOptions } from '../partitionLogOptions.ts'
+import { endOfBatches } from '../segment/batchWalk.ts'
+import type { Segment } from '../segment/segment.ts'
 
 export interface Durability {
   /**

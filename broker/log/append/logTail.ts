@@ -2,30 +2,24 @@
 // place, and decides when a new segment begins. A state machine that runs ahead of the disk: what it
 // has accepted may still be waiting to be written, so nothing it says may be shown to a reader.
 
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
-import { assert } from '../../protocol/runtime/assert.ts'
-import type { Random } from '../../protocol/runtime/random.ts'
-import type { Appended, AppendOptions } from './appendResult.ts'
-import { type AdmittedBatches, admitBatches } from './batchAdmission.ts'
-import type { LeaderEpochs } from './leaderEpochs.ts'
-import type { LogConfig } from './logConfig.ts'
-import { encodeProducerSnapshot } from './producers/producerSnapshot.ts'
-import type { ProducerEntry, ProducerState } from './producers/producerState.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import type { Random } from '../../../protocol/runtime/random.ts'
+import type { LeaderEpochs } from '../leaderEpochs.ts'
+import type { LogConfig } from '../logConfig.ts'
+import { encodeProducerSnapshot } from '../producers/producerSnapshot.ts'
+import type { ProducerEntry, ProducerState } from '../producers/producerState.ts'
 import {
   type TransactionalProducer,
   TransactionVerification,
   type VerificationGuard,
-} from './producers/transactionVerification.ts'
+} from '../producers/transactionVerification.ts'
+import { type ActiveSegment, type Roll, shouldRoll } from '../segment/rollPolicy.ts'
+import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
+import type { Appended, AppendOptions } from './appendResult.ts'
+import { type AdmittedBatches, admitBatches } from './batchAdmission.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { type ActiveSegment, shouldRoll } from './segment/rollPolicy.ts'
-import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
-
-/** A new segment begins: its base offset, and the producer state at that offset for a snapshot. */
-export interface Roll {
-  readonly baseOffset: number
-  readonly snapshot: Buffer
-}
 
 export type AppendDecision =
   | Refusal

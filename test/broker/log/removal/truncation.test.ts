@@ -2,16 +2,16 @@
 // call that fails once, must leave a log that opens: a beginning of the old one, or the new empty one.
 
 import { expect, test } from 'vitest'
-import { CommitJournal } from '../../../broker/log/journal/commitJournal.ts'
-import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
-import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
-import { append, diskWithData, makeBatch, openLog, readValues, stored } from './logFixture.ts'
-import { mortalDisk } from './mortalDisk.ts'
+import { CommitJournal } from '../../../../broker/log/journal/commitJournal.ts'
+import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
+import type { Disk } from '../../../../protocol/runtime/disk.ts'
+import { settle } from '../../../../protocol/runtime/manualClock.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { append, diskWithData, makeBatch, openLog, readValues, stored } from '../logFixture.ts'
+import { mortalDisk } from '../mortalDisk.ts'
 
 /** The checkpoints of a data directory: what a LogManager would have saved for the log. */
 class Saved {

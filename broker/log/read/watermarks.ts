@@ -5,8 +5,8 @@
 // Invariant, asserted: logStartOffset <= highWatermark <= stableEnd, and highWatermark decreases only in
 // `begin`, after a truncation. lastStableOffset <= highWatermark by construction.
 
-import { assert } from '../../protocol/runtime/assert.ts'
-import { UnstableTransactions } from './producers/unstableTransactions.ts'
+import { assert } from '../../../protocol/runtime/assert.ts'
+import { UnstableTransactions } from '../producers/unstableTransactions.ts'
 import { Signal } from './signal.ts'
 
 /** A log as it was opened, truncated, or cut back after a failed write. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inParallel } from '../../../broker/log/inParallel.ts'
+import { inParallel } from '../../../../broker/log/maintenance/inParallel.ts'
 
 test('work on every item goes on past a failure, and has ended when that is thrown', async () => {
   const done: number[] = []

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Flushable, GroupFlush } from '../../../broker/log/groupFlush.ts'
+import { type Flushable, GroupFlush } from '../../../../broker/log/durability/groupFlush.ts'
 
 const item: fc.Arbitrary<Flushable> = fc.record({
   sizeBytes: fc.integer({ min: 0, max: 3_000_000 }),
