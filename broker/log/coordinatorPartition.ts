@@ -1,5 +1,5 @@
-// Which partition of its coordinator's topic a group or a transactional id belongs to. Kafka's rule,
-// so that its tools and a broker that takes over the folder look in the same place.
+// Which partition of its coordinator's topic a group or a transactional id belongs to. Kafka's
+// rule, so that its tools and a broker that takes over the folder look in the same place.
 
 /** Java's String.hashCode, as an int32. */
 export function javaHashCode(text: string): number {

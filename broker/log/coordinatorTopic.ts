@@ -1,7 +1,7 @@
-// A topic that a coordinator of this broker keeps its own records in: which partition an id's records
-// go to, appends in their order, and all batches of all partitions at the start. Its logs are made
-// when first written to, because most brokers have few groups and fifty empty folders cost a second.
-// Knows nothing of what the records say.
+// A topic that a coordinator of this broker keeps its own records in: which partition an id's
+// records go to, appends in their order, and all batches of all partitions at the start. Its logs
+// are made when first written to, because most brokers have few groups and fifty empty folders cost
+// a second. Knows nothing of what the records say.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -131,7 +131,10 @@ export class CoordinatorTopic {
   }
 }
 
-/** What a coordinator's clients are told when its log takes no records: mostly, to look for us again. */
+/**
+ * What a coordinator's clients are told when its log takes no records: mostly, to look for us
+ * again.
+ */
 function coordinatorError(errorCode: number): number {
   switch (errorCode) {
     case ErrorCode.unknownTopicOrPartition:

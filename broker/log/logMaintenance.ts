@@ -1,5 +1,6 @@
-// The periodic work on the logs of a broker: checkpoints, which keep recovery short; retention; and checks of the
-// free space. A failure is logged once and retried at the next interval. Runs no task while it is running.
+// The periodic work on the logs of a broker: checkpoints, which keep recovery short; retention; and
+// checks of the free space. A failure is logged once and retried at the next interval. Runs no task
+// while it is running.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
@@ -93,7 +94,10 @@ export class LogMaintenance {
     })
   }
 
-  /** Checks the free space of the data directories. Logs that were stopped by a full disk are resumed. */
+  /**
+   * Checks the free space of the data directories. Logs that were stopped by a full disk are
+   * resumed.
+   */
   async checkSpace(): Promise<void> {
     await this.#options.directories.each(async (directory) => {
       const { health, space, logs } = directory

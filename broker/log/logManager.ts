@@ -1,6 +1,7 @@
-// All logs of a broker: opens those in the data directories, creates and deletes them, and closes them in order.
-// Composes LogDirectories (where logs lie), OpenLogs (which are open) and LogMaintenance (what is done to them
-// periodically). Knows topics only by name and id; who may create one is decided elsewhere.
+// All logs of a broker: opens those in the data directories, creates and deletes them, and closes
+// them in order. Composes LogDirectories (where logs lie), OpenLogs (which are open) and
+// LogMaintenance (what is done to them periodically). Knows topics only by name and id; who may
+// create one is decided elsewhere.
 
 import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
@@ -53,15 +54,19 @@ export interface LogManagerOptions extends MaintenanceIntervals {
   /** Configuration of logs that are found, by topic. Without it, `config` for all. */
   readonly configOf?: (topic: string) => LogConfig
   /**
-   * For logs that are found: whether the directory belongs to a topic other than the one that has the name now,
-   * by the topic id in its partition.metadata. Such a log is not opened. Without it, all logs are opened.
+   * For logs that are found: whether the directory belongs to a topic other than the one that has
+   * the name now, by the topic id in its partition.metadata. Such a log is not opened. Without it,
+   * all logs are opened.
    */
   readonly isForeign?: (topic: string, topicId: string | undefined) => boolean
   /** Written to meta.properties; a directory with another identity is refused. */
   readonly identity?: DirectoryIdentity
   /** For segment.jitter.ms; no jitter without it. */
   readonly random?: Random
-  /** Lets partitions share syncs through a commit journal; without it, each log syncs its own segments. */
+  /**
+   * Lets partitions share syncs through a commit journal; without it, each log syncs its own
+   * segments.
+   */
   readonly journal?: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.dir.reserved.bytes: with less free space than this, clients' records are refused. */
   readonly reservedBytes?: number
@@ -99,9 +104,9 @@ export class LogManager {
   }
 
   /**
-   * Throws DirectoryInUseError when another process uses one of the directories, and LogError when one belongs
-   * to another broker, or none can be used. Continues without a directory that fails (`describeDirectories`). A
-   * damaged log is opened offline (`PartitionLog.offline`).
+   * Throws DirectoryInUseError when another process uses one of the directories, and LogError when
+   * one belongs to another broker, or none can be used. Continues without a directory that fails
+   * (`describeDirectories`). A damaged log is opened offline (`PartitionLog.offline`).
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
     // The other half is for connections.
@@ -170,8 +175,8 @@ export class LogManager {
   }
 
   /**
-   * Creates the log of a partition, durably, in the data directory with the fewest partitions. Returns the open
-   * log if there is one.
+   * Creates the log of a partition, durably, in the data directory with the fewest partitions.
+   * Returns the open log if there is one.
    */
   async create(
     topic: string,
@@ -195,9 +200,10 @@ export class LogManager {
   }
 
   /**
-   * Removes the partitions of a deleted topic from the disk, but not those of another topic with the same name.
-   * After a failure, or a restart, another call continues where the last one ended; until one succeeds, no topic
-   * may be created under the name. Partitions in a failed data directory stay there.
+   * Removes the partitions of a deleted topic from the disk, but not those of another topic with
+   * the same name. After a failure, or a restart, another call continues where the last one ended;
+   * until one succeeds, no topic may be created under the name. Partitions in a failed data
+   * directory stay there.
    */
   async delete({ name: topic, id: topicId, partitions }: DeletedTopic): Promise<void> {
     this.#mustBeOpen()
@@ -222,7 +228,9 @@ export class LogManager {
     this.#halfRemoved.delete(topicId)
   }
 
-  /** Releases the reserve of a data directory. Returns whether it is released now (diskSpace.ts). */
+  /**
+   * Releases the reserve of a data directory. Returns whether it is released now (diskSpace.ts).
+   */
   async makeRoom(path: string): Promise<boolean> {
     const directory = this.directories.find((each) => each.path === path)
     return (await directory?.space.makeRoom()) ?? false
@@ -238,7 +246,10 @@ export class LogManager {
     return this.#maintenance.applyRetention()
   }
 
-  /** Checks the free space of the data directories. Logs that were stopped by a full disk are resumed. */
+  /**
+   * Checks the free space of the data directories. Logs that were stopped by a full disk are
+   * resumed.
+   */
   checkSpace(): Promise<void> {
     return this.#maintenance.checkSpace()
   }

@@ -1,8 +1,9 @@
-// The log of one partition on this broker: stores batches, reads them, and survives crashes. It stores and
-// never decides: the Partition (broker/replication) decides who appends and where the high watermark is.
-// Composes its parts: LogAppender appends, LogReader reads, LogStart deletes, LogHousekeeping saves what
-// recovery needs, truncation.ts removes the end, recoverLog recovers. Invariants: with flush=group no reader
-// sees an offset or a byte that a crash could remove; after a failed write nothing more is written.
+// The log of one partition on this broker: stores batches, reads them, and survives crashes. It
+// stores and never decides: the Partition (broker/replication) decides who appends and where the
+// high watermark is. Composes its parts: LogAppender appends, LogReader reads, LogStart deletes,
+// LogHousekeeping saves what recovery needs, truncation.ts removes the end, recoverLog recovers.
+// Invariants: with flush=group no reader sees an offset or a byte that a crash could remove; after
+// a failed write nothing more is written.
 
 import { basename, join } from 'node:path'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
@@ -54,7 +55,7 @@ export class PartitionLog {
   #madeReader: LogReader | undefined
   #madeHealth: LogHealth | undefined
   #regaining: Promise<void> | undefined
-  /** The truncation in progress, if any. A reader that finds its file closed awaits it and retries. */
+  /** The truncation in progress. A reader that finds its file closed awaits it and retries. */
   #truncating: Promise<void> | undefined
   #isClosed = false
 
@@ -173,16 +174,16 @@ export class PartitionLog {
   }
 
   /**
-   * Appends whole batches and assigns their offsets, in the order of the calls. `batches` is changed in place
-   * (offsets, leader epoch) and belongs to the log until this resolves: when the batches are durable by the
-   * flush policy, whether or not they are committed. Invalid batches, and failures of the disk, are an error
-   * code in the result.
+   * Appends whole batches and assigns their offsets, in the order of the calls. `batches` is
+   * changed in place (offsets, leader epoch) and belongs to the log until this resolves: when the
+   * batches are durable by the flush policy, whether or not they are committed. Invalid batches,
+   * and failures of the disk, are an error code in the result.
    */
   appendAsLeader(batches: Buffer, options: LeaderAppend): Promise<AppendResult> {
     return this.#appender.appendAsLeader(batches, options)
   }
 
-  /** Appends batches of the leader, which keep their offsets and epochs; otherwise as `appendAsLeader`. */
+  /** Appends batches of the leader, which keep their offsets; otherwise as `appendAsLeader`. */
   appendAsFollower(batches: Buffer): Promise<AppendResult> {
     return this.#appender.appendAsFollower(batches)
   }
@@ -211,8 +212,9 @@ export class PartitionLog {
   }
 
   /**
-   * Returns a guard to take before the transaction coordinator is asked whether the transaction includes this
-   * partition, and to pass to `appendAsLeader` afterwards. Undefined when the coordinator need not be asked.
+   * Returns a guard to take before the transaction coordinator is asked whether the transaction
+   * includes this partition, and to pass to `appendAsLeader` afterwards. Undefined when the
+   * coordinator need not be asked.
    */
   verificationFor(producer: TransactionalProducer): VerificationGuard | undefined {
     return this.#tail.verificationFor(producer, this.#nowMs)
@@ -224,16 +226,16 @@ export class PartitionLog {
   }
 
   /**
-   * Calls `listener` when the durable end has moved, before the appends are answered. Returns a function that
-   * removes the listener.
+   * Calls `listener` when the durable end has moved, before the appends are answered. Returns a
+   * function that removes the listener.
    */
   onLogEnd(listener: () => void): () => void {
     return this.#watermarks.endMoved.add(listener)
   }
 
   /**
-   * Calls `listener` when the high watermark has moved. The last stable offset never moves alone: a marker
-   * counts once it is below the watermark. Returns a function that removes the listener.
+   * Calls `listener` when the high watermark has moved. The last stable offset never moves alone: a
+   * marker counts once it is below the watermark. Returns a function that removes the listener.
    */
   onHighWatermark(listener: () => void): () => void {
     return this.#watermarks.highWatermarkMoved.add(listener)
@@ -251,8 +253,8 @@ export class PartitionLog {
   }
 
   /**
-   * Deletes the records below `offset`, or below the high watermark for -1. Durable when this resolves; disk
-   * space is freed by whole segments.
+   * Deletes the records below `offset`, or below the high watermark for -1. Durable when this
+   * resolves; disk space is freed by whole segments.
    */
   async deleteRecordsBefore(offset: number): Promise<DeleteRecordsResult> {
     return await this.#start.deleteBefore(this.#logOfStart(), offset)
@@ -285,8 +287,8 @@ export class PartitionLog {
   }
 
   /**
-   * Advances the recovery point to the current end: syncs, saves indexes and producer state. The caller makes
-   * the recovery point itself durable. No effect when the log is offline.
+   * Advances the recovery point to the current end: syncs, saves indexes and producer state. The
+   * caller makes the recovery point itself durable. No effect when the log is offline.
    */
   async checkpoint(): Promise<void> {
     if (this.#appender.isPaused) return
@@ -308,10 +310,7 @@ export class PartitionLog {
     await this.#truncate((log) => truncateFullyAndStartAt(log, offset))
   }
 
-  /**
-   * After the disk was full: cuts off a partial write and accepts writes again, if there is space now. Reads
-   * continue.
-   */
+  /** Cuts off a partial write and accepts writes again, if the disk has space. Reads continue. */
   async regainSpace(): Promise<void> {
     if (!this.#madeHealth?.isFull || this.#isClosed) return
     this.#regaining ??= this.#regain().finally(() => {

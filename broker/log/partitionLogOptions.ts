@@ -1,5 +1,5 @@
-// Options with which the log of a partition is opened: its environment, its place, and what the data directory
-// knows about it. No behaviour.
+// Options with which the log of a partition is opened: its environment, its place, and what the
+// data directory knows about it. No behaviour.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -48,7 +48,9 @@ export interface PartitionLogOptions {
   readonly figures?: LogFigures | undefined
   /** Called with failures of the disk, which may concern the whole data directory. */
   readonly noticed?: (cause: unknown) => void
-  /** Makes the current `recoveryPoint` durable, before records below the previous one are removed. */
+  /**
+   * Makes the current `recoveryPoint` durable, before records below the previous one are removed.
+   */
   readonly saveRecoveryPoint?: () => Promise<void>
   /** Makes the current `logStartOffset` durable, before records are deleted. */
   readonly saveLogStartOffset?: () => Promise<void>

@@ -1,6 +1,7 @@
-// Appends that are durable on the leader and wait for the high watermark, ordered by the offset that they wait
-// for. Sans-IO. Each append is answered once, in the order of the offsets. Bounded by the requests in flight,
-// which the memory budgets of the connections bound; `size` is its depth.
+// Appends that are durable on the leader and wait for the high watermark, ordered by the offset
+// that they wait for. Sans-IO. Each append is answered once, in the order of the offsets. Bounded
+// by the requests in flight, which the memory budgets of the connections bound; `size` is its
+// depth.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 
@@ -18,7 +19,10 @@ export class CommitQueue {
     return this.#waiting.length
   }
 
-  /** Calls `answer` with an error code when the records below `endOffset` are committed, or never will be here. */
+  /**
+   * Calls `answer` with an error code when the records below `endOffset` are committed, or never
+   * will be here.
+   */
   add(endOffset: number, answer: (errorCode: number) => void): void {
     let at = this.#waiting.length
     // Only the retry of an older batch does not go last.

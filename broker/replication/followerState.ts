@@ -1,6 +1,6 @@
-// The decisions of a follower: from which leader and epoch it accepts batches, and how far records are
-// committed. Sans-IO. A follower learns the high watermark from its leader and stores it only up to the durable
-// end of its own log. Invariant, asserted: the watermark never decreases.
+// The decisions of a follower: from which leader and epoch it accepts batches, and how far records
+// are committed. Sans-IO. A follower learns the high watermark from its leader and stores it only
+// up to the durable end of its own log. Invariant, asserted: the watermark never decreases.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { noLeader, type PartitionRegistration } from '../controller/partitionRegistration.ts'
@@ -32,8 +32,9 @@ export class FollowerState {
   }
 
   /**
-   * The leader has answered a fetch with its high watermark; the own log is durable up to `endOffset`. Returns
-   * whether the watermark has moved. A new leader may not know the watermark of the one before: it stays then.
+   * The leader has answered a fetch with its high watermark; the own log is durable up to
+   * `endOffset`. Returns whether the watermark has moved. A new leader may not know the watermark
+   * of the one before: it stays then.
    */
   leaderAnswered(leaderHighWatermark: number, endOffset: number): boolean {
     assert(

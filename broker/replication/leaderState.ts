@@ -1,15 +1,18 @@
-// The decisions of a partition's leader: which replicas count, and how far records are committed. Sans-IO:
-// events in (the log of the leader grew, a follower fetched, the controller has registered a change), and the
-// high watermark out. The driver must pass the end of the leader's log only when it is durable, and must send
-// no answer that depends on the watermark before it has stored the watermark in the log.
+// The decisions of a partition's leader: which replicas count, and how far records are committed.
+// Sans-IO: events in (the log of the leader grew, a follower fetched, the controller has registered
+// a change), and the high watermark out. The driver must pass the end of the leader's log only when
+// it is durable, and must send no answer that depends on the watermark before it has stored the
+// watermark in the log.
 //
-// The rules are Kafka's (Partition.scala, maybeIncrementLeaderHW; KIP-497, KIP-966). The high watermark is the
-// smallest log end offset over the maximal ISR: the committed ISR and the replicas that this leader has proposed
-// to the controller, because the proposal may already be committed. It does not advance while the committed ISR
-// is smaller than min(min.insync.replicas, number of replicas).
+// The rules are Kafka's (Partition.scala, maybeIncrementLeaderHW; KIP-497, KIP-966). The high
+// watermark is the smallest log end offset over the maximal ISR: the committed ISR and the replicas
+// that this leader has proposed to the controller, because the proposal may already be committed.
+// It does not advance while the committed ISR is smaller than min(min.insync.replicas, number of
+// replicas).
 //
-// Invariants, asserted: the watermark never decreases and never exceeds the end of the leader's log; one change
-// of the ISR is in flight at a time; the ISR contains the leader and nobody that is not a replica.
+// Invariants, asserted: the watermark never decreases and never exceeds the end of the leader's
+// log; one change of the ISR is in flight at a time; the ISR contains the leader and nobody that is
+// not a replica.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { PartitionRegistration } from '../controller/partitionRegistration.ts'
@@ -41,7 +44,10 @@ export class LeaderState {
   #highWatermark: number
   /** A follower joins the ISR only with all records below. */
   #joinOffset: number
-  /** Log end offsets of the other replicas. Undefined without any, so that a sole replica needs no map. */
+  /**
+   * Log end offsets of the other replicas. Undefined without any, so that a sole replica needs no
+   * map.
+   */
   #followers: Map<number, number> | undefined
 
   constructor(start: LeaderStart) {
@@ -87,13 +93,18 @@ export class LeaderState {
     return isr.length < Math.min(this.#minInSyncReplicas, replicas.length)
   }
 
-  /** Log end offset of a follower; undefined for a broker that is no follower or has not fetched yet. */
+  /**
+   * Log end offset of a follower; undefined for a broker that is no follower or has not fetched
+   * yet.
+   */
   followerEndOffset(brokerId: number): number | undefined {
     const offset = this.#followers?.get(brokerId)
     return offset === unknownOffset ? undefined : offset
   }
 
-  /** The log of the leader is durable up to `endOffset`. Returns whether the watermark has moved. */
+  /**
+   * The log of the leader is durable up to `endOffset`. Returns whether the watermark has moved.
+   */
   logEndMoved(endOffset: number): boolean {
     assert(endOffset >= this.#endOffset, 'the log of a leader is never truncated')
     this.#endOffset = endOffset
@@ -101,9 +112,9 @@ export class LeaderState {
   }
 
   /**
-   * A follower has fetched from `endOffset` on in this epoch, so it has all records below; they may include
-   * records that are written but not durable here. Returns whether the watermark has moved. Brokers that are no
-   * replicas are ignored.
+   * A follower has fetched from `endOffset` on in this epoch, so it has all records below; they may
+   * include records that are written but not durable here. Returns whether the watermark has moved.
+   * Brokers that are no replicas are ignored.
    */
   followerFetched(brokerId: number, endOffset: number): boolean {
     if (!this.#followers?.has(brokerId)) return false
@@ -111,7 +122,10 @@ export class LeaderState {
     return this.#advance()
   }
 
-  /** Whether the follower has everything that an in-sync replica must have (Kafka: isFollowerInSync). */
+  /**
+   * Whether the follower has everything that an in-sync replica must have (Kafka:
+   * isFollowerInSync).
+   */
   mayJoin(brokerId: number): boolean {
     const endOffset = this.followerEndOffset(brokerId)
     if (endOffset === undefined || this.#registration.isr.includes(brokerId)) return false
@@ -137,8 +151,8 @@ export class LeaderState {
   }
 
   /**
-   * The controller has registered a change in the same leader epoch, as proposed or not. Returns whether the
-   * watermark has moved. `acceptedEndOffset` is that of now.
+   * The controller has registered a change in the same leader epoch, as proposed or not. Returns
+   * whether the watermark has moved. `acceptedEndOffset` is that of now.
    */
   register(registration: PartitionRegistration, acceptedEndOffset: number): boolean {
     const { leader, leaderEpoch, partitionEpoch } = registration

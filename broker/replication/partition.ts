@@ -1,11 +1,12 @@
-// One partition on this broker: decides what is appended and what is shown, where its log only stores. Drives
-// LeaderState or FollowerState, depending on the role that the controller has registered, and owns the appends
-// that wait for the high watermark. No network: fetching from a leader is the work of a fetcher, which calls
-// `appendAsFollower`.
+// One partition on this broker: decides what is appended and what is shown, where its log only
+// stores. Drives LeaderState or FollowerState, depending on the role that the controller has
+// registered, and owns the appends that wait for the high watermark. No network: fetching from a
+// leader is the work of a fetcher, which calls `appendAsFollower`.
 //
-// Invariants: no reader is shown a record above the high watermark; no append is accepted in an epoch other than
-// the current one; an append with acks=all is answered without an error only when it is committed. Order of a
-// change of the watermark: the log stores it, then appends that waited are answered.
+// Invariants: no reader is shown a record above the high watermark; no append is accepted in an
+// epoch other than the current one; an append with acks=all is answered without an error only when
+// it is committed. Order of a change of the watermark: the log stores it, then appends that waited
+// are answered.
 
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -32,9 +33,14 @@ export interface PartitionOptions {
 }
 
 export interface LeaderAppendOptions {
-  /** `client`: everything is checked. `coordinator`: records of this broker, control batches included. */
+  /**
+   * `client`: everything is checked. `coordinator`: records of this broker, control batches
+   * included.
+   */
   readonly origin: 'client' | 'coordinator'
-  /** `all`: resolves when the batches are committed. `leader`: when they are durable on this broker. */
+  /**
+   * `all`: resolves when the batches are committed. `leader`: when they are durable on this broker.
+   */
   readonly acks: 'all' | 'leader'
   /** The epoch in which the caller leads; an append is refused in another one. */
   readonly leaderEpoch?: number
@@ -113,9 +119,10 @@ export class Partition {
   }
 
   /**
-   * Follows a registration of the controller: becomes the leader or a follower, or takes over another ISR.
-   * Returns false for one that is not newer than the current one. When the epoch changes, appends that wait
-   * are answered with NOT_LEADER_OR_FOLLOWER: only the new leader knows whether they will be committed.
+   * Follows a registration of the controller: becomes the leader or a follower, or takes over
+   * another ISR. Returns false for one that is not newer than the current one. When the epoch
+   * changes, appends that wait are answered with NOT_LEADER_OR_FOLLOWER: only the new leader knows
+   * whether they will be committed.
    */
   apply(registration: PartitionRegistration): boolean {
     const current = this.#registration
@@ -146,13 +153,18 @@ export class Partition {
     this.#refuseUnderMinIsr(this.#role.state)
   }
 
-  /** The log is being closed or deleted: appends that wait are answered with NOT_LEADER_OR_FOLLOWER. */
+  /**
+   * The log is being closed or deleted: appends that wait are answered with NOT_LEADER_OR_FOLLOWER.
+   */
   close(): void {
     this.#isClosed = true
     this.#waiting?.refuse(ErrorCode.notLeaderOrFollower)
   }
 
-  /** The error code for a client that knows the epoch `claimed` (KIP-320); -1 if the client knows none. */
+  /**
+   * The error code for a client that knows the epoch `claimed` (KIP-320); -1 if the client knows
+   * none.
+   */
   leaderEpochError(claimed: number): number {
     const { leaderEpoch } = this
     if (claimed !== -1 && claimed < leaderEpoch) return ErrorCode.fencedLeaderEpoch
@@ -161,9 +173,9 @@ export class Partition {
   }
 
   /**
-   * The largest epoch up to `epoch` and its end offset (KIP-101); undefined for an epoch that has not begun. A
-   * follower compares whole logs. A consumer sees nothing above the high watermark, because those records may
-   * be truncated.
+   * The largest epoch up to `epoch` and its end offset (KIP-101); undefined for an epoch that has
+   * not begun. A follower compares whole logs. A consumer sees nothing above the high watermark,
+   * because those records may be truncated.
    */
   endOffsetForEpoch(epoch: number, asker: 'consumer' | 'follower'): EpochEnd | undefined {
     if (epoch < 0 || epoch > this.leaderEpoch) return undefined
@@ -199,9 +211,9 @@ export class Partition {
   }
 
   /**
-   * Appends what the leader has answered, and takes over its watermark and its log start offset. Refused with
-   * NOT_LEADER_OR_FOLLOWER when the epoch of the fetch is over: the log has to be compared with that of the
-   * new leader first.
+   * Appends what the leader has answered, and takes over its watermark and its log start offset.
+   * Refused with NOT_LEADER_OR_FOLLOWER when the epoch of the fetch is over: the log has to be
+   * compared with that of the new leader first.
    */
   async appendAsFollower(answer: LeaderAnswer): Promise<AppendResult | undefined> {
     const { leaderEpoch, batches, highWatermark, logStartOffset } = answer
@@ -217,7 +229,9 @@ export class Partition {
     return result
   }
 
-  /** Truncates the log to where it diverges from that of the leader. False when the epoch is over. */
+  /**
+   * Truncates the log to where it diverges from that of the leader. False when the epoch is over.
+   */
   async truncateTo(offset: number, leaderEpoch: number): Promise<boolean> {
     return await this.#truncate(leaderEpoch, () => this.log.truncateTo(offset))
   }
@@ -228,8 +242,8 @@ export class Partition {
   }
 
   /**
-   * Calls `listener` when the high watermark, and with it perhaps the last stable offset, has moved. Returns a
-   * function that removes the listener.
+   * Calls `listener` when the high watermark, and with it perhaps the last stable offset, has
+   * moved. Returns a function that removes the listener.
    */
   onHighWatermark(listener: () => void): () => void {
     return this.log.onHighWatermark(listener)
@@ -266,7 +280,9 @@ export class Partition {
     this.#refuseUnderMinIsr(leader)
   }
 
-  /** Called by the log after each group of appends: the shortest way from a write to its answers. */
+  /**
+   * Called by the log after each group of appends: the shortest way from a write to its answers.
+   */
   #logEndMoved(): void {
     const role = this.#role
     if (role.kind !== 'leader') return
@@ -279,7 +295,9 @@ export class Partition {
     this.#waiting?.committed(highWatermark)
   }
 
-  /** The watermark will not move for now. The records stay in the log, and may still be committed. */
+  /**
+   * The watermark will not move for now. The records stay in the log, and may still be committed.
+   */
   #refuseUnderMinIsr(leader: LeaderState): void {
     if (leader.isUnderMinIsr) this.#waiting?.refuse(ErrorCode.notEnoughReplicasAfterAppend)
   }

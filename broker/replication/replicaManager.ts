@@ -1,6 +1,7 @@
-// The partitions of this broker: creates and removes them as the metadata says, finds them for requests, and
-// translates errors of logs into error codes for clients. Knows no request. Invariant: a partition is found only
-// while its log is open and belongs to the topic that has the name now.
+// The partitions of this broker: creates and removes them as the metadata says, finds them for
+// requests, and translates errors of logs into error codes for clients. Knows no request.
+// Invariant: a partition is found only while its log is open and belongs to the topic that has the
+// name now.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
@@ -45,7 +46,10 @@ export class ReplicaManager implements PartitionLogs {
   readonly #topics = new Map<string, TopicPartitions>()
   /** Names of topics that have partition directories but are unknown to the metadata. */
   readonly #strays = new Set<string>()
-  /** By topic id: partitions that are missing, or may be in a data directory that cannot be used now. */
+  /**
+   * By topic id: partitions that are missing, or may be in a data directory that cannot be used
+   * now.
+   */
   readonly #hidden = new Map<string, Set<number>>()
   /** By topic id: partitions whose logs could not be created yet. */
   readonly #uncreated = new Map<string, ReadonlySet<number>>()
@@ -107,14 +111,17 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * Whether the log of the partition can be used, and could be created. True while it is being created for the
-   * first time, as in Kafka: some clients fail when any partition has no leader.
+   * Whether the log of the partition can be used, and could be created. True while it is being
+   * created for the first time, as in Kafka: some clients fail when any partition has no leader.
    */
   isLed(topic: Topic, partition: number): boolean {
     return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
   }
 
-  /** Whether the partition is offline: its data directory has failed, or its own directory is missing. */
+  /**
+   * Whether the partition is offline: its data directory has failed, or its own directory is
+   * missing.
+   */
   isOffline(topic: Topic, partition: number): boolean {
     return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
@@ -141,7 +148,10 @@ export class ReplicaManager implements PartitionLogs {
     return this.#manager.describeDirectories()
   }
 
-  /** The partition; creates its log if it does not exist. Throws LogError if it may be in a failed data directory. */
+  /**
+   * The partition; creates its log if it does not exist. Throws LogError if it may be in a failed
+   * data directory.
+   */
   async open(topic: Topic, partition: number): Promise<Partition> {
     const known = this.partition(topic.name, partition)
     if (known) return known
@@ -293,8 +303,8 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * A log without a topic remains when metadata was lost. The log is kept, because it may be the last copy, and
-   * no topic may be created under the name, because it would begin with old records.
+   * A log without a topic remains when metadata was lost. The log is kept, because it may be the
+   * last copy, and no topic may be created under the name, because it would begin with old records.
    */
   #noteStrays(state: MetadataState): void {
     const deleting = new Set(state.deleting().map(({ name }) => name))

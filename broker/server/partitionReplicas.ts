@@ -1,5 +1,6 @@
-// The leader and the replicas of a partition, as clients see them: those that are registered, except that a
-// partition whose log cannot be used on this broker has no leader, and an offline replica here.
+// The leader and the replicas of a partition, as clients see them: those that are registered,
+// except that a partition whose log cannot be used on this broker has no leader, and an offline
+// replica here.
 
 import type { Topic } from '../controller/metadataState.ts'
 import { noLeader } from '../controller/partitionRegistration.ts'

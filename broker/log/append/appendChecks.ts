@@ -1,5 +1,5 @@
-// Checks a batch by its header alone, before anybody asks what the log holds already. Pure
-// functions; they change nothing and never look into the records (recordValidation.ts does).
+// Checks a batch by its header alone, independent of the content of the log. Pure functions:
+// nothing is changed, and records are not decoded (recordValidation.ts does that).
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import type { LogConfig } from '../logConfig.ts'
 import type { AppendOrigin } from './appendResult.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
-/** `nextOffset` is the first one that the batch may have. */
+/** `nextOffset` is the lowest offset that the batch may have. */
 export function checkHeader(
   batch: RecordBatch,
   origin: AppendOrigin,

@@ -6,9 +6,9 @@ import type { VerificationGuard } from '../producers/transactionVerification.ts'
 import type { RecordError, Refusal } from './refusal.ts'
 
 /**
- * Who appends. `client`: everything is checked, offsets are assigned. `coordinator`: records of this broker,
- * control batches included; offsets are assigned. `replication`: batches from the leader, which keep their
- * offsets and epochs.
+ * Who appends. `client`: everything is checked, offsets are assigned. `coordinator`: records of
+ * this broker, control batches included; offsets are assigned. `replication`: batches from the
+ * leader, which keep their offsets and epochs.
  */
 export type AppendOrigin = 'client' | 'coordinator' | 'replication'
 
@@ -17,8 +17,9 @@ export interface AppendOptions {
   /** The epoch of the leader that appends; not used for `replication`. */
   readonly leaderEpoch: number
   /**
-   * From `PartitionLog.verificationFor`, if it returned one and the coordinator has confirmed the transaction.
-   * A batch that opens a transaction is refused without it, or if a marker was appended in between.
+   * From `PartitionLog.verificationFor`, if it returned one and the coordinator has confirmed the
+   * transaction. A batch that opens a transaction is refused without it, or if a marker was
+   * appended in between.
    */
   readonly verification?: VerificationGuard | undefined
   /** Limit on the bytes that validation may decompress; shared by all appends of a request. */

@@ -1,5 +1,6 @@
-// Decides which batches an append consists of, before anybody asks what the log holds already: their
-// headers are sound, and the records of a client's are valid and in the topic's compression.
+// Splits an append into batches and checks them, independent of the content of the log: headers are
+// sound; records of clients are valid and in the topic's compression. No way into the log leads
+// around it.
 
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -12,17 +13,17 @@ import { validateRecords } from './recordValidation.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 export interface AdmittedBatches {
-  /** What is to be written: the bytes that were given, or others when batches were converted. */
+  /** The bytes to write: those given, or a copy in which batches were converted. */
   readonly bytes: Buffer
   /** Views of `bytes`. */
   readonly batches: readonly RecordBatch[]
   readonly incoming: Incoming
 }
 
-/** What one append may decompress, when its request sets no limit: socket.request.max.bytes. */
+/** Limit on what one append may decompress if its request sets none: socket.request.max.bytes. */
 const decompressionBytes = 100 * 1024 * 1024
 
-/** `nextOffset` is the first one that the batches may have. */
+/** `nextOffset` is the lowest offset that the batches may have. */
 export function admitBatches(
   bytes: Buffer,
   options: AppendOptions,
@@ -36,7 +37,7 @@ export function admitBatches(
   if (origin === 'client') {
     const valid = validBytes(admitted, options, config, nowMs)
     if ('kind' in valid) return valid
-    // In another compression a batch has another size, which may be too large.
+    // A converted batch has another size, which may be too large.
     if (valid !== bytes) admitted = checkBatches(valid, origin, nextOffset, config)
     if ('kind' in admitted) return admitted
   }
@@ -59,7 +60,7 @@ export function admitBatches(
 
 type CheckedBatches = Omit<AdmittedBatches, 'incoming'>
 
-/** The headers alone: sizes, magic, CRC, counts, offsets where they are given. */
+/** Checks headers only: sizes, magic, CRC, counts, and the offsets of a leader's batches. */
 function checkBatches(
   bytes: Buffer,
   origin: AppendOrigin,
@@ -86,7 +87,7 @@ function checkBatches(
   return { bytes, batches }
 }
 
-/** The given bytes, with headers corrected in place, or a copy in which batches were converted. */
+/** Returns the bytes with headers corrected in place, or a copy in which batches were converted. */
 function validBytes(
   { bytes, batches }: CheckedBatches,
   { decompression = new MemoryAllowance(decompressionBytes) }: AppendOptions,

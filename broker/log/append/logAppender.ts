@@ -1,9 +1,10 @@
-// The append path of one log: LogTail validates batches and assigns offsets, LogWriter writes them in groups.
-// Appends are answered in the order of the calls, after the watermarks have moved. While too many bytes are
-// pending, or the log is paused for a truncation, appends are held; when too many are held, they are refused.
+// The append path of one log: LogTail validates batches and assigns offsets, LogWriter writes them
+// in groups. Appends are answered in the order of the calls, after the watermarks have moved. While
+// too many bytes are pending, or the log is paused for a truncation, appends are held; when too
+// many are held, they are refused.
 //
-// Invariant: no append of a leader is accepted under an epoch older than the one passed to `fence`, even if it
-// was called, and held, before.
+// Invariant: no append of a leader is accepted under an epoch older than the one passed to `fence`,
+// even if it was called, and held, before.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -80,7 +81,9 @@ export class LogAppender {
     return this.#isPaused
   }
 
-  /** The log was opened, or opened again after a truncation: appends continue at the end of `tail`. */
+  /**
+   * The log was opened, or opened again after a truncation: appends continue at the end of `tail`.
+   */
   begin(tail: LogTail): void {
     this.#tail = tail
     this.#madeWriter = undefined
@@ -101,8 +104,8 @@ export class LogAppender {
   }
 
   /**
-   * Resolves with true when everything accepted so far is stable, with false when the log has failed. `first`
-   * is written before.
+   * Resolves with true when everything accepted so far is stable, with false when the log has
+   * failed. `first` is written before.
    */
   barrier(first?: { readonly roll?: Roll; readonly leaderEpochs?: Buffer }): Promise<boolean> {
     return this.#writer.barrier(first)
@@ -181,7 +184,8 @@ export class LogAppender {
 
   #unusable(): AppendResult {
     const { log } = this.#options
-    // A closed log is being deleted, or its broker is shutting down: the client looks for another leader.
+    // A closed log is being deleted, or its broker is shutting down: the client looks for another
+    // leader.
     const code = log.offline() ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
     return notAppended(refuse(code, log.unusable().message), log.logStartOffset())
   }

@@ -1,6 +1,7 @@
-// Where the next batch goes: checks what is to be appended, gives it offsets and the leader epoch in
-// place, and decides when a new segment begins. A state machine that runs ahead of the disk: what it
-// has accepted may still be waiting to be written, so nothing it says may be shown to a reader.
+// Decides each append: checks its batches against producers and transactions, assigns offsets and
+// the leader epoch in place, and decides when a new segment starts. Sans-IO. Runs ahead of the
+// disk: what it has accepted may not be written yet, so nothing it returns may be shown to a
+// reader.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -26,13 +27,13 @@ export type AppendDecision =
   | (Appended & { readonly kind: 'duplicate' })
   | (Appended & {
       readonly kind: 'accepted'
-      /** What is to be written: the batches as they were given, or in the topic's compression. */
+      /** The bytes to write: the batches as given, or converted to the topic's compression. */
       readonly bytes: Buffer
-      /** Set when the bytes begin a new segment. */
+      /** Set if the bytes start a new segment. */
       readonly roll: Roll | undefined
-      /** The text of the leader epoch checkpoint, when it has to be written first. */
+      /** The content of the leader epoch checkpoint, if it has to be written first. */
       readonly leaderEpochs: Buffer | undefined
-      /** The transactions that these batches abort. */
+      /** Transactions that are aborted by these batches. */
       readonly aborted: readonly AbortedTransactionEntry[]
     })
 
@@ -46,7 +47,7 @@ export class LogTail {
   #nextOffset: number
   #segment: ActiveSegment
   readonly #random: Random | undefined
-  /** Drawn for each segment, so that logs that began together do not all roll together. */
+  /** Drawn for each segment, so that logs that were created together do not roll together. */
   #jitter = 0
 
   constructor(
@@ -66,35 +67,35 @@ export class LogTail {
     this.epochs = epochs
   }
 
-  /** The offset that the next record gets. */
+  /** The offset of the next record. */
   get nextOffset(): number {
     return this.#nextOffset
   }
 
-  /** Of the segment that is appended to: the largest timestamp of its first batch, if it has one. */
+  /** The largest timestamp of the first batch of the active segment, if it has one. */
   get firstTimestampMs(): number | undefined {
     return this.#segment.firstTimestampMs
   }
 
-  /** Counts from the next append on. */
+  /** Takes effect with the next append. */
   updateConfig(config: LogConfig): void {
     this.#config = config
   }
 
-  /** Told when the indexes of the segment at `baseOffset` have no room left. */
+  /** The indexes of the segment at `baseOffset` are full. */
   indexesFull(baseOffset: number): void {
     if (this.#segment.baseOffset === baseOffset) {
       this.#segment = { ...this.#segment, indexesFull: true }
     }
   }
 
-  /** Begins a new segment now; undefined when the active one is empty. */
+  /** Starts a new segment; undefined if the active one is empty. */
   roll(nowMs: number): Roll | undefined {
     if (this.#segment.sizeBytes === 0) return undefined
     return this.#startSegment(this.#nextOffset, nowMs)
   }
 
-  /** The producer state after everything accepted, without those that may be forgotten. */
+  /** The producer state after all accepted appends, without expired producers. */
   snapshot(nowMs: number): Buffer {
     this.producers.expire(nowMs)
     this.#verification.expire(nowMs, this.#config.producerIdExpirationMs)
@@ -102,12 +103,12 @@ export class LogTail {
   }
 
   /**
-   * What a producer's batch needs to open a transaction here. Undefined when the transaction is open
-   * already, or when nothing has to be verified.
+   * Returns the guard that a batch needs to open a transaction here. Undefined if the transaction
+   * is open already, or need not be verified.
    */
   verificationFor(producer: TransactionalProducer, nowMs: number): VerificationGuard | undefined {
     const { producerId, producerEpoch, supportsEpochBump } = producer
-    // Transaction version 2 leaves it to the broker to make the partition part of the transaction.
+    // In transaction version 2 the broker adds the partition to the transaction.
     if (!this.#config.transactionVerification && !supportsEpochBump) return undefined
     if (this.producers.isInTransaction(producerId, producerEpoch)) return undefined
     return this.#verification.begin(producer, nowMs)
@@ -131,8 +132,8 @@ export class LogTail {
   }
 
   /**
-   * The first batch decides what the whole append is: new, or sent before. A client repeats what it
-   * sent as it was, so an append that is partly new is nothing any client sends.
+   * The first batch decides whether the append is new or a retry. A client retries an append
+   * unchanged, so an append that is partly new is refused.
    */
   #checkFirst(batches: readonly RecordBatch[], options: AppendOptions): AppendDecision | undefined {
     if (options.origin === 'replication') return undefined
@@ -153,7 +154,7 @@ export class LogTail {
     }
   }
 
-  /** Whether the producer may write this batch now. */
+  /** The refusal if the producer must not write this batch now. */
   #checkNext(batch: RecordBatch, options: AppendOptions): Refusal | undefined {
     if (batch.producerId < 0) return undefined
     const guard = this.#verification.guardOf(batch.producerId)
@@ -182,7 +183,7 @@ export class LogTail {
     return verification !== undefined && verification === guard
   }
 
-  /** Gives offsets and remembers the producers: of all batches, or, when one is refused, of none. */
+  /** Assigns offsets and updates the producers: for all batches or, if one is refused, for none. */
   #apply(
     batches: readonly RecordBatch[],
     options: AppendOptions,
@@ -223,7 +224,7 @@ export class LogTail {
   ): AppendDecision {
     const first = batches[0]!
     const { lastOffset, sizeBytes } = incoming
-    assert(lastOffset === batches.at(-1)!.lastOffset, 'offsets were given as they were counted')
+    assert(lastOffset === batches.at(-1)!.lastOffset, 'offsets are assigned as they were counted')
     this.#nextOffset = lastOffset + 1
     const segment = this.#segment
     this.#segment = {

@@ -1,9 +1,9 @@
-// Collects what is wrong with the records of a batch.
+// Collects the invalid records of a batch into one refusal. Names a bounded number of them.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { type RecordError, type Refusal, refuse } from './refusal.ts'
 
-/** More are not named: a batch may have millions, and nobody reads them. */
+/** Further errors are only counted: a batch may have millions of records. */
 const mostRecordErrors = 1000
 const shownRecordErrors = 3
 
@@ -16,7 +16,7 @@ export class RecordErrors {
     return this.#count === 0
   }
 
-  /** The error code of the first record at fault is that of the whole batch, as in Kafka. */
+  /** The error code of the first invalid record is that of the batch, as in Kafka. */
   add(batchIndex: number, message: string, errorCode: number = ErrorCode.invalidRecord): void {
     if (this.#count++ === 0) this.#errorCode = errorCode
     if (this.#errors.length === mostRecordErrors) return

@@ -1,6 +1,7 @@
-// Validates the records of a client's batch, as Kafka's LogValidator does: a batch in the log is one
-// that every consumer can read, whose header has the largest timestamp of its records, and which is
-// in the topic's compression. What its header alone can tell is checked before (appendChecks.ts).
+// Validates the records of a client's batch, as Kafka's LogValidator does: a batch in the log is
+// one that every consumer can read, whose header has the largest timestamp of its records, and
+// which is in the topic's compression. What its header alone can tell is checked before
+// (appendChecks.ts).
 
 import { Compression, decompress } from '../../../protocol/bytes/compression.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -33,8 +34,8 @@ interface RecordRules {
  */
 const freeExpansion = 32
 /**
- * Streams of one request that may fail to decompress. What each has cost is not known, and may be all
- * that a batch is allowed.
+ * Streams of one request that may fail to decompress. What each has cost is not known, and may be
+ * all that a batch is allowed.
  */
 const mostFailures = 8
 /** A record without a timestamp has this one, and no bounds hold for it. */
@@ -112,7 +113,9 @@ function rulesOf(config: LogConfig, nowMs: number): RecordRules {
   }
 }
 
-/** Whether all records do; if not, they may still: one without a timestamp is older than any bound. */
+/**
+ * Whether all records do; if not, they may still: one without a timestamp is older than any bound.
+ */
 function complies(batch: RecordBatch, scan: RecordScan, rules: RecordRules): boolean {
   const oldest = batch.baseTimestamp + scan.smallestTimestampDelta
   const newest = batch.baseTimestamp + scan.largestTimestampDelta
@@ -120,7 +123,9 @@ function complies(batch: RecordBatch, scan: RecordScan, rules: RecordRules): boo
   return Number.isSafeInteger(newest) && !(rules.needsKeys && scan.nullKeys > 0)
 }
 
-/** Looks at record after record; returns the largest timestamp, or says which records are at fault. */
+/**
+ * Looks at record after record; returns the largest timestamp, or says which records are at fault.
+ */
 function examine(batch: RecordBatch, records: Buffer, rules: RecordRules): Refusal | number {
   const errors = new RecordErrors()
   let newest = noTimestamp

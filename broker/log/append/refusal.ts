@@ -1,6 +1,6 @@
-// Why batches are not appended.
+// The reason why batches are not appended. A value, not an error: refusals are expected.
 
-/** A record that is refused, by its place in the batch as it was sent. */
+/** An invalid record, by its index in the batch as it was sent. */
 export interface RecordError {
   readonly batchIndex: number
   readonly batchIndexErrorMessage: string
@@ -8,11 +8,11 @@ export interface RecordError {
 
 export interface Refusal {
   readonly kind: 'refused'
-  /** Kafka's. */
+  /** A Kafka error code. */
   readonly errorCode: number
-  /** For people. */
+  /** Shown to people by clients that support it. */
   readonly message: string
-  /** The records at fault; empty when it is the batch as a whole. */
+  /** The invalid records; empty if the refusal concerns the whole batch. */
   readonly recordErrors: readonly RecordError[]
 }
 

@@ -1,6 +1,6 @@
 // Up to where each log of a data directory has been cleaned (cleaner-offset-checkpoint, in Kafka's
-// format). It must never be ahead of a log that was cut: what is appended there later would be taken
-// for clean.
+// format). It must never be ahead of a log that was cut: what is appended there later would be
+// taken for clean.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'

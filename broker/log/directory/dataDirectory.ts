@@ -36,8 +36,8 @@ export function parsePartitionDirectory(name: string): TopicPartition | undefine
 }
 
 /**
- * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has a random id
- * in the name; the topic's own lets an interrupted deletion find what is left.
+ * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has
+ * a random id in the name; the topic's own lets an interrupted deletion find what is left.
  */
 export function removedDirectoryName(name: string, topicId: string): string {
   const suffix = removedSuffix(topicId)

@@ -1,6 +1,6 @@
-// The data directories of a broker: which can be used, and which have failed. A directory that fails is taken
-// out of use at once, with the logs in it, until the next start. Invariant: a directory is either in use or
-// among the failed ones.
+// The data directories of a broker: which can be used, and which have failed. A directory that
+// fails is taken out of use at once, with the logs in it, until the next start. Invariant: a
+// directory is either in use or among the failed ones.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk.ts'
@@ -62,7 +62,10 @@ export class LogDirectories {
     return this.#failed
   }
 
-  /** Opens all. Throws DirectoryInUseError or LogError when a directory must not be used, or none can. */
+  /**
+   * Opens all. Throws DirectoryInUseError or LogError when a directory must not be used, or none
+   * can.
+   */
   async open(): Promise<void> {
     for (const path of this.#options.paths) await this.#open(path)
     this.mustHaveOne()
@@ -95,7 +98,10 @@ export class LogDirectories {
     return this.#usable.reduce((best, next) => (count(next) < count(best) ? next : best))
   }
 
-  /** Runs `task` on all usable directories. A failure that takes a directory out of use is not thrown. */
+  /**
+   * Runs `task` on all usable directories. A failure that takes a directory out of use is not
+   * thrown.
+   */
   async each(task: (directory: LogDirectory) => Promise<void>): Promise<void> {
     await inParallel([...this.#usable], (directory) => unlessFailed(directory, task))
   }

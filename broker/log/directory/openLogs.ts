@@ -1,4 +1,5 @@
-// The open logs of a broker, by topic and partition number. A lookup allocates nothing and builds no key.
+// The open logs of a broker, by topic and partition number. A lookup allocates nothing and builds
+// no key.
 
 import type { ManagedLog } from './logDirectory.ts'
 

@@ -1,6 +1,7 @@
-// How what has been written to a segment comes to survive a crash, by the flush policy: with a journal that
-// many partitions share, by syncing the segment itself, or not before the system sees to it. It must be told
-// before written bytes are taken away again, because a journal would bring them back.
+// Makes the batches written to a segment survive a crash, by the flush policy: through a journal
+// that many partitions share, by syncing the segment, or, with `os`, not at all until the system
+// writes its cache. Invariant: the journal is told before written bytes are removed, because it
+// would restore them after a crash.
 
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import type { CommitJournal } from '../journal/commitJournal.ts'
@@ -13,18 +14,18 @@ import type { Segment } from '../segment/segment.ts'
 
 export interface Durability {
   /**
-   * Appends whole batches to the segment; resolves when they are as durable as the policy wants it. Fails
-   * with the disk's error when they could not be written, and with a LogError when they could not be made
-   * durable for another reason than a shortage: what the disk has of them is then unknown.
+   * Appends whole batches to the segment; resolves when they are durable by the policy. Fails with
+   * the error of the disk when they cannot be written, and with a LogError when they cannot be made
+   * durable for a reason other than a shortage: the content of the disk is unknown then.
    */
   append(segment: Segment, chunks: readonly Buffer[]): Promise<void>
-  /** Later segments, and this one from `position` on, are going to be removed. */
+  /** Call before later segments, and this one from `position` on, are removed. */
   beforeCut(baseOffset: number, position: number): Promise<void>
-  /** Segments that are synced, up to this one, are going to be replaced. */
+  /** Call before synced segments, up to this one, are replaced. */
   beforeReplace(baseOffset: number): Promise<void>
 }
 
-/** From here on it costs less to sync the segment than to write the bytes twice. */
+/** From this size on a sync of the segment costs less than writing the bytes twice. */
 const journaledBytes = 4 * 1024 * 1024
 
 const nothing: Omit<Durability, 'append'> = {
@@ -38,8 +39,9 @@ const leftToTheSystem: Durability = {
 }
 
 /**
- * `name` is the partition's directory, by which the journal knows its entries. `failed` is called when
- * acknowledged records could not be synced later: the log must take no more writes.
+ * `name` is that of the partition's directory, which identifies its entries in the journal.
+ * `failed` is called when acknowledged records cannot be synced later: the log must accept no more
+ * writes.
  */
 export function durabilityOf(
   flush: FlushPolicy,
@@ -81,10 +83,10 @@ async function appendSynced(
 }
 
 /**
- * Into the journal, and into memory to be written into the segment with more of its kind. Where there is
- * no room for that, or much to write, into the segment and the journal at the same time. Where one of
- * them fails the append has failed, though the other may bring it back after a crash, as with any write
- * that fails.
+ * Writes the batches to the journal and stages them in memory, to be written to the segment with
+ * later ones. If they cannot be staged, writes to the segment and to the journal concurrently. The
+ * append fails if either write fails, although the other may restore it after a crash, as with any
+ * failed write.
  */
 async function appendJournaled(
   segment: Segment,
@@ -101,7 +103,8 @@ async function appendJournaled(
   ])
   if (written.status === 'rejected') throw written.reason
   if (committed.status === 'rejected') {
-    // Without room for a write nothing has been synced that could be lost: it can be cut off and tried again.
+    // A write that found no space has synced nothing that could be lost: it can be cut off and
+    // retried.
     const { reason } = committed
     throw isPassing(reason) ? reason : writeFailed(segment.path, reason)
   }

@@ -1,15 +1,18 @@
-// The queue of a group commit: which appends are written and synced together. While one group is being written
-// the next one collects, so that the number of syncs follows the speed of the disk and not the number of
-// appends. Sans-IO: the owner writes, one group at a time.
+// The queue of a group commit: which appends are written and synced together. While one group is
+// being written the next one collects, so that the number of syncs follows the speed of the disk
+// and not the number of appends. Sans-IO: the owner writes, one group at a time.
 //
-// Invariant, asserted: the pending bytes are the bytes added and neither flushed nor dropped; never negative.
+// Invariant, asserted: the pending bytes are the bytes added and neither flushed nor dropped; never
+// negative.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 
 /** A queued append. */
 export interface Flushable {
   readonly sizeBytes: number
-  /** Set if the append begins a new segment, and cannot share a write with the appends before it. */
+  /**
+   * Set if the append begins a new segment, and cannot share a write with the appends before it.
+   */
   readonly roll: object | undefined
 }
 

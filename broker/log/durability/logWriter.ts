@@ -1,7 +1,7 @@
-// Writes the files of one partition: takes groups of appends, writes and syncs each group, and answers its
-// appends. Groups are written one after another, in order. Invariant: after the first failure nothing more is
-// written, because the content of the disk is unknown then, and a repeated fsync may report success for pages
-// that the kernel has already dropped.
+// Writes the files of one partition: takes groups of appends, writes and syncs each group, and
+// answers its appends. Groups are written one after another, in order. Invariant: after the first
+// failure nothing more is written, because the content of the disk is unknown then, and a repeated
+// fsync may report success for pages that the kernel has already dropped.
 
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Roll } from '../segment/rollPolicy.ts'
@@ -21,7 +21,10 @@ export interface Written {
 /** One append that is queued or being written. */
 export interface PendingAppend extends Written {
   readonly sizeBytes: number
-  /** Called with true when the bytes are stable by the flush policy, with false when the log has failed. */
+  /**
+   * Called with true when the bytes are stable by the flush policy, with false when the log has
+   * failed.
+   */
   readonly done: (stable: boolean) => void
 }
 
@@ -74,7 +77,10 @@ export class LogWriter {
     this.#running ??= this.#runSoon()
   }
 
-  /** Resolves with true when everything submitted so far is stable, with false when the log has failed. */
+  /**
+   * Resolves with true when everything submitted so far is stable, with false when the log has
+   * failed.
+   */
   barrier(first: { roll?: Roll; leaderEpochs?: Buffer } = {}): Promise<boolean> {
     return new Promise((done) => {
       this.submit({ ...nothingToWrite, ...first, sizeBytes: 0, done })

@@ -1,10 +1,10 @@
-// Makes appends of many partitions durable with one sync. A segment grows, so syncing it makes the file
-// system write its own log, too; the journal overwrites two files in turn, which after their first round
-// costs a third of that, and one sync serves all partitions that wait. Segments are synced when a
-// file of the journal is to be used again, and not before each answer.
+// Makes appends of many partitions durable with one sync. A segment grows, so syncing it makes the
+// file system write its own log, too; the journal overwrites two files in turn, which after their
+// first round costs a third of that, and one sync serves all partitions that wait. Segments are
+// synced when a file of the journal is to be used again, and not before each answer.
 //
-// It must never acknowledge what a crash could take away, and never let old entries come back over newer
-// bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
+// It must never acknowledge what a crash could take away, and never let old entries come back over
+// newer bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
 
 import { join } from 'node:path'
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
@@ -25,12 +25,14 @@ export interface CommitJournalOptions extends ReplayOptions {
   readonly fileBytes?: number
 }
 
-/** A segment whose newest bytes may be durable in the journal alone, and may still be being written. */
+/**
+ * A segment whose newest bytes may be durable in the journal alone, and may still be being written.
+ */
 export interface JournaledSegment {
   readonly baseOffset: number
   /**
-   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. When it
-   * fails, the segment's log must take no more writes.
+   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever
+   * closed it has seen to its bytes. When it fails, the segment's log must take no more writes.
    */
   syncJournaled(): Promise<void>
 }
@@ -59,7 +61,9 @@ interface Half {
   readonly segments: Set<JournaledSegment>
   /** Partitions with entries in it. */
   names: Set<string>
-  /** Partitions with entries from its last round, which count until its first group is written over. */
+  /**
+   * Partitions with entries from its last round, which count until its first group is written over.
+   */
   oldNames: Set<string>
   /** Resolves when everything in it is durable elsewhere, so that it can be written over. */
   settled: Promise<void>
@@ -114,7 +118,9 @@ export class CommitJournal {
     }
   }
 
-  /** For a directory that is used without a journal now: what one of before has left is not lost. */
+  /**
+   * For a directory that is used without a journal now: what one of before has left is not lost.
+   */
   static async replayLeftover(options: ReplayOptions): Promise<void> {
     const { disk, directory } = options
     if ((await disk.stat(join(directory, directoryName))) === undefined) return
@@ -134,7 +140,9 @@ export class CommitJournal {
     return this.#submit(entry, segment)
   }
 
-  /** Before a log is cut: nothing from there on comes back. Position 0 of segment 0: nothing at all. */
+  /**
+   * Before a log is cut: nothing from there on comes back. Position 0 of segment 0: nothing at all.
+   */
   async cut(name: string, baseOffset: number, position: number): Promise<void> {
     if (this.#knows(name)) await this.#submit({ kind: 'cut', name, baseOffset, position })
   }
@@ -144,7 +152,10 @@ export class CommitJournal {
     if (this.#knows(name)) await this.#submit({ kind: 'settled', name, baseOffset })
   }
 
-  /** The directory has failed: nothing is written any more, and what is there is kept for the next start. */
+  /**
+   * The directory has failed: nothing is written any more, and what is there is kept for the next
+   * start.
+   */
   abandon(failure: unknown): void {
     this.#failure = failure
     this.#mustKeep = true
@@ -198,11 +209,11 @@ export class CommitJournal {
   }
 
   /**
-   * The journal could not be written, for want of space or worse: the segments are synced themselves,
-   * and the files are emptied, which also gives their space back. As long as that fails, nothing can be
-   * declared void, so that no log may be cut; but appends go on. A segment that could not be synced once
-   * may seem to be synced the next time, though its bytes are gone: then the files stay as they are for
-   * the next start, which writes from them what is missing.
+   * The journal could not be written, for want of space or worse: the segments are synced
+   * themselves, and the files are emptied, which also gives their space back. As long as that
+   * fails, nothing can be declared void, so that no log may be cut; but appends go on. A segment
+   * that could not be synced once may seem to be synced the next time, though its bytes are gone:
+   * then the files stay as they are for the next start, which writes from them what is missing.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
     this.noticed?.(cause)
@@ -281,7 +292,9 @@ export class CommitJournal {
     return next
   }
 
-  /** Syncs all segments with bytes in the file. Its entries still count until it is written over. */
+  /**
+   * Syncs all segments with bytes in the file. Its entries still count until it is written over.
+   */
   async #settle(half: Half): Promise<void> {
     try {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)

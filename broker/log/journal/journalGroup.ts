@@ -24,7 +24,9 @@ export type JournalEntry =
       readonly endOffset: number
       readonly chunks: readonly Buffer[]
     }
-  /** The partition was cut: later segments, and what lies from `position` on in this one, is void. */
+  /**
+   * The partition was cut: later segments, and what lies from `position` on in this one, is void.
+   */
   | {
       readonly kind: 'cut'
       readonly name: string

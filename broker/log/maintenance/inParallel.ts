@@ -1,11 +1,11 @@
-// Work on many partitions: a few at a time, so that neither the disk waits for us nor we hold
-// thousands of operations open.
+// Runs work on many partitions with bounded concurrency: enough to keep the disk busy, without
+// thousands of open operations.
 
 const usuallyAtOnce = 8
 
 /**
- * Runs `work` on every item, a few at a time, whichever of them fail. Throws the first failure once all have
- * ended: what still ran would meet what the caller does next, a second try for example.
+ * Runs `work` on every item, even if some fail. Throws the first failure after all have ended, so
+ * that no work is left running when the caller retries.
  */
 export async function inParallel<Item>(
   items: readonly Item[],

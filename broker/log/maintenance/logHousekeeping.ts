@@ -1,6 +1,6 @@
-// What a log does beside its appends so that a restart has little to do: saves indexes and producer
-// state, and moves the recovery point. One task after another, never two at once. The recovery point
-// must never be ahead of what is synced.
+// The background work of one log that keeps recovery short: saves indexes and producer state, and
+// advances the recovery point. Tasks run one after another. Invariant: the recovery point is never
+// ahead of what is synced.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -13,9 +13,9 @@ export interface HousekeepingOptions {
   readonly disk: Disk
   readonly directory: string
   readonly recoveryPoint: number
-  /** Where segments go that were taken out. */
+  /** Takes segments that were removed from the log. */
   readonly removed: RemovedSegments
-  /** Told of the first failure, after which no further task is begun. */
+  /** Called with the first failure, after which no task is started. */
   readonly failed: (cause: unknown) => void
 }
 
@@ -23,7 +23,7 @@ export class LogHousekeeping {
   readonly #options: HousekeepingOptions
   #last: Promise<void> = Promise.resolve()
   #isOver = false
-  /** Everything below is on the disk for certain, with indexes and producer state. */
+  /** All records below are durable, with their index entries and producer state. */
   recoveryPoint: number
 
   constructor(options: HousekeepingOptions) {
@@ -31,12 +31,12 @@ export class LogHousekeeping {
     this.recoveryPoint = options.recoveryPoint
   }
 
-  /** Resolves when every task begun so far has ended. */
+  /** Resolves when all tasks started so far have ended. */
   get idle(): Promise<void> {
     return this.#last
   }
 
-  /** A segment has got its last batch. */
+  /** The segment gets no more batches: saves it and advances the recovery point to its end. */
   seal(segment: Segment, endOffset: number, snapshot: Buffer): Promise<void> {
     return this.#run(async () => {
       await segment.syncAppended()
@@ -48,8 +48,8 @@ export class LogHousekeeping {
   }
 
   /**
-   * Everything below `offset` has been written, the last of it into `segment` or the ones after it;
-   * `snapshot` is the producer state there.
+   * All records below `offset` have been written, the last of them to `segment` or to later ones;
+   * `snapshot` is the producer state at `offset`.
    */
   checkpoint(
     segments: LogSegments,
@@ -68,14 +68,14 @@ export class LogHousekeeping {
     })
   }
 
-  /** Syncs the segment and the ones after it. */
+  /** Syncs the segment and those after it. */
   sync(segments: LogSegments, segment: Segment): Promise<void> {
     return this.#run(async () => {
       for (const written of segments.from(segment)) await written.syncAppended()
     })
   }
 
-  /** Takes out the segments that hold nothing at or above `offset`. */
+  /** Removes the segments that hold no record at or above `offset`. */
   removeBelow(segments: LogSegments, offset: number, delayMs: number): Promise<void> {
     return this.#run(async () => {
       const { disk, directory, removed } = this.#options
@@ -88,8 +88,8 @@ export class LogHousekeeping {
   }
 
   /**
-   * Puts `replacement` in the place of `old`; false when those are not in the log any more. A failure
-   * on the way is the log's: which files it then has is only found out at the next start.
+   * Replaces `old` by `replacement`; returns false if `old` is not in the log any more. After a
+   * failure the log is offline: only recovery finds out which files it has.
    */
   async replace(
     segments: LogSegments,
@@ -106,7 +106,7 @@ export class LogHousekeeping {
     return isReplaced
   }
 
-  /** Begins nothing more; resolves when what was begun has ended. */
+  /** Starts no more tasks; resolves when the running one has ended. */
   async stop(): Promise<void> {
     this.#isOver = true
     await this.#last
@@ -122,13 +122,13 @@ export class LogHousekeeping {
     return this.#last
   }
 
-  // Its directory is synced with it, and so are the names of the index files made before.
+  // Syncs the directory, too, and with it the names of the index files created before.
   #saveSnapshot(offset: number, snapshot: Buffer): Promise<void> {
     const { disk, directory } = this.#options
     return disk.writeFileAtomic(join(directory, segmentFileName(offset, '.snapshot')), snapshot)
   }
 
-  /** Snapshots are kept where segments begin, for truncation, and at the recovery point. */
+  /** Keeps the snapshots at the starts of segments, for truncation, and at the recovery point. */
   async #dropStraySnapshots(baseOffsets: readonly number[], latest: number): Promise<void> {
     const { disk, directory } = this.#options
     const bases = new Set(baseOffsets)

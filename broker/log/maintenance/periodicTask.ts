@@ -1,12 +1,12 @@
-// Something that is done again and again, never twice at the same time, until it is stopped.
+// Runs a task periodically, until it is stopped. Never runs it twice at the same time.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 
 export interface PeriodicTaskOptions {
   readonly clock: Clock
-  /** Until the first time. */
+  /** Delay of the first run. */
   readonly delayMs: number
-  /** From the end of one time to the next. */
+  /** Time from the end of one run to the next. */
   readonly intervalMs: number
   readonly run: () => Promise<void>
   readonly failed: (error: unknown) => void
@@ -23,7 +23,7 @@ export class PeriodicTask {
     this.#schedule(options.delayMs)
   }
 
-  /** Resolves when the time under way has ended; there is no other. */
+  /** Resolves when the current run has ended; there is no further one. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#timer?.cancel()

@@ -1,5 +1,6 @@
-// Reading one log: how far which reader may go, and what a reader is told beside the bytes. It asks
-// the log anew at every step, for records may be deleted while others are being read.
+// Reads one log: applies the bound of the reader, and returns the watermarks with the bytes. Looks
+// at the log anew at every step, because records may be deleted or truncated while others are read.
+// Invariant: returns no byte at or above the bound.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type {
@@ -14,14 +15,14 @@ import type { LogSegments } from '../segment/logSegments.ts'
 import type { KnownEpochs } from '../segment/soundBatches.ts'
 import type { OffsetRange } from '../segment/timestampSearch.ts'
 
-/** A log as it is at one moment. */
+/** The state of a log at one moment. */
 export interface LogView {
   readonly segments: LogSegments
   readonly logStartOffset: number
   readonly logEndOffset: number
   readonly highWatermark: number
   readonly lastStableOffset: number
-  /** What is durable: up to which offset, and up to where in the active segment's file. */
+  /** The durable end: as an offset, and as a position in the file of the active segment. */
   readonly stableEnd: number
   readonly stablePosition: number
   /** By the monotonic clock. */
@@ -31,12 +32,12 @@ export interface LogView {
 
 const noBytes = Buffer.alloc(0)
 
-/** The log, as far as its readers are concerned. */
+/** The log that is read. */
 export interface ReadableLog {
   look(): LogView
-  /** Resolves when the cut that is under way has ended; undefined without one. Never rejects. */
+  /** Resolves when the truncation in progress has ended; undefined without one. Never rejects. */
   cutting(): Promise<void> | undefined
-  /** Told why a read has failed; what its caller is told. */
+  /** Called with the cause of a failed read; returns the error for the caller. */
   failed(cause: unknown): unknown
 }
 
@@ -71,7 +72,7 @@ export class LogReader {
       const aborted = noneAborted && (await abortedAmong(segments, offset, bytes))
       return this.#result(ErrorCode.none, bytes, aborted)
     } catch (error) {
-      // Deleted, or opened again, under the read.
+      // The records were deleted, or the log was truncated, during the read.
       const hasChanged = await this.#hasChanged(view)
       if (offset < this.#log.look().logStartOffset) {
         return this.#result(ErrorCode.offsetOutOfRange, noBytes, noneAborted)
@@ -89,7 +90,7 @@ export class LogReader {
     return this.#search(upTo, (segments, range) => segments.offsetOfMaxTimestamp(range))
   }
 
-  /** Looks again when the log was opened again, or its beginning deleted, under the search. */
+  /** Searches again when the log was truncated, or its start deleted, during the search. */
   async #search(
     upTo: ReadBound,
     search: (segments: LogSegments, range: OffsetRange) => Promise<TimestampedOffset | undefined>,
@@ -105,7 +106,7 @@ export class LogReader {
     }
   }
 
-  /** Whether the log has been opened again since, or is just being. */
+  /** Whether the log was truncated since, or is being truncated. */
   async #hasChanged({ segments }: LogView): Promise<boolean> {
     await this.#log.cutting()
     return this.#log.look().segments !== segments

@@ -1,5 +1,6 @@
-// A signal without a value: calls its listeners, in the order in which they were added. The first listener
-// needs no collection: each of thousands of logs has one (its Partition), and few have more.
+// A signal without a value: calls its listeners, in the order in which they were added. The first
+// listener needs no collection: each of thousands of logs has one (its Partition), and few have
+// more.
 
 export type Listener = () => void
 

@@ -1,9 +1,9 @@
-// How far a log may be read: stores the durable end, the high watermark and the last stable offset, and
-// signals when one of the first two moves. It decides none of them: the disk decides the durable end, the
-// Partition (broker/replication) decides the high watermark.
+// How far a log may be read: stores the durable end, the high watermark and the last stable offset,
+// and signals when one of the first two moves. It decides none of them: the disk decides the
+// durable end, the Partition (broker/replication) decides the high watermark.
 //
-// Invariant, asserted: logStartOffset <= highWatermark <= stableEnd, and highWatermark decreases only in
-// `begin`, after a truncation. lastStableOffset <= highWatermark by construction.
+// Invariant, asserted: logStartOffset <= highWatermark <= stableEnd, and highWatermark decreases
+// only in `begin`, after a truncation. lastStableOffset <= highWatermark by construction.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { UnstableTransactions } from '../producers/unstableTransactions.ts'
@@ -50,8 +50,8 @@ export class Watermarks {
   }
 
   /**
-   * The log was opened or truncated. The mark is moved into the log: records below the start were deleted,
-   * so they were committed; records above the end do not exist any more.
+   * The log was opened or truncated. The mark is moved into the log: records below the start were
+   * deleted, so they were committed; records above the end do not exist any more.
    */
   begin({ logStartOffset, endOffset, transactions }: WatermarkStart): void {
     assert(logStartOffset <= endOffset, 'a log does not start above its end')
@@ -61,7 +61,10 @@ export class Watermarks {
     transactions.settle(this.#highWatermark)
   }
 
-  /** All records below `endOffset` are durable; the last one ends at `position` in the active segment. */
+  /**
+   * All records below `endOffset` are durable; the last one ends at `position` in the active
+   * segment.
+   */
   noteStable(endOffset: number, position: number): void {
     assert(endOffset >= this.#stableEnd, 'the durable end of a log decreases only in a truncation')
     const hasMoved = endOffset > this.#stableEnd

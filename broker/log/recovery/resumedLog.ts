@@ -1,6 +1,6 @@
-// A log in which nothing is on its way: what is written down of it, and how it is brought back from that
-// without looking at the disk. Its last segment reads its indexes, and looks at its end, when somebody
-// first needs it. It must never be brought back so when there is any doubt about it.
+// A log in which nothing is on its way: what is written down of it, and how it is brought back from
+// that without looking at the disk. Its last segment reads its indexes, and looks at its end, when
+// somebody first needs it. It must never be brought back so when there is any doubt about it.
 
 import type { LogTail } from '../append/logTail.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'

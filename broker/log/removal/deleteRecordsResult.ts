@@ -1,8 +1,8 @@
-// What deleting the beginning of a log answers: the words between the log and its callers.
+// The result of deleting the start of a log. No behaviour.
 
 export interface DeleteRecordsResult {
   /** Kafka's error code: 0, OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR. */
   readonly errorCode: number
-  /** The first offset that is still there; -1 when there is an error. */
+  /** The log start offset; -1 with an error. */
   readonly lowWatermark: number
 }

@@ -1,6 +1,6 @@
-// The start of a log, and how it advances: on request (DeleteRecords), by retention, and after the leader's.
-// Invariants: the new start is durable before records are removed, so that deleted records never come back;
-// records above the high watermark are never deleted (asserted).
+// The start of a log, and how it advances: on request (DeleteRecords), by retention, and after the
+// leader's. Invariants: the new start is durable before records are removed, so that deleted
+// records never come back; records above the high watermark are never deleted (asserted).
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -99,7 +99,9 @@ export class LogStart {
     })
   }
 
-  /** A follower takes over the start of its leader's log; `offset` is not above the high watermark. */
+  /**
+   * A follower takes over the start of its leader's log; `offset` is not above the high watermark.
+   */
   async advanceTo(log: LogOfStart, offset: number): Promise<void> {
     if (offset <= this.offset) return
     await withRoom(log, async () => {

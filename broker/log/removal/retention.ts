@@ -1,18 +1,18 @@
-// Which segments have had their time, by Kafka's rules: whole ones, from the oldest on, and none that
-// reaches above the high watermark, because it is not known yet whether what lies there will stay in
-// the log at all. It decides, and removes nothing.
+// Decides which segments are deleted, by Kafka's rules: whole segments from the oldest on, and none
+// that reaches above the high watermark, because records above it may still be truncated. Removes
+// nothing.
 
 import type { LogConfig } from '../logConfig.ts'
 
-/** A segment, as far as retention looks at it. */
+/** A segment, as retention sees it. */
 export interface RetainedSegment {
   readonly sizeBytes: number
-  /** Milliseconds. Only asked for when time decides: it may have to be read from the disk. */
+  /** In ms. Called only if time decides, because it may read the disk. */
   largestTimestamp(): Promise<number>
 }
 
 export interface RetainedLog {
-  /** From the oldest on, with where each ends; the last one is appended to. */
+  /** From the oldest on, with the end offset of each; the last one is active. */
   readonly spans: readonly { readonly segment: RetainedSegment; readonly endOffset: number }[]
   readonly logStartOffset: number
   readonly highWatermark: number
@@ -22,11 +22,11 @@ export interface RetainedLog {
 export type RetentionReason = 'logStartOffset' | 'retention.bytes' | 'retention.ms'
 
 export interface ExpiredSegments {
-  /** All segments that end here or below go. */
+  /** All segments that end at or below it are deleted. */
   readonly endOffset: number
-  /** The one that is appended to is among them: another has to begin first. */
+  /** The active segment is among them: a new segment has to be started first. */
   readonly withActive: boolean
-  /** Empty when no segment goes. */
+  /** Empty if no segment is deleted. */
   readonly reasons: ReadonlySet<RetentionReason>
 }
 
@@ -51,7 +51,7 @@ interface Oldest {
   readonly segment: RetainedSegment
   readonly endOffset: number
   readonly isActive: boolean
-  /** Of the segments after it. */
+  /** Size of the segments after it. */
   readonly restBytes: number
 }
 

@@ -1,6 +1,7 @@
-// Removes the end of a log, or all of it. Runs while appends are paused and everything accepted is stable; the
-// log is opened again afterwards. Invariant: a crash, or a failed disk call, at any point leaves a log that
-// opens without damage: a prefix of the old log that is at least as long as asked for, or the new empty log.
+// Removes the end of a log, or all of it. Runs while appends are paused and everything accepted is
+// stable; the log is opened again afterwards. Invariant: a crash, or a failed disk call, at any
+// point leaves a log that opens without damage: a prefix of the old log that is at least as long as
+// asked for, or the new empty log.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -23,9 +24,9 @@ export interface TruncatedLog {
 }
 
 /**
- * Removes the records from `offset` on, and those before it in the same batch; returns false if there are none.
- * The recovery point is lowered before records below it are removed, because recovery takes missing records
- * below it for damage.
+ * Removes the records from `offset` on, and those before it in the same batch; returns false if
+ * there are none. The recovery point is lowered before records below it are removed, because
+ * recovery takes missing records below it for damage.
  */
 export async function truncateTo(log: TruncatedLog, offset: number): Promise<boolean> {
   const { segments, start, epochs, durability, disk, directory } = log
@@ -39,12 +40,14 @@ export async function truncateTo(log: TruncatedLog, offset: number): Promise<boo
 }
 
 /**
- * Removes all records, leader epochs and producers; the empty log starts at `offset`. A follower does so when
- * the log of its leader starts above the end of its own (Kafka: truncateFullyAndStartAt).
+ * Removes all records, leader epochs and producers; the empty log starts at `offset`. A follower
+ * does so when the log of its leader starts above the end of its own (Kafka:
+ * truncateFullyAndStartAt).
  *
- * The new start becomes durable only when no segment is left: a log without segments opens empty at its saved
- * start, where segments that do not reach the saved start would be taken for damaged ones. Epochs and producer
- * snapshots are removed before it, because they would be taken for those of the new log.
+ * The new start becomes durable only when no segment is left: a log without segments opens empty at
+ * its saved start, where segments that do not reach the saved start would be taken for damaged
+ * ones. Epochs and producer snapshots are removed before it, because they would be taken for those
+ * of the new log.
  */
 export async function truncateFullyAndStartAt(log: TruncatedLog, offset: number): Promise<boolean> {
   const { segments, start, durability, disk, directory } = log

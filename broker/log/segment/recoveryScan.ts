@@ -68,7 +68,10 @@ export class RecoveryScan {
       this.defect = 'the file became shorter'
   }
 
-  /** The size of the batch at `at`; undefined when more bytes are needed to know, or it has a defect. */
+  /**
+   * The size of the batch at `at`; undefined when more bytes are needed to know, or it has a
+   * defect.
+   */
   #sizeAt(bytes: Buffer, at: number): number | undefined {
     const rest = this.#fileBytes - this.position
     if (rest === 0) return undefined

@@ -1,6 +1,6 @@
 // The segment that a log is appended to, taken up again as it was written down (restingLog.ts): its
-// indexes from their files, and a look at whether it still ends where it did. What does not is damage, which
-// must be told before anything is written behind it.
+// indexes from their files, and a look at whether it still ends where it did. What does not is
+// damage, which must be told before anything is written behind it.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'

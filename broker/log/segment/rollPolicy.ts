@@ -1,4 +1,5 @@
-// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side effects.
+// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side
+// effects.
 
 import type { LogConfig } from '../logConfig.ts'
 

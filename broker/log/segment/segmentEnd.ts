@@ -1,5 +1,5 @@
-// Finds the offset after the last batch of a segment whose file is complete, at the cost of two small
-// reads: from the last entry of its offset index on, which is a few kilobytes before the end.
+// Finds the offset after the last batch of a segment whose file is complete, at the cost of two
+// small reads: from the last entry of its offset index on, which is a few kilobytes before the end.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'

@@ -1,5 +1,5 @@
-// A data directory as a whole: who may use it, what is found in it again, and which of Kafka's files
-// say so.
+// A data directory as a whole: who may use it, what is found in it again, and which of Kafka's
+// files say so.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'

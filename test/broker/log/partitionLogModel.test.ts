@@ -156,7 +156,8 @@ class Model {
       journal,
       clock: this.clock,
       indexCache: new IndexCache({
-        // So small that blocks are full, written and used again all the time, and sometimes too few.
+        // So small that blocks are full, written and used again all the time, and sometimes too
+        // few.
         writeBehind: new WriteBehind(this.clock, {
           blockBytes: 100,
           enoughBytes: 500,
@@ -268,7 +269,9 @@ class Model {
     this.acknowledgedEnd = end
   }
 
-  /** Where a truncation to `offset` ends the log: whole batches, and not what is deleted already. */
+  /**
+   * Where a truncation to `offset` ends the log: whole batches, and not what is deleted already.
+   */
   #endAtOrBelow(requested: number): number {
     const offset = Math.max(requested, this.log.logStartOffset)
     const ends = [0, ...this.submitted.map((batch) => batch.nextOffset)]
@@ -304,7 +307,9 @@ class Model {
     expect(await this.log.deleteRecordsBefore(offset)).toEqual({ errorCode: 0, lowWatermark })
   }
 
-  /** Runs out of room somewhere in the appends, and gets it back: only what was refused is missing. */
+  /**
+   * Runs out of room somewhere in the appends, and gets it back: only what was refused is missing.
+   */
   async fillDisk(changes: number, sizes: readonly number[]): Promise<void> {
     await this.settle()
     this.room.left = changes

@@ -1,5 +1,6 @@
-// Appends that are durable in the commit journal and not in their segment's file yet, when something goes
-// wrong before they get there: nothing acknowledged is lost, nothing is shown that could be.
+// Appends that are durable in the commit journal and not in their segment's file yet, when
+// something goes wrong before they get there: nothing acknowledged is lost, nothing is shown that
+// could be.
 
 import { beforeEach, expect, test } from 'vitest'
 import { LogManager } from '../../../broker/log/logManager.ts'

@@ -1,5 +1,5 @@
-// Transactions in one partition's log: what `read_committed` consumers may see and are told to skip,
-// who may open a transaction, who may end it, and that a restart changes none of it.
+// Transactions in one partition's log: what `read_committed` consumers may see and are told to
+// skip, who may open a transaction, who may end it, and that a restart changes none of it.
 
 import { describe, expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'

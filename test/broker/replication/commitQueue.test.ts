@@ -1,5 +1,5 @@
-// Appends that wait for the high watermark, against a plain list: each is answered once, when it is committed and
-// not before, in the order of the offsets.
+// Appends that wait for the high watermark, against a plain list: each is answered once, when it is
+// committed and not before, in the order of the offsets.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

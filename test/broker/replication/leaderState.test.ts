@@ -1,5 +1,5 @@
-// The rules of a leader, without a log or a network: when the high watermark moves, who may join the ISR, and a
-// model of both under arbitrary histories.
+// The rules of a leader, without a log or a network: when the high watermark moves, who may join
+// the ISR, and a model of both under arbitrary histories.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

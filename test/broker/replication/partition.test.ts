@@ -1,5 +1,5 @@
-// A partition of two and three replicas without any network: acknowledgements, min.insync.replicas, fencing by
-// epochs, and changes of the role while appends wait.
+// A partition of two and three replicas without any network: acknowledgements, min.insync.replicas,
+// fencing by epochs, and changes of the role while appends wait.
 
 import { describe, expect, test } from 'vitest'
 import type { PartitionRegistration } from '../../../broker/controller/partitionRegistration.ts'

@@ -1,5 +1,6 @@
-// What a topic's configuration does to record batches: nothing at all where it asks for nothing, and
-// the same records in another compression where it does. What it costs to look inside is bounded.
+// What a topic's configuration does to record batches: nothing at all where it asks for nothing,
+// and the same records in another compression where it does. What it costs to look inside is
+// bounded.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

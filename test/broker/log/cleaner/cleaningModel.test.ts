@@ -236,7 +236,9 @@ class Model {
     for (const sender of this.#senders) await this.#sendAgain(sender)
   }
 
-  /** Once everything has ended, been compacted and been old: one record for each key, no tombstone. */
+  /**
+   * Once everything has ended, been compacted and been old: one record for each key, no tombstone.
+   */
   async checkCompacted(): Promise<void> {
     for (const number of this.#senders.keys()) await this.end(number, true)
     await this.log.roll()

@@ -1,5 +1,6 @@
-// A data directory that fails while it is in use: all that lies in it is offline at once, with one line
-// in the log, and the other directories go on. What was acknowledged is there when it can be used again.
+// A data directory that fails while it is in use: all that lies in it is offline at once, with one
+// line in the log, and the other directories go on. What was acknowledged is there when it can be
+// used again.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'

@@ -1,5 +1,5 @@
-// A disk without room: what a log does when it is nearly full, when a write fails half way for lack of
-// room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
+// A disk without room: what a log does when it is nearly full, when a write fails half way for lack
+// of room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'

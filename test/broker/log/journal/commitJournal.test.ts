@@ -1,5 +1,6 @@
-// The commit journal against a model: whatever was acknowledged is in the segments after a crash, at any
-// operation of the disk, with any part of the unsynced writes lost; and what was cut or replaced stays so.
+// The commit journal against a model: whatever was acknowledged is in the segments after a crash,
+// at any operation of the disk, with any part of the unsynced writes lost; and what was cut or
+// replaced stays so.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
-// The high watermark across restarts: from replication-offset-checkpoint, never outside of the log. Only the
-// Partition of a sole replica moves it to the end that recovery has found.
+// The high watermark across restarts: from replication-offset-checkpoint, never outside of the log.
+// Only the Partition of a sole replica moves it to the end that recovery has found.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'

@@ -1,6 +1,6 @@
 // One bit of a file is not as it was written: wherever it is, nobody is given anything but what was
-// appended. Readers get what is sound before the damage, then an error that says where it is; the log
-// takes no more writes, and other logs do not notice.
+// appended. Readers get what is sound before the damage, then an error that says where it is; the
+// log takes no more writes, and other logs do not notice.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,5 +1,6 @@
-// Segments and folders that somebody removed while the broker was down: the log that had them takes no
-// writes, and says what is missing; it must never begin anew, or go on with a hole, without a word.
+// Segments and folders that somebody removed while the broker was down: the log that had them takes
+// no writes, and says what is missing; it must never begin anew, or go on with a hole, without a
+// word.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// What is written down of logs in which nothing is on its way: a start believes it, after an orderly end
-// or a crash, and touches no log, unless something has changed.
+// What is written down of logs in which nothing is on its way: a start believes it, after an
+// orderly end or a crash, and touches no log, unless something has changed.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'

@@ -1,5 +1,5 @@
-// How a log loses its beginning: on request, by age and by size. What is gone must stay gone after a
-// crash, and what is being read must not turn into something else.
+// How a log loses its beginning: on request, by age and by size. What is gone must stay gone after
+// a crash, and what is being read must not turn into something else.
 
 import { describe, expect, test } from 'vitest'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'

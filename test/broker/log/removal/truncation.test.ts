@@ -1,5 +1,6 @@
-// A follower whose leader starts above its end removes its log and starts there. Each crash point, and each disk
-// call that fails once, must leave a log that opens: a beginning of the old one, or the new empty one.
+// A follower whose leader starts above its end removes its log and starts there. Each crash point,
+// and each disk call that fails once, must leave a log that opens: a beginning of the old one, or
+// the new empty one.
 
 import { expect, test } from 'vitest'
 import { CommitJournal } from '../../../../broker/log/journal/commitJournal.ts'
@@ -125,7 +126,10 @@ async function changesOf(offset: number, isJournaled: boolean): Promise<number> 
   return changes
 }
 
-/** Ends before change number `at`: by an error of the disk, or by a crash that loses what is not synced. */
+/**
+ * Ends before change number `at`: by an error of the disk, or by a crash that loses what is not
+ * synced.
+ */
 async function interrupted(
   offset: number,
   at: number,
