@@ -139,6 +139,7 @@ async function start(
   const manager = await LogManager.open({
     disk: runtime.disk,
     clock: runtime.clock,
+    scheduler: runtime.scheduler,
     random: runtime.random.fork('logs'),
     logger,
     directories,

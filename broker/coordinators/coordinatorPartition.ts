@@ -1,6 +1,5 @@
-// Maps a group id or a transactional id to a partition of its coordinator's topic. The rule is
-// Kafka's, so that Kafka's tools, and a broker that takes the data directory over, look in the same
-// partition.
+// Which partition of its coordinator's topic a group or a transactional id belongs to. Kafka's
+// rule, so that its tools and a broker that takes over the folder look in the same place.
 
 /** Java's String.hashCode, as an int32. */
 export function javaHashCode(text: string): number {

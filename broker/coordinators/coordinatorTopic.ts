@@ -5,7 +5,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
-import type { AppendResult } from '../log/appendResult.ts'
+import type { AppendResult } from '../log/append/appendResult.ts'
 import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 import type { Partition } from '../replication/partition.ts'
 import { coordinatorError } from './coordinatorErrors.ts'

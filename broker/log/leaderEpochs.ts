@@ -1,6 +1,5 @@
-// Which leader epoch begins at which offset (KIP-101): what replicas compare to find where their
-// logs part. A state machine with a text form (leader-epoch-checkpoint); it does no I/O. Epochs and
-// start offsets in it both rise.
+// The start offset of each leader epoch (KIP-101), by which replicas find where their logs diverge.
+// Sans-IO, with a text form (leader-epoch-checkpoint). Invariant: epochs and start offsets ascend.
 
 import { decodeCheckpoint, encodeCheckpoint } from './directory/checkpointFile.ts'
 
@@ -39,12 +38,12 @@ export class LeaderEpochs {
     return this.#entries
   }
 
-  /** The newest epoch; -1 when no batch has had one. */
+  /** The newest epoch; -1 without any. */
   get latest(): number {
     return this.#entries.at(-1)?.epoch ?? -1
   }
 
-  /** The epoch of the batch at `offset`; undefined when none is known to have begun by then. */
+  /** The epoch of the batch at `offset`; undefined before the first known epoch. */
   epochAt(offset: number): number | undefined {
     for (let at = this.#entries.length - 1; at >= 0; at--) {
       const entry = this.#entries[at]!
@@ -53,18 +52,18 @@ export class LeaderEpochs {
     return undefined
   }
 
-  /** Notes the epoch of the batch at `startOffset`; true when it is a new one. */
+  /** Adds the epoch of the batch at `startOffset`; returns whether it is a new epoch. */
   assign(epoch: number, startOffset: number): boolean {
     if (epoch <= this.latest) return false
-    // An epoch under which nothing was written has no place in the log.
+    // An epoch without records is not kept.
     this.truncateFromEnd(startOffset)
     this.#entries.push({ epoch, startOffset })
     return true
   }
 
   /**
-   * The largest epoch of at most `epoch` and the offset at which it ends, where `logEndOffset` ends
-   * the newest. Undefined when no such epoch is known.
+   * The largest epoch up to `epoch` and its end offset; the newest epoch ends at `logEndOffset`.
+   * Undefined if no such epoch is known.
    */
   endOffsetFor(
     epoch: number,
@@ -79,8 +78,8 @@ export class LeaderEpochs {
   }
 
   /**
-   * Forgets the epochs that end at `startOffset` or below, and lets the first of the others begin
-   * there at the earliest; true when that changed anything.
+   * Removes the epochs that end at or below `startOffset`; the first of the others starts there or
+   * above. Returns whether anything has changed.
    */
   truncateFromStart(startOffset: number): boolean {
     const first = this.#entries.findLastIndex((entry) => entry.startOffset <= startOffset)
@@ -90,7 +89,7 @@ export class LeaderEpochs {
     return true
   }
 
-  /** Forgets the epochs that begin at `endOffset` or above; true when there were any. */
+  /** Removes the epochs that start at or above `endOffset`; returns whether there were any. */
   truncateFromEnd(endOffset: number): boolean {
     const kept = this.#entries.filter((entry) => entry.startOffset < endOffset)
     const changed = kept.length < this.#entries.length

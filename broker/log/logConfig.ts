@@ -27,7 +27,9 @@ export interface LogConfig {
   readonly segmentBytes: number
   /** segment.ms (log.roll.ms): how far record timestamps may spread inside one segment. */
   readonly segmentMs: number
-  /** segment.jitter.ms: so much at most is taken off segment.ms, so that logs do not roll together. */
+  /**
+   * segment.jitter.ms: so much at most is taken off segment.ms, so that logs do not roll together.
+   */
   readonly segmentJitterMs: number
   /** segment.index.bytes: a segment is rolled when one of its indexes reaches this. */
   readonly segmentIndexBytes: number

@@ -25,7 +25,9 @@ export type LogErrorCode =
   | 'LOG_DISK_FULL'
   /** No file can be opened now: nothing is lost, and writes go on when one can. */
   | 'LOG_OUT_OF_FILES'
-  /** A file or a folder cannot be opened or renamed: nothing is lost, and writes go on when it can. */
+  /**
+   * A file or a folder cannot be opened or renamed: nothing is lost, and writes go on when it can.
+   */
   | 'LOG_OBSTRUCTED'
 
 export class LogError extends CodedError<LogErrorCode> {}
@@ -149,8 +151,8 @@ export function readFailed(directory: string, cause: unknown): LogError | undefi
 const outOfSpaceCodes = new Set(['ENOSPC', 'EDQUOT', 'LOG_DISK_FULL'])
 const outOfFilesCodes = new Set(['EMFILE', 'ENFILE', 'LOG_OUT_OF_FILES'])
 /**
- * With these a file could not be opened, renamed or removed: nothing has been written, and it can be tried again.
- * None of them can come from a sync.
+ * With these a file could not be opened, renamed or removed: nothing has been written, and it can
+ * be tried again. None of them can come from a sync.
  */
 const obstacleCodes = new Set([
   'EISDIR',
@@ -164,7 +166,9 @@ const obstacleCodes = new Set([
   'ENOMEM',
   'LOG_OBSTRUCTED',
 ])
-/** With these it is the disk, or the way to it, that has failed, at whichever file it was noticed. */
+/**
+ * With these it is the disk, or the way to it, that has failed, at whichever file it was noticed.
+ */
 const diskFailureCodes = new Set([
   'EIO',
   'EROFS',
@@ -193,7 +197,10 @@ export function isOutOfSpace(cause: unknown): boolean {
   return hasCode(cause, outOfSpaceCodes)
 }
 
-/** Whether an operation failed for a reason that can go away, and has changed nothing that cannot be repeated. */
+/**
+ * Whether an operation failed for a reason that can go away, and has changed nothing that cannot be
+ * repeated.
+ */
 export function isPassing(cause: unknown): boolean {
   return isShortage(cause) || hasCode(cause, obstacleCodes)
 }

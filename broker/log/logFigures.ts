@@ -1,11 +1,11 @@
-// What is counted of the logs of one data directory: plain fields, which Prometheus reads when it asks
+// Counters of the logs of one data directory: plain fields, read by the Prometheus exposition
 // (broker/metrics).
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { Distribution } from '../../protocol/telemetry/distribution.ts'
 import { diskMetrics } from '../metrics/table/disks.ts'
 
-/** Of one way to make appends durable. */
+/** Figures of one way to make appends durable. */
 export class SyncFigures {
   readonly seconds = new Distribution(diskMetrics.syncSeconds.buckets)
   readonly bytes = new Distribution(diskMetrics.syncBytes.buckets)
@@ -16,7 +16,9 @@ export class SyncFigures {
     this.#clock = clock
   }
 
-  /** Runs `sync`, which makes so many bytes of so many appends durable; a failed one is not counted. */
+  /**
+   * Runs `sync` and counts it, unless it fails. `bytes` and `appends` are what it makes durable.
+   */
   async measure(bytes: number, appends: number, sync: () => Promise<void>): Promise<void> {
     const startedMs = this.#clock.monotonicMs()
     await sync()

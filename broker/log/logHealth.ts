@@ -1,6 +1,6 @@
-// Whether a log can be written and read, and why not. Lack of room may pass; what a disk that failed, or
-// damage, has done to a log is found out by the next start at the earliest. A log that is only damaged,
-// or could not be written, can still be read; one whose data directory has failed cannot.
+// Whether a log can be read and written, and if not, why. A shortage (space, open files) may pass;
+// after a failed disk or damage only the next start can know what a log holds. A log that is
+// damaged or cannot be written can still be read; one whose data directory has failed cannot.
 
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import {
@@ -14,18 +14,18 @@ import {
 
 export interface LogHealthOptions {
   readonly logger: () => Logger
-  /** Where the log is written now, for its errors. */
+  /** The path of the active segment, for errors. */
   readonly path: () => string
-  /** Told of what the disk has refused, which may concern the whole data directory. */
+  /** Called with failures of the disk, which may concern the whole data directory. */
   readonly noticed: ((cause: unknown) => void) | undefined
-  /** Nothing more is to be written, until there is room or, `forGood`, at all. */
+  /** Stops writing: until there is space again or, with `forGood`, until the next start. */
   readonly stop: (forGood: boolean) => void
 }
 
 export class LogHealth {
   readonly #options: LogHealthOptions
   #offline: LogError | undefined
-  /** Set while there was no room for what was to be written. */
+  /** Set while the log waits for space. */
   #full: LogError | undefined
   #isAbandoned = false
 
@@ -33,12 +33,12 @@ export class LogHealth {
     this.#options = options
   }
 
-  /** Why the log takes no writes; undefined when it does. */
+  /** The error of a log that accepts no writes; undefined while it does. */
   get failure(): LogError | undefined {
     return this.#offline ?? this.#full
   }
 
-  /** It waits for nothing but room. */
+  /** The log accepts no writes only for lack of space. */
   get isFull(): boolean {
     return this.#full !== undefined && this.#offline === undefined
   }
@@ -53,7 +53,7 @@ export class LogHealth {
     this.#full = undefined
   }
 
-  /** What the files hold is not known any more. */
+  /** The content of the files is unknown from now on. */
   failed(cause: unknown): void {
     if (this.#offline) return
     this.#options.noticed?.(cause)
@@ -65,26 +65,26 @@ export class LogHealth {
     this.#goOffline(damage, 'the log is damaged and takes no writes')
   }
 
-  /** Something went wrong that was not a write of the log's own. */
+  /** A failure other than that of a write to the log. */
   noticed(cause: unknown): void {
     if (isDamage(cause)) this.damaged(cause)
     else this.#options.noticed?.(cause)
   }
 
-  /** The data directory has failed, which is told of once for all its logs. */
+  /** The data directory has failed, and has logged it once for all its logs. */
   abandoned(failure: LogError): void {
     this.#isAbandoned = true
     this.#offline = failure
     this.#options.stop(true)
   }
 
-  /** Why a read has failed, as its caller is to be told. */
+  /** The error for the caller of a read that has failed. */
   readFailed(cause: unknown, directory: string): unknown {
     this.noticed(cause)
     return readFailed(directory, cause) ?? cause
   }
 
-  /** Throws why it is not. */
+  /** Throws the error of a log that cannot be read. */
   mustBeReadable(): void {
     if (this.#isAbandoned) throw this.#offline!
   }
@@ -93,14 +93,14 @@ export class LogHealth {
     if (this.#offline) return
     const { logger, path, stop } = this.#options
     stop(false)
-    // It is tried again and again, and told of once.
+    // Retried continually; logged once.
     if (this.#full) return
     this.#full = passingFailure(path(), cause)
     logger().error({ error: this.#full }, 'the log takes no writes until there is room')
   }
 
   #goOffline(failure: LogError, message: string): void {
-    // Perhaps already as a consequence of the same, with the whole directory.
+    // The same failure may have taken the whole directory out of use already.
     if (this.#offline) return
     this.#offline = failure
     this.#options.logger().error({ error: failure }, message)

@@ -1,97 +1,80 @@
-// The log of one partition. Composes its parts: LogTail validates and assigns offsets, LogWriter writes,
-// Segment reads, recoverLog recovers. Invariants: with flush=group no reader sees an offset or a byte
-// that a crash could remove; after a failed write nothing more is written.
+// The log of one partition on this broker: stores batches, reads them, and survives crashes. It
+// stores and never decides: the Partition (broker/replication) decides who appends and where the
+// high watermark is. Composes its parts: LogAppender appends, LogReader reads, LogStart deletes,
+// LogHousekeeping saves what recovery needs, truncation.ts removes the end, recoverLog recovers.
+// Invariants: with flush=group no reader sees an offset or a byte that a crash could remove; after
+// a failed write nothing more is written.
 
 import { basename, join } from 'node:path'
-import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { Random } from '../../protocol/runtime/random.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { type AppendOptions, type AppendResult, appended, notAppended } from './appendResult.ts'
+import type { AppendResult, LeaderAppend } from './append/appendResult.ts'
+import { LogAppender } from './append/logAppender.ts'
+import { LogTail } from './append/logTail.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
-import type { DeleteRecordsResult } from './deleteRecordsResult.ts'
-import type { DiskSpace } from './directory/diskSpace.ts'
 import { makePartitionDirectory } from './directory/partitionDirectory.ts'
-import { type Durability, durabilityOf } from './durability.ts'
-import { HeldAppends } from './heldAppends.ts'
+import { type Durability, durabilityOf } from './durability/durability.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { isPassing, LogError } from './logError.ts'
 import { LogHealth } from './logHealth.ts'
-import { LogHousekeeping } from './logHousekeeping.ts'
-import { LogReader, type LogView } from './logReader.ts'
-import { type LogOfStart, LogStart } from './logStart.ts'
-import { LogTail, type Roll } from './logTail.ts'
-import { LogWriter, nothingToWrite } from './logWriter.ts'
+import { LogHousekeeping } from './maintenance/logHousekeeping.ts'
 import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import type { ProducerEntry } from './producers/producerState.ts'
 import type {
   TransactionalProducer,
   VerificationGuard,
 } from './producers/transactionVerification.ts'
+import { LogReader, type LogView } from './read/logReader.ts'
+import { Watermarks } from './read/watermarks.ts'
 import type { ReadBound, ReadOptions, ReadResult, TimestampedOffset } from './readResult.ts'
 import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery/logRecovery.ts'
 import type { RestingLog, RestingState } from './recovery/restingLog.ts'
 import { restingState, resumeLog } from './recovery/resumedLog.ts'
-import { type Refusal, refuse } from './refusal.ts'
+import type { DeleteRecordsResult } from './removal/deleteRecordsResult.ts'
+import { type LogOfStart, LogStart } from './removal/logStart.ts'
+import { type TruncatedLog, truncateFullyAndStartAt, truncateTo } from './removal/truncation.ts'
 import { IndexCache } from './segment/indexCache.ts'
 import { LogSegments } from './segment/logSegments.ts'
 import { RemovedSegments } from './segment/removedSegments.ts'
+import type { Roll } from './segment/rollPolicy.ts'
 import { type LogPlace, Segment } from './segment/segment.ts'
 import { leaderEpochFileName } from './segment/segmentFiles.ts'
 import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
-import { Watermarks } from './watermarks.ts'
 
 export class PartitionLog {
-  readonly directory: string
-  readonly #disk: Disk
-  readonly #clock: Clock
-  readonly #parentLogger: Logger
+  readonly #options: PartitionLogOptions
   readonly #cache: IndexCache
-  readonly #space: DiskSpace | undefined
-  readonly #random: Random | undefined
-  readonly #saveRecoveryPoint: () => Promise<void>
-  readonly #watermarks = new Watermarks()
-  readonly #held = new HeldAppends()
+  readonly #watermarks: Watermarks
+  readonly #appender: LogAppender
   readonly #durability: Durability
-  #housekeeping: LogHousekeeping
   readonly #removed: RemovedSegments
   readonly #start: LogStart
+  #housekeeping: LogHousekeeping
   #config: LogConfig
   #segments!: LogSegments
-  #tail!: LogTail
-  /** Created on first use: with thousands of partitions, most logs are idle. */
+  /** Created lazily: with thousands of partitions, most logs are idle. */
   #madeReader: LogReader | undefined
-  #madeWriter: LogWriter | undefined
   #madeHealth: LogHealth | undefined
-  readonly #noticed: PartitionLogOptions['noticed']
   #regaining: Promise<void> | undefined
-  /** Until the cut under way has ended: readers that come upon closed files wait for it. */
-  #cutting: Promise<void> | undefined
-  #isHeld = false
+  /** The truncation in progress. A reader that finds its file closed awaits it and retries. */
+  #truncating: Promise<void> | undefined
   #isClosed = false
 
   private constructor(options: PartitionLogOptions) {
-    this.directory = options.directory
-    this.#disk = options.disk
-    this.#clock = options.clock
-    this.#parentLogger = options.logger
+    this.#options = options
     this.#config = options.config ?? defaultLogConfig
     this.#cache = options.indexCache ?? new IndexCache()
+    this.#watermarks = new Watermarks(options.highWatermark ?? 0)
+    this.#appender = this.#newAppender(options)
     this.#removed = new RemovedSegments(options)
+    this.#start = new LogStart(options)
     this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
     const { flush } = this.#config
-    this.#durability = durabilityOf(flush, basename(this.directory), options, (cause) =>
+    this.#durability = durabilityOf(flush, basename(options.directory), options, (cause) =>
       this.#health.writeFailed(cause),
     )
-    this.#start = new LogStart(options)
-    this.#space = options.space
-    this.#random = options.random
-    this.#noticed = options.noticed
-    this.#saveRecoveryPoint = options.saveRecoveryPoint ?? (() => Promise.resolve())
   }
 
-  /** Opens the log, bringing it back first when it was not closed. Damage is in `offline`. */
+  /** Opens the log, and recovers it unless it was closed in order. Damage found is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
     if (options.resting && log.#resume(options.resting)) return log
@@ -100,27 +83,41 @@ export class PartitionLog {
     return log
   }
 
-  /** The first offset that can be read; it may lie inside the first segment. */
+  get directory(): string {
+    return this.#options.directory
+  }
+
+  /** The first offset that can be read; may lie inside the first segment. */
   get logStartOffset(): number {
     return this.#start.offset
   }
 
-  /** What log-start-offset-checkpoint is to say of the log. */
+  /** The offset to save in log-start-offset-checkpoint. */
   get savedStartOffset(): number {
     return this.#start.savedOffset
   }
 
-  /** The offset after the last written record: what a follower may read up to. */
+  /** The offset after the last written record: followers read up to it. */
   get logEndOffset(): number {
     return this.#segments.endOffset
   }
 
-  /** Consumers read below this. It follows the durable end until `setHighWatermark` is called. */
+  /** The offset after the last record that is durable by the flush policy. */
+  get durableEndOffset(): number {
+    return this.#watermarks.stableEnd
+  }
+
+  /** The offset that the next record gets; above `logEndOffset` while appends are in flight. */
+  get nextOffset(): number {
+    return this.#tail.nextOffset
+  }
+
+  /** Consumers read below it. Moves only through `advanceHighWatermark`, and in a truncation. */
   get highWatermark(): number {
     return this.#watermarks.highWatermark
   }
 
-  /** `read_committed` consumers read below this: every transaction there has ended for good. */
+  /** `read_committed` consumers read below it: all transactions that began there have ended. */
   get lastStableOffset(): number {
     return Math.max(this.#watermarks.lastStableOffset, this.logStartOffset)
   }
@@ -136,20 +133,24 @@ export class PartitionLog {
 
   /** Bytes accepted and not yet stable. */
   get pendingBytes(): number {
-    return this.#madeWriter?.pendingBytes ?? 0
+    return this.#appender.pendingBytes
   }
 
-  /** Everything below is on the disk for certain, with indexes and producer state. */
+  /** Bytes of appends that are held because too many are pending. */
+  get heldBytes(): number {
+    return this.#appender.heldBytes
+  }
+
+  /** All records below this offset are durable, with their index entries and producer state. */
   get recoveryPoint(): number {
     return this.#housekeeping.recoveryPoint
   }
 
-  /** How the log is kept now. */
   get config(): LogConfig {
     return this.#config
   }
 
-  /** Why the log takes no writes; undefined when it does. */
+  /** The error of a log that accepts no writes; undefined while it does. */
   get offline(): LogError | undefined {
     return this.#madeHealth?.failure
   }
@@ -167,26 +168,37 @@ export class PartitionLog {
     })
   }
 
-  /** Epochs and where they end, for replicas (KIP-101). Not to be changed. */
+  /** The largest epoch up to `epoch` that has records here, and its end offset (KIP-101). */
   endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } | undefined {
     return this.#tail.epochs.endOffsetFor(epoch, this.logEndOffset)
   }
 
   /**
-   * Appends whole batches, in the order of the calls. `batches` is changed in place (offsets, leader
-   * epoch) and must be left alone until this resolves: when it is synced with its group (`group`) or
-   * written (`os`). What is wrong with the batches or with the disk is an error code in the result.
+   * Appends whole batches and assigns their offsets, in the order of the calls. `batches` is
+   * changed in place (offsets, leader epoch) and belongs to the log until this resolves: when the
+   * batches are durable by the flush policy, whether or not they are committed. Invalid batches,
+   * and failures of the disk, are an error code in the result.
    */
-  append(batches: Buffer, options: AppendOptions): Promise<AppendResult> {
-    return this.#mustWait ? this.#held.hold(batches, options) : this.#admit(batches, options)
+  appendAsLeader(batches: Buffer, options: LeaderAppend): Promise<AppendResult> {
+    return this.#appender.appendAsLeader(batches, options)
   }
 
-  /** Whole batches from the one with `offset` on. At the end of what may be read: no bytes. */
+  /** Appends batches of the leader, which keep their offsets; otherwise as `appendAsLeader`. */
+  appendAsFollower(batches: Buffer): Promise<AppendResult> {
+    return this.#appender.appendAsFollower(batches)
+  }
+
+  /** Refuses leader appends of an earlier epoch from now on, including those that are held. */
+  fence(leaderEpoch: number): void {
+    this.#appender.fence(leaderEpoch)
+  }
+
+  /** Reads whole batches, from the one with `offset` on. No bytes at the bound of the read. */
   read(offset: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
     return this.#reader.read(offset, maxBytes, options)
   }
 
-  /** The first record at or after the timestamp that may be read; undefined when there is none. */
+  /** The first record at or after the timestamp, below `upTo`; undefined without one. */
   offsetForTimestamp(
     timestampMs: number,
     upTo: ReadBound = 'highWatermark',
@@ -194,115 +206,111 @@ export class PartitionLog {
     return this.#reader.offsetForTimestamp(timestampMs, upTo)
   }
 
-  /** The first record with the largest timestamp of all; undefined when no record has one. */
+  /** The first record with the largest timestamp; undefined when no record has a timestamp. */
   offsetOfMaxTimestamp(upTo: ReadBound = 'highWatermark'): Promise<TimestampedOffset | undefined> {
     return this.#reader.offsetOfMaxTimestamp(upTo)
   }
 
   /**
-   * Taken before the transaction coordinator is asked whether the producer's transaction includes
-   * this partition, and handed to `append` after. Undefined when it need not be asked.
+   * Returns a guard to take before the transaction coordinator is asked whether the transaction
+   * includes this partition, and to pass to `appendAsLeader` afterwards. Undefined when the
+   * coordinator need not be asked.
    */
   verificationFor(producer: TransactionalProducer): VerificationGuard | undefined {
-    return this.#tail.verificationFor(producer, this.#clock.nowMs())
+    return this.#tail.verificationFor(producer, this.#nowMs)
   }
 
-  /** What is known of every producer, for DescribeProducers. Not to be changed. */
+  /** The state of every producer, for DescribeProducers. Read-only. */
   producers(): IterableIterator<ProducerEntry> {
     return this.#tail.producers.entries()
   }
 
   /**
-   * Calls `listener` whenever the high watermark has moved. The last stable offset never moves alone:
-   * a marker counts once it is below the watermark. Returns what takes the listener away again.
+   * Calls `listener` when the durable end has moved, before the appends are answered. Returns a
+   * function that removes the listener.
    */
-  onAppend(listener: () => void): () => void {
-    return this.#watermarks.onAdvance(listener)
-  }
-
-  /** Replication decides from now on what consumers may read; the mark never goes back. */
-  setHighWatermark(offset: number): void {
-    this.#watermarks.setHighWatermark(Math.min(offset, this.logEndOffset))
-  }
-
-  /** Goes on in a new segment, unless the active one is empty. */
-  async roll(): Promise<void> {
-    const roll = this.#tail.roll(this.#clock.nowMs())
-    if (roll && !(await this.#writer.barrier({ roll }))) throw this.#unusable()
+  onLogEnd(listener: () => void): () => void {
+    return this.#watermarks.endMoved.add(listener)
   }
 
   /**
-   * Deletes the records below `offset`, or below the high watermark when it is -1. Durable when this
-   * resolves, though the disk space comes back only with whole segments.
+   * Calls `listener` when the high watermark has moved. The last stable offset never moves alone: a
+   * marker counts once it is below the watermark. Returns a function that removes the listener.
+   */
+  onHighWatermark(listener: () => void): () => void {
+    return this.#watermarks.highWatermarkMoved.add(listener)
+  }
+
+  /** Not below the current mark, nor above `durableEndOffset`. */
+  advanceHighWatermark(offset: number): void {
+    this.#watermarks.advanceHighWatermark(offset)
+  }
+
+  /** Starts a new segment, unless the active one is empty. */
+  async roll(): Promise<void> {
+    const roll = this.#tail.roll(this.#nowMs)
+    if (roll && !(await this.#appender.barrier({ roll }))) throw this.#unusable()
+  }
+
+  /**
+   * Deletes the records below `offset`, or below the high watermark for -1. Durable when this
+   * resolves; disk space is freed by whole segments.
    */
   async deleteRecordsBefore(offset: number): Promise<DeleteRecordsResult> {
     return await this.#start.deleteBefore(this.#logOfStart(), offset)
   }
 
-  /** Deletes the segments whose time is over by retention.ms and retention.bytes. */
-  async applyRetention(): Promise<void> {
-    if (this.#isHeld || this.#isClosed || (this.offline && !this.#health.isFull)) return
-    await this.#start.applyRetention(this.#logOfStart(), this.#clock.nowMs())
+  /** Deletes the records below the start of the leader's log, but none above the high watermark. */
+  async advanceLogStartOffset(offset: number): Promise<void> {
+    await this.#start.advanceTo(this.#logOfStart(), Math.min(offset, this.highWatermark))
   }
 
-  /** What the topic has set has changed: counts from the next append on. `flush` stays as it is. */
+  /** Deletes the segments that retention.ms and retention.bytes no longer keep. */
+  async applyRetention(): Promise<void> {
+    const { isPaused } = this.#appender
+    if (isPaused || this.#isClosed || (this.offline && !this.#health.isFull)) return
+    await this.#start.applyRetention(this.#logOfStart(), this.#nowMs)
+  }
+
+  /** Takes effect with the next append. `flush` cannot be changed. */
   updateConfig(config: LogConfig): void {
     this.#config = { ...config, flush: this.#config.flush }
     this.#tail.updateConfig(this.#config)
   }
 
-  /** Resolves when everything appended so far is on the disk, whatever the flush policy. */
+  /** Resolves when everything appended so far is durable, whatever the flush policy. */
   async flush(): Promise<void> {
     const { active } = this.#segments
-    if (!(await this.#writer.barrier())) throw this.#unusable()
+    if (!(await this.#appender.barrier())) throw this.#unusable()
     if (this.#config.flush === 'os') await this.#housekeeping.sync(this.#segments, active)
     if (this.offline) throw this.offline
   }
 
   /**
-   * Moves the recovery point up to what is appended now: syncs, saves indexes and producer state.
-   * The caller makes the recovery point itself durable. Does nothing when the log is offline.
+   * Advances the recovery point to the current end: syncs, saves indexes and producer state. The
+   * caller makes the recovery point itself durable. No effect when the log is offline.
    */
   async checkpoint(): Promise<void> {
-    if (this.#isHeld) return
+    if (this.#appender.isPaused) return
     const offset = this.#tail.nextOffset
     if (this.offline || offset === this.recoveryPoint) return
     const { active } = this.#segments
-    const snapshot = this.#tail.snapshot(this.#clock.nowMs())
-    if (!(await this.#writer.barrier())) return
+    const snapshot = this.#tail.snapshot(this.#nowMs)
+    if (!(await this.#appender.barrier())) return
     await this.#housekeeping.checkpoint(this.#segments, active, offset, snapshot)
   }
 
-  /**
-   * Cuts the log so that it ends at `offset`, or at the start of the batch that `offset` is inside
-   * of. Appends that come meanwhile wait.
-   */
+  /** Removes the records from `offset` on, with whole batches. Appends are held meanwhile. */
   async truncateTo(offset: number): Promise<void> {
-    const truncating = this.#exclusively(async () => {
-      if (offset >= this.logEndOffset) return
-      const end = await this.#segments.batchStart(Math.max(offset, this.logStartOffset))
-      await this.#start.lowerTo(end)
-      if (end < this.recoveryPoint) {
-        this.#housekeeping.recoveryPoint = end
-        await this.#saveRecoveryPoint()
-      }
-      await this.#segments.cut(end, this.#durability.beforeCut)
-      await this.#cutEpochs(end)
-      await this.#recover()
-      this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
-    })
-    this.#cutting = truncating.catch(() => {})
-    try {
-      await truncating
-    } finally {
-      this.#cutting = undefined
-    }
+    await this.#truncate((log) => truncateTo(log, offset))
   }
 
-  /**
-   * After there was no room: cuts off what was written in part, and takes writes again. Readers notice
-   * nothing. When there is still no room, nothing changes.
-   */
+  /** Removes all records; the empty log starts at `offset`. Appends are held meanwhile. */
+  async truncateFullyAndStartAt(offset: number): Promise<void> {
+    await this.#truncate((log) => truncateFullyAndStartAt(log, offset))
+  }
+
+  /** Cuts off a partial write and accepts writes again, if the disk has space. Reads continue. */
   async regainSpace(): Promise<void> {
     if (!this.#madeHealth?.isFull || this.#isClosed) return
     this.#regaining ??= this.#regain().finally(() => {
@@ -311,55 +319,63 @@ export class PartitionLog {
     await this.#regaining
   }
 
-  /** Lets everything appended become durable, then lets go of all files. */
+  /** Makes everything appended durable, then closes all files. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     await this.checkpoint()
     await this.#shut()
   }
 
-  /** What a later start has to know; undefined unless everything is saved and nothing on its way. */
+  /** The state to write down for the next start; undefined unless everything is saved. */
   restingState(): RestingState | undefined {
     const isSaved = !this.offline && this.recoveryPoint === this.#tail.nextOffset
-    return isSaved && !this.#isHeld
+    return isSaved && !this.#appender.isPaused
       ? restingState(this.#segments, this.#tail, this.logStartOffset)
       : undefined
   }
 
-  /** The data directory has failed: nothing is written or read any more. */
+  /** The data directory has failed: the log is neither written nor read any more. */
   async abandon(failure: LogError): Promise<void> {
     this.#health.abandoned(failure)
     await this.close()
   }
 
-  /** Closes the log without saving anything: its directory is going to be removed. */
+  /** Closes the log without saving anything: its directory will be removed. */
   async retire(): Promise<void> {
     this.#segments.discard()
     await this.#shut()
   }
 
-  /** Created when there is something to log. */
+  get #tail(): LogTail {
+    return this.#appender.tail
+  }
+
+  get #nowMs(): number {
+    return this.#options.clock.nowMs()
+  }
+
+  /** Created only to log. */
   get #logger(): Logger {
-    return this.#parentLogger.child({ log: this.directory })
+    return this.#options.logger.child({ log: this.directory })
   }
 
   get #reader(): LogReader {
     this.#madeReader ??= new LogReader({
       look: () => this.#look(),
-      cutting: () => this.#cutting,
+      cutting: () => this.#truncating,
       failed: (cause) => this.#health.readFailed(cause, this.directory),
     })
     return this.#madeReader
   }
 
-  /** Made when something is wrong. */
+  /** Created at the first failure. */
   get #health(): LogHealth {
     this.#madeHealth ??= new LogHealth({
       logger: () => this.#logger,
       path: () => this.#segments.active.path,
-      noticed: this.#noticed,
+      noticed: this.#options.noticed,
       stop: (forGood) =>
-        void Promise.all([this.#writer.stop(), forGood && this.#housekeeping.stop()]),
+        void Promise.all([this.#appender.stopWriting(), forGood && this.#housekeeping.stop()]),
     })
     return this.#madeHealth
   }
@@ -374,7 +390,7 @@ export class PartitionLog {
       lastStableOffset: this.lastStableOffset,
       stableEnd: this.#watermarks.stableEnd,
       stablePosition: this.#watermarks.stablePosition,
-      nowMs: this.#clock.monotonicMs(),
+      nowMs: this.#options.clock.monotonicMs(),
       epochs: this.#tail.epochs,
     }
   }
@@ -389,61 +405,16 @@ export class PartitionLog {
       flush: () => this.flush(),
       roll: () => this.roll(),
       saveEpochs: async (leaderEpochs) => {
-        if (!(await this.#writer.barrier({ leaderEpochs }))) throw this.#unusable()
+        if (!(await this.#appender.barrier({ leaderEpochs }))) throw this.#unusable()
       },
       removeBelow: async (offset) => {
         const { fileDeleteDelayMs } = this.#config
         await this.#housekeeping.removeBelow(this.#segments, offset, fileDeleteDelayMs)
         if (this.offline) throw this.offline
       },
-      space: this.#space,
+      space: this.#options.space,
       regainSpace: () => this.regainSpace(),
     }
-  }
-
-  get #mustWait(): boolean {
-    return this.#isHeld || !this.#held.isEmpty || this.#writer.isFull
-  }
-
-  #admit(bytes: Buffer, options: AppendOptions): Promise<AppendResult> {
-    if (this.offline || this.#isClosed) return Promise.resolve(this.#unusableResult())
-    const shortage = options.origin === 'client' ? this.#space?.shortage : undefined
-    if (shortage) {
-      return this.#refused(refuse(ErrorCode.kafkaStorageError, shortage.message))
-    }
-    this.#space?.use(bytes.length)
-    const decision = this.#tail.append(bytes, options, this.#clock.nowMs())
-    if (decision.kind === 'refused') return this.#refused(decision)
-    const isDuplicate = decision.kind === 'duplicate'
-    if (isDuplicate && decision.lastOffset < this.#watermarks.stableEnd) {
-      return Promise.resolve(appended(decision, this.logStartOffset))
-    }
-    return new Promise((resolve) => {
-      this.#writer.submit({
-        ...(isDuplicate ? nothingToWrite : decision),
-        sizeBytes: isDuplicate ? bytes.length : decision.bytes.length,
-        done: (stable) =>
-          resolve(stable ? appended(decision, this.logStartOffset) : this.#unusableResult()),
-      })
-    })
-  }
-
-  /** Lets in what was held back, in the order in which it came. */
-  #letIn(): void {
-    this.#held.letIn(
-      () => !this.#isHeld && !this.#writer.isFull,
-      (bytes, options) => this.#admit(bytes, options),
-    )
-  }
-
-  #refused(refusal: Refusal): Promise<AppendResult> {
-    return Promise.resolve(notAppended(refusal, this.logStartOffset))
-  }
-
-  #unusableResult(): AppendResult {
-    // A log that is closed is being deleted, or its broker ends: the client should look elsewhere.
-    const code = this.offline ? ErrorCode.kafkaStorageError : ErrorCode.notLeaderOrFollower
-    return notAppended(refuse(code, this.#unusable().message), this.logStartOffset)
   }
 
   #unusable(): LogError {
@@ -452,16 +423,16 @@ export class PartitionLog {
 
   #place(): LogPlace {
     const { directory } = this
-    return { disk: this.#disk, directory, config: this.#config, cache: this.#cache }
+    return { disk: this.#options.disk, directory, config: this.#config, cache: this.#cache }
   }
 
   #recoveryOptions(wasClosed: boolean): RecoveryOptions {
     const { recoveryPoint, logStartOffset } = this
     const known = { recoveryPoint, logStartOffset, isKnown: this.#start.isKnown, wasClosed }
-    return { ...this.#place(), ...known, nowMs: this.#clock.nowMs(), logger: this.#parentLogger }
+    return { ...this.#place(), ...known, nowMs: this.#nowMs, logger: this.#options.logger }
   }
 
-  /** Takes up a log that nothing has changed in; false when it has to be looked into. */
+  /** Opens the log from the state written down; false when recovery has to read its files. */
   #resume(resting: RestingLog): boolean {
     const resumed = resumeLog(this.#recoveryOptions(true), resting)
     if (resumed) this.#adopt(resumed)
@@ -478,26 +449,33 @@ export class PartitionLog {
   #adopt(recovered: RecoveredLog): void {
     const { segments, active, nextOffset, producers, epochs } = recovered
     this.#start.recovered(recovered.logStartOffset, recovered.damage !== undefined)
-    this.#segments = new LogSegments(this.#disk, this.directory, segments)
-    this.#tail = new LogTail(this.#config, nextOffset, active, producers, epochs, this.#random)
-    this.#madeWriter = undefined
-    this.#watermarks.begin(nextOffset, producers.transactions)
+    const { disk, directory, random } = this.#options
+    this.#segments = new LogSegments(disk, directory, segments)
+    this.#appender.begin(new LogTail(this.#config, nextOffset, active, producers, epochs, random))
+    this.#watermarks.begin({
+      logStartOffset: this.logStartOffset,
+      endOffset: nextOffset,
+      transactions: producers.transactions,
+    })
     this.#noteStable()
   }
 
-  get #writer(): LogWriter {
-    this.#madeWriter ??= new LogWriter(
-      {
+  #newAppender({ clock, scheduler, space, disk, directory }: PartitionLogOptions): LogAppender {
+    const { maxPendingBytes } = this.#config
+    return new LogAppender({
+      ...{ clock, scheduler, space, maxPendingBytes },
+      log: {
+        logStartOffset: () => this.logStartOffset,
+        durableEndOffset: () => this.durableEndOffset,
+        offline: () => this.offline,
+        unusable: () => this.#unusable(),
         startSegment: (roll) => this.#startSegment(roll),
         saveLeaderEpochs: (content) =>
-          this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), content),
+          disk.writeFileAtomic(join(directory, leaderEpochFileName), content),
         write: (chunks, aborted) => this.#write(chunks, aborted),
         failed: (cause) => this.#health.writeFailed(cause),
-        drained: () => this.#letIn(),
       },
-      this.#config.maxPendingBytes,
-    )
-    return this.#madeWriter
+    })
   }
 
   async #write(
@@ -505,11 +483,11 @@ export class PartitionLog {
     aborted: readonly AbortedTransactionEntry[],
   ): Promise<void> {
     const { active } = this.#segments
-    // Damage at its end must be known before the journal has anything that lies behind it.
+    // Damage at the end of the segment must be found before the journal has bytes that follow it.
     if (active.isAsleep) await active.indexes()
     const start = active.sizeBytes
     await this.#durability.append(active, chunks)
-    active.noteChecked(start, this.#clock.monotonicMs())
+    active.noteChecked(start, this.#options.clock.monotonicMs())
     active.noteAborted(aborted)
     if (active.indexesFull(this.#config.segmentIndexBytes)) {
       this.#tail.indexesFull(active.baseOffset)
@@ -523,7 +501,7 @@ export class PartitionLog {
   }
 
   async #startSegment({ baseOffset, snapshot }: Roll): Promise<void> {
-    // At most one segment is being sealed: a disk that cannot keep up slows the appends down.
+    // At most one segment is being sealed, so that a slow disk slows the appends down.
     await this.#housekeeping.idle
     const sealed = this.#segments.active
     this.#segments.add(await Segment.create(this.#place(), baseOffset))
@@ -533,7 +511,7 @@ export class PartitionLog {
 
   #newHousekeeping(recoveryPoint: number): LogHousekeeping {
     return new LogHousekeeping({
-      disk: this.#disk,
+      disk: this.#options.disk,
       directory: this.directory,
       recoveryPoint,
       removed: this.#removed,
@@ -544,7 +522,7 @@ export class PartitionLog {
   async #regain(): Promise<void> {
     const outgrown = this.#segments
     try {
-      await this.#writer.stop()
+      await this.#appender.stopWriting()
       await this.#housekeeping.stop()
       await outgrown.writeStaged()
       await this.#durability.beforeCut(outgrown.active.baseOffset, this.#watermarks.stablePosition)
@@ -560,36 +538,59 @@ export class PartitionLog {
     this.#logger.info({ offset: this.logEndOffset }, 'there is room again: the log takes writes')
   }
 
-  /** Runs with everything written and nothing new let in. */
-  async #exclusively(task: () => Promise<void>): Promise<void> {
-    this.#isHeld = true
+  async #truncate(truncation: (log: TruncatedLog) => Promise<boolean>): Promise<void> {
+    const truncating = this.#exclusively(async () => {
+      if (!(await truncation(this.#truncated()))) return
+      await this.#recover()
+      this.#logger.info({ offset: this.logEndOffset }, 'the log was truncated')
+    })
+    this.#truncating = truncating.catch(() => {})
     try {
-      if (!(await this.#writer.barrier())) throw this.#unusable()
+      await truncating
+    } finally {
+      this.#truncating = undefined
+    }
+  }
+
+  #truncated(): TruncatedLog {
+    const { disk, directory, saveRecoveryPoint } = this.#options
+    return {
+      disk,
+      directory,
+      segments: this.#segments,
+      start: this.#start,
+      epochs: this.#tail.epochs,
+      durability: this.#durability,
+      lowerRecoveryPoint: async (offset) => {
+        if (offset >= this.recoveryPoint) return
+        this.#housekeeping.recoveryPoint = offset
+        await saveRecoveryPoint?.()
+      },
+    }
+  }
+
+  /** Runs `task` when everything accepted is stable, while appends are held. */
+  async #exclusively(task: () => Promise<void>): Promise<void> {
+    this.#appender.pause()
+    try {
+      if (!(await this.#appender.barrier())) throw this.#unusable()
       await this.#housekeeping.idle
       if (this.offline) throw this.offline
-      // Cut off in part, it is not what readers or writers may go on with.
+      // A log that was truncated in part can neither be read nor written.
       await task().catch((error: unknown) => {
         this.#health.failed(error)
         throw error
       })
     } finally {
-      this.#isHeld = false
-      this.#letIn()
+      this.#appender.resume()
     }
-  }
-
-  async #cutEpochs(end: number): Promise<void> {
-    const { epochs } = this.#tail
-    if (!epochs.truncateFromEnd(end)) return
-    await this.#disk.writeFileAtomic(join(this.directory, leaderEpochFileName), epochs.encode())
   }
 
   async #shut(): Promise<void> {
     this.#isClosed = true
-    this.#isHeld = false
+    this.#appender.refuse()
     await this.#regaining
-    await this.#writer.stop()
-    this.#letIn()
+    await this.#appender.stop()
     await this.#housekeeping.stop()
     await this.#removed.close()
     await this.#segments.close()

@@ -1,9 +1,10 @@
-// What a partition's log is opened with: the world, where it lies, and what its data directory knows
-// of it.
+// Options with which the log of a partition is opened: its environment, its place, and what the
+// data directory knows about it. No behaviour.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
@@ -15,36 +16,42 @@ import type { IndexCache } from './segment/indexCache.ts'
 export interface PartitionLogOptions {
   readonly disk: Disk
   readonly clock: Clock
+  /** Starts the write of a group once the appends of the current turn have joined it. */
+  readonly scheduler: Scheduler
   readonly logger: Logger
-  /** The partition's own directory; created when it is missing. */
+  /** Directory of the partition; created if it does not exist. */
   readonly directory: string
   readonly config?: LogConfig
-  /** From the checkpoint: everything below is on the disk for certain. 0 scans the whole log. */
+  /** From the checkpoint: all records below are durable. 0 scans the whole log. */
   readonly recoveryPoint?: number
-  /** The last one to have the log open closed it in order: what it has left is durable. */
+  /** The log was closed in order, so that its files are durable. */
   readonly wasClosed?: boolean
-  /** By their base offsets: what these segments hold is on the disk for certain. */
+  /** Base offsets of segments that are durable. */
   readonly syncedSegments?: ReadonlySet<number> | undefined
-  /** What was written down of the log, if nothing has changed since. */
+  /** The state of the log that was written down, if nothing has changed since. */
   readonly resting?: RestingLog | undefined
-  /** Whether the checkpoints have the log, so that what they do not say of it is not so. */
+  /** Whether the checkpoints list the log, so that a missing entry means 0. */
   readonly isKnown?: boolean
-  /** From the checkpoint: everything below was deleted. */
+  /** From the checkpoint: all records below were deleted. */
   readonly logStartOffset?: number
-  /** Shared by the logs of a process, so that the memory of indexes is bounded for all of them. */
+  /** From the checkpoint: all records below were committed. 0 without one. */
+  readonly highWatermark?: number | undefined
+  /** Shared by all logs of a process, which bounds the memory of their indexes. */
   readonly indexCache?: IndexCache
-  /** For segment.jitter.ms; without it, segments have their whole time. */
+  /** For segment.jitter.ms; no jitter without it. */
   readonly random?: Random | undefined
-  /** Makes appends durable together with those of other logs; without one, each log syncs its own. */
+  /** Makes appends of several logs durable with one sync; without one, each log syncs its own. */
   readonly journal?: CommitJournal | undefined
-  /** The room for all logs of the data directory. */
+  /** Free space of the data directory, shared by its logs. */
   readonly space?: DiskSpace
   /** Counts syncs and deleted segments. */
   readonly figures?: LogFigures | undefined
-  /** Told of what the disk has refused, which may concern the whole data directory. */
+  /** Called with failures of the disk, which may concern the whole data directory. */
   readonly noticed?: (cause: unknown) => void
-  /** Makes `recoveryPoint` durable as it is now, before records below the last one are cut off. */
+  /**
+   * Makes the current `recoveryPoint` durable, before records below the previous one are removed.
+   */
   readonly saveRecoveryPoint?: () => Promise<void>
-  /** Makes `logStartOffset` durable as it is now, before records are deleted or that is answered. */
+  /** Makes the current `logStartOffset` durable, before records are deleted. */
   readonly saveLogStartOffset?: () => Promise<void>
 }

@@ -1,21 +1,21 @@
-// What reading a log answers: the words between the log and its callers.
+// Results and options of reads: the types between a log and its readers. No behaviour.
 
 import type { KnownEpochs } from './segment/soundBatches.ts'
 
 export interface ReadResult {
   /** Kafka's error code: 0, or OFFSET_OUT_OF_RANGE. */
   readonly errorCode: number
-  /** Whole batches; the first one may begin below the offset asked for. Not to be changed. */
+  /** Whole batches; the first may begin below the requested offset. Read-only. */
   readonly bytes: Buffer
   readonly highWatermark: number
   readonly logStartOffset: number
-  /** Below this every transaction has ended: where `read_committed` consumers stop. */
+  /** `read_committed` consumers read below it: all transactions that began there have ended. */
   readonly lastStableOffset: number
   /** Aborted transactions with records among `bytes`; undefined unless read up to `lastStable`. */
   readonly abortedTransactions: readonly AbortedTransaction[] | undefined
 }
 
-/** The producer's records from `firstOffset` up to its next abort marker are not to be seen. */
+/** Consumers skip the producer's records from `firstOffset` up to its next abort marker. */
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: number
@@ -27,34 +27,36 @@ export interface AbortedTransaction {
  */
 export type ReadBound = 'highWatermark' | 'lastStable' | 'logEnd'
 
-/** Memory for `length` bytes to be read; what is in it is of no account. */
+/** Returns memory for `length` bytes, with arbitrary content. */
 export type Allocate = (length: number) => Buffer
 
 export interface ReadOptions {
-  /** Return the first batch even when it is larger than `maxBytes`. True unless said otherwise. */
+  /** Return the first batch even if it is larger than `maxBytes`. Default: true. */
   readonly minOneBatch?: boolean
-  /** The high watermark unless said otherwise. */
+  /** Default: the high watermark. */
   readonly upTo?: ReadBound
-  /** Where the bytes are read into: the caller knows when they are done with. New memory without. */
+  /** Allocates the memory that is read into, for callers that reuse it. Default: new memory. */
   readonly allocate?: Allocate
 }
 
-/** How far a read may go. */
+/** The limits of a read. */
 export interface ReadLimits {
   readonly maxBytes: number
   readonly minOneBatch: boolean
-  /** Only batches that end below this offset. */
+  /** Only batches that end below this offset are returned. */
   readonly offset: number
-  /** How many bytes of the active segment's file are to be looked at. */
+  /** Only this many bytes of the active segment's file are read. */
   readonly activeBytes: number
   readonly allocate: Allocate
-  /** By the monotonic clock; undefined where nothing is to be believed because it was checked before. */
+  /**
+   * By the monotonic clock; undefined if batches must be checked even if they were checked before.
+   */
   readonly nowMs: number | undefined
-  /** What the log knows of the epochs of its batches, which are compared with it. */
+  /** The epochs of the log, which the epochs of batches are compared with. */
   readonly epochs: KnownEpochs | undefined
 }
 
-/** A record found by its timestamp. */
+/** A record that was found by its timestamp. */
 export interface TimestampedOffset {
   readonly offset: number
   readonly timestampMs: number

@@ -5,7 +5,7 @@
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { LogManager } from '../log/logManager.ts'
-import { PeriodicTask } from '../log/periodicTask.ts'
+import { PeriodicTask } from '../log/maintenance/periodicTask.ts'
 import { type DiskLevel, DiskTrend, diskLevel } from './diskTrend.ts'
 
 const intervalMs = 10_000

@@ -1,11 +1,15 @@
-// The partitions of this broker: opens, creates and removes their logs as the metadata says, finds them for
-// requests, and turns errors of logs into error codes for clients. Knows no request.
+// The partitions of this broker: creates and removes them as the metadata says, finds them for
+// requests, and translates errors of logs into error codes for clients. Knows no request.
+// Invariant: a partition is found only while its log is open and belongs to the topic that has the
+// name now.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { DynamicConfiguration } from '../configuration/configuration.ts'
-import { logConfigOf } from '../configuration/topicSettings.ts'
+import { logConfigOf, topicConfigValue } from '../configuration/topicSettings.ts'
 import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
+import type { PartitionRegistration } from '../controller/partitionRegistration.ts'
 import { isInternalTopic } from '../controller/topics/internalTopics.ts'
 import type { PartitionLogs } from '../controller/topics/topicWork.ts'
 import type { LogDirectoryDescription } from '../log/directory/directoryDescription.ts'
@@ -20,26 +24,37 @@ import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { Partition } from './partition.ts'
 
-/** Logs made at the same time: each takes a few syncs, which the disk can share. */
+/** Logs created concurrently: each takes a few syncs, which the disk can share. */
 const createdAtOnce = 16
 
-/** Errors of so many places in files are remembered as reported. */
+/** Number of different error messages that are remembered as logged. */
 const maxReported = 1000
+
+/** The open partitions of one topic. */
+interface TopicPartitions {
+  readonly topicId: string
+  /** By partition number; with holes. */
+  readonly partitions: (Partition | undefined)[]
+}
 
 export class ReplicaManager implements PartitionLogs {
   readonly #manager: LogManager
   readonly #state: MetadataView
   readonly #configuration: DynamicConfiguration
   readonly #logger: Logger
-  /** Topics whose folders are there though the metadata does not know them. */
+  /** By topic name. */
+  readonly #topics = new Map<string, TopicPartitions>()
+  /** Names of topics that have partition directories but are unknown to the metadata. */
   readonly #strays = new Set<string>()
-  /** By topic id, the partitions that are missing, or may be in a data folder that cannot be used now. */
+  /**
+   * By topic id: partitions that are missing, or may be in a data directory that cannot be used
+   * now.
+   */
   readonly #hidden = new Map<string, Set<number>>()
-  /** By topic id, the partitions whose logs could not be created yet. */
+  /** By topic id: partitions whose logs could not be created yet. */
   readonly #uncreated = new Map<string, ReadonlySet<number>>()
-  /** The messages of errors that the log has been told of. */
+  /** Messages of errors that were logged. */
   readonly #reported = new Set<string>()
-  readonly #partitions = new WeakMap<PartitionLog, Partition>()
 
   constructor(
     manager: LogManager,
@@ -51,6 +66,13 @@ export class ReplicaManager implements PartitionLogs {
     this.#state = state
     this.#configuration = configuration
     this.#logger = logger
+    for (const managed of manager.partitions()) {
+      const topic = state.topic(managed.topic)
+      const isTopics = topic && (managed.topicId === undefined || managed.topicId === topic.id)
+      if (isTopics && managed.partition < topic.partitions.length) {
+        this.#add(topic, managed.partition, managed.log)
+      }
+    }
     this.#noteStrays(state)
     if (manager.hasFailedDirectory) this.#noteHidden(state)
     this.#noteMissing(state)
@@ -58,24 +80,32 @@ export class ReplicaManager implements PartitionLogs {
     configuration.onChange(() => {
       for (const topic of state.topics()) this.reconfigure(topic)
     })
+    state.onChange((change) => {
+      if (change.type === 'topic') this.#follow(change.id)
+    })
   }
 
+  /** The log of the partition, if it is open. */
   log(topic: string, partition: number): PartitionLog | undefined {
-    return this.#manager.get(topic, partition)
+    return this.partition(topic, partition)?.log
   }
 
-  /** The partition, when its log is open here. */
+  /** The partition, if its log is open. */
   partition(topic: string, partition: number): Partition | undefined {
-    const log = this.#manager.get(topic, partition)
-    return log && this.#partitionOf(topic, partition, log)
+    return this.#topics.get(topic)?.partitions[partition]
   }
 
-  /** The epoch of whoever leads the partition, whether this broker can reach its log or not. */
+  /** The registration that the partition follows, whether or not its log is open. */
+  registrationOf(topic: Topic, partition: number): PartitionRegistration {
+    return this.partition(topic.name, partition)?.registration ?? registered(topic, partition)
+  }
+
+  /** The epoch of the partition's leader, whether or not this broker can read its log. */
   leaderEpoch(topic: Topic, partition: number): number {
-    return topic.partitions[partition]?.leaderEpoch ?? 0
+    return this.registrationOf(topic, partition).leaderEpoch
   }
 
-  /** The same, for reading: a coordinator's partition that has not been written to yet is empty. */
+  /** The partition, for reading. Creates the log of an internal topic, which is created lazily. */
   async readable(topic: Topic, partition: number): Promise<Partition | undefined> {
     const known = this.partition(topic.name, partition)
     const isLazy =
@@ -91,19 +121,22 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * Whether this broker leads the partition: its log can be reached, and could be created. While it is being
-   * created for the first time, clients are told so as in Kafka: some fail when any partition has no leader.
+   * Whether the log of the partition can be used, and could be created. True while it is being
+   * created for the first time, as in Kafka: some clients fail when any partition has no leader.
    */
   isLed(topic: Topic, partition: number): boolean {
     return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
   }
 
-  /** Whether the partition cannot be reached: its data folder has failed, or its own is missing. */
+  /**
+   * Whether the partition is offline: its data directory has failed, or its own directory is
+   * missing.
+   */
   isOffline(topic: Topic, partition: number): boolean {
     return this.#hidden.get(topic.id)?.has(partition) ?? false
   }
 
-  /** The names of partitions that cannot be reached: `orders-3`. */
+  /** The names of offline partitions: `orders-3`. */
   offline(): string[] {
     return [...this.#hidden].flatMap(([topicId, partitions]) => {
       const name = this.#state.topicById(topicId)?.name
@@ -111,11 +144,11 @@ export class ReplicaManager implements PartitionLogs {
     })
   }
 
-  /** What a client is told of a partition that has no log. */
+  /** The error code for a partition that is not open. */
   errorCodeOfMissing(topic: Topic | undefined, partition: number): number {
     const exists = topic && partition >= 0 && partition < topic.partitions.length
     if (!exists) return ErrorCode.unknownTopicOrPartition
-    // Not created yet: clients ask for metadata until it has a leader.
+    // Not created yet: clients refresh their metadata until it has a leader.
     return this.isOffline(topic, partition)
       ? ErrorCode.kafkaStorageError
       : ErrorCode.notLeaderOrFollower
@@ -125,18 +158,22 @@ export class ReplicaManager implements PartitionLogs {
     return this.#manager.describeDirectories()
   }
 
-  /** Makes one log unless it is there. Throws LogError when it may be in a failed data folder. */
+  /**
+   * The partition; creates its log if it does not exist. Throws LogError if it may be in a failed
+   * data directory.
+   */
   async open(topic: Topic, partition: number): Promise<Partition> {
     const known = this.partition(topic.name, partition)
     if (known) return known
     if (this.isOffline(topic, partition)) throw hiddenPartition(topic.name, partition)
     const log = await this.#create(topic, partition)
-    return this.#partitionOf(topic.name, partition, log)
+    // Another call may have created it meanwhile.
+    return this.partition(topic.name, partition) ?? this.#add(topic, partition, log)
   }
 
   /** See PartitionLogs. */
   async create(topic: Topic): Promise<void> {
-    // These are created by the first append of their coordinator (coordinators/coordinatorTopic.ts).
+    // Created when their coordinator first writes to them.
     if (isInternalTopic(topic.name)) return
     const missing = Array.from(topic.partitions.keys()).filter(
       (partition) => !this.log(topic.name, partition) && !this.isOffline(topic, partition),
@@ -151,7 +188,7 @@ export class ReplicaManager implements PartitionLogs {
       }
       const noteFailure = (error: unknown) => failures.push(error)
       await Promise.all(some.map((partition) => open(partition).catch(noteFailure)))
-      // The others would fail as well.
+      // The other logs would fail, too.
       if (failures.some(isShortage)) break
     }
     if (uncreated.size > 0) this.#uncreated.set(topic.id, uncreated)
@@ -160,6 +197,11 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   async remove(topic: Topic): Promise<void> {
+    const found = this.#topics.get(topic.name)
+    if (found?.topicId === topic.id) {
+      this.#topics.delete(topic.name)
+      for (const partition of found.partitions) partition?.close()
+    }
     await this.#manager.delete({ ...topic, partitions: topic.partitions.length })
     this.#hidden.delete(topic.id)
     this.#uncreated.delete(topic.id)
@@ -167,8 +209,10 @@ export class ReplicaManager implements PartitionLogs {
 
   reconfigure(topic: Topic): void {
     const config = logConfigOf(topic.configs, this.#configuration.current)
-    for (let partition = 0; partition < topic.partitions.length; partition++) {
-      this.log(topic.name, partition)?.updateConfig(config)
+    const minInSyncReplicas = this.#minInSyncReplicas(topic)
+    for (const partition of this.#topics.get(topic.name)?.partitions ?? []) {
+      partition?.log.updateConfig(config)
+      partition?.reconfigure(minInSyncReplicas)
     }
   }
 
@@ -177,26 +221,49 @@ export class ReplicaManager implements PartitionLogs {
     return `folders of an older topic ${name} are in the data folders: move them away`
   }
 
-  /** What a client is told when a log has failed; rethrows what is not the log's. */
+  /** The error code for a client whose request met this LogError; other errors are rethrown. */
   errorCodeOf(error: unknown, topic: string, partition: number): number {
     if (!(error instanceof LogError)) throw error
-    // Deleted, or the broker is closing: there will be another answer elsewhere or later.
+    // Deleted, or the broker is shutting down: the client refreshes its metadata.
     if (error.code === 'LOG_CLOSED') return ErrorCode.notLeaderOrFollower
     this.#report(error, topic, partition)
-    // As Kafka: a consumer that is told of a storage error would look for another leader for ever.
+    // As in Kafka: on a storage error a consumer would search for another leader endlessly.
     return isDamage(error) ? ErrorCode.corruptMessage : ErrorCode.kafkaStorageError
   }
 
-  #partitionOf(topic: string, partition: number, log: PartitionLog): Partition {
-    const known = this.#partitions.get(log)
-    if (known) return known
-    const { nodeId } = this.#configuration
-    const made = new Partition({ topic, partition, nodeId, log })
-    this.#partitions.set(log, made)
+  #add(topic: Topic, partition: number, log: PartitionLog): Partition {
+    let found = this.#topics.get(topic.name)
+    if (found?.topicId !== topic.id) {
+      found = { topicId: topic.id, partitions: [] }
+      this.#topics.set(topic.name, found)
+    }
+    const made = new Partition({
+      topic: topic.name,
+      partition,
+      nodeId: this.#configuration.nodeId,
+      log,
+      registration: registered(topic, partition),
+      minInSyncReplicas: this.#minInSyncReplicas(topic),
+    })
+    found.partitions[partition] = made
     return made
   }
 
-  /** Once, however often a client asks again; `error` says which file, and where in it. */
+  /** Open partitions of the topic follow what the metadata has registered for them now. */
+  #follow(topicId: string): void {
+    const topic = this.#state.topicById(topicId)
+    const open = topic && this.#topics.get(topic.name)
+    if (open?.topicId !== topicId) return
+    for (const [number, partition] of open.partitions.entries()) {
+      partition?.apply(registered(topic!, number))
+    }
+  }
+
+  #minInSyncReplicas({ configs }: Topic): number {
+    return topicConfigValue('min.insync.replicas', configs, this.#configuration.current)
+  }
+
+  /** Logs an error once, however often clients retry; `error` names the file and the position. */
   #report(error: LogError, topic: string, partition: number): void {
     if (this.#reported.has(error.message)) return
     if (this.#reported.size >= maxReported) this.#reported.clear()
@@ -207,7 +274,7 @@ export class ReplicaManager implements PartitionLogs {
   async #create(topic: Topic, partition: number): Promise<PartitionLog> {
     const config = logConfigOf(topic.configs, this.#configuration.current)
     const log = await this.#manager.create(topic.name, partition, config, topic.id)
-    // What was set meanwhile has only been told to the logs that were there.
+    // A change of the configuration meanwhile has reached open logs only.
     const now = this.#state.topicById(topic.id)
     if (now) log.updateConfig(logConfigOf(now.configs, this.#configuration.current))
     return log
@@ -237,6 +304,9 @@ export class ReplicaManager implements PartitionLogs {
 
   #noteLost({ partitions }: DirectoryFailure): void {
     for (const { topic, topicId, partition } of partitions) {
+      const open = this.#topics.get(topic)?.partitions
+      open?.[partition]?.close()
+      if (open) open[partition] = undefined
       const id = topicId ?? this.#state.topic(topic)?.id
       if (id !== undefined) this.#hide(id, partition)
     }
@@ -248,8 +318,8 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * A log without its topic is what remains when metadata was lost. It is left alone, because it may
-   * be the last copy, and its name is not given away, because a new topic would begin with old data.
+   * A log without a topic remains when metadata was lost. The log is kept, because it may be the
+   * last copy, and no topic may be created under the name, because it would begin with old records.
    */
   #noteStrays(state: MetadataView): void {
     const deleting = new Set(state.deleting().map(({ name }) => name))
@@ -264,4 +334,10 @@ export class ReplicaManager implements PartitionLogs {
       )
     }
   }
+}
+
+function registered(topic: Topic, partition: number): PartitionRegistration {
+  const registration = topic.partitions[partition]
+  assert(registration, `the metadata registers partition ${partition} of ${topic.name}`)
+  return registration
 }

@@ -6,7 +6,7 @@ import {
   encodeProducerSnapshot,
 } from '../../broker/log/producers/producerSnapshot.ts'
 import { ProducerState } from '../../broker/log/producers/producerState.ts'
-import { RecoveryScan } from '../../broker/log/recovery/recoveryScan.ts'
+import { RecoveryScan } from '../../broker/log/segment/recoveryScan.ts'
 import { TransactionIndex } from '../../broker/log/segment/transactionIndex.ts'
 import { Compression } from '../../protocol/bytes/compression.ts'
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
@@ -90,7 +90,7 @@ it('records that nobody can read do not end a search for a time among them', asy
   const log = await openLog(await diskWithData())
   const unreadable = withRecords(batchOf('a', 'b'), Compression.gzip, Buffer.from('no gzip'))
   // Clients cannot append such a batch any more; what a leader has is appended as it is.
-  const appended = await log.append(unreadable, { leaderEpoch: 0, origin: 'replication' })
+  const appended = await log.appendAsFollower(unreadable)
   expect(appended.errorCode).toBe(ErrorCode.none)
   expect(await log.offsetForTimestamp(1000)).toMatchObject({ offset: 0 })
   expect(await log.offsetOfMaxTimestamp()).toMatchObject({ offset: 0 })

@@ -51,8 +51,8 @@ export class BatchFilter {
   }
 
   /**
-   * Without it, a producer that comes back after a restart would be taken for a new one, and what it
-   * sends again would be appended twice.
+   * Without it, a producer that comes back after a restart would be taken for a new one, and what
+   * it sends again would be appended twice.
    */
   #isLastOfProducer(batch: RecordBatch): boolean {
     if (batch.producerId < 0) return false

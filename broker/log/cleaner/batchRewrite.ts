@@ -1,6 +1,6 @@
-// Batches with fewer records than they had, as compaction leaves them: offsets, producer, epochs and
-// sequence numbers stay what they were, so that consumers and producer state see the same batch. No
-// record is looked into; what stays is copied.
+// Batches with fewer records than they had, as compaction leaves them: offsets, producer, epochs
+// and sequence numbers stay what they were, so that consumers and producer state see the same
+// batch. No record is looked into; what stays is copied.
 
 import { type Compression, compress } from '../../../protocol/bytes/compression.ts'
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'

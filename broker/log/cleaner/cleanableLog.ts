@@ -1,11 +1,11 @@
-// A log as the cleaner sees it, at one moment: what may be cleaned of it, what the cleaner has to know
-// of its transactions and producers, and the way back in for what was cleaned. When the log has been
-// cut, closed or deleted since, nothing is put back.
+// A log as the cleaner sees it, at one moment: what may be cleaned of it, what the cleaner has to
+// know of its transactions and producers, and the way back in for what was cleaned. When the log
+// has been cut, closed or deleted since, nothing is put back.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import type { Durability } from '../durability.ts'
+import type { Durability } from '../durability/durability.ts'
 import type { LogConfig } from '../logConfig.ts'
-import type { LogHousekeeping } from '../logHousekeeping.ts'
+import type { LogHousekeeping } from '../maintenance/logHousekeeping.ts'
 import type { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
 import type { LogSegments } from '../segment/logSegments.ts'
@@ -78,7 +78,9 @@ export class CleanableLog {
     return found
   }
 
-  /** Puts the finished segment in the place of `old`; false when those are not the log's any more. */
+  /**
+   * Puts the finished segment in the place of `old`; false when those are not the log's any more.
+   */
   replace(old: readonly Segment[], cleaned: CleanedSegment): Promise<boolean> {
     const { disk, directory, config, cache, segments, housekeeping, durability } = this.#parts
     const { nextOffset } = old.at(-1)!

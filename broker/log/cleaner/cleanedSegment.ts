@@ -1,5 +1,5 @@
-// A segment while it is made out of old ones: takes the batches that stay, and writes them and their
-// indexes into `.cleaned` files. Nothing of it counts, or is seen by anyone, before the swap.
+// A segment while it is made out of old ones: takes the batches that stay, and writes them and
+// their indexes into `.cleaned` files. Nothing of it counts, or is seen by anyone, before the swap.
 
 import { join } from 'node:path'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -24,7 +24,9 @@ export class CleanedSegment {
   readonly #file: DiskFile
   readonly #transactions = TransactionIndex.empty()
   readonly #indexes: SegmentIndexes
-  /** Batches are copied in here: one that stays must not keep all that was read with it in memory. */
+  /**
+   * Batches are copied in here: one that stays must not keep all that was read with it in memory.
+   */
   readonly #buffer: Buffer
   #bufferedBytes = 0
   #writtenBytes = 0

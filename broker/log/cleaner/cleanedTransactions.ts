@@ -1,7 +1,8 @@
-// Follows the transactions of a log while its batches go by in order, to say which of them are to be
-// dropped: records of aborted transactions, and the markers of transactions of which nothing is left
-// (Kafka's CleanedTransactionMetadata). It must never call a marker useless while a batch of its
-// transaction is still in the log, even an empty one: a reader would think the transaction open.
+// Follows the transactions of a log while its batches go by in order, to say which of them are to
+// be dropped: records of aborted transactions, and the markers of transactions of which nothing is
+// left (Kafka's CleanedTransactionMetadata). It must never call a marker useless while a batch of
+// its transaction is still in the log, even an empty one: a reader would think the transaction
+// open.
 
 import { readEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -22,8 +23,8 @@ export class CleanedTransactions {
   readonly #kept: (transaction: AbortedTransactionEntry) => void
 
   /**
-   * `aborted`: all that began below the end of what goes by. `kept` is told of each transaction whose
-   * abort marker is still needed: readers have to know of it.
+   * `aborted`: all that began below the end of what goes by. `kept` is told of each transaction
+   * whose abort marker is still needed: readers have to know of it.
    */
   constructor(
     aborted: readonly AbortedTransactionEntry[],

@@ -1,7 +1,7 @@
 // Cleans one log (Kafka's Cleaner): finds the last offset of each key in what is new, then writes
-// every segment up to there again without the records that newer ones have replaced, and puts the new
-// ones in the place of the old. It decides nothing about which log or when (logCleaner.ts does), and
-// never touches the segment that is appended to.
+// every segment up to there again without the records that newer ones have replaced, and puts the
+// new ones in the place of the old. It decides nothing about which log or when (logCleaner.ts
+// does), and never touches the segment that is appended to.
 
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
@@ -46,8 +46,8 @@ export class Cleaner {
   }
 
   /**
-   * Returns the offset up to which the log is clean now; undefined when `signal` stopped it, or when
-   * the log was cut meanwhile. What has been put in place by then is whole, and stays.
+   * Returns the offset up to which the log is clean now; undefined when `signal` stopped it, or
+   * when the log was cut meanwhile. What has been put in place by then is whole, and stays.
    */
   async clean(
     log: CleanableLog,
@@ -152,7 +152,10 @@ class CleaningRound {
     })
   }
 
-  /** Returns the bytes written; undefined when it was stopped, or the segments are not the log's any more. */
+  /**
+   * Returns the bytes written; undefined when it was stopped, or the segments are not the log's any
+   * more.
+   */
   async cleanGroup(group: readonly Segment[]): Promise<number | undefined> {
     const cleaned = await CleanedSegment.create({
       disk: this.#options.disk,

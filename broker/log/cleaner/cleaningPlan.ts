@@ -29,8 +29,8 @@ export interface CleaningRange<S extends PlannedSegment> {
 }
 
 /**
- * Where cleaning begins: where it ended the last time, unless the log has been cut since, so that the
- * checkpoint means nothing any more.
+ * Where cleaning begins: where it ended the last time, unless the log has been cut since, so that
+ * the checkpoint means nothing any more.
  */
 export function firstDirtyOffset(checkpoint: number | undefined, log: LogBounds): number {
   const { logStartOffset, logEndOffset } = log
@@ -39,8 +39,8 @@ export function firstDirtyOffset(checkpoint: number | undefined, log: LogBounds)
 }
 
 /**
- * `sealed` are all segments but the active one. The cleanable ones end before the first that has not
- * settled (`lastStableOffset`) or is `tooYoung` (min.compaction.lag.ms).
+ * `sealed` are all segments but the active one. The cleanable ones end before the first that has
+ * not settled (`lastStableOffset`) or is `tooYoung` (min.compaction.lag.ms).
  */
 export function cleaningRange<S extends PlannedSegment>(
   sealed: readonly S[],

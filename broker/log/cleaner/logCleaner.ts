@@ -1,17 +1,18 @@
-// Compacts logs in the background: looks every log.cleaner.backoff.ms for the log of which the largest
-// part is new (Kafka's LogCleanerManager), and cleans one at a time, as long as there is one. A log
-// that cannot be cleaned is left alone until the next start, and never keeps others from their turn.
+// Compacts logs in the background: looks every log.cleaner.backoff.ms for the log of which the
+// largest part is new (Kafka's LogCleanerManager), and cleans one at a time, as long as there is
+// one. A log that cannot be cleaned is left alone until the next start, and never keeps others from
+// their turn.
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { CleanerCheckpoint } from '../directory/cleanerCheckpoint.ts'
 import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { CleanableLog } from './cleanableLog.ts'
 import { Cleaner, type CleanerOptions } from './cleaner.ts'
-import type { CleanerCheckpoint } from './cleanerCheckpoint.ts'
 import { type CleaningRange, cleaningRange, firstDirtyOffset, isOverdue } from './cleaningPlan.ts'
 
 /** A data directory and the logs in it. */
@@ -56,7 +57,10 @@ export class LogCleaner {
   readonly #cleaner: Cleaner
   /** No log can be chosen. */
   readonly #blind: LastingCondition
-  /** A log could not be compacted for a reason that passes, such as a full disk; tried in each round. */
+  /**
+   * A log could not be compacted for a reason that passes, such as a full disk; tried in each
+   * round.
+   */
   readonly #obstructed: LastingCondition
   readonly #uncleanable = new WeakSet<PartitionLog>()
   /** By segment: the first timestamp, which never changes. */
@@ -234,7 +238,9 @@ export class LogCleaner {
     }
   }
 
-  /** False when nothing is wrong: segments that were removed, or closed with their log, are gone. */
+  /**
+   * False when nothing is wrong: segments that were removed, or closed with their log, are gone.
+   */
   #setAside(
     log: PartitionLog,
     cleanable: CleanableLog,

@@ -1,6 +1,7 @@
-// The last offset of each key in what is to be cleaned, in memory of a fixed size: of a key only its
-// MD5 is kept (as Kafka's SkimpyOffsetMap does), in a flat open-addressing table without an object
-// per key. It never grows: when it is full, the cleaning ends at the record that found no place.
+// The last offset of each key in what is to be cleaned, in memory of a fixed size: of a key only
+// its MD5 is kept (as Kafka's SkimpyOffsetMap does), in a flat open-addressing table without an
+// object per key. It never grows: when it is full, the cleaning ends at the record that found no
+// place.
 
 import { hash } from 'node:crypto'
 import { assert } from '../../../protocol/runtime/assert.ts'

@@ -1,6 +1,6 @@
-// Keeps the cleaner from taking what produce and fetch need: the disk, of which it reads and writes no
-// more than log.cleaner.io.max.bytes.per.second, and the event loop, to which it comes back after some
-// milliseconds of work.
+// Keeps the cleaner from taking what produce and fetch need: the disk, of which it reads and writes
+// no more than log.cleaner.io.max.bytes.per.second, and the event loop, to which it comes back
+// after some milliseconds of work.
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 

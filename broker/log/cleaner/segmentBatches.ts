@@ -1,5 +1,5 @@
-// Walks the batches of sealed segments for the cleaner, a limited number of bytes at a time: between
-// two reads of the disk, everything else in the process has its turn.
+// Walks the batches of sealed segments for the cleaner, a limited number of bytes at a time:
+// between two reads of the disk, everything else in the process has its turn.
 
 import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import type { Segment } from '../segment/segment.ts'
@@ -14,8 +14,8 @@ export interface WalkOptions {
 }
 
 /**
- * The batches from the one with `offset` on. Throws LogError for what is not as it was written: a batch
- * that is written anew gets a new CRC, which must not hide that it was damaged.
+ * The batches from the one with `offset` on. Throws LogError for what is not as it was written: a
+ * batch that is written anew gets a new CRC, which must not hide that it was damaged.
  */
 export async function* segmentBatches(
   segment: Segment,

@@ -8,6 +8,7 @@ import { LogError } from '../logError.ts'
 
 export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
 export const logStartOffsetsFile = 'log-start-offset-checkpoint'
+export const highWatermarksFile = 'replication-offset-checkpoint'
 const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
@@ -36,8 +37,8 @@ export function parsePartitionDirectory(name: string): TopicPartition | undefine
 }
 
 /**
- * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has a random id
- * in the name; the topic's own lets an interrupted deletion find what is left.
+ * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has
+ * a random id in the name; the topic's own lets an interrupted deletion find what is left.
  */
 export function removedDirectoryName(name: string, topicId: string): string {
   const suffix = removedSuffix(topicId)

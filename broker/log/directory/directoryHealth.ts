@@ -1,7 +1,8 @@
 // Whether a data directory can be used. What its logs and its own files come upon is told here, and
-// this decides whether it says something of the directory as a whole: a disk that answers with an error
-// of its own, a file system that takes no writes any more, a directory that is not there. Damage in one
-// file, a full disk and too few open files do not: those are a log's own (logHealth.ts).
+// this decides whether it says something of the directory as a whole: a disk that answers with an
+// error of its own, a file system that takes no writes any more, a directory that is not there.
+// Damage in one file, a full disk and too few open files do not: those are a log's own
+// (logHealth.ts).
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import {
@@ -37,15 +38,18 @@ export class DirectoryHealth {
     return this.#failure
   }
 
-  /** Something was refused by the disk, at a file of the directory. All logs are handed this as it is. */
+  /**
+   * Something was refused by the disk, at a file of the directory. All logs are handed this as it
+   * is.
+   */
   readonly noticed = (cause: unknown): void => {
     if (isDiskFailure(cause)) this.#fail(originOf(cause))
     else if (isMissingFile(cause)) void this.check()
   }
 
   /**
-   * Looks whether the directory is still the one that was opened. What is written to files of one that
-   * is gone is lost, though the disk takes it.
+   * Looks whether the directory is still the one that was opened. What is written to files of one
+   * that is gone is lost, though the disk takes it.
    */
   async check(): Promise<void> {
     const { path, device, inode } = this.#place

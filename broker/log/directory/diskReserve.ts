@@ -1,6 +1,6 @@
-// A file in a data directory that does nothing but take room, and is removed on a full disk for what cannot wait:
-// deleting topics and records, and starting, write a little before they free anything. What clients append never
-// gets at that room (diskSpace.ts).
+// A file in a data directory that does nothing but take room, and is removed on a full disk for
+// what cannot wait: deleting topics and records, and starting, write a little before they free
+// anything. What clients append never gets at that room (diskSpace.ts).
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -8,8 +8,9 @@ import type { Random } from '../../../protocol/runtime/random.ts'
 
 const fileName = '__reserve'
 /**
- * Room for what the metadata log writes when it is opened, and for what a start has to write into segments that
- * only the commit journal has: about what clients append in small batches in a second.
+ * Room for what the metadata log writes when it is opened, and for what a start has to write into
+ * segments that only the commit journal has: about what clients append in small batches in a
+ * second.
  */
 const mostReserveBytes = 16 * 1024 * 1024
 /** Of log.dir.reserved.bytes. */
@@ -56,8 +57,9 @@ export class DiskReserve {
   async take(): Promise<void> {
     const { disk, random } = this.#options
     const file = await disk.open(this.#path, 'write')
-    // Zeros take no room where the file system compresses. It compresses records far smaller than a chunk, so
-    // the same random chunk again and again is as good as new ones, which hold up the event loop for long.
+    // Zeros take no room where the file system compresses. It compresses records far smaller than a
+    // chunk, so the same random chunk again and again is as good as new ones, which hold up the
+    // event loop for long.
     const chunk = random?.bytes(chunkBytes) ?? Buffer.alloc(chunkBytes)
     try {
       for (let position = 0; position < this.sizeBytes; position += chunkBytes) {
@@ -76,7 +78,10 @@ export class DiskReserve {
   }
 }
 
-/** For a directory that is not open yet, and cannot be opened for want of room; false when there is no reserve. */
+/**
+ * For a directory that is not open yet, and cannot be opened for want of room; false when there is
+ * no reserve.
+ */
 export async function releaseReserve(disk: Disk, directory: string): Promise<boolean> {
   const path = join(directory, fileName)
   if ((await disk.stat(path)) === undefined) return false

@@ -3,8 +3,8 @@
 // compacted. The file system is asked from time to time, and as soon as what was written since the
 // last answer may have used up what was free.
 //
-// When others have used up even that, the reserve (diskReserve.ts) is released for what the broker itself has
-// to write, and no records are taken before there is room for it again.
+// When others have used up even that, the reserve (diskReserve.ts) is released for what the broker
+// itself has to write, and no records are taken before there is room for it again.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -69,8 +69,8 @@ export class DiskSpace {
   }
 
   /**
-   * Before the directory is used: finds the reserve, and releases it when even a start may find no room. Throws
-   * what the disk says when it has failed.
+   * Before the directory is used: finds the reserve, and releases it when even a start may find no
+   * room. Throws what the disk says when it has failed.
    */
   async open(): Promise<void> {
     const { disk, directory } = this.#options
@@ -84,9 +84,9 @@ export class DiskSpace {
   }
 
   /**
-   * Releases the reserve, for a write that found no room and has to be done to get some, or to start. Returns
-   * whether it is released now, so that another try may find room. Not for anything less: what is released may
-   * be taken by others at once.
+   * Releases the reserve, for a write that found no room and has to be done to get some, or to
+   * start. Returns whether it is released now, so that another try may find room. Not for anything
+   * less: what is released may be taken by others at once.
    */
   async makeRoom(): Promise<boolean> {
     if (this.#reserve.isHeld) {
@@ -99,7 +99,10 @@ export class DiskSpace {
     return this.#released !== undefined
   }
 
-  /** Makes the reserve, for the first time or again, as soon as it fits: before others take the room. */
+  /**
+   * Makes the reserve, for the first time or again, as soon as it fits: before others take the
+   * room.
+   */
   async restoreReserve(): Promise<void> {
     const { disk, directory } = this.#options
     const reserve = this.#reserve

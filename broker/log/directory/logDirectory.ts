@@ -1,22 +1,25 @@
-// One data directory: takes it for this process, says whose partitions lie in it, and keeps Kafka's
-// small files beside them. The logs themselves are the manager's.
+// One data directory: locks it for this process, finds the partitions in it, and writes the
+// checkpoints of Kafka. The logs themselves belong to the LogManager. Invariant: a checkpoint keeps
+// the entries of partitions that are not open.
 
 import { dirname, join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { CleanerCheckpoint, cleanerCheckpointFile } from '../cleaner/cleanerCheckpoint.ts'
-import { inParallel } from '../inParallel.ts'
 import { CommitJournal } from '../journal/commitJournal.ts'
 import { isOutOfSpace, isPassing, type LogError, passingFailure } from '../logError.ts'
 import { LogFigures } from '../logFigures.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { RestingLog } from '../recovery/restingLog.ts'
+import { CleanerCheckpoint, cleanerCheckpointFile } from './cleanerCheckpoint.ts'
 import {
   claimDirectory,
   type DirectoryIdentity,
+  highWatermarksFile,
   isRemovedDirectory,
   logStartOffsetsFile,
   parsePartitionDirectory,
@@ -37,7 +40,7 @@ import { RestingLogs } from './restingLogs.ts'
 
 /** A partition and its log. */
 export interface ManagedLog extends TopicPartition {
-  /** Undefined when the partition was created without one. */
+  /** Undefined if the partition was created without one. */
   readonly topicId: string | undefined
   readonly log: PartitionLog
   readonly directory: LogDirectory
@@ -46,6 +49,7 @@ export interface ManagedLog extends TopicPartition {
 export interface LogDirectoryOptions {
   readonly disk: Disk
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly logger: Logger
   readonly path: string
   readonly identity: DirectoryIdentity | undefined
@@ -53,72 +57,77 @@ export interface LogDirectoryOptions {
   readonly journal: { readonly random: Random; readonly fileBytes: number } | undefined
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
-  /** Told when the directory cannot be used any more. */
+  /** Called when the directory has failed. */
   readonly failed: (directory: LogDirectory, failure: LogError) => void
-  /** For what the reserve is filled with. */
+  /** Fills the disk reserve. */
   readonly random: Random | undefined
 }
 
-/** A partition whose directory is there. */
+/** A partition whose directory exists. */
 export interface FoundPartition extends TopicPartition {
-  /** When a name in the directory changed for the last time. */
+  /** Time of the last change of a name in the directory. */
   readonly modifiedMs: number
 }
 
-/** A deleted topic whose partitions are to be removed. */
+/** A deleted topic whose partitions are removed. */
 export interface TopicRemoval {
   readonly topic: string
   readonly topicId: string
-  /** How many it has at most. */
+  /** The number of its partitions, at most. */
   readonly partitions: number
-  /** Whether a directory with the topic's name is the topic's, by the id noted in it. */
+  /** Whether a directory with the topic's name belongs to it, by the topic id in it. */
   readonly owns: (topicId: string | undefined) => boolean
 }
 
-/** What the last holder of the directory knew of one partition. */
+/** The checkpoints' entries for one partition. */
 export interface Inherited {
   readonly recoveryPoint: number
   readonly logStartOffset: number
+  /** Undefined without an entry in the checkpoint. */
+  readonly highWatermark: number | undefined
   readonly wasClosed: boolean
-  /** Whether the checkpoints have the partition at all. */
+  /** Whether the checkpoints list the partition. */
   readonly isKnown: boolean
   readonly resting: RestingLog | undefined
-  /** By their base offsets: synced since the directory was opened, and not written to since. */
+  /**
+   * Base offsets of segments that were synced when the directory was opened, and not written since.
+   */
   readonly syncedSegments: ReadonlySet<number> | undefined
 }
 
-/** A partition that was here when the directory was used last, and whose own directory is gone. */
+/** A partition that the checkpoints list, and whose directory does not exist. */
 export interface MissingPartition extends TopicPartition {
   readonly path: string
-  /** Of the topic that it belonged to, if that was written down. */
+  /** Id of its topic, if it is known. */
   readonly topicId: string | undefined
   readonly recoveryPoint: number
 }
 
-/** What the last holder of the directory left for the next one. */
+/** The state of the directory that was saved when it was last in use. */
 interface Inheritance {
   readonly place: DirectoryPlace
   readonly space: DiskSpace
   readonly id: string | undefined
   readonly wasClosed: boolean
   readonly restingLogs: RestingLogs
-  /** By the names of the partitions' directories. */
+  /** By the name of the partition's directory. */
   readonly recoveryPoints: Map<string, number>
   readonly logStartOffsets: Map<string, number>
+  readonly highWatermarks: Map<string, number>
   readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
   /**
-   * What bringing records back from the journal has synced: base offsets, by the names of the partitions'
-   * directories.
+   * What bringing records back from the journal has synced: base offsets, by the names of the
+   * partitions' directories.
    */
   readonly syncedSegments: Map<string, Set<number>>
 }
 
 export class LogDirectory {
   readonly path: string
-  /** Tells the directory from others, wherever it is mounted; undefined without an identity. */
+  /** directory.id, which identifies it wherever it is mounted; undefined without an identity. */
   readonly id: string | undefined
-  /** Whether the last holder of the directory ended in order. */
+  /** Whether the directory was closed in order the last time. */
   readonly wasCleanShutdown: boolean
   readonly health: DirectoryHealth
   readonly space: DiskSpace
@@ -127,18 +136,19 @@ export class LogDirectory {
   readonly cleanerCheckpoint: CleanerCheckpoint
   /** By the names of the partitions' directories. */
   readonly logs = new Map<string, ManagedLog>()
-  /** The names of partitions that are being made here and are not among `logs` yet. */
+  /** Names of partitions that are being created here and are not in `logs` yet. */
   readonly arriving = new Set<string>()
   readonly #disk: Disk
   readonly #logger: Logger
   readonly #lock: DiskLock
-  /** The names of directories of deleted partitions that have been renamed and not been removed yet. */
+  /** Names of directories of deleted partitions that were renamed and are not removed yet. */
   readonly #leftovers = new Set<string>()
-  /** Those of them whose failure was logged. */
+  /** Leftovers whose failure was logged. */
   readonly #reported = new Set<string>()
   readonly #inherited: Inheritance
   readonly #recoveryPoints: OffsetCheckpoint
   readonly #logStartOffsets: OffsetCheckpoint
+  readonly #highWatermarks: OffsetCheckpoint
 
   private constructor(options: LogDirectoryOptions, lock: DiskLock, inherited: Inheritance) {
     const { disk, path } = options
@@ -173,12 +183,15 @@ export class LogDirectory {
         ({ offset }) => offset > 0,
       ),
     )
+    this.#highWatermarks = new OffsetCheckpoint(disk, join(path, highWatermarksFile), () =>
+      this.#offsets((log) => log.highWatermark, inherited.highWatermarks),
+    )
   }
 
   /**
    * Throws DirectoryInUseError when another process has the directory, LogError when it belongs to
-   * another broker, and whatever the disk says when it cannot be used. On a full disk the reserve is released
-   * for it.
+   * another broker, and whatever the disk says when it cannot be used. On a full disk the reserve
+   * is released for it.
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
     try {
@@ -211,6 +224,7 @@ export class LogDirectory {
         restingLogs: await RestingLogs.open(disk, path, nowMs, wasClosed),
         recoveryPoints,
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
+        highWatermarks: await readOffsetCheckpoint(disk, join(path, highWatermarksFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
         // Last: its files would stay open if something after it failed.
         ...(await openJournal(options, recoveryPoints)),
@@ -222,17 +236,20 @@ export class LogDirectory {
     }
   }
 
-  /** The partitions that lie here and are open. */
+  /** The open partitions in the directory. */
   partitions(): IterableIterator<ManagedLog> {
     return this.logs.values()
   }
 
-  /** The partitions that lie here. Removes what is left of deleted ones, or notes it for `removeLeftovers`. */
+  /**
+   * Finds the partitions in the directory. Removes deleted ones, or leaves them to
+   * `removeLeftovers`.
+   */
   async findPartitions(): Promise<FoundPartition[]> {
     const names = await this.#disk.list(this.path)
     for (const name of names.filter(isRemovedDirectory)) this.#leftovers.add(name)
     await this.removeLeftovers()
-    // What a killed process made here may not be durable yet, and will be relied upon.
+    // Directories created by a killed process may not be durable yet.
     await this.#disk.syncDirectory(this.path)
     const found: FoundPartition[] = []
     await inParallel(names, async (name) => {
@@ -245,18 +262,22 @@ export class LogDirectory {
   }
 
   /**
-   * What the last holder knew of a partition; a partition that is made again begins anew. When names
-   * in its directory have changed since, it is looked into as if nothing had been noted of it.
+   * What the last holder knew of a partition; a partition that is made again begins anew. When
+   * names in its directory have changed since, it is looked into as if nothing had been noted of
+   * it.
    */
   async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
-    const { recoveryPoints, logStartOffsets, restingLogs, syncedSegments } = this.#inherited
+    const { recoveryPoints, logStartOffsets, highWatermarks, restingLogs, syncedSegments } =
+      this.#inherited
     const isKnown = recoveryPoints.has(name)
     const wasClosed = this.wasCleanShutdown && isKnown
     const recoveryPoint = recoveryPoints.get(name) ?? 0
     const logStartOffset = logStartOffsets.get(name) ?? 0
+    const highWatermark = highWatermarks.get(name)
     recoveryPoints.delete(name)
     logStartOffsets.delete(name)
-    const known = { recoveryPoint, logStartOffset, wasClosed, isKnown }
+    highWatermarks.delete(name)
+    const known = { recoveryPoint, logStartOffset, highWatermark, wasClosed, isKnown }
     const synced = syncedSegments.get(name)
     syncedSegments.delete(name)
     const resting = await restingLogs.take(name, modifiedMs)
@@ -278,16 +299,17 @@ export class LogDirectory {
     const name = partitionDirectoryName(topic, partition)
     this.#inherited.recoveryPoints.delete(name)
     this.#inherited.logStartOffsets.delete(name)
+    this.#inherited.highWatermarks.delete(name)
   }
 
-  /** Makes durable what the logs say of themselves now. All of them are handed this as it is. */
+  /** Makes the current recovery points of all logs durable. Passed to logs as a function. */
   readonly saveRecoveryPoints = (): Promise<void> =>
     this.health.watch(async () => {
       await this.cleanerCheckpoint.follow()
       await this.#recoveryPoints.write()
     })
 
-  /** Writes down what the logs are that rest, so that a start after a crash need not look into them. */
+  /** Writes down the state of idle logs, so that recovery after a crash need not read them. */
   async noteRestingLogs(): Promise<void> {
     await this.health.watch(() => this.#inherited.restingLogs.note(this.logs))
   }
@@ -295,11 +317,17 @@ export class LogDirectory {
   readonly saveLogStartOffsets = (): Promise<void> =>
     this.health.watch(() => this.#logStartOffsets.write())
 
+  /** Makes the high watermarks of all logs durable: where replicas begin after a restart. */
+  async saveHighWatermarks(): Promise<void> {
+    await this.health.watch(() => this.#highWatermarks.write())
+  }
+
   /**
-   * Removes the directories of a deleted topic, whose logs are closed and not among `logs` any more. Those with
-   * `names`, or all that are found by the topic's id when a call before this one has failed. Directories are
-   * renamed first, so that nothing half removed is ever taken for a partition; their bytes go next, because what
-   * follows may need the room; the topic's name may be used again when this resolves.
+   * Removes the directories of a deleted topic, whose logs are closed and not among `logs` any
+   * more. Those with `names`, or all that are found by the topic's id when a call before this one
+   * has failed. Directories are renamed first, so that nothing half removed is ever taken for a
+   * partition; their bytes go next, because what follows may need the room; the topic's name may be
+   * used again when this resolves.
    */
   async removeTopic(removal: TopicRemoval, names?: readonly string[]): Promise<void> {
     const { topic, topicId, partitions } = removal
@@ -316,11 +344,14 @@ export class LogDirectory {
     const numbers = Array.from({ length: partitions }, (_, partition) => partition)
     const all = new Set([...found, ...numbers.map((each) => partitionDirectoryName(topic, each))])
     await inParallel([...all], async (name) => await this.journal?.cut(name, 0, 0))
+    await this.saveHighWatermarks()
     await this.saveLogStartOffsets()
     await this.saveRecoveryPoints()
   }
 
-  /** Removes what of deleted partitions could not be removed before; logged once for each. */
+  /**
+   * Removes deleted partitions that could not be removed before. A failure is logged once for each.
+   */
   async removeLeftovers(): Promise<void> {
     for (const name of [...this.#leftovers]) {
       await this.#removeLeftover(name).catch((error: unknown) => {
@@ -339,7 +370,7 @@ export class LogDirectory {
     this.#reported.delete(name)
   }
 
-  /** The names of the topic's directories. Notes those that have been renamed already. */
+  /** The names of the topic's directories; those already renamed become leftovers. */
   async #findOf({ topic, topicId, owns }: TopicRemoval): Promise<string[]> {
     const found: string[] = []
     for (const name of await this.#disk.list(this.path)) {
@@ -352,9 +383,13 @@ export class LogDirectory {
     return found
   }
 
-  /** Notes the end, as an orderly one when all logs are closed in order, and gives the directory back. */
+  /**
+   * Writes the checkpoints, marks a clean shutdown if all logs were closed in order, and releases
+   * the lock.
+   */
   async close(isOrderly: boolean): Promise<void> {
     try {
+      await this.saveHighWatermarks()
       await this.saveLogStartOffsets()
       await this.saveRecoveryPoints()
       await this.journal?.close()
@@ -370,7 +405,7 @@ export class LogDirectory {
     }
   }
 
-  /** Gives the directory back as it is. */
+  /** Releases the lock and writes nothing. */
   async release(): Promise<void> {
     try {
       await this.journal?.close()
@@ -379,7 +414,9 @@ export class LogDirectory {
     }
   }
 
-  /** Of logs that are not open, because they are missing or were not opened yet, what was said before. */
+  /**
+   * The offsets of open logs and, of logs that are missing or not opened yet, the previous entries.
+   */
   #offsets(
     offsetOf: (log: PartitionLog) => number,
     inherited: ReadonlyMap<string, number>,
@@ -394,9 +431,9 @@ export class LogDirectory {
   }
 }
 
-/** Before any log is opened: what a crash has left in the journal belongs to them. */
+/** Opened before any log, because it may hold records of logs after a crash. */
 async function openJournal(
-  { disk, logger, path, journal }: LogDirectoryOptions,
+  { disk, scheduler, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
 ): Promise<Pick<Inheritance, 'journal' | 'syncedSegments'>> {
   const syncedSegments = new Map<string, Set<number>>()
@@ -406,7 +443,8 @@ async function openJournal(
   }
   const options = { disk, logger, directory: path, recoveryPointOf, synced }
   if (journal) {
-    return { journal: await CommitJournal.open({ ...options, ...journal }), syncedSegments }
+    const opened = await CommitJournal.open({ ...options, ...journal, scheduler })
+    return { journal: opened, syncedSegments }
   }
   await CommitJournal.replayLeftover(options)
   return { journal: undefined, syncedSegments }

@@ -1,6 +1,6 @@
-// A file with one offset for each partition (recovery-point-offset-checkpoint and the like), replaced
-// as a whole and never written twice at the same time. What it says is collected when a write
-// begins, so that all who ask for one meanwhile share the next.
+// A file with one offset for each partition (recovery-point-offset-checkpoint and the like),
+// replaced as a whole and never written twice at the same time. What it says is collected when a
+// write begins, so that all who ask for one meanwhile share the next.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'

@@ -1,5 +1,6 @@
-// The making of one partition's directory, in a way that can be repeated: what a failure, or a crash, left of an
-// attempt is completed by the next. It must never take a directory that has records for an empty one.
+// The making of one partition's directory, in a way that can be repeated: what a failure, or a
+// crash, left of an attempt is completed by the next. It must never take a directory that has
+// records for an empty one.
 
 import { dirname, join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -15,8 +16,8 @@ export async function makePartitionDirectory(disk: Disk, directory: string): Pro
 }
 
 /**
- * Makes the directory of a new partition, with all that a log begins with, durably. Throws a LogError when there
- * is a directory with records, or of another topic, in its place.
+ * Makes the directory of a new partition, with all that a log begins with, durably. Throws a
+ * LogError when there is a directory with records, or of another topic, in its place.
  */
 export async function makeNewPartition(
   disk: Disk,

@@ -1,18 +1,19 @@
 // The file in which a data directory writes down what its logs are while nothing happens in them
-// (resting-logs), so that a start does not look into thousands of partitions one by one: not after an
-// orderly end, and not after a crash either, which nearly all logs slept through.
+// (resting-logs), so that a start does not look into thousands of partitions one by one: not after
+// an orderly end, and not after a crash either, which nearly all logs slept through.
 //
-// A note is believed only while the log is provably as it was noted. It is taken of a log whose recovery
-// point is its end, so all of it was durable. After that whatever changes a log leaves a mark: appends and
-// cuts change the size and the time of the last segment's file, and a new, removed or replaced segment
-// changes the time of the directory. A time proves nothing about what happens within the file
-// system's next tick, so a note is only taken of what has been left alone for longer. Deletions inside
-// of a segment and cuts below the recovery point are in the checkpoints, durably, before they happen
-// (resumeLog compares). After an orderly end only the directory is asked: nobody had the log open.
+// A note is believed only while the log is provably as it was noted. It is taken of a log whose
+// recovery point is its end, so all of it was durable. After that whatever changes a log leaves a
+// mark: appends and cuts change the size and the time of the last segment's file, and a new,
+// removed or replaced segment changes the time of the directory. A time proves nothing about what
+// happens within the file system's next tick, so a note is only taken of what has been left alone
+// for longer. Deletions inside of a segment and cuts below the recovery point are in the
+// checkpoints, durably, before they happen (resumeLog compares). After an orderly end only the
+// directory is asked: nobody had the log open.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { inParallel } from '../inParallel.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import {
   decodeRestingLogs,
   encodeRestingLog,
@@ -110,7 +111,9 @@ export class RestingLogs {
     return log
   }
 
-  /** Of the topic that the partition belonged to, if it was noted and nobody has asked for it yet. */
+  /**
+   * Of the topic that the partition belonged to, if it was noted and nobody has asked for it yet.
+   */
   topicIdOf(name: string): string | undefined {
     return this.#inherited.get(name)?.topicId
   }
@@ -168,7 +171,9 @@ export class RestingLogs {
     this.#notes.set(name, { line, logStartOffset, logEndOffset, sizeBytes })
   }
 
-  /** The log and its files as they are; undefined when something is new, or has to be taken away. */
+  /**
+   * The log and its files as they are; undefined when something is new, or has to be taken away.
+   */
   async #look(
     name: string,
     { topicId, log }: NotableLog,

@@ -1,34 +1,38 @@
-// Makes appends of many partitions durable with one sync. A segment grows, so syncing it makes the file
-// system write its own log, too; the journal overwrites two files in turn, which after their first round
-// costs a third of that, and one sync serves all partitions that wait. Segments are synced when a
-// file of the journal is to be used again, and not before each answer.
+// Makes appends of many partitions durable with one sync. A segment grows, so syncing it makes the
+// file system write its own log, too; the journal overwrites two files in turn, which after their
+// first round costs a third of that, and one sync serves all partitions that wait. Segments are
+// synced when a file of the journal is to be used again, and not before each answer.
 //
-// It must never acknowledge what a crash could take away, and never let old entries come back over newer
-// bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
+// It must never acknowledge what a crash could take away, and never let old entries come back over
+// newer bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
 
 import { join } from 'node:path'
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
-import { inParallel } from '../inParallel.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import { isPassing } from '../logError.ts'
 import type { SyncFigures } from '../logFigures.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import { encodeGroup, groupPrefixBytes, type JournalEntry, runIdBytes } from './journalGroup.ts'
 import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 
 export interface CommitJournalOptions extends ReplayOptions {
   readonly random: Random
+  readonly scheduler: Scheduler
   /** Of one of the two files; a group larger than that makes it longer for once. */
   readonly fileBytes?: number
 }
 
-/** A segment whose newest bytes may be durable in the journal alone, and may still be being written. */
+/**
+ * A segment whose newest bytes may be durable in the journal alone, and may still be being written.
+ */
 export interface JournaledSegment {
   readonly baseOffset: number
   /**
-   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever closed it has seen to its bytes. When it
-   * fails, the segment's log must take no more writes.
+   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever
+   * closed it has seen to its bytes. When it fails, the segment's log must take no more writes.
    */
   syncJournaled(): Promise<void>
 }
@@ -57,7 +61,9 @@ interface Half {
   readonly segments: Set<JournaledSegment>
   /** Partitions with entries in it. */
   names: Set<string>
-  /** Partitions with entries from its last round, which count until its first group is written over. */
+  /**
+   * Partitions with entries from its last round, which count until its first group is written over.
+   */
   oldNames: Set<string>
   /** Resolves when everything in it is durable elsewhere, so that it can be written over. */
   settled: Promise<void>
@@ -75,6 +81,7 @@ export class CommitJournal {
   readonly #halves: readonly [Half, Half]
   readonly #fileBytes: number
   readonly #runId: Buffer
+  readonly #scheduler: Scheduler
   #current = 0
   #sequence = 0
   #pending: Pending[] = []
@@ -88,11 +95,13 @@ export class CommitJournal {
   /** A segment could not be synced: what the files hold is all there is of its last records. */
   #mustKeep = false
 
-  private constructor(files: readonly DiskFile[], { random, fileBytes }: CommitJournalOptions) {
+  private constructor(files: readonly DiskFile[], options: CommitJournalOptions) {
+    const { random, scheduler, fileBytes } = options
     assert(files.length === 2, 'two files are written in turn')
     this.#halves = [newHalf(files[0]!), newHalf(files[1]!)]
     this.#fileBytes = fileBytes ?? defaultFileBytes
     this.#runId = random.bytes(runIdBytes)
+    this.#scheduler = scheduler
   }
 
   /** Replays what a crash has left, before any log of the directory is opened. */
@@ -109,7 +118,9 @@ export class CommitJournal {
     }
   }
 
-  /** For a directory that is used without a journal now: what one of before has left is not lost. */
+  /**
+   * For a directory that is used without a journal now: what one of before has left is not lost.
+   */
   static async replayLeftover(options: ReplayOptions): Promise<void> {
     const { disk, directory } = options
     if ((await disk.stat(join(directory, directoryName))) === undefined) return
@@ -129,7 +140,9 @@ export class CommitJournal {
     return this.#submit(entry, segment)
   }
 
-  /** Before a log is cut: nothing from there on comes back. Position 0 of segment 0: nothing at all. */
+  /**
+   * Before a log is cut: nothing from there on comes back. Position 0 of segment 0: nothing at all.
+   */
   async cut(name: string, baseOffset: number, position: number): Promise<void> {
     if (this.#knows(name)) await this.#submit({ kind: 'cut', name, baseOffset, position })
   }
@@ -139,7 +152,10 @@ export class CommitJournal {
     if (this.#knows(name)) await this.#submit({ kind: 'settled', name, baseOffset })
   }
 
-  /** The directory has failed: nothing is written any more, and what is there is kept for the next start. */
+  /**
+   * The directory has failed: nothing is written any more, and what is there is kept for the next
+   * start.
+   */
   abandon(failure: unknown): void {
     this.#failure = failure
     this.#mustKeep = true
@@ -169,13 +185,16 @@ export class CommitJournal {
       const sizeBytes = entry.kind === 'append' ? totalBytes(entry.chunks) : 0
       const done = (failure: unknown) => (failure === undefined ? resolve() : reject(failure))
       this.#pending.push({ entry, sizeBytes, segment, done })
-      this.#running ??= this.#run()
+      this.#running ??= this.#runSoon()
     })
   }
 
+  /** Commits that arrive before the task runs share the first group. */
+  #runSoon(): Promise<void> {
+    return new Promise((resolve) => this.#scheduler.soon(() => resolve(this.#run())))
+  }
+
   async #run(): Promise<void> {
-    // Whatever else is committed in the same turn of the event loop shares the first group.
-    await undefined
     while (this.#pending.length > 0) {
       const group = this.#take()
       try {
@@ -190,11 +209,11 @@ export class CommitJournal {
   }
 
   /**
-   * The journal could not be written, for want of space or worse: the segments are synced themselves,
-   * and the files are emptied, which also gives their space back. As long as that fails, nothing can be
-   * declared void, so that no log may be cut; but appends go on. A segment that could not be synced once
-   * may seem to be synced the next time, though its bytes are gone: then the files stay as they are for
-   * the next start, which writes from them what is missing.
+   * The journal could not be written, for want of space or worse: the segments are synced
+   * themselves, and the files are emptied, which also gives their space back. As long as that
+   * fails, nothing can be declared void, so that no log may be cut; but appends go on. A segment
+   * that could not be synced once may seem to be synced the next time, though its bytes are gone:
+   * then the files stay as they are for the next start, which writes from them what is missing.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
     this.noticed?.(cause)
@@ -273,7 +292,9 @@ export class CommitJournal {
     return next
   }
 
-  /** Syncs all segments with bytes in the file. Its entries still count until it is written over. */
+  /**
+   * Syncs all segments with bytes in the file. Its entries still count until it is written over.
+   */
   async #settle(half: Half): Promise<void> {
     try {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)

@@ -1,9 +1,10 @@
-// What the commit journal holds: groups of entries, each group written and synced at once. An entry is
-// bytes that were appended to a segment, or the news that bytes appended before are void. How it is laid
-// out, and what of a group can be believed after a crash; nothing here touches a disk.
+// The format of the commit journal: groups of entries, each group written with one sync. An entry
+// is bytes that were appended to a segment, or a mark that makes earlier entries void. Encodes, and
+// decides what can be believed after a crash; touches no disk.
 //
-//   group  = head payload             head = magic groupBytes crc runId sequence headBytes entryCount entry*
-//   entry  = kind name baseOffset position endOffset chunkCount (length crc)*
+//   group = head payload
+//   head  = magic groupBytes crc runId sequence headBytes entryCount entry*
+//   entry = kind name baseOffset position endOffset chunkCount (length crc)*
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -24,7 +25,9 @@ export type JournalEntry =
       readonly endOffset: number
       readonly chunks: readonly Buffer[]
     }
-  /** The partition was cut: later segments, and what lies from `position` on in this one, is void. */
+  /**
+   * The partition was cut: later segments, and what lies from `position` on in this one, is void.
+   */
   | {
       readonly kind: 'cut'
       readonly name: string

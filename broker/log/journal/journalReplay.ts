@@ -1,13 +1,13 @@
-// Brings acknowledged records back after a crash: reads what the journal's files hold and writes it where
-// it belongs, before any log is opened. Writing the same bytes again changes nothing, so a crash on
-// the way is no harm. What it must never do is touch a file that has since been replaced: the entries
-// of those were declared settled first (commitJournal.ts); or leave a hole in one, as a position that
-// is not what it was would: what is appended to a segment follows what is there.
+// Brings acknowledged records back after a crash: reads what the journal's files hold and writes it
+// where it belongs, before any log is opened. Writing the same bytes again changes nothing, so a
+// crash on the way is no harm. What it must never do is touch a file that has since been replaced:
+// the entries of those were declared settled first (commitJournal.ts); or leave a hole in one, as a
+// position that is not what it was would: what is appended to a segment follows what is there.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import { inParallel } from '../inParallel.ts'
+import { inParallel } from '../maintenance/inParallel.ts'
 import { segmentFileName } from '../segment/segmentFiles.ts'
 import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'
 import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPlan.ts'
@@ -19,7 +19,10 @@ export interface ReplayOptions {
   readonly directory: string
   /** Everything of a partition below this offset is in its files for certain. */
   readonly recoveryPointOf: (name: string) => number
-  /** Told of each segment that was synced, so that nobody needs to sync it again until it is written to. */
+  /**
+   * Told of each segment that was synced, so that nobody needs to sync it again until it is written
+   * to.
+   */
   readonly synced?: (name: string, baseOffset: number) => void
 }
 
@@ -77,7 +80,10 @@ async function readGroups(file: DiskFile): Promise<PlacedGroup[]> {
   }
 }
 
-/** The first file's groups lead up to the second's: if they do not, bytes were lost that were synced. */
+/**
+ * The first file's groups lead up to the second's: if they do not, bytes were lost that were
+ * synced.
+ */
 function reportGaps(
   files: readonly DiskFile[],
   found: readonly { file: number; groups: PlacedGroup[] }[],
@@ -143,7 +149,9 @@ function reportAstray(
   )
 }
 
-/** Writes only what differs: after the end of a process, other than of the machine, nothing does. */
+/**
+ * Writes only what differs: after the end of a process, other than of the machine, nothing does.
+ */
 async function replayBytes(
   write: ReplayedBytes,
   files: readonly DiskFile[],

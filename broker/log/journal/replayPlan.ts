@@ -1,5 +1,6 @@
-// What of a journal has to be written into segments again after a crash. A state machine: it is told the
-// entries in the order in which they became durable, and keeps for every segment the bytes that count.
+// What of a journal has to be written into segments again after a crash. A state machine: it is
+// told the entries in the order in which they became durable, and keeps for every segment the bytes
+// that count.
 
 import type { FoundEntry } from './journalGroup.ts'
 
@@ -64,8 +65,8 @@ export class ReplayPlan {
     this.#drop(name, (other) => other > baseOffset)
     const writes = this.#logs.get(name)?.get(baseOffset)
     if (!writes) return
-    // A log is cut between batches, and never inside of what was appended with one cut after it; but
-    // one append can hold several batches.
+    // A log is cut between batches, and never inside of what was appended with one cut after it;
+    // but one append can hold several batches.
     const kept = writes
       .filter((write) => write.position < position)
       .map((write) => {

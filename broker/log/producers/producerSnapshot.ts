@@ -1,8 +1,9 @@
 // The producer state in a file (<offset>.snapshot): the state after all batches below that offset,
 // in Kafka's format. Kafka keeps one entry per producer and so knows only its last batch after a
 // restart; this writes one entry per remembered batch, oldest first. Kafka's reader lets the last
-// entry of a producer win, so it reads these files as its own. That entry has the producer's timestamp,
-// which is its last marker's if that came later than its last batch: Kafka keeps no other either.
+// entry of a producer win, so it reads these files as its own. That entry has the producer's
+// timestamp, which is its last marker's if that came later than its last batch: Kafka keeps no
+// other either.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'

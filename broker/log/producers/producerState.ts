@@ -1,7 +1,7 @@
 // What a partition remembers of the producers that wrote to it, so that a batch sent twice is kept
-// once and a transaction has one beginning and one end (KIP-98; rules in Kafka's ProducerAppendInfo).
-// A state machine: it sees the headers of batches, and the records of markers, in log order and does
-// no I/O. It must say the same after a replay as it said at first.
+// once and a transaction has one beginning and one end (KIP-98; rules in Kafka's
+// ProducerAppendInfo). A state machine: it sees the headers of batches, and the records of markers,
+// in log order and does no I/O. It must say the same after a replay as it said at first.
 
 import {
   type EndTransactionMarker,
@@ -52,7 +52,9 @@ export interface CompletedTransaction {
   readonly firstOffset: number
   /** Of its marker. */
   readonly lastOffset: number
-  /** Where the first transaction begins that is still open then; else the offset after the marker. */
+  /**
+   * Where the first transaction begins that is still open then; else the offset after the marker.
+   */
   readonly lastStableOffset: number
   readonly isCommit: boolean
 }
@@ -131,8 +133,8 @@ export class ProducerState {
   }
 
   /**
-   * Takes note of a batch that is in the log, under the offsets that its header now has. Returns the
-   * transaction that it ends: a marker ends none when its producer has written nothing.
+   * Takes note of a batch that is in the log, under the offsets that its header now has. Returns
+   * the transaction that it ends: a marker ends none when its producer has written nothing.
    */
   append(batch: RecordBatch, nowMs: number): CompletedTransaction | undefined {
     const { producerId } = batch

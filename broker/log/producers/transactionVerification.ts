@@ -1,7 +1,7 @@
 // Proof that the transaction coordinator was asked before a batch opens a transaction in this log
 // (KIP-890). A guard is taken first, then the coordinator asked, then the batch appended with the
-// guard. A marker that comes in between makes the guard worthless: the transaction that was verified
-// is over, and the late batch would open one that nobody ever ends.
+// guard. A marker that comes in between makes the guard worthless: the transaction that was
+// verified is over, and the late batch would open one that nobody ever ends.
 
 export interface TransactionalProducer {
   readonly producerId: number

@@ -1,6 +1,7 @@
-// Which transactions of a log hold back its last stable offset: those that are open, and those whose
-// marker consumers cannot read yet, because they would take a transaction for settled whose outcome
-// a failover may still take away. A state machine, told of every beginning and end in log order.
+// Which transactions of a log hold back its last stable offset: those that are open, and those
+// whose marker consumers cannot read yet, because they would take a transaction for settled whose
+// outcome a failover may still take away. A state machine, told of every beginning and end in log
+// order.
 
 export class UnstableTransactions {
   /** The first offsets of the open transactions, ascending. */

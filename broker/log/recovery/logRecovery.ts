@@ -14,7 +14,9 @@ import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
 import type { IndexCache } from '../segment/indexCache.ts'
 import { type IndexCounts, loadIndexes } from '../segment/indexFiles.ts'
+import { RecoveryScan } from '../segment/recoveryScan.ts'
 import type { ActiveSegment } from '../segment/rollPolicy.ts'
+import { runScan } from '../segment/runScan.ts'
 import { Segment } from '../segment/segment.ts'
 import { segmentEnd } from '../segment/segmentEnd.ts'
 import {
@@ -28,8 +30,6 @@ import { SegmentIndexes } from '../segment/segmentIndexes.ts'
 import { hasSwaps, recoverSwaps } from '../segment/segmentSwap.ts'
 import { TransactionIndex } from '../segment/transactionIndex.ts'
 import { loadTransactionsBelow, type SavedTransactions } from '../segment/transactionIndexFile.ts'
-import { RecoveryScan } from './recoveryScan.ts'
-import { runScan } from './runScan.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk
@@ -195,8 +195,8 @@ class LogRecovery {
   }
 
   /**
-   * Each of the first `count` segments ends where the next one begins, compacted or not (decision 9).
-   * They were synced, so what is missing between them was removed by somebody else.
+   * Each of the first `count` segments ends where the next one begins, compacted or not (decision
+   * 9). They were synced, so what is missing between them was removed by somebody else.
    */
   async #checkSealed(count: number): Promise<void> {
     const { disk, directory } = this.#options
@@ -227,8 +227,9 @@ class LogRecovery {
         this.#visit(batch, at, indexes, transactions)
       })
       await runScan(file, scan)
-      // A killed process leaves in the system's memory what it had not synced: records, or that they
-      // were cut off. Either will be relied upon from now on, so it must not change in a power failure.
+      // A killed process leaves in the system's memory what it had not synced: records, or that
+      // they were cut off. Either will be relied upon from now on, so it must not change in a power
+      // failure.
       const isSynced =
         this.#syncedSegments.has(baseOffset) ||
         (this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint)
@@ -240,8 +241,8 @@ class LogRecovery {
   }
 
   /**
-   * What the index files know of the segment's batches below `offset`. Empty for a small segment: to
-   * walk it from its start costs less than to read them.
+   * What the index files know of the segment's batches below `offset`. Empty for a small segment:
+   * to walk it from its start costs less than to read them.
    */
   async #indexesBelow(
     offset: number,

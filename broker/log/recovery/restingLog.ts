@@ -1,7 +1,7 @@
-// What a log was at a moment when nothing was on its way in it, as its data directory writes it down, so
-// that a later start does not have to look into thousands of partitions one by one. Who believes it
-// has to know that nothing has changed since (restingLogs.ts); what it says of the bytes at the end of
-// the log is checked when they are first needed (segment.ts).
+// What a log was at a moment when nothing was on its way in it, as its data directory writes it
+// down, so that a later start does not have to look into thousands of partitions one by one. Who
+// believes it has to know that nothing has changed since (restingLogs.ts); what it says of the
+// bytes at the end of the log is checked when they are first needed (segment.ts).
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { LeaderEpoch } from '../leaderEpochs.ts'

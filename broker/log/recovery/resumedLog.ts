@@ -1,9 +1,9 @@
-// A log in which nothing is on its way: what is written down of it, and how it is brought back from that
-// without looking at the disk. Its last segment reads its indexes, and looks at its end, when somebody
-// first needs it. It must never be brought back so when there is any doubt about it.
+// A log in which nothing is on its way: what is written down of it, and how it is brought back from
+// that without looking at the disk. Its last segment reads its indexes, and looks at its end, when
+// somebody first needs it. It must never be brought back so when there is any doubt about it.
 
+import type { LogTail } from '../append/logTail.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'
-import type { LogTail } from '../logTail.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
 import type { LogSegments } from '../segment/logSegments.ts'

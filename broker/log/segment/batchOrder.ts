@@ -1,6 +1,6 @@
 // Whether the offsets of batches in a segment can be true. No checksum covers the first offset of a
-// batch, because the broker sets it after the producer has made the checksum: what tells is what lies
-// around it. A batch that begins where the one before it ends is in its place. After a gap, as
+// batch, because the broker sets it after the producer has made the checksum: what tells is what
+// lies around it. A batch that begins where the one before it ends is in its place. After a gap, as
 // compaction leaves them, it is believed only when it does not reach into the one after it.
 //
 // Fed with one batch after another, by their positions in the file. It reads nothing itself.
@@ -27,14 +27,16 @@ export class BatchOrder {
     this.#indexedOffset = indexedOffset
   }
 
-  /** What comes first follows the batch with the offset before `nextOffset`, or begins the segment. */
+  /**
+   * What comes first follows the batch with the offset before `nextOffset`, or begins the segment.
+   */
   static from(nextOffset: number): BatchOrder {
     return new BatchOrder(nextOffset, undefined)
   }
 
   /**
-   * What comes first is what an index entry points at. Ours give the last offset of that batch, Kafka's
-   * that of the last one of those which were appended together with it.
+   * What comes first is what an index entry points at. Ours give the last offset of that batch,
+   * Kafka's that of the last one of those which were appended together with it.
    */
   static indexed(indexedOffset: number): BatchOrder {
     return new BatchOrder(-1, indexedOffset)
@@ -55,7 +57,9 @@ export class BatchOrder {
     return baseOffset !== this.#nextOffset && lastOffset !== this.#indexedOffset
   }
 
-  /** Who is out of place when a batch with these offsets is at `position`: it, or the one before it. */
+  /**
+   * Who is out of place when a batch with these offsets is at `position`: it, or the one before it.
+   */
   misplaced(baseOffset: number, lastOffset: number, position: number): Misplaced | undefined {
     const indexed = this.#indexedOffset
     if (indexed !== undefined) {

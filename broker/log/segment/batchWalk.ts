@@ -1,6 +1,6 @@
 // Walks the headers of batches in bytes that come from our own segment files, to find where a batch
-// ends and which offsets it holds, and says when a header is none. Whether the offsets can be true is
-// BatchOrder's question, whether what follows a header is sound that of soundBatches.
+// ends and which offsets it holds, and says when a header is none. Whether the offsets can be true
+// is BatchOrder's question, whether what follows a header is sound that of soundBatches.
 
 import { readInt64 } from '../../../protocol/bytes/reader.ts'
 import {
@@ -28,7 +28,9 @@ export function lastOffsetAt(bytes: Buffer, at: number): number {
   return readInt64(bytes, at) + bytes.readInt32BE(at + RecordBatchField.lastOffsetDelta)
 }
 
-/** Why what is at `at`, where a whole header is there, is none of a batch; undefined when it is one. */
+/**
+ * Why what is at `at`, where a whole header is there, is none of a batch; undefined when it is one.
+ */
 export function headerDefect(bytes: Buffer, at: number): string | undefined {
   if (batchSizeAt(bytes, at) === undefined) return 'no batch has such a length'
   if (bytes[at + RecordBatchField.magic] !== 2) return 'no batch begins here'

@@ -1,6 +1,7 @@
-// What of a segment has been compared with its checksums a short while ago, when it came or when it was
-// read, and is so taken to be in the system's memory still: it need not be checked for every reader. One
-// range of the file, which grows with what is read next to it; who reads elsewhere begins a new one.
+// What of a segment has been compared with its checksums a short while ago, when it came or when it
+// was read, and is so taken to be in the system's memory still: it need not be checked for every
+// reader. One range of the file, which grows with what is read next to it; who reads elsewhere
+// begins a new one.
 
 /** So long what was checked is believed. Damage that a disk does meanwhile shows after that. */
 export const believedForMs = 10_000

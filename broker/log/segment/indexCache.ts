@@ -1,7 +1,7 @@
 // What segments share, bounded for the whole process: the files that are open, what is staged to be
-// written, and what is kept in memory of the segments that are no longer appended to, which is at most
-// 20 bytes for each 4096 of log in use, 34 for each aborted transaction, and never more than the bounds,
-// however long the logs.
+// written, and what is kept in memory of the segments that are no longer appended to, which is at
+// most 20 bytes for each 4096 of log in use, 34 for each aborted transaction, and never more than
+// the bounds, however long the logs.
 
 import { LoadedIndexes } from './loadedIndexes.ts'
 import { OpenFiles } from './openFiles.ts'

@@ -26,7 +26,9 @@ export class IndexEntries {
     return this.#count * this.entryBytes
   }
 
-  /** The memory of the entries: entry `i` starts at `i * entryBytes`. Valid until the next `add`. */
+  /**
+   * The memory of the entries: entry `i` starts at `i * entryBytes`. Valid until the next `add`.
+   */
   get bytes(): Buffer {
     return this.#bytes
   }

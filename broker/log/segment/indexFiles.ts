@@ -3,9 +3,9 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
 import { OffsetIndex } from './offsetIndex.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
 import { TimeIndex } from './timeIndex.ts'

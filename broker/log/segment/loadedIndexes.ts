@@ -1,5 +1,5 @@
-// The indexes, of one kind, of segments that are no longer appended to, kept in memory up to a number
-// of bytes. The least recently used go first; they are read from their files again.
+// The indexes, of one kind, of segments that are no longer appended to, kept in memory up to a
+// number of bytes. The least recently used go first; they are read from their files again.
 
 export class LoadedIndexes<Index extends { readonly sizeInBytes: number }> {
   readonly #maxBytes: number

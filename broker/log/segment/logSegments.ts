@@ -1,6 +1,6 @@
-// The segments of one log in the order of their offsets, of which the last one is appended to: finds
-// the one that holds an offset or a time, and reads from it. It never decides what may be read; the
-// limits come from the log.
+// The segments of one log in the order of their offsets, of which the last one is appended to:
+// finds the one that holds an offset or a time, and reads from it. It never decides what may be
+// read; the limits come from the log.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { AbortedTransaction, ReadLimits, TimestampedOffset } from '../readResult.ts'
@@ -46,7 +46,9 @@ export class LogSegments {
     this.#list.push(segment)
   }
 
-  /** Takes out, and returns, the segments that hold nothing at or above `offset`; never the active. */
+  /**
+   * Takes out, and returns, the segments that hold nothing at or above `offset`; never the active.
+   */
   takeBelow(offset: number): Segment[] {
     return this.#list.splice(0, this.#find(offset))
   }
@@ -162,8 +164,8 @@ export class LogSegments {
   /**
    * Closes all files and cuts off everything from `end` on, which is the start of a batch. Whole
    * segments go first, from the last one on and each durably: after a crash on the way the log is
-   * only longer, and never has a gap, which would be taken for damage. `beforeCut` is told first from
-   * which segment and position on.
+   * only longer, and never has a gap, which would be taken for damage. `beforeCut` is told first
+   * from which segment and position on.
    */
   async cut(
     end: number,
@@ -181,6 +183,21 @@ export class LogSegments {
     }
     const isCut = last.baseOffset < end || last.baseOffset === startOffset
     if (isCut && position !== undefined) await last.cutTo(position)
+  }
+
+  /**
+   * Closes and removes all segments. Those that end at or below `startOffset` go first, from the
+   * first one on, the others from the last one on, each durably: after a crash the segments left
+   * hold `startOffset` and have no gap, or there is none.
+   */
+  async removeAll(startOffset: number): Promise<void> {
+    await this.close()
+    const first = this.#find(startOffset)
+    const inOrder = [...this.#list.slice(0, first), ...this.#list.slice(first).toReversed()]
+    for (const segment of inOrder) {
+      await segment.remove()
+      await this.#disk.syncDirectory(this.#directory)
+    }
   }
 
   /** Writes what of any of them is only in memory. */

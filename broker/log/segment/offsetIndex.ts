@@ -1,6 +1,7 @@
 // The sparse offset index of one segment (.index): where in the file an offset is to be looked for.
-// An entry is int32 (last offset of a batch - base offset), int32 (position where the batch starts).
-// It knows nothing of files; an entry must never point at bytes that have not been written.
+// An entry is int32 (last offset of a batch - base offset), int32 (position where the batch
+// starts). It knows nothing of files; an entry must never point at bytes that have not been
+// written.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { IndexEntries } from './indexEntries.ts'
@@ -15,7 +16,9 @@ export interface IndexSpan {
   readonly startsWith: number | undefined
   /** The batch looked for starts no later: the next entry points here. Infinity past the last. */
   readonly latestStart: number
-  /** The batch looked for ends no later: the entry after that points here. Infinity past the last. */
+  /**
+   * The batch looked for ends no later: the entry after that points here. Infinity past the last.
+   */
   readonly latestEnd: number
 }
 
@@ -105,7 +108,9 @@ export class OffsetIndex {
     }
   }
 
-  /** The first position behind `position` where a batch is known to start. Infinity past the last. */
+  /**
+   * The first position behind `position` where a batch is known to start. Infinity past the last.
+   */
   startAfter(position: number): number {
     let low = 0
     let high = this.count

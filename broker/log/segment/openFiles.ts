@@ -1,6 +1,7 @@
-// Which segments have their file open, so that thousands of partitions do not take all the files that
-// the process may have. The one not used for the longest time lets go first, and opens its file again
-// when it needs it. It never closes a file itself: only its holder knows whether that may be now.
+// Which segments have their file open, so that thousands of partitions do not take all the files
+// that the process may have. The one not used for the longest time lets go first, and opens its
+// file again when it needs it. It never closes a file itself: only its holder knows whether that
+// may be now.
 
 export interface FileHolder {
   /** Closes the file unless it is in use; false when it is still open. Never rejects. */

@@ -1,6 +1,7 @@
 // Segments that were taken out of a log: renamed at once, so that a restart does not find them
 // again, and removed after file.delete.delay.ms, so that reads under way can end in peace. What a
-// crash leaves of them is removed when the log is opened. It never touches a segment still in the log.
+// crash leaves of them is removed when the log is opened. It never touches a segment still in the
+// log.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'

@@ -1,13 +1,13 @@
 // The segment that a log is appended to, taken up again as it was written down (restingLog.ts): its
-// indexes from their files, and a look at whether it still ends where it did. What does not is damage, which
-// must be told before anything is written behind it.
+// indexes from their files, and a look at whether it still ends where it did. What does not is
+// damage, which must be told before anything is written behind it.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import { corruptLog } from '../logError.ts'
-import { RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
 import { type IndexCounts, loadIndexes } from './indexFiles.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'
 import { SegmentIndexes } from './segmentIndexes.ts'
 import { TransactionIndex } from './transactionIndex.ts'

@@ -1,6 +1,13 @@
-// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side effects.
+// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side
+// effects.
 
 import type { LogConfig } from '../logConfig.ts'
+
+/** The start of a new segment, with the producer snapshot at its base offset. */
+export interface Roll {
+  readonly baseOffset: number
+  readonly snapshot: Buffer
+}
 
 /** What the active segment is, counting the appends that are accepted and not yet written. */
 export interface ActiveSegment {

@@ -1,6 +1,7 @@
 // One segment: a file of record batches as they came over the wire, and its two indexes. Bytes are
 // only ever added at its end. What it says of itself (size, next offset, indexes) is what has been
-// appended, never what is still on its way. Where the bytes are meanwhile is SegmentFile's business.
+// appended, never what is still on its way. Where the bytes are meanwhile is SegmentFile's
+// business.
 
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
@@ -58,7 +59,10 @@ export class Segment {
   readonly baseOffset: number
   sizeBytes: number
   nextOffset: number
-  /** It was taken up as it was written down, without a look at it: `indexes` does that, before an append. */
+  /**
+   * It was taken up as it was written down, without a look at it: `indexes` does that, before an
+   * append.
+   */
   isAsleep: boolean
   readonly #disk: Disk
   readonly #directory: string
@@ -130,8 +134,8 @@ export class Segment {
   }
 
   /**
-   * Takes whole batches into memory that are to be durable in the commit journal; false when there is no
-   * room, and they have to be appended. They count once they are accepted.
+   * Takes whole batches into memory that are to be durable in the commit journal; false when there
+   * is no room, and they have to be appended. They count once they are accepted.
    */
   stage(chunks: readonly Buffer[]): boolean {
     return this.#file.stage(chunks, this.sizeBytes)
@@ -172,7 +176,10 @@ export class Segment {
     return this.#file.syncJournaled()
   }
 
-  /** The commit journal relies on what is appended being synced later: `failed` is told when it cannot be. */
+  /**
+   * The commit journal relies on what is appended being synced later: `failed` is told when it
+   * cannot be.
+   */
   set journalFailed(failed: (cause: unknown) => void) {
     this.#file.journalFailed = failed
   }
@@ -313,7 +320,9 @@ export class Segment {
     this.#transactions.drop()
   }
 
-  /** Renames the files so that no restart takes them for the log's. They can be read until closed. */
+  /**
+   * Renames the files so that no restart takes them for the log's. They can be read until closed.
+   */
   async markDeleted(): Promise<void> {
     const before = segmentSuffixes.map((suffix) => this.#pathOf(suffix))
     this.#isDeleted = true

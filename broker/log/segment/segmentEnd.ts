@@ -1,11 +1,11 @@
-// Finds the offset after the last batch of a segment whose file is complete, at the cost of two small
-// reads: from the last entry of its offset index on, which is a few kilobytes before the end.
+// Finds the offset after the last batch of a segment whose file is complete, at the cost of two
+// small reads: from the last entry of its offset index on, which is a few kilobytes before the end.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
 import { offsetIndexEntryBytes as entryBytes } from './offsetIndex.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'
 
 /** A segment without a usable index is walked whole up to here; a larger one tells nothing. */

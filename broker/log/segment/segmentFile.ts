@@ -1,7 +1,7 @@
-// The bytes of one segment: what is in its file, and behind that what is staged in memory because the
-// commit journal has it already. It opens the file when it is needed, and knows what of it is synced. It
-// never loses staged bytes: when they cannot be written they stay, can be read, and the journal is told
-// that it has to keep them.
+// The bytes of one segment: what is in its file, and behind that what is staged in memory because
+// the commit journal has it already. It opens the file when it is needed, and knows what of it is
+// synced. It never loses staged bytes: when they cannot be written they stay, can be read, and the
+// journal is told that it has to keep them.
 
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -37,13 +37,19 @@ export class SegmentFile {
   #isUnsynced = false
   /** The sync under way that covers everything written before it. */
   #syncing: Promise<void> | undefined
-  /** Why a write or a sync has failed, for ever: nobody may take for durable what was written before it. */
+  /**
+   * Why a write or a sync has failed, for ever: nobody may take for durable what was written before
+   * it.
+   */
   #failure: LogError | undefined
   /** The file cannot be opened a second time. */
   #isDetached = false
   #isDiscarded = false
   #isClosed = false
-  /** Set when the commit journal relies on what is appended being synced in time: told when it is not. */
+  /**
+   * Set when the commit journal relies on what is appended being synced in time: told when it is
+   * not.
+   */
   journalFailed: ((cause: unknown) => void) | undefined
 
   constructor(options: SegmentFileOptions) {
@@ -74,9 +80,9 @@ export class SegmentFile {
   }
 
   /**
-   * Takes bytes that belong at `position`, the end of the segment, into memory, and sees to it that they
-   * get into the file; false when there is no room for them, or they are many enough to be written at
-   * once. They must become durable elsewhere.
+   * Takes bytes that belong at `position`, the end of the segment, into memory, and sees to it that
+   * they get into the file; false when there is no room for them, or they are many enough to be
+   * written at once. They must become durable elsewhere.
    */
   stage(chunks: readonly Buffer[], position: number): boolean {
     const { writeBehind } = this.#options
@@ -131,10 +137,10 @@ export class SegmentFile {
   }
 
   /**
-   * Covers everything that was staged or whose append has begun. Throws LogError when it is the sync that
-   * fails: what is then on the disk is unknown, for the system may have given up the pages, and would
-   * report success the next time; so this is not tried again. When what is staged cannot be written it
-   * throws what the disk says.
+   * Covers everything that was staged or whose append has begun. Throws LogError when it is the
+   * sync that fails: what is then on the disk is unknown, for the system may have given up the
+   * pages, and would report success the next time; so this is not tried again. When what is staged
+   * cannot be written it throws what the disk says.
    */
   async sync(): Promise<void> {
     const writing = this.#writing
@@ -168,7 +174,10 @@ export class SegmentFile {
     await (isNew ? this.sync() : this.#syncing)
   }
 
-  /** The same for the commit journal, which is also told when a closed segment has left bytes unsynced. */
+  /**
+   * The same for the commit journal, which is also told when a closed segment has left bytes
+   * unsynced.
+   */
   async syncJournaled(): Promise<void> {
     if (this.#isDiscarded) return
     if (this.#failure) throw this.#failure
@@ -221,14 +230,17 @@ export class SegmentFile {
     }
   }
 
-  /** Nobody needs what was appended any more: it need not be written, and the journal need not keep it. */
+  /**
+   * Nobody needs what was appended any more: it need not be written, and the journal need not keep
+   * it.
+   */
   discard(): void {
     this.#isDiscarded = true
   }
 
   /**
-   * Writes what is staged, waits for what is under way, then lets go of the file. What cannot be written
-   * or synced is known to the journal afterwards (`syncJournaled`).
+   * Writes what is staged, waits for what is under way, then lets go of the file. What cannot be
+   * written or synced is known to the journal afterwards (`syncJournaled`).
    */
   async close(): Promise<void> {
     if (this.#hasStaged && !this.#isDiscarded && !this.#isClosed) await this.#saveAtClose()

@@ -1,7 +1,7 @@
 // Finds batches by their offset in the file of one segment, with as few reads of it as can be: the
-// index says between which two positions a batch starts and where it ends at the latest, so one read
-// has it, wherever it lies and however long the log is. It never decides what may be read, and never
-// looks at more than the limit it is given.
+// index says between which two positions a batch starts and where it ends at the latest, so one
+// read has it, wherever it lies and however long the log is. It never decides what may be read, and
+// never looks at more than the limit it is given.
 
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { corruptRead, type LogError } from '../logError.ts'
@@ -161,9 +161,9 @@ export class SegmentReader {
   }
 
   /**
-   * Walks over the batches in `bytes` that end below `offset`, and returns where the first other one
-   * starts: past the end of `bytes` when that one is beyond them, and less than `walkHeaderBytes`
-   * before the end when too little of it is there to tell.
+   * Walks over the batches in `bytes` that end below `offset`, and returns where the first other
+   * one starts: past the end of `bytes` when that one is beyond them, and less than
+   * `walkHeaderBytes` before the end when too little of it is there to tell.
    */
   async #pass(bytes: Buffer, position: number, offset: number, order: BatchOrder): Promise<number> {
     let at = 0
@@ -182,8 +182,8 @@ export class SegmentReader {
   }
 
   /**
-   * The sound batches within the limits from `read.bytes[at]` on. A first batch that is wanted whatever
-   * its size, and is not there whole, is read for itself.
+   * The sound batches within the limits from `read.bytes[at]` on. A first batch that is wanted
+   * whatever its size, and is not there whole, is read for itself.
    */
   async #takeBatches(
     read: ReadBytes,
@@ -243,8 +243,8 @@ export class SegmentReader {
   }
 
   /**
-   * After compaction an offset may be in no batch. Or the batch before the one that was found held it,
-   * and has been damaged: then a reader would never hear of what is missing.
+   * After compaction an offset may be in no batch. Or the batch before the one that was found held
+   * it, and has been damaged: then a reader would never hear of what is missing.
    */
   async #mustHold(offset: number, foundOffset: number, order: BatchOrder): Promise<void> {
     if (foundOffset > offset) await this.#mustBeSound(order.lastPosition)
@@ -255,7 +255,9 @@ export class SegmentReader {
     if (defect) throw this.#damage({ position, defect })
   }
 
-  /** What is wrong may be the length of the batch before, which was walked over and not looked into. */
+  /**
+   * What is wrong may be the length of the batch before, which was walked over and not looked into.
+   */
   async #cause(found: Misplaced, { lastPosition }: BatchOrder): Promise<LogError> {
     const defect = lastPosition !== undefined && (await this.#defectOf(lastPosition))
     return this.#damage(defect ? { position: lastPosition, defect } : found)

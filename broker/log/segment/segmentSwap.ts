@@ -1,13 +1,14 @@
-// How one segment takes the place of several on the disk, in Kafka's steps and with its suffixes, so
-// that a crash anywhere leaves either the old segments or the new one: `.cleaned` files are being
-// written and go at the next start; from the moment on that the `.log.swap` is there for certain, the
-// new segment counts, and a start finishes what is left to do. It knows nothing of what was cleaned.
+// How one segment takes the place of several on the disk, in Kafka's steps and with its suffixes,
+// so that a crash anywhere leaves either the old segments or the new one: `.cleaned` files are
+// being written and go at the next start; from the moment on that the `.log.swap` is there for
+// certain, the new segment counts, and a start finishes what is left to do. It knows nothing of
+// what was cleaned.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { corruptLog, type LogError } from '../logError.ts'
-import { RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
+import { RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import {
   offsetsOfFiles,
   type SegmentSuffix,

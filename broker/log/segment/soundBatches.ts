@@ -1,6 +1,7 @@
-// Which batches in bytes from a segment's file may be given out: those that are, to the last bit, what
-// was appended there. The CRC covers all of a batch but its first offset and its leader epoch, which
-// the broker sets: for the one there is BatchOrder, for the other what the log knows of its epochs.
+// Which batches in bytes from a segment's file may be given out: those that are, to the last bit,
+// what was appended there. The CRC covers all of a batch but its first offset and its leader epoch,
+// which the broker sets: for the one there is BatchOrder, for the other what the log knows of its
+// epochs.
 
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import type { BatchOrder, Misplaced } from './batchOrder.ts'
@@ -41,7 +42,9 @@ export interface SoundLimits {
 export interface SoundBatches {
   /** Where the last sound batch within the limits ends: the start when there is none. */
   readonly end: number
-  /** What the batch there has; undefined when it is outside of the limits, or more bytes are needed. */
+  /**
+   * What the batch there has; undefined when it is outside of the limits, or more bytes are needed.
+   */
   readonly damage: Misplaced | undefined
 }
 
@@ -83,7 +86,9 @@ export function soundBatches(
   return { end, damage: undefined }
 }
 
-/** The first offset of what lies at `at`, or behind the last batch; undefined when it is not there. */
+/**
+ * The first offset of what lies at `at`, or behind the last batch; undefined when it is not there.
+ */
 function offsetAfter(
   { bytes, position, limitPosition, limitOffset }: ReadBytes,
   at: number,

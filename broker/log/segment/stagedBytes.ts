@@ -1,5 +1,6 @@
-// The end of one segment that is not in its file yet, in blocks of a WriteBehind. Knows positions in the
-// file and nothing of what the bytes mean. Bytes are copied in: what they came in is used again.
+// The end of one segment that is not in its file yet, in blocks of a WriteBehind. Knows positions
+// in the file and nothing of what the bytes mean. Bytes are copied in: what they came in is used
+// again.
 
 import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -35,7 +36,9 @@ export class StagedBytes {
     return this.#end
   }
 
-  /** Takes the bytes that belong at `position`, behind those before; false when there is no room. */
+  /**
+   * Takes the bytes that belong at `position`, behind those before; false when there is no room.
+   */
   add(chunks: readonly Buffer[], position: number): boolean {
     assert(this.isEmpty || position === this.#end, 'bytes are staged one after another')
     const origin = this.isEmpty ? position : this.#origin

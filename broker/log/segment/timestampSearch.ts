@@ -1,5 +1,6 @@
 // Finds records by time in one segment: the time index says from which offset on to look, then the
-// headers of batches, then the records of one batch. It believes none that is not as it was written.
+// headers of batches, then the records of one batch. It believes none that is not as it was
+// written.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'

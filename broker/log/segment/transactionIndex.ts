@@ -1,7 +1,7 @@
-// The aborted transactions whose markers lie in one segment (.txnindex), in the order of the markers:
-// what a `read_committed` consumer is told to skip. Kafka's format, 34 bytes an entry: int16 version,
-// int64 producer id, first offset, last offset (the marker's), last stable offset after the marker.
-// A segment without aborted transactions has no file.
+// The aborted transactions whose markers lie in one segment (.txnindex), in the order of the
+// markers: what a `read_committed` consumer is told to skip. Kafka's format, 34 bytes an entry:
+// int16 version, int64 producer id, first offset, last offset (the marker's), last stable offset
+// after the marker. A segment without aborted transactions has no file.
 
 import { readInt64, writeInt64 } from '../../../protocol/bytes/reader.ts'
 import type { AbortedTransaction } from '../readResult.ts'

@@ -1,13 +1,13 @@
 // Transaction index files: read, and built again from the log when they are damaged. One that is
-// missing is right for a segment without aborted transactions; only when the segment's other indexes
-// are missing, too, has somebody removed them, and this one is built again with them.
+// missing is right for a segment without aborted transactions; only when the segment's other
+// indexes are missing, too, has somebody removed them, and this one is built again with them.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
-import { type BatchVisitor, RecoveryScan } from '../recovery/recoveryScan.ts'
-import { runScan } from '../recovery/runScan.ts'
+import { type BatchVisitor, RecoveryScan } from './recoveryScan.ts'
+import { runScan } from './runScan.ts'
 import { offsetsOfFiles, segmentFileName } from './segmentFiles.ts'
 import { TransactionIndex } from './transactionIndex.ts'
 

@@ -1,14 +1,17 @@
-// Memory for bytes that the commit journal has made durable and that are not in their segments yet, so that
-// many small appends become one write. Bounded for the whole process: who finds no room writes at once. It
-// decides when who has to write, one at a time, because appends need the system's threads for files
-// meanwhile. It writes nothing itself.
+// Memory for bytes that the commit journal has made durable and that are not in their segments yet,
+// so that many small appends become one write. Bounded for the whole process: who finds no room
+// writes at once. It decides when who has to write, one at a time, because appends need the
+// system's threads for files meanwhile. It writes nothing itself.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 
 /** Has bytes in blocks. */
 export interface Stager {
-  /** Writes everything staged so far, and gives the blocks back. Never rejects: failures are the stager's. */
+  /**
+   * Writes everything staged so far, and gives the blocks back. Never rejects: failures are the
+   * stager's.
+   */
   writeOut(): Promise<void>
 }
 
@@ -16,13 +19,19 @@ export interface WriteBehindOptions {
   /** Of all blocks. */
   readonly maxBytes?: number
   readonly blockBytes?: number
-  /** What one stager has staged when it had better be written: few enough writes, and little to keep. */
+  /**
+   * What one stager has staged when it had better be written: few enough writes, and little to
+   * keep.
+   */
   readonly enoughBytes?: number
 }
 
 const defaults = { maxBytes: 16 * 1024 * 1024, blockBytes: 16 * 1024, enoughBytes: 256 * 1024 }
 const slabBytes = 1024 * 1024
-/** So long bytes may be missing from the file for whoever looks at it from outside; twice that at most. */
+/**
+ * So long bytes may be missing from the file for whoever looks at it from outside; twice that at
+ * most.
+ */
 const stagedForMs = 500
 
 export class WriteBehind {

@@ -1,6 +1,6 @@
-// Waiting of a long poll: until one of some logs has more to read, time is up, or nobody wants the
-// answer any more. Begins to listen when it is made, so that what comes while its owner is reading
-// is not missed. Never reads a log itself.
+// The wait of a long poll: until more can be read from one of its partitions, the time is up, or
+// the client has gone. Listens from its creation on, so that records committed while its owner
+// reads are not missed. Reads no log.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Partition } from '../../replication/partition.ts'
@@ -9,14 +9,14 @@ export class FetchWait {
   readonly #timer: Timer | undefined
   readonly #signal: AbortSignal
   readonly #listening: (() => void)[] = []
-  /** The numbers of the partitions with more records since somebody asked. */
+  /** Numbers of the partitions with more records since the last call. */
   #appended = new Set<number>()
   #over: boolean
   #wake: (() => void) | undefined
   readonly #clock: Clock
   #waitedMs = 0
 
-  /** Partitions are known by their place in the list; where there is none there is nothing to wait for. */
+  /** Partitions are numbered by their place in the list; undefined ones are not waited for. */
   constructor(
     partitions: readonly (Pick<Partition, 'onHighWatermark'> | undefined)[],
     clock: Clock,
@@ -35,7 +35,10 @@ export class FetchWait {
     }
   }
 
-  /** The numbers of the logs that have more since the last call; undefined when waiting is over. */
+  /**
+   * The numbers of the partitions with more records since the last call; undefined when the wait is
+   * over.
+   */
   async forAppend(): Promise<ReadonlySet<number> | undefined> {
     if (this.#appended.size === 0 && !this.#over) {
       const sinceMs = this.#clock.monotonicMs()
@@ -49,7 +52,7 @@ export class FetchWait {
     return this.#over ? undefined : appended
   }
 
-  /** How long it has been waited for appends. */
+  /** Time spent waiting so far, in ms. */
   get waitedMs(): number {
     return this.#waitedMs
   }

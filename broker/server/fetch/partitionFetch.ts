@@ -1,6 +1,6 @@
-// Reads for Fetch: rounds over the wanted partitions, each read once, until there are enough bytes,
-// something has to be said at once, or time is up. Whole batches, in the bytes they were stored
-// with; a batch may begin before the offset that was asked for.
+// Reads for Fetch: rounds over the wanted partitions, until there are enough bytes, an answer
+// cannot wait, or the time is up. Returns whole batches as they are stored; the first may begin
+// before the requested offset.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { AbortedTransaction, ReadOptions } from '../../log/readResult.ts'
@@ -9,7 +9,7 @@ import type { RequestContext } from '../request/requestContext.ts'
 import type { FetchRequest, PartitionRequest, WantedPartition } from './fetchSessions.ts'
 import { FetchWait } from './fetchWait.ts'
 
-/** One partition to read, or the reason why not. */
+/** One partition to read, or the error code for it. */
 export interface FetchTarget {
   readonly topic: string
   readonly topicId: string
@@ -31,15 +31,15 @@ export interface PartitionResponse {
 
 interface Round {
   readonly bytes: number
-  /** The numbers of the partitions that have records in the answer now. */
+  /** Numbers of the partitions with records in the response. */
   readonly filled: readonly number[]
-  /** A log has something to say that cannot wait. */
+  /** A partition has an answer that cannot wait. */
   readonly isUrgent: boolean
 }
 
 const readCommitted = 1
 const noRecords = Buffer.alloc(0)
-/** Smaller batches may come after one that does not fit, but not for long. */
+/** After this many batches that did not fit, the response counts as full. */
 const maxCutShort = 4
 
 export async function findTargets(
@@ -66,8 +66,8 @@ export async function findTargets(
 }
 
 /**
- * Reads until there are `minBytes`, something is wrong, or time is up: `maxBytes` at most. Of thousands of
- * partitions only those are read again that have got more.
+ * Reads until there are `minBytes`, an answer cannot wait, or the time is up; `maxBytes` at most.
+ * Of thousands of partitions only those with more records are read again.
  */
 export async function readEnough(
   request: FetchRequest,
@@ -79,7 +79,7 @@ export async function readEnough(
   const { requestFigures } = broker
   const partitions = targets.map(({ partition }) => partition)
   const hasLogs = partitions.some((partition) => partition !== undefined)
-  // Before the first read, so that nothing appended during it goes unnoticed.
+  // Created before the first read, so that records appended during it are not missed.
   const wait = new FetchWait(partitions, broker.clock, request.maxWaitMs, stopWaiting)
   const responses: PartitionResponse[] = []
   let due: readonly number[] = [...targets.keys()]
@@ -95,7 +95,7 @@ export async function readEnough(
       const appended = await wait.forAppend()
       requestFigures.waitingFetches--
       if (!appended) return responses
-      // What was read is read again, for its memory is given back with the next reservation.
+      // Partitions with records are read again: the next reservation returns their memory.
       due = [...new Set([...appended, ...round.filled])].sort((one, other) => one - other)
     }
   } finally {
@@ -105,10 +105,10 @@ export async function readEnough(
 }
 
 /**
- * Asks each partition that is due once, in the order of the request, into `responses`, and reads up to
- * the limit in all. Once there is a batch to answer with, those whose own limits fit into what is left are
- * read at the same time. When some have been read for nothing, as not one batch fits into what is left, the
- * answer is full: of thousands of partitions all would be.
+ * Reads each partition that is due, in the order of the request, into `responses`, up to `maxBytes`
+ * in all. After the first batch, partitions whose own limits fit into the remaining bytes are read
+ * concurrently. When several reads returned nothing, because no batch fits into the remaining
+ * bytes, the response counts as full.
  */
 async function readRound(
   request: FetchRequest,
@@ -130,7 +130,7 @@ async function readRound(
     const read = await Promise.all(
       group.map((number) => readPartition(request, targets[number]!, left, minOneBatch, context)),
     )
-    // One whose own limit does not fit is read alone.
+    // A partition whose own limit does not fit is read alone.
     if (wasCutShort(request, targets[group[0]!]!, read[0]!, left)) cutShort++
     if (cutShort === maxCutShort) left = 0
     for (const [index, response] of read.entries()) {
@@ -147,7 +147,9 @@ async function readRound(
   return { bytes, filled, isUrgent }
 }
 
-/** Where those end that fit together from `due[first]` on, whatever each of them gets: after it at least. */
+/**
+ * The end of the run from `due[first]` on whose limits fit into `bytesLeft` together; at least one.
+ */
 function fitting(
   targets: readonly FetchTarget[],
   due: readonly number[],
@@ -163,7 +165,7 @@ function fitting(
   return end
 }
 
-/** There is more for the client, of which not one batch fits into what was left. */
+/** The partition has more records, but no batch fits into the remaining bytes. */
 function wasCutShort(
   { isolationLevel }: FetchRequest,
   { request }: FetchTarget,
@@ -175,12 +177,12 @@ function wasCutShort(
   return request.partitionMaxBytes > bytesLeft && request.fetchOffset < end
 }
 
-/** That a topic is not there may wait: it will not be there in the next answer either. */
+/** An error of a partition that exists, or a diverging epoch, is answered at once. */
 function cannotWait({ errorCode, divergingEpoch }: PartitionResponse): boolean {
   return errorCode !== ErrorCode.none || divergingEpoch !== undefined
 }
 
-/** The first batch of an answer is given whole however large it is: clients would get stuck. */
+/** The first batch of a response is returned however large it is, so that clients make progress. */
 async function readPartition(
   { isolationLevel }: FetchRequest,
   { topic, request, partition: source, errorCode }: FetchTarget,
@@ -220,15 +222,15 @@ async function readPartition(
 }
 
 /**
- * Where the client's log and this one part, when what the client read last is not in this one
- * (KIP-595). Undefined when it is; 'unknown' when that cannot be told.
+ * The end of the largest common epoch, if the last records that the client read are not in this log
+ * (KIP-595). Undefined if they are; 'unknown' if the epoch is not known here.
  */
 function divergence(
   partition: Partition,
   { lastFetchedEpoch, fetchOffset }: PartitionRequest,
 ): { epoch: number; endOffset: number } | 'unknown' | undefined {
   if (lastFetchedEpoch < 0) return undefined
-  const end = partition.endOffsetForEpoch(lastFetchedEpoch)
+  const end = partition.endOffsetForEpoch(lastFetchedEpoch, 'consumer')
   if (!end) return 'unknown'
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : undefined
 }

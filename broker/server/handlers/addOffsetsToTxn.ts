@@ -3,10 +3,10 @@
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { handler } from '../request/handler.ts'
-import { errorForOlder } from '../transactions/producerFenced.ts'
 import { offsetsTopicName } from '../../coordinators/coordinatorTopicNames.ts'
 import { offsetsPartition } from '../offsetsPartition.ts'
+import { handler } from '../request/handler.ts'
+import { errorForOlder } from '../transactions/producerFenced.ts'
 
 /** From this version on, a client knows PRODUCER_FENCED. */
 const fencedVersion = 2

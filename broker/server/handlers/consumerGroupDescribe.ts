@@ -6,9 +6,9 @@ import type { ConsumerGroup } from '../../groups/consumer/consumerGroup.ts'
 import type { ConsumerGroupMember } from '../../groups/consumer/consumerGroupMember.ts'
 import type { TopicCatalog } from '../../groups/consumer/topicCatalog.ts'
 import { type TopicPartitions, toList } from '../../groups/consumer/topicPartitions.ts'
+import type { GroupService } from '../../groups/groupService.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../request/handler.ts'
-import type { GroupService } from '../../groups/groupService.ts'
 
 /** The protocol of a member, while a group moves from one protocol to the other. */
 const MemberType = { classic: 0, consumer: 1 } as const

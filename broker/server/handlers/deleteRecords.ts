@@ -1,10 +1,10 @@
-// Deletes the records below an offset: everything below it is gone for good when this is answered.
+// Deletes the records below an offset. The deletion is durable when it is answered.
 
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
-import type { DeleteRecordsResult } from '../../log/deleteRecordsResult.ts'
+import type { DeleteRecordsResult } from '../../log/removal/deleteRecordsResult.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
@@ -32,9 +32,11 @@ async function deleteBefore(
   const known = controller.state.topic(topic)
   if (!known) return refuse(ErrorCode.unknownTopicOrPartition)
   if (isInternalTopic(topic)) return refuse(ErrorCode.invalidTopicException)
-  const log = replicas.log(topic, partitionIndex)
-  if (!log) return refuse(replicas.errorCodeOfMissing(known, partitionIndex))
-  // The key's last value must stay where cleaning keeps it.
+  const partition = replicas.partition(topic, partitionIndex)
+  if (!partition) return refuse(replicas.errorCodeOfMissing(known, partitionIndex))
+  if (!partition.isLeader) return refuse(ErrorCode.notLeaderOrFollower)
+  const { log } = partition
+  // A compacted log keeps the last record of each key.
   if (!log.config.cleanupPolicy.delete) return refuse(ErrorCode.policyViolation)
   return await log.deleteRecordsBefore(offset)
 }

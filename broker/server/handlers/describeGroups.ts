@@ -2,10 +2,10 @@
 
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { operationsNotRequested } from '../gate/connectionAccess.ts'
-import { handler } from '../request/handler.ts'
 import type { ClassicGroup } from '../../groups/classic/classicGroup.ts'
 import { metadataFor } from '../../groups/classic/groupMember.ts'
+import { operationsNotRequested } from '../gate/connectionAccess.ts'
+import { handler } from '../request/handler.ts'
 
 /** From this version on, an unknown group is an error; before, it is described as dead. */
 const notFoundVersion = 6

@@ -1,5 +1,5 @@
-// Hands out record batches, waiting for them when there are not enough (long poll). What is read is
-// decided in partitionFetch.ts, what a session leaves out in fetchSessions.ts.
+// Returns record batches; waits for more if there are too few (long poll). Reads are in
+// partitionFetch.ts, sessions in fetchSessions.ts.
 
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -14,7 +14,7 @@ import {
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
-/** From here on topics have ids in place of names. */
+/** From this version on topics are given by id. */
 const idVersion = 13
 
 export const fetchHandler = handler(fetch, async (request, context) => {

@@ -18,7 +18,7 @@ export const leaveGroupHandler = handler(leaveGroup, async (request, { broker, a
   }
   const coordinatorError = broker.groups.coordinatorError(groupId)
   if (coordinatorError !== ErrorCode.none) {
-    return { throttleTimeMs: 0, errorCode: coordinatorError, members: [] }
+    return { errorCode: coordinatorError, members: [] }
   }
   const codes = await broker.groups.leave(groupId, members)
   return {

@@ -1,5 +1,5 @@
-// Says which offset a time has: the earliest and latest, the first at or after a timestamp, or that
-// of the largest timestamp.
+// Finds offsets by time: the earliest, the latest, the first at or after a timestamp, or that of
+// the largest timestamp.
 
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -9,7 +9,7 @@ import type { Partition } from '../../replication/partition.ts'
 import { handler } from '../request/handler.ts'
 import type { RequestContext } from '../request/requestContext.ts'
 
-/** Timestamps that stand for a place in the log. */
+/** Special timestamps that name a place in the log. */
 const Place = {
   latest: -1,
   earliest: -2,
@@ -19,7 +19,7 @@ const Place = {
   latestTiered: -5,
 } as const
 
-/** From which version on a client may ask for a place. */
+/** The first version in which a client may ask for a place. */
 const placeVersions: ReadonlyMap<number, number> = new Map([
   [Place.latest, 1],
   [Place.earliest, 1],
@@ -28,7 +28,7 @@ const placeVersions: ReadonlyMap<number, number> = new Map([
   [Place.latestTiered, 9],
 ])
 
-/** Answers before this have no leader epoch. */
+/** The first version with a leader epoch in the response. */
 const leaderEpochVersion = 4
 
 const readCommitted = 1
@@ -103,7 +103,7 @@ function refuse(errorCode: number): { errorCode: number; found: Found } {
   return { errorCode, found: nothing }
 }
 
-/** Only what is below `end` may be found by its timestamp. */
+/** A record at or above `end` is not found by its timestamp. */
 async function find(
   { log, leaderEpoch }: Partition,
   timestamp: number,

@@ -23,7 +23,7 @@ export const listTransactionsHandler = handler(listTransactions, (request, { bro
   }
   if (broker.transactions.isLoading) {
     const errorCode = ErrorCode.coordinatorLoadInProgress
-    return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
+    return { errorCode, unknownStateFilters: [], transactionStates: [] }
   }
   const isWanted = filterOf(request, broker.clock.nowMs())
   const found = [...broker.transactions.transactions()].filter(

@@ -6,8 +6,8 @@ import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import type { GroupService } from '../../groups/groupService.ts'
-import { handler } from '../request/handler.ts'
 import type { GroupOffsets } from '../../groups/offsets/groupOffsets.ts'
+import { handler } from '../request/handler.ts'
 
 interface WantedTopic {
   readonly name: string

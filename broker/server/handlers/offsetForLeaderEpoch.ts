@@ -1,5 +1,5 @@
-// Says where a leader epoch ends, by which a client learns that what it read is no longer in the log
-// (KIP-320).
+// Answers the end offset of a leader epoch, by which a client detects that records it has read were
+// truncated (KIP-320).
 
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -35,7 +35,7 @@ async function endOf(
   if (!found) return { partition, errorCode: broker.replicas.errorCodeOfMissing(topic, partition) }
   const errorCode = found.leaderEpochError(currentLeaderEpoch)
   if (errorCode !== ErrorCode.none) return { partition, errorCode }
-  const end = found.endOffsetForEpoch(leaderEpoch)
+  const end = found.endOffsetForEpoch(leaderEpoch, 'consumer')
   return end
     ? { partition, errorCode, leaderEpoch: end.epoch, endOffset: end.endOffset }
     : { partition, errorCode }

@@ -1,5 +1,5 @@
-// Appends record batches. Every append is started before this returns, so that requests handled in
-// order are appended in order; the answer comes when all of them are durable.
+// Appends record batches. All appends of a request are started before the first await, so that
+// requests handled in order are appended in order; the response is sent when all are answered.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
@@ -8,7 +8,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
-import { type RecordError, type Refusal, refuse } from '../../log/refusal.ts'
+import { type RecordError, type Refusal, refuse } from '../../log/append/refusal.ts'
 import type { TopicTraffic } from '../figures/topicTraffic.ts'
 import { handler, noResponse } from '../request/handler.ts'
 import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
@@ -21,7 +21,7 @@ interface Sender {
   readonly acks: 'all' | 'leader'
   readonly transactionalId: string | null
   readonly apiVersion: number
-  /** What validating the records of the request may still decompress. */
+  /** Limit on what validation may decompress, shared by the whole request. */
   readonly decompression: MemoryAllowance
 }
 
@@ -35,15 +35,14 @@ interface PartitionResponse {
   readonly logStartOffset: number
 }
 
-/** Before this records came in other formats: clients are told so, not cut off (KAFKA-18659). */
+/**
+ * Older versions have other record formats: answered with an error, not disconnected (KAFKA-18659).
+ */
 const firstVersion = produce.minVersion
 const idVersion = 13
-/** From here on a client may send zstd. */
+/** Clients may send zstd from this version on. */
 const zstdVersion = 7
-/**
- * All replicas, none, the leader. The only replica there is is in sync: min.insync.replicas never
- * asks for more replicas than a partition has.
- */
+/** All replicas in sync, none, the leader. */
 const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
@@ -68,7 +67,7 @@ function refuseRequest(request: ProduceRequest, version: number): number {
   return refuseTransaction(request)
 }
 
-/** A request is for one transaction at most, and says which. */
+/** A request belongs to one transaction at most, and names it. */
 function refuseTransaction({ transactionalId, topicData }: ProduceRequest): number {
   let producerId: number | undefined
   for (const { partitionData } of topicData) {
@@ -156,7 +155,7 @@ async function append(
   }
 }
 
-/** Counts an append that was refused or has failed, and returns its response. */
+/** Counts an append that was refused or has failed; returns its response. */
 function failedAppend(
   response: PartitionResponse,
   records: Buffer | null,
@@ -167,7 +166,7 @@ function failedAppend(
   return response
 }
 
-/** What a request may not carry for a partition, whatever its log would say of it. */
+/** Checks what a request must not contain for a partition, independent of its log. */
 function refuseBatches(records: Buffer | null, apiVersion: number): Refusal | undefined {
   if (!records || records.length === 0) return refuse(ErrorCode.invalidRecord, 'no record batch')
   const first = firstBatch(records)
@@ -181,7 +180,7 @@ function refuseBatches(records: Buffer | null, apiVersion: number): Refusal | un
   return undefined
 }
 
-/** The header says what all batches of a producer have in common. */
+/** The first batch, whose header is that of the producer. */
 function firstBatch(records: Buffer | null): RecordBatch | undefined {
   const isWhole = records !== null && records.length >= recordBatchOverheadBytes
   return isWhole ? new RecordBatch(records) : undefined
@@ -203,7 +202,7 @@ function failure(
   }
 }
 
-/** A producer that wants no answer learns of an error by losing its connection, as in Kafka. */
+/** A producer with acks=0 is disconnected on an error, as in Kafka. */
 function reportUnanswered(
   responses: readonly { readonly partitionResponses: readonly PartitionResponse[] }[],
   context: RequestContext,

@@ -1,11 +1,10 @@
-// Who leads a partition and who has it, as clients are told: this node, unless the data folder that the
-// partition lies in has failed, or its log cannot be created yet. Then nobody leads it, and its only replica is
-// offline.
+// The leader and the replicas of a partition, as clients see them: those that are registered,
+// except that a partition whose log cannot be used on this broker has no leader, and an offline
+// replica here.
 
 import type { Topic } from '../../controller/metadata/metadataView.ts'
+import { noLeader } from '../../controller/partitionRegistration.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
-
-const noLeader = -1
 
 export interface PartitionReplicas {
   readonly leaderId: number
@@ -21,12 +20,13 @@ export function replicasOf(
   { replicas, nodeId }: BrokerParts,
 ): PartitionReplicas {
   const isOffline = !replicas.isLed(topic, partition)
+  const registration = replicas.registrationOf(topic, partition)
   return {
-    leaderId: isOffline ? noLeader : nodeId,
-    leaderEpoch: replicas.leaderEpoch(topic, partition),
-    replicaNodes: [nodeId],
-    // It is the last one that had everything, and stays that.
-    isrNodes: [nodeId],
+    leaderId: isOffline ? noLeader : registration.leader,
+    leaderEpoch: registration.leaderEpoch,
+    replicaNodes: registration.replicas,
+    // The last replica in sync stays in the ISR when it goes offline.
+    isrNodes: registration.isr,
     offlineReplicas: isOffline ? [nodeId] : [],
   }
 }

@@ -1,14 +1,14 @@
-// Appends of transactional producers. The first batch of a transaction in a partition has to wait
-// until the coordinator has made, or confirmed, the partition part of the transaction (KIP-890); what
-// its producer sends after it to the same partition must not go first, or it would be out of
-// sequence. Every other append goes to the log at once.
+// Appends of transactional producers. The first batch of a transaction in a partition waits until
+// the coordinator has added the partition to the transaction, or has confirmed it (KIP-890). Later
+// batches of the producer to the partition wait behind it, because they would be out of sequence.
+// All other appends go to the log at once.
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { type AppendResult, notAppended } from '../../log/appendResult.ts'
+import { type AppendResult, notAppended } from '../../log/append/appendResult.ts'
+import { refuse } from '../../log/append/refusal.ts'
 import type { VerificationGuard } from '../../log/producers/transactionVerification.ts'
-import { refuse } from '../../log/refusal.ts'
 import type { Partition } from '../../replication/partition.ts'
 import type { TransactionVerifier } from '../../transactions/transactionVerifier.ts'
 
@@ -25,19 +25,21 @@ export interface TransactionalAppend {
   readonly decompression: MemoryAllowance
 }
 
-/** A result that is still awaited, wrapped so that waiting for the turn is not waiting for it. */
+/**
+ * An append that was started. Its result is wrapped, so that awaiting the start does not await it.
+ */
 interface Started {
   readonly result: Promise<AppendResult>
 }
 
-/** From here on a client knows TRANSACTION_ABORTABLE. */
+/** Clients know TRANSACTION_ABORTABLE from this version on. */
 const abortableVersion = 11
-/** From here on the broker adds partitions to transactions, and a client can wait for the last one. */
+/** From this version on the broker adds partitions to transactions. */
 const addingVersion = 12
 
 export class TransactionalAppends {
   readonly #verifier: TransactionVerifier
-  /** Per partition and producer id: done when the last append that waits there has gone to the log. */
+  /** By partition and producer id: resolves when the last waiting append was passed to the log. */
   readonly #waiting = new Map<Partition, Map<number, Promise<unknown>>>()
 
   constructor(verifier: TransactionVerifier) {
@@ -58,7 +60,7 @@ export class TransactionalAppends {
     ahead: Promise<unknown> | undefined,
     append: TransactionalAppend,
   ): Promise<Started> {
-    // What became of the one ahead is for its own client to hear.
+    // The result of the append ahead concerns only its own client.
     await ahead?.catch(() => undefined)
     const guard = this.#guardFor(append)
     const errorCode = guard ? await this.#verify(append) : ErrorCode.none
@@ -81,7 +83,7 @@ export class TransactionalAppends {
     return produceError(errorCode, apiVersion)
   }
 
-  /** Taken before the coordinator is asked: a marker that comes meanwhile makes it worthless. */
+  /** Taken before the coordinator is asked: a marker appended meanwhile invalidates it. */
   #guardFor({ partition, first, apiVersion }: TransactionalAppend) {
     const { producerId, producerEpoch, baseSequence } = first
     const supportsEpochBump = apiVersion >= addingVersion
@@ -113,7 +115,7 @@ export class TransactionalAppends {
   }
 }
 
-/** What a producer is told of the coordinator's answer, in the words that its version knows. */
+/** The error code for the producer, among those that its version knows. */
 function produceError(errorCode: number, apiVersion: number): number {
   switch (errorCode) {
     case ErrorCode.producerFenced:
@@ -122,7 +124,7 @@ function produceError(errorCode: number, apiVersion: number): number {
       return apiVersion >= abortableVersion ? errorCode : ErrorCode.invalidTxnState
     case ErrorCode.concurrentTransactions:
       return apiVersion >= addingVersion ? errorCode : ErrorCode.notEnoughReplicas
-    // A producer sends again after this one without asking for metadata first.
+    // A producer retries this error without refreshing its metadata.
     case ErrorCode.networkException:
     case ErrorCode.coordinatorLoadInProgress:
     case ErrorCode.coordinatorNotAvailable:

@@ -6,30 +6,41 @@ import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import type { OrderBatches } from './orderBatches.ts'
 
 export const appendOptions = { leaderEpoch: 0, origin: 'client' } as const
 
-export function openLog(
+export async function openLog(
   directory: string,
   flush: FlushPolicy,
   disk: Disk = nodeDisk,
 ): Promise<PartitionLog> {
-  return PartitionLog.open({
+  const log = await PartitionLog.open({
     disk,
     clock: systemClock,
+    scheduler: systemScheduler,
     logger: silentLogger,
     directory,
     config: { ...defaultLogConfig, flush },
   })
+  return leadAlone(log)
+}
+
+/** Lets the high watermark follow the durable end, as the Partition of a sole replica does. */
+export function leadAlone(log: PartitionLog): PartitionLog {
+  const follow = () => log.advanceHighWatermark(log.durableEndOffset)
+  log.onLogEnd(follow)
+  follow()
+  return log
 }
 
 /** Appends `batch`, and ends the benchmark when the log does not take it. */
 export async function append(log: PartitionLog, batch: Buffer): Promise<void> {
   // The log has written the offset into it when it took it before.
   new RecordBatch(batch).baseOffset = 0
-  const { errorCode, errorMessage } = await log.append(batch, appendOptions)
+  const { errorCode, errorMessage } = await log.appendAsLeader(batch, appendOptions)
   if (errorCode !== 0) throw new Error(`append failed with code ${errorCode}: ${errorMessage}`)
 }
 

@@ -7,9 +7,10 @@ import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { countingDisk } from './countingDisk.ts'
-import { append } from './logs.ts'
+import { append, leadAlone } from './logs.ts'
 import { durationMs } from './measure.ts'
 import { orderBatches, orderBatchesOf } from './orderBatches.ts'
 
@@ -33,11 +34,12 @@ const startMs = performance.now()
 const manager = await LogManager.open({
   disk,
   clock: systemClock,
+  scheduler: systemScheduler,
   logger: silentLogger,
   directories: [directory!],
   config: { ...defaultLogConfig, flush: 'os', retentionMs: -1 },
 })
-const log = await manager.create(topic, 0)
+const log = leadAlone(await manager.create(topic, 0))
 const openMs = performance.now() - startMs
 
 if (command === 'fill') await fill(log, Number(gigabytes) * 1e9)

@@ -7,6 +7,7 @@ import { CoordinatorTopic } from '../../../broker/coordinators/coordinatorTopic.
 import { GroupCoordinator } from '../../../broker/groups/groupCoordinator.ts'
 import type { OffsetRecord } from '../../../broker/groups/groupRecords.ts'
 import { OffsetsTopic } from '../../../broker/groups/offsetsTopic.ts'
+import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { Partition } from '../../../broker/replication/partition.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
@@ -125,7 +126,7 @@ describe('the offsets topic', () => {
 
   it('skips records of kinds that it does not know', async () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
-    await log.append(keyedBatch([['\u0000\u0063?', 'from the future']]), {
+    await log.appendAsLeader(keyedBatch([['\u0000\u0063?', 'from the future']]), {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
@@ -137,7 +138,7 @@ describe('the offsets topic', () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
     await topicOver(log).append(leadership, [record(0, 5)], undefined)
     const key = encodeGroupRecordKey({ type: 'groupMetadata', group: groupId })
-    await log.append(keyedBatch([[key.toString('latin1'), 'not a group']]), {
+    await log.appendAsLeader(keyedBatch([[key.toString('latin1'), 'not a group']]), {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
@@ -157,7 +158,9 @@ describe('the offsets topic', () => {
     } as const
     for (const [name, told] of Object.entries(cases)) {
       const errorCode = ErrorCode[name as keyof typeof cases]
-      const log = { append: async () => ({ errorCode, baseOffset: -1 }) } as unknown as PartitionLog
+      const log = Object.assign(await openLog(await diskWithData()), {
+        appendAsLeader: async () => ({ errorCode, baseOffset: -1 }) as AppendResult,
+      })
       const appended = await topicOver(log).append(leadership, [record(0, 5)], undefined)
       expect(errorName(appended.errorCode), name).toBe(told)
     }

@@ -1,7 +1,7 @@
-// What the log's tests share: batches with recognisable records, small segments, and reading a whole
-// log back. It must not know anything of how the log stores them.
+// What the log's tests share: batches with recognisable records, small segments, and reading a
+// whole log back. It must not know anything of how the log stores them.
 
-import type { AppendResult } from '../../../broker/log/appendResult.ts'
+import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../broker/log/partitionLogOptions.ts'
@@ -16,6 +16,7 @@ import { records } from '../../../protocol/kafka/recordCursor.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 
 export const smallConfig: LogConfig = {
@@ -57,13 +58,42 @@ export async function diskWithData(disk = new MemoryDisk()): Promise<MemoryDisk>
   return disk
 }
 
-export function openLog(
+/** A log whose high watermark follows its end, as with a sole replica. */
+export async function openLog(
   disk: Disk,
   options: Partial<PartitionLogOptions> = {},
 ): Promise<PartitionLog> {
+  return leadAlone(await open(disk, options))
+}
+
+/** Lets the high watermark follow the durable end, as the Partition of a sole replica does. */
+export function leadAlone(log: PartitionLog): PartitionLog {
+  if (hasLeader.has(log)) return log
+  hasLeader.add(log)
+  const follow = () => log.advanceHighWatermark(log.durableEndOffset)
+  log.onLogEnd(follow)
+  follow()
+  return log
+}
+
+/** Logs that `append` does not have to lead. */
+const hasLeader = new WeakSet<PartitionLog>()
+
+/** A log whose high watermark moves only when the test moves it. */
+export async function openReplica(
+  disk: Disk,
+  options: Partial<PartitionLogOptions> = {},
+): Promise<PartitionLog> {
+  const log = await open(disk, options)
+  hasLeader.add(log)
+  return log
+}
+
+function open(disk: Disk, options: Partial<PartitionLogOptions>): Promise<PartitionLog> {
   return PartitionLog.open({
     disk,
     clock: new ManualClock(),
+    scheduler: systemScheduler,
     logger: silentLogger,
     directory: '/data/orders-0',
     config: smallConfig,
@@ -86,12 +116,13 @@ export function append(
   leaderEpoch = 0,
 ): Promise<AppendResult> {
   const bytes = Buffer.isBuffer(batch) ? batch : makeBatch(batch)
-  return log.append(bytes, { leaderEpoch, origin: 'client' })
+  return leadAlone(log).appendAsLeader(bytes, { leaderEpoch, origin: 'client' })
 }
 
 /** The bytes of all batches that a consumer gets, read `maxBytes` at a time. */
 export async function readAll(log: PartitionLog, maxBytes = 400): Promise<Buffer> {
   const parts: Buffer[] = []
+  leadAlone(log)
   for (let offset = log.logStartOffset; offset < log.highWatermark; ) {
     const { bytes, errorCode } = await log.read(offset, maxBytes)
     if (errorCode !== 0 || bytes.length === 0) {

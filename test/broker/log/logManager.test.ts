@@ -1,5 +1,5 @@
-// A data directory as a whole: who may use it, what is found in it again, and which of Kafka's files
-// say so.
+// A data directory as a whole: who may use it, what is found in it again, and which of Kafka's
+// files say so.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'
@@ -7,6 +7,7 @@ import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 import { mortalDisk } from './mortalDisk.ts'
@@ -19,6 +20,7 @@ function open(disk: Disk, options: Partial<LogManagerOptions> = {}): Promise<Log
   return LogManager.open({
     disk,
     clock: new ManualClock(),
+    scheduler: systemScheduler,
     logger: silentLogger,
     directories: ['/data'],
     config: smallConfig,
@@ -62,6 +64,7 @@ test("the files are Kafka's", async () => {
     'meta.properties',
     'orders-0',
     'recovery-point-offset-checkpoint',
+    'replication-offset-checkpoint',
     'resting-logs',
   ])
   expect(await disk.list('/data/orders-0')).toEqual([

@@ -1,11 +1,13 @@
 // A disk as one process sees it. MemoryDisk loses power and can be used again at once; but the code
-// that ran before, still inside some promise, must not touch it any more, nor learn that an operation
-// succeeded: it is dead. Every life of a log in a crash test gets one of these.
+// that ran before, still inside some promise, must not touch it any more, nor learn that an
+// operation succeeded: it is dead. Every life of a log in a crash test gets one of these.
 
 import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
 
 export interface MortalDisk extends Disk {
-  /** From now on every operation fails, those under way included. Its files and locks are closed. */
+  /**
+   * From now on every operation fails, those under way included. Its files and locks are closed.
+   */
   kill(): void
   readonly isAlive: boolean
 }

@@ -13,6 +13,7 @@ import {
   diskWithData,
   makeBatch,
   openLog,
+  openReplica,
   readAll,
   smallConfig,
   stored,
@@ -89,11 +90,10 @@ describe('append', () => {
 
   test('of a replica keeps offsets and epochs, and refuses offsets that go back', async () => {
     const log = await openLog(await diskWithData())
-    const options = { leaderEpoch: 9, origin: 'replication' } as const
     const batch = stored(makeBatch({ records: 2 }), 10, 3)
-    expect(await log.append(Buffer.from(batch), options)).toMatchObject({ baseOffset: 10 })
+    expect(await log.appendAsFollower(Buffer.from(batch))).toMatchObject({ baseOffset: 10 })
     expect(await readAll(log)).toEqual(batch)
-    const again = await log.append(Buffer.from(batch), options)
+    const again = await log.appendAsFollower(Buffer.from(batch))
     expect(again.errorCode).toBe(ErrorCode.invalidRecord)
     await log.close()
   })
@@ -173,19 +173,23 @@ describe('read', () => {
   })
 
   test('goes no further than the high watermark that replication has set', async () => {
-    const log = await openLog(await diskWithData())
+    const log = await openReplica(await diskWithData())
     let moves = 0
-    const stop = log.onAppend(() => moves++)
+    const stop = log.onHighWatermark(() => moves++)
     await append(log, { records: 2 })
-    log.setHighWatermark(2)
+    expect(log.highWatermark).toBe(0)
+    log.advanceHighWatermark(2)
     await append(log, { records: 2 })
     expect([moves, log.highWatermark, log.logEndOffset]).toEqual([1, 2, 4])
     expect((await log.read(2, 1000)).bytes.length).toBe(0)
     expect((await log.read(2, 1000, { upTo: 'logEnd' })).bytes.length).toBeGreaterThan(0)
-    log.setHighWatermark(4)
+    log.advanceHighWatermark(4)
     stop()
-    log.setHighWatermark(1)
-    expect([moves, log.highWatermark]).toEqual([2, 4])
+    expect(() => log.advanceHighWatermark(1)).toThrow('decreases only in a truncation')
+    expect(() => log.advanceHighWatermark(5)).toThrow('does not exceed the durable end')
+    await append(log, { records: 1 })
+    log.advanceHighWatermark(5)
+    expect([moves, log.highWatermark]).toEqual([2, 5])
     await log.close()
   })
 })

@@ -16,6 +16,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { models } from '../../modelRuns.ts'
 import {
@@ -155,7 +156,8 @@ class Model {
       journal,
       clock: this.clock,
       indexCache: new IndexCache({
-        // So small that blocks are full, written and used again all the time, and sometimes too few.
+        // So small that blocks are full, written and used again all the time, and sometimes too
+        // few.
         writeBehind: new WriteBehind(this.clock, {
           blockBytes: 100,
           enoughBytes: 500,
@@ -196,6 +198,7 @@ class Model {
     return CommitJournal.open({
       disk: this.#process,
       logger: silentLogger,
+      scheduler: systemScheduler,
       directory: '/data',
       // Each run of a journal has an id of its own, by which it knows the entries of earlier ones.
       random: seededRandom(this.#journals++),
@@ -220,7 +223,7 @@ class Model {
     }
     const end = this.nextOffset
     const appended = this.log
-      .append(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
+      .appendAsLeader(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
       .then((result) => {
         // What an earlier life of the log answers after its crash reaches nobody.
         if (life !== this.#life || result.errorCode !== 0) return
@@ -266,7 +269,9 @@ class Model {
     this.acknowledgedEnd = end
   }
 
-  /** Where a truncation to `offset` ends the log: whole batches, and not what is deleted already. */
+  /**
+   * Where a truncation to `offset` ends the log: whole batches, and not what is deleted already.
+   */
   #endAtOrBelow(requested: number): number {
     const offset = Math.max(requested, this.log.logStartOffset)
     const ends = [0, ...this.submitted.map((batch) => batch.nextOffset)]
@@ -302,7 +307,9 @@ class Model {
     expect(await this.log.deleteRecordsBefore(offset)).toEqual({ errorCode: 0, lowWatermark })
   }
 
-  /** Runs out of room somewhere in the appends, and gets it back: only what was refused is missing. */
+  /**
+   * Runs out of room somewhere in the appends, and gets it back: only what was refused is missing.
+   */
   async fillDisk(changes: number, sizes: readonly number[]): Promise<void> {
     await this.settle()
     this.room.left = changes

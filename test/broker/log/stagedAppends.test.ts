@@ -1,5 +1,6 @@
-// Appends that are durable in the commit journal and not in their segment's file yet, when something goes
-// wrong before they get there: nothing acknowledged is lost, nothing is shown that could be.
+// Appends that are durable in the commit journal and not in their segment's file yet, when
+// something goes wrong before they get there: nothing acknowledged is lost, nothing is shown that
+// could be.
 
 import { beforeEach, expect, test } from 'vitest'
 import { LogManager } from '../../../broker/log/logManager.ts'
@@ -8,6 +9,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { append, diskWithData, readValues } from './logFixture.ts'
 
@@ -42,6 +44,7 @@ function start(): Promise<LogManager> {
   return LogManager.open({
     disk,
     clock,
+    scheduler: systemScheduler,
     logger,
     directories: ['/data'],
     journal: { random: seededRandom(lives++), fileBytes: 4000 },

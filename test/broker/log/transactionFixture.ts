@@ -1,5 +1,5 @@
-// What the tests of transactions in a log share: writing in a transaction as Produce does it, ending
-// one as the coordinator does it, and reading as a `read_committed` consumer.
+// What the tests of transactions in a log share: writing in a transaction as Produce does it,
+// ending one as the coordinator does it, and reading as a `read_committed` consumer.
 
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { TransactionalProducer } from '../../../broker/log/producers/transactionVerification.ts'
@@ -28,7 +28,8 @@ export async function write(
 ): Promise<number> {
   const verification = log.verificationFor(verifying(sender, baseSequence))
   const batch = makeBatch({ records: 1, ...sender, baseSequence, isTransactional: true })
-  return (await log.append(batch, { leaderEpoch: 0, origin: 'client', verification })).errorCode
+  return (await log.appendAsLeader(batch, { leaderEpoch: 0, origin: 'client', verification }))
+    .errorCode
 }
 
 /** Returns the error code. */
@@ -39,7 +40,7 @@ export async function end(
   coordinatorEpoch = 0,
 ): Promise<number> {
   const marker = buildEndTransactionMarker(sender, { isCommit, coordinatorEpoch }, 2000)
-  return (await log.append(marker, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
+  return (await log.appendAsLeader(marker, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
 }
 
 export async function committedRead(log: PartitionLog, offset: number, maxBytes = 100_000) {

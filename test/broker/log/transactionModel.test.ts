@@ -1,7 +1,8 @@
 // Transactions in a log against a list of events, through rolls, checkpoints, restarts, truncations
 // and crashes. What must hold at every moment: the last stable offset, who has a transaction open,
-// for every read which transactions a `read_committed` consumer is told to skip, and that a producer
-// snapshot at an offset says what the records below it make, whatever was under way when it was taken.
+// for every read which transactions a `read_committed` consumer is told to skip, and that a
+// producer snapshot at an offset says what the records below it make, whatever was under way when
+// it was taken.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

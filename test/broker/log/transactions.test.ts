@@ -1,11 +1,11 @@
-// Transactions in one partition's log: what `read_committed` consumers may see and are told to skip,
-// who may open a transaction, who may end it, and that a restart changes none of it.
+// Transactions in one partition's log: what `read_committed` consumers may see and are told to
+// skip, who may open a transaction, who may end it, and that a restart changes none of it.
 
 import { describe, expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { append, diskWithData, makeBatch, openLog, smallConfig } from './logFixture.ts'
+import { append, diskWithData, makeBatch, openLog, openReplica, smallConfig } from './logFixture.ts'
 import { committedRead, end, type Sender, verifying, write } from './transactionFixture.ts'
 
 const anna: Sender = { producerId: 1, producerEpoch: 0 }
@@ -33,18 +33,17 @@ describe('what may be read', () => {
   })
 
   test('a marker above the high watermark settles nothing yet', async () => {
-    const log = await openLog(await diskWithData())
-    log.setHighWatermark(0)
+    const log = await openReplica(await diskWithData())
     await write(log, anna, 0)
     await append(log, { records: 1 })
     await end(log, anna, true)
-    log.setHighWatermark(2)
+    log.advanceHighWatermark(2)
     expect(log.lastStableOffset).toBe(0)
     let told = 0
-    log.onAppend(() => {
+    log.onHighWatermark(() => {
       told = log.lastStableOffset
     })
-    log.setHighWatermark(3)
+    log.advanceHighWatermark(3)
     expect(told).toBe(3)
     await log.close()
   })
@@ -92,13 +91,17 @@ describe('a batch that opens a transaction', () => {
 
   test('needs a guard, which a marker in between makes worthless', async () => {
     const log = await openLog(await diskWithData())
-    const bare = await log.append(batch(), { leaderEpoch: 0, origin: 'client' })
+    const bare = await log.appendAsLeader(batch(), { leaderEpoch: 0, origin: 'client' })
     expect(bare.errorCode).toBe(ErrorCode.invalidTxnState)
     const verification = log.verificationFor(verifying(anna))
     expect(verification).toBeDefined()
     expect(log.verificationFor(verifying(anna))).toBe(verification)
     await end(log, anna, false)
-    const late = await log.append(batch(), { leaderEpoch: 0, origin: 'client', verification })
+    const late = await log.appendAsLeader(batch(), {
+      leaderEpoch: 0,
+      origin: 'client',
+      verification,
+    })
     expect(late.errorCode).toBe(ErrorCode.invalidTxnState)
     expect(log.lastStableOffset).toBe(log.highWatermark)
     expect(await write(log, anna, 0)).toBe(ErrorCode.none)
@@ -111,7 +114,7 @@ describe('a batch that opens a transaction', () => {
     const log = await openLog(await diskWithData(), { config })
     expect(log.verificationFor(verifying(anna))).toBeUndefined()
     expect(log.verificationFor(verifying(anna, 0, true))).toBeDefined()
-    const bare = await log.append(batch(), { leaderEpoch: 0, origin: 'client' })
+    const bare = await log.appendAsLeader(batch(), { leaderEpoch: 0, origin: 'client' })
     expect(bare.errorCode).toBe(ErrorCode.none)
     await log.close()
   })
@@ -130,7 +133,11 @@ describe('a batch that opens a transaction', () => {
     const log = await openLog(await diskWithData())
     const later = makeBatch({ records: 1, ...anna, baseSequence: 3, isTransactional: true })
     const verification = log.verificationFor(verifying(anna, 3, true))
-    const refused = await log.append(later, { leaderEpoch: 0, origin: 'client', verification })
+    const refused = await log.appendAsLeader(later, {
+      leaderEpoch: 0,
+      origin: 'client',
+      verification,
+    })
     expect(refused.errorCode).toBe(ErrorCode.outOfOrderSequenceNumber)
     expect(await write(log, bert, 3)).toBe(ErrorCode.none)
     await log.close()
@@ -152,7 +159,11 @@ describe('a batch that opens a transaction', () => {
     const verification = log.verificationFor(verifying(anna))
     const beside = makeBatch({ records: 1, ...anna, baseSequence: 1 })
     const both = Buffer.concat([batch(), beside])
-    const refused = await log.append(both, { leaderEpoch: 0, origin: 'client', verification })
+    const refused = await log.appendAsLeader(both, {
+      leaderEpoch: 0,
+      origin: 'client',
+      verification,
+    })
     expect(refused.errorCode).toBe(ErrorCode.invalidTxnState)
     await append(log, { records: 1 })
     expect(log.lastStableOffset).toBe(1)
@@ -166,10 +177,10 @@ describe('the coordinator', () => {
     const log = await openLog(await diskWithData())
     const offsets = makeBatch({ records: 1, ...anna, isTransactional: true })
     const options = { leaderEpoch: 0, origin: 'coordinator' } as const
-    const bare = await log.append(offsets, options)
+    const bare = await log.appendAsLeader(offsets, options)
     expect(bare.errorCode).toBe(ErrorCode.invalidTxnState)
     const verification = log.verificationFor(verifying(anna, -1))
-    const written = await log.append(offsets, { ...options, verification })
+    const written = await log.appendAsLeader(offsets, { ...options, verification })
     expect(written.errorCode).toBe(ErrorCode.none)
     expect(log.lastStableOffset).toBe(0)
     await end(log, anna, true)
@@ -180,7 +191,7 @@ describe('the coordinator', () => {
   test('appends a marker alone, and one that says how the transaction ends', async () => {
     const log = await openLog(await diskWithData())
     const appendAs = async (bytes: Buffer) =>
-      (await log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
+      (await log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'coordinator' })).errorCode
     const marker = () =>
       buildEndTransactionMarker(anna, { isCommit: true, coordinatorEpoch: 0 }, 1000)
     expect(await appendAs(Buffer.concat([marker(), marker()]))).toBe(ErrorCode.invalidRecord)

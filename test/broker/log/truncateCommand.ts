@@ -1,5 +1,5 @@
-// What the models of a log share of their commands: a log that is cut somewhere, in a life that may end
-// before it has been.
+// What the models of a log share of their commands: a log that is cut somewhere, in a life that may
+// end before it has been.
 
 import fc from 'fast-check'
 

@@ -1,5 +1,5 @@
-// What the cleaner's tests share: keyed batches, logs that are compacted, a round of cleaning as the
-// scheduler would do it, and what a consumer sees. It knows nothing of how the cleaner works.
+// What the cleaner's tests share: keyed batches, logs that are compacted, a round of cleaning as
+// the scheduler would do it, and what a consumer sees. It knows nothing of how the cleaner works.
 
 import { Cleaner, type CleanerOptions } from '../../../../broker/log/cleaner/cleaner.ts'
 import { cleaningRange, firstDirtyOffset } from '../../../../broker/log/cleaner/cleaningPlan.ts'
@@ -56,7 +56,7 @@ export async function sealedLog(batches: readonly Buffer[], config = compactConf
 /** Markers are the broker's own, the rest comes from clients. */
 export async function appendWhole(log: PartitionLog, batch: Buffer): Promise<void> {
   const origin = new RecordBatch(batch).isControl ? 'coordinator' : 'client'
-  const { errorCode, errorMessage } = await log.append(batch, { leaderEpoch: 0, origin })
+  const { errorCode, errorMessage } = await log.appendAsLeader(batch, { leaderEpoch: 0, origin })
   if (errorCode !== 0) throw new Error(`not appended: ${errorCode} ${errorMessage}`)
 }
 

@@ -173,7 +173,7 @@ class Model {
       if (isTransactional) sender.open.push(this.#written.length)
       this.#written.push({ key, value, producer: producerNumber, atMs: this.clock.nowMs() })
     }
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'client' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'client' })
     expect(result).toMatchObject({ errorCode: 0, baseOffset, duplicate: false })
   }
 
@@ -186,7 +186,7 @@ class Model {
     sender.open = []
     const atMs = this.clock.nowMs()
     this.#written.push({ key: undefined, value: null, producer: producerNumber, atMs })
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'coordinator' })
     expect(result).toMatchObject({ errorCode: 0 })
   }
 
@@ -236,7 +236,9 @@ class Model {
     for (const sender of this.#senders) await this.#sendAgain(sender)
   }
 
-  /** Once everything has ended, been compacted and been old: one record for each key, no tombstone. */
+  /**
+   * Once everything has ended, been compacted and been old: one record for each key, no tombstone.
+   */
   async checkCompacted(): Promise<void> {
     for (const number of this.#senders.keys()) await this.end(number, true)
     await this.log.roll()
@@ -323,7 +325,7 @@ class Model {
     if (last === undefined) return
     const { baseOffset } = last
     const bytes = Buffer.from(last.bytes)
-    const result = await this.log.append(bytes, { leaderEpoch: 0, origin: 'client' })
+    const result = await this.log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'client' })
     expect(result).toMatchObject({ errorCode: 0, baseOffset, duplicate: true })
   }
 }

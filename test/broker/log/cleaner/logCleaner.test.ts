@@ -1,11 +1,11 @@
 // Which log is compacted when, and what becomes of those that cannot be.
 
 import { describe, expect, test } from 'vitest'
+import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
 import {
   CleanerCheckpoint,
   cleanerCheckpointFile,
-} from '../../../../broker/log/cleaner/cleanerCheckpoint.ts'
-import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
+} from '../../../../broker/log/directory/cleanerCheckpoint.ts'
 import { readOffsetCheckpoint } from '../../../../broker/log/directory/offsetCheckpoint.ts'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'

@@ -1,5 +1,6 @@
-// One segment takes the place of several while the power fails: at every single operation of the disk,
-// with every kind of loss. What is there afterwards is what was there before, or what was to be.
+// One segment takes the place of several while the power fails: at every single operation of the
+// disk, with every kind of loss. What is there afterwards is what was there before, or what was to
+// be.
 
 import { expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'

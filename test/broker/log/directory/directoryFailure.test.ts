@@ -1,5 +1,6 @@
-// A data directory that fails while it is in use: all that lies in it is offline at once, with one line
-// in the log, and the other directories go on. What was acknowledged is there when it can be used again.
+// A data directory that fails while it is in use: all that lies in it is offline at once, with one
+// line in the log, and the other directories go on. What was acknowledged is there when it can be
+// used again.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
@@ -9,6 +10,7 @@ import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { type FailingDisk, failingDisk } from '../failingDisk.ts'
 import { append, readAll, readValues, smallConfig } from '../logFixture.ts'
@@ -28,6 +30,7 @@ interface World {
 function open(options: Partial<LogManagerOptions> & Pick<LogManagerOptions, 'disk'>) {
   return LogManager.open({
     clock: new ManualClock(),
+    scheduler: systemScheduler,
     logger: new MemoryLogger(),
     directories: ['/one', '/two'],
     config: smallConfig,

@@ -1,5 +1,5 @@
-// A disk without room: what a log does when it is nearly full, when a write fails half way for lack of
-// room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
+// A disk without room: what a log does when it is nearly full, when a write fails half way for lack
+// of room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
@@ -7,6 +7,7 @@ import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk, type MemoryDiskOptions } from '../../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } from '../logFixture.ts'
 
@@ -176,6 +177,7 @@ describe('the reserve', () => {
     const manager = await LogManager.open({
       disk,
       clock,
+      scheduler: systemScheduler,
       logger: silentLogger,
       directories: ['/data'],
       config: smallConfig,
@@ -190,7 +192,7 @@ describe('the reserve', () => {
     expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
     expect(refused.errorMessage).toContain('log.dir.reserved.bytes')
     expect(await readValues(log)).toContain('fits/0')
-    const ours = await log.append(makeBatch({ records: 1 }), {
+    const ours = await log.appendAsLeader(makeBatch({ records: 1 }), {
       leaderEpoch: 0,
       origin: 'coordinator',
     })
@@ -207,6 +209,7 @@ describe('the reserve', () => {
     const manager = await LogManager.open({
       disk,
       clock,
+      scheduler: systemScheduler,
       logger: silentLogger,
       directories: ['/data'],
       config: smallConfig,
@@ -231,7 +234,13 @@ describe('a disk that others have filled', () => {
   async function fullLog(reservedBytes = 64 * 1024) {
     const disk = new MemoryDisk({ sizeBytes: 512 * 1024 })
     const clock = new ManualClock()
-    const options = { disk, clock, logger: silentLogger, directories: ['/data'] }
+    const options = {
+      disk,
+      clock,
+      scheduler: systemScheduler,
+      logger: silentLogger,
+      directories: ['/data'],
+    }
     const config = { ...smallConfig, fileDeleteDelayMs: 0 }
     const manager = await LogManager.open({ ...options, config, reservedBytes })
     await clock.advanceAndSettle(spaceCheckMs)
@@ -240,7 +249,9 @@ describe('a disk that others have filled', () => {
     const filler = await disk.open('/filler', 'write')
     await expect(filler.write([Buffer.alloc(512 * 1024)], 0)).rejects.toThrow('ENOSPC')
     const ours = { leaderEpoch: 0, origin: 'coordinator' } as const
-    while ((await log.append(makeBatch({ records: 1 }), ours)).errorCode === ErrorCode.none);
+    while (
+      (await log.appendAsLeader(makeBatch({ records: 1 }), ours)).errorCode === ErrorCode.none
+    );
     expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
     return { disk, clock, manager, log }
   }
@@ -284,7 +295,13 @@ describe('a disk that others have filled', () => {
 
 test('a deletion of records that could not be saved is saved when it is asked for again', async () => {
   const disk = new SmallDisk()
-  const options = { disk, clock: new ManualClock(), logger: silentLogger, directories: ['/data'] }
+  const options = {
+    disk,
+    clock: new ManualClock(),
+    scheduler: systemScheduler,
+    logger: silentLogger,
+    directories: ['/data'],
+  }
   const manager = await LogManager.open({ ...options, config: smallConfig })
   const log = await manager.create('orders', 0)
   for (let number = 0; number < 9; number++) await write(log, `${number}`)

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
 import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk, memoryDiskBytes } from '../../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, makeBatch, readValues, smallConfig } from '../logFixture.ts'
 
@@ -17,6 +18,7 @@ function open(disk: MemoryDisk, options: Partial<LogManagerOptions> = {}): Promi
   return LogManager.open({
     disk,
     clock: new ManualClock(),
+    scheduler: systemScheduler,
     logger: silentLogger,
     directories: ['/one', '/two'],
     config: smallConfig,

@@ -1,5 +1,6 @@
-// The commit journal against a model: whatever was acknowledged is in the segments after a crash, at any
-// operation of the disk, with any part of the unsynced writes lost; and what was cut or replaced stays so.
+// The commit journal against a model: whatever was acknowledged is in the segments after a crash,
+// at any operation of the disk, with any part of the unsynced writes lost; and what was cut or
+// replaced stays so.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -12,6 +13,7 @@ import { segmentFileName } from '../../../../broker/log/segment/segmentFiles.ts'
 import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { models } from '../../../modelRuns.ts'
 import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
@@ -76,6 +78,7 @@ class Life {
     const journal = await CommitJournal.open({
       disk,
       logger,
+      scheduler: systemScheduler,
       directory,
       random: seededRandom(seed),
       fileBytes,

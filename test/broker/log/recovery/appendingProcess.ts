@@ -4,6 +4,7 @@
 import { LogManager } from '../../../../broker/log/logManager.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, smallConfig } from '../logFixture.ts'
 
@@ -12,6 +13,7 @@ const manager = await LogManager.open({
   disk: nodeDisk,
   clock: systemClock,
   logger: silentLogger,
+  scheduler: systemScheduler,
   directories: [process.argv[2]!],
   config,
   checkpointIntervalMs: 20,

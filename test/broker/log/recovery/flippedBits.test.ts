@@ -1,6 +1,6 @@
 // One bit of a file is not as it was written: wherever it is, nobody is given anything but what was
-// appended. Readers get what is sound before the damage, then an error that says where it is; the log
-// takes no more writes, and other logs do not notice.
+// appended. Readers get what is sound before the damage, then an error that says where it is; the
+// log takes no more writes, and other logs do not notice.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -68,10 +68,7 @@ async function write(log: PartitionLog, plans: readonly BatchPlan[]): Promise<Wr
     const baseOffset = offset + gap
     const label = `${number}/`.padEnd(valueBytes, 'x')
     const bytes = stored(makeBatch({ records, label }), baseOffset)
-    const { errorCode } = await log.append(Buffer.from(bytes), {
-      leaderEpoch: 0,
-      origin: 'replication',
-    })
+    const { errorCode } = await log.appendAsFollower(Buffer.from(bytes))
     expect(errorCode).toBe(ErrorCode.none)
     offset = baseOffset + records
     written.push({ path, position, baseOffset, nextOffset: offset, bytes })

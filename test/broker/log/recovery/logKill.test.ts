@@ -10,6 +10,7 @@ import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'
 import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { readValues, smallConfig } from '../logFixture.ts'
 
@@ -43,6 +44,7 @@ test('what a killed process had acknowledged is there', async () => {
         disk: nodeDisk,
         clock: systemClock,
         logger: silentLogger,
+        scheduler: systemScheduler,
         directories: [directory],
         config: { ...smallConfig, segmentBytes: 20_000 },
       })

@@ -1,5 +1,6 @@
-// Segments and folders that somebody removed while the broker was down: the log that had them takes no
-// writes, and says what is missing; it must never begin anew, or go on with a hole, without a word.
+// Segments and folders that somebody removed while the broker was down: the log that had them takes
+// no writes, and says what is missing; it must never begin anew, or go on with a hole, without a
+// word.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,6 +10,7 @@ import { segmentFileName, segmentSuffixes } from '../../../../broker/log/segment
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, readValues, smallConfig } from '../logFixture.ts'
 
@@ -42,6 +44,7 @@ describe('a log of five segments', () => {
       disk,
       clock,
       logger: silentLogger,
+      scheduler: systemScheduler,
       directories,
       config: smallConfig,
     })
@@ -154,7 +157,13 @@ describe('a log of five segments', () => {
     await disk.makeDirectory('/other')
     await disk.rename(directory, '/other/orders-0')
     const clock = new ManualClock()
-    const options = { disk, clock, logger: silentLogger, config: smallConfig }
+    const options = {
+      disk,
+      clock,
+      logger: silentLogger,
+      scheduler: systemScheduler,
+      config: smallConfig,
+    }
     for (let start = 0; start < 2; start++) {
       manager = await LogManager.open({ ...options, directories: [data, '/other'] })
       expect(manager.missing()).toEqual([])

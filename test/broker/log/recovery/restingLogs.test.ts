@@ -1,5 +1,5 @@
-// What is written down of logs in which nothing is on its way: a start believes it, after an orderly end
-// or a crash, and touches no log, unless something has changed.
+// What is written down of logs in which nothing is on its way: a start believes it, after an
+// orderly end or a crash, and touches no log, unless something has changed.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
@@ -14,6 +14,7 @@ import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import type { DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, readValues, smallConfig } from '../logFixture.ts'
 
@@ -50,6 +51,7 @@ function open(disk: MemoryDisk, clock = new ManualClock()): Promise<LogManager> 
     disk,
     clock,
     logger: silentLogger,
+    scheduler: systemScheduler,
     directories: ['/data'],
     config,
   })

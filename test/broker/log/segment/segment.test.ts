@@ -1,5 +1,5 @@
-// A segment that is written to and synced at the same time: what the commit journal relies on being synced
-// must be, whichever of the two was begun first.
+// A segment that is written to and synced at the same time: what the commit journal relies on being
+// synced must be, whichever of the two was begun first.
 
 import { describe, expect, it } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'

@@ -1,5 +1,5 @@
-// The file of aborted transactions: Kafka's bytes, and right again whatever became of it. Every test
-// reads from segments that are no longer appended to, so that it is the file that is believed.
+// The file of aborted transactions: Kafka's bytes, and right again whatever became of it. Every
+// test reads from segments that are no longer appended to, so that it is the file that is believed.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -8,8 +8,8 @@ import { TransactionalAppends } from '../../../../broker/server/transactions/tra
 import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
 import { RecordBatch, splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
-import { diskWithData, makeBatch, openLog } from '../../log/logFixture.ts'
 import { until } from '../../../eventLoop.ts'
+import { diskWithData, makeBatch, openLog } from '../../log/logFixture.ts'
 
 describe('TransactionalAppends', () => {
   let log: PartitionLog

@@ -1,0 +1,76 @@
+// Up to where each log of a data directory has been cleaned (cleaner-offset-checkpoint, in Kafka's
+// format). It must never be ahead of a log that was cut: what is appended there later would be
+// taken for clean.
+
+import { join } from 'node:path'
+import type { Disk } from '../../../protocol/runtime/disk.ts'
+import { partitionDirectoryName, type TopicPartition } from './dataDirectory.ts'
+import { OffsetCheckpoint, type PartitionOffset } from './offsetCheckpoint.ts'
+
+export const cleanerCheckpointFile = 'cleaner-offset-checkpoint'
+
+/** What is known of a log in the directory. */
+interface CheckpointedLog extends TopicPartition {
+  readonly log: { readonly recoveryPoint: number }
+}
+
+export class CleanerCheckpoint {
+  readonly #file: OffsetCheckpoint
+  readonly #offsets: Map<string, number>
+  readonly #logs: () => Iterable<CheckpointedLog>
+
+  /** `offsets` are those of the file, by the names of the partitions' directories. */
+  constructor(
+    disk: Disk,
+    directory: string,
+    offsets: Map<string, number>,
+    logs: () => Iterable<CheckpointedLog>,
+  ) {
+    this.#offsets = offsets
+    this.#logs = logs
+    this.#file = new OffsetCheckpoint(disk, join(directory, cleanerCheckpointFile), () =>
+      this.#collect(),
+    )
+  }
+
+  /** Undefined for a log that was never cleaned. */
+  get({ topic, partition }: TopicPartition): number | undefined {
+    return this.#offsets.get(partitionDirectoryName(topic, partition))
+  }
+
+  /** Everything below `offset` is clean. Resolves when that is durable. */
+  async set({ topic, partition }: TopicPartition, offset: number): Promise<void> {
+    this.#offsets.set(partitionDirectoryName(topic, partition), offset)
+    await this.#file.write()
+  }
+
+  /**
+   * To be called when a log was removed, or its recovery point lowered, which happens before it is
+   * cut: what has been cleaned lies below the recovery point. Resolves when it is durable.
+   */
+  async follow(): Promise<void> {
+    if (this.#offsets.size > 0) this.#followLogs()
+    await this.#file.write()
+  }
+
+  #followLogs(): void {
+    const known = new Map<string, number>()
+    for (const { topic, partition, log } of this.#logs()) {
+      const name = partitionDirectoryName(topic, partition)
+      const offset = this.#offsets.get(name)
+      if (offset !== undefined) known.set(name, Math.min(offset, log.recoveryPoint))
+    }
+    this.#offsets.clear()
+    for (const [name, offset] of known) this.#offsets.set(name, offset)
+  }
+
+  #collect(): PartitionOffset[] {
+    const collected: PartitionOffset[] = []
+    if (this.#offsets.size === 0) return collected
+    for (const { topic, partition } of this.#logs()) {
+      const offset = this.get({ topic, partition })
+      if (offset !== undefined) collected.push({ topic, partition, offset })
+    }
+    return collected
+  }
+}
