@@ -50,7 +50,7 @@ export function requireOptions(options: SubmitOptions): void {
   if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
     throw new EngineError(
       'JOB_OPTION_INVALID',
-      `taskTimeoutMs is ${taskTimeoutMs}; give a whole number of milliseconds of at least 1`,
+      `taskTimeoutMs is ${taskTimeoutMs}; give an integer of at least 1 (ms)`,
     )
   }
   if (executors !== 0) return

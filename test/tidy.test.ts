@@ -64,11 +64,7 @@ describe('nothing ambient', () => {
 
   test('level is imported in one place', () => {
     const importing = sources.filter((file) => /from 'level'/.test(texts.get(file)!))
-    expect(importing).toEqual([
-      // Moves to the interface with the rest of the controller.
-      'broker/controller/levelMetadataLog.ts',
-      'protocol/runtime/levelStore.ts',
-    ])
+    expect(importing).toEqual(['protocol/runtime/levelStore.ts'])
   })
 
   test('the rule bites', () => {

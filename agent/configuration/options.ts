@@ -211,7 +211,7 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
   const value = parseValue(spec, clampedLong(text))
   if (value !== undefined) return value
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
-  throw optionError(component, key, `${quoted(text)} is not a whole number from ${min} to ${max}`)
+  throw optionError(component, key, `${quoted(text)} is not an integer from ${min} to ${max}`)
 }
 
 type IntegerSpec = Extract<OptionSpec, { type: 'integer' }>

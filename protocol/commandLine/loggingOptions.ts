@@ -65,5 +65,5 @@ const mostFiles = 1000
 function count(text: string): number {
   const value = Number(text)
   if (/^\d{1,4}$/.test(text) && value <= mostFiles) return value
-  throw new InvalidArgumentError(`give a whole number from 0 to ${mostFiles}.`)
+  throw new InvalidArgumentError(`give an integer from 0 to ${mostFiles}.`)
 }

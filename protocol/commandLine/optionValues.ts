@@ -13,7 +13,7 @@ export function port(text: string): number {
 export function positive(text: string): number {
   const value = Number(text)
   if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
-  throw new InvalidArgumentError('give a whole number of at least 1.')
+  throw new InvalidArgumentError('give an integer of at least 1.')
 }
 
 const sizeUnits: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }

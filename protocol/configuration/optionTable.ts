@@ -101,7 +101,7 @@ export function parseValue(
   }
 }
 
-/** Returns the allowed values, for people: `true or false`, `a whole number of at least 1`. */
+/** Returns the allowed values, for people: `true or false`, `an integer of at least 1`. */
 export function boundsOf(spec: ValueSpec): string {
   switch (spec.type) {
     case 'string':
@@ -109,7 +109,7 @@ export function boundsOf(spec: ValueSpec): string {
     case 'boolean':
       return 'true or false'
     case 'integer':
-      return `a whole number ${rangeText(spec.min ?? 0, spec.max)}`
+      return `an integer ${rangeText(spec.min ?? 0, spec.max)}`
     case 'double':
       if (spec.above === undefined) return `a number ${rangeText(spec.min ?? 0, spec.max)}`
       return `a number above ${spec.above}${spec.max === undefined ? '' : `, up to ${spec.max}`}`
@@ -118,7 +118,7 @@ export function boundsOf(spec: ValueSpec): string {
   }
 }
 
-/** NaN for text that is not a whole number of Java's long at most. */
+/** NaN for text that is not an integer of Java's long at most. */
 export function wholeNumber(text: string): number {
   return /^[+-]?\d{1,19}$/.test(text) ? Number(text) : Number.NaN
 }

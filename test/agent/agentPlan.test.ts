@@ -200,7 +200,7 @@ a1.sinks.k2.channel = c2
       'a number that is none',
       base,
       'batchSize = ten',
-      /^x\.conf:\d+: a1\.sources\.r1\.batchSize: 'ten' is not a whole number/,
+      /^x\.conf:\d+: a1\.sources\.r1\.batchSize: 'ten' is not an integer/,
     ],
     [
       'a comment behind a value',
@@ -298,7 +298,7 @@ a1.sinks.k1.type = hdfs
       'agent a1 is not started: it has no valid channel',
       "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: one of file, memory; a1.channels.c1 is dropped",
       "error: x.conf:6: a1.sources.r1.channels: 'c1' names no valid channel: the agent has none",
-      "error: x.conf:11: a1.sources.r1.batchSize: 'ten' is not a whole number from 1 to 9007199254740991; a1.sources.r1 is dropped",
+      "error: x.conf:11: a1.sources.r1.batchSize: 'ten' is not an integer from 1 to 9007199254740991; a1.sources.r1 is dropped",
       "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: one of kafka, logger, null",
       "error: x.conf:9: a1.sinks.k1.channel: 'c1' names no valid channel: the agent has none; a1.sinks.k1 is dropped",
       'warning: x.conf:12: a1.sources.r1.shel: no such option: ignored: did you mean shell?',

@@ -11,10 +11,16 @@ import { dirname } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { directoryProblem } from '../../../protocol/runtime/directoryProblem.ts'
 import { DirectoryInUseError } from '../../../protocol/runtime/disk.ts'
+import {
+  type KeyValueChange,
+  type KeyValueStore,
+  type OpenKeyValueStore,
+  StoreInUseError,
+} from '../../../protocol/runtime/keyValueStore.ts'
+import { systemErrorOf } from '../../../protocol/runtime/levelError.ts'
+import { openLevelStore } from '../../../protocol/runtime/levelStore.ts'
 import { BrokerError } from '../../errors.ts'
 import { isOutOfSpace, isShortage } from '../../log/logError.ts'
-import type { KeyValueOperation, KeyValueStore, OpenKeyValueStore } from './keyValueStore.ts'
-import { openLevelStore } from './levelStore.ts'
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'
 import type {
   AppendOutcome,
@@ -26,11 +32,12 @@ import type {
 } from './metadataLog.ts'
 import { MetadataSubscriptions } from './metadataSubscriptions.ts'
 
-const snapshotKey = 's'
+const snapshotKey = Buffer.from('s')
 /** Absent in logs from before sequences outlived a snapshot. */
-const nextSequenceKey = 'n'
-const entryKey = (sequence: number) => `c${String(sequence).padStart(16, '0')}`
-const afterEntries = 'd'
+const nextSequenceKey = Buffer.from('n')
+const afterEntries = Buffer.from('d')
+/** Entries read in one group at a start, which parses them one after another. */
+const entriesAtOnce = 1000
 
 export interface LevelMetadataLogOptions {
   /** A directory inside the data directory. */
@@ -56,14 +63,16 @@ class LevelMetadataLog implements MetadataLog {
 
   async load(): Promise<MetadataHistory> {
     const store = await this.#usable()
-    const snapshot = await store.get(snapshotKey)
-    const counted = Number((await store.get(nextSequenceKey)) ?? 0)
+    const [snapshot, next] = await store.getMany([snapshotKey, nextSequenceKey])
+    const counted = next ? Number(textOf(next)) : 0
     const { first, entries } = await this.#entriesFrom(store, 0)
     this.#firstSequence = first ?? counted
     this.#nextSequence = this.#firstSequence + entries.length
     return {
       snapshot:
-        snapshot === undefined ? undefined : this.#parse<StoredSnapshot>(snapshotKey, snapshot),
+        snapshot === undefined
+          ? undefined
+          : this.#parse<StoredSnapshot>(textOf(snapshotKey), snapshot),
       entries,
       nextSequence: this.#nextSequence,
     }
@@ -74,7 +83,7 @@ class LevelMetadataLog implements MetadataLog {
     // way.
     if (sequence < this.#nextSequence) return 'conflict'
     assert(sequence === this.#nextSequence, `entry ${sequence} follows entry ${sequence - 1}`)
-    await this.#write([{ type: 'put', key: entryKey(sequence), value: JSON.stringify(entry) }])
+    await this.#write([put(Buffer.from(entryKey(sequence)), JSON.stringify(entry))])
     this.#nextSequence = sequence + 1
     this.#subscriptions.deliver(sequence, [entry])
     return 'appended'
@@ -93,14 +102,14 @@ class LevelMetadataLog implements MetadataLog {
   }
 
   async compact(sequence: number, snapshot: SnapshotEntry): Promise<void> {
-    const operations: KeyValueOperation[] = [
-      { type: 'put', key: snapshotKey, value: JSON.stringify(snapshot) },
-      { type: 'put', key: nextSequenceKey, value: String(sequence) },
+    const changes = [
+      put(snapshotKey, JSON.stringify(snapshot)),
+      put(nextSequenceKey, String(sequence)),
     ]
     for (let each = this.#firstSequence; each < sequence; each++) {
-      operations.push({ type: 'del', key: entryKey(each) })
+      changes.push({ type: 'del', key: Buffer.from(entryKey(each)) })
     }
-    await this.#write(operations)
+    await this.#write(changes)
     this.#firstSequence = sequence
   }
 
@@ -114,21 +123,25 @@ class LevelMetadataLog implements MetadataLog {
   ): Promise<{ first: number | undefined; entries: StoredEntry[] }> {
     const entries: StoredEntry[] = []
     let first: number | undefined
-    for await (const [key, value] of store.range(entryKey(sequence), afterEntries)) {
-      first ??= Number(key.slice(1))
-      if (key !== entryKey(first + entries.length)) {
-        throw this.#corrupt(`the entry ${entryKey(first + entries.length)} is missing`)
+    const range = { from: Buffer.from(entryKey(sequence)), until: afterEntries }
+    for await (const group of store.entries(range, entriesAtOnce)) {
+      for (const [bytes, value] of group) {
+        const key = textOf(bytes)
+        first ??= Number(key.slice(1))
+        const expected = entryKey(first + entries.length)
+        if (key !== expected) throw this.#corrupt(`the entry ${expected} is missing`)
+        entries.push(this.#parse<StoredEntry>(key, value))
       }
-      entries.push(this.#parse<StoredEntry>(key, value))
     }
     return { first, entries }
   }
 
-  async #write(operations: readonly KeyValueOperation[]): Promise<void> {
+  async #write(changes: readonly KeyValueChange[]): Promise<void> {
     const store = await this.#usable()
     try {
-      await store.write(operations)
-    } catch (cause) {
+      await store.write(changes)
+    } catch (error) {
+      const cause = systemErrorOf(error)
       this.#store = undefined
       await store.close().catch(() => {})
       if (isOutOfSpace(cause)) await this.#options.makeRoom()
@@ -141,9 +154,9 @@ class LevelMetadataLog implements MetadataLog {
     return this.#store
   }
 
-  #parse<T>(key: string, value: string): T {
+  #parse<T>(key: string, value: Uint8Array): T {
     try {
-      return JSON.parse(value) as T
+      return JSON.parse(textOf(value)) as T
     } catch (cause) {
       throw this.#corrupt(`the entry ${key} is damaged`, cause)
     }
@@ -152,7 +165,7 @@ class LevelMetadataLog implements MetadataLog {
   #corrupt(problem: string, cause?: unknown): BrokerError {
     return new BrokerError(
       'METADATA_CORRUPT',
-      `${this.#options.directory}: ${problem}; restore the folder from a backup`,
+      `${this.#options.directory}: ${problem}; restore the directory from a backup`,
       cause,
     )
   }
@@ -187,10 +200,8 @@ async function openWithRoom(
 }
 
 function openingError(directory: string, error: unknown): Error {
+  if (error instanceof StoreInUseError) return new DirectoryInUseError(dirname(directory), error)
   const cause = (error as { cause?: { code?: string; message?: string } }).cause
-  if (cause?.code === 'LEVEL_LOCKED') {
-    return new DirectoryInUseError(dirname(directory), error)
-  }
   if (isShortage(error)) {
     return new BrokerError(
       'METADATA_UNAVAILABLE',
@@ -207,4 +218,16 @@ function openingError(directory: string, error: unknown): Error {
     `${directory} cannot be opened (${cause?.message ?? String(error)}): check its permissions, or restore it from a backup`,
     error,
   )
+}
+
+function entryKey(sequence: number): string {
+  return `c${String(sequence).padStart(16, '0')}`
+}
+
+function put(key: Uint8Array, text: string): KeyValueChange {
+  return { type: 'put', key, value: Buffer.from(text) }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }

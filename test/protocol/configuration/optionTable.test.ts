@@ -40,8 +40,8 @@ test('bounds are words for people', () => {
     'any text',
     'a or b',
     'true or false',
-    'a whole number from 1 to 9',
-    'a whole number of at least 0',
+    'an integer from 1 to 9',
+    'an integer of at least 0',
     'a number above 0, up to 1',
     'words separated by blanks',
   ])
@@ -61,7 +61,5 @@ test('a table has defaults, checked values, and faults for the others', () => {
   }
   expect(readTable(table, { toString: '1' }, faults)).toEqual({ size: 3, name: undefined })
   expect(unknown).toEqual(['toString'])
-  expect(() => readTable(table, { size: 'x' }, faults)).toThrow(
-    'size x a whole number of at least 0',
-  )
+  expect(() => readTable(table, { size: 'x' }, faults)).toThrow('size x an integer of at least 0')
 })

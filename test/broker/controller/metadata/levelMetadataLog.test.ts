@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLevelMetadataLog } from '../../../../broker/controller/metadata/levelMetadataLog.ts'
-import { openLevelStore } from '../../../../broker/controller/metadata/levelStore.ts'
 import type {
   MetadataEntry,
   SnapshotEntry,
@@ -13,6 +12,7 @@ import type {
 import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'
 import type { StoredEntry } from '../../../../broker/controller/metadata/metadataLog.ts'
 import { DirectoryInUseError } from '../../../../protocol/runtime/disk.ts'
+import { openLevelStore } from '../../../../protocol/runtime/levelStore.ts'
 
 describe('LevelMetadataLog', () => {
   let data: string
@@ -80,7 +80,8 @@ describe('LevelMetadataLog', () => {
 
   it('opens a directory as an earlier release wrote it, and continues it in place', async () => {
     const store = await openLevelStore(join(data, '__metadata'))
-    const put = (key: string, value: string) => ({ type: 'put', key, value }) as const
+    const put = (key: string, value: string) =>
+      ({ type: 'put', key: Buffer.from(key), value: Buffer.from(value) }) as const
     await store.write([
       put(
         's',
@@ -125,10 +126,11 @@ describe('LevelMetadataLog', () => {
       async (directory) => {
         const store = await openLevelStore(directory)
         return {
-          get: (key) => store.get(key),
-          range: (from, until) => store.range(from, until),
-          async write(operations) {
-            await store.write(operations)
+          getMany: (keys) => store.getMany(keys),
+          entries: (range, atOnce) => store.entries(range, atOnce),
+          snapshot: () => store.snapshot(),
+          async write(changes) {
+            await store.write(changes)
             if (failsAfterWrite) throw Object.assign(new Error('EIO'), { code: 'EIO' })
           },
           close: () => store.close(),
@@ -152,10 +154,9 @@ describe('LevelMetadataLog', () => {
 
   it('refuses a log with a gap', async () => {
     const store = await openLevelStore(join(data, '__metadata'))
-    const value = JSON.stringify(entry(1))
-    await store.write(
-      [0, 2].map((sequence) => ({ type: 'put', key: `c000000000000000${sequence}`, value })),
-    )
+    const value = Buffer.from(JSON.stringify(entry(1)))
+    const keys = [0, 2].map((sequence) => Buffer.from(`c000000000000000${sequence}`))
+    await store.write(keys.map((key) => ({ type: 'put', key, value })))
     await store.close()
     const log = await open()
     await expect(log.load()).rejects.toMatchObject({ code: 'METADATA_CORRUPT' })
