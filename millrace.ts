@@ -8,11 +8,11 @@ import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import type { Command as CommandType } from 'commander'
 import type { CommandOption } from './protocol/commandLine/commandOptions.ts'
-import type { BuildInfo } from './protocol/operations/buildInfo.ts'
 import { codeCacheDirectory, isWritableDirectory } from './protocol/runtime/codeCache.ts'
 import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
 import { ownPackage } from './protocol/runtime/ownPackage.ts'
 import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
+import type { BuildInfo } from './protocol/telemetry/buildInfo.ts'
 
 requireNode()
 // Keeps stripped and compiled code between starts, which makes a start three times as fast. Only

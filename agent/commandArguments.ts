@@ -7,13 +7,13 @@ import {
   type CommandOption,
   longNames,
 } from '../protocol/commandLine/commandOptions.ts'
-import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
 import {
   loggingOf,
   logLevelOption,
   logOutputOptions,
   requireLogFile,
 } from '../protocol/commandLine/loggingOptions.ts'
+import { parseHostPort } from '../protocol/configuration/hostPort.ts'
 import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { type LogLevel, logLevels } from '../protocol/telemetry/logLevel.ts'

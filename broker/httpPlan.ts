@@ -2,7 +2,7 @@
 // console and the admin REST API are never served on an address that other hosts can reach, since
 // they have no authentication yet.
 
-import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
+import { parseHostPort } from '../protocol/configuration/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { BrokerConfig } from './configuration/brokerOptions.ts'
 import { addressText, isWildcard } from './configuration/listenerAddress.ts'

@@ -1,7 +1,7 @@
 // Parses addresses given on a command line.
 
 import { AddressError } from '../protocol/client/bootstrap.ts'
-import { parseHostPort } from '../protocol/commandLine/hostPort.ts'
+import { parseHostPort } from '../protocol/configuration/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 
 export { parseBootstrap } from '../protocol/client/bootstrap.ts'

@@ -23,7 +23,7 @@
  * @module engine
  */
 
-export type { Key } from './rdd/key.ts'
+export type { Key } from './keys/key.ts'
 export type { Pair } from './rdd/lineage.ts'
 export type { Rdd } from './rdd/rdd.ts'
 export { type AvroOptions, type AvroSchema, avro } from './rows/avro.ts'
@@ -37,9 +37,9 @@ export {
 } from './rows/envelope.ts'
 export { json } from './rows/json.ts'
 export type { RowFormat } from './rows/rowFormat.ts'
+export type { RecordFields, SourceHeader, SourceRecord } from './rows/sourceRecord.ts'
 export { type TextRow, text } from './rows/text.ts'
 export type { OffsetRange, OnRecordError } from './sources/scan.ts'
-export type { RecordFields, SourceHeader, SourceRecord } from './sources/sourceRecord.ts'
 export type { StartAt, TimePosition, TopicOptions } from './sources/topicOptions.ts'
 export type { TimeDomain } from './state/keyedState.ts'
 export type { StateCodec } from './state/stateCodec.ts'

@@ -3,11 +3,11 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { BuildInfo } from '../protocol/operations/buildInfo.ts'
 import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
+import type { BuildInfo } from '../protocol/telemetry/buildInfo.ts'
 import type { AdjustableLogger } from '../protocol/telemetry/logger.ts'
 import type { LogLevel, LogLevelControl } from '../protocol/telemetry/logLevel.ts'
 import type { Metrics } from '../protocol/telemetry/metrics.ts'

@@ -11,8 +11,8 @@ import { isLoopback } from '../protocol/runtime/loopback.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import { EngineError } from './engineError.ts'
+import type { Key } from './keys/key.ts'
 import { keyForms, parseKey } from './keyText.ts'
-import type { Key } from './rdd/key.ts'
 import { httpStatus, JobAddressError, type ServedJob } from './servedJob.ts'
 
 export interface JobServerOptions {

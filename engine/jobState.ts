@@ -4,8 +4,8 @@
 import type { StatefulOperator } from './contract/statefulOperator.ts'
 import { EngineError } from './engineError.ts'
 import type { StateAnswer, StateQuery } from './executor/task.ts'
-import { decodeKey, encodeKey, partNamed } from './rdd/key.ts'
-import { KeyGroupPartitioner } from './rdd/partitioner.ts'
+import { decodeKey, encodeKey, partNamed } from './keys/key.ts'
+import { KeyGroupPartitioner } from './keys/partitioner.ts'
 import type { StatePage, StateRequest, StateValue } from './runningJob.ts'
 
 export interface JobStateOptions {

@@ -2,7 +2,7 @@
 // types have a prefix: `number:5`, `boolean:true`, `json:null`. A string that looks like one of
 // them needs a prefix too: `string:number:5`.
 
-import type { Key } from './rdd/key.ts'
+import type { Key } from './keys/key.ts'
 
 /** Parses a key; undefined when the value does not match its prefix. */
 export function parseKey(text: string): Key | undefined {

@@ -3,7 +3,7 @@
 
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import type { JobFigures } from './jobFigures.ts'
-import type { Key } from './rdd/key.ts'
+import type { Key } from './keys/key.ts'
 
 export interface RunningJob {
   readonly name: string

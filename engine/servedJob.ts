@@ -5,7 +5,7 @@ import { CodedError } from '../protocol/runtime/codedError.ts'
 import type { JobStatus } from '../protocol/telemetry/status.ts'
 import { EngineError } from './engineError.ts'
 import type { JobFigures } from './jobFigures.ts'
-import type { Key } from './rdd/key.ts'
+import type { Key } from './keys/key.ts'
 import type {
   JobDescription,
   RunningJob,

@@ -6,9 +6,19 @@
 import { isLoopback } from '../../protocol/runtime/loopback.ts'
 import type { Address, Network } from '../../protocol/runtime/network.ts'
 import { BrokerError } from '../errors.ts'
-import type { BrokerListener } from '../server/brokerServer.ts'
 import type { BrokerConfig } from './brokerOptions.ts'
 import { addressText, isWildcard, type ListenerAddress, parseListeners } from './listenerAddress.ts'
+
+export interface BrokerListener {
+  readonly name: string
+  readonly network: Network
+  /** Port 0 takes a free port. */
+  readonly address: Address
+  /** The address that clients are told to connect to; by default the address that was bound. */
+  readonly advertised?: Address
+  /** Reachable only from this process, and therefore not listed as an address. */
+  readonly isInProcess?: boolean
+}
 
 export interface ListenerPlan {
   readonly listeners: readonly BrokerListener[]

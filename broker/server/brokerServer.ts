@@ -21,7 +21,8 @@
 // No handler may touch a connection, write a throttle time, or decide on access other than by asking
 // `context.access`.
 
-import type { Address, Connection, Listener, Network } from '../../protocol/runtime/network.ts'
+import type { Address, Connection, Listener } from '../../protocol/runtime/network.ts'
+import type { BrokerListener } from '../configuration/listeners.ts'
 import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
 import { ConnectionLimits } from './connection/connectionLimits.ts'
 import { ConnectionPace } from './connection/connectionPace.ts'
@@ -31,17 +32,6 @@ import type { BrokerParts } from './request/requestContext.ts'
 
 /** Memory for read buffers that is kept between fetches, enough for a few busy consumers. */
 const keptReadBufferBytes = 32 * 1024 * 1024
-
-export interface BrokerListener {
-  readonly name: string
-  readonly network: Network
-  /** Port 0 takes a free port. */
-  readonly address: Address
-  /** The address that clients are told to connect to; by default the address that was bound. */
-  readonly advertised?: Address
-  /** Reachable only from this process, and therefore not listed as an address. */
-  readonly isInProcess?: boolean
-}
 
 interface OpenListener {
   readonly name: string

@@ -6,6 +6,7 @@
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { OperatorContract } from '../contract/statefulOperator.ts'
+import type { DeadLetterEnd } from '../sources/deadLetter.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import { CheckpointError } from './checkpointError.ts'
 import { EntryLog, isRecordOf } from './entryLog.ts'
@@ -30,13 +31,6 @@ export interface OffsetLogEntry {
    * Only in entries of format 0: offsets of this batch and all before it. Superseded by commits.
    */
   readonly recordsTotal?: number
-}
-
-/** The end of a partition of a dead letter topic. */
-export interface DeadLetterEnd {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
 }
 
 /**

@@ -2,7 +2,8 @@
 // together ask for it before the first turn of the microtask queue; the pass begins then, and
 // hands each element to all of them. Nothing is kept: who comes later makes a pass of its own.
 
-import type { Lineage, Sink, TaskContext } from '../rdd/lineage.ts'
+import type { Lineage, TaskContext } from '../rdd/lineage.ts'
+import type { Sink } from '../sources/sink.ts'
 
 interface Pass {
   readonly sinks: Sink<unknown>[]

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
-import { decodeKey } from '../rdd/key.ts'
+import { decodeKey } from '../keys/key.ts'
 import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
 import {
   type CodecCheck,

@@ -2,7 +2,7 @@
 // functions cannot be: `reduce`, which needs a function, is a transformation followed by a collect.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { enough } from './enough.ts'
+import { enough } from '../sources/sink.ts'
 import type { Lineage, TaskContext } from './lineage.ts'
 
 export type Action =

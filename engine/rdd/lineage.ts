@@ -7,18 +7,18 @@
 // are recomputed after failures, and must be the same.
 //
 // Map of this folder:
-//  - rdd (the operators), action, enough, localContext (runs RDDs without a scheduler)
+//  - rdd (the operators), action, localContext (runs RDDs without a scheduler)
 //  - plans of operators: narrow with narrowChain, shuffled
-//  - keys: key, keyGroup, partitioner
+//  - buckets of a shuffle, and what may be handed on in them (plainResults)
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
+import type { Key } from '../keys/key.ts'
+import type { Partitioner } from '../keys/partitioner.ts'
 import type { OffsetRange, RejectedRecord, Scan } from '../sources/scan.ts'
+import type { Sink } from '../sources/sink.ts'
 import type { KeyedState, StateOutputs } from '../state/keyedState.ts'
 import type { StateSize } from '../state/stateVersion.ts'
-import type { Key } from './key.ts'
-import type { Partitioner } from './partitioner.ts'
 
-export type Sink<T> = (element: T) => void
 /** A keyed element. */
 export type Pair<K extends Key, V> = readonly [key: K, value: V]
 

@@ -3,8 +3,8 @@
 // must never share the scheduler's code.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { writeBuckets } from '../shuffle/buckets.ts'
 import { type Action, runAction } from './action.ts'
+import { writeBuckets } from './buckets.ts'
 import type { Bucket, Lineage, ShuffleDependency, TaskContext } from './lineage.ts'
 import { Rdd, type RddContext } from './rdd.ts'
 

@@ -2,18 +2,18 @@
 // nothing is shuffled. Each plan wraps its parent's sink once per partition, never once per
 // element.
 
-import type { Key } from './key.ts'
+import type { Key } from '../keys/key.ts'
+import type { Partitioner } from '../keys/partitioner.ts'
+import type { Sink } from '../sources/sink.ts'
 import {
   type Dependency,
   type Lineage,
   type NarrowStep,
   oneToOne,
   type Pair,
-  type Sink,
   type TaskContext,
 } from './lineage.ts'
 import { computeChain } from './narrowChain.ts'
-import type { Partitioner } from './partitioner.ts'
 
 /** An RDD before it has an id. */
 export interface RddPlan<T> {

@@ -11,7 +11,8 @@
 import { EngineError } from '../engineError.ts'
 import { type RecordGuard, recordInHand } from '../sources/recordInHand.ts'
 import { rejection } from '../sources/rejection.ts'
-import type { Lineage, NarrowStep, Sink, TaskContext } from './lineage.ts'
+import type { Sink } from '../sources/sink.ts'
+import type { Lineage, NarrowStep, TaskContext } from './lineage.ts'
 
 /** Maximum operators in one nest of calls. */
 const longestNest = 500

@@ -2,11 +2,12 @@
 // one computes nothing; an action (collect, count, ...) does, wherever its context runs tasks.
 
 import { EngineError } from '../engineError.ts'
+import type { Key } from '../keys/key.ts'
+import { HashPartitioner, type Partitioner } from '../keys/partitioner.ts'
+import type { Sink } from '../sources/sink.ts'
 import type { Action } from './action.ts'
-import type { Key } from './key.ts'
-import type { Dependency, Lineage, NarrowStep, Pair, Sink, TaskContext } from './lineage.ts'
+import type { Dependency, Lineage, NarrowStep, Pair, TaskContext } from './lineage.ts'
 import * as narrow from './narrow.ts'
-import { HashPartitioner, type Partitioner } from './partitioner.ts'
 import * as shuffled from './shuffled.ts'
 
 /** Creates and runs RDDs: a batch of a stream, or a separate program (localContext). */

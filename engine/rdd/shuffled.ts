@@ -2,7 +2,8 @@
 // through a shuffle, or in place when the parent is already partitioned that way. Memory: the
 // distinct keys of a partition for a reduction, all its values for a grouping.
 
-import type { Key } from './key.ts'
+import type { Key } from '../keys/key.ts'
+import type { Partitioner } from '../keys/partitioner.ts'
 import {
   type Combiner,
   type Dependency,
@@ -12,7 +13,6 @@ import {
   type TaskContext,
 } from './lineage.ts'
 import type { RddPlan } from './narrow.ts'
-import type { Partitioner } from './partitioner.ts'
 
 /** Combines values on the map side first, so that a bucket contains each key once. */
 export function combineByKey<K extends Key, V, C>(

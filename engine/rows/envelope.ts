@@ -1,8 +1,8 @@
 // Envelopes: a row with the other fields of its record, which are key, timestamp, headers and
 // coordinates. Wraps any format.
 
-import type { RecordFields, SourceHeader, SourceRecord } from '../sources/sourceRecord.ts'
 import type { RowFormat } from './rowFormat.ts'
+import type { RecordFields, SourceHeader, SourceRecord } from './sourceRecord.ts'
 
 /**
  * A row with its record. Key and headers are decoded on demand and are views of the record batch:

@@ -6,7 +6,7 @@
 // any of them. fieldText caches short strings; canonicalJson makes fingerprints of schemas;
 // avroBytes, avroLong and avroPlain protect the Avro decoder.
 
-import type { SourceRecord } from '../sources/sourceRecord.ts'
+import type { SourceRecord } from './sourceRecord.ts'
 
 /** How the values of a topic become rows. */
 export interface RowFormat<Row> {

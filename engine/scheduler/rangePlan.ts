@@ -5,27 +5,7 @@ import type { Isolation } from '../../protocol/client/isolation.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
 import { logTruncated, offsetsRemoved } from '../sources/lostOffsets.ts'
 import type { OffsetRange } from '../sources/scan.ts'
-
-/** Offsets of one partition of a topic, as last listed. */
-export interface PartitionEnds {
-  readonly topic: string
-  /** Undefined for brokers without topic ids. */
-  readonly topicId?: string | undefined
-  readonly partition: number
-  /** As last listed; retention may have moved it since. */
-  readonly earliest: number
-  /** The end of what can be read: the last stable offset when only committed records are read. */
-  readonly latest: number
-  /** The end of the log; listed only when `latest` is below what was already read. */
-  readonly highWatermark?: number | undefined
-  /** Where a job that has never read the topic starts; `earliest` by default. */
-  readonly start?: number | undefined
-  /**
-   * Where a job continues when the log has lost records that it has yet to read. Undefined: it
-   * fails.
-   */
-  readonly resume?: number | undefined
-}
+import type { PartitionEnds } from '../sources/topicOffsets.ts'
 
 /**
  * Returns the ranges of a batch. Every partition has one, possibly empty: its end is where the next

@@ -9,7 +9,8 @@
 // or that the rate itself limited, are sampled.
 
 import type { OffsetRange, RangeRead } from '../sources/scan.ts'
-import { offsetsIn, type PartitionEnds } from './rangePlan.ts'
+import type { PartitionEnds } from '../sources/topicOffsets.ts'
+import { offsetsIn } from './rangePlan.ts'
 import { PidRateEstimator, splitRate } from './rateEstimator.ts'
 import type { RateConf } from './rateOptions.ts'
 

@@ -27,7 +27,7 @@ import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { WatermarkSpec } from '../contract/statefulOperator.ts'
 import type { EventTime } from '../executor/task.ts'
 import type { OffsetRange } from '../sources/scan.ts'
-import type { PartitionEnds } from './rangePlan.ts'
+import type { PartitionEnds } from '../sources/topicOffsets.ts'
 
 export type EventTimes = NonNullable<Commit['eventTimes']>
 export type Watermarks = Readonly<Record<string, number>>

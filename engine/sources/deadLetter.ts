@@ -6,6 +6,13 @@ import type { ProducerRecord } from '../../protocol/client/producer.ts'
 import type { RecordHeader } from '../../protocol/kafka/recordCursor.ts'
 import type { RejectedRecord } from './scan.ts'
 
+/** The end of a partition of a dead letter topic. */
+export interface DeadLetterEnd {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
 /** Numbers are decimal; the timestamp is in milliseconds since the epoch. */
 export const DeadLetterHeader = {
   job: 'millrace.job',

@@ -15,12 +15,9 @@ import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
 import { splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor, type RecordHeader } from '../../protocol/kafka/recordCursor.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import type { DeadLetterEnd } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
-import { deadLetterOf, letterKey, letterKeyOf } from './deadLetter.ts'
+import { type DeadLetterEnd, deadLetterOf, letterKey, letterKeyOf } from './deadLetter.ts'
 import type { RejectedRecord } from './scan.ts'
-
-export type { DeadLetterEnd } from '../checkpoint/offsetLog.ts'
 
 export interface DeadLettersOptions {
   /** Name of the job that owns the dead letters. */

@@ -2,13 +2,12 @@
 // kits and other sources without a broker.
 
 import { EngineError } from '../engineError.ts'
-import { enough } from '../rdd/enough.ts'
-import type { Sink } from '../rdd/lineage.ts'
+import type { RecordFields, SourceHeader, SourceRecord } from '../rows/sourceRecord.ts'
 import { failedAtRecord } from '../userCode.ts'
 import { recordInHand } from './recordInHand.ts'
 import { pushOrReject } from './rejection.ts'
 import type { Reject, Scan } from './scan.ts'
-import type { RecordFields, SourceHeader, SourceRecord } from './sourceRecord.ts'
+import { enough, type Sink } from './sink.ts'
 
 export interface HeldFields {
   readonly topic: string

@@ -4,8 +4,8 @@
 // a record may give a chain many elements, and the chain emits either all of their results or none.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { SourceRecord } from '../rows/sourceRecord.ts'
 import type { OnRecordError } from './scan.ts'
-import type { SourceRecord } from './sourceRecord.ts'
 
 export interface RecordGuard {
   /** Called when all elements of the record have been pushed. */

@@ -1,12 +1,12 @@
 // Rejects a record at which the row format or an operator fails, when its source's policy is not
 // `fail`: the record is left out, and the task reports where it was and what went wrong.
 
-import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import type { SourceRecord } from '../rows/sourceRecord.ts'
 import { failedAtRecord } from '../userCode.ts'
 import { recordInHand } from './recordInHand.ts'
 import type { OnRecordError, Reject, RejectedRecord } from './scan.ts'
-import type { SourceRecord } from './sourceRecord.ts'
+import type { Sink } from './sink.ts'
 
 /**
  * Pushes the row of the record in hand, whose value is `bytes[start, end)` (negative `start`: no

@@ -7,9 +7,29 @@ import type { Cluster } from '../../protocol/client/cluster.ts'
 import type { Isolation } from '../../protocol/client/isolation.ts'
 import { PartitionReader } from '../../protocol/client/partitionReader.ts'
 import { zeroUuid } from '../../protocol/kafka/fields.ts'
-import type { PartitionEnds } from '../scheduler/rangePlan.ts'
 import type { OffsetRange } from './scan.ts'
 import type { Position, TopicSource } from './topicOptions.ts'
+
+/** Offsets of one partition of a topic, as last listed. */
+export interface PartitionEnds {
+  readonly topic: string
+  /** Undefined for brokers without topic ids. */
+  readonly topicId?: string | undefined
+  readonly partition: number
+  /** As last listed; retention may have moved it since. */
+  readonly earliest: number
+  /** The end of what can be read: the last stable offset when only committed records are read. */
+  readonly latest: number
+  /** The end of the log; listed only when `latest` is below what was already read. */
+  readonly highWatermark?: number | undefined
+  /** Where a job that has never read the topic starts; `earliest` by default. */
+  readonly start?: number | undefined
+  /**
+   * Where a job continues when the log has lost records that it has yet to read. Undefined: it
+   * fails.
+   */
+  readonly resume?: number | undefined
+}
 
 interface KnownPartition {
   readonly reader: PartitionReader

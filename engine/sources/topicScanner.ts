@@ -15,9 +15,8 @@ import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
-import { enough } from '../rdd/enough.ts'
-import type { Sink } from '../rdd/lineage.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
+import { ScannedRecord } from '../rows/sourceRecord.ts'
 import { failedAtRecord, type RecordInHand } from '../userCode.ts'
 import { logTruncated, offsetsRemoved } from './lostOffsets.ts'
 import { recordInHand } from './recordInHand.ts'
@@ -29,7 +28,7 @@ import {
   type Reject,
   type Scan,
 } from './scan.ts'
-import { ScannedRecord } from './sourceRecord.ts'
+import { enough, type Sink } from './sink.ts'
 
 export interface ScanResult {
   /**

@@ -12,8 +12,8 @@
 // surrogate takes three bytes (WTF-8), and U+0000 is C0 80 (as in Java's class files).
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { decodeKey, partNamed, partOf } from '../rdd/key.ts'
-import { keyGroupCount, keyGroupOf } from '../rdd/keyGroup.ts'
+import { decodeKey, partNamed, partOf } from '../keys/key.ts'
+import { keyGroupCount, keyGroupOf } from '../keys/keyGroup.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { KeyRange } from './stateDatabase.ts'
 

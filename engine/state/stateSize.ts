@@ -1,7 +1,7 @@
 // The growth of a state's size. Updated with each value that a batch changes, so that the size is
 // exact and nothing has to be read for it. Mutable, because a batch may change very many values.
 
-import { partNamed } from '../rdd/key.ts'
+import { partNamed } from '../keys/key.ts'
 import type { HeldValue } from './heldValue.ts'
 
 export class StateGrowth {

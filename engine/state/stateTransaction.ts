@@ -3,7 +3,7 @@
 // are held in memory.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { keyGroupCount } from '../rdd/keyGroup.ts'
+import { keyGroupCount } from '../keys/keyGroup.ts'
 import { bytesOf, type HeldValue, held, isSameValue } from './heldValue.ts'
 import type { StateTimer, TimeDomain } from './keyedState.ts'
 import type { StateChange, StateReader } from './stateDatabase.ts'

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
-import { partitionOfGroup } from '../rdd/keyGroup.ts'
+import { partitionOfGroup } from '../keys/keyGroup.ts'
 import type { StateTimer } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import { isOldFormat, oldEntries } from './oldFormat.ts'

@@ -13,7 +13,7 @@
 //  - small things: window, arithmetic, plainCopy
 
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd } from '../rdd/rdd.ts'
 import type { StateOutputs } from '../state/keyedState.ts'

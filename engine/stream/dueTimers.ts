@@ -4,7 +4,7 @@
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
-import { decodeKey } from '../rdd/key.ts'
+import { decodeKey } from '../keys/key.ts'
 import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
 import { excerpt } from '../userCode.ts'
 import type { OperatorBatch } from './keyScope.ts'

@@ -1,6 +1,6 @@
 // Drops duplicates: passes the first row of each key, for as long as a duplicate may still arrive.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import { inEventOrder, type TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'
 import { type EventOperatorOptions, statefulContract } from './statefulContract.ts'

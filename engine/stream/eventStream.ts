@@ -4,9 +4,9 @@
 // batches.
 
 import { EngineError } from '../engineError.ts'
-import { requirePlainElements } from '../executor/plainResults.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
+import { requirePlainElements } from '../rdd/plainResults.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { DStream } from './dstream.ts'

@@ -4,7 +4,7 @@
 
 import type { WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import { type Lineage, oneToOne } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'

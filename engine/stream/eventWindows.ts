@@ -1,9 +1,9 @@
 // Event time windows of a keyed stream, and the aggregation of their rows.
 
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
+import { byKeyGroups } from '../keys/partitioner.ts'
 import type { Combiner, Pair } from '../rdd/lineage.ts'
-import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import { combineByKey } from '../rdd/shuffled.ts'
 import type { StateOutputs } from '../state/keyedState.ts'

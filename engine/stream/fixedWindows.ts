@@ -2,7 +2,7 @@
 // watermark reaches its end plus the allowed lateness. Rows that are late for all of their windows
 // are emitted in `late`.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Combiner } from '../rdd/lineage.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'

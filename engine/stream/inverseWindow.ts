@@ -4,7 +4,7 @@
 // affected for one window at most.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { StateTimer } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { KeyedOperator } from './keyedOperator.ts'

@@ -2,7 +2,7 @@
 // the call that it was created for; use by a retained function throws, as it would write to an
 // ended batch.
 
-import { partOf } from '../rdd/key.ts'
+import { partOf } from '../keys/key.ts'
 import type { KeyedState, StateTimer, TimeDomain } from '../state/keyedState.ts'
 
 /** The batch as seen by an operator. */

@@ -6,10 +6,10 @@
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
-import { requirePlainElements } from '../executor/plainResults.ts'
-import { decodeKey, encodeKey, type Key, partOf } from '../rdd/key.ts'
+import { decodeKey, encodeKey, type Key, partOf } from '../keys/key.ts'
 import { type Lineage, oneToOne, type Pair, type TaskContext } from '../rdd/lineage.ts'
 import type { RddPlan } from '../rdd/narrow.ts'
+import { requirePlainElements } from '../rdd/plainResults.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import type { KeyedState, StateOutputs, StateTimer } from '../state/keyedState.ts'
 import { InvalidStateError } from '../state/operatorState.ts'

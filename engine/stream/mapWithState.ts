@@ -1,7 +1,7 @@
 // mapWithState: maps each value of a key with access to the key's state, as in Spark. Emits only
 // for the values of the batch; all states are available as a separate stream.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
 import {
   expiryTag,

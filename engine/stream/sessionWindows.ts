@@ -5,7 +5,7 @@
 // Flink, a row that is later than that may start a new session: its former neighbours are no longer
 // known.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Combiner } from '../rdd/lineage.ts'
 import type { TimedRow } from './eventTime.ts'
 import type { KeyedOperator } from './keyedOperator.ts'

@@ -6,10 +6,10 @@
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
+import { byKeyGroups } from '../keys/partitioner.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Lineage, ShuffleDependency } from '../rdd/lineage.ts'
 import { type RddPlan, shared } from '../rdd/narrow.ts'
-import { byKeyGroups } from '../rdd/partitioner.ts'
 import { Rdd, type RddContext } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import {

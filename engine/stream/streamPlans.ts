@@ -3,7 +3,7 @@
 // one.
 
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import { union as unionOfRdds } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'

@@ -2,7 +2,7 @@
 // follow the watermark, and rows behind it go to a separate output.
 
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { StateTimer, TimeDomain } from '../state/keyedState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
 import { inEventOrder, type LateRow, type TimedRow } from './eventTime.ts'

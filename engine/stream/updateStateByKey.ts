@@ -3,7 +3,7 @@
 // it brings, not what is stored. For keys without values, use a time to live, or mapWithState and
 // transformWithState with a timer.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
 import {
   expiryTag,

@@ -2,7 +2,7 @@
 // for programs belong in a topic.
 
 import { EngineError } from '../engineError.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 import type { Pair } from '../rdd/lineage.ts'
 import { excerpt } from '../userCode.ts'
 

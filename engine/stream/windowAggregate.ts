@@ -1,8 +1,8 @@
 // Aggregates the rows of a window into one value. Partial values are computed where rows are read,
 // and merged where the state of the key is, so that a window stores one value and not its rows.
 
-import { requirePlainElements } from '../executor/plainResults.ts'
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
+import { requirePlainElements } from '../rdd/plainResults.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
 import { copyOf, isObject } from './plainCopy.ts'
 

@@ -1,6 +1,6 @@
 // The order of keys in tests: numbers by value, then strings, whatever partitions they come from.
 
-import type { Key } from '../rdd/key.ts'
+import type { Key } from '../keys/key.ts'
 
 export type { Key }
 

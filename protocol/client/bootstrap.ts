@@ -1,6 +1,6 @@
 // Addresses of brokers as people write them.
 
-import { parseHostPort } from '../commandLine/hostPort.ts'
+import { parseHostPort } from '../configuration/hostPort.ts'
 import type { Address } from '../runtime/network.ts'
 
 /** A text is not the address of a broker. */

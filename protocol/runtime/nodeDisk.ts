@@ -4,7 +4,6 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { totalBytes } from '../bytes/totalBytes.ts'
 import { directoryProblem } from './directoryProblem.ts'
 import {
   DirectoryInUseError,
@@ -15,6 +14,7 @@ import {
 } from './disk.ts'
 import { expectingWarnings } from './experimentalFeature.ts'
 import { SharedRuns } from './sharedRuns.ts'
+import { totalBytes } from './totalBytes.ts'
 
 /** The most buffers one writev call takes (IOV_MAX on Linux). */
 const maxVectors = 1024

@@ -3,8 +3,8 @@
 // own collectors are not used: their event loop sampler takes half a percent of a core of an idle
 // process, and its delays include the 10 ms between samples.
 
-import type { BuildInfo } from '../operations/buildInfo.ts'
 import type { CollectionKind, ProcessFigures } from '../runtime/processFigures.ts'
+import type { BuildInfo } from './buildInfo.ts'
 import type { MetricSpec } from './metricSpec.ts'
 import { Distribution, labelText, type Metrics, type SampleWriter } from './metrics.ts'
 

@@ -7,11 +7,11 @@
 // newer bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
 
 import { join } from 'node:path'
-import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import { isPassing } from '../logError.ts'
 import type { SyncFigures } from '../logFigures.ts'
 import { inParallel } from '../maintenance/inParallel.ts'

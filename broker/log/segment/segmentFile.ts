@@ -3,9 +3,9 @@
 // synced. It never loses staged bytes: when they cannot be written they stay, can be read, and the
 // journal is told that it has to keep them.
 
-import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import { isPassing, LogError, writeFailed } from '../logError.ts'
 import type { Allocate } from '../readResult.ts'
 import type { OpenFiles } from './openFiles.ts'

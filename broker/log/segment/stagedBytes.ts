@@ -2,8 +2,8 @@
 // in the file and nothing of what the bytes mean. Bytes are copied in: what they came in is used
 // again.
 
-import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import type { Stager, WriteBehind } from './writeBehind.ts'
 
 export class StagedBytes {

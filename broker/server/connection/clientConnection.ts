@@ -10,10 +10,10 @@
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { type MemoryAllowance, TooCostlyError } from '../../../protocol/bytes/memoryAllowance.ts'
-import { totalBytes } from '../../../protocol/bytes/totalBytes.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Connection, ConnectionHandler } from '../../../protocol/runtime/network.ts'
 import { stallTolerant } from '../../../protocol/runtime/stallTolerantClock.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { type Answer, dispatch } from '../dispatch/dispatch.ts'
 import type { RequestRecord } from '../figures/requestFigures.ts'

@@ -1,6 +1,8 @@
-// What a handler may use: the parts of the broker, and the connection and header of the request.
-// A handler must not keep a context longer than it handles the request.
+// What a handler may use: the parts of the broker, and the connection and header of the request;
+// and the hooks of tests, which get the same. A handler must not keep a context longer than it
+// handles the request.
 
+import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
@@ -10,6 +12,7 @@ import type { DynamicConfiguration } from '../../configuration/configuration.ts'
 import type { Controller } from '../../controller/controller.ts'
 import type { ProducerIds } from '../../controller/producerIds.ts'
 import type { GroupService } from '../../groups/groupService.ts'
+import type { LogManager } from '../../log/logManager.ts'
 import type { ReplicaManager } from '../../replication/replicaManager.ts'
 import type { TransactionService } from '../../transactions/transactionService.ts'
 import type { FetchSessions } from '../fetch/fetchSessions.ts'
@@ -20,7 +23,6 @@ import type { ConnectionAccess } from '../gate/connectionAccess.ts'
 import type { RequestGate } from '../gate/requestGate.ts'
 import type { AnswerMemory } from '../memory/answerMemory.ts'
 import type { TransactionalAppends } from '../transactions/transactionalAppends.ts'
-import type { TestHooks } from './testHooks.ts'
 
 export interface BrokerParts {
   readonly nodeId: number
@@ -68,4 +70,24 @@ export interface RequestContext extends ConnectionContext {
   readonly apiVersion: number
   readonly clientId: string
   readonly record: RequestRecord
+}
+
+/**
+ * The hooks with which tests of clients influence the broker (broker/testing). The only seam for
+ * them: a broker that is started without hooks runs no code of theirs.
+ */
+export interface TestHooks {
+  /** Called once, before the first request is served. */
+  opened(parts: BrokerParts, logs: LogManager): void
+  /**
+   * Called with each decoded request in the place of its handler. `handle` is the handler: what it
+   * is called with is handled, and what this returns is answered; a promise, or what the handler
+   * returns (`noResponse` included).
+   */
+  handle(
+    api: Api,
+    request: unknown,
+    context: RequestContext,
+    handle: (request: unknown) => unknown,
+  ): unknown
 }

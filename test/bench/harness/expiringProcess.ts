@@ -6,7 +6,7 @@
 // expire. Prints the median time of such a batch as JSON.
 
 import { StateStores } from '../../../engine/executor/stateStores.ts'
-import { KeyGroupPartitioner } from '../../../engine/rdd/partitioner.ts'
+import { KeyGroupPartitioner } from '../../../engine/keys/partitioner.ts'
 import { add } from '../../../engine/stream/arithmetic.ts'
 import { advanceKeys } from '../../../engine/stream/keyedOperator.ts'
 import type { StreamBuilder } from '../../../engine/stream/streamPlan.ts'

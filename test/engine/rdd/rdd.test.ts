@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Key } from '../../../engine/rdd/key.ts'
+import type { Key } from '../../../engine/keys/key.ts'
 import { localContext } from '../../../engine/rdd/localContext.ts'
 import type { Rdd } from '../../../engine/rdd/rdd.ts'
 

@@ -4,7 +4,7 @@
 import avsc from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { requirePlainElements } from '../../../engine/executor/plainResults.ts'
+import { requirePlainElements } from '../../../engine/rdd/plainResults.ts'
 import { type AvroOptions, type AvroSchema, avro } from '../../../engine/rows/avro.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { anyRecord } from '../sources/lineRecords.ts'

@@ -1,14 +1,14 @@
 // Envelopes: the other fields of a record, on demand, and as a plain copy.
 
 import { expect, expectTypeOf, test } from 'vitest'
-import { requirePlainElements } from '../../../engine/executor/plainResults.ts'
+import { requirePlainElements } from '../../../engine/rdd/plainResults.ts'
 import { bytes } from '../../../engine/rows/bytes.ts'
 import { csv } from '../../../engine/rows/csv.ts'
 import { type Envelope, envelope } from '../../../engine/rows/envelope.ts'
 import { json } from '../../../engine/rows/json.ts'
 import type { RowFormat } from '../../../engine/rows/rowFormat.ts'
+import { ScannedRecord } from '../../../engine/rows/sourceRecord.ts'
 import { text } from '../../../engine/rows/text.ts'
-import { ScannedRecord } from '../../../engine/sources/sourceRecord.ts'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'

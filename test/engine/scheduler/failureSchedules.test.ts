@@ -5,11 +5,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { runAction } from '../../../engine/rdd/action.ts'
+import { writeBuckets } from '../../../engine/rdd/buckets.ts'
 import type { Bucket, TaskContext } from '../../../engine/rdd/lineage.ts'
 import { localContext } from '../../../engine/rdd/localContext.ts'
 import type { Rdd } from '../../../engine/rdd/rdd.ts'
 import { type DagEffect, DagScheduler } from '../../../engine/scheduler/dagScheduler.ts'
-import { writeBuckets } from '../../../engine/shuffle/buckets.ts'
 
 type Pairs = Rdd<readonly [number, number]>
 type Launch = Extract<DagEffect, { kind: 'launchTask' }>

@@ -2,15 +2,10 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  lagBehind,
-  offsetsIn,
-  type PartitionEnds,
-  planRanges,
-  startsOf,
-} from '../../../engine/scheduler/rangePlan.ts'
+import { lagBehind, offsetsIn, planRanges, startsOf } from '../../../engine/scheduler/rangePlan.ts'
 import { lostBetween } from '../../../engine/sources/lostOffsets.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
+import type { PartitionEnds } from '../../../engine/sources/topicOffsets.ts'
 
 function end(earliest: number, latest: number, more: Partial<PartitionEnds> = {}): PartitionEnds {
   return { topic: 'orders', partition: 0, earliest, latest, ...more }

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { encodeKey, partNamed } from '../../../engine/rdd/key.ts'
+import { encodeKey, partNamed } from '../../../engine/keys/key.ts'
 import {
   inverseWindowOperator,
   shownWindow,

@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
-import { encodeKey, partNamed, partOf } from '../../../engine/rdd/key.ts'
+import { encodeKey, partNamed, partOf } from '../../../engine/keys/key.ts'
 import type { StateTimer } from '../../../engine/state/keyedState.ts'
 import { fireDueTimers } from '../../../engine/stream/dueTimers.ts'
 import { fixedWindowCombiner, fixedWindowOperator } from '../../../engine/stream/fixedWindows.ts'

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { add, type Job, job, type Key } from '../../../engine/engine.ts'
-import { decodeKey, encodeKey, hashKey } from '../../../engine/rdd/key.ts'
+import { decodeKey, encodeKey, hashKey } from '../../../engine/keys/key.ts'
 import { StreamHarness } from './streamHarness.ts'
 
 const keys: readonly Key[] = [

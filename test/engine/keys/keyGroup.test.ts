@@ -2,13 +2,13 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeKey, encodeKey, type Key } from '../../../engine/rdd/key.ts'
-import { keyGroupCount, keyGroupOf, partitionOfGroup } from '../../../engine/rdd/keyGroup.ts'
+import { decodeKey, encodeKey, type Key } from '../../../engine/keys/key.ts'
+import { keyGroupCount, keyGroupOf, partitionOfGroup } from '../../../engine/keys/keyGroup.ts'
 import {
   byKeyGroups,
   HashPartitioner,
   KeyGroupPartitioner,
-} from '../../../engine/rdd/partitioner.ts'
+} from '../../../engine/keys/partitioner.ts'
 
 const anyKey = fc.oneof(
   fc.string({ unit: 'binary' }),

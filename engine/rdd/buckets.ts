@@ -2,10 +2,10 @@
 // partition. A bucket is two columns (keys, values), so that it is sent between threads as one
 // message.
 
-import type { Key } from '../rdd/key.ts'
-import type { Bucket, ShuffleDependency, TaskContext } from '../rdd/lineage.ts'
-import type { Partitioner } from '../rdd/partitioner.ts'
-import { combineInto } from '../rdd/shuffled.ts'
+import type { Key } from '../keys/key.ts'
+import type { Partitioner } from '../keys/partitioner.ts'
+import type { Bucket, ShuffleDependency, TaskContext } from './lineage.ts'
+import { combineInto } from './shuffled.ts'
 
 /** Returns the buckets of one map partition, one for each reduce partition. */
 export async function writeBuckets(

@@ -3,8 +3,8 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeKey, encodeKey, type Key } from '../../../engine/rdd/key.ts'
-import { HashPartitioner } from '../../../engine/rdd/partitioner.ts'
+import { decodeKey, encodeKey, type Key } from '../../../engine/keys/key.ts'
+import { HashPartitioner } from '../../../engine/keys/partitioner.ts'
 
 const anyKey = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -3,7 +3,7 @@
 // arrive as an empty object, and a job would count nothings without a word.
 
 import { EngineError } from '../engineError.ts'
-import type { Bucket } from '../rdd/lineage.ts'
+import type { Bucket } from './lineage.ts'
 
 /** Throws TASK_FAILED unless the values can be cloned as they are. The first one speaks for all. */
 export function requirePlainBuckets(buckets: readonly Bucket[]): void {

@@ -1,0 +1,58 @@
+// House rules for pages: what they link to, and the files that they name, exist.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { root, trackedFiles } from './sources.ts'
+
+const pages = trackedFiles.filter(
+  (file) => file.endsWith('.md') && !file.startsWith('docs/reference/'),
+)
+
+describe('pages', () => {
+  test('link to files that exist', () => {
+    expect(pages.flatMap(brokenLinks)).toEqual([])
+  })
+
+  test('name paths that exist', () => {
+    expect(pages.flatMap(missingPaths)).toEqual([])
+  })
+
+  test('the rules bite', () => {
+    expect(linksIn('[a](lost.md#part) and [b](https://kafka.apache.org) and [c](#part)')).toEqual([
+      'lost.md',
+    ])
+    expect(
+      pathsIn('`broker/log/x.ts` and `test/broker` and `orders-0` and `agent/sinks/`'),
+    ).toEqual(['broker/log/x.ts', 'test/broker', 'agent/sinks/'])
+  })
+})
+
+function brokenLinks(page: string): string[] {
+  return linksIn(textOf(page))
+    .filter((link) => !existsSync(join(root, dirname(page), link)))
+    .map((link) => `${page} links to ${link}`)
+}
+
+function missingPaths(page: string): string[] {
+  return pathsIn(textOf(page))
+    .filter((path) => !existsSync(join(root, path)))
+    .map((path) => `${page} names ${path}`)
+}
+
+function textOf(page: string): string {
+  return readFileSync(join(root, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '')
+}
+
+function linksIn(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map((match) => match[1]!.replace(/#.*$/, ''))
+    .filter((link) => link !== '' && !/^[a-z]+:/.test(link))
+}
+
+/** Paths from the root in backquotes; names with capitals stand for something else. */
+function pathsIn(text: string): string[] {
+  return [...text.matchAll(/`((?:protocol|broker|agent|engine|test|docs|\.ci)\/[\w./-]*)`/g)]
+    .map((match) => match[1]!)
+    .filter((path) => !/[A-Z]{2,}/.test(path.replace(/README|ARCHITECTURE|CONTRIBUTING/, '')))
+}
