@@ -47,10 +47,6 @@ describe('nothing ambient', () => {
       why: 'listens for HTTP before fastify is there',
     },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
-    {
-      file: /^broker\/(?:log\/(?:journal\/commitJournal|logWriter)|transactions\/partitionAdditions)\.ts$/,
-      why: 'form groups without the scheduler, for now',
-    },
   ]
   const ambient =
     /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\(|\bcrypto\.random|\bqueueMicrotask\(|\bawait undefined\b|from '(?:node:)?(?:fs|fs\/promises|net|dgram|tls|http|https|dns|timers|timers\/promises)'/
@@ -59,6 +55,28 @@ describe('nothing ambient', () => {
     const found = sources
       .filter((file) => !edges.some((edge) => edge.file.test(file)))
       .flatMap((file) => ambientLines(file))
+    expect(found).toEqual([])
+  })
+
+  // Beside the edges above: what speaks to the process that it runs in, or to one that it started.
+  const processEdges: readonly { file: RegExp; why: string }[] = [
+    { file: /^protocol\/commandLine\/stopSignals\.ts$/, why: 'waits for signals' },
+    { file: /^protocol\/operations\/routes\/version\.ts$/, why: 'says which Node runs' },
+    { file: /^agent\/embeddedAgent\.ts$/, why: 'the agent inside a program of its user' },
+    {
+      file: /^agent\/sources\/exec(?:Process|Source)\.ts$/,
+      why: 'a command of the user runs in it',
+    },
+    { file: /^engine\/jobHost\.ts$/, why: 'names its process in the address of the job' },
+    { file: /^engine\/typeCheck\.ts$/, why: 'runs the compiler' },
+  ]
+  const ambientProcess =
+    /(?<![.#\w])process\.(?:env|cwd|argv|exit|exitCode|kill|pid|platform|hrtime|memoryUsage|cpuUsage|uptime|on|once|off|removeListener|stdout|stderr|stdin|execPath|execArgv|versions?|umask|chdir|nextTick|emitWarning)\b/
+
+  test('no file but the edges asks the process that it runs in', () => {
+    const found = sources
+      .filter((file) => ![...edges, ...processEdges].some((edge) => edge.file.test(file)))
+      .flatMap((file) => matchingLines(file, ambientProcess))
     expect(found).toEqual([])
   })
 
@@ -73,6 +91,8 @@ describe('nothing ambient', () => {
       expect(ambient.test(line)).toBe(true)
     }
     expect(ambient.test('clock.setTimer(1, f)')).toBe(false)
+    expect(ambientProcess.test('process.env.HOME')).toBe(true)
+    expect(ambientProcess.test('this.#process.exit')).toBe(false)
   })
 
   // A variable of a module is shared by all that runs in the process: a second node or a second run of a
@@ -125,9 +145,13 @@ describe('nothing ambient', () => {
   })
 
   function ambientLines(file: string): string[] {
+    return matchingLines(file, ambient)
+  }
+
+  function matchingLines(file: string, pattern: RegExp): string[] {
     return linesWithoutComments(file)
       .map((line, index) => ({ line, number: index + 1 }))
-      .filter(({ line }) => ambient.test(line))
+      .filter(({ line }) => pattern.test(line))
       .map(({ line, number }) => `${file}:${number}: ${line.trim()}`)
   }
 })
