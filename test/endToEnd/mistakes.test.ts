@@ -47,7 +47,7 @@ test('the demo: a file that is not there', async () => {
 })
 
 test('the demo: an end without an input', async () => {
-  expectOneMessage(await millrace('demo', '--once'), /--once needs --input/)
+  expectOneMessage(await millrace('demo', '--once'), /--once requires --input/)
 })
 
 test('the demo: an occupied port for the page, or for Kafka clients', async () => {
