@@ -22,6 +22,25 @@
  * @module client
  */
 
+// The Kafka client of every program of Millrace. Map of the folder, from the connection upwards:
+//
+// - connection.ts: one connection, with pipelined requests (inFlight.ts) and version negotiation
+//   (apiVersionsTable.ts); brokerSlot.ts: reconnects with backoff.ts
+// - cluster.ts: discovery and routing, over cached metadata (clusterView.ts)
+// - batchSender.ts: delivers encoded batches; batchQueue.ts decides order and retries
+// - producer.ts: batches (producerBatch.ts), partitions (partitioner.ts), sequences
+//   (producerSequences.ts)
+// - partitionReader.ts: reads one partition; visibleBatches.ts omits what isolation hides
+// - consumer.ts: a group member; groupSession.ts sends its requests, groupMembership.ts decides
+// - admin.ts and admin/: administration
+// - recordProducer.ts, recordConsumer.ts and this file: the published API over all of these
+//
+// Contract: a call either returns a result or fails with a KafkaError (broker), NetworkError
+// (network) or ClientError (this client); `isRetriableFailure` says which may be retried.
+// Invariants: batches of a partition are stored in order; no queue is unbounded; no file here
+// decodes records on behalf of a caller that passes or receives whole batches. Nothing here imports
+// above protocol.
+
 import { nodeRuntime } from '../runtime/nodeRuntime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { tcpNetwork } from '../runtime/tcpNetwork.ts'

@@ -163,7 +163,7 @@ test('a file in the place of a directory: the broker, a job', async () => {
   for (const data of [inTheWay, join(inTheWay, 'below')]) {
     expectOneMessage(
       await millrace('broker', '--port', '0', '--data', data),
-      /in-the-way.* a file, and not a directory: give the path of a directory/,
+      /in-the-way.* a file, not a directory: use the path of a directory/,
     )
   }
   const job = join(root, 'engine/jobs/orderDemographics.ts')

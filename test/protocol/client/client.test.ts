@@ -1,4 +1,5 @@
-// The entries of the package for programs, `millrace/client` and `millrace/broker`, as a user calls them.
+// The entries of the package for programs, `millrace/client` and `millrace/broker`, as a user calls
+// them.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -27,7 +27,9 @@ interface Entry {
   readonly isMarker: boolean
 }
 
-/** A log in memory that answers fetches as a broker does: whole batches, cut off by a size limit. */
+/**
+ * A log in memory that answers fetches as a broker does: whole batches, cut off by a size limit.
+ */
 class ModelLog {
   readonly entries: Entry[] = []
   readonly transactions: Transaction[] = []
@@ -74,7 +76,9 @@ class ModelLog {
     return Math.min(this.nextOffset, ...open)
   }
 
-  /** KIP-98: up to the last stable offset, with the aborted transactions that overlap what is sent. */
+  /**
+   * KIP-98: up to the last stable offset, with the aborted transactions that overlap what is sent.
+   */
   fetch(offset: number, maxBytes: number): { records: Buffer; aborted: AbortedTransaction[] } {
     const sent: Entry[] = []
     let bytes = 0
