@@ -4,9 +4,7 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { Isolation } from '../protocol/client/isolation.ts'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
-import { onStopSignals } from '../protocol/commandLine/stopSignals.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -16,53 +14,13 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
-import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
+import { openLog } from '../protocol/telemetry/programLog.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
-import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
-import type { JobDescription } from './runningJob.ts'
+import { JobHost } from './jobHost.ts'
 import type { RunningJob } from './submit.ts'
+import type { DriverArguments, SubmitArguments } from './submitArguments.ts'
+import { runningLine, stopOnSignals } from './submitProgress.ts'
 import { requireTypes } from './typeCheck.ts'
-
-export interface SubmitArguments extends LoggingOptions {
-  /** The job module's file. */
-  readonly job: string
-  /** Comma-separated `host:port`. */
-  readonly bootstrap: string
-  /** Directory of the job's checkpoint and state. */
-  readonly directory: string
-  /** Whether the directory was chosen because an earlier version put the job there. */
-  readonly formerDirectory?: boolean | undefined
-  readonly executors?: number | undefined
-  /** Memory of each executor, in MiB. */
-  readonly executorMemory?: number | undefined
-  readonly batchIntervalMs?: number | undefined
-  readonly taskTimeoutMs?: number | undefined
-  readonly maxRecordsPerPartition?: number | undefined
-  readonly maxBatchBytes?: number | undefined
-  readonly maxBatchTimeMs?: number | undefined
-  readonly isolationLevel?: Isolation | undefined
-  readonly conf?: Readonly<Record<string, string>> | undefined
-  /** The savepoint that initializes a new directory. */
-  readonly from?: string | undefined
-  /** Uids of operators whose state is discarded where the new code cannot continue it. */
-  readonly discardState?: readonly string[] | undefined
-  /** Version of this program, for savepoints. */
-  readonly version?: string | undefined
-  /** Address of the job's HTTP server, `host:port`; a free port of 127.0.0.1 unless given. */
-  readonly listen?: string | undefined
-  /** Allows a `listen` address that is reachable from other hosts. */
-  readonly insecure?: boolean | undefined
-  /** Restarts the job when its code changes. */
-  readonly watch?: boolean | undefined
-}
-
-/** Arguments of the driver's thread. */
-export interface DriverArguments extends SubmitArguments {
-  /** When set, the thread only checks whether the module can continue this job. */
-  readonly check?: JobDescription | undefined
-  /** Whether the types of this version have already been checked. */
-  readonly isChecked?: boolean | undefined
-}
 
 const defaultListen = '127.0.0.1:0'
 
@@ -105,25 +63,6 @@ async function runJob(host: JobHost<DriverArguments>, args: SubmitArguments): Pr
   process.stdout.write(`${runningLine(hosted, args)}\n`)
   await hosted.ended
 }
-
-export function runningLine({ job, url }: HostedJob, args: SubmitArguments): string {
-  const { executors = 2, bootstrap } = args
-  return `millrace job ${job.name} running at ${url}, ${executors} executors, reading from ${bootstrap}`
-}
-
-/** The first signal stops the job after its current batch, the second one immediately. */
-export function stopOnSignals(host: Pick<JobHost<unknown>, 'stop'>, onStop = () => {}): void {
-  onStopSignals((earlier) => {
-    const graceful = earlier === 0
-    if (graceful) process.stderr.write(`${stopping}\n`)
-    host.stop({ graceful, timeoutMs: stopTimeoutMs })
-    onStop()
-  })
-}
-
-const stopping =
-  `millrace job: stopping after the current batch, at most ${stopTimeoutMs / 1000} s from now; ` +
-  'a second signal stops immediately'
 
 /**
  * Submits the job and logs its start and end. Loads the engine when called.

@@ -7,15 +7,11 @@ import { type FSWatcher, watch } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
-import {
-  type DriverArguments,
-  runningLine,
-  type SubmitArguments,
-  stopOnSignals,
-} from './command.ts'
 import { DriverThread } from './driverThread.ts'
 import type { HostedJob, JobHost } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
+import type { DriverArguments, SubmitArguments } from './submitArguments.ts'
+import { runningLine, stopOnSignals } from './submitProgress.ts'
 
 /** Time without further changes after which files are complete: editors write a file in steps. */
 const settleMs = 200
