@@ -17,8 +17,9 @@
 //   dataLocation.ts, temporaryDirectory.ts, hostName.ts, loopback.ts, codeCache.ts, nodeVersion.ts,
 //   ownPackage.ts
 //
-// Nothing here knows Kafka, a program of Millrace or another folder of protocol, except that
-// processDataLocation.ts, standardStreams.ts, rotatedFile.ts and processFigures.ts read `process`.
+// Contract: whoever creates the runtime controls time, the order of concurrent events, power failures
+// and lost connections. Code above this folder must never use timers, files, sockets or randomness
+// directly, and no file here knows Kafka or a program of Millrace.
 
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'

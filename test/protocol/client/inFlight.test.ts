@@ -26,7 +26,7 @@ test('adding beyond the limit fails an assertion', () => {
   expect(inFlight.isFull).toBe(false)
   inFlight.add('a', 10)
   expect(inFlight.isFull).toBe(true)
-  expect(() => inFlight.add('b', 10)).toThrow('full')
+  expect(() => inFlight.add('b', 10)).toThrow('within their limit')
 })
 
 test('a request expires at its deadline, also behind one with a later deadline', () => {
