@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// The command line of Millrace: one command, every program a subcommand. Parses the options that are
-// not the agent's, loads the program's code and runs it. A program's code is loaded when its command
-// is given: no command waits for code that it does not use.
+// The command line of Millrace: every program is a subcommand of `millrace`. Parses the options of
+// all programs except the agent, which parses its own as flume-ng does. The code of a program is
+// loaded only when its command is given.
 
-// Imported as a namespace: on an old Node, naming a missing export would end with a SyntaxError.
+// Imported as a namespace: on an old Node, importing a missing export by name would be a
+// SyntaxError.
 import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import type { Command as CommandType } from 'commander'
@@ -15,8 +16,8 @@ import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
 import type { BuildInfo } from './protocol/telemetry/buildInfo.ts'
 
 requireNode()
-// Keeps stripped and compiled code between starts, which makes a start three times as fast. Only
-// modules imported after this call are cached. Without a writable directory, nothing is cached.
+// Caches stripped and compiled code between starts, which makes a start three times as fast. Only
+// modules imported after this call are cached; without a writable directory, nothing is.
 const { platform, env: environment } = process
 const codeCache = { url: import.meta.url, platform, environment, home: homedir }
 const cacheDirectory = codeCacheDirectory(codeCache)
@@ -48,33 +49,33 @@ const [
 const demoOptions: readonly CommandOption[] = [
   logLevelOption(undefined, 'error'),
   ...logOutputOptions,
-  { flags: '--input <file>', doc: 'file to feed instead of generated orders' },
+  { flags: '--input <file>', doc: 'input file (default: generated orders)' },
   {
     flags: '--rate <lines>',
-    doc: 'lines a second (default: 2000; a file as fast as possible)',
+    doc: 'input rate, in lines per second (default: 2000; unlimited with --input)',
     parse: positive,
   },
-  { flags: '--once', doc: 'end when every line of the input has been counted' },
-  { flags: '--json', doc: 'print one JSON object at the end and nothing else on standard output' },
+  { flags: '--once', doc: 'exit when every line of the input is counted' },
+  { flags: '--json', doc: 'print only the result, as one JSON object' },
   {
     flags: '--console-port <port>',
-    doc: 'port of the page (default: 8080, or a free one)',
+    doc: 'port of the console (default: 8080, or a free port if it is in use)',
     parse: port,
   },
   {
     flags: '--port <port>',
-    doc: 'port for Kafka clients (default: 9092, or a free one)',
+    doc: 'port for Kafka clients (default: 9092, or a free port if it is in use)',
     parse: port,
   },
   {
     flags: '--disk <MiB>',
-    doc: `most disk space taken, in MiB (default: ${defaultDiskMebibytes}); older data is removed`,
+    doc: `disk space limit, in MiB; older data is deleted (default: ${defaultDiskMebibytes})`,
     parse: diskMebibytes,
   },
 ]
 
 const brokerOptions: readonly CommandOption[] = [
-  logLevelOption('default: info; wins over log.level of the configuration'),
+  logLevelOption('default: info; overrides log.level of the configuration'),
   ...logOutputOptions,
   { flags: '--port <port>', doc: 'port to listen on (default: 9092)', parse: port },
   { flags: '--host <address>', doc: 'address to listen on (default: 127.0.0.1)' },
@@ -82,16 +83,16 @@ const brokerOptions: readonly CommandOption[] = [
     flags: '--data <directory>',
     doc: 'data directory (default: $STATE_DIRECTORY, /var/lib/millrace/broker for root, or ~/.local/share/millrace/broker)',
   },
-  { flags: '--config <file>', doc: "options in Kafka's server.properties format" },
+  { flags: '--config <file>', doc: "configuration file, in Kafka's server.properties format" },
   {
     flags: '--console-port <port>',
-    doc: 'port of console, admin REST API, metrics and health, on 127.0.0.1 (default: 8080, or a free one)',
+    doc: 'port of the console, admin REST API, metrics and health, on 127.0.0.1 (default: 8080, or a free port if it is in use)',
     parse: port,
   },
-  { flags: '--no-console', doc: 'serve none of these' },
+  { flags: '--no-console', doc: 'disable the console, admin REST API, metrics and health' },
   {
     flags: '--metrics-listen <host:port>',
-    doc: 'second address, for other hosts, with metrics, health and version alone',
+    doc: 'additional address for metrics, health and version only, reachable from other hosts',
   },
 ]
 
@@ -100,12 +101,12 @@ const adminOptions: readonly CommandOption[] = [
   ...logOutputOptions,
   {
     flags: '--bootstrap <host:port>',
-    doc: 'brokers to ask first, comma-separated',
+    doc: 'bootstrap brokers, comma-separated',
     required: true,
   },
   {
     flags: '--port <port>',
-    doc: 'port to serve on, on 127.0.0.1 (default: 8080, or a free one)',
+    doc: 'port to listen on, on 127.0.0.1 (default: 8080, or a free port if it is in use)',
     parse: port,
   },
 ]
@@ -127,25 +128,25 @@ async function main(): Promise<void> {
 function commands(outputFailed: OutputFailed): CommandType {
   const program = new Command('millrace')
     .description(
-      'Log lines from the hosts that write them into results that are always up to date.',
+      'Collects log lines, stores them in a Kafka-compatible broker, and keeps results up to date.',
     )
-    .version(`millrace ${version()}`, '-V, --version', 'print the version')
+    .version(`millrace ${version()}`, '-V, --version', 'print the version and exit')
     .exitOverride()
   addOptions(program.command('demo'), demoOptions)
-    .description('the main job in one process: orders are written, tailed, stored, counted, shown')
+    .description('run the whole pipeline in one process, on generated orders or a file')
     .action(async (options) => {
-      // Before the rooms are loaded: a signal meanwhile must end the demo in order, too.
+      // Before the demo is loaded: a signal during loading must also stop it in order.
       const interrupted = firstStopSignal()
       const { demo } = await import('./demo/demo.ts')
       await demo(options, { outputFailed, interrupted, build: build() })
     })
   addOptions(program.command('broker'), brokerOptions)
-    .description('a commit log that Kafka clients can talk to')
+    .description('run a broker for Kafka clients')
     .action(async (options) => {
       await (await import('./broker/command.ts')).brokerCommand({ ...options, build: build() })
     })
   addOptions(program.command('admin'), adminOptions)
-    .description('the console and the admin REST API over any Kafka cluster')
+    .description('serve the console and the admin REST API for any Kafka cluster')
     .action(async (options) => {
       await (await import('./broker/admin/adminCommand.ts')).adminCommand({
         ...options,
@@ -154,7 +155,7 @@ function commands(outputFailed: OutputFailed): CommandType {
     })
   program
     .command('agent')
-    .description("runs an agent of a flume.conf, with flume-ng agent's options (see agent --help)")
+    .description('run an agent of a flume.conf, with the options of flume-ng agent')
     .argument('[options...]')
     .helpOption(false)
     .allowUnknownOption()
@@ -165,12 +166,15 @@ function commands(outputFailed: OutputFailed): CommandType {
   return program
 }
 
-/** `help agent` is the agent's own help: the agent parses its options itself. */
+/** Turns `help agent` into `agent --help`: the agent parses its options itself. */
 function askedFor(words: readonly string[]): readonly string[] {
   return words[0] === 'help' && words[1] === 'agent' ? ['agent', '--help'] : words
 }
 
-/** `words` are the arguments after `agent`. flume-ng has `help` and `version` as commands. */
+/**
+ * Runs the agent with the arguments after `agent` and returns its exit code. `help` and `version`
+ * are accepted as commands, as by flume-ng.
+ */
 async function agent(words: readonly string[]): Promise<number> {
   const [first] = words
   if (first === 'version' || first === '--version' || first === '-V') {
@@ -190,12 +194,12 @@ function version(): string {
   return ownPackage().version
 }
 
-/** Ends the process when this Node is too old for the code that is loaded next. */
+/** Exits with a message when this Node is too old to load the rest of the program. */
 function requireNode(): void {
   const problem = nodeProblem(process.versions.node, ownPackage().engines.node)
   if (problem === undefined) return
   const remedy = import.meta.url.endsWith('.ts')
-    ? "use 'npm run millrace -- COMMAND', which brings its own"
+    ? "use 'npm run millrace -- COMMAND', which runs the Node of node_modules"
     : `install a newer Node than ${process.execPath}`
   process.stderr.write(`millrace: ${problem}: ${remedy}\n`)
   process.exit(1)

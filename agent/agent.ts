@@ -22,6 +22,7 @@ import { agentTroubles } from './agentHealth.ts'
 import { type AgentPlan, type PlanDependencies, planAgent } from './agentPlan.ts'
 import type { AgentReason } from './agentReasons.ts'
 import type { Channel } from './channels/channel.ts'
+import { runnerOf } from './componentRunner.ts'
 import { ComponentWatch } from './componentWatch.ts'
 import {
   type ConfigurationProblem,
@@ -36,7 +37,6 @@ import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
-import { runnerOf } from './polled.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {

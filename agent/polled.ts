@@ -1,14 +1,13 @@
-// The interface of every source and sink to the actor that runs it: started, polled repeatedly, and
-// stopped. An instance lives for one incarnation; after a failure a new one is created.
+// The interface between a source or sink and the actor that runs it (componentRunner.ts): started,
+// polled repeatedly, and stopped. An instance lives for one incarnation; after a failure a new one
+// is created.
 
-import type { ActorContext, BehaviorFactory } from '../protocol/actor/actor.ts'
 import type { AgentReason } from './agentReasons.ts'
-import type { ComponentWatch } from './componentWatch.ts'
 
 export interface Polled {
   start(): Promise<void>
   /**
-   * Does one round of work and says in how many milliseconds to call again; 0: at once. May wait for
+   * Does one round of work. Returns the delay before the next call, in ms; 0 for none. May wait for
    * work, but must return soon after `signal` aborts. A failure ends this instance.
    */
   process(signal: AbortSignal): Promise<number>
@@ -17,57 +16,13 @@ export interface Polled {
   troubles?(): readonly AgentReason[]
 }
 
-export type RunnerMessage = 'process'
-
-/** The longest that a component waits for work before it lets its actor look at the mailbox. */
+/** Limit on a wait for work, in ms, after which the actor checks its mailbox. */
 export const longestWaitMs = 1000
 
-export function runnerOf(
-  make: () => Polled,
-  watch: ComponentWatch,
-): BehaviorFactory<RunnerMessage> {
-  return () => {
-    const component = watched(watch, make)
-    watch.begins(component)
-    return {
-      async started(context) {
-        await watchedAsync(watch, () => component.start())
-        again(context, 0)
-      },
-      async receive(_, context) {
-        const delayMs = await watchedAsync(watch, () => component.process(context.signal))
-        watch.works()
-        again(context, delayMs)
-      },
-      stopping: () => component.stop(),
-    }
-  }
-}
-
-function watched<T>(watch: ComponentWatch, work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    watch.failed(error)
-    throw error
-  }
-}
-
-async function watchedAsync<T>(watch: ComponentWatch, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    watch.failed(error)
-    throw error
-  }
-}
-
-function again(context: ActorContext<RunnerMessage>, delayMs: number): void {
-  if (delayMs > 0) context.setTimer('process', delayMs, 'process')
-  else context.self.tryTell('process')
-}
-
-/** What a promise resolves with; undefined when the signal aborts first, and the promise goes on. */
+/**
+ * Resolves like `promise`, or with undefined when the signal aborts first; `promise` is not
+ * cancelled.
+ */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const aborted = () => resolve(undefined)

@@ -1,6 +1,7 @@
-// `millrace demo`: the main job in one process. Orders are written to a file, tailed by an agent, stored
-// by a broker, counted by a job and shown on a page. Beside the front door, this folder alone imports
-// every room. Loaded when the command is given, so that no other command pays for its imports.
+// `millrace demo`: the whole pipeline in one process. Orders are written to a file, tailed by an
+// agent, stored by a broker, counted by a job and shown on the console. Only this folder and
+// millrace.ts may import from every room. Loaded only when the command is given, because its
+// imports are expensive.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -58,7 +59,7 @@ export interface DemoOptions extends LoggingOptions {
 
 export interface DemoDependencies {
   readonly outputFailed: OutputFailed
-  /** Resolves when the user asks the demo to end. */
+  /** Resolves at the first stop signal. */
   readonly interrupted: Promise<void>
   readonly build: BuildInfo
 }
@@ -69,13 +70,13 @@ const batchIntervalMs = 500
 /** Partitions of the topic of orders. */
 const orderPartitions = 2
 const retentionCheckMs = 1_000
-/** The broker's address for the other parts of this process. */
+/** The in-memory address of the broker, for agent, job and console of this process. */
 const inside = { host: 'millrace.inside', port: 9092 }
 
-/** Runs the main job, end to end, in this process. Parts are stopped in reverse order of their start. */
+/** Runs the pipeline in this process; stops its parts in reverse order of their start. */
 export async function demo(options: DemoOptions, dependencies: DemoDependencies): Promise<void> {
   if (options.once && options.input === undefined) {
-    throw new CommandError('--once needs --input FILE: generated orders have no end')
+    throw new CommandError('--once requires --input FILE: generated orders have no end')
   }
   const stops: (() => Promise<unknown>)[] = []
   try {
@@ -92,13 +93,13 @@ async function runDemo(
   { outputFailed, interrupted, build }: DemoDependencies,
   onStop: OnStop,
 ): Promise<void> {
-  // Agent, engine and console reach the broker through memory; other Kafka clients through TCP.
+  // Agent, job and console connect to the broker in memory, other Kafka clients over TCP.
   const memory = memoryNetwork()
   const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
   const runtime = nodeRuntime(network)
   requireLogFile(options)
   const { lines, destination } = await openLog(options, 'error')
-  // The table would overwrite lines on standard error; lines of a log file are not held.
+  // The table on the terminal would overwrite log lines on standard error, so they are held back.
   const messages = new HeldMessages(destination)
   const logger = pinoLogger(
     options.logLevel,
@@ -109,7 +110,9 @@ async function runDemo(
   const temporary = await makeTemporaryDirectory('millrace-demo-', runtime)
   onStop(() => temporary.remove())
   const directory = temporary.path
-  for (const path of temporary.removed) logger.info({ path }, 'directory of a dead demo removed')
+  for (const path of temporary.removed) {
+    logger.info({ path }, 'removed the directory of a demo that was killed')
+  }
 
   const disk = diskShares(options.disk ?? defaultDiskMebibytes)
   const metrics = new Metrics()
@@ -221,7 +224,7 @@ async function runDemo(
   if (!options.json) {
     const outside = broker.listeners[0]!.address.port
     process.stderr.write(
-      `the page: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
+      `console: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
     )
     const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
     hideTable = showTable(page.board, runtime.clock, title, messages)
@@ -239,13 +242,13 @@ async function runDemo(
   ])
   if (failure === undefined) {
     const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
-    // After the table, whose screen is removed with it.
+    // The report comes after the table, which clears its screen when it is hidden.
     await hideTable()
     await report(job.status(), seconds, options.json === true)
   } else if (!isReaderGone(failure)) throw outputError(failure)
 }
 
-/** Resolves when the job's committed batches hold at least `lines` records. */
+/** Resolves when the committed batches of the job contain at least `lines` records. */
 function counted(job: RunningJob, lines: number): Promise<void> {
   return new Promise((resolve) => {
     const check = (status: JobStatus) => {
@@ -258,7 +261,7 @@ function counted(job: RunningJob, lines: number): Promise<void> {
   })
 }
 
-/** Shows the board on standard output until the function that it returns is called. */
+/** Shows the board on standard output. Returns a function that hides it. */
 function showTable(
   board: Board,
   clock: Clock,
@@ -274,7 +277,7 @@ function showTable(
     shown.close()
     messages.release()
   }
-  // The terminal's screen must be restored however the process ends.
+  // The screen of the terminal must be restored however the process ends.
   process.once('exit', close)
   process.once('uncaughtExceptionMonitor', close)
   return async () => close()

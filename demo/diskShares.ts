@@ -1,19 +1,24 @@
-// The demo's disk space: how much it may take, and how the parts of the demo share it.
+// The disk space of the demo: its limits, and the share of each part.
 
 const mebibyte = 1024 * 1024
 export const defaultDiskMebibytes = 1024
 export const leastDiskMebibytes = 256
-/** Taken whatever `--disk` says: the agent's channel, the status topic and the job's state. */
+/**
+ * Space that does not depend on `--disk`: the agent's channel, the status topic, the job's state.
+ */
 const fixedDiskMebibytes = 160
 
-/** Shares of the parts, in bytes; all of them together stay below `mebibytes`. */
+/** Shares in bytes; all parts together stay below `--disk`. */
 export interface DiskShares {
   readonly journalFileBytes: number
-  /** Of each of the two partitions, without the segment being written. */
+  /** Limit of each of the two partitions, without the active segment. */
   readonly retentionBytes: number
   readonly segmentBytes: number
   readonly logFileBytes: number
-  /** Below `retentionBytes`, or records would be removed before they are counted. */
+  /**
+   * Limit on input that is not counted yet. Below `retentionBytes`: records are counted before
+   * deletion.
+   */
   readonly uncountedBytes: number
 }
 

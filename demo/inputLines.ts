@@ -1,4 +1,4 @@
-// The input of the demo: lines of a file, or generated orders without end.
+// The input of the demo: the lines of a file, or an endless sequence of generated orders.
 
 import { FileLines } from '../engine/jobs/fileLines.ts'
 import type { LineSource } from '../engine/jobs/lineFeed.ts'
@@ -9,12 +9,12 @@ import type { Runtime } from '../protocol/runtime/runtime.ts'
 const generatedPerSecond = 2_000
 
 export interface InputLines extends LineSource {
-  /** Lines a second unless the user asks for another rate. */
+  /** Default rate in lines per second; Infinity for a file. */
   readonly ratePerSecond: number
   close(): Promise<void>
 }
 
-/** Opens the file, or the generator when no file is given. Fails with a CommandError. */
+/** Opens the file, or the generator without a path. Fails with a CommandError. */
 export async function openInput(
   path: string | undefined,
   { disk, random }: Runtime,
@@ -28,14 +28,14 @@ export async function openInput(
     }
   }
   const stat = await disk.stat(path)
-  if (stat === undefined) throw new CommandError(`${path}: there is no such file`)
-  if (stat.isDirectory) throw new CommandError(`${path} is a folder: give a file of lines`)
+  if (stat === undefined) throw new CommandError(`--input ${path}: file does not exist`)
+  if (stat.isDirectory) throw new CommandError(`--input ${path} is a directory: give a text file`)
   const file = await FileLines.open(disk, path)
   const beginning = await file.beginning()
   if (beginning !== '' && !looksLikeOrders(beginning)) {
     process.stderr.write(
-      `millrace: ${path} does not look like orders, so none may be counted: its first lines are not ` +
-        `${orderColumns.join(',')} with an action_type of 0 to 3, each ended by a line feed alone\n`,
+      `millrace: ${path} does not look like orders, and its lines may not be counted: expected the columns ` +
+        `${orderColumns.join(',')}, an action_type of 0 to 3, and lines that end with LF\n`,
     )
   }
   return {

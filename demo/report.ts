@@ -1,4 +1,4 @@
-// The result of the demo on standard output: one JSON object for programs, or tables for people.
+// Prints the result of the demo on standard output, as one JSON object or as tables.
 
 import { table } from '../broker/admin/terminal/terminalTable.ts'
 import { CommandError } from '../protocol/commandLine/commandError.ts'
@@ -33,7 +33,7 @@ export async function report(status: JobStatus, seconds: number, asJson: boolean
   )
 }
 
-/** Resolves once standard output has taken the text, or its reader has gone. */
+/** Resolves when the text is written, or when the reader has closed the pipe. */
 function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
@@ -43,8 +43,8 @@ function print(text: string): Promise<void> {
   })
 }
 
-/** The failure of standard output, as a message for people. */
+/** Returns a CommandError for a failed write to standard output. */
 export function outputError(error: NodeJS.ErrnoException): CommandError {
   const reason = error.message.replace(/^[A-Z]+: |, write$/g, '')
-  return new CommandError(`standard output cannot be written: ${reason}`)
+  return new CommandError(`cannot write to standard output: ${reason}`)
 }

@@ -1,5 +1,5 @@
-// `address.json` in a job's directory: the address of the running job. The file of a process that
-// was killed is left behind, so a reader must check that the address answers with the job's id.
+// `address.json` in a job's directory: the address of the running job. A killed process leaves its
+// file behind, so a reader must check that the job at the address has the expected id.
 
 import { join } from 'node:path'
 import type { Disk } from '../protocol/runtime/disk.ts'
@@ -24,7 +24,7 @@ export async function writeAddress(
   await disk.writeFileAtomic(join(directory, fileName), content)
 }
 
-/** Returns undefined for a missing or malformed file: the file is only a hint. */
+/** Returns undefined for a missing or malformed file, which is only a hint. */
 export async function readAddress(
   disk: Pick<Disk, 'readFile'>,
   directory: string,

@@ -1,4 +1,4 @@
-// Parses addresses given on a command line.
+// Parses the addresses of a command line.
 
 import { AddressError } from '../protocol/client/bootstrap.ts'
 import { parseHostPort } from '../protocol/configuration/hostPort.ts'
@@ -6,11 +6,11 @@ import type { Address } from '../protocol/runtime/network.ts'
 
 export { parseBootstrap } from '../protocol/client/bootstrap.ts'
 
-/** Parses one `host:port`; port 0 means any free port. `option` names the option in errors. */
+/** Parses one `host:port`; port 0 selects a free port. `option` is named in the AddressError. */
 export function parseAddress(option: string, text: string): Address {
   const address = parseHostPort(text)
   if (address !== undefined) return address
   throw new AddressError(
-    `${option} ${text} is not an address; give host:port, with port 0 for any free port`,
+    `${option} ${text} is not an address: expected host:port, with port 0 for a free port`,
   )
 }

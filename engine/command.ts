@@ -1,11 +1,10 @@
-// `millrace job submit` and `millrace submit`: the edge between the command line and submitJob. Every
-// mistake of the user ends in one line on standard error and exit code 1.
+// `millrace job submit` and `millrace submit`: starts submitJob with the options of the command
+// line. An operational failure, such as an invalid option, is one line on standard error and exit
+// code 1.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { Isolation } from '../protocol/client/isolation.ts'
 import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
-import { onStopSignals } from '../protocol/commandLine/stopSignals.ts'
 import { systemClock } from '../protocol/runtime/clock.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -15,59 +14,19 @@ import type { Logger } from '../protocol/telemetry/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logLines.ts'
 import { Metrics } from '../protocol/telemetry/metrics.ts'
 import { exposeProcess } from '../protocol/telemetry/processMetrics.ts'
-import { type LoggingOptions, openLog } from '../protocol/telemetry/programLog.ts'
+import { openLog } from '../protocol/telemetry/programLog.ts'
 import { parseAddress, parseBootstrap } from './addresses.ts'
-import { type HostedJob, JobHost, stopTimeoutMs } from './jobHost.ts'
-import type { JobDescription } from './runningJob.ts'
+import { JobHost } from './jobHost.ts'
 import type { RunningJob } from './submit.ts'
+import type { DriverArguments, SubmitArguments } from './submitArguments.ts'
+import { runningLine, stopOnSignals } from './submitProgress.ts'
 import { requireTypes } from './typeCheck.ts'
-
-export interface SubmitArguments extends LoggingOptions {
-  /** The job module's file. */
-  readonly job: string
-  /** Comma-separated `host:port`. */
-  readonly bootstrap: string
-  /** Directory of the job's checkpoint and state. */
-  readonly directory: string
-  /** Whether the directory was chosen because an earlier version put the job there. */
-  readonly formerDirectory?: boolean | undefined
-  readonly executors?: number | undefined
-  /** Memory of each executor, in MiB. */
-  readonly executorMemory?: number | undefined
-  readonly batchIntervalMs?: number | undefined
-  readonly taskTimeoutMs?: number | undefined
-  readonly maxRecordsPerPartition?: number | undefined
-  readonly maxBatchBytes?: number | undefined
-  readonly maxBatchTimeMs?: number | undefined
-  readonly isolationLevel?: Isolation | undefined
-  readonly conf?: Readonly<Record<string, string>> | undefined
-  /** A savepoint with which a new directory begins. */
-  readonly from?: string | undefined
-  /** Uids of operators whose state is discarded where the new code cannot continue it. */
-  readonly discardState?: readonly string[] | undefined
-  /** Version of this program, for savepoints. */
-  readonly version?: string | undefined
-  /** Address at which the job answers, `host:port`; a free port of 127.0.0.1 unless given. */
-  readonly listen?: string | undefined
-  /** Allows `listen` to be an address that other hosts reach. */
-  readonly insecure?: boolean | undefined
-  /** Restarts the job when its code changes. */
-  readonly watch?: boolean | undefined
-}
-
-/** Arguments of the driver's thread. */
-export interface DriverArguments extends SubmitArguments {
-  /** Set to check only whether the module can continue this job. */
-  readonly check?: JobDescription | undefined
-  /** Whether such a check has just passed. */
-  readonly isChecked?: boolean | undefined
-}
 
 const defaultListen = '127.0.0.1:0'
 
 /**
- * Runs the job, in a thread of its own, until it fails or a signal arrives. Then ends the process, which
- * clients of the job's module might keep alive. Throws only for a bug.
+ * Runs the job in a thread of its own until it fails or a signal arrives. Then exits the process,
+ * which open handles of the job's module might keep alive. Rejects only for a bug.
  */
 export async function submitCommand(args: SubmitArguments): Promise<void> {
   let host: JobHost<DriverArguments> | undefined
@@ -78,7 +37,7 @@ export async function submitCommand(args: SubmitArguments): Promise<void> {
     if (args.formerDirectory) {
       logger.info(
         { directory: resolve(directory) },
-        'job directory of an earlier version is used: --directory chooses another',
+        'using the job directory of an earlier version; --directory selects another one',
       )
     }
     const listen = parseAddress('--listen', args.listen ?? defaultListen)
@@ -105,27 +64,8 @@ async function runJob(host: JobHost<DriverArguments>, args: SubmitArguments): Pr
   await hosted.ended
 }
 
-export function runningLine({ job, url }: HostedJob, args: SubmitArguments): string {
-  const { executors = 2, bootstrap } = args
-  return `millrace job ${job.name} running at ${url}, ${executors} executors, reading from ${bootstrap}`
-}
-
-/** The first signal stops the job after its current batch, the second one at once. */
-export function stopOnSignals(host: Pick<JobHost<unknown>, 'stop'>, onStop = () => {}): void {
-  onStopSignals((earlier) => {
-    const graceful = earlier === 0
-    if (graceful) process.stderr.write(`${stopping}\n`)
-    host.stop({ graceful, timeoutMs: stopTimeoutMs })
-    onStop()
-  })
-}
-
-const stopping =
-  `millrace job: stopping when the batch that runs is done, or after ${stopTimeoutMs / 1000} s; ` +
-  'a second signal stops at once'
-
 /**
- * Submits the job of a command line, and logs its start and its end. Loads the engine when called.
+ * Submits the job and logs its start and end. Loads the engine when called.
  */
 export async function startJob(args: DriverArguments, logger: Logger): Promise<RunningJob> {
   const startedMs = systemClock.monotonicMs()
@@ -141,7 +81,7 @@ export async function startJob(args: DriverArguments, logger: Logger): Promise<R
   logger.info({ job, ...how, recordsTotal, elapsedMs }, message)
   running.finished.then(
     () => logger.info({ job, recordsTotal: running.status().recordsTotal }, 'job stopped'),
-    // Its caller reports the failure.
+    // The caller reports a failure.
     () => {},
   )
   return running
@@ -152,8 +92,8 @@ async function submit(args: DriverArguments, logger: Logger): Promise<RunningJob
   const { executors, batchIntervalMs, taskTimeoutMs, isolationLevel } = args
   const { conf, executorMemory, from, discardState, version } = args
   const { maxRecordsPerPartition, maxBatchBytes, maxBatchTimeMs } = args
-  // The compiler's message about a mistake is clearer than the import's. It runs in a process of its own
-  // while this thread loads the engine.
+  // The compiler's message about an error is clearer than that of the import. The compiler runs in
+  // its own process while this thread loads the engine.
   const checked = args.isChecked ? undefined : requireTypes(resolve(job))
   const [{ submitJob }] = await Promise.all([import('./submit.ts'), checked])
   return await submitJob({

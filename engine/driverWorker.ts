@@ -7,11 +7,12 @@ import { ignoreExpectedWarnings } from '../protocol/runtime/experimentalFeature.
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { pinoLogger } from '../protocol/telemetry/logger.ts'
 import type { LogLevelControl } from '../protocol/telemetry/logLevel.ts'
-import { type DriverArguments, startJob } from './command.ts'
+import { startJob } from './command.ts'
 import type { FromDriver, ToDriver } from './driverThread.ts'
 import { reportError } from './engineError.ts'
 import type { RunningJob } from './runningJob.ts'
 import { answer, type JobArguments, type JobMethod } from './servedJob.ts'
+import type { DriverArguments } from './submitArguments.ts'
 
 assert(!isMainThread && parentPort, 'driverWorker.ts must be run in a worker thread')
 const port = parentPort

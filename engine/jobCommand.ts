@@ -1,5 +1,5 @@
-// `millrace job list|describe|stop|kill|savepoint`: finds a job by its name in the status topic, or by its
-// directory, and asks it at its address.
+// `millrace job list|describe|stop|kill|savepoint`: finds a job by its name in the status topic, or
+// by its directory, and sends requests to its HTTP server.
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
@@ -22,7 +22,7 @@ import { describeJob, jobTable, stateOf, summary } from './jobListing.ts'
 import { instanceOf, nameOf } from './nameClaim.ts'
 import { describeStored, storedJob } from './storedJob.ts'
 
-/** The job that a command is for. */
+/** Selects the job of a command. */
 export interface JobSelection {
   readonly bootstrap: string
   readonly name?: string | undefined
@@ -37,15 +37,15 @@ interface FoundJob {
   readonly client: JobClient
 }
 
-/** Limit for reading the statuses; shorter for a broker that refuses connections. */
+/** Limit on reading the status topic; shorter when the broker refuses connections. */
 const readTimeoutMs = 15_000
 const refusedAfterMs = 2_500
 const pollMs = 100
-/** Limit for a job to end after its current batch, including closing its resources. */
+/** Limit on the time from the end of the current batch to the end of the job. */
 const endTimeoutMs = 25_000
 const defaultStopTimeoutMs = 10_000
 const usualColumns = 80
-/** Most jobs that a message names. */
+/** Limit on the jobs that a message names. */
 const shownOthers = 5
 
 export async function listCommand(options: { bootstrap: string; json?: true }): Promise<void> {
@@ -92,10 +92,10 @@ export async function killCommand(selection: JobSelection): Promise<void> {
   const { name, client } = await running(selection)
   await client.kill()
   await untilGone(name, client, endTimeoutMs)
-  print(`job ${name} has ended; the batch that ran, if any, runs again at the next start`)
+  print(`job ${name} has ended; its current batch, if any, is repeated at the next start`)
 }
 
-/** Writes a savepoint of a running job; with `directory`, also of a stopped one. */
+/** Writes a savepoint of a running job, or of a stopped one selected by `directory`. */
 export async function savepointCommand(
   selection: JobSelection & { readonly to: string; readonly version: string },
 ): Promise<void> {
@@ -123,7 +123,7 @@ async function isRunningIn(directory: string): Promise<boolean> {
   return address !== undefined && (await isThere(new JobClient(address.url, address.id)))
 }
 
-/** The newest status of each job, by name. Fails when no broker answers. */
+/** Returns the newest status of each job, sorted by name. Fails with JOB_UNREACHABLE. */
 async function jobStatuses(bootstrap: string): Promise<JobStatus[]> {
   const cluster = new Cluster(nodeRuntime(tcpNetwork), {
     ...{ bootstrap: parseBootstrap(bootstrap), clientId: 'millrace-job' },
@@ -164,7 +164,7 @@ async function untilRead(
     if (waitedMs < (reason === undefined ? readTimeoutMs : refusedAfterMs)) continue
     throw new EngineError(
       'JOB_UNREACHABLE',
-      `cannot read the statuses of jobs from ${bootstrap}: ${reason ?? 'no answer'}; is the broker running?`,
+      `cannot read the statuses of jobs from ${bootstrap}: ${reason ?? 'no response'}; check that a broker is running there`,
     )
   }
 }
@@ -172,7 +172,7 @@ async function untilRead(
 interface Described {
   readonly status?: JobStatus | undefined
   readonly client?: JobClient | undefined
-  /** What else there is to say. */
+  /** Other instances of the same name, as lines to print. */
   readonly note?: string
 }
 
@@ -201,7 +201,7 @@ function otherText(other: JobStatus, nowMs: number): string {
   return `  also      instance ${instance}: ${state} for ${duration(nowMs - sinceMs)}`
 }
 
-/** The job that is to be told something. */
+/** Returns the selected job if it runs and answers. Fails with JOB_UNKNOWN or JOB_UNREACHABLE. */
 async function running(selection: JobSelection): Promise<FoundJob> {
   if (selection.directory !== undefined) return await inDirectory(selection.directory)
   const found = await named(selection)
@@ -211,12 +211,12 @@ async function running(selection: JobSelection): Promise<FoundJob> {
   const [status] = alive
   if (!status) throw notRunning(found[0]!, nowMs)
   const client = clientOf(status)
-  if (!client) throw elsewhere(status)
+  if (!client) throw onOtherHost(status)
   if (!(await isThere(client))) throw stale(status)
   return { name: status.name, client }
 }
 
-/** Whether the job is at its address, even when its own code keeps it from answering. */
+/** Whether the job answers at its address, or is there but blocked by its own code. */
 async function isThere(client: JobClient): Promise<boolean> {
   try {
     return (await client.status()) !== undefined
@@ -236,15 +236,17 @@ async function inDirectory(directory: string): Promise<FoundJob> {
   const client = address && new JobClient(address.url, address.id)
   if (client && (await isThere(client))) return { name: nameOf(address.id), client }
   const left = address
-    ? `; the address in it (${address.url}) was left behind by a process that was killed`
+    ? `; its address file (${address.url}) was left behind by a process that was killed`
     : ''
   throw new EngineError('JOB_UNKNOWN', `no job runs in ${directory}${left}`)
 }
 
-/** Statuses of the name, those that run first, then the newest. Fails when there is none. */
+/**
+ * Returns the statuses of the jobs of this name, newest first. Fails with JOB_UNKNOWN without one.
+ */
 async function named({ bootstrap, name, instance }: JobSelection): Promise<JobStatus[]> {
   if (name === undefined) {
-    throw new EngineError('JOB_UNKNOWN', 'which job? Give its name, or its --directory')
+    throw new EngineError('JOB_UNKNOWN', 'no job selected: give its name or --directory')
   }
   const all = await jobStatuses(bootstrap)
   const found = all.filter(
@@ -257,7 +259,8 @@ async function named({ bootstrap, name, instance }: JobSelection): Promise<JobSt
     return `${status.name} (${stateOf(status, nowMs)}, instance ${instanceOf(status.id)})`
   })
   const more = all.length > shownOthers ? ` and ${all.length - shownOthers} more` : ''
-  const which = known.length === 0 ? 'no job has reported' : `there are: ${known.join(', ')}${more}`
+  const which =
+    known.length === 0 ? 'no job has reported' : `known jobs: ${known.join(', ')}${more}`
   const wanted = instance === undefined ? `'${name}'` : `'${name}' with instance ${instance}`
   throw new EngineError(
     'JOB_UNKNOWN',
@@ -265,7 +268,7 @@ async function named({ bootstrap, name, instance }: JobSelection): Promise<JobSt
   )
 }
 
-/** Undefined for an address that can be reached on another host only. */
+/** Returns undefined for a loopback address of another host. */
 function clientOf({ address, host, id }: JobStatus): JobClient | undefined {
   if (address === undefined || !/^http:\/\/[^/@?#]+$/.test(address) || !URL.canParse(address)) {
     return undefined
@@ -284,12 +287,14 @@ async function untilGone(name: string, client: JobClient, timeoutMs: number): Pr
   }
   throw new EngineError(
     'JOB_UNREACHABLE',
-    `job ${name} was told to stop and has not ended after ${duration(timeoutMs)}: see its log, or kill it ` +
-      `(millrace job kill ${name})`,
+    `job ${name} has not stopped within ${duration(timeoutMs)}: check its log, or end it with ` +
+      `'millrace job kill ${name}'`,
   )
 }
 
-/** A driver that is held by the job's code cannot answer, and has not ended. */
+/**
+ * Whether the job has ended. A driver blocked by the job's code does not answer, but has not ended.
+ */
 async function isOver(client: JobClient): Promise<boolean> {
   try {
     return !(await isThere(client))
@@ -299,7 +304,7 @@ async function isOver(client: JobClient): Promise<boolean> {
   }
 }
 
-/** The last status is in the topic before the address is given up. */
+/** Prints how the job ended. Its last status is published before its address is removed. */
 async function sayEnd(selection: JobSelection, name: string, client: JobClient): Promise<void> {
   if (selection.directory !== undefined) {
     print(`job ${name} has ended`)
@@ -314,14 +319,16 @@ async function sayEnd(selection: JobSelection, name: string, client: JobClient):
   const batch = after === undefined ? '' : ` after batch ${after.id}`
   const total = last === undefined ? '' : `, ${count(last.recordsTotal)} records counted`
   const isBroken = last?.state === 'running'
-  print(`job ${name} ${isBroken ? 'has ended without a last word' : 'stopped'}${batch}${total}`)
+  print(`job ${name} ${isBroken ? 'ended without a final status' : 'stopped'}${batch}${total}`)
 }
 
 function ambiguous({ name }: JobSelection, found: readonly JobStatus[]): EngineError {
   const which = found.map(({ id, host }) => `${instanceOf(id)}${host ? ` on host ${host}` : ''}`)
   return new EngineError(
     'JOB_UNKNOWN',
-    harmless(`${found.length} jobs '${name}' run: say which with --instance: ${which.join(', ')}`),
+    harmless(
+      `${found.length} jobs named '${name}' are running: select one with --instance: ${which.join(', ')}`,
+    ),
   )
 }
 
@@ -330,27 +337,27 @@ function notRunning(status: JobStatus, nowMs: number): EngineError {
   const since = duration(nowMs - sinceMs)
   const reason =
     state === 'silent'
-      ? `has not reported for ${since}: it was killed, or does not reach the broker`
-      : `does not run: ${state} ${since} ago`
+      ? `has not reported for ${since}: it was killed, or cannot reach the broker`
+      : `is not running: ${state} ${since} ago`
   return new EngineError('JOB_UNKNOWN', harmless(`job '${status.name}' ${reason}`))
 }
 
-function elsewhere({ name, host, address }: JobStatus): EngineError {
+function onOtherHost({ name, host, address }: JobStatus): EngineError {
   const reason =
     address === undefined
-      ? 'has no address: it runs inside of another program'
-      : `answers only on host ${host}, at ${address}: run this command there, or start the job with --listen`
+      ? 'has no address: it runs inside another program'
+      : `is reachable only from host ${host}, at ${address}: run this command there, or start the job with --listen`
   return new EngineError('JOB_UNREACHABLE', harmless(`job '${name}' ${reason}`))
 }
 
 function stale({ name, address }: JobStatus): EngineError {
   return new EngineError(
     'JOB_UNREACHABLE',
-    harmless(`job '${name}' does not answer at ${address}: it was killed a moment ago`),
+    harmless(`job '${name}' does not answer at ${address}: it was probably killed; check its host`),
   )
 }
 
-/** What is not a terminal has no width: names are whole there. */
+/** Returns the width of the terminal; Infinity elsewhere, so that names are not cut. */
 function columns(): number {
   return process.stdout.isTTY ? process.stdout.columns || usualColumns : Number.POSITIVE_INFINITY
 }

@@ -1,5 +1,5 @@
-// Subcommands and options of `millrace job` and `millrace submit`. The code of a command is loaded when
-// the command is given.
+// The subcommands and options of `millrace job` and `millrace submit`. The code of a command is
+// loaded only when the command is given.
 
 import { basename, extname, join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
@@ -11,43 +11,43 @@ import { processDataLocation } from '../protocol/runtime/processDataLocation.ts'
 
 const bootstrapOption: CommandOption = {
   flags: '--bootstrap <host:port,...>',
-  doc: 'brokers to ask first',
+  doc: 'bootstrap brokers, comma-separated',
   default: '127.0.0.1:9092',
 }
 
-/** `version` is that of this program. */
+/** Adds the commands to `program`. `version` is Millrace's. */
 export function addJobCommands(program: Command, version: string): void {
   addSubmit(program.command('submit'), version).description(
-    "runs a job, a TypeScript module, until it is stopped (short for 'job submit')",
+    "run a job until it is stopped (same as 'job submit')",
   )
-  const job = program.command('job').description('runs jobs, and controls running ones')
+  const job = program.command('job').description('run, inspect and control jobs')
   addSubmit(job.command('submit').alias('start'), version).description(
-    'runs a job, a TypeScript module, until it is stopped',
+    'run a job until it is stopped',
   )
   addOptions(job.command('list'), [bootstrapOption])
-    .description('the jobs that report to the brokers, and their state')
-    .option('--json', 'print one JSON array')
+    .description('list the jobs that report their status to the brokers')
+    .option('--json', 'print a JSON array')
     .action(async (options) => (await import('./jobCommand.ts')).listCommand(options))
   selecting(job.command('describe'))
-    .description('what a job does now, what its newest batch did, where it is in its topics')
-    .option('--json', 'print one JSON object')
+    .description('describe a job: its state, newest batch and positions')
+    .option('--json', 'print a JSON object')
     .action(async (name, options) => {
       await (await import('./jobCommand.ts')).describeCommand({ ...options, name })
     })
   selecting(job.command('stop'))
-    .description('stops a job when the batch that runs is done, and waits for its end')
-    .option('--timeout <seconds>', 'most time for the batch that runs (default: 10)', positive)
+    .description('stop a job after its current batch, and wait until it has ended')
+    .option('--timeout <seconds>', 'limit on the current batch, in seconds (default: 10)', positive)
     .action(async (name, options) => {
       await (await import('./jobCommand.ts')).stopCommand({ ...options, name })
     })
   selecting(job.command('kill'))
-    .description('ends a job at once; the batch that runs is run again at the next start')
+    .description('end a job immediately; its current batch is repeated at the next start')
     .action(async (name, options) => {
       await (await import('./jobCommand.ts')).killCommand({ ...options, name })
     })
   selecting(job.command('savepoint'))
-    .description('copies the state of a job, with its offsets, into a new directory')
-    .requiredOption('--to <directory>', 'where the savepoint is written')
+    .description('copy the offsets and state of a job into a new directory')
+    .requiredOption('--to <directory>', 'new directory of the savepoint')
     .action(async (name, options) => {
       await (await import('./jobCommand.ts')).savepointCommand({ ...options, name, version })
     })
@@ -58,66 +58,74 @@ const submitOptions: readonly CommandOption[] = [
   bootstrapOption,
   {
     flags: '--directory <directory>',
-    doc: 'directory of offsets and state (default: JOB in $STATE_DIRECTORY, /var/lib/millrace/jobs for root, or ~/.local/share/millrace/jobs)',
+    doc: 'job directory, for offsets and state (default: JOB in $STATE_DIRECTORY, /var/lib/millrace/jobs for root, or ~/.local/share/millrace/jobs)',
   },
-  { flags: '--executors <number>', doc: 'worker threads (default: 2)', parse: positive },
-  { flags: '--executor-memory <size>', doc: 'memory of each executor: 512m, 2g', parse: memory },
+  {
+    flags: '--executors <number>',
+    doc: 'number of executors, each a worker thread (default: 2)',
+    parse: positive,
+  },
+  {
+    flags: '--executor-memory <size>',
+    doc: 'memory limit of each executor: 512m, 2g (default: no limit of its own)',
+    parse: memory,
+  },
   {
     flags: '--batch-interval-ms <ms>',
-    doc: 'time between batches (default: 1000)',
+    doc: 'interval between starts of batches, in ms (default: 1000)',
     parse: positive,
   },
   {
     flags: '--task-timeout-ms <ms>',
-    doc: 'limit of one attempt of a task (default: 300000)',
+    doc: 'limit on one attempt of a task, in ms (default: 300000)',
     parse: positive,
   },
   {
     flags: '--max-records-per-partition <number>',
-    doc: 'most records that a batch reads of one partition (default: 1000000)',
+    doc: 'limit on the records that a batch reads from one partition (default: 1000000)',
     parse: positive,
   },
   {
     flags: '--max-batch-bytes <bytes>',
-    doc: 'approximate most bytes that a batch reads (default: 268435456)',
+    doc: 'approximate limit on the bytes that a batch reads (default: 268435456)',
     parse: positive,
   },
   {
     flags: '--max-batch-time-ms <ms>',
-    doc: 'time after which a batch is split, unless an output has begun (default: no limit)',
+    doc: 'time after which a batch is split unless an output has begun, in ms (default: no limit)',
     parse: positive,
   },
   {
     flags: '--isolation-level <level>',
-    doc: 'read_committed (default) or read_uncommitted',
+    doc: 'isolation level: read_committed (default) or read_uncommitted',
     parse: isolation,
   },
   {
     flags: '--conf <key=value>',
-    doc: 'a setting of the engine; may be given several times',
+    doc: 'engine setting; repeatable',
     parse: setting,
   },
-  { flags: '--from <savepoint>', doc: 'savepoint with which a new directory begins' },
+  { flags: '--from <savepoint>', doc: 'savepoint that initializes a new job directory' },
   {
     flags: '--discard-state <uid,...>',
-    doc: 'discard these states where the new code cannot continue them',
+    doc: 'operators whose state is discarded if the new code cannot continue it',
     parse: names,
   },
   {
     flags: '--listen <host:port>',
-    doc: 'address at which the job answers (default: a free port of 127.0.0.1)',
+    doc: "address of the job's HTTP server (default: a free port of 127.0.0.1)",
   },
   {
     flags: '--insecure',
-    doc: 'allow --listen to be an address that other hosts reach, without a login',
+    doc: 'allow --listen to be reachable from other hosts, without authentication',
   },
-  { flags: '--watch', doc: 'restart with the new version of the job whenever its code changes' },
+  { flags: '--watch', doc: 'restart the job whenever its code changes' },
   logLevelOption(undefined, 'info'),
   ...logOutputOptions,
 ]
 
 function addSubmit(command: Command, version: string): Command {
-  command.argument('<job>', "the job's module")
+  command.argument('<job>', 'file of the job, a TypeScript or JavaScript module')
   return addOptions(command, submitOptions).action(async (module: string, options) => {
     const name = basename(module, extname(module))
     const { directory, isFormer } = defaultDirectory(name)
@@ -127,7 +135,7 @@ function addSubmit(command: Command, version: string): Command {
   })
 }
 
-/** Returns the directory of a job named after its module's file. */
+/** Returns the default directory of a job whose module has this file name. */
 function defaultDirectory(name: string): DataLocation {
   return processDataLocation({
     path: join('jobs', name),
@@ -137,40 +145,43 @@ function defaultDirectory(name: string): DataLocation {
 }
 
 const rewindOptions: readonly CommandOption[] = [
-  { flags: '--directory <directory>', doc: 'the directory of the job', required: true },
+  { flags: '--directory <directory>', doc: 'job directory', required: true },
   bootstrapOption,
-  { flags: '--to-batch <number>', doc: 'to the end of this batch', parse: wholeNumber },
+  { flags: '--to-batch <number>', doc: 'target: the end of this batch', parse: wholeNumber },
   {
     flags: '--to-time <time>',
-    doc: 'to the end of the newest batch up to this time: 2026-01-31T12:00:00Z',
+    doc: 'target: the end of the newest batch up to this time, such as 2026-01-31T12:00:00Z',
   },
   {
     flags: '--to-offsets <topic:partition=offset,...>',
-    doc: 'to these offsets, each a number, earliest or latest; earliest alone: of all topics',
+    doc: 'target: these offsets; an offset is a number, earliest or latest; earliest or latest alone is for all topics',
   },
-  { flags: '--reset-state', doc: 'begin with empty state' },
+  { flags: '--reset-state', doc: 'start with empty state' },
   {
     flags: '--keep-state',
-    doc: 'with --to-offsets: keep the state; records that are read again count again',
+    doc: 'with --to-offsets: keep the state; records that are read again are counted again',
   },
 ]
 
 function addRewind(command: Command): void {
-  command.description('takes a job that does not run back to an earlier point of its topics')
+  command.description('rewind a stopped job to earlier positions of its topics')
   addOptions(command, rewindOptions).action(async (options) =>
     (await import('./rewindCommand.ts')).rewindCommand(options),
   )
 }
 
-/** Select a job by name, or by its directory. */
+/** Options that select a running job, besides its name. */
 const selectionOptions: readonly CommandOption[] = [
   bootstrapOption,
-  { flags: '--instance <instance>', doc: 'which one, of several jobs of one name' },
-  { flags: '--directory <directory>', doc: 'find the job by its directory, without a broker' },
+  { flags: '--instance <instance>', doc: 'instance, if several jobs have the same name' },
+  {
+    flags: '--directory <directory>',
+    doc: 'job directory on this host; finds the job without a broker',
+  },
 ]
 
 function selecting(command: Command): Command {
-  return addOptions(command.argument('[name]', 'the name of the job'), selectionOptions)
+  return addOptions(command.argument('[name]', 'job name'), selectionOptions)
 }
 
 /** Batches count from 0. */
@@ -186,7 +197,7 @@ function isolation(text: string): 'committed' | 'uncommitted' {
 
 const leastMemoryMebibytes = 64
 
-/** In MiB, as Spark writes sizes. */
+/** Parses a size in Spark's notation. Returns MiB. */
 function memory(text: string): number {
   const [, number, unit] = /^(\d+)([mg])b?$/i.exec(text) ?? []
   const mebibytes = Number(number) * (unit?.toLowerCase() === 'g' ? 1024 : 1)

@@ -1,4 +1,4 @@
-// `millrace job rewind`: takes a job that does not run back to an earlier point of its topics.
+// `millrace job rewind`: rewinds a stopped job to earlier positions of its topics.
 
 import { resolve } from 'node:path'
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
@@ -18,7 +18,7 @@ import { StateTransfer } from './state/stateTransfer.ts'
 /** The options as the command line gives them. */
 export interface RewindArguments {
   readonly directory: string
-  /** Brokers of the topics; asked for --to-offsets alone. */
+  /** Brokers of the topics; contacted only for --to-offsets. */
   readonly bootstrap: string
   readonly toBatch?: number
   readonly toTime?: string
@@ -39,7 +39,7 @@ export async function rewindCommand(args: RewindArguments): Promise<void> {
   process.stdout.write(`job in ${args.directory}: ${describePlan(plan)}\n`)
 }
 
-/** The places as offsets of the topics as they are now, of which the brokers know. */
+/** Resolves places to offsets of the current topics, with requests to the brokers. */
 function placesAt(bootstrap: string, places: readonly Place[]): ResolvedTarget {
   return {
     kind: 'resolved',
@@ -54,7 +54,7 @@ function placesAt(bootstrap: string, places: readonly Place[]): ResolvedTarget {
         if (!isRetriableFailure(error)) throw error
         throw new EngineError(
           'JOB_UNREACHABLE',
-          `cannot rewind: the topics cannot be read from ${bootstrap}: ${(error as Error).message}`,
+          `cannot rewind: failed to look up offsets at ${bootstrap}: ${(error as Error).message}`,
           error,
         )
       } finally {
@@ -75,33 +75,35 @@ export function requestsOf(
     if (topic === undefined) return everywhere(ranges, at)
     if (topics.has(topic)) return [{ ...place, topic }]
     const read = [...topics].join(', ')
-    throw wrong(`cannot rewind: the job does not read a topic '${topic}'; it reads ${read}`)
+    throw invalid(`cannot rewind: the job does not read topic '${topic}', only ${read}`)
   })
 }
 
-/** The states of a job that does not run. */
+/** Returns access to the states of a stopped job. */
 export function storedStates(disk: Disk): StateTransfer {
   return new StateTransfer({ disk })
 }
 
 function describePlan(plan: RewindPlan): string {
   if (plan.kind === 'undo') {
-    return `back to where it was after batch ${plan.batchId}; what came after is counted again`
+    return `rewound to the end of batch ${plan.batchId}; later records are processed again`
   }
   const at = plan.kind === 'reset' ? plan.batches.at(-1) : plan.entry
   const positions = (at?.ranges ?? []).map(({ topic, partition, until }) => {
     return `${topic}-${partition} at ${until}`
   })
   const where =
-    positions.length === 0 ? 'reads from the beginning' : `reads on ${positions.join(', ')}`
-  return plan.kind === 'reset' ? `state emptied; ${where}` : `state kept as it is; ${where}`
+    positions.length === 0
+      ? 'reading starts at the beginning'
+      : `reading continues with ${positions.join(', ')}`
+  return plan.kind === 'reset' ? `state discarded; ${where}` : `state kept; ${where}`
 }
 
-/** A place in topics, as --to-offsets names it. */
+/** One entry of --to-offsets. */
 export interface Place {
-  /** All that the job reads, unless given. */
+  /** All topics of the job, unless given. */
   readonly topic?: string | undefined
-  /** All of the topic, unless given. */
+  /** All partitions of the topic, unless given. */
   readonly partition?: number | undefined
   readonly at: PositionRequest['at']
 }
@@ -115,47 +117,50 @@ type TargetArguments = Pick<RewindArguments, 'toBatch' | 'toTime' | 'toOffsets'>
 /** Throws JOB_OPTION_INVALID. */
 export function parseTarget({ toBatch, toTime, toOffsets }: TargetArguments): ParsedTarget {
   const given = [toBatch, toTime, toOffsets].filter((value) => value !== undefined)
-  if (given.length !== 1) throw wrong('give one of --to-batch, --to-time and --to-offsets')
+  if (given.length !== 1)
+    throw invalid('give exactly one of --to-batch, --to-time and --to-offsets')
   if (toBatch !== undefined) return { kind: 'batch', batchId: toBatch }
   if (toTime !== undefined) return { kind: 'time', timeMs: parseTime(toTime) }
   return { kind: 'places', places: parsePlaces(toOffsets!) }
 }
 
-/** ISO 8601, in UTC unless it says otherwise; or milliseconds since the epoch. */
+/** Parses ISO 8601, in UTC without a zone, or ms since the epoch. */
 function parseTime(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
   const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)
-  // A time without a zone would be one of the host, which another host does not share.
+  // Without a zone, Date.parse would use the time zone of the host.
   const isZoned = /(Z|[+-]\d{2}:\d{2})$/.test(text) || !text.includes('T')
   const timeMs = isIso ? Date.parse(isZoned ? text : `${text}Z`) : Number.NaN
   if (!Number.isNaN(timeMs)) return timeMs
-  throw wrong(`'${text}' is no time: give 2026-01-31T12:00:00Z, or milliseconds since the epoch`)
+  throw invalid(
+    `invalid time '${text}': expected ISO 8601, such as 2026-01-31T12:00:00Z, or ms since the epoch`,
+  )
 }
 
 function parsePlaces(text: string): Place[] {
   const places = text.split(',').map((entry) => parsePlace(entry.trim()))
   const names = new Set(places.map(({ topic, partition }) => `${topic}:${partition}`))
   if (names.size === places.length) return places
-  throw wrong('--to-offsets names a partition twice')
+  throw invalid('--to-offsets contains a partition twice')
 }
 
-/** `topic:0=5`, `topic:0=earliest`, `topic=latest`, `earliest` */
+/** Parses `topic:0=5`, `topic:0=earliest`, `topic=latest` or `earliest`. */
 function parsePlace(entry: string): Place {
   const [, topic, partition, offset] =
     /^(?:([^:=,]+)(?::(\d+))?=)?(\d+|earliest|latest)$/.exec(entry) ?? []
   const isWord = offset === 'earliest' || offset === 'latest'
   const at = isWord ? offset : Number(offset)
-  // An offset of all partitions would be a mistake: each counts its own.
+  // A number is only meaningful for one partition: each partition has its own offsets.
   if (!isWord && (partition === undefined || !Number.isSafeInteger(at))) {
-    throw wrong(
-      `'${entry}' is no offset of a partition: give topic:partition=offset,..., where an offset is a number, ` +
-        'earliest or latest; topic=earliest for all of its partitions; or earliest alone, for all topics',
+    throw invalid(
+      `invalid offset '${entry}': expected topic:partition=OFFSET, where OFFSET is a number, earliest or ` +
+        'latest; topic=earliest or topic=latest for all partitions; or earliest or latest alone for all topics',
     )
   }
   if (topic === undefined) return { at }
   return { topic, ...(partition !== undefined && { partition: Number(partition) }), at }
 }
 
-function wrong(message: string): EngineError {
+function invalid(message: string): EngineError {
   return new EngineError('JOB_OPTION_INVALID', message)
 }

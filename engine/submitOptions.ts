@@ -1,4 +1,5 @@
-// What a job is submitted with: the options, their defaults, and which of them go together.
+// The options of submitJob: defaults and validation, including combinations that exclude each
+// other.
 
 import type { Isolation } from '../protocol/client/isolation.ts'
 import type { Address } from '../protocol/runtime/network.ts'
@@ -10,27 +11,32 @@ import { type BatchBounds, requireBounds } from './scheduler/batchBounds.ts'
 export interface SubmitOptions extends BatchBounds {
   readonly runtime: Runtime
   readonly logger: Logger
-  /** A file's path or URL; it exports a job by default. */
+  /** Path or URL of a module whose default export is a job. */
   readonly module: URL | string
   readonly bootstrap: readonly Address[]
-  /** Checkpoint and state of this job alone. */
+  /** Job directory for checkpoint and state; never shared by two jobs. */
   readonly directory: string
-  /** Worker threads that run tasks, 2 unless given; 0 runs them in the calling thread. */
+  /**
+   * Number of worker threads that run tasks; 0 runs tasks in the calling thread. 2 unless given.
+   */
   readonly executors?: number
+  /** Interval between starts of batches, in ms. 1,000 unless given. */
   readonly batchIntervalMs?: number
   /**
-   * Committed, unless given: an aborted transaction does not count, and a batch ends before the first
-   * open one. Only that is exactly once.
+   * `committed` unless given: records of aborted transactions are skipped, and a batch ends before
+   * the first open transaction. With `uncommitted`, processing is not exactly once for
+   * transactional producers.
    */
   readonly isolation?: Isolation
   /**
-   * How long one attempt of a task may take, 5 minutes unless given; then its executor is ended and the
-   * attempt has failed. Not with 0 executors: nothing can interrupt the thread that the caller is in.
+   * Limit on one attempt of a task, in ms; when it is exceeded, the executor is terminated and the
+   * attempt has failed. 300,000 unless given. Refused with 0 executors: the calling thread cannot
+   * be interrupted.
    */
   readonly taskTimeoutMs?: number
-  /** A savepoint with which the directory begins; a directory that began with it goes on where it stopped. */
+  /** Savepoint that initializes a new directory; a directory initialized from it continues. */
   readonly from?: string
-  /** Uids of operators whose state is given up where it cannot be continued. */
+  /** Uids of operators whose state is discarded if the new code cannot continue it. */
   readonly discardState?: readonly string[]
   /** Version of this program, for savepoints. */
   readonly version?: string
@@ -42,7 +48,7 @@ export const defaultBatchIntervalMs = 1000
 export const defaultExecutors = 2
 export const defaultTaskTimeoutMs = 300_000
 
-/** Throws JOB_OPTION_INVALID. */
+/** Validates the options. Throws JOB_OPTION_INVALID. */
 export function requireOptions(options: SubmitOptions): void {
   requireBounds(options)
   const { executors, taskTimeoutMs } = options
@@ -50,13 +56,13 @@ export function requireOptions(options: SubmitOptions): void {
   if (!Number.isSafeInteger(taskTimeoutMs) || taskTimeoutMs < 1) {
     throw new EngineError(
       'JOB_OPTION_INVALID',
-      `taskTimeoutMs is ${taskTimeoutMs}; give an integer of at least 1 (ms)`,
+      `invalid taskTimeoutMs ${taskTimeoutMs}: expected an integer of at least 1, in ms`,
     )
   }
   if (executors !== 0) return
   throw new EngineError(
     'JOB_OPTION_INVALID',
-    'taskTimeoutMs needs executors: with 0, tasks run in the thread of the caller, which nothing can ' +
-      'interrupt; give at least 1 executor, or no limit',
+    'taskTimeoutMs requires executors: with 0 executors, tasks run in the calling thread, which cannot be ' +
+      'interrupted; set executors to at least 1, or remove taskTimeoutMs',
   )
 }

@@ -1,24 +1,24 @@
-// `millrace job submit --watch`: runs a job, and its next version when its code changes. The new version is
-// checked in a thread of its own while the old one runs; then the old one is stopped in order and the new
-// one continues with its state. A version that does not compile, or is refused, changes nothing.
+// `millrace job submit --watch`: runs a job and replaces it when its code changes. A new version is
+// checked in a thread of its own while the current one runs; then the current one is stopped after
+// its batch, and the new one continues with its state. A version that does not compile, or cannot
+// continue the state, is reported and not started.
 
 import { type FSWatcher, watch } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { systemClock, type Timer } from '../protocol/runtime/clock.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
-import {
-  type DriverArguments,
-  runningLine,
-  type SubmitArguments,
-  stopOnSignals,
-} from './command.ts'
 import { DriverThread } from './driverThread.ts'
 import type { HostedJob, JobHost } from './jobHost.ts'
 import type { JobDescription } from './runningJob.ts'
+import type { DriverArguments, SubmitArguments } from './submitArguments.ts'
+import { runningLine, stopOnSignals } from './submitProgress.ts'
 
-/** Time without changes after which a change is complete: editors write a file in steps. */
+/** Time without further changes after which files are complete: editors write a file in steps. */
 const settleMs = 200
-/** Time for the current batch: a change of the code must not abort it. */
+/**
+ * Limit on the current batch when the job is replaced; long, because a code change must not abort
+ * it.
+ */
 const stopTimeoutMs = 60_000
 
 type Host = JobHost<DriverArguments>
@@ -27,7 +27,7 @@ type Host = JobHost<DriverArguments>
 export async function watchJob(host: Host, args: SubmitArguments): Promise<void> {
   let isStopping = false
   const changes = new Changes(args)
-  // A change while the first version starts must not be missed.
+  // Before the first version starts, so that no change during its start is missed.
   changes.watch([])
   const onSignal = () => {
     isStopping = true
@@ -42,14 +42,14 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
     if (isStopping || event === 'stopped') break
     if (event !== 'changed') {
       runs = undefined
-      say(`the job has failed: ${event.message}\n${waiting}`)
+      say(`the job failed: ${event.message}\n${waiting}`)
       continue
     }
     changes.accept()
     const found = await checked(args, newest.description)
     if (isStopping) break
     if (found instanceof Error) {
-      say(`${found.message}\n${runs ? goesOn : waiting}`)
+      say(`${found.message}\n${runs ? continuing : waiting}`)
     } else if (found === 'changed' || runs === undefined) {
       runs = await exchanged(host, args, runs, () => isStopping)
       newest = runs ?? newest
@@ -62,10 +62,10 @@ export async function watchJob(host: Host, args: SubmitArguments): Promise<void>
   await runs?.ended
 }
 
-const goesOn = 'millrace job: the version that was running goes on'
-const waiting = 'millrace job: it is started again when its code changes'
+const continuing = 'millrace job: the running version continues'
+const waiting = 'millrace job: waiting for a change of the code to start it again'
 
-/** Starts a version, and prints that it runs. */
+/** Starts a version and prints its running line. */
 async function started(
   host: Host,
   args: DriverArguments,
@@ -76,7 +76,7 @@ async function started(
   return hosted
 }
 
-/** Resolves with how a running job ends by itself. */
+/** Resolves with how the job ended: stopped, or its failure. */
 function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   return end.then(
     () => 'stopped' as const,
@@ -87,7 +87,10 @@ function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   )
 }
 
-/** Returns whether the code differs from the running job's, or why it cannot continue that job. */
+/**
+ * Returns whether the code differs from that of the running job, or the error that forbids its
+ * start.
+ */
 async function checked(
   args: SubmitArguments,
   running: JobDescription,
@@ -99,36 +102,36 @@ async function checked(
     if (!isOperational(error)) throw error
     return error
   } finally {
-    // Handles opened by the module may keep the thread alive.
+    // Open handles of the module would keep the thread alive.
     await check.terminate()
   }
 }
 
-/** Undefined when the new version did not start, because of a signal or of a failed start. */
+/** Replaces the running version. Returns undefined when a signal arrived or the start failed. */
 async function exchanged(
   host: Host,
   args: SubmitArguments,
   runs: HostedJob | undefined,
   isStopping: () => boolean,
 ): Promise<HostedJob | undefined> {
-  say(runs ? 'the code has changed: going on with the new version' : 'starting the job again')
+  say(runs ? 'the code has changed: starting the new version' : 'starting the job again')
   try {
     if (runs) await stopped(host, runs)
     if (isStopping()) return undefined
     return await started(host, { ...args, isChecked: true })
   } catch (error) {
     if (!isOperational(error)) throw error
-    say(`the new version has not started: ${error.message}\n${waiting}`)
+    say(`failed to start the new version: ${error.message}\n${waiting}`)
     return undefined
   }
 }
 
-/** A version that fails while it stops, or does not stop, is replaced all the same. */
+/** Stops a version; one that fails to stop is terminated. */
 async function stopped(host: Host, runs: HostedJob): Promise<void> {
   host.stop({ timeoutMs: stopTimeoutMs })
   const end = await ended(runs)
   if (end === 'stopped') return
-  say(`the version that was running has failed: ${end.message}`)
+  say(`the previous version failed while stopping: ${end.message}`)
   await runs.terminate()
 }
 
@@ -136,39 +139,44 @@ function say(line: string): void {
   process.stderr.write(`millrace job: ${line}\n`)
 }
 
-/** Watches the job's files for changes. */
+/** Watches the files of the job's code for changes. */
 class Changes {
   readonly #args: SubmitArguments
-  readonly #folder: string
+  readonly #directory: string
   #watchers: FSWatcher[] = []
   #timer: Timer | undefined
   #changed = Promise.withResolvers<'changed'>()
 
   constructor(args: SubmitArguments) {
     this.#args = args
-    this.#folder = dirname(resolve(args.job))
+    this.#directory = dirname(resolve(args.job))
   }
 
   get place(): string {
     const files = this.#watchers.length
-    return files > 1 ? `${this.#folder} and what the job imports` : this.#folder
+    return files > 1 ? `${this.#directory} and the modules that the job imports` : this.#directory
   }
 
-  /** Watches the folder of the module and those of `files`: a file that is replaced is another file. */
+  /**
+   * Watches the directories of the module and of `files`, not the files: an editor that replaces a
+   * file would end a watch on the file itself.
+   */
   watch(files: readonly string[] = []): void {
     for (const watcher of this.#watchers) watcher.close()
     const others = new Set(files.map((file) => dirname(resolve(file))))
-    const isInside = (folder: string) => (folder + sep).startsWith(this.#folder + sep)
-    const folders = [...others].filter((folder) => !isInside(folder) && !isPackage(folder))
+    const isInside = (path: string) => (path + sep).startsWith(this.#directory + sep)
+    const directories = [...others].filter((path) => !isInside(path) && !isPackage(path))
     this.#watchers = [
-      watch(this.#folder, { recursive: true }, (_event, name) => this.#noticed(this.#folder, name)),
-      ...folders.map((folder) => watch(folder, (_event, name) => this.#noticed(folder, name))),
+      watch(this.#directory, { recursive: true }, (_event, name) =>
+        this.#onChange(this.#directory, name),
+      ),
+      ...directories.map((path) => watch(path, (_event, name) => this.#onChange(path, name))),
     ]
-    // The removal of a folder shows as changes of its files.
+    // The removal of a directory is reported as changes of its files.
     for (const watcher of this.#watchers) watcher.on('error', () => {})
   }
 
-  /** Resolves when files have changed since `accept` and are no longer changing. */
+  /** Resolves when files have changed since `accept` and then not for `settleMs`. */
   get changed(): Promise<'changed'> {
     return this.#changed.promise
   }
@@ -186,22 +194,22 @@ class Changes {
     for (const watcher of this.#watchers) watcher.close()
   }
 
-  #noticed(folder: string, name: string | null): void {
-    if (name !== null && !this.#matters(folder, name)) return
+  #onChange(directory: string, name: string | null): void {
+    if (name !== null && !this.#isCode(directory, name)) return
     this.#timer?.cancel()
     this.#timer = systemClock.setTimer(settleMs, () => this.wake())
   }
 
-  /** The job's own directory changes with every batch; hidden folders are of tools. */
-  #matters(folder: string, name: string): boolean {
-    const path = resolve(folder, name)
+  /** Excludes the job directory, which every batch changes, hidden directories and packages. */
+  #isCode(directory: string, name: string): boolean {
+    const path = resolve(directory, name)
     const isState = !relative(resolve(this.#args.directory), path).startsWith('..')
     const isHidden = name.split(sep).some((part) => part.startsWith('.'))
     return /\.(?:[cm]?[jt]s|json)$/.test(path) && !isState && !isHidden && !isPackage(name)
   }
 }
 
-/** Packages are not the job's code. */
+/** Whether a path is inside an installed package. */
 function isPackage(path: string): boolean {
   return path.split(sep).includes('node_modules')
 }

@@ -20,10 +20,11 @@ import {
   ownerFormat,
   stateFolder,
 } from '../jobDirectory.ts'
+import type { StateChunks } from '../state/stateEntry.ts'
 import { v8Codec } from '../state/v8Codec.ts'
 import { readLogs, stateUids } from './jobLogs.ts'
 import { missingStates, stateMissing } from './missingStates.ts'
-import type { StateAccess, StateChunks } from './stateAccess.ts'
+import type { StateAccess } from './stateAccess.ts'
 
 export interface PrepareOptions {
   readonly disk: Disk

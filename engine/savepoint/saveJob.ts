@@ -6,10 +6,11 @@ import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { ownerFormat, stateFolder, takeStopped } from '../jobDirectory.ts'
+import type { StateChunks } from '../state/stateEntry.ts'
 import { committedBatch, type JobLogs, readLogs } from './jobLogs.ts'
 import { missingStates, stateMissing } from './missingStates.ts'
 import { type SavedJob, type Savepoint, writeSavepoint } from './savepoint.ts'
-import type { StateAccess, StateChunks } from './stateAccess.ts'
+import type { StateAccess } from './stateAccess.ts'
 
 export interface SaveOptions {
   readonly disk: Disk

@@ -16,7 +16,7 @@ import { encodeEntry, readEntries } from '../checkpoint/entryFormat.ts'
 import { decodeEntry, isOperator, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
-import type { StateChunks } from './stateAccess.ts'
+import type { StateChunks } from '../state/stateEntry.ts'
 import { readStateFile, type StateFileSize, writeStateFile } from './stateFile.ts'
 
 export interface Manifest {

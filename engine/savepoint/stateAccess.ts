@@ -1,9 +1,7 @@
 // Access to states from outside of a running job. Implemented by stateTransfer; tests implement it
 // on a disk that loses unsynced writes.
 
-import type { StateEntry } from '../state/stateTransfer.ts'
-
-export type StateChunks = AsyncIterable<readonly StateEntry[]>
+import type { StateChunks } from '../state/stateEntry.ts'
 
 export interface StateAccess {
   /**

@@ -9,8 +9,7 @@
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
 import { encodeEntry, entryHeaderBytes } from '../checkpoint/entryFormat.ts'
-import type { StateEntry } from '../state/stateTransfer.ts'
-import type { StateChunks } from './stateAccess.ts'
+import type { StateChunks, StateEntry } from '../state/stateEntry.ts'
 
 export interface StateFileSize {
   readonly bytes: number

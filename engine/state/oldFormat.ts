@@ -8,8 +8,8 @@
 // uses.
 
 import type { KeyRange, StateReader } from './stateDatabase.ts'
+import type { StateEntry } from './stateEntry.ts'
 import { damaged, StateError } from './stateError.ts'
-import type { StateEntry } from './stateTransfer.ts'
 import { v8Codec } from './v8Codec.ts'
 import { noVersion, type UndoLink, VersionHistory } from './versionHistory.ts'
 

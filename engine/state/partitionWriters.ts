@@ -5,9 +5,9 @@
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
+import type { StateEntry } from './stateEntry.ts'
 import { timerKey, valueKey, versionKey } from './stateLayout.ts'
 import { StateGrowth } from './stateSize.ts'
-import type { StateEntry } from './stateTransfer.ts'
 import { encodeVersion } from './stateVersion.ts'
 import { VersionHistory } from './versionHistory.ts'
 

@@ -12,7 +12,7 @@
 //  - one batch: stateTransaction, timerWrites, undo, versionHistory (decides, without I/O)
 //  - stored form: stateLayout (keys), stateVersion, stateDatabase, levelStateDatabase, oldFormat
 //  - in memory: valueCache, heldValue, stateSize
-//  - reading and moving: stateView (past versions), stateTransfer, partitionWriters
+//  - reading and moving: stateView (past versions), stateTransfer, stateEntry, partitionWriters
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { systemErrorOf } from '../../protocol/runtime/levelError.ts'

@@ -5,21 +5,15 @@
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { partitionOfGroup } from '../keys/keyGroup.ts'
-import type { StateTimer } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import { isOldFormat, oldEntries } from './oldFormat.ts'
 import { PartitionWriters } from './partitionWriters.ts'
 import type { StateDatabase } from './stateDatabase.ts'
+import type { StateChunks, StateEntry } from './stateEntry.ts'
 import { allParts, allTimers, allValues, groupOf, keyOfValue, timerOf } from './stateLayout.ts'
 import { StateStore } from './stateStore.ts'
 import { StateView } from './stateView.ts'
 import { noVersion } from './versionHistory.ts'
-
-export type StateEntry =
-  | { readonly kind: 'value'; readonly key: string; readonly value: Uint8Array }
-  | { readonly kind: 'timer'; readonly timer: StateTimer }
-
-export type StateChunks = AsyncIterable<readonly StateEntry[]>
 
 export interface StateTransferOptions {
   readonly disk: Disk

@@ -13,6 +13,7 @@
 import { ambientCalls } from '../../protocol/runtime/seededGlobals.ts'
 import { EngineError } from '../engineError.ts'
 import { userFrame } from '../userCode.ts'
+import type { DifferingHistory } from './differingHistory.ts'
 import { calm, drawBatches, drawFaults, type HistoryPlan, plainPlan } from './history.ts'
 import { type HistoryEvent, type Outcome, runHistory, type Subject } from './historyRun.ts'
 import { hintsOf, historyText } from './historyText.ts'
@@ -80,23 +81,13 @@ export class ExplorationError extends EngineError {
   readonly hints: readonly string[]
 
   /** @internal */
-  constructor(found: Found, message: string, hints: readonly string[]) {
+  constructor(found: DifferingHistory, message: string, hints: readonly string[]) {
     super('TEST_DIFFERS', message)
     this.seed = found.seed
     this.plan = found.plan
     this.differences = found.differences
     this.hints = hints
   }
-}
-
-export interface Found {
-  readonly seed: number
-  readonly plan: HistoryPlan
-  readonly differences: readonly Difference[]
-  /** Whether the calm history already differs from the one with a single batch. */
-  readonly isByBatching: boolean
-  /** Whether even the calm history gives different results on a second run. */
-  readonly isUnrepeatable?: boolean
 }
 
 /**
@@ -144,7 +135,7 @@ class Explorer {
     }
   }
 
-  async tryOne(seed: number): Promise<Found | undefined> {
+  async tryOne(seed: number): Promise<DifferingHistory | undefined> {
     this.#plain ??= this.#runPlain()
     const plain = await this.#plain
     const batches = drawBatches(seed, this.#subject.records, this.#disorderMs)
@@ -161,7 +152,7 @@ class Explorer {
   }
 
   /** Returns the smallest history that differs in the same way, with its events. */
-  async story(found: Found): Promise<ExplorationError> {
+  async story(found: DifferingHistory): Promise<ExplorationError> {
     const { isByBatching } = found
     const differ = (plan: HistoryPlan) => this.#differencesOf(plan, isByBatching)
     const plan = await shrinkHistory(
@@ -172,7 +163,7 @@ class Explorer {
     const again = await differ(plan)
     const isUnrepeatable = await this.#isUnrepeatable(plan)
     const smaller = again.length > 0 ? { plan, differences: again } : {}
-    const shrunk: Found = { ...found, ...smaller, isUnrepeatable }
+    const shrunk: DifferingHistory = { ...found, ...smaller, isUnrepeatable }
     const events: HistoryEvent[] = []
     const uses = new Map<string, string>()
     const outcome = await runHistory(this.#subject, shrunk.plan, {

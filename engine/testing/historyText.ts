@@ -1,12 +1,12 @@
 // Describes a history with a wrong result to the author of the job: what was read, what failed, the
 // expected and the actual result, and where to look first.
 
-import type { Found } from './explore.ts'
+import type { DifferingHistory } from './differingHistory.ts'
 import type { HistoryPlan } from './history.ts'
 import type { HistoryEvent, Outcome } from './historyRun.ts'
 
 interface Story {
-  readonly found: Found
+  readonly found: DifferingHistory
   readonly job: string
   /** Number of input records. */
   readonly inputs: number
@@ -38,7 +38,7 @@ export function historyText({ found, job, inputs, from, events, hints }: Story):
 
 /** `uses`: places where the job reads the clock or random numbers, each with which of the two. */
 export function hintsOf(
-  { plan, differences, isByBatching, isUnrepeatable = false }: Found,
+  { plan, differences, isByBatching, isUnrepeatable = false }: DifferingHistory,
   outcome: Outcome,
   uses: ReadonlyMap<string, string>,
 ): string[] {

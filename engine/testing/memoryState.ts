@@ -11,9 +11,16 @@ import type {
   StateDatabase,
   StateReader,
 } from '../state/stateDatabase.ts'
-import type { TestProcess } from './testWorld.ts'
+import type { DurableEffect } from './testSink.ts'
 
 export type StateContents = Map<string, string>
+
+/** The simulated process that has opened a state. After its death, calls never settle. */
+export interface StateProcess {
+  /** Resolves like `work`, unless the process is dead by then. */
+  alive<T>(work: Promise<T>): Promise<T>
+  readonly durably: DurableEffect
+}
 
 /**
  * The contents of the states on a disk. A file in each directory names its contents, so that
@@ -48,7 +55,7 @@ export class StateDirectories {
 /** `name` identifies the state in the list of durable steps. */
 export function memoryState(
   contents: StateContents,
-  process: TestProcess,
+  process: StateProcess,
   name: string,
 ): StateDatabase {
   return {
@@ -70,7 +77,7 @@ export function readOnlyState(contents: ReadonlyMap<string, string>): StateDatab
   }
 }
 
-function reader(contents: StateContents, process: TestProcess | undefined): StateReader {
+function reader(contents: StateContents, process: StateProcess | undefined): StateReader {
   const alive = <T>(value: T) => process?.alive(Promise.resolve(value)) ?? Promise.resolve(value)
   return {
     getMany: (keys) => alive(keys.map((key) => bytesOf(contents.get(textOf(key))))),

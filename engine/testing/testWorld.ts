@@ -56,7 +56,8 @@ export class TestWorld {
       this.kill(kill)
       return
     }
-    // The disk makes the change in the next microtask, and its caller goes on in the one after that.
+    // The disk makes the change in the next microtask, and its caller goes on in the one after
+    // that.
     systemScheduler.soon(() => systemScheduler.soon(() => this.kill(kill)))
   }
 }

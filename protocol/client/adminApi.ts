@@ -1,5 +1,6 @@
-// What the admin client (admin.ts) is asked about and answers with. Where several things are asked for at once,
-// each has its own error code, and none fails the others.
+// Argument and result types of the admin client (admin.ts). A request about several resources has
+// one result, with its own error code, for each: the failure of one resource does not fail the
+// others.
 
 import type { TopicPartition } from '../kafka/topicPartition.ts'
 
@@ -11,28 +12,31 @@ export interface BrokerDescription {
   readonly rack: string | null
 }
 
-/** A cluster and the brokers that are alive. */
+/** A cluster and its live brokers. */
 export interface ClusterDescription {
   readonly clusterId: string
-  /** -1 while there is none. */
+  /** -1 while the cluster has no controller. */
   readonly controllerId: number
   readonly brokers: readonly BrokerDescription[]
 }
 
-/** What has a configuration. */
+/** A resource that has a configuration. */
 export interface ConfigResource {
   readonly type: 'topic' | 'broker' | 'broker-logger' | 'group'
-  /** Of a broker its id; the empty name is the default of all brokers. */
+  /**
+   * Topic name, group id or broker id. The empty name with type `broker` is the default of all
+   * brokers.
+   */
   readonly name: string
 }
 
 /** Kafka's names, such as `DYNAMIC_TOPIC_CONFIG`, `STATIC_BROKER_CONFIG`, `DEFAULT_CONFIG`. */
 export type ConfigSource = string
 
-/** A key of a configuration, with the value that holds and where it comes from. */
+/** A configuration key with its effective value and the source of that value. */
 export interface ConfigEntry {
   readonly name: string
-  /** Null for a secret, which is never shown, and for what has no value. */
+  /** Null for a sensitive key, whose value is never returned, and for a key without a value. */
   readonly value: string | null
   readonly source: ConfigSource
   readonly isReadOnly: boolean
@@ -45,54 +49,60 @@ export interface ConfigEntry {
   readonly documentation: string | null
 }
 
-/** The configuration of one resource; without entries when its error code says why. */
+/** The configuration of one resource; `entries` is empty when `errorCode` is not 0. */
 export interface ConfigDescription extends Outcome {
   readonly resource: ConfigResource
   readonly entries: readonly ConfigEntry[]
 }
 
-/** A change of one key. */
+/** A change of one configuration key. */
 export interface ConfigChange {
   readonly name: string
   readonly operation: 'set' | 'delete' | 'append' | 'subtract'
-  /** Needed by all but `delete`. */
+  /** Required by every operation except `delete`. */
   readonly value?: string
 }
 
-/** What became of one of several things that were asked for. The others do not fail with it. */
+/**
+ * The result for one resource of a request. Other resources of the request succeed or fail on their
+ * own.
+ */
 export interface Outcome {
-  /** 0 is success. */
+  /** A Kafka error code; 0 is success. */
   readonly errorCode: number
   readonly errorMessage: string | null
 }
 
-/** Which offset of a partition is asked for. */
+/** The partition and the position whose offset is requested. */
 export interface OffsetQuestion extends TopicPartition {
-  /** An OffsetSpec, or the ms since the epoch from which on the first offset is wanted. */
+  /**
+   * An OffsetSpec, or a timestamp in ms since the epoch: the first record with this timestamp or a
+   * later one.
+   */
   readonly at: number
 }
 
-/** The offset that was asked for. */
+/** The offset found for an OffsetQuestion. */
 export interface FoundOffset extends TopicPartition, Outcome {
-  /** -1 where there is none: no record is as new as the time asked for. */
+  /** -1 when no record has the requested timestamp or a later one. */
   readonly offset: number
-  /** Of the record, in ms since the epoch; -1 where there is none. */
+  /** Timestamp of the record, in ms since the epoch; -1 when unknown. */
   readonly timestampMs: number
 }
 
-/** A group in the list of all. */
+/** A group as listed by its coordinator. */
 export interface GroupListing {
   readonly groupId: string
-  /** `Stable`, `Empty`, `PreparingRebalance`, ... ; Unknown from old brokers. */
+  /** `Stable`, `Empty`, `PreparingRebalance`, ...; `Unknown` from brokers that do not report it. */
   readonly state: string
-  /** `consumer`, or empty for a group that only commits. */
+  /** `consumer`, or empty for a group that only commits offsets. */
   readonly protocolType: string
   /** `classic` or `consumer` (KIP-848). */
   readonly groupType: string
   readonly coordinator: number
 }
 
-/** A member of a group, and what it reads. */
+/** A member of a group and its assigned partitions. */
 export interface GroupMember {
   readonly memberId: string
   readonly instanceId: string | null
@@ -101,34 +111,37 @@ export interface GroupMember {
   readonly assignment: readonly TopicPartition[]
 }
 
-/** A group, its coordinator and its members. */
+/** A group with its coordinator and members. */
 export interface GroupDescription extends Outcome {
   readonly groupId: string
   readonly state: string
   readonly groupType: string
   readonly protocolType: string
-  /** `range`, `uniform`, ...; empty while there is none. */
+  /** `range`, `uniform`, ...; empty while no assignor is selected. */
   readonly assignor: string
-  /** A group of KIP-848 with members that speak the classic protocol; known of brokers since Kafka 4.0. */
+  /**
+   * Whether a KIP-848 group has members that use the classic protocol; reported by brokers since
+   * Kafka 4.0.
+   */
   readonly isMixed: boolean
   readonly coordinator: BrokerDescription
   readonly members: readonly GroupMember[]
 }
 
-/** What a group has committed for a partition. */
+/** The committed offset of a group for one partition. */
 export interface CommittedOffset extends TopicPartition {
   readonly offset: number
   readonly metadata: string
 }
 
-/** What became of one partition. */
+/** The result for one partition of a request. */
 export interface PartitionOutcome extends TopicPartition, Outcome {}
 
-/** A data directory of a broker, and the sizes of what is in it. */
+/** A data directory of a broker and its replicas. */
 export interface LogDirectory extends Outcome {
   readonly broker: number
   readonly path: string
-  /** Of the file system; -1 from brokers that do not say. */
+  /** Size of the file system, in bytes; -1 from brokers that do not report it. */
   readonly totalBytes: number
   readonly usableBytes: number
   readonly replicas: readonly (TopicPartition & {
@@ -138,7 +151,7 @@ export interface LogDirectory extends Outcome {
   })[]
 }
 
-/** A partition whose replicas are being moved. */
+/** A partition with a reassignment in progress. */
 export interface Reassignment extends TopicPartition {
   readonly replicas: readonly number[]
   readonly adding: readonly number[]

@@ -1,5 +1,5 @@
-// What one broker speaks, as it told in its ApiVersions answer, and which version of an API to use
-// with it: the newest that both sides know.
+// The API versions of one broker, from its ApiVersions response. Selects the version of a request:
+// the newest one that broker and client both support.
 
 import type { apiVersions } from '../kafka/apis/apiVersions.ts'
 import type { Api, ResponseOf } from '../kafka/schema.ts'
@@ -20,8 +20,8 @@ export class ApiVersionsTable {
   }
 
   /**
-   * The newest common version, not above `atMost`. Throws a ClientError that names both sides'
-   * ranges when there is none.
+   * Returns the newest common version up to `atMost`. Throws a ClientError NO_COMMON_VERSION, which
+   * names the ranges of both sides.
    */
   versionOf(api: Api, atMost = Infinity): number {
     const version = this.#common(api, atMost)

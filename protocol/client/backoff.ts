@@ -1,6 +1,6 @@
-// How long to wait before trying again: doubling up to a bound, with jitter, so that many clients
-// that lost the same broker don't come back in the same instant. A plain state machine: it is told
-// of failures and successes and never waits by itself.
+// Exponential backoff with jitter: the delay doubles with each failure up to a limit. Jitter
+// spreads the retries of many clients that lost the same broker. A plain state machine: it computes
+// delays and never waits itself.
 
 import type { Random } from '../runtime/random.ts'
 
@@ -22,7 +22,7 @@ export class Backoff {
     this.#random = random
   }
 
-  /** Notes a failure; returns the milliseconds to wait before the next try. */
+  /** Records a failure and returns the delay before the next attempt, in ms. */
   failed(): number {
     const { initialMs, maxMs } = this.#options
     // The exponent is capped: 2 ** 1024 would be Infinity, and Infinity * 0 is not a delay.
@@ -30,6 +30,7 @@ export class Backoff {
     return Math.min(maxMs, nominal * (1 - jitter + 2 * jitter * this.#random.float()))
   }
 
+  /** The next failure starts again at `initialMs`. */
   succeeded(): void {
     this.#failures = 0
   }

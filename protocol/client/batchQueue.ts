@@ -1,44 +1,48 @@
-// What may be sent next to one partition, and what a broker's answer means for the batches around
-// it. A batch keeps the sequence that its producer gave it, so order is everything: after any
-// failure that may pass, nothing new is sent until all that is under way has come back, and then
-// everything unacknowledged goes out again, oldest first. A plain state machine: it sends nothing.
+// The unacknowledged batches of one partition: decides which batch may be sent next and what an
+// error code means for the batches after it. A batch keeps the sequence number that its producer
+// assigned, so order must be preserved: after a retriable failure no batch is sent until all
+// batches in flight are answered; then every unacknowledged batch is sent again, oldest first. A
+// plain state machine: it sends nothing.
 
 import { ErrorCode, isRetriable } from '../kafka/errors.ts'
 import { assert } from '../runtime/assert.ts'
 
-/** What the queue needs to know of a batch. The rest is its owner's. */
+/** The properties of a batch that the queue uses. */
 export interface QueuedBatch {
-  /** Has a producer id and sequence, so that the broker can tell a second sending from a new batch. */
+  /** Whether the batch has a producer id and sequence, by which the broker recognizes a retry. */
   readonly isSequenced: boolean
-  /** On the monotonic clock; Infinity when it is to be tried for ever. */
+  /** Delivery deadline on the monotonic clock, in ms; Infinity for no deadline. */
   readonly deadlineMs: number
 }
 
-/** `again`: with the same bytes, in the same order, after a pause. */
+/** `again`: the batch is retried, unchanged and in the same order, after a pause. */
 export type Verdict = 'acknowledged' | 'again' | 'rejected'
 
 interface Entry<B> {
   readonly batch: B
-  /** Its place among all that were ever added. */
+  /** Number of batches added before this one. */
   readonly ordinal: number
   isInFlight: boolean
 }
 
 export class BatchQueue<B extends QueuedBatch> {
   readonly #maxInFlight: number
-  /** Unacknowledged, in the order of `add`; those in flight come before those that wait. */
+  /** Unacknowledged batches in the order of `add`; batches in flight precede waiting ones. */
   readonly #entries: Entry<B>[] = []
   #added = 0
   #inFlight = 0
   #isRecovering = false
 
-  /** `maxInFlight`: no more than 5, for how many batches a broker remembers (KIP-98). */
+  /**
+   * `maxInFlight` is at most 5, the number of batches per producer that a broker remembers
+   * (KIP-98).
+   */
   constructor(maxInFlight: number) {
     assert(maxInFlight >= 1 && maxInFlight <= 5, 'between 1 and 5 batches may be in flight')
     this.#maxInFlight = maxInFlight
   }
 
-  /** Nothing is in flight. */
+  /** Whether no batch is in flight. */
   get isIdle(): boolean {
     return this.#inFlight === 0
   }
@@ -48,9 +52,9 @@ export class BatchQueue<B extends QueuedBatch> {
   }
 
   /**
-   * Whether `next` has something to send. The limit counts from the oldest unacknowledged batch on,
-   * those acknowledged since included: a broker knows a batch again only among the last 5 that it
-   * stored, and takes an older one, whose answer was lost, for one out of order.
+   * Whether `next` returns a batch. The limit counts all batches since the oldest unacknowledged
+   * one, acknowledged ones included: a broker recognizes a retry only among the last 5 batches that
+   * it stored, and answers an older one with OUT_OF_ORDER_SEQUENCE_NUMBER.
    */
   get canSend(): boolean {
     const entry = this.#entries[this.#inFlight]
@@ -58,7 +62,7 @@ export class BatchQueue<B extends QueuedBatch> {
     return entry.ordinal - this.#entries[0]!.ordinal < this.#limitFor(entry)
   }
 
-  /** The batch to send now, which then counts as in flight; undefined when nothing may be sent. */
+  /** Returns the batch to send now and marks it as in flight; undefined when none may be sent. */
   next(): B | undefined {
     if (!this.canSend) return undefined
     const entry = this.#entries[this.#inFlight++]!
@@ -67,9 +71,9 @@ export class BatchQueue<B extends QueuedBatch> {
   }
 
   /**
-   * What a broker's answer to this batch means. OUT_OF_ORDER_SEQUENCE_NUMBER is only news of an
-   * older batch that did not arrive, unless there is none: then records were lost, and sending the
-   * batch again cannot help.
+   * Returns what the error code of a response means for the batch. OUT_OF_ORDER_SEQUENCE_NUMBER is
+   * retriable while an older batch is unacknowledged, which the broker may not have received. For
+   * the oldest batch it means that stored records were lost, and a retry cannot succeed.
    */
   judge(batch: B, errorCode: number): Verdict {
     switch (errorCode) {
@@ -84,13 +88,13 @@ export class BatchQueue<B extends QueuedBatch> {
   }
 
   /**
-   * A batch came back. True when the queue is to be paused now: something failed, and nothing is in
-   * flight any more. `resume` after the pause.
+   * Completes a batch in flight. Returns true when the caller must pause the queue and then call
+   * `resume`: a batch is to be retried, and none is in flight.
    */
   settle(batch: B, verdict: Verdict): boolean {
     const at = this.#entries.findIndex((entry) => entry.batch === batch)
     const entry = this.#entries[at]
-    assert(entry?.isInFlight, 'only what is in flight comes back')
+    assert(entry?.isInFlight, 'only a batch in flight is settled')
     this.#inFlight--
     if (verdict === 'again') {
       entry.isInFlight = false
@@ -101,23 +105,25 @@ export class BatchQueue<B extends QueuedBatch> {
     return this.#isRecovering && this.#inFlight === 0
   }
 
-  /** The pause after a failure is over: everything unacknowledged may be sent again. */
+  /** Ends the pause after a failure: all unacknowledged batches may be sent again. */
   resume(): void {
-    assert(this.#inFlight === 0, 'a queue resumes when nothing is in flight')
+    assert(this.#inFlight === 0, 'a queue resumes when no batch is in flight')
     this.#isRecovering = false
   }
 
-  /** Takes out the waiting batches whose time is over. What is in flight is waited for. */
+  /** Removes and returns the waiting batches past their deadline. Batches in flight stay. */
   expire(nowMs: number): B[] {
     return this.#remove((entry) => !entry.isInFlight && entry.batch.deadlineMs <= nowMs)
   }
 
-  /** Takes out what is not in flight: for an owner that closes, or a failure that concerns all. */
+  /** Removes and returns all batches that are not in flight. */
   takeWaiting(): B[] {
     return this.#remove((entry) => !entry.isInFlight)
   }
 
-  /** Without sequences, one at a time: a batch that fails must not be overtaken by the next one. */
+  /**
+   * 1 without sequence numbers: a batch sent after a failed one would be stored before its retry.
+   */
   #limitFor(entry: Entry<B>): number {
     const before = this.#entries[this.#inFlight - 1]
     const isSequenced = entry.batch.isSequenced && (before?.batch.isSequenced ?? true)

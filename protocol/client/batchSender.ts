@@ -1,6 +1,7 @@
-// Sends whole encoded batches, as they are, to the leaders of their partitions: several in flight,
-// in order, and again until they are stored. It never looks into a batch beyond its header and
-// never changes one; what a failure means for the others is BatchQueue's to decide.
+// Sends encoded record batches to the leaders of their partitions, in order, with several in
+// flight, and retries them until they are stored or their delivery timeout expires. Invariant: a
+// batch is never changed, and only its header is read. BatchQueue decides what a failure means for
+// later batches.
 
 import { produce } from '../kafka/apis/produce.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
@@ -18,27 +19,27 @@ import type { KafkaConnection } from './connection.ts'
 export { initProducerId, type ProducerIdentity } from './initProducerId.ts'
 
 export interface BatchSenderOptions {
-  /** -1: all in-sync replicas, 1: the leader alone. */
+  /** Replicas that must have a batch before it is acknowledged. -1: all in sync; 1: the leader. */
   readonly acks: -1 | 1
-  /** How long a batch is tried from `send` on; Infinity: until it works. */
+  /** Limit on the time from `send` to the last attempt, in ms; Infinity for no limit. */
   readonly deliveryTimeoutMs: number
-  /** Per partition, 1 to 5. */
+  /** Batches in flight per partition, 1 to 5. */
   readonly maxInFlight: number
-  /** Bound on everything unacknowledged, over all partitions. */
+  /** Limit on the unacknowledged bytes of all partitions. 256 MiB unless given. */
   readonly maxQueuedBytes?: number
 }
 
 export interface SentBatch {
-  /** The offset of the first record; -1 for a duplicate whose offset the broker forgot. */
+  /** Offset of the first record; -1 for a duplicate whose offset the broker no longer knows. */
   readonly baseOffset: number
-  /** The broker had it already, from an earlier try. */
+  /** Whether the broker had stored the batch from an earlier attempt. */
   readonly duplicate: boolean
 }
 
-/** Version 13 names topics by id; a name is what the caller has, and every broker knows 12. */
+/** The newest version that identifies topics by name; from 13 on they are identified by id. */
 const produceVersion = 12
 const defaultMaxQueuedBytes = 256 * 1024 * 1024
-/** Batches of several partitions share a request up to this size. */
+/** Batches of several partitions share a request of about this size. */
 const maxRequestBytes = 8 * 1024 * 1024
 
 interface PendingBatch {
@@ -56,7 +57,7 @@ interface Partition {
   readonly backoff: Backoff
   connection: KafkaConnection | undefined
   isConnecting: boolean
-  /** Set while the partition is paused after a failure. */
+  /** The timer of the pause after a failure, while it runs. */
   pause: Timer | undefined
 }
 
@@ -85,17 +86,18 @@ export class BatchSender {
     this.#maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes
   }
 
-  /** Bytes handed to `send` and neither stored nor rejected yet. */
+  /** Bytes given to `send` that are neither stored nor rejected yet. */
   get queuedBytes(): number {
     return this.#queuedBytes
   }
 
   /**
-   * `batch` is one whole encoded batch, with producer id and sequence if it is to be stored exactly
-   * once; it must not change until this settles. Batches of a partition are stored in the order of
-   * the calls. Fails with KafkaError for what the broker will not have, with ClientError
-   * DELIVERY_TIMEOUT when time is over. A sequenced batch after a failed one fails, too, for the
-   * gap in the sequence: its producer goes on with a new identity.
+   * Resolves when the batch is stored. `batch` is one whole encoded record batch, with a producer
+   * id and sequence if it must be stored exactly once; its bytes must not change until the promise
+   * settles. Batches of a partition are stored in the order of the calls. Fails with a KafkaError
+   * when the broker rejects the batch, and with ClientError DELIVERY_TIMEOUT, TOO_MANY_REQUESTS or
+   * CLIENT_CLOSED. A sequenced batch after a failed one fails as well, because of the gap in the
+   * sequence: its producer must continue with a new producer id.
    */
   send(topic: string, partition: number, batch: Buffer): Promise<SentBatch> {
     return new Promise((resolve, reject) => {
@@ -118,7 +120,9 @@ export class BatchSender {
     })
   }
 
-  /** What waits fails; what is in flight settles by its answer. The cluster stays open. */
+  /**
+   * Rejects waiting batches. Batches in flight settle with their responses. The cluster stays open.
+   */
   close(): void {
     this.#isClosed = true
     for (const partition of this.#partitions.values()) {
@@ -145,7 +149,7 @@ export class BatchSender {
     return partition
   }
 
-  /** What is queued in the same turn goes out together, one request per leader. */
+  /** Batches queued in the same turn of the event loop share one request per leader. */
   #wake(partition: Partition): void {
     this.#ready.add(partition)
     if (this.#isScheduled) return
@@ -171,7 +175,7 @@ export class BatchSender {
     for (const [connection, partitions] of byConnection) this.#sendAll(connection, partitions)
   }
 
-  /** Requests with one batch per partition each, as Kafka wants it, until nothing may be sent. */
+  /** Sends requests until no batch may be sent; Kafka allows one batch per partition in each. */
   #sendAll(connection: KafkaConnection, partitions: readonly Partition[]): void {
     for (;;) {
       const round: Sent[] = []
@@ -209,7 +213,7 @@ export class BatchSender {
       const place = `${partition.topic}-${partition.index}`
       const error = new ClientError(
         'MALFORMED_RESPONSE',
-        `no answer for ${place} in a Produce answer`,
+        `Produce response without partition ${place}`,
       )
       this.#settle({ partition, batch }, 'rejected', error)
       return
@@ -236,7 +240,7 @@ export class BatchSender {
 
   #settle({ partition, batch }: Sent, verdict: Verdict, error: Error): void {
     if (verdict === 'rejected') this.#reject(batch, error)
-    // Whoever leads now: the next try asks.
+    // The leader may have changed: the next attempt looks it up.
     if (verdict === 'again') partition.connection = undefined
     const isPaused = partition.queue.settle(batch, verdict)
     if (this.#isClosed) {
@@ -269,15 +273,15 @@ export class BatchSender {
       this.#wake(partition)
     } catch (error) {
       partition.isConnecting = false
-      assert(error instanceof Error, 'failures are errors')
+      assert(error instanceof Error, 'a rejection is an Error')
       this.#notConnected(partition, error)
     }
   }
 
   #notConnected(partition: Partition, error: Error): void {
     if (isRetriableFailure(error) && !this.#isClosed) {
-      // Nothing was in flight when a connection was looked for, unless it has just broken: then the
-      // answers that fail start the pause.
+      // If batches are in flight, the connection has just broken, and their failures start the
+      // pause.
       if (partition.pause === undefined && partition.queue.isIdle) this.#pause(partition, error)
       return
     }
@@ -316,14 +320,14 @@ function closed(): ClientError {
 function full(maxQueuedBytes: number): ClientError {
   return new ClientError(
     'TOO_MANY_REQUESTS',
-    `${maxQueuedBytes} bytes of batches wait to be stored already: wait for some before sending more`,
+    `cannot queue a batch: the limit of ${maxQueuedBytes} unacknowledged bytes is reached; await earlier sends first`,
   )
 }
 
 function late(partition: Partition, timeoutMs: number, reason: Error): ClientError {
   return new ClientError(
     'DELIVERY_TIMEOUT',
-    `a batch for ${partition.topic}-${partition.index} was not stored within ${timeoutMs} ms (${reason.message}): it may have been stored all the same`,
+    `a batch for ${partition.topic}-${partition.index} was not acknowledged within ${timeoutMs} ms (${reason.message}); it may have been stored`,
     reason,
   )
 }

@@ -1,18 +1,18 @@
-// Addresses of brokers as people write them.
+// Parses lists of broker addresses, as given in `bootstrap.servers` and on command lines.
 
 import { parseHostPort } from '../configuration/hostPort.ts'
 import type { Address } from '../runtime/network.ts'
 
-/** A text is not the address of a broker. */
+/** An address of a broker is malformed. */
 export class AddressError extends Error {
   readonly code = 'ADDRESS_INVALID'
 }
 
-/** Comma-separated `host:port`. Fails with an AddressError. */
+/** Parses a comma-separated list of `host:port`. Throws an AddressError. */
 export function parseBootstrap(list: string): Address[] {
   return list.split(',').map((entry) => {
     const address = parseHostPort(entry)
     if (address !== undefined && address.port > 0) return address
-    throw new AddressError(`'${entry}' is not the address of a broker: give host:port`)
+    throw new AddressError(`invalid broker address '${entry}': expected host:port`)
   })
 }

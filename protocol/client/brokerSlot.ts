@@ -1,5 +1,5 @@
-// The place for one connection to one broker: opened when first asked for, shared by all who ask,
-// opened anew after it broke, and no sooner than its backoff allows. It never holds two at a time.
+// The connection to one broker in one lane: opened lazily, shared by all callers, and reopened
+// after it breaks, with backoff. Invariant: at most one connection is open at a time.
 
 import { sleep } from '../runtime/clock.ts'
 import type { Address } from '../runtime/network.ts'
@@ -10,7 +10,7 @@ import { type ConnectionOptions, KafkaConnection } from './connection.ts'
 
 export class BrokerSlot {
   readonly lane: string
-  /** On the monotonic clock: no attempt to connect before this. */
+  /** Earliest time of the next connection attempt, on the monotonic clock, in ms. */
   notBeforeMs = 0
   readonly #runtime: Pick<Runtime, 'clock' | 'network'>
   readonly #address: Address
@@ -37,12 +37,12 @@ export class BrokerSlot {
     this.#closing = closing
   }
 
-  /** The connection if it is open now. */
+  /** The connection; undefined when none is open. */
   get open(): KafkaConnection | undefined {
     return this.#current?.isOpen ? this.#current : undefined
   }
 
-  /** Fails as KafkaConnection.connect does. */
+  /** Returns the open connection, or opens one. Fails as KafkaConnection.connect does. */
   async connection(): Promise<KafkaConnection> {
     if (this.open !== undefined) return this.open
     this.#opening ??= this.#open().finally(() => {

@@ -1,5 +1,6 @@
 /**
- * Produces to, consumes from and administers a Kafka cluster, one of Millrace's brokers or any other.
+ * Produces to, consumes from and administers a Kafka cluster, one of Millrace's brokers or any
+ * other.
  *
  * ```ts
  * import { connect } from 'millrace/client'
@@ -20,6 +21,25 @@
  *
  * @module client
  */
+
+// The Kafka client of every program of Millrace. Map of the folder, from the connection upwards:
+//
+// - connection.ts: one connection, with pipelined requests (inFlight.ts) and version negotiation
+//   (apiVersionsTable.ts); brokerSlot.ts: reconnects with backoff.ts
+// - cluster.ts: discovery and routing, over cached metadata (clusterView.ts)
+// - batchSender.ts: delivers encoded batches; batchQueue.ts decides order and retries
+// - producer.ts: batches (producerBatch.ts), partitions (partitioner.ts), sequences
+//   (producerSequences.ts)
+// - partitionReader.ts: reads one partition; visibleBatches.ts omits what isolation hides
+// - consumer.ts: a group member; groupSession.ts sends its requests, groupMembership.ts decides
+// - admin.ts and admin/: administration
+// - recordProducer.ts, recordConsumer.ts and this file: the published API over all of these
+//
+// Contract: a call either returns a result or fails with a KafkaError (broker), NetworkError
+// (network) or ClientError (this client); `isRetriableFailure` says which may be retried.
+// Invariants: batches of a partition are stored in order; no queue is unbounded; no file here
+// decodes records on behalf of a caller that passes or receives whole batches. Nothing here imports
+// above protocol.
 
 import { nodeRuntime } from '../runtime/nodeRuntime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -77,36 +97,46 @@ export type {
   StoredRecord,
 } from './recordProducer.ts'
 
-/** How a client talks to its cluster. */
+/** Options of a client. */
 export interface ConnectOptions {
   /** Name of the client in the logs and metrics of brokers; `millrace` unless given. */
   readonly clientId?: string
-  /** Limit of one answer, in ms: a later one closes its connection. 30,000 unless given. */
+  /**
+   * Limit on the time until a response arrives, in ms; when it is exceeded, the connection is
+   * closed and its requests fail or are retried. 30,000 unless given.
+   */
   readonly requestTimeoutMs?: number
-  /** First wait before a retry, in ms; it doubles up to `retryBackoffMaxMs`. 100 unless given. */
+  /**
+   * Delay before the first retry, in ms; it doubles up to `retryBackoffMaxMs`. 100 unless given.
+   */
   readonly retryBackoffMs?: number
-  /** Longest wait before a retry, in ms. 1,000 unless given. */
+  /** Limit on the delay before a retry, in ms. 1,000 unless given. */
   readonly retryBackoffMaxMs?: number
-  /** Whether a topic that does not exist may be created by its first use; true unless given. */
+  /**
+   * Whether the first use of a topic that does not exist creates it, if the broker allows that;
+   * true unless given.
+   */
   readonly allowAutoTopicCreation?: boolean
 }
 
-/** A client of one cluster. Its producers, consumers and its admin share connections. */
+/** A client of one cluster. Its producers, its consumers and `admin` share connections. */
 export interface Client extends AsyncDisposable {
-  /** Creates, describes and deletes topics, and looks into groups. */
+  /** Administers topics, configurations, groups, offsets and log directories. */
   readonly admin: Admin
-  /** Makes a producer. Most programs need one. */
+  /** Creates a producer. One producer is enough for most programs. */
   producer(options?: ProducerOptions): Producer
-  /** Makes a member of a consumer group. It joins the group when its first records are asked for. */
+  /**
+   * Creates a member of a consumer group. It joins the group when its first record is requested.
+   */
   consumer(options: ConsumerOptions): Consumer
-  /** Flushes producers, leaves groups, and closes all connections. */
+  /** Flushes producers, leaves consumer groups without committing, and closes all connections. */
   close(): Promise<void>
 }
 
 /**
- * Makes a client of the cluster that has one of the brokers of `bootstrap`: `host:port`, several separated
- * by commas. Connections are opened when they are needed, so that this does not fail for a cluster that
- * cannot be reached now. Throws an AddressError for what is no list of addresses.
+ * Returns a client of the cluster of the brokers in `bootstrap`, a comma-separated list of
+ * `host:port`. Connections are opened lazily: an unreachable cluster fails the first request, not
+ * this call. Throws an AddressError for a malformed list.
  */
 export function connect(bootstrap: string, options: ConnectOptions = {}): Client {
   return new ClusterClient(nodeRuntime(tcpNetwork), bootstrap, options)

@@ -1,33 +1,33 @@
-// The client's own failures, beside a broker's (KafkaError) and the network's (NetworkError), and
-// the one place that says which of all these may pass when the same thing is tried again.
+// Failures of the client itself; a broker's are KafkaError, the network's NetworkError. Also
+// decides, in one place, which of these three are retriable.
 
 import { KafkaError } from '../kafka/errors.ts'
 import { CodedError } from '../runtime/codedError.ts'
 import { NetworkError } from '../runtime/network.ts'
 
-/** Why a client failed by itself. */
+/** Codes of ClientError. */
 export type ClientErrorCode =
-  /** Was closed while, or before, it was asked for something. */
+  /** The client was closed before the request completed. */
   | 'CLIENT_CLOSED'
-  /** More requests wait for one connection than its bound allows. */
+  /** A queue of the client is full: await earlier requests before sending more. */
   | 'TOO_MANY_REQUESTS'
-  /** Broker and client have no version of an API in common. */
+  /** Broker and client support no common version of an API. */
   | 'NO_COMMON_VERSION'
-  /** What came back is not an answer to what was asked. */
+  /** A response could not be decoded, or does not match its request. */
   | 'MALFORMED_RESPONSE'
-  /** A batch could not be delivered within deliveryTimeoutMs; it may still have been stored. */
+  /** A batch was not acknowledged within deliveryTimeoutMs; it may have been stored. */
   | 'DELIVERY_TIMEOUT'
-  /** The topic was deleted, and another one was created under its name. */
+  /** The topic was deleted and another one was created with the same name. */
   | 'TOPIC_RECREATED'
-  /** A record alone is larger than the memory that the producer may use. */
+  /** A record is larger than maxBufferedBytes of its producer. */
   | 'RECORD_TOO_LARGE'
-  /** Two loops at once over one consumer. */
+  /** Two loops iterate one consumer at the same time. */
   | 'CONSUMER_BUSY'
 
-/** A failure of the client itself, beside a broker's and the network's. */
+/** A failure of the client itself; a broker's is a KafkaError, the network's a NetworkError. */
 export class ClientError extends CodedError<ClientErrorCode> {}
 
-/** True for what a new connection, fresh metadata or the passing of time may cure. */
+/** Whether a retry may succeed, with a new connection, fresh metadata or after some time. */
 export function isRetriableFailure(error: unknown): boolean {
   if (error instanceof NetworkError) return true
   return error instanceof KafkaError && error.isRetriable

@@ -1,6 +1,7 @@
-// The way to the brokers of one Kafka cluster: it finds them from a bootstrap list, keeps a
-// connection to each that is in use, and knows which broker leads a partition or coordinates a
-// group. Everything above asks here for a connection and never opens one.
+// The connections to the brokers of one Kafka cluster: discovers brokers from a bootstrap list,
+// keeps one connection per broker and lane, and finds the leader of a partition and the coordinator
+// of a group. Producers, consumers and the admin client get every connection here and never open
+// one.
 
 import { findCoordinator } from '../kafka/apis/findCoordinator.ts'
 import { metadata } from '../kafka/apis/metadata.ts'
@@ -19,35 +20,38 @@ import type { KafkaConnection } from './connection.ts'
 export interface ClientOptions {
   readonly bootstrap: readonly Address[]
   readonly clientId: string
-  /** An answer later than this closes its connection. */
+  /**
+   * Limit on the time until a response arrives, in ms; when it is exceeded, the connection is
+   * closed.
+   */
   readonly requestTimeoutMs?: number
-  /** The first wait before something is tried again; it doubles up to the maximum. */
+  /** Delay before the first retry, in ms; it doubles up to `retryBackoffMaxMs`. */
   readonly retryBackoffMs?: number
   readonly retryBackoffMaxMs?: number
   /**
-   * Whether asking for a topic that does not exist may create it, where the broker allows that; true
-   * unless given, as Kafka's `allow.auto.create.topics`. A program that only looks, and a reader that must
-   * not bring back what was deleted, say false.
+   * Whether a metadata request for a topic that does not exist creates it, if the broker allows
+   * that; true unless given, as Kafka's `allow.auto.create.topics`. Set it to false where reading
+   * must not recreate a deleted topic.
    */
   readonly allowAutoTopicCreation?: boolean
 }
 
-/** Where a broker of the cluster is. */
+/** The id and address of a broker. */
 export interface BrokerAddress extends Address {
   readonly nodeId: number
 }
 
 /**
- * Requests on one connection wait for the answers before theirs. What the broker may hold back for
- * long (a fetch that waits for data, a join that waits for members) therefore names a lane of its
- * own, and gets its own connections.
+ * The default lane. A connection is answered in order, so a request that the broker holds back (a
+ * fetch that waits for data, a join that waits for members) would delay the requests after it; such
+ * requests use a lane of their own, which has its own connections.
  */
 export const sharedLane = 'shared'
 
-/** From here on FindCoordinator asks for several keys at once. */
+/** The first version of FindCoordinator with several keys in one request. */
 const severalCoordinatorsVersion = 4
 
-/** What a client touches of the world. */
+/** The parts of the runtime that a client uses. */
 export type ClusterRuntime = Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
 
 export class Cluster {
@@ -76,7 +80,9 @@ export class Cluster {
     }
   }
 
-  /** A connection to the partition's leader. Fails with a retriable error when there is none now. */
+  /**
+   * Returns a connection to the leader of the partition. Fails with a retriable error without one.
+   */
   async leader(topic: string, partition: number, lane = sharedLane): Promise<KafkaConnection> {
     const known = this.#view.topic(topic)?.partitions.has(partition)
     if (!known) await this.#refresh(topic)
@@ -85,11 +91,14 @@ export class Cluster {
     )
   }
 
+  /** Returns the number of partitions, from cached metadata if the topic is known. */
   async partitionCount(topic: string): Promise<number> {
     return (await this.#topic(topic)).partitions.size
   }
 
-  /** Learns of all these topics with one request, where it would be one for each. */
+  /**
+   * Requests metadata of all unknown topics of `names` at once, instead of one request for each.
+   */
   async learnTopics(names: Iterable<string>): Promise<void> {
     const unknown = [...new Set(names)].filter((name) => this.#view.topic(name) === undefined)
     if (unknown.length < 2) return
@@ -98,12 +107,14 @@ export class Cluster {
     this.#view.update(await connection.send(metadata, { topics, allowAutoTopicCreation: false }))
   }
 
-  /** As of the metadata at hand; the zero UUID from brokers before Kafka 2.8. */
+  /**
+   * Returns the id of the topic, from cached metadata; the zero UUID from brokers before Kafka 2.8.
+   */
   async topicId(topic: string): Promise<string> {
     return (await this.#topic(topic)).topicId
   }
 
-  /** A connection to whichever broker can be reached. One round over all that are known. */
+  /** Returns a connection to any broker, after at most one attempt for each known address. */
   async any(): Promise<KafkaConnection> {
     this.#assertOpen()
     const open = this.#openConnection()
@@ -117,12 +128,12 @@ export class Cluster {
         last = error
       }
     }
-    throw nobodyAnswers(this.#bootstrap, last)
+    throw unreachable(this.#bootstrap, last)
   }
 
   /**
-   * A connection to the broker with this id. Fails with BROKER_NOT_AVAILABLE when the cluster has no
-   * such broker now.
+   * Returns a connection to the broker with this id. Fails with BROKER_NOT_AVAILABLE when the
+   * cluster currently has no such broker.
    */
   async broker(nodeId: number, lane = sharedLane): Promise<KafkaConnection> {
     if (this.#view.broker(nodeId) === undefined) await this.brokers()
@@ -138,7 +149,7 @@ export class Cluster {
     }
   }
 
-  /** Asks which brokers the cluster has now; names no topic. */
+  /** Requests the current brokers of the cluster, without topics. */
   async brokers(): Promise<ResponseOf<typeof metadata>> {
     const connection = await this.any()
     const answer = await connection.send(metadata, { topics: [], allowAutoTopicCreation: false })
@@ -146,7 +157,7 @@ export class Cluster {
     return answer
   }
 
-  /** A connection to the broker that coordinates the group. */
+  /** Returns a connection to the coordinator of the group. */
   async coordinator(groupId: string, lane = sharedLane): Promise<KafkaConnection> {
     const address = await this.coordinatorOf(groupId)
     try {
@@ -157,7 +168,9 @@ export class Cluster {
     }
   }
 
-  /** The broker that coordinates the group, as last heard. Fails with a KafkaError, mostly retriable. */
+  /**
+   * Returns the coordinator of the group, cached after the first request. Fails with a KafkaError.
+   */
   async coordinatorOf(groupId: string): Promise<BrokerAddress> {
     let address = this.#coordinators.get(groupId)
     if (address === undefined) {
@@ -167,30 +180,38 @@ export class Cluster {
     return address
   }
 
-  /** After NOT_COORDINATOR and its like, and after a lost connection. */
+  /**
+   * Drops the cached coordinator: after NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE or a lost
+   * connection.
+   */
   forgetCoordinator(groupId: string): void {
     this.#coordinators.delete(groupId)
   }
 
-  /** Forgets what is known of a topic, or of all: the next question about it asks a broker. */
+  /**
+   * Drops the cached metadata of a topic, or of all topics; it is requested again on the next use.
+   */
   invalidate(topic?: string): void {
     this.#view.forget(topic)
   }
 
-  /** A fresh sequence of waiting times, for a caller that tries again by itself. */
+  /** Returns a backoff with the options of the client, for a caller with its own retry loop. */
   newBackoff(): Backoff {
     return new Backoff(this.#backoff, this.runtime.random)
   }
 
-  /** Waits, but not longer than until the cluster is closed; fails when it is. */
+  /**
+   * Waits for `delayMs`. Fails with CLIENT_CLOSED, without waiting longer, when the cluster is
+   * closed.
+   */
   async pause(delayMs: number): Promise<void> {
     await sleep(this.runtime.clock, delayMs, this.#closing.signal)
     this.#assertOpen()
   }
 
   /**
-   * Tries until it works, until a failure that trying again cannot cure, or until the next wait
-   * would go past `timeoutMs` from now; then fails with the last failure.
+   * Retries `attempt` until it succeeds, fails with an error that is not retriable, or the next
+   * attempt would begin later than `timeoutMs` from now; then fails with the last error.
    */
   async retrying<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
     const backoff = this.newBackoff()
@@ -208,12 +229,12 @@ export class Cluster {
     }
   }
 
-  /** The name of a lane that nobody else uses; `purpose` is for whoever reads it. */
+  /** Returns a unique lane name that starts with `purpose`. */
   newLane(purpose: string): string {
     return `${purpose} ${++this.#lanes}`
   }
 
-  /** Closes the connections of a lane that is not used any more. */
+  /** Closes all connections of a lane. */
   closeLane(lane: string): void {
     for (const [key, slot] of this.#slots) {
       if (slot.lane !== lane) continue
@@ -238,7 +259,7 @@ export class Cluster {
     }
   }
 
-  /** Questions about a topic that is being asked for wait for that answer. */
+  /** Concurrent calls for one topic share one request. */
   async #refresh(topic: string): Promise<void> {
     let refreshing = this.#refreshing.get(topic)
     if (refreshing === undefined) {
@@ -249,8 +270,8 @@ export class Cluster {
   }
 
   /**
-   * The question creates a topic that does not exist, where that is allowed, and is answered before that
-   * is done: what is being created is asked for once more before it is a failure of the caller's.
+   * With auto creation, the broker answers UNKNOWN_TOPIC_OR_PARTITION while it creates the topic,
+   * so the request is repeated once before the caller sees that error.
    */
   async #askMetadata(topic: string): Promise<void> {
     await this.#askMetadataOnce(topic)
@@ -266,7 +287,9 @@ export class Cluster {
     this.#view.update(await connection.send(metadata, request))
   }
 
-  /** Runs what depends on the topic's metadata; when that fails, it is asked for anew next time. */
+  /**
+   * Runs `use`, which depends on the metadata of the topic, and drops that metadata when it fails.
+   */
   async #forgetting<T>(topic: string, use: () => Promise<T>): Promise<T> {
     try {
       return await use()
@@ -288,7 +311,7 @@ export class Cluster {
     return { nodeId: found.nodeId, host: found.host, port: found.port }
   }
 
-  /** Async, so that a closed client is a rejection and not an exception. */
+  /** Async, so that a closed client rejects instead of throwing synchronously. */
   async #connection(address: Address, lane: string): Promise<KafkaConnection> {
     return await this.#slot(address, lane).connection()
   }
@@ -313,7 +336,7 @@ export class Cluster {
     return undefined
   }
 
-  /** Known brokers and the bootstrap list, from a random place on; those not in backoff first. */
+  /** Known brokers and the bootstrap list in random rotation, addresses without backoff first. */
   #candidates(): Address[] {
     const unique = new Map<string, Address>()
     for (const address of [...this.#view.brokers(), ...this.#bootstrap]) {
@@ -332,9 +355,9 @@ export class Cluster {
   }
 }
 
-function nobodyAnswers(bootstrap: readonly Address[], last: unknown): NetworkError {
+function unreachable(bootstrap: readonly Address[], last: unknown): NetworkError {
   const tried = bootstrap.map(hostPort).join(', ')
-  const why = last instanceof Error ? last.message : 'no address was given'
+  const why = last instanceof Error ? last.message : 'no bootstrap address given'
   return new NetworkError(
     'CONNECTION_REFUSED',
     `no broker of the cluster at ${tried} can be reached (${why})`,

@@ -1,6 +1,6 @@
-// What is known of the cluster: brokers, topics, and who leads each partition. A fold of Metadata
-// answers; it asks nobody. What is known may be out of date at any time: brokers say so in their
-// error codes, and then the topic is forgotten and asked for again.
+// The cached metadata of a cluster: brokers, topics and partition leaders. A fold of Metadata
+// responses; it sends no request. Metadata can be stale at any time: brokers report that with error
+// codes (`saysStale`), and the caller then drops the topic and requests it again.
 
 import type { metadata } from '../kafka/apis/metadata.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
@@ -9,7 +9,7 @@ import type { Address } from '../runtime/network.ts'
 
 export interface TopicView {
   readonly name: string
-  /** Zero when the broker's Metadata is too old to tell (before version 10). */
+  /** The zero UUID from a broker whose Metadata has no topic ids (before version 10). */
   readonly topicId: string
   readonly errorCode: number
   readonly partitions: ReadonlyMap<number, PartitionView>
@@ -44,7 +44,7 @@ export class ClusterView {
     return this.#brokers.get(nodeId)
   }
 
-  /** After its address could not be reached: it may have started elsewhere. */
+  /** Drops a broker whose address is unreachable: it may have restarted at another address. */
   forgetBroker(nodeId: number): void {
     this.#brokers.delete(nodeId)
   }
@@ -53,7 +53,7 @@ export class ClusterView {
     return this.#topics.get(name)
   }
 
-  /** The topic, or the KafkaError that keeps it from being used. */
+  /** Returns the topic. Throws the KafkaError of its metadata, or UNKNOWN_TOPIC_OR_PARTITION. */
   usableTopic(name: string): TopicView {
     const topic = this.#topics.get(name)
     if (topic === undefined) throw new KafkaError(ErrorCode.unknownTopicOrPartition, name)
@@ -61,7 +61,7 @@ export class ClusterView {
     return topic
   }
 
-  /** Throws a retriable KafkaError when there is no such partition, or no leader just now. */
+  /** Throws a retriable KafkaError when the partition is unknown or has no leader. */
   leaderOf(topic: string, partition: number): Address {
     const place = `${topic}-${partition}`
     const view = this.usableTopic(topic).partitions.get(partition)
@@ -92,7 +92,7 @@ const staleCodes: ReadonlySet<number> = new Set([
   ErrorCode.inconsistentTopicId,
 ])
 
-/** Whether an error code says that what is known of the topic is out of date. */
+/** Whether an error code says that the cached metadata of the topic is stale. */
 export function saysStale(errorCode: number): boolean {
   return staleCodes.has(errorCode)
 }

@@ -1,12 +1,12 @@
-// Where a group has got to, as its coordinator keeps it. Older brokers are asked about one group,
-// newer ones about several; both ways are here and nowhere else.
+// Fetches the committed offsets of a group from its coordinator. Handles both forms of OffsetFetch:
+// one group in a request, and several from version 8 on.
 
 import { offsetFetch } from '../kafka/apis/offsetFetch.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
 import type { CommittedOffset } from './adminApi.ts'
 import { type Cluster, sharedLane } from './cluster.ts'
 
-/** From here on OffsetFetch asks about several groups at once. */
+/** The first version of OffsetFetch with several groups in one request. */
 const severalGroupsVersion = 8
 
 const coordinatorCodes: ReadonlySet<number> = new Set([
@@ -14,14 +14,15 @@ const coordinatorCodes: ReadonlySet<number> = new Set([
   ErrorCode.coordinatorNotAvailable,
 ])
 
-/** Whether an error code says that another broker coordinates the group. */
+/** Whether an error code says that the group has, or will have, another coordinator. */
 export function saysCoordinatorMoved(errorCode: number): boolean {
   return coordinatorCodes.has(errorCode)
 }
 
 /**
- * What the group committed; what was never committed is left out. `topics`: null for all. Fails with a
- * KafkaError that may pass (the coordinator moved, or still loads).
+ * Returns the committed offsets of the group, without partitions that have none. `topics` maps a
+ * topic to its partitions; null selects all. Fails with a KafkaError, retriable while the
+ * coordinator moves or loads.
  */
 export async function fetchOffsets(
   cluster: Cluster,
@@ -50,7 +51,7 @@ export async function fetchOffsets(
   return offsets
 }
 
-/** The next offset to read, by topic and partition. Otherwise as `fetchOffsets`. */
+/** Like `fetchOffsets`, but returns only the next offsets to read, by topic and partition. */
 export async function fetchCommittedOffsets(
   cluster: Cluster,
   groupId: string,

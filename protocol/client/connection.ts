@@ -1,6 +1,6 @@
-// One socket to one broker. Requests are pipelined: sent as they come, up to a bound, and answered
-// in order. It never tries anything again: when the socket breaks, or one answer is overdue, every
-// request fails with a NetworkError, and what to do about that is decided above.
+// One connection to one broker. Requests are pipelined up to a limit and answered in order. Nothing
+// is retried here: when the connection breaks, or a response is overdue, every pending request
+// fails with a NetworkError, and the caller decides.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import { ByteReader } from '../bytes/reader.ts'
@@ -23,21 +23,24 @@ import { InFlight } from './inFlight.ts'
 
 export interface ConnectionOptions {
   readonly clientId: string
-  /** An answer later than this closes the connection. */
+  /**
+   * Limit on the time until a response arrives, in ms; when it is exceeded, the connection is
+   * closed.
+   */
   readonly requestTimeoutMs: number
   readonly connectTimeoutMs?: number
-  /** The largest answer that is accepted. */
+  /** Limit on the size of a response, in bytes. 128 MiB unless given. */
   readonly maxFrameBytes?: number
 }
 
 export interface SendOptions {
-  /** The version to use, or the newest common one when that is lower. */
+  /** Highest version to use; the newest common version unless given. */
   readonly version?: number
-  /** For a request that the broker may hold back on purpose, in place of requestTimeoutMs. */
+  /** Replaces requestTimeoutMs, for a request that the broker may hold back. */
   readonly timeoutMs?: number
 }
 
-/** The newest version to ask ApiVersions in: what 4 adds is for brokers in a cluster of their own. */
+/** Highest version of ApiVersions; the fields that version 4 adds are not used. */
 const apiVersionsVersion = 3
 const defaultConnectTimeoutMs = 10_000
 const defaultMaxFrameBytes = 128 * 1024 * 1024
@@ -72,7 +75,9 @@ export class KafkaConnection implements ConnectionHandler {
     this.#frames = new FrameSplitter(options.maxFrameBytes ?? defaultMaxFrameBytes)
   }
 
-  /** Connects and learns what the broker speaks. Fails with NetworkError, or ClientError. */
+  /**
+   * Connects and requests the API versions of the broker. Fails with NetworkError or ClientError.
+   */
   static async connect(
     runtime: Pick<Runtime, 'clock' | 'network'>,
     address: Address,
@@ -91,7 +96,7 @@ export class KafkaConnection implements ConnectionHandler {
     return kafka
   }
 
-  /** False once it is of no more use; every later `send` fails. */
+  /** Whether requests can be sent; once false, every `send` fails. */
   get isOpen(): boolean {
     return this.#failure === undefined
   }
@@ -100,20 +105,21 @@ export class KafkaConnection implements ConnectionHandler {
     return this.#connection.remoteAddress
   }
 
-  /** The version in which `send` would ask. Throws ClientError when there is none in common. */
+  /** Returns the version that `send` would use. Throws ClientError NO_COMMON_VERSION. */
   versionOf(api: Api, atMost?: number): number {
     return this.#versions!.versionOf(api, atMost)
   }
 
-  /** Whether `send` finds a version of the API that both sides know. */
+  /** Whether broker and client support a common version of the API. */
   supports(api: Api): boolean {
     return this.#versions!.supports(api)
   }
 
   /**
-   * Large records in `request` are sent by reference: they must not change before the answer. Error
-   * codes in the answer are the caller's to look at. Fails with NetworkError when the connection
-   * breaks (the request may have been carried out), with ClientError otherwise.
+   * Sends a request and returns its response; error codes in it are checked by the caller. Large
+   * records in `request` are sent by reference and must not change before the response. Fails with
+   * NetworkError when the connection breaks (the broker may have processed the request), otherwise
+   * with ClientError.
    */
   send<A extends Api>(
     api: A,
@@ -127,7 +133,7 @@ export class KafkaConnection implements ConnectionHandler {
     })
   }
 
-  /** Requests without an answer fail. */
+  /** Closes the connection; pending requests fail with CLIENT_CLOSED. */
   close(): void {
     const closed = `the connection to ${this.remoteAddress} was closed by this client`
     this.#fail(new ClientError('CLIENT_CLOSED', closed))
@@ -157,13 +163,16 @@ export class KafkaConnection implements ConnectionHandler {
         ? cause
         : new NetworkError(
             'CONNECTION_LOST',
-            `${this.remoteAddress} closed the connection: check the broker's log`,
+            `broker ${this.remoteAddress} closed the connection: check its log`,
             cause,
           ),
     )
   }
 
-  /** A broker that does not know version 3 answers in version 0 what it does know (KIP-511). */
+  /**
+   * A broker that does not support version 3 answers with UNSUPPORTED_VERSION in version 0
+   * (KIP-511).
+   */
   async #askVersions(): Promise<ApiVersionsTable> {
     const first = await this.#sendApiVersions(apiVersionsVersion)
     if (first.errorCode === ErrorCode.none) return new ApiVersionsTable(this.remoteAddress, first)
@@ -186,7 +195,7 @@ export class KafkaConnection implements ConnectionHandler {
       request.reject(this.#failure)
     } else if (this.#waiting.length >= maxWaiting) {
       const place = this.remoteAddress
-      const message = `${maxWaiting} requests already wait for ${place}: wait for answers before asking more`
+      const message = `cannot send to ${place}: ${maxWaiting} requests are waiting; await their responses first`
       request.reject(new ClientError('TOO_MANY_REQUESTS', message))
     } else {
       this.#waiting.push(request)
@@ -206,7 +215,7 @@ export class KafkaConnection implements ConnectionHandler {
     this.#armTimer()
   }
 
-  /** A request that cannot be encoded is its caller's mistake, and no one else's. */
+  /** A request that cannot be encoded fails alone; the connection stays open. */
   #transmit(request: PendingRequest): void {
     const { api, version, body, timeoutMs } = request
     const header = {
@@ -230,7 +239,7 @@ export class KafkaConnection implements ConnectionHandler {
     const correlationId = frame.readInt32BE(0)
     const request = this.#inFlight.answered(correlationId)
     if (request === undefined) {
-      this.#fail(this.#malformed(`an answer to request ${correlationId}, which is not due`))
+      this.#fail(this.#malformed(`unexpected correlation id ${correlationId}`))
       return
     }
     try {
@@ -242,7 +251,9 @@ export class KafkaConnection implements ConnectionHandler {
     }
   }
 
-  /** One timer per connection, set for the earliest deadline there was; it looks again when it fires. */
+  /**
+   * One timer per connection, for the earliest deadline when it was set; checks all when it fires.
+   */
   #armTimer(): void {
     if (this.#timer !== undefined || this.#inFlight.count === 0) return
     const delayMs = this.#inFlight.earliestDeadlineMs - this.#clock.monotonicMs()
@@ -266,13 +277,15 @@ export class KafkaConnection implements ConnectionHandler {
   #malformed(detail: string, cause?: unknown): ClientError {
     return new ClientError(
       'MALFORMED_RESPONSE',
-      `${this.remoteAddress} does not answer as a Kafka broker does (${detail}): check the address`,
+      `${this.remoteAddress} sent an invalid Kafka response (${detail}): check that the address is a broker's`,
       cause,
     )
   }
 }
 
-/** ApiVersions is answered in version 0 when the version asked for is unknown. */
+/**
+ * The response to ApiVersions has version 0 when the broker does not support the requested version.
+ */
 function answerVersion(request: PendingRequest, frame: Buffer): number {
   if (request.api.key !== apiVersions.key || frame.length < 6) return request.version
   return frame.readInt16BE(4) === ErrorCode.unsupportedVersion ? 0 : request.version
@@ -281,6 +294,6 @@ function answerVersion(request: PendingRequest, frame: Buffer): number {
 function overdue(place: string, { api, timeoutMs }: PendingRequest): NetworkError {
   return new NetworkError(
     'CONNECTION_TIMEOUT',
-    `${place} did not answer ${api.name} within ${timeoutMs} ms: check the broker's load and its log`,
+    `broker ${place} did not answer ${api.name} within ${timeoutMs} ms: check its load and its log`,
   )
 }

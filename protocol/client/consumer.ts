@@ -1,6 +1,7 @@
-// A member of a consumer group that hands out whole batches. Everything happens inside `poll`, as
-// in Kafka's own consumer: what is assigned never changes while the caller works on what it polled,
-// and what it then commits is still its own or is refused by the coordinator.
+// A member of a consumer group that returns whole record batches. Rebalances happen only inside
+// `poll`, as in Kafka's consumer. Invariant: the assignment does not change while the caller
+// processes polled batches; a commit is either for assigned partitions or refused by the
+// coordinator.
 
 import { fetch } from '../kafka/apis/fetch.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
@@ -19,31 +20,39 @@ import { visibleBatches } from './visibleBatches.ts'
 export interface GroupConsumerOptions {
   readonly groupId: string
   readonly topics: readonly string[]
-  /** Where to start what the group never committed. 'none': fail with OFFSET_OUT_OF_RANGE. */
+  /**
+   * Start position of partitions without a committed offset; `none` fails with OFFSET_OUT_OF_RANGE.
+   * `latest` unless given.
+   */
   readonly autoOffsetReset?: 'earliest' | 'latest' | 'none'
   readonly sessionTimeoutMs?: number
-  /** A caller that does not poll for longer than this loses its partitions in a rebalance. */
+  /**
+   * Limit on the time between polls during a rebalance, in ms; then the partitions are reassigned.
+   */
   readonly rebalanceTimeoutMs?: number
   readonly heartbeatIntervalMs?: number
-  /** Of one answer, and of one partition in it. */
+  /** Limit on one Fetch response and on each partition in it, in bytes. */
   readonly maxBytes?: number
   readonly minBytes?: number
   readonly maxWaitMs?: number
-  /** Uncommitted, unless given, as in Kafka. */
+  /** `uncommitted` unless given, as in Kafka. */
   readonly isolation?: Isolation
-  /** Before they are given up: the last moment to commit what was done with them. */
+  /**
+   * Called before partitions are revoked: the last time at which their offsets can be committed.
+   */
   readonly onRevoked?: (assignment: Assignment) => void | Promise<void>
+  /** Called after partitions are assigned. */
   readonly onAssigned?: (assignment: Assignment) => void | Promise<void>
 }
 
 export interface FetchedBatches {
   readonly topic: string
   readonly partition: number
-  /** Whole batches, one after another; the first may start before `offset`. */
+  /** Whole batches, concatenated; the first may start before `offset`. */
   readonly batches: Buffer
-  /** Records before this were not asked for. */
+  /** Requested offset; records before it must be skipped. */
   readonly offset: number
-  /** What to commit once all of this is done with. */
+  /** Offset to commit when all records of `batches` are processed. */
   readonly nextOffset: number
   readonly highWatermark: number
 }
@@ -70,7 +79,7 @@ export class GroupConsumer {
   readonly #lane: string
   #assignment: Assignment = new Map()
   #positions: Position[] = []
-  /** The positions are those of the assignment. */
+  /** Whether `#positions` belongs to `#assignment`. */
   #isReady = false
   #isClosed = false
 
@@ -102,9 +111,9 @@ export class GroupConsumer {
   }
 
   /**
-   * Joins the group if need be, waits for data as the options say, and hands it out; empty when
-   * there was none in time. What is handed out is not committed. Call it again soon, and one call
-   * at a time. Fails with KafkaError for what trying again cannot cure.
+   * Returns batches of the assigned partitions, after joining the group if necessary; empty when
+   * none arrives within `maxWaitMs`. Commits nothing. Calls must not overlap, and the next one must
+   * follow within `rebalanceTimeoutMs`. Fails with a KafkaError that is not retriable.
    */
   async poll(): Promise<FetchedBatches[]> {
     if (this.#isClosed) throw new ClientError('CLIENT_CLOSED', 'this consumer was closed')
@@ -119,15 +128,15 @@ export class GroupConsumer {
   }
 
   /**
-   * Commits `offsets`, or everything handed out so far. Fails with KafkaError ILLEGAL_GENERATION,
-   * UNKNOWN_MEMBER_ID or REBALANCE_IN_PROGRESS when the group has moved on: another member does
-   * then what was not committed.
+   * Commits `offsets`, or the next offsets of everything returned by `poll`. Fails with KafkaError
+   * ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or REBALANCE_IN_PROGRESS after a rebalance: another
+   * member then reads the uncommitted records again.
    */
   async commit(offsets: Offsets = this.#handedOut()): Promise<void> {
     if (offsets.size > 0) await this.#session.commit(offsets)
   }
 
-  /** Leaves the group without committing. The cluster stays open. */
+  /** Leaves the group without committing. Does not close the cluster. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -171,10 +180,13 @@ export class GroupConsumer {
     return autoOffsetReset === 'earliest' ? await reader.earliest() : await reader.latest()
   }
 
-  /** One request per leader. Whose leader cannot be found now is left for the next poll. */
+  /**
+   * Groups positions by leader; a partition without a reachable leader is left to the next poll.
+   */
   async #byLeader(): Promise<Map<KafkaConnection, Position[]>> {
     const byLeader = new Map<KafkaConnection, Position[]>()
-    // The broker fills an answer from the front: who was first is last next time.
+    // A broker fills a response in request order: the first partition moves to the end, so that no
+    // partition is starved.
     this.#positions.push(this.#positions.shift()!)
     for (const position of this.#positions) {
       try {
@@ -256,8 +268,8 @@ export class GroupConsumer {
 }
 
 /**
- * Moves the position past everything that the broker sent: also past what no consumer may see, of
- * which nothing is handed out.
+ * Returns the visible batches of a response, and moves the position past everything in it,
+ * including control batches and aborted transactions. Undefined without visible batches.
  */
 function handOut(position: Position, found: FetchedPartition): FetchedBatches | undefined {
   const { highWatermark, abortedTransactions } = found
@@ -274,7 +286,7 @@ function handOut(position: Position, found: FetchedPartition): FetchedBatches | 
 
 type TopicEntry<P> = { readonly topic: string; readonly partitions: P[] }
 
-/** A topic may stand in a request only once. */
+/** Merges entries of the same topic: a Fetch request may name a topic only once. */
 function merged<P>(entries: readonly TopicEntry<P>[]): TopicEntry<P>[] {
   const topics = new Map<string, TopicEntry<P>>()
   for (const { topic, partitions } of entries) {

@@ -1,6 +1,6 @@
-// What a member of a classic consumer group is, and what it does next. It is told of the
-// coordinator's answers and of the time, and says whether to join, to sync, to send a heartbeat or
-// to give up. A plain state machine: groupSession.ts talks to the coordinator.
+// The membership of one member in a classic consumer group: decides from the coordinator's
+// responses and the time whether to join, sync, send a heartbeat or fail. A plain state machine:
+// its driver, groupSession.ts, sends the requests.
 
 import { ErrorCode, isRetriable, KafkaError } from '../kafka/errors.ts'
 import { assert } from '../runtime/assert.ts'
@@ -8,12 +8,12 @@ import { assert } from '../runtime/assert.ts'
 export type MembershipState = 'outside' | 'joined' | 'stable' | 'failed'
 
 export interface MembershipOptions {
-  /** Without a heartbeat for this long, the coordinator takes the member for dead. */
+  /** Time without a heartbeat after which the coordinator removes the member, in ms. */
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
 }
 
-/** `again`: the same request once more, after a pause, perhaps to another coordinator. */
+/** `again`: the request is retried after a pause, possibly with another coordinator. */
 export type MembershipVerdict = 'accepted' | 'again' | 'rejoin' | 'failed'
 
 const rebalanceCodes: ReadonlySet<number> = new Set([
@@ -24,7 +24,7 @@ const rebalanceCodes: ReadonlySet<number> = new Set([
 
 export class GroupMembership {
   readonly #options: MembershipOptions
-  /** `outside`: join next. `joined`: sync next. `stable`: heartbeats. `failed`: for good. */
+  /** `outside`: joins next. `joined`: syncs next. `stable`: sends heartbeats. `failed`: final. */
   #state: MembershipState = 'outside'
   #memberId = ''
   #generationId = -1
@@ -40,12 +40,12 @@ export class GroupMembership {
     return this.#state
   }
 
-  /** Empty until the coordinator gave one. */
+  /** Empty until the coordinator has assigned one. */
   get memberId(): string {
     return this.#memberId
   }
 
-  /** -1 outside of any generation. */
+  /** -1 while this member is in no generation. */
   get generationId(): number {
     return this.#generationId
   }
@@ -54,15 +54,15 @@ export class GroupMembership {
     return this.#failure
   }
 
-  /** Also after a join or sync whose answer was lost. Throws what the group refused for good. */
+  /** Begins a join, also after a lost response. Throws the failure of a `failed` membership. */
   joinStarted(): void {
     if (this.#failure !== undefined) throw this.#failure
     this.#leaveGeneration()
   }
 
-  /** The answer to JoinGroup. */
+  /** Applies the response to JoinGroup. */
   joinAnswered(errorCode: number, memberId: string, generationId: number): MembershipVerdict {
-    assert(this.#state === 'outside', 'only who is outside joins')
+    assert(this.#state === 'outside', 'a member of a generation does not join again')
     if (errorCode === ErrorCode.memberIdRequired) {
       this.#memberId = memberId
       return 'rejoin'
@@ -74,9 +74,9 @@ export class GroupMembership {
     return 'accepted'
   }
 
-  /** The answer to SyncGroup. */
+  /** Applies the response to SyncGroup. */
   syncAnswered(errorCode: number, nowMs: number): MembershipVerdict {
-    assert(this.#state === 'joined', 'only who has joined syncs')
+    assert(this.#state === 'joined', 'only a joined member syncs')
     if (errorCode !== ErrorCode.none) return this.#refused(errorCode)
     this.#state = 'stable'
     this.#lastAnswerMs = nowMs
@@ -84,13 +84,13 @@ export class GroupMembership {
     return 'accepted'
   }
 
-  /** Milliseconds until a heartbeat is due; undefined when none is to be sent. */
+  /** Returns the time until the next heartbeat, in ms; undefined unless `stable`. */
   heartbeatInMs(nowMs: number): number | undefined {
     if (this.#state !== 'stable') return undefined
     return Math.max(0, this.#nextHeartbeatMs - nowMs)
   }
 
-  /** The answer to a Heartbeat of this generation; an answer that comes too late means nothing. */
+  /** Applies the response to a Heartbeat; ignored when it is for an earlier generation. */
   heartbeatAnswered(errorCode: number, generationId: number, nowMs: number): MembershipVerdict {
     if (this.#state !== 'stable' || generationId !== this.#generationId) return 'accepted'
     this.#nextHeartbeatMs = nowMs + this.#options.heartbeatIntervalMs
@@ -99,7 +99,9 @@ export class GroupMembership {
     return 'accepted'
   }
 
-  /** A heartbeat that was lost. Once the session is over, the coordinator knows this member no more. */
+  /**
+   * Records a failed heartbeat. After `sessionTimeoutMs` without a response, the member rejoins.
+   */
   heartbeatLost(nowMs: number): MembershipVerdict {
     if (this.#state !== 'stable') return 'accepted'
     this.#nextHeartbeatMs = nowMs + this.#options.heartbeatIntervalMs
@@ -108,7 +110,7 @@ export class GroupMembership {
     return 'rejoin'
   }
 
-  /** An OffsetCommit was refused, perhaps because of a rebalance; any other reason changes nothing. */
+  /** Applies a failed OffsetCommit: leaves the generation if the error code reports a rebalance. */
   commitRefused(errorCode: number): void {
     if (rebalanceCodes.has(errorCode)) this.#refused(errorCode)
   }

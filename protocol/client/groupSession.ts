@@ -1,6 +1,6 @@
-// One member's talk with its group's coordinator: joins, assigns when it is the leader, sends
-// heartbeats in the background, commits, leaves. When to do what, and what an answer means, is
-// GroupMembership's to decide. It knows nothing of fetching.
+// The requests of one group member to its coordinator: joins, assigns partitions as the leader,
+// sends heartbeats in the background, commits and leaves. The driver of GroupMembership, which
+// decides what is sent next and what a response means. Does not fetch records.
 
 import { heartbeat } from '../kafka/apis/heartbeat.ts'
 import { joinGroup } from '../kafka/apis/joinGroup.ts'
@@ -25,12 +25,12 @@ export interface GroupSessionOptions {
   readonly groupId: string
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
-  /** How long a rebalance waits for this member to poll. */
+  /** How long a rebalance waits for this member to rejoin, in ms. */
   readonly rebalanceTimeoutMs: number
   readonly heartbeatIntervalMs: number
 }
 
-/** From here on LeaveGroup names members in entries. */
+/** The first version of LeaveGroup with an array of members. */
 const leaveByEntryVersion = 3
 const assignorName = 'range'
 
@@ -38,7 +38,9 @@ export class GroupSession {
   readonly #cluster: Cluster
   readonly #options: GroupSessionOptions
   readonly #membership: GroupMembership
-  /** A join waits for all other members: nobody else should have to. */
+  /**
+   * A lane of its own: a JoinGroup response waits for all members, and would delay other requests.
+   */
   readonly #lane: string
   #timer: Timer | undefined
 
@@ -49,7 +51,7 @@ export class GroupSession {
     this.#lane = cluster.newLane(`group ${options.groupId}`)
   }
 
-  /** False: a rebalance is under way, `join` before anything else. */
+  /** Whether this member is in the current generation; otherwise it must `join`. */
   get isStable(): boolean {
     return this.#membership.state === 'stable'
   }
@@ -63,8 +65,8 @@ export class GroupSession {
   }
 
   /**
-   * Becomes a member of the group's next generation, however long that takes, and returns what is
-   * assigned to it. Fails with the KafkaError of a group that will not have it.
+   * Joins the next generation of the group and returns the assignment. Retries without a limit;
+   * fails with a KafkaError that is not retriable.
    */
   async join(): Promise<Assignment> {
     const backoff = this.#cluster.newBackoff()
@@ -80,14 +82,14 @@ export class GroupSession {
     }
   }
 
-  /** Where the group has got to in what is assigned. */
+  /** Returns the committed offsets of the assigned partitions. */
   async committed(assignment: Assignment): Promise<Map<string, Map<number, number>>> {
     return await this.#cluster.retrying(this.#options.sessionTimeoutMs, () =>
       fetchCommittedOffsets(this.#cluster, this.#options.groupId, assignment, this.#lane),
     )
   }
 
-  /** Next offsets to read, by topic and partition. Fails with KafkaError when the group moved on. */
+  /** Commits next offsets, by topic and partition. Fails with a KafkaError after a rebalance. */
   async commit(offsets: ReadonlyMap<string, ReadonlyMap<number, number>>): Promise<void> {
     const topics = [...offsets].map(([name, partitions]) => ({
       name,
@@ -110,14 +112,14 @@ export class GroupSession {
     })
   }
 
-  /** Tells the coordinator, so that the others need not wait for the session to end. */
+  /** Leaves the group, so that its partitions are reassigned before the session times out. */
   async leave(): Promise<void> {
     this.#timer?.cancel()
     const { memberId } = this.#membership
     try {
       if (memberId !== '') await this.#sendLeave(memberId)
     } catch (error) {
-      // The session's timeout says the same, later.
+      // Best effort: the coordinator removes the member when its session times out.
       if (!isRetriableFailure(error)) throw error
     } finally {
       this.#cluster.closeLane(this.#lane)
@@ -142,7 +144,7 @@ export class GroupSession {
     return decodeAssignment(synced.assignment)
   }
 
-  /** Undefined: join again at once. */
+  /** Returns undefined when the member must join again at once; throws otherwise. */
   #notIn(verdict: 'again' | 'rejoin' | 'failed', errorCode: number): undefined {
     if (verdict === 'rejoin') return undefined
     throw this.#membership.failure ?? new KafkaError(errorCode, this.#options.groupId)
@@ -178,7 +180,7 @@ export class GroupSession {
     return await this.#ask(syncGroup, request, timeoutMs)
   }
 
-  /** The leader's part: the partitions of all topics that anyone wants. */
+  /** Assigns the partitions of all subscribed topics, as the leader of the group. */
   async #assign(members: ResponseOf<typeof joinGroup>['members']) {
     const subscribed = members.map(({ memberId, metadata }) => ({
       memberId,
@@ -210,7 +212,8 @@ export class GroupSession {
       this.#membership.heartbeatAnswered(errorCode, generationId, this.#nowMs())
     } catch (error) {
       if (error instanceof ClientError && error.code === 'CLIENT_CLOSED') return
-      // Whatever went wrong, the coordinator did not answer; how long that may go on is decided there.
+      // Any failure counts as a lost heartbeat; the membership decides when the session has
+      // expired.
       this.#cluster.forgetCoordinator(this.#options.groupId)
       this.#membership.heartbeatLost(this.#nowMs())
     }
@@ -251,7 +254,7 @@ function encodeAssignment(assignment: Assignment): Buffer {
   return consumerProtocolAssignment.encode({ assignedPartitions })
 }
 
-/** A leader that assigns a member nothing may send no bytes at all. */
+/** A leader may send an empty buffer to a member without partitions. */
 function decodeAssignment(bytes: Buffer): Assignment {
   if (bytes.length === 0) return new Map()
   const { assignedPartitions } = consumerProtocolAssignment.decode(bytes)

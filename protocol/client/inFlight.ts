@@ -1,6 +1,6 @@
-// The requests of one connection that wait for their answers. Kafka's rule is that a broker answers
-// in the order of the requests, so an answer to anything but the oldest means that the two sides no
-// longer agree on where they are, and the connection is of no more use. Decides only; sends nothing.
+// The requests in flight of one connection. A Kafka broker answers in request order, so a response
+// with another correlation id than the oldest request's means that the stream is out of step and
+// the connection must be closed. Decides only; sends nothing.
 
 import { assert } from '../runtime/assert.ts'
 
@@ -27,31 +27,33 @@ export class InFlight<T> {
     return this.#entries.length >= this.#limit
   }
 
-  /** What the next request is to be sent with: an int32 that wraps to 0. */
+  /** Correlation id of the next request: an int32 that wraps to 0. */
   get nextCorrelationId(): number {
     return this.#nextCorrelationId
   }
 
-  /** Notes that the request was sent with `nextCorrelationId`. */
+  /**
+   * Adds a request that is sent with `nextCorrelationId`. `deadlineMs` is on the monotonic clock.
+   */
   add(request: T, deadlineMs: number): void {
-    assert(!this.isFull, 'a full connection is not given more')
+    assert(!this.isFull, 'the requests in flight stay within their limit')
     const correlationId = this.#nextCorrelationId
     this.#nextCorrelationId = (correlationId + 1) % 2 ** 31
     this.#entries.push({ correlationId, deadlineMs, request })
   }
 
-  /** The request that is answered next. */
+  /** The oldest request, which is answered next. */
   get oldest(): T | undefined {
     return this.#entries[0]?.request
   }
 
-  /** Takes out the request that an answer is for; undefined when that is not the oldest. */
+  /** Removes and returns the oldest request; undefined if it has another correlation id. */
   answered(correlationId: number): T | undefined {
     if (this.#entries[0]?.correlationId !== correlationId) return undefined
     return this.#entries.shift()!.request
   }
 
-  /** The first request whose time is over, however many younger ones still have some. */
+  /** Returns the oldest request past its deadline, if any. */
   expired(nowMs: number): T | undefined {
     return this.#entries.find((entry) => entry.deadlineMs <= nowMs)?.request
   }
@@ -61,7 +63,7 @@ export class InFlight<T> {
     return this.#entries.reduce((least, entry) => Math.min(least, entry.deadlineMs), Infinity)
   }
 
-  /** Everything that will never be answered, in order. */
+  /** Removes and returns all requests, oldest first. */
   takeAll(): T[] {
     return this.#entries.splice(0).map((entry) => entry.request)
   }

@@ -1,5 +1,5 @@
-// Who an idempotent producer is: an id and epoch given by a broker, under which it numbers its
-// batches, so that the broker stores each of them once however often it is sent.
+// Requests the identity of an idempotent producer: the producer id and epoch under which it numbers
+// its batches, so that the broker stores each batch once, however often it is sent.
 
 import { initProducerId as initProducerIdApi } from '../kafka/apis/initProducerId.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
@@ -10,7 +10,10 @@ export interface ProducerIdentity {
   readonly producerEpoch: number
 }
 
-/** Tried again, from any broker, for `timeoutMs`. Fails with KafkaError, NetworkError, ClientError. */
+/**
+ * Requests a new producer id from any broker, with retries for `timeoutMs`. Fails with KafkaError,
+ * NetworkError or ClientError.
+ */
 export async function initProducerId(
   cluster: Cluster,
   timeoutMs = 2 * cluster.requestTimeoutMs,

@@ -1,9 +1,9 @@
-// Which records of transactions a reader sees. Apart from the reader: types of jobs name it, and the compiler
-// need not read a client for that.
+// The isolation level of a reader. In a file of its own, so that the type check of a job does not
+// load the client.
 
 /**
- * Kafka's isolation.level. Uncommitted, Kafka's default: all records up to the high watermark.
- * Committed: records outside of transactions and of committed ones, up to the last stable offset; the
- * end of the partition is the last stable offset, too.
+ * Kafka's `isolation.level`. `uncommitted`, Kafka's default, reads all records up to the high
+ * watermark. `committed` reads non-transactional records and records of committed transactions, up
+ * to the last stable offset, which then is also the end of the partition.
  */
 export type Isolation = 'uncommitted' | 'committed'

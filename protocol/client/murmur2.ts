@@ -1,10 +1,10 @@
-// MurmurHash2 with Kafka's seed: the hash by which Kafka's Java client assigns keys to partitions. Any
-// other hash would put a key into another partition than other producers of the topic do.
+// MurmurHash2 with Kafka's seed, the hash by which Kafka's Java client assigns keys to partitions.
+// With any other hash, producers of one topic would send equal keys to different partitions.
 
 const seed = 0x9747b28c
 const multiplier = 0x5bd1e995
 
-/** A signed 32-bit hash, as in Java. */
+/** Returns a signed 32-bit hash, as Kafka's Java client does. */
 export function murmur2(bytes: Uint8Array): number {
   const { length } = bytes
   let hash = seed ^ length

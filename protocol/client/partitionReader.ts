@@ -1,6 +1,6 @@
-// Reads one partition, from any offset, in whole batches as they lie in the log. It keeps no position
-// and decodes no record: the caller says where to read, and decodes what it needs. What no consumer may
-// see (control batches, and aborted transactions under `committed`) is left out here.
+// Reads one partition in whole record batches, as they are stored. Keeps no position and decodes no
+// record: the caller passes each offset and decodes what it needs. Omits control batches, and with
+// isolation `committed` the batches of aborted transactions.
 
 import { fetch } from '../kafka/apis/fetch.ts'
 import { listOffsets } from '../kafka/apis/listOffsets.ts'
@@ -16,40 +16,46 @@ import { visibleBatches } from './visibleBatches.ts'
 export interface PartitionReaderOptions {
   readonly topic: string
   readonly partition: number
-  /** Of one answer. A first batch that is larger comes all the same, alone. */
+  /**
+   * Limit on one response, in bytes; a larger first batch is returned alone. 4 MiB unless given.
+   */
   readonly maxBytes?: number
-  /** The broker waits until there is this much, but no longer than maxWaitMs. */
+  /** Bytes that the broker waits for, up to `maxWaitMs`. 1 unless given. */
   readonly minBytes?: number
+  /** Limit on the time that the broker waits for records, in ms. 500 unless given. */
   readonly maxWaitMs?: number
+  /** `uncommitted` unless given, as in Kafka. */
   readonly isolation?: Isolation
   /**
-   * Reads this very topic and no other of the same name (brokers since Kafka 3.1): when the topic was
-   * deleted and created again, `fetch` fails with TOPIC_RECREATED.
+   * Id of the topic, checked by brokers since Kafka 3.1: `fetch` fails with TOPIC_RECREATED when
+   * the topic was deleted and another one has its name.
    */
   readonly topicId?: string | undefined
-  /** How long a failure that may pass is retried before it is the caller's. */
+  /** Limit on the time for retries of one call, in ms. Two request timeouts unless given. */
   readonly retryTimeoutMs?: number
-  /** Shares the connections of this lane with other readers, for fetches that do not wait. */
+  /**
+   * A lane shared with other readers, for fetches that do not wait; a lane of its own unless given.
+   */
   readonly lane?: string
 }
 
 export interface FetchedPartition {
-  /** Whole batches, one after another; the first may start before the offset asked for. */
+  /** Whole batches, concatenated; the first may start before the requested offset. */
   readonly batches: Buffer
   /**
-   * Where the next fetch begins. It is behind everything that the broker sent: also when all of that
-   * was left out, and `batches` is empty.
+   * Offset of the next fetch: after everything in the response, even when all of it is omitted and
+   * `batches` is empty.
    */
   readonly nextOffset: number
   readonly highWatermark: number
-  /** -1 when the broker does not say. */
+  /** -1 when the broker does not report it. */
   readonly lastStableOffset: number
   readonly logStartOffset: number
 }
 
-/** Names topics by their names; every broker knows it. */
+/** The newest version of Fetch that identifies topics by name. */
 export const fetchVersion = 12
-/** From here on Fetch names topics by their ids. */
+/** The first version of Fetch that identifies topics by id. */
 const fetchByIdVersion = 13
 export const isolationLevels = { uncommitted: 0, committed: 1 } as const
 const earliestTimestamp = -2
@@ -59,9 +65,11 @@ const nothing = Buffer.alloc(0)
 export class PartitionReader {
   readonly #cluster: Cluster
   readonly #options: Required<Omit<PartitionReaderOptions, 'topicId' | 'lane'>>
-  /** Undefined when any topic of the name will do. */
+  /** Undefined when the topic is identified by its name alone. */
   readonly #topicId: string | undefined
-  /** A fetch that waits for data would hold up whatever else is asked on its connection. */
+  /**
+   * A lane of its own by default: a fetch that waits for records delays later requests of its lane.
+   */
   readonly #lane: string
 
   constructor(cluster: Cluster, options: PartitionReaderOptions) {
@@ -79,29 +87,30 @@ export class PartitionReader {
   }
 
   /**
-   * Waits for data as the options say; `batches` is empty when there was none, or none to be seen.
-   * Fails with a KafkaError, OFFSET_OUT_OF_RANGE when the log does not have `offset`.
+   * Fetches from `offset` on; `batches` is empty when no visible batch arrives within `maxWaitMs`.
+   * Fails with a KafkaError (OFFSET_OUT_OF_RANGE for an offset outside of the log), NetworkError or
+   * ClientError.
    */
   async fetch(offset: number): Promise<FetchedPartition> {
     return await this.#retrying(() => this.#fetchOnce(offset))
   }
 
-  /** The first offset that can be read. */
+  /** Returns the first offset that can be read. */
   async earliest(): Promise<number> {
     return await this.#retrying(() => this.#offsetAt(earliestTimestamp))
   }
 
-  /** The offset after the last one that can be read. */
+  /** Returns the offset after the last one that can be read. */
   async latest(): Promise<number> {
     return await this.#retrying(() => this.#offsetAt(latestTimestamp))
   }
 
   /**
-   * The offset of the first record with a timestamp of `timeMs` (milliseconds since the epoch, at least 0) or
-   * later; `latest` when there is none.
+   * Returns the offset of the first record with a timestamp of `timeMs` (ms since the epoch, at
+   * least 0) or later; `latest` without such a record.
    */
   async offsetForTime(timeMs: number): Promise<number> {
-    assert(timeMs >= 0, `a time of ${timeMs} ms would stand for another question`)
+    assert(timeMs >= 0, `a timestamp is at least 0 (negative ones are sentinels), not ${timeMs}`)
     const offset = await this.#retrying(() => this.#offsetAt(timeMs))
     return offset < 0 ? await this.latest() : offset
   }
@@ -123,7 +132,7 @@ export class PartitionReader {
     })
   }
 
-  /** Throws TOPIC_RECREATED, in place of `failure`, when the name has come to mean another topic. */
+  /** Throws TOPIC_RECREATED, caused by `failure`, when the topic of this name has another id. */
   async #requireSameTopic(failure: unknown): Promise<void> {
     const { topic } = this.#options
     if (this.#topicId === undefined || !(failure instanceof KafkaError)) return
@@ -196,5 +205,5 @@ export class PartitionReader {
 }
 
 function unanswered(api: string, place: string): ClientError {
-  return new ClientError('MALFORMED_RESPONSE', `no answer for ${place} in a ${api} answer`)
+  return new ClientError('MALFORMED_RESPONSE', `${api} response without partition ${place}`)
 }

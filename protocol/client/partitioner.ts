@@ -1,5 +1,6 @@
-// Which partition a record goes to: by its key as in Kafka's Java client, or, without a key, to the
-// same one as the record before until that one's batch is full (KIP-480), for larger batches.
+// Chooses the partition of a record: by its key, as Kafka's Java client does; without a key, the
+// partition of the previous record until that partition's batch is complete (KIP-480), for larger
+// batches.
 
 import type { Random } from '../runtime/random.ts'
 import { murmur2 } from './murmur2.ts'
@@ -25,7 +26,7 @@ export class StickyPartitioner {
     return partition
   }
 
-  /** A batch is complete: the topic's next record without a key goes wherever chance says. */
+  /** Ends the stickiness after a complete batch: the next record without a key picks at random. */
   batchClosed(topic: string, partition: number): void {
     if (this.#current.get(topic) === partition) this.#current.delete(topic)
   }

@@ -1,6 +1,7 @@
-// Produces single records: gathers them into batches per partition and hands those to a
-// BatchSender. Records of a partition are stored once and in the order of the calls. Memory is
-// bounded: a `send` that finds it full waits, in line. Who has whole batches uses BatchSender.
+// Produces single records: collects them into a batch per partition, which BatchSender delivers.
+// With acks=-1, the records of a partition are stored once and in the order of the calls. Memory is
+// bounded: `send` waits, in order, while it is full. Encoded batches are sent with BatchSender
+// directly.
 
 import { Compression } from '../bytes/compression.ts'
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
@@ -23,12 +24,17 @@ import { ProducerSequences } from './producerSequences.ts'
 export type { ProducerRecord, StoredRecord } from './producerBatch.ts'
 
 export interface ProducerOptions {
-  /** How long a batch that is not full waits for more records. 0: for the rest of the turn. */
+  /**
+   * How long a batch waits for more records, in ms. 0: until the current turn of the event loop
+   * ends.
+   */
   readonly lingerMs?: number
-  /** A batch is full at about this size, before compression. */
+  /** Approximate size of a full batch before compression, in bytes. */
   readonly batchBytes?: number
   readonly compression?: Compression
-  /** -1: stored once, by all in-sync replicas. 1: by the leader, perhaps twice. */
+  /**
+   * -1: all in-sync replicas, exactly once. 1: the leader, where a retry may store a record twice.
+   */
   readonly acks?: -1 | 1
   readonly deliveryTimeoutMs?: number
   readonly maxBufferedBytes?: number
@@ -45,7 +51,7 @@ interface WaitingFlush {
   resolve(): void
 }
 
-/** Callers that do not wait for `send` can line up no more than this. */
+/** Limit on the records and flushes that wait for memory or metadata. */
 const maxWaiting = 100_000
 
 export class Producer {
@@ -54,16 +60,16 @@ export class Producer {
   readonly #options: Required<ProducerOptions>
   readonly #sender: BatchSender
   readonly #sticky: StickyPartitioner
-  /** Undefined without idempotence. */
+  /** Undefined for a producer without idempotence (acks=1). */
   readonly #sequences: ProducerSequences | undefined
   readonly #partitionCounts = new Map<string, number>()
-  /** In line for memory or metadata; only the first is looked at. */
+  /** Records and flushes that wait for memory or metadata, in the order of the calls. */
   readonly #waiting: (WaitingRecord | WaitingFlush)[] = []
-  /** Being filled, by topic and partition. */
+  /** Batches being filled, by topic and partition. */
   readonly #open = new Map<string, ProducerBatch>()
-  /** Full, and waiting for an identity. */
+  /** Complete batches that wait for a producer id. */
   #ready: ProducerBatch[] = []
-  /** Refused because of a gap before them: first in line for the next identity. */
+  /** Batches rejected for a sequence gap before them; sent first under the next producer id. */
   #again: ProducerBatch[] = []
   readonly #unsettled = new Set<ProducerBatch>()
   #bufferedBytes = 0
@@ -97,15 +103,15 @@ export class Producer {
     this.#sequences = acks === -1 ? new ProducerSequences() : undefined
   }
 
-  /** Of records that are not stored yet, about. */
+  /** Approximate memory of the records that are not stored yet, in bytes. */
   get bufferedBytes(): number {
     return this.#bufferedBytes
   }
 
   /**
-   * Settles when the record is stored. The record's bytes are copied before that, but not before
-   * its turn comes: they must not change while this is pending. Fails with KafkaError, or
-   * ClientError (DELIVERY_TIMEOUT, RECORD_TOO_LARGE, CLIENT_CLOSED).
+   * Resolves when the record is stored. The bytes of the record must not change until the promise
+   * settles. Fails with KafkaError, NetworkError or ClientError (DELIVERY_TIMEOUT,
+   * RECORD_TOO_LARGE, TOO_MANY_REQUESTS, CLIENT_CLOSED).
    */
   send(topic: string, record: ProducerRecord): Promise<StoredRecord> {
     return new Promise((resolve, reject) => {
@@ -116,7 +122,7 @@ export class Producer {
     })
   }
 
-  /** Settles when every record given to `send` before is stored or has failed. */
+  /** Resolves when all records of earlier `send` calls are stored or have failed. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ kind: 'flush', resolve })
@@ -124,14 +130,17 @@ export class Producer {
     })
   }
 
-  /** Refuses new records, flushes, and ends. The cluster stays open. */
+  /** Refuses new records and flushes pending ones. The cluster stays open. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.flush()
     this.#sender.close()
   }
 
-  /** Asks anew, with the next record, how many partitions the topic has: there may be more by now. */
+  /**
+   * Drops the cached partition count of the topic, which may have grown; the next record looks it
+   * up.
+   */
   forget(topic: string): void {
     this.#partitionCounts.delete(topic)
     this.#cluster.invalidate(topic)
@@ -141,15 +150,15 @@ export class Producer {
     if (this.#isClosed) return new ClientError('CLIENT_CLOSED', 'this producer was closed')
     const { maxBufferedBytes } = this.#options
     if (recordBytes(record) > maxBufferedBytes) {
-      const message = `a record of ${recordBytes(record)} bytes, ${maxBufferedBytes} may be buffered: raise maxBufferedBytes`
+      const message = `a record of ${recordBytes(record)} bytes exceeds maxBufferedBytes (${maxBufferedBytes}): raise that option`
       return new ClientError('RECORD_TOO_LARGE', message)
     }
     if (this.#waiting.length < maxWaiting) return undefined
-    const message = `${maxWaiting} records already wait to be sent: wait for send before sending more`
+    const message = `cannot queue a record: ${maxWaiting} are waiting for memory; await earlier sends first`
     return new ClientError('TOO_MANY_REQUESTS', message)
   }
 
-  /** Takes what waits, in order, for as long as metadata and memory allow. */
+  /** Processes waiting records and flushes, in order, while metadata and memory are available. */
   #drain(): void {
     let taken = 0
     for (; taken < this.#waiting.length; taken++) {
@@ -190,7 +199,9 @@ export class Producer {
     }
   }
 
-  /** False: full for now. What is being filled is then sent early, so that memory comes free. */
+  /**
+   * Whether memory for the record is free; otherwise completes all batches, to free memory early.
+   */
   #makeRoom(bytes: number): boolean {
     if (this.#bufferedBytes + bytes <= this.#options.maxBufferedBytes) return true
     for (const batch of [...this.#open.values()]) this.#closeBatch(batch)
@@ -275,7 +286,8 @@ export class Producer {
     } catch (error) {
       failure = error as Error
     }
-    // A gap before it kept the batch from being stored: it is as good as new.
+    // A batch rejected for a gap before it was not stored: it is sent again under a new producer
+    // id.
     const isAgain = failure !== undefined && this.#sequences?.isBroken && isOutOfOrder(failure)
     this.#sequences?.settled(failure === undefined ? 'stored' : 'failed')
     if (isAgain) {
@@ -291,7 +303,7 @@ export class Producer {
   async #begin(sequences: ProducerSequences): Promise<void> {
     if (this.#isBeginning) return
     this.#isBeginning = true
-    // In the order in which they were filled, before everything that was filled since.
+    // Rejected batches keep their order and precede batches completed since.
     this.#ready = [...this.#again, ...this.#ready]
     this.#again = []
     if (this.#ready.length === 0) {

@@ -1,4 +1,4 @@
-// The batch that a producer fills for one partition, and whom to tell where each record went.
+// A batch that a producer fills for one partition, with the callbacks of its records.
 
 import type { Compression } from '../bytes/compression.ts'
 import { RecordBatchBuilder } from '../kafka/recordBatchBuilder.ts'
@@ -9,16 +9,16 @@ export interface ProducerRecord {
   readonly key?: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers?: readonly RecordHeader[]
-  /** Milliseconds since the epoch; now, unless said. */
+  /** In ms since the epoch; now, unless given. */
   readonly timestampMs?: number
-  /** Chosen by the key, or by chance, unless said. */
+  /** Chosen by the key, or at random, unless given. */
   readonly partition?: number
 }
 
-/** Where a record was stored. */
+/** The position of a stored record. */
 export interface StoredRecord {
   readonly partition: number
-  /** -1 when the broker had the record from an earlier try and forgot where. */
+  /** -1 for a record stored by an earlier attempt whose offset the broker no longer knows. */
   readonly offset: number
 }
 
@@ -27,10 +27,10 @@ export interface RecordCallbacks {
   reject(error: Error): void
 }
 
-/** What a record without key, value and headers takes in memory, its callbacks included. */
+/** Memory of a record without key, value and headers, callbacks included, in bytes. */
 const recordOverheadBytes = 96
 
-/** Memory that a record takes until it is stored, about. */
+/** Returns the approximate memory of a record until it is stored, in bytes. */
 export function recordBytes({ key, value, headers }: ProducerRecord): number {
   let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers ?? []) bytes += 2 * header.key.length + (header.value?.length ?? 0)
@@ -40,10 +40,10 @@ export function recordBytes({ key, value, headers }: ProducerRecord): number {
 export class ProducerBatch {
   readonly topic: string
   readonly partition: number
-  /** Settled when every record's callback has been called. */
+  /** Resolved when the callbacks of all records have been called. */
   readonly done = Promise.withResolvers<void>()
   linger: Timer | undefined
-  /** As counted by `recordBytes`. */
+  /** Sum of `recordBytes` of the records. */
   memoryBytes = 0
   readonly #builder: RecordBatchBuilder
   readonly #callbacks: RecordCallbacks[] = []
@@ -70,7 +70,10 @@ export class ProducerBatch {
     this.memoryBytes += recordBytes(record)
   }
 
-  /** The encoded batch; the same memory every time. Nothing can be added afterwards. */
+  /**
+   * Encodes the batch once and returns the same buffer every time. No record can be added
+   * afterwards.
+   */
   encoded(): Buffer {
     this.#encoded ??= this.#builder.build()
     return this.#encoded

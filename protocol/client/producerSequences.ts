@@ -16,7 +16,9 @@ export class ProducerSequences {
   #pending = 0
   readonly #numbers = new SequenceNumbers()
 
-  /** Whether a producer id must be requested: there is none, or the broken one has no pending batch. */
+  /**
+   * Whether a producer id must be requested: there is none, or the broken one has no pending batch.
+   */
   get needsIdentity(): boolean {
     return this.#pending === 0 && (this.#identity === undefined || this.#isBroken)
   }

@@ -1,5 +1,6 @@
-// Kafka's range assignment: of each topic, every member that wants it gets one run of partitions,
-// in the order of member ids, and the first ones get one more when it does not come out even.
+// Kafka's range assignor: each subscriber of a topic gets a contiguous range of its partitions, in
+// the order of member ids. If the division leaves a remainder, the first members get one partition
+// more.
 
 export interface AssignorMember {
   readonly memberId: string
@@ -9,7 +10,9 @@ export interface AssignorMember {
 /** Partitions by topic. */
 export type Assignment = ReadonlyMap<string, readonly number[]>
 
-/** `partitionCounts`: of the topics that exist; others are assigned to nobody. */
+/**
+ * Returns the assignment of each member. Topics without an entry in `partitionCounts` are skipped.
+ */
 export function rangeAssign(
   members: readonly AssignorMember[],
   partitionCounts: ReadonlyMap<string, number>,

@@ -1,5 +1,5 @@
-// The consumer of `millrace/client`: GroupConsumer, record by record and as an async iterable. Invariant:
-// nothing is committed before the loop that got it asks for what comes after it.
+// The consumer of `millrace/client`: GroupConsumer as an async iterable of records. Invariant: a
+// record is committed only after the loop has requested the record after it.
 
 import { ErrorCode, KafkaError } from '../kafka/errors.ts'
 import { splitBatches, validateBatch } from '../kafka/recordBatch.ts'
@@ -10,33 +10,43 @@ import { type FetchedBatches, GroupConsumer } from './consumer.ts'
 import type { Isolation } from './isolation.ts'
 import type { Assignment } from './rangeAssignor.ts'
 
-/** What a consumer reads, and as a member of which group. */
+/** Options of a consumer. */
 export interface ConsumerOptions {
-  /** The consumer group, which remembers how far each partition was read. */
+  /** The consumer group, whose committed offsets are the start positions. */
   readonly groupId: string
   readonly topics: readonly string[]
   /**
-   * Where to start in partitions for which the group has not committed: `latest` unless given; `none` fails
-   * with OFFSET_OUT_OF_RANGE.
+   * Start position of partitions without a committed offset; `none` fails with OFFSET_OUT_OF_RANGE.
+   * `latest` unless given.
    */
   readonly autoOffsetReset?: 'earliest' | 'latest' | 'none'
-  /** Whether what a loop is done with is committed when it asks for more; true unless given. */
+  /** Whether processed records are committed before the next fetch; true unless given. */
   readonly autoCommit?: boolean
   /** `uncommitted` unless given, as in Kafka. */
   readonly isolation?: Isolation
-  /** Time without a heartbeat after which the group gives the partitions to others, in ms. 45,000 unless given. */
+  /**
+   * Time without a heartbeat after which the partitions are reassigned, in ms. 45,000 unless given.
+   */
   readonly sessionTimeoutMs?: number
-  /** Longest time that a loop may take for the records of one answer during a rebalance, in ms. 60,000 unless given. */
+  /**
+   * Limit on the time that a loop takes for the records of one fetch during a rebalance, in ms;
+   * then the partitions are reassigned. 60,000 unless given.
+   */
   readonly rebalanceTimeoutMs?: number
-  /** Longest wait of the broker for records, in ms. 500 unless given. */
+  /** Limit on the time that the broker waits for records, in ms. 500 unless given. */
   readonly maxWaitMs?: number
   /** Bytes that the broker waits for, up to `maxWaitMs`. 1 unless given. */
   readonly minBytes?: number
-  /** Size of one answer of a broker, in bytes. 4 MiB unless given. */
+  /**
+   * Limit on one fetch response, in bytes; a larger first batch is returned alone. 4 MiB unless
+   * given.
+   */
   readonly maxBytes?: number
-  /** Called with partitions that this member got. */
+  /** Called after partitions are assigned to this member. */
   readonly onAssigned?: (assignment: Assignment) => void | Promise<void>
-  /** Called before partitions are given away. */
+  /**
+   * Called before the partitions of this member are revoked, while their offsets can be committed.
+   */
   readonly onRevoked?: (assignment: Assignment) => void | Promise<void>
 }
 
@@ -46,7 +56,7 @@ export interface ConsumedHeader {
   readonly value: Buffer | null
 }
 
-/** A record of a topic. Its bytes are views of the answer that brought it. */
+/** A record of a topic. Its buffers are views of the fetch response: copy what is kept for long. */
 export interface ConsumedRecord {
   readonly topic: string
   readonly partition: number
@@ -54,33 +64,33 @@ export interface ConsumedRecord {
   /** In ms since the epoch. */
   readonly timestampMs: number
   readonly key: Buffer | null
-  /** Null says that the key was deleted. */
+  /** Null for a tombstone, which deletes the key in a compacted topic. */
   readonly value: Buffer | null
   readonly headers: readonly ConsumedHeader[]
 }
 
 /**
- * A member of a consumer group. `for await` over it gives records without end. Records are committed when
- * the loop asks for more than one answer of the brokers has brought; a loop that ends, by `break` or by an
- * error, commits nothing more, so that its last records come again (at least once). `commit` before the
- * `break` prevents that.
+ * A member of a consumer group. `for await` yields records without end. With `autoCommit`, the
+ * records of one fetch are committed before the next fetch. A loop that ends, by `break` or by an
+ * error, commits nothing more, so its last records are delivered again (at least once); call
+ * `commit` before `break` to prevent that.
  */
 export interface Consumer extends AsyncIterable<ConsumedRecord>, AsyncDisposable {
   /** The partitions of this member, by topic. */
   readonly assignment: Assignment
   /**
-   * Commits all records that were handed out, the current one included. Fails with a KafkaError
-   * (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS) when the group has given the partitions to
-   * others.
+   * Commits all records yielded so far, including the current one. Fails with a KafkaError
+   * (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS) when the partitions were
+   * reassigned.
    */
   commit(): Promise<void>
   /** Leaves the group without committing. */
   close(): Promise<void>
 }
 
-/** Larger than what any broker hands out, unless it is told to. Also of what is decompressed. */
+/** Limit on a batch and on its decompressed records, in bytes; far above every broker's default. */
 const maxBatchBytes = 256 * 1024 * 1024
-/** The group moved on: another member reads what could not be committed. */
+/** Error codes of a commit after a rebalance: another member reads the uncommitted records. */
 const groupMovedOn: ReadonlySet<number> = new Set([
   ErrorCode.illegalGeneration,
   ErrorCode.unknownMemberId,
@@ -90,10 +100,13 @@ const groupMovedOn: ReadonlySet<number> = new Set([
 export class RecordConsumer implements Consumer {
   readonly #consumer: GroupConsumer
   readonly #autoCommit: boolean
-  readonly #closed: (consumer: RecordConsumer) => void
-  /** Next offsets of what was handed out, and not committed. */
+  readonly #onClosed: (consumer: RecordConsumer) => void
+  /** Next offsets of the records that were yielded and are not committed. */
   readonly #handedOut = new Map<string, Map<number, number>>()
-  /** Polled and not handed out yet. Outlives a loop, so that the next one goes on there. */
+  /**
+   * Polled records that are not yielded yet. Outlives a loop, so that the next loop continues
+   * there.
+   */
   #records: Iterator<ConsumedRecord, void> | undefined
   #isIterated = false
   #isClosed = false
@@ -101,15 +114,15 @@ export class RecordConsumer implements Consumer {
   constructor(
     cluster: Cluster,
     { autoCommit = true, ...options }: ConsumerOptions,
-    closed: (consumer: RecordConsumer) => void,
+    onClosed: (consumer: RecordConsumer) => void,
   ) {
     this.#autoCommit = autoCommit
-    this.#closed = closed
+    this.#onClosed = onClosed
     this.#consumer = new GroupConsumer(cluster, {
       ...options,
       onRevoked: async (assignment) => {
         await options.onRevoked?.(assignment)
-        // Their next owner may have committed more by the time of this member's next commit.
+        // The next owner may have committed later offsets by the time of this member's next commit.
         this.#handedOut.clear()
       },
     })
@@ -123,7 +136,7 @@ export class RecordConsumer implements Consumer {
     if (this.#isIterated) {
       throw new ClientError(
         'CONSUMER_BUSY',
-        'this consumer is read by another loop: make a consumer for each',
+        'this consumer is already iterated by another loop: create a consumer for each loop',
       )
     }
     this.#isIterated = true
@@ -134,7 +147,7 @@ export class RecordConsumer implements Consumer {
         else yield next.value
       }
     } catch (error) {
-      // Only a poll that `close` ended fails in this way: the end of the loop, and no failure.
+      // `close` ended the poll: the loop ends without an error.
       const isEnd = error instanceof ClientError && error.code === 'CLIENT_CLOSED'
       if (!(isEnd && this.#isClosed)) throw error
     } finally {
@@ -152,7 +165,7 @@ export class RecordConsumer implements Consumer {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#consumer.close()
-    this.#closed(this)
+    this.#onClosed(this)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -175,7 +188,8 @@ export class RecordConsumer implements Consumer {
           yield { topic, partition, offset, timestampMs, key, value, headers }
         }
       }
-      // Behind the last record, where others were compacted away or belong to an aborted transaction.
+      // May be beyond the last record: later ones were compacted or belong to an aborted
+      // transaction.
       this.#note(topic, partition, nextOffset)
     }
   }

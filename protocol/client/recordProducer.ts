@@ -1,5 +1,4 @@
-// The producer of `millrace/client`: Producer with text in place of bytes where a user has text, and the
-// names of codecs.
+// The producer of `millrace/client`: Producer with strings as well as bytes, and with codec names.
 
 import { Compression } from '../bytes/compression.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -9,33 +8,37 @@ import type { StoredRecord } from './producerBatch.ts'
 
 export type { StoredRecord } from './producerBatch.ts'
 
-/** A codec that brokers and consumers know. */
+/** Compression codec of record batches. */
 export type CompressionName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
-/** How records are gathered into batches, and how these are delivered. */
+/** Options of a producer: batching and delivery. */
 export interface ProducerOptions {
-  /** Wait of a batch that is not full for more records, in ms. 5 unless given. */
+  /** How long a batch waits for more records before it is sent, in ms. 5 unless given. */
   readonly lingerMs?: number
-  /** Size of a full batch before compression, about, in bytes. 131,072 unless given. */
+  /** Approximate size of a full batch before compression, in bytes. 131,072 unless given. */
   readonly batchBytes?: number
-  /** Codec of batches; `none` unless given. */
+  /** Compression codec of batches. `none` unless given. */
   readonly compression?: CompressionName
   /**
-   * `all`, unless given: a record is acknowledged when all in-sync replicas have it, and is stored once.
-   * `leader`: when the leader has it; it may be stored twice.
+   * `all`: a record is acknowledged when all in-sync replicas have it, and stored exactly once.
+   * `leader`: it is acknowledged when the leader has it, and a retry may store it twice. `all`
+   * unless given.
    */
   readonly acks?: 'all' | 'leader'
-  /** Limit of the delivery of a record with all its retries, in ms. 120,000 unless given. */
+  /** Limit on the delivery of a record, retries included, in ms. 120,000 unless given. */
   readonly deliveryTimeoutMs?: number
-  /** Memory for records that are not yet acknowledged, in bytes; `send` waits for it. 32 MiB unless given. */
+  /**
+   * Memory for unacknowledged records, in bytes; `send` waits while it is full. 32 MiB unless
+   * given.
+   */
   readonly maxBufferedBytes?: number
 }
 
-/** A record to be produced. Text is sent as UTF-8. */
+/** A record to produce. Strings are encoded as UTF-8. */
 export interface RecordToSend {
   /** Records with equal keys go to the same partition. */
   readonly key?: string | Uint8Array | null
-  /** Null deletes the key in a compacted topic. */
+  /** Null for a tombstone, which deletes the key in a compacted topic. */
   readonly value: string | Uint8Array | null
   readonly headers?: Readonly<Record<string, string | Uint8Array | null>>
   /** In ms since the epoch; now, unless given. */
@@ -44,35 +47,36 @@ export interface RecordToSend {
   readonly partition?: number
 }
 
-/** Sends records. Those of a partition are stored once and in the order of the calls. */
+/** Produces records. Records of a partition are stored in the order of the calls. */
 export interface Producer extends AsyncDisposable {
   /**
-   * Settles when the record is stored. Waits, in line, while the memory for records is full. Fails with a
-   * KafkaError, or a ClientError (DELIVERY_TIMEOUT, RECORD_TOO_LARGE, CLIENT_CLOSED).
+   * Resolves when the record is stored. Waits while `maxBufferedBytes` are in use. The bytes of the
+   * record must not change until the promise settles. Fails with a KafkaError, a NetworkError or a
+   * ClientError (DELIVERY_TIMEOUT, RECORD_TOO_LARGE, TOO_MANY_REQUESTS, CLIENT_CLOSED).
    */
   send(topic: string, record: RecordToSend): Promise<StoredRecord>
-  /** Settles when every record given to `send` before is stored or has failed. */
+  /** Resolves when all records of earlier `send` calls are stored or have failed. */
   flush(): Promise<void>
-  /** Refuses new records, and flushes. */
+  /** Refuses new records and flushes pending ones. */
   close(): Promise<void>
 }
 
 export class RecordProducer implements Producer {
   readonly #producer: BytesProducer
-  readonly #closed: (producer: RecordProducer) => void
+  readonly #onClosed: (producer: RecordProducer) => void
 
   constructor(
     cluster: Cluster,
     runtime: Pick<Runtime, 'clock' | 'random'>,
     { compression = 'none', acks = 'all', ...options }: ProducerOptions,
-    closed: (producer: RecordProducer) => void,
+    onClosed: (producer: RecordProducer) => void,
   ) {
     this.#producer = new BytesProducer(cluster, runtime, {
       ...options,
       compression: Compression[compression],
       acks: acks === 'all' ? -1 : 1,
     })
-    this.#closed = closed
+    this.#onClosed = onClosed
   }
 
   send(topic: string, record: RecordToSend): Promise<StoredRecord> {
@@ -94,7 +98,7 @@ export class RecordProducer implements Producer {
 
   async close(): Promise<void> {
     await this.#producer.close()
-    this.#closed(this)
+    this.#onClosed(this)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,10 @@
-// The next sequence number of each partition under one producer id, as Kafka counts them: from 0, one
-// per record, wrapping after 2^31 - 1. Shared by the producer and by the agent's Kafka sink, which
-// differ only in when a new producer id is due.
+// The next sequence number of each partition under one producer id, as Kafka counts them: from 0,
+// one per record, wrapping after 2^31 - 1. Shared by the producer and the agent's Kafka sink, which
+// differ only in when they request a new producer id.
 
 import { sequenceAfter } from '../kafka/recordBatch.ts'
 
-/** Topic to partition to the sequence number of the next record. */
+/** Sequence number of the next record, by topic and partition. */
 export type NextSequences = Readonly<Record<string, Readonly<Record<number, number>>>>
 
 export class SequenceNumbers {
@@ -29,13 +29,13 @@ export class SequenceNumbers {
     return sequence ?? 0
   }
 
-  /** Every partition starts at 0 again: for a new producer id. */
+  /** Restarts every partition at 0, for a new producer id. */
   reset(): void {
     this.#next.clear()
     this.#partitions = 0
   }
 
-  /** Replaces all numbers by those of a snapshot. */
+  /** Replaces all sequence numbers with those of a snapshot. */
   restore(next: NextSequences): void {
     this.reset()
     for (const [topic, partitions] of Object.entries(next)) {

@@ -1,10 +1,9 @@
-// Selects, from the bytes of a Fetch answer, the batches that a consumer may see (KIP-98). Control
-// batches, which end transactions, are never shown, at any isolation level. With read_committed the
-// broker sends nothing beyond the last stable offset, and lists the aborted transactions among what it
-// sends; their batches are left out here.
+// Selects the batches of a Fetch response that a consumer may see (KIP-98). Control batches, which
+// end transactions, are never visible. With read_committed the broker sends nothing beyond the last
+// stable offset and lists the aborted transactions, whose batches are omitted here.
 //
-// Decisions are made per batch, from its header; records are not looked at. An answer of which nothing
-// is left out is handed on as it came, without a copy.
+// Decides per batch, from its header, without decoding records. A response without hidden batches
+// is returned without a copy.
 
 import { MalformedError } from '../bytes/malformed.ts'
 import {
@@ -16,16 +15,16 @@ import {
   splitBatches,
 } from '../kafka/recordBatch.ts'
 
-/** As a Fetch answer lists it: from `firstOffset` up to its abort marker. */
+/** An aborted transaction of a Fetch response: from `firstOffset` up to its abort marker. */
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: number
 }
 
 export interface VisibleBatches {
-  /** Whole batches, one after another. */
+  /** Whole batches, concatenated. */
   readonly batches: Buffer
-  /** The offset after the last whole batch, shown or not; undefined when there was no whole batch. */
+  /** The offset after the last whole batch, visible or not; undefined without a whole batch. */
   readonly nextOffset: number | undefined
 }
 
@@ -33,8 +32,8 @@ const markedAttributes = RecordBatchAttribute.transactional | RecordBatchAttribu
 const nothing = Buffer.alloc(0)
 
 /**
- * Cuts off what follows the last whole batch (a broker ends an answer at its size limit, wherever that
- * falls), and leaves out what must not be seen. Throws MalformedError for a length no batch can have.
+ * Returns the visible batches of `records`. A partial batch at the end is cut off: a broker ends a
+ * response at its size limit. Throws MalformedError for a batch shorter than its header.
  */
 export function visibleBatches(
   records: Buffer,
@@ -60,17 +59,17 @@ export function visibleBatches(
   return { batches: isMarked ? withoutHidden(whole, aborted) : whole, nextOffset }
 }
 
-/** 0 for the formats before magic 2, which know no transactions and have other fields there. */
+/** 0 for formats before magic 2, which have no transactions and other fields at this position. */
 function attributesAt(records: Buffer, start: number): number {
   if (records[start + RecordBatchField.magic] !== 2) return 0
   return records.readInt16BE(start + RecordBatchField.attributes)
 }
 
-/** Copies what is kept only when something is left out. */
+/** Copies only when visible batches remain on both sides of a hidden one. */
 function withoutHidden(whole: Buffer, aborted: readonly AbortedTransaction[]): Buffer {
   const transactions = new AbortedTransactions(aborted)
   const kept: Buffer[] = []
-  /** Where the batches begin that are kept and follow one another. */
+  /** Start of the current run of visible batches. */
   let start = 0
   for (const batch of splitBatches(whole)) {
     if (!transactions.hide(batch)) continue
@@ -82,9 +81,9 @@ function withoutHidden(whole: Buffer, aborted: readonly AbortedTransaction[]): B
   return kept.length === 1 ? kept[0]! : Buffer.concat(kept)
 }
 
-/** Which producers' batches belong to an aborted transaction, as one moves on in the log. */
+/** Tracks, in offset order, which producers are inside an aborted transaction. */
 class AbortedTransactions {
-  /** Not reached yet; the first is last. */
+  /** Transactions that begin after the current batch, in descending order of `firstOffset`. */
   readonly #ahead: AbortedTransaction[]
   /** Producers between the first offset of an aborted transaction and its marker. */
   readonly #open = new Set<number>()
@@ -93,7 +92,7 @@ class AbortedTransactions {
     this.#ahead = [...aborted].sort((one, other) => other.firstOffset - one.firstOffset)
   }
 
-  /** Batches come in the order of their offsets. */
+  /** Whether the batch is hidden. Batches must be passed in offset order. */
   hide(batch: RecordBatch): boolean {
     const { lastOffset, producerId } = batch
     while (this.#ahead.length > 0 && this.#ahead.at(-1)!.firstOffset <= lastOffset) {
@@ -101,8 +100,8 @@ class AbortedTransactions {
     }
     if (batch.magic !== 2) return false
     if (batch.isControl) {
-      // The marker need not be read: between the first offset of an aborted transaction and its abort
-      // marker there is no other marker of the same producer.
+      // The marker need not be read: between the first offset of an aborted transaction and its
+      // abort marker there is no other marker of the same producer.
       this.#open.delete(producerId)
       return true
     }

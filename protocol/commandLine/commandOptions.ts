@@ -1,14 +1,15 @@
-// Options of a command line as one table: flags, a line of documentation, and how the value is read. The
-// parser (commander) and its help come from the table; programs that must know the names of their
-// options take them from it, too.
+// Command-line options as a table: flags, one line of documentation, and a parser of the value. The
+// parser (commander), its help and the lists of option names are derived from the table.
 
 import { type Command, Option } from 'commander'
 
 export interface CommandOption {
-  /** As commander writes them: `-n, --name <name>`. */
+  /** In commander's notation: `-n, --name <name>`. */
   readonly flags: string
   readonly doc: string
-  /** Reads the value, after the one that the option had before. Throws InvalidArgumentError. */
+  /**
+   * Parses a value; `before` is the value so far of a repeated option. Throws InvalidArgumentError.
+   */
   readonly parse?: (text: string, before: never) => unknown
   readonly choices?: readonly string[]
   readonly default?: unknown
@@ -21,7 +22,7 @@ export function addOptions(command: Command, options: readonly CommandOption[]):
   return command
 }
 
-/** Returns the long names, without dashes: `conf-file`, `no-reload-conf`. */
+/** Returns the long names without dashes: `conf-file`, `no-reload-conf`. */
 export function longNames(options: readonly CommandOption[]): string[] {
   return options.map((option) => optionOf(option).long!.slice(2))
 }

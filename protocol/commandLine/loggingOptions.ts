@@ -7,37 +7,40 @@ import { CommandError } from './commandError.ts'
 import type { CommandOption } from './commandOptions.ts'
 import { duration, sizeInBytes } from './optionValues.ts'
 
-/** `detail` says what holds without the option, unless it has a default. */
+/**
+ * Returns the option for the log level. `detail` documents the default when `standard` is not
+ * given.
+ */
 export function logLevelOption(detail?: string, standard?: LogLevel): CommandOption {
   return {
     flags: '--log-level <level>',
-    doc: `least level that is logged${detail ? ` (${detail})` : ''}`,
+    doc: `minimum level of logged messages${detail ? ` (${detail})` : ''}`,
     choices: logLevels,
     default: standard,
   }
 }
 
-/** All logging options but the level, whose default differs between programs. */
+/** All logging options except the level, whose default differs between programs. */
 export const logOutputOptions: readonly CommandOption[] = [
   {
     flags: '--log-format <format>',
-    doc: 'auto (pretty on a terminal, JSON elsewhere), pretty or json',
+    doc: 'log format: auto (pretty on a terminal, JSON elsewhere), pretty or json',
     choices: logFormats,
   },
-  { flags: '--log-file <file>', doc: 'log to this file instead of standard error' },
+  { flags: '--log-file <file>', doc: 'log file (default: standard error)' },
   {
     flags: '--log-file-size <size>',
-    doc: 'size at which a new log file begins: 10m, 1g; 0 for any size (default: 100m)',
+    doc: 'size at which the log file is rotated: 10m, 1g; 0 for no limit (default: 100m)',
     parse: sizeInBytes,
   },
   {
     flags: '--log-file-age <time>',
-    doc: 'age at which a new log file begins: 12h, 7d (default: any age)',
+    doc: 'age at which the log file is rotated: 12h, 7d (default: no limit)',
     parse: duration,
   },
   {
     flags: '--log-files <number>',
-    doc: 'number of older log files to keep, the newest of which is FILE.1 (default: 5)',
+    doc: 'number of rotated log files to keep; FILE.1 is the newest (default: 5)',
     parse: count,
   },
 ]
@@ -51,19 +54,20 @@ export function requireLogFile(options: LoggingOptions): void {
     '--log-file-age': logFileAge,
     '--log-files': logFiles,
   }).find(([, value]) => value !== undefined)
-  if (lone) throw new CommandError(`${lone[0]} needs --log-file FILE: there is no file without it`)
+  if (lone)
+    throw new CommandError(`${lone[0]} has no effect without --log-file: add --log-file FILE`)
 }
 
-/** Extracts the logging options. */
+/** Returns only the logging options of `options`. */
 export function loggingOf(options: LoggingOptions): LoggingOptions {
   const { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles } = options
   return { logLevel, logFormat, logFile, logFileSize, logFileAge, logFiles }
 }
 
-const mostFiles = 1000
+const maxFiles = 1000
 
 function count(text: string): number {
   const value = Number(text)
-  if (/^\d{1,4}$/.test(text) && value <= mostFiles) return value
-  throw new InvalidArgumentError(`give an integer from 0 to ${mostFiles}.`)
+  if (/^\d{1,4}$/.test(text) && value <= maxFiles) return value
+  throw new InvalidArgumentError(`expected an integer from 0 to ${maxFiles}.`)
 }

@@ -1,29 +1,30 @@
-// Parsers of command-line option values that several programs use.
+// Parsers of command-line option values, shared by several programs. They throw
+// InvalidArgumentError.
 
 import { InvalidArgumentError } from 'commander'
 
-/** Parses a TCP port; 0 takes a free one. */
+/** Parses a TCP port; 0 selects a free one. */
 export function port(text: string): number {
   const value = Number(text)
   if (/^\d{1,5}$/.test(text) && value <= 65_535) return value
-  throw new InvalidArgumentError('give a port from 1 to 65535, or 0 for a free one.')
+  throw new InvalidArgumentError('expected a port from 1 to 65535, or 0 for a free port.')
 }
 
-/** An integer of at least 1. */
+/** Parses an integer of at least 1. */
 export function positive(text: string): number {
   const value = Number(text)
   if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
-  throw new InvalidArgumentError('give an integer of at least 1.')
+  throw new InvalidArgumentError('expected an integer of at least 1.')
 }
 
 const sizeUnits: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
-/** A size in bytes with an optional unit: 512k, 10m, 1g; 0 is valid. */
+/** Parses a size with an optional unit: 512k, 10m, 1g; 0 is valid. Returns bytes. */
 export function sizeInBytes(text: string): number {
   const [, number, unit] = /^(\d{1,12})(?:([kmg])b?)?$/i.exec(text) ?? []
   const bytes = Number(number) * (sizeUnits[unit?.toLowerCase() ?? ''] ?? 1)
   if (Number.isSafeInteger(bytes)) return bytes
-  throw new InvalidArgumentError('give a size in bytes, or with a unit: 512k, 10m, 1g.')
+  throw new InvalidArgumentError('expected a size in bytes, or with a unit: 512k, 10m, 1g.')
 }
 
 const secondMs = 1_000
@@ -34,10 +35,10 @@ const timeUnits: Readonly<Record<string, number>> = {
   d: 24 * 60 * 60 * secondMs,
 }
 
-/** A duration with its unit, in ms: 30m, 12h, 7d. */
+/** Parses a duration with its unit: 30m, 12h, 7d. Returns ms. */
 export function duration(text: string): number {
   const [, number, unit] = /^(\d{1,9})([smhd])$/i.exec(text) ?? []
   const ms = Number(number) * (timeUnits[unit?.toLowerCase() ?? ''] ?? Number.NaN)
   if (Number.isSafeInteger(ms) && ms > 0) return ms
-  throw new InvalidArgumentError('give a time with its unit: 30m, 12h, 7d.')
+  throw new InvalidArgumentError('expected a time with its unit: 30m, 12h, 7d.')
 }

@@ -1,13 +1,13 @@
-// The signals with which people and service managers stop a program. Every program takes the first one
-// as a request to stop in order; what a further one does is the program's choice and stated here.
+// Signals that stop a program. For every program the first one is a request for an orderly stop;
+// each function here states what a further one does.
 
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 const usualSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM']
 
 /**
- * Resolves at the first signal, after a call of `onStop`. Any further signal ends the process at once,
- * as the system does without a handler. For servers and the demo.
+ * Calls `onStop` at the first SIGINT or SIGTERM, then resolves. A further signal ends the process
+ * immediately, as without a handler. For servers and the demo.
  */
 export function firstStopSignal(onStop: () => void = () => {}): Promise<void> {
   return new Promise((resolve) => {
@@ -21,8 +21,9 @@ export function firstStopSignal(onStop: () => void = () => {}): Promise<void> {
 }
 
 /**
- * Resolves at the first of `signals`. The same signal again ends the process at once; another of them
- * has no effect, because service managers and closing terminals send SIGHUP beside SIGTERM.
+ * Resolves at the first of `signals`. The same signal again ends the process immediately; another
+ * one of them has no effect, because service managers and closing terminals send SIGHUP in addition
+ * to SIGTERM.
  */
 export function firstOfSignals(signals: readonly StopSignal[]): Promise<void> {
   return new Promise((resolve) => {
@@ -30,7 +31,9 @@ export function firstOfSignals(signals: readonly StopSignal[]): Promise<void> {
   })
 }
 
-/** Calls `onSignal` at every signal, with the number of those before. No signal ends the process. */
+/**
+ * Calls `onSignal` at every signal, with the number of earlier ones. No signal ends the process.
+ */
 export function onStopSignals(onSignal: (earlier: number) => void): void {
   let signals = 0
   for (const signal of usualSignals) process.on(signal, () => onSignal(signals++))

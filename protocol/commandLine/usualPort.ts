@@ -1,8 +1,8 @@
-// Ports of servers that people find under a usual number, and that must start beside another program.
+// Listens on the well-known port of a server, or on a free port when another program uses it.
 
 /**
- * Starts a server on the port asked for. Without one, on the usual port, or on a free one when the usual
- * port is in use.
+ * Starts a server on the wanted port. Without one, starts it on the usual port, or on a free port
+ * when the usual one is in use. Fails as `start` does.
  */
 export async function onUsualPort<T>(
   wanted: number | undefined,
@@ -13,7 +13,7 @@ export async function onUsualPort<T>(
     return await start(wanted ?? usual)
   } catch (error) {
     const { code } = error as { readonly code?: unknown }
-    // A Kafka listener's error, or an HTTP server's.
+    // The codes of a Kafka listener and of an HTTP server.
     const isInUse = code === 'ADDRESS_IN_USE' || code === 'PORT_IN_USE'
     if (wanted !== undefined || !isInUse) throw error
     return await start(0)

@@ -1,8 +1,8 @@
-// Parses `host:port` of command lines and configuration files; an IPv6 address is in brackets.
+// Parses `host:port` in command lines and configuration files; an IPv6 address is in brackets.
 
 import type { Address } from '../runtime/network.ts'
 
-/** Returns undefined for an invalid text. Port 0 is valid: a free port. */
+/** Returns undefined for a malformed text. Port 0, which selects a free port, is valid. */
 export function parseHostPort(text: string): Address | undefined {
   const [, bracketed, name, port] =
     /^(?:\[([^\]]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim()) ?? []

@@ -1,21 +1,22 @@
-// Time as a thing that is handed in. Nothing outside protocol/runtime and the edges reads the
-// machine's clock or sets its timers, so a simulator can own time (docs/ARCHITECTURE.md).
+// The interface to time, passed in through constructors. Only protocol/runtime and the edges read
+// the system clock or set system timers, so that a simulator can control time
+// (docs/ARCHITECTURE.md).
 
-/** A pending timer. Cancelling one that has fired, or cancelling twice, does nothing. */
+/** A pending timer. `cancel` has no effect on a timer that has fired or was cancelled. */
 export interface Timer {
   cancel(): void
 }
 
 export interface Clock {
-  /** Wall-clock time in milliseconds since the Unix epoch. May jump; stored in records. */
+  /** Wall-clock time, in ms since the Unix epoch. May jump. For timestamps. */
   nowMs(): number
-  /** Milliseconds from an arbitrary start; never goes back. For durations and deadlines. */
+  /** Monotonic time, in ms from an arbitrary start. For durations and deadlines. */
   monotonicMs(): number
-  /** Calls `callback` once, no sooner than `delayMs` milliseconds from now. */
+  /** Calls `callback` once, `delayMs` ms from now or later. */
   setTimer(delayMs: number, callback: () => void): Timer
 }
 
-/** Resolves after `delayMs`, or at once when `signal` aborts; never rejects. */
+/** Resolves after `delayMs`, or immediately when `signal` aborts; never rejects. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
@@ -29,15 +30,15 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
-/** setTimeout calls back after 1 ms when it is asked for more: an interval of a month would be none. */
-const longestTimeoutMs = 2 ** 31 - 1
+/** Limit of setTimeout, which fires after 1 ms for a longer delay; longer timers are chained. */
+const maxTimeoutMs = 2 ** 31 - 1
 
 interface Timers {
   readonly set: (callback: () => void, delayMs: number) => NodeJS.Timeout
   readonly clear: (handle: NodeJS.Timeout) => void
 }
 
-/** The machine's clock. */
+/** The system clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -48,8 +49,8 @@ export const systemClock: Clock = {
 }
 
 /**
- * The machine's clock for a server that runs inside somebody's test: fake timers, which test runners put in
- * the place of the global functions, do not stop it.
+ * The system clock for a server that runs inside a user's test: keeps the original timer functions,
+ * so that fake timers of a test runner do not stop the server.
  */
 export const unfakedClock: Clock = {
   nowMs: Date.now,
@@ -61,7 +62,7 @@ function timerOf({ set, clear }: Timers): Clock['setTimer'] {
   return (delayMs, callback) => {
     let handle: NodeJS.Timeout
     const wait = (remainingMs: number): void => {
-      const partMs = Math.min(remainingMs, longestTimeoutMs)
+      const partMs = Math.min(remainingMs, maxTimeoutMs)
       const next = partMs === remainingMs ? callback : () => wait(remainingMs - partMs)
       handle = set(next, partMs)
     }

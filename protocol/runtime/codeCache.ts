@@ -1,41 +1,42 @@
-// Where Node keeps the code that it has compiled, so that the next start need not compile it again. Never
-// in an installed package, which may be read-only and belong to somebody else.
+// Selects the directory of Node's compile cache, which shortens later starts. Never inside an
+// installed package, which may be read-only and belong to another user.
 
 import { accessSync, constants } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export interface CodeCacheSurroundings {
+export interface CodeCacheDependencies {
   /** `import.meta.url` of the program's entry. */
   readonly url: string
   readonly platform: NodeJS.Platform
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The user's home directory. May throw, as it does for a user that the system does not know. */
+  /** Returns the home directory. May throw, as os.homedir does for a user id without an entry. */
   readonly home: () => string
 }
 
 /**
- * The directory of the cache: for a checkout below its node_modules, for an installed package below the user's
- * cache directory. Undefined when there is none, and when NODE_COMPILE_CACHE has told Node already.
+ * Returns the cache directory: below node_modules for a checkout, below the user's cache directory
+ * for an installed package. Undefined without one, and when NODE_COMPILE_CACHE already selects a
+ * directory.
  */
-export function codeCacheDirectory(surroundings: CodeCacheSurroundings): string | undefined {
-  const { url, environment } = surroundings
+export function codeCacheDirectory(dependencies: CodeCacheDependencies): string | undefined {
+  const { url, environment } = dependencies
   if (environment.NODE_COMPILE_CACHE) return undefined
   if (url.endsWith('.ts')) {
     return fileURLToPath(new URL('./node_modules/.cache/compile', url))
   }
-  const user = userCacheDirectory(surroundings)
+  const user = userCacheDirectory(dependencies)
   return user === undefined ? undefined : join(user, 'millrace', 'compile')
 }
 
-/** The convention of each system; on Linux that of the XDG Base Directory Specification. */
+/** The convention of each platform; on Linux the XDG Base Directory Specification. */
 function userCacheDirectory({
   platform,
   environment,
   home,
-}: CodeCacheSurroundings): string | undefined {
+}: CodeCacheDependencies): string | undefined {
   const named = environment[platform === 'win32' ? 'LOCALAPPDATA' : 'XDG_CACHE_HOME']
-  // A relative path is to be ignored, says the specification.
+  // The XDG specification says that a relative path must be ignored.
   if (named !== undefined && isAbsolute(named)) return named
   if (platform === 'win32') return undefined
   let directory: string
@@ -49,8 +50,8 @@ function userCacheDirectory({
 }
 
 /**
- * Whether the directory exists, or can be created, and can be written. Node itself would try for ever to create
- * it in a file system that has no directories of users, such as procfs.
+ * Whether the directory is writable, or can be created. Checked because Node never stops trying to
+ * create it in a file system without user directories, such as procfs.
  */
 export function isWritableDirectory(directory: string): boolean {
   for (let path = directory; ; path = dirname(path)) {

@@ -1,13 +1,13 @@
-// Where a program keeps its data when nobody says where: systemd's state directory, /var/lib for root, and
-// the user's own data directory by the convention of the platform. Reads nothing itself: what decides is
-// handed in, so that every case is a test.
+// The default data directory of a program: systemd's state directory, /var/lib for root, otherwise
+// the data directory of the user by the convention of the platform. Reads no environment itself, so
+// that every case can be tested.
 
 import { posix, win32 } from 'node:path'
 
-export interface DataSurroundings {
+export interface DataDependencies {
   readonly platform: NodeJS.Platform
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The user's; empty when there is none. */
+  /** Home directory of the user; empty without one. */
   readonly homeDirectory: string
   readonly isRoot: boolean
   readonly currentDirectory: string
@@ -15,40 +15,40 @@ export interface DataSurroundings {
 }
 
 export interface DataRequest {
-  /** What lies there, below the directory of Millrace's data: `broker`, or `jobs/NAME`. */
+  /** Path below Millrace's own directory: `broker`, or `jobs/NAME`. */
   readonly path: string
-  /** The same below systemd's state directory, which belongs to one unit; empty for all of it. */
+  /** Path below systemd's state directory, which belongs to one unit; empty for that directory. */
   readonly pathInState: string
-  /** Where earlier versions put it, below the current directory; used on if it exists. */
+  /** Path used by earlier versions, below the current directory; kept if it exists. */
   readonly formerPath: string
 }
 
 export interface DataLocation {
   /** Absolute. */
   readonly directory: string
-  /** Whether data of an earlier version decided, which should be told. */
+  /** Whether a directory of an earlier version is used, which the program should log. */
   readonly isFormer: boolean
 }
 
-export function dataLocation(request: DataRequest, surroundings: DataSurroundings): DataLocation {
-  const { platform, environment, currentDirectory, exists } = surroundings
+export function dataLocation(request: DataRequest, dependencies: DataDependencies): DataLocation {
+  const { platform, environment, currentDirectory, exists } = dependencies
   const { join, resolve, isAbsolute } = platform === 'win32' ? win32 : posix
-  // systemd separates several by colons; the first is the unit's main one.
+  // systemd separates several state directories by colons; the first one is the main one.
   const [state = ''] = (environment.STATE_DIRECTORY ?? '').split(':')
   if (isAbsolute(state)) return { directory: join(state, request.pathInState), isFormer: false }
   const former = resolve(currentDirectory, request.formerPath)
   if (exists(former)) return { directory: former, isFormer: true }
-  return { directory: join(dataHome(surroundings), 'millrace', request.path), isFormer: false }
+  return { directory: join(dataHome(dependencies), 'millrace', request.path), isFormer: false }
 }
 
-/** The directory in which programs keep their data, each in one of its own. */
+/** Returns the directory below which each program has a data directory of its own. */
 function dataHome({
   platform,
   environment,
   homeDirectory,
   isRoot,
   currentDirectory,
-}: DataSurroundings): string {
+}: DataDependencies): string {
   const { join, isAbsolute } = platform === 'win32' ? win32 : posix
   // A service account may have no home.
   const home = homeDirectory === '' ? currentDirectory : homeDirectory
@@ -57,7 +57,7 @@ function dataHome({
     return isRoot ? '/Library/Application Support' : join(home, 'Library', 'Application Support')
   }
   if (isRoot) return '/var/lib'
-  // The XDG specification: a relative path is to be ignored.
+  // The XDG specification says that a relative path must be ignored.
   const { XDG_DATA_HOME: xdg = '' } = environment
   return isAbsolute(xdg) ? xdg : join(home, '.local', 'share')
 }

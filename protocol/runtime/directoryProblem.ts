@@ -1,21 +1,21 @@
-// What to say when a directory cannot be made or written to: what happened, to which directory, and what
-// to do, in one line. The system's own message names a call and a code, and often another path.
+// One-line messages for a directory that cannot be created or written to: what happened, to which
+// directory, and what to do. The system's message names a call and a code, and often another path.
 
-/** Failures whose meaning for a directory is known, by the system's code. */
+/** Meaning and remedy by error code of the system. */
 const meanings: Readonly<Record<string, readonly [happened: string, advice: string]>> = {
-  EACCES: ['permission denied', 'give a directory that this user may write to'],
-  EPERM: ['operation not permitted', 'give a directory that this user may write to'],
-  EROFS: ['the file system is read-only', 'give a directory on a file system that can be written'],
-  ENOSPC: ['no space left on device', 'free some space, or give a directory on another device'],
-  EDQUOT: ['disk quota exceeded', 'free some space, or give a directory on another device'],
-  ENAMETOOLONG: ['the path is too long', 'give a shorter one'],
-  ELOOP: ['its symbolic links form a loop', 'give the path of a directory'],
-  ENOENT: ['a directory above it does not exist and cannot be created', 'give another directory'],
+  EACCES: ['permission denied', 'use a directory that this user can write to'],
+  EPERM: ['operation not permitted', 'use a directory that this user can write to'],
+  EROFS: ['read-only file system', 'use a directory on a writable file system'],
+  ENOSPC: ['no space left on device', 'free some space, or use a directory on another device'],
+  EDQUOT: ['disk quota exceeded', 'free some space, or use a directory on another device'],
+  ENAMETOOLONG: ['path too long', 'use a shorter path'],
+  ELOOP: ['symbolic links form a loop', 'use the path of a directory'],
+  ENOENT: ['a parent directory does not exist and cannot be created', 'use another directory'],
 }
 
 /**
- * The error for a directory that could not be created (`create`), or not written to (`write`). Keeps the
- * system's code. A failure of another kind is returned as it is.
+ * Returns the error for a directory that cannot be created or written to, with the system's code.
+ * An error with another code is returned unchanged.
  */
 export function directoryProblem(
   action: 'create' | 'write to',
@@ -25,8 +25,8 @@ export function directoryProblem(
 ): unknown {
   const { code = '' } = cause as NodeJS.ErrnoException
   if (code === 'EEXIST' || code === 'ENOTDIR') {
-    const part = code === 'EEXIST' ? 'is' : 'lies below'
-    return problem(`${directory} ${part} a file, and not a directory: give the path of a directory`)
+    const part = code === 'EEXIST' ? 'is' : 'is below'
+    return problem(`${directory} ${part} a file, not a directory: use the path of a directory`)
   }
   const [happened, advice] = (Object.hasOwn(meanings, code) && meanings[code]) || []
   if (happened === undefined) return cause
@@ -34,16 +34,16 @@ export function directoryProblem(
   return problem(`cannot ${action} ${shortened(directory)}: ${happened}${who}; ${advice}`)
 
   function problem(message: string): Error {
-    // Without the cause, whose message would be logged behind this one and says the same.
+    // Without the cause: its message would be logged as well and says the same.
     return Object.assign(new Error(message), { code })
   }
 }
 
-const mostShown = 200
+const maxShownCharacters = 200
 
-/** A path that is refused for its length would fill the screen. */
+/** Shortens a path, which may have been refused for its length. */
 function shortened(path: string): string {
-  return path.length <= mostShown
+  return path.length <= maxShownCharacters
     ? path
-    : `${path.slice(0, mostShown)}... (${path.length} characters)`
+    : `${path.slice(0, maxShownCharacters)}... (${path.length} characters)`
 }

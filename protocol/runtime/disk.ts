@@ -1,20 +1,28 @@
-// Files as a thing that is handed in. The simulator's disk loses unsynced bytes and tears writes;
-// the real one is nodeDisk. Code above this interface must assume both.
+// The interface to files, passed in through constructors. nodeDisk.ts implements it with node:fs,
+// memoryDisk.ts in memory. Code above this interface must assume that a power failure loses
+// unsynced bytes, tears the last write, and undoes name changes in directories that were not
+// synced.
 
 /**
- * What a file is opened for. `read` fails when it is missing; `write` reads too and creates it. With
- * `writeSynced` every write is durable when it resolves, which costs less than a sync behind it.
+ * `read` fails when the file does not exist; `write` creates it, and allows reading too. With
+ * `writeSynced` every write is durable when it resolves, which costs less than a separate sync.
  */
 export type DiskMode = 'read' | 'write' | 'writeSynced'
 
-/** One open file. Positions and sizes are in bytes. Calls may overlap. */
+/** An open file. Positions and sizes are in bytes. Calls may overlap. */
 export interface DiskFile {
   readonly path: string
-  /** Fills `into` from `position`; returns how many bytes there were (less at the end of file). */
+  /**
+   * Fills `into` from `position`. Returns the number of bytes read; fewer only at the end of the
+   * file.
+   */
   read(into: Uint8Array, position: number): Promise<number>
-  /** Writes all chunks, one after another, from `position`. Not durable before `sync`, unless the mode says so. */
+  /**
+   * Writes the chunks consecutively from `position`. Durable only after `sync`, or with
+   * `writeSynced`.
+   */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>
-  /** Makes every byte written so far survive a power failure (fdatasync). */
+  /** Makes all completed writes durable (fdatasync). */
   sync(): Promise<void>
   truncate(sizeBytes: number): Promise<void>
   stat(): Promise<DiskStat>
@@ -24,11 +32,11 @@ export interface DiskFile {
 export interface DiskStat {
   readonly sizeBytes: number
   readonly modifiedMs: number
-  /** Identity of the file behind the path: it survives a rename. */
+  /** With `inode`, identifies the file; unchanged by a rename. */
   readonly device: number
   readonly inode: number
   readonly isDirectory: boolean
-  /** Neither a directory nor a pipe, a socket or a device, of which reading may never end. */
+  /** Whether it is a regular file: reading a pipe, a socket or a device may never end. */
   readonly isFile: boolean
 }
 
@@ -36,29 +44,29 @@ export interface Disk {
   open(path: string, mode: DiskMode): Promise<DiskFile>
   /** Names (not paths) in a directory, sorted. */
   list(directory: string): Promise<string[]>
-  /** Undefined when nothing is there. Follows symbolic links. */
+  /** Undefined when the path does not exist. Follows symbolic links. */
   stat(path: string): Promise<DiskStat | undefined>
-  /** The whole file; undefined when it is missing. For small files only. */
+  /** Returns the whole file; undefined when it does not exist. For small files only. */
   readFile(path: string): Promise<Buffer | undefined>
-  /** Replaces a small file so that a crash leaves the old content or the new: temp, sync, rename. */
+  /** Replaces a small file durably; after a crash it has the old or the new content. */
   writeFileAtomic(path: string, content: Uint8Array): Promise<void>
-  /** Creates the directory and its parents, durably; nothing happens when it exists. */
+  /** Creates the directory and its parents durably; no effect when it exists. */
   makeDirectory(directory: string): Promise<void>
   rename(from: string, to: string): Promise<void>
-  /** Removes a file or a whole directory; nothing happens when it is missing. */
+  /** Removes a file or a directory with its contents; no effect when it does not exist. */
   remove(path: string): Promise<void>
-  /** Makes creations, renames and removals in the directory survive a power failure. */
+  /** Makes creations, renames and removals in the directory durable. */
   syncDirectory(directory: string): Promise<void>
-  /** Free bytes on the file system that holds the directory. */
+  /** Free space of the file system of the directory, in bytes. */
   freeBytes(directory: string): Promise<number>
-  /** How many files this process may have open at the same time. */
+  /** Limit on the open files of this process. */
   maxOpenFiles(): Promise<number>
-  /** The size of the file system that holds the directory. */
+  /** Size of the file system of the directory, in bytes. */
   totalBytes(directory: string): Promise<number>
   /**
-   * Takes a directory for this process alone, until `release` or the end of the process, however
-   * it ends. Throws DirectoryInUseError when another holder has it. Takes no space in a directory
-   * that was locked before, so that programs start on a full disk.
+   * Locks a directory exclusively until `release` or the end of the process, in whatever way it
+   * ends. Fails with DirectoryInUseError when it is locked. Needs no space in a directory that was
+   * locked before, so that programs start on a full disk.
    */
   lock(directory: string): Promise<DiskLock>
 }
@@ -67,7 +75,7 @@ export interface DiskLock {
   release(): Promise<void>
 }
 
-/** Another process, or another part of this one, has the lock of a directory. */
+/** The directory is locked by another process, or by another part of this one. */
 export class DirectoryInUseError extends Error {
   readonly code = 'DIRECTORY_IN_USE'
   readonly directory: string

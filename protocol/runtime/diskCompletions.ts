@@ -1,17 +1,17 @@
-// Completions of a disk in memory as events: each operation waits, visible as plain data, until the owner
-// completes it. An operation takes effect, or reads, when it is completed. Every order of completions is one
-// that a real disk allows, because a caller that needs an order waits for the first operation before it
-// starts the second; a caller that forgets to is found by exploring orders.
+// Completions of an in-memory disk as events: each operation is pending, as plain data, until its
+// owner completes it, and takes effect then. A real disk may complete concurrent operations in any
+// order; a caller that needs an order must await the first operation before it starts the second.
+// Exploring orders finds callers that do not.
 
 import { assert } from './assert.ts'
 import type { Random } from './random.ts'
 import { systemScheduler } from './scheduler.ts'
 
-/** An operation that has been started and is not complete. */
+/** An operation that was started and is not complete. */
 export interface PendingOperation {
   /** In the order of starts, from 1. */
   readonly id: number
-  /** The name of the disk's or the file's method. */
+  /** Name of the method of Disk or DiskFile. */
   readonly operation: string
   readonly path: string
 }
@@ -20,15 +20,15 @@ interface Waiting extends PendingOperation {
   readonly complete: () => void
 }
 
-/** More operations one after another than any test has: their caller goes round in a circle. */
-const mostOperations = 1_000_000
+/** Limit on the operations of one `run`; a caller that exceeds it is in an endless loop. */
+const maxOperations = 1_000_000
 
 export class DiskCompletions {
   #started = 0
   /** In the order of starts. */
   #waiting: Waiting[] = []
 
-  /** Copies without the means to complete them: to print, to compare, to choose from. */
+  /** The pending operations as plain data, in the order of their starts. */
   get pending(): readonly PendingOperation[] {
     return this.#waiting.map(({ id, operation, path }) => ({ id, operation, path }))
   }
@@ -44,7 +44,7 @@ export class DiskCompletions {
     })
   }
 
-  /** Completes a pending operation: its caller goes on in the next microtasks. */
+  /** Completes a pending operation; its caller continues in the next microtasks. */
   complete(id: number): void {
     const at = this.#waiting.findIndex((each) => each.id === id)
     assert(at !== -1, `operation ${id} is not pending`)
@@ -52,7 +52,10 @@ export class DiskCompletions {
     waiting!.complete()
   }
 
-  /** Completes everything that is pending, as the disk does when it loses power: each of it then fails. */
+  /**
+   * Completes all pending operations. Called by the disk at a power failure, when each of them
+   * fails.
+   */
   completeAll(): void {
     const waiting = this.#waiting
     this.#waiting = []
@@ -60,15 +63,12 @@ export class DiskCompletions {
   }
 
   /**
-   * Completes one operation after another until none is pending, in the order in which they were started or
-   * in one that `order` draws; what callers do next is part of it.
+   * Completes operations one by one until none is pending, in the order of their starts or in one
+   * drawn from `order`, including operations that callers start meanwhile.
    */
   async run(order?: Random): Promise<void> {
     for (let count = 0; ; count++) {
-      assert(
-        count < mostOperations,
-        `${mostOperations} operations were completed and more are pending`,
-      )
+      assert(count < maxOperations, `a run completes fewer than ${maxOperations} operations`)
       await systemScheduler.idle()
       if (this.isIdle) return
       this.complete(this.#waiting[order?.below(this.#waiting.length) ?? 0]!.id)

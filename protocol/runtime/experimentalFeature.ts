@@ -1,9 +1,9 @@
-// Features that some supported versions of Node call experimental, with a warning on standard error, and
-// that Millrace is tested with on each of these versions.
+// Suppresses the warnings of Node features that are experimental in some supported versions;
+// Millrace is tested with these features on each of those versions.
 
 const expected = /^(?:SQLite|Type Stripping) is an experimental feature/
 
-/** Runs `use` without the warnings that are expected of it. `use` is synchronous. */
+/** Calls `use`, which must be synchronous, with the expected warnings suppressed. */
 export function expectingWarnings<T>(use: () => T): T {
   const restore = ignoreExpectedWarnings()
   try {
@@ -13,7 +13,7 @@ export function expectingWarnings<T>(use: () => T): T {
   }
 }
 
-/** Leaves the expected warnings out, in this thread, until the returned function is called. */
+/** Suppresses the expected warnings in this thread until the returned function is called. */
 export function ignoreExpectedWarnings(): () => void {
   const { emitWarning } = process
   const filtered = (warning: string | Error, ...rest: unknown[]) => {

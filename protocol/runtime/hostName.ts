@@ -1,22 +1,23 @@
-// The fully qualified name of the host, as its resolver (/etc/hosts, DNS) has it.
+// The fully qualified name of the host, from its resolver (/etc/hosts, DNS).
 
 import { lookup, lookupService } from 'node:dns/promises'
 import { hostname } from 'node:os'
 import { type Clock, sleep } from './clock.ts'
 
-/** What is asked for names and addresses; the system's unless given. */
+/** The resolver functions of the system, or replacements in tests. */
 export interface HostResolver {
   readonly hostname: () => string
   readonly lookup: (name: string) => Promise<{ address: string }>
   readonly lookupService: (address: string, port: number) => Promise<{ hostname: string }>
 }
 
-/** A resolver whose server is away takes many seconds for each question. */
+/** Limit on the lookup: a resolver without a reachable server takes many seconds per query. */
 const timeoutMs = 2000
 
 /**
- * The short name when the resolver has no other, does not answer soon, or has another host's: many
- * hosts give their own name the address of `localhost`.
+ * Returns the fully qualified host name; the short name when the resolver fails, times out, or
+ * returns another host's name, as on hosts that resolve their own name to the address of
+ * `localhost`.
  */
 export async function fullHostName(
   clock: Clock,
@@ -33,13 +34,13 @@ export async function fullHostName(
   return isOurs ? full : short
 }
 
-/** Undefined when the name or the address behind it is unknown to the resolver. */
+/** Returns undefined when the resolver does not know the name or its address. */
 async function resolvedName(name: string, resolver: HostResolver): Promise<string | undefined> {
   try {
     const { address } = await resolver.lookup(name)
     return (await resolver.lookupService(address, 0)).hostname
   } catch {
-    // Every failure of the resolver comes to the same: there is no other name.
+    // Every failure of the resolver has the same result: the short name is used.
     return undefined
   }
 }

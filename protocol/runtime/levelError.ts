@@ -1,7 +1,8 @@
-// What the system said when `level` failed. LevelDB passes on the words of strerror and not the code, so the
-// words are looked up here; without a code nobody could tell a full disk, which passes, from a broken one.
+// Restores the error code of the system in errors of `level`. LevelDB reports only the text of
+// strerror; without a code, callers could not tell a full disk, which is temporary, from a broken
+// one.
 
-/** In glibc's words, then in musl's where those differ. */
+/** strerror texts of glibc and, where they differ, of musl. */
 const codesByWords: readonly (readonly [words: string, code: string])[] = [
   ['No space left on device', 'ENOSPC'],
   ['Disk quota exceeded', 'EDQUOT'],
@@ -20,7 +21,7 @@ const codesByWords: readonly (readonly [words: string, code: string])[] = [
   ['Stale file handle', 'ESTALE'],
 ]
 
-/** An error with the system's code; what is no error of the system is returned as it is. */
+/** Returns an error with the system's code; any other error is returned unchanged. */
 export function systemErrorOf(error: unknown): unknown {
   const text = wordsOf(error)
   const known = codesByWords.find(([words]) => text.includes(words))
@@ -28,7 +29,7 @@ export function systemErrorOf(error: unknown): unknown {
   return Object.assign(new Error(`${known[1]}: ${text}`, { cause: error }), { code: known[1] })
 }
 
-/** The words of the innermost cause: those around it only say that the database failed. */
+/** Returns the message of the innermost cause; outer ones only say that the database failed. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : wordsOf(error.cause)

@@ -1,5 +1,5 @@
-// The key-value store of the real world: LevelDB, whose batches are atomic and whose directory has one holder.
-// No other file imports `level`. Errors carry the system's code where the system had one (levelError.ts).
+// The key-value store on disk: LevelDB, whose batches are atomic and which locks its directory. The
+// only file that imports `level`. Errors have the system's code if there is one (levelError.ts).
 
 import { Level } from 'level'
 import type {
@@ -17,16 +17,19 @@ import { nodeDisk } from './nodeDisk.ts'
 type Database = Level<Uint8Array, Uint8Array>
 type Snapshot = ReturnType<Database['snapshot']>
 
-/** A group of entries ends when it has so many bytes. */
-const mostBytesAtOnce = 256 * 1024
+/** Approximate limit on the bytes of one group of entries. */
+const groupBytes = 256 * 1024
 const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
-/** Throws StoreInUseError, or what the system or LevelDB says. */
+/**
+ * Opens or creates the store. Fails with StoreInUseError, or with an error of the system or
+ * LevelDB.
+ */
 export async function openLevelStore(directory: string): Promise<KeyValueStore> {
   const level: Database = new Level(directory, encodings)
   try {
-    // LevelDB would create the directory without syncing its parents: a power failure could then take away a
-    // store to which something was durably written.
+    // LevelDB would create the directory without syncing its parents, and a power failure could
+    // remove a store with durable writes.
     await nodeDisk.makeDirectory(directory)
     await level.open()
   } catch (error) {
@@ -54,7 +57,7 @@ class LevelStore implements KeyValueStore {
     changes: readonly KeyValueChange[],
     { sync = true }: WriteOptions = {},
   ): Promise<void> {
-    // A chained batch hands each change to LevelDB as it comes; an array would be copied twice before.
+    // A chained batch passes each change to LevelDB directly; an array would be copied twice.
     const batch = this.#level.batch()
     for (const change of changes) {
       if (change.type === 'put') batch.put(change.key, change.value)
@@ -83,7 +86,7 @@ class LevelStore implements KeyValueStore {
     atOnce: number,
     snapshot?: Snapshot,
   ): AsyncGenerator<readonly KeyValueEntry[], void> {
-    const range = { gte: from, lt: until, highWaterMarkBytes: mostBytesAtOnce }
+    const range = { gte: from, lt: until, highWaterMarkBytes: groupBytes }
     const iterator = this.#level.iterator({ ...range, ...(snapshot && { snapshot }) })
     try {
       for (;;) {

@@ -1,8 +1,8 @@
-// Which addresses are this machine's own. What is served over HTTP has no login yet, so it is served on
-// this machine alone: it binds no other address, and it answers no request that a browser sends under
-// another name (DNS rebinding) or for a page of another site.
+// Recognizes loopback addresses. HTTP servers have no authentication yet and are therefore
+// restricted to loopback: they bind no other address by default, and refuse requests that a browser
+// sends under another host name (DNS rebinding) or for a page of another origin.
 
-/** Whether a name or address that one would bind can only be reached from this machine. */
+/** Whether an address to bind is reachable only from this host. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
   if (name === 'localhost' || name === '::1') return true
@@ -14,22 +14,22 @@ export function isLoopback(host: string): boolean {
   )
 }
 
-/** Whether an HTTP Host header (with or without a port) names this machine. */
+/** Whether an HTTP Host header, with or without a port, names a loopback address. */
 export function isLoopbackHostHeader(header: string | undefined): boolean {
   return header !== undefined && isLoopback(header.replace(/:\d+$/, ''))
 }
 
 /**
- * Whether a request may be answered as far as the page is concerned for which a browser sends it:
- * programs that are no browser send no `Origin`. A page of any site can make a browser send a request to
- * this machine, and only the answer would be kept from it.
+ * Whether a request comes from a page of this server, or from a program that is not a browser and
+ * sends no `Origin`. A page of any site can make a browser send requests to this host; the
+ * same-origin policy would hide only the response from that page.
  */
 export function isOwnOrigin(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true
   return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }
 
-/** A host as a URL has it: an IPv6 address in brackets. */
+/** Formats a host for a URL: an IPv6 address is put in brackets. */
 export function urlHost(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }

@@ -1,6 +1,5 @@
-// A clock that stands still until a test moves it: the way every test waits for time. Timers fire in
-// the order of their due times, and among equals in the order in which they were set. It must never
-// read the machine's clock.
+// A clock that a test advances. Timers fire in the order of their due times, equal ones in the
+// order in which they were set. Never reads the system clock.
 
 import type { Clock, Timer } from './clock.ts'
 import { systemScheduler } from './scheduler.ts'
@@ -12,9 +11,9 @@ interface ManualTimer extends Timer {
 
 export class ManualClock implements Clock {
   #monotonicMs = 0
-  /** What separates wall-clock time from monotonic time; `setWallClock` changes it. */
+  /** Wall-clock time minus monotonic time, in ms. */
   #wallOffsetMs: number
-  /** In the order of due times; equals in the order of `setTimer`. */
+  /** Sorted by due time; timers with equal due times in the order of `setTimer`. */
   readonly #timers: ManualTimer[] = []
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
@@ -41,33 +40,33 @@ export class ManualClock implements Clock {
     return this.#timers.length
   }
 
-  /** Milliseconds until the next timer is due; undefined when none is set. */
+  /** Time until the next timer is due, in ms; undefined without a timer. */
   get nextTimerInMs(): number | undefined {
     const next = this.#timers[0]
     return next && next.dueMs - this.#monotonicMs
   }
 
-  /** Lets the wall clock jump, forwards or back; monotonic time and timers do not notice. */
+  /** Sets the wall clock, forwards or backwards, without an effect on monotonic time and timers. */
   setWallClock(nowMs: number): void {
     this.#wallOffsetMs = nowMs - this.#monotonicMs
   }
 
-  /** Moves time on, firing what falls due on the way, also timers set by the callbacks. */
+  /** Advances time and fires due timers, including timers that their callbacks set. */
   advance(ms: number): void {
     const untilMs = this.#monotonicMs + ms
     while (this.#fireNext(untilMs));
     this.#monotonicMs = untilMs
   }
 
-  /** Time moves on while the process stands still: timers that fall due meanwhile fire late, at its end. */
+  /** Advances time as during a stall of the process: due timers fire late, at its end. */
   stall(ms: number): void {
     this.#monotonicMs += ms
     while (this.#fireNext(this.#monotonicMs));
   }
 
   /**
-   * As `advance`, but lets promises settle before the first timer, after each one and at the end, so
-   * that a loop of `await sleep(clock, …)` goes round as often as it would in real time.
+   * Like `advance`, but awaits `settle` before the first timer, after each one and at the end, so
+   * that a loop over `await sleep(clock, ...)` iterates as often as in real time.
    */
   async advanceAndSettle(ms: number): Promise<void> {
     const untilMs = this.#monotonicMs + ms
@@ -93,9 +92,9 @@ export class ManualClock implements Clock {
 }
 
 /**
- * Resolves when nothing is runnable any more. Only timers of a manual clock, and whoever holds back what a disk
- * or a network in memory would do, can then bring a world in memory on. It does not wait for real files,
- * sockets or threads: a test of these waits for what they change.
+ * Resolves when no task is runnable. An in-memory program then continues only by timers of its
+ * manual clock, or by pending operations of an in-memory disk or network. Does not wait for real
+ * files, sockets or threads: tests with these wait for a condition.
  */
 export function settle(): Promise<void> {
   return systemScheduler.idle()

@@ -1,6 +1,7 @@
-// A disk in memory that can lose power. What was written but not synced, and what was created,
-// renamed or removed without syncing the directory, may be gone after `crash`, or be there in part:
-// as strict as POSIX allows, stricter than most file systems are. Open files and locks die with it.
+// An in-memory disk with simulated power failures. Unsynced writes, and creations, renames and
+// removals in directories that were not synced, may be lost or survive in part after `crash`:
+// everything that POSIX allows, which is more than most file systems do. Open files and locks end
+// with a crash.
 
 import { basename, dirname, normalize } from 'node:path'
 import { assert } from './assert.ts'
@@ -19,41 +20,45 @@ import type { Random } from './random.ts'
 
 export interface CrashOptions {
   /**
-   * Keeps a random part of what was not synced: of each file a prefix of its writes, the last one
-   * perhaps torn, and a prefix of the changes to directories. Without it all of that is lost.
+   * Draws which unsynced changes survive: a prefix of the writes of each file, whose last one may
+   * be torn, and a prefix of the directory changes. Without it, all unsynced changes are lost.
    */
   readonly keepUnsynced?: Random
-  /** With `keepUnsynced`: writes may also survive without those before them, which leaves zeros. */
+  /**
+   * With `keepUnsynced`: a write may also survive without earlier ones, whose ranges read as zeros.
+   */
   readonly reorder?: boolean
 }
 
 export interface MemoryDiskOptions {
-  /** For modification times; by default they count the disk's operations. */
+  /** Source of modification times; a counter of operations unless given. */
   readonly nowMs?: () => number
-  /** What it says is free, whatever is written; by default what `sizeBytes` leaves. */
+  /** Reported free space, independent of writes; the rest of `sizeBytes` unless given. */
   readonly freeBytes?: number
-  /** How much fits on it; by default everything. What is full takes no write and makes no directory. */
+  /**
+   * Capacity; unlimited unless given. On a full disk, writes and new directories fail with ENOSPC.
+   */
   readonly sizeBytes?: number
-  /** A new file gets the inode number of one that was removed and closed, the last one first. */
+  /** Whether new files reuse the inode numbers of removed and closed ones, the last one first. */
   readonly reusesInodes?: boolean
   /**
-   * Whether `crash` may be called; true unless given. A disk that cannot crash holds each file once, where
-   * another one also holds what was synced and every write since.
+   * Whether `crash` may be called; true unless given. Saves memory when false: the synced content
+   * of each file and its writes since are then not kept.
    */
   readonly canCrash?: boolean
   /**
-   * Called before each operation that changes something, with the name of the method. It may throw
-   * (a failing disk) or call `crash` (the operation then does not happen).
+   * Called before each changing operation, with the name of its method. May throw, to simulate a
+   * failing disk, or call `crash`, which cancels the operation.
    */
   readonly beforeChange?: (operation: string, path: string) => void
-  /** Decides when operations complete; without it each change completes after one microtask, each read at once. */
+  /** Controls when operations complete; otherwise changes take one microtask, and reads none. */
   readonly completions?: DiskCompletions
 }
 
-/** What it says it has without `sizeBytes`; nothing counts against it. */
+/** Reported size of a disk without `sizeBytes`. */
 export const memoryDiskBytes = 2 ** 40
 
-/** A file takes whole ones, a directory one. */
+/** A file uses whole blocks, a directory one. */
 const blockBytes = 4096
 
 export class MemoryDisk implements Disk {
@@ -65,7 +70,7 @@ export class MemoryDisk implements Disk {
   #inodeCount = 0
   readonly #freeInodes: number[] = []
   #operationCount = 0
-  /** How often the disk has crashed: what was opened before the last time is dead. */
+  /** Number of crashes; files and locks from before the last one are invalid. */
   #crashes = 0
 
   constructor(options: MemoryDiskOptions = {}) {
@@ -74,16 +79,16 @@ export class MemoryDisk implements Disk {
     this.#durableNames = new MemoryNames(this.#names.entries())
   }
 
-  /** The process that has it ends, as with SIGKILL: what it wrote stays, its locks and open files do not. */
+  /** Simulates the end of the process, as by SIGKILL: writes are kept, locks and open files end. */
   endProcess(): void {
     this.#crashes++
     this.#locks.clear()
     this.#options.completions?.completeAll()
   }
 
-  /** Loses power. Operations still under way fail; the disk can be used again at once. */
+  /** Simulates a power failure. Pending operations fail; the disk can be used again immediately. */
   crash({ keepUnsynced, reorder = false }: CrashOptions = {}): void {
-    assert(this.#canCrash, 'this disk keeps nothing to go back to')
+    assert(this.#canCrash, 'only a disk created with canCrash crashes')
     this.#crashes++
     this.#locks.clear()
     const changes = this.#nameChanges.takeAll()
@@ -136,7 +141,7 @@ export class MemoryDisk implements Disk {
   async writeFileAtomic(path: string, content: Uint8Array): Promise<void> {
     const temporary = `${path}.tmp`
     const crashes = this.#crashes
-    // Between its steps, too, the disk may crash: then those that are left must not happen.
+    // The disk may also crash between two steps; then the later ones must not run.
     const mustNotHaveCrashed = () => {
       if (crashes !== this.#crashes) throw failure('ECRASHED', path)
     }
@@ -239,7 +244,7 @@ export class MemoryDisk implements Disk {
     return sizeBytes - usedBytes
   }
 
-  /** Writes as much as fits, as a real disk does. */
+  /** Writes as much as fits, then fails with ENOSPC, as a real disk does. */
   #put(inode: MemoryInode, bytes: Buffer, position: number, path: string): void {
     const isBounded = this.#options.sizeBytes !== undefined
     const room = isBounded ? spaceOf(inode) + this.#freeBytes - position : bytes.length
@@ -285,8 +290,8 @@ export class MemoryDisk implements Disk {
   }
 
   /**
-   * Lets other code run first, as a real disk does; fails, without the effect, when the disk crashed
-   * meanwhile. Nothing can come between that check and the effect.
+   * Yields to other code, as a real disk does, then applies the effect. Fails without an effect
+   * when the disk has crashed meanwhile. No code runs between this check and the effect.
    */
   async #effect<Result>(operation: string, path: string, apply: () => Result): Promise<Result> {
     const crashes = this.#crashes
@@ -297,7 +302,7 @@ export class MemoryDisk implements Disk {
     return apply()
   }
 
-  /** An operation that changes nothing: what it sees is as of its completion. */
+  /** Waits for the completion of an operation that only reads. */
   async #held(operation: string, path: string): Promise<void> {
     const crashes = this.#crashes
     await this.#options.completions!.start(operation, path)

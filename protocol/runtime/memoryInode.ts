@@ -1,5 +1,5 @@
-// One file of MemoryDisk: what a reader sees now, what a power failure would leave, and the writes
-// in between.
+// One file of MemoryDisk: its current content, its durable content, and the unsynced writes between
+// them.
 
 import { assert } from './assert.ts'
 import type { DiskStat } from './disk.ts'
@@ -9,7 +9,7 @@ type Change =
   | { readonly kind: 'write'; readonly bytes: Buffer; readonly position: number }
   | { readonly kind: 'truncate'; readonly sizeBytes: number }
 
-/** A byte array that grows; what a write skips over reads as zeros. */
+/** A growing byte array; gaps read as zeros. */
 class Content {
   #bytes = Buffer.alloc(0)
   #length = 0
@@ -41,7 +41,7 @@ class Content {
 
 export class MemoryInode {
   readonly isDirectory: boolean
-  /** Handles that have not been closed. */
+  /** Number of open handles. */
   openCount = 0
   readonly #inode: number
   readonly #nowMs: () => number
@@ -52,7 +52,7 @@ export class MemoryInode {
   #durable = new Content()
   #unsynced: Change[] = []
 
-  /** One that cannot crash keeps its content once, and no history of it. */
+  /** With `canCrash` false, durable content and unsynced writes are not kept. */
   constructor(inode: number, isDirectory: boolean, nowMs: () => number, canCrash = true) {
     this.#inode = inode
     this.isDirectory = isDirectory
@@ -62,12 +62,12 @@ export class MemoryInode {
     this.#durableModifiedMs = this.#modifiedMs
   }
 
-  /** What a reader sees; valid until the next change. */
+  /** The current content; a view that is valid until the next change. */
   get content(): Buffer {
     return this.#current.view()
   }
 
-  /** A name in the directory has changed. */
+  /** Updates the modification time, after a change of names in the directory. */
   touch(): void {
     this.#modifiedMs = this.#nowMs()
   }
@@ -81,7 +81,10 @@ export class MemoryInode {
     this.#change({ kind: 'truncate', sizeBytes })
   }
 
-  /** A directory's names are its disk's: of those, only the time is kept here. */
+  /**
+   * Makes the content durable. For a directory only the modification time: its disk keeps the
+   * names.
+   */
   sync(): void {
     for (const change of this.#unsynced) this.#durable.apply(change)
     this.#unsynced = []
@@ -99,9 +102,9 @@ export class MemoryInode {
     }
   }
 
-  /** Goes back to what was synced, and a random part of what was not. */
+  /** Reverts to the durable content and the unsynced changes that `keepUnsynced` draws. */
   crash(keepUnsynced: Random | undefined, reorder: boolean): void {
-    assert(this.#canCrash, 'a file without a history cannot go back')
+    assert(this.#canCrash, 'only a file created with canCrash crashes')
     if (keepUnsynced !== undefined && this.#unsynced.length > 0) {
       this.#durableModifiedMs = this.#modifiedMs
       for (const change of survivors(this.#unsynced, keepUnsynced, reorder)) {

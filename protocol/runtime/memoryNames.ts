@@ -1,5 +1,5 @@
-// The names on a disk in memory and the changes to them that are not durable, both found by directory: a rename,
-// a removal or a sync costs what is renamed, removed or synced, however many other names there are.
+// The names on an in-memory disk and their unsynced changes, both indexed by directory: the cost of
+// a rename, a removal or a sync does not depend on the number of other names.
 
 import { dirname } from 'node:path'
 import type { MemoryInode } from './memoryInode.ts'
@@ -49,19 +49,19 @@ export class MemoryNames {
     return this.#inodes.entries()
   }
 
-  /** The paths that are directly in it. */
+  /** The paths directly in the directory. */
   in(directory: string): Iterable<string> {
     return this.#inDirectory.get(directory) ?? []
   }
 
-  /** The path, where there is something, and everything in it. */
+  /** The path, if it exists, and all paths below it. */
   *under(path: string): Generator<string> {
     if (this.#inodes.has(path)) yield path
     for (const inside of this.in(path)) yield* this.under(inside)
   }
 }
 
-/** One change to directories that no syncDirectory of any of them has covered yet. */
+/** A change to one or two directories; durable when one of them is synced. */
 export interface NameChange {
   readonly directories: readonly string[]
   readonly apply: (names: MemoryNames) => void
@@ -81,7 +81,7 @@ export class NameChanges {
     }
   }
 
-  /** Removes and returns those of a directory, in their order. */
+  /** Removes and returns the changes of a directory, oldest first. */
   take(directory: string): Iterable<NameChange> {
     const taken = this.#byDirectory.get(directory) ?? []
     this.#byDirectory.delete(directory)
@@ -96,7 +96,7 @@ export class NameChanges {
     return taken
   }
 
-  /** Removes and returns all, in their order. */
+  /** Removes and returns all changes, oldest first. */
   takeAll(): NameChange[] {
     const taken = [...this.#all]
     this.#all.clear()

@@ -1,6 +1,6 @@
-// Byte streams inside one process: pairs of connections that hand chunks over by reference. A
-// chunk is never delivered inside the call that wrote it, so code meets the same order of events
-// as over TCP; and one busy pair can't starve the rest, for each delivery is a turn of the loop.
+// Byte streams inside one process: pairs of connections that pass chunks by reference. Invariants:
+// a chunk is never delivered within the call that wrote it, so events have the same order as over
+// TCP; each delivery is a turn of the event loop, so a busy connection does not starve others.
 
 import {
   type Address,
@@ -16,24 +16,26 @@ import { type Scheduler, systemScheduler } from './scheduler.ts'
 import { WriteReceipts } from './writeReceipts.ts'
 
 export interface MemoryNetworkOptions {
-  /** Past this many undelivered bytes `write` returns false. */
+  /** Undelivered bytes above which `write` returns false. */
   readonly highWaterBytes?: number
-  /** The event loop's unless given. */
+  /** The system's scheduler unless given. */
   readonly scheduler?: Scheduler
-  /** What goes wrong, as its owner decides; without it nothing does, and a connection is made or refused at once. */
+  /**
+   * Simulated faults; without them there are none, and connections open or fail in the next turn.
+   */
   readonly faults?: NetworkFaults
 }
 
 const defaultHighWaterBytes = 1024 * 1024
-/** A turn delivers no more than this, so that a flood on one stream leaves room for others. */
+/** Limit on the bytes delivered in one turn, for fairness between connections. */
 const turnBytes = 512 * 1024
-/** Ports given to listeners that ask for port 0: above the range systems hand out themselves. */
+/** First port for listeners on port 0: above the ephemeral range of most systems. */
 const firstEphemeralPort = 61_000
 
 /**
- * A network of its own: what listens on one is not seen on another. The receiver of a chunk shares
- * its memory with the sender, who may still hold it to send it again: a receiver may overwrite only
- * what a second sending may differ in.
+ * Returns a network with its own listeners. The receiver of a chunk shares its memory with the
+ * sender, which may keep it for a retry: a receiver may overwrite only fields in which a retry may
+ * differ.
  */
 export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   const highWaterBytes = options.highWaterBytes ?? defaultHighWaterBytes
@@ -55,13 +57,13 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
       return new Promise((resolve, reject) => {
         const connectNow = () => {
           const accept = listeners.get(place)
-          if (accept === undefined) return reject(nobodyListens(address))
+          if (accept === undefined) return reject(connectionRefused(address))
           const client = new MemoryConnection(place, highWaterBytes, scheduler)
           const server = new MemoryConnection(`memory:${++clientPort}`, highWaterBytes, scheduler)
           client.pairWith(server)
           if (faults !== undefined) {
-            client.meet(faults, place, 'out')
-            server.meet(faults, place, 'in')
+            client.subjectTo(faults, place, 'out')
+            server.subjectTo(faults, place, 'in')
           }
           accept(server)
           resolve(client)
@@ -86,7 +88,10 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): Network {
   }
 }
 
-/** A connection takes a round trip. One that a cut or the latency keeps for too long fails by its timeout. */
+/**
+ * Connects after one round trip; fails at the timeout when a cut or the latency delays it for
+ * longer.
+ */
 function connectThrough(
   faults: NetworkFaults,
   address: Address,
@@ -98,20 +103,20 @@ function connectThrough(
   const isUnreachable = faults.isUnreachable(hostPort(address))
   const roundTripMs = isUnreachable ? Number.POSITIVE_INFINITY : 2 * latencyMs
   if (roundTripMs < timeoutMs) clock.setTimer(roundTripMs, connectNow)
-  else clock.setTimer(timeoutMs, () => reject(noAnswer(address, timeoutMs)))
+  else clock.setTimer(timeoutMs, () => reject(connectTimeout(address, timeoutMs)))
 }
 
-function noAnswer(address: Address, timeoutMs: number): NetworkError {
+function connectTimeout(address: Address, timeoutMs: number): NetworkError {
   return new NetworkError(
     'CONNECTION_TIMEOUT',
-    `${hostPort(address)} did not answer within ${timeoutMs} ms: check the address, and that the network lets it through`,
+    `failed to connect to ${hostPort(address)} within ${timeoutMs} ms: check the address and the network`,
   )
 }
 
-function nobodyListens(address: Address): NetworkError {
+function connectionRefused(address: Address): NetworkError {
   return new NetworkError(
     'CONNECTION_REFUSED',
-    `nobody listens at ${hostPort(address)} in this process: check that the server was started, and its host and port`,
+    `connection to ${hostPort(address)} in this process refused: check that the server is running, and its host and port`,
   )
 }
 
@@ -122,7 +127,7 @@ class MemoryConnection implements Connection {
   readonly #scheduler: Scheduler
   #peer!: MemoryConnection
   #handler: ConnectionHandler | undefined
-  /** What the peer wrote and `onData` has not had. */
+  /** Chunks of the peer that are not delivered to `onData` yet. */
   #inbox: Uint8Array[] = []
   #inboxBytes = 0
   #inboxEnded = false
@@ -134,7 +139,7 @@ class MemoryConnection implements Connection {
   #scheduled = false
   #faults: NetworkFaults | undefined
   #place = ''
-  /** Where what arrives on this side goes, seen from the address that listens. */
+  /** Direction of the bytes that arrive at this side, as seen from the listening address. */
   #inbound: Direction = 'in'
   #forgotten: (() => void) | undefined
   readonly #receipts = new WriteReceipts()
@@ -150,8 +155,8 @@ class MemoryConnection implements Connection {
     peer.#peer = this
   }
 
-  /** From now on what arrives here is subject to faults. */
-  meet(faults: NetworkFaults, place: string, inbound: Direction): void {
+  /** Applies faults to everything that arrives here from now on. */
+  subjectTo(faults: NetworkFaults, place: string, inbound: Direction): void {
     this.#faults = faults
     this.#place = place
     this.#inbound = inbound
@@ -213,7 +218,7 @@ class MemoryConnection implements Connection {
     if (!peer.#closed) peer.#shut(connectionLost(peer.remoteAddress))
   }
 
-  /** Drops what is queued towards this side and tells its handler in a turn of its own. */
+  /** Drops the queued chunks for this side and calls `onClose` in a turn of its own. */
   #shut(cause: Error | undefined): void {
     this.#closed = true
     this.#cause = cause
@@ -241,9 +246,9 @@ class MemoryConnection implements Connection {
       this.#announceClose(handler)
       return
     }
-    // Cut while it was on its way: it is delivered once the direction is healed.
+    // Cut in the meantime: delivered when the direction is healed.
     if (this.#faults?.isCut(this.#place, this.#inbound)) return
-    // Closed by what it delivered, the stream says so in a turn of its own.
+    // If the delivery closed this side, `onClose` is called in a turn of its own.
     this.#deliver(handler)
     if (!this.#closed) this.#settle()
   }
@@ -262,7 +267,9 @@ class MemoryConnection implements Connection {
     if (!this.#closed) inbox.splice(0, taken)
   }
 
-  /** After a delivery: lets the writer go on, takes another turn, or notices the end. */
+  /**
+   * After a delivery: calls `onDrain` of the writer, schedules another turn, or ends the stream.
+   */
   #settle(): void {
     const peer = this.#peer
     if (peer.#wantsDrain && this.#inboxBytes <= this.#highWaterBytes) {
@@ -273,7 +280,7 @@ class MemoryConnection implements Connection {
     if (this.#inbox.length > 0) {
       this.#wake()
     } else if (this.#inboxEnded) {
-      // The other side will say no more: this side sends what it has queued and is done, too.
+      // The other side has ended: this side sends its queued bytes and ends too.
       this.end()
       this.#shut(undefined)
     }
@@ -288,6 +295,6 @@ class MemoryConnection implements Connection {
 function connectionLost(place: string): NetworkError {
   return new NetworkError(
     'CONNECTION_LOST',
-    `the connection to ${place} broke: the other side closed it before everything was sent`,
+    `connection to ${place} lost: the other side closed it before all bytes were sent`,
   )
 }

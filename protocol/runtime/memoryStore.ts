@@ -1,5 +1,5 @@
-// A key-value store in memory that can lose power: what was written without `sync` may be gone after `crash`, in
-// the order in which it was written, as LevelDB's own log loses it. Contents outlive whoever has them open.
+// An in-memory key-value store with simulated power failures: `crash` loses unsynced writes, newest
+// first, as LevelDB's log does. Contents outlive the stores that are opened on them.
 
 import type {
   KeyRange,
@@ -13,10 +13,10 @@ import type {
 import { StoreInUseError } from './keyValueStore.ts'
 import type { Random } from './random.ts'
 
-/** Keys and values as latin1 texts, whose order is that of the bytes. */
+/** Keys and values as latin1 strings, whose order is byte order. */
 type Contents = Map<string, string>
 
-/** What is on the machine, directory by directory. */
+/** The stores of one simulated host, by directory. */
 export class MemoryStores {
   readonly #directories = new Map<string, StoredDirectory>()
 
@@ -26,13 +26,15 @@ export class MemoryStores {
       stored = new StoredDirectory()
       this.#directories.set(directory, stored)
     }
-    // As LevelDB, which opens files meanwhile.
+    // Asynchronous, like LevelDB.
     await Promise.resolve()
     if (stored.isOpen) throw new StoreInUseError(directory)
     return stored.open()
   }
 
-  /** Loses power: writes that were not synced are lost, or a drawn number of the newest of them. */
+  /**
+   * Simulates a power failure: all unsynced writes are lost, or as many of the newest as are drawn.
+   */
   crash(keepUnsynced?: Random): void {
     for (const stored of this.#directories.values()) stored.crash(keepUnsynced)
   }
@@ -42,7 +44,7 @@ class StoredDirectory {
   isOpen = false
   #contents: Contents = new Map()
   #durable: Contents = new Map()
-  /** Not durable yet, in order. */
+  /** Writes that are not durable yet, oldest first. */
   #unsynced: (readonly KeyValueChange[])[] = []
   #crashes = 0
 
@@ -83,7 +85,9 @@ class StoredDirectory {
     this.#contents = new Map(this.#durable)
   }
 
-  /** A sync also covers what was written before without one: the log is synced as a whole. */
+  /**
+   * A synced write makes all earlier writes durable too, because LevelDB syncs its log as a whole.
+   */
   #write(changes: readonly KeyValueChange[], sync: boolean): void {
     const own = changes.map((change) => copyOf(change))
     apply(this.#contents, own)

@@ -1,61 +1,66 @@
-// Byte streams as a thing that is handed in: TCP between hosts, pairs of in-memory streams inside
-// one process, a MessagePort into a worker thread, and later a simulator's lossy links.
+// The interface to byte streams, passed in through constructors: TCP between hosts (tcpNetwork.ts),
+// pairs of in-memory streams inside one process (memoryNetwork.ts), a MessagePort of a worker
+// thread (portNetwork.ts).
 
 import { CodedError } from './codedError.ts'
 
-/** Host, by name or by address, and port. */
+/** A host, by name or IP address, and a port. */
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** Set once, with `start`, before any data is delivered. No call comes after `onClose`. */
+/** Set once, with `start`, before any data is delivered. Never called after `onClose`. */
 export interface ConnectionHandler {
-  /** `chunk` belongs to the receiver, which may keep it: its bytes are never reused. */
+  /** `chunk` belongs to the receiver, which may keep it: its memory is never reused. */
   onData(chunk: Buffer): void
-  /** The write buffer is below its high-water mark again. */
+  /** The write buffer has fallen below its high-water mark. */
   onDrain(): void
-  /** The stream has ended: in order (no cause), or broken. */
+  /** The stream has ended; with a cause if it broke. */
   onClose(cause?: Error): void
 }
 
 export interface Connection {
-  /** `host:port` of the other side, for logs. */
+  /** `host:port` of the other side, for messages. */
   readonly remoteAddress: string
   start(handler: ConnectionHandler): void
   /**
-   * Queues the chunks, which must not change afterwards. False: more than `highWaterBytes` wait to
-   * be sent, so the writer should hold back until `onDrain`. `taken` is called once, later, when the
-   * other side or the operating system has the last byte of them, or when they were dropped.
+   * Queues the chunks, which must not change afterwards. Returns false when the write buffer is
+   * above its high-water mark; the writer should then wait for `onDrain`. `taken` is called once,
+   * asynchronously, when the other side or the operating system has all of their bytes, or when
+   * they were dropped.
    */
   write(chunks: readonly Uint8Array[], taken?: () => void): boolean
-  /** Whether what has been `taken` may be overwritten: nobody else holds those chunks. */
+  /**
+   * Whether chunks may be overwritten once they are `taken`; otherwise the receiver may hold them.
+   */
   readonly copiesOnWrite: boolean
-  /** Bytes accepted by `write` and not yet handed to the other side or the operating system. */
+  /** Bytes given to `write` that neither the other side nor the operating system has yet. */
   readonly bufferedBytes: number
-  /** Stops `onData` (and so, in time, the other side's writes) until `resume`. */
+  /** Stops `onData`, and by backpressure the writes of the other side, until `resume`. */
   pause(): void
   resume(): void
-  /** Sends what is queued, then closes. */
+  /** Sends the queued bytes, then closes. */
   end(): void
-  /** Closes at once; what is queued is dropped. */
+  /** Closes immediately and drops the queued bytes. */
   destroy(cause?: Error): void
 }
 
 export interface Listener {
-  /** The address really bound: the port is known here when 0 was asked for. */
+  /** The bound address, with the actual port for a requested port 0. */
   readonly address: Address
-  /** Stops accepting. Open connections stay. */
+  /** Stops accepting connections. Open connections stay open. */
   close(): Promise<void>
 }
 
 export interface Network {
-  /** Fails with a NetworkError whose message says what to check. */
+  /** Opens a connection. Fails with a NetworkError, whose message says what to check. */
   connect(address: Address, timeoutMs: number): Promise<Connection>
+  /** Listens on an address; port 0 selects a free port. Fails with a NetworkError. */
   listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener>
 }
 
-/** Why a connection failed. */
+/** Codes of NetworkError. */
 export type NetworkErrorCode =
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_NOT_AVAILABLE'
@@ -63,5 +68,5 @@ export type NetworkErrorCode =
   | 'CONNECTION_TIMEOUT'
   | 'CONNECTION_LOST'
 
-/** A connection that could not be made, or was lost. */
+/** A connection could not be opened, or was lost. */
 export class NetworkError extends CodedError<NetworkErrorCode> {}

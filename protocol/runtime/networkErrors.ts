@@ -1,9 +1,8 @@
-// What the networks' errors have in common: how an address is written, and the advice that is the
-// same whichever network is in use.
+// Parts of error messages that all implementations of Network share.
 
 import { type Address, NetworkError } from './network.ts'
 
-/** `host:port`, with an IPv6 host in brackets. */
+/** Formats an address as `host:port`, with an IPv6 host in brackets. */
 export function hostPort(address: Address): string {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
   return `${host}:${address.port}`

@@ -1,25 +1,25 @@
-// What is wrong with a network in memory, as its owner decides: latency, a direction that is cut, connections
-// that are lost. Off by default. Nothing is dropped from inside a stream, as TCP drops nothing: bytes of a
-// cut direction wait, bounded by their writers' high-water marks, until it is healed or the connection ends.
+// Simulated faults of an in-memory network: latency, cut directions and lost connections. As with
+// TCP, bytes are never dropped from the middle of a stream: bytes of a cut direction wait, bounded
+// by the high-water marks of their writers, until the direction is healed or the connection ends.
 
 import type { Clock } from './clock.ts'
 import type { Address } from './network.ts'
 import { hostPort } from './networkErrors.ts'
 
-/** Seen from the address that listens: what comes to it, and what it sends. */
+/** Direction of bytes as seen from the listening address. */
 export type Direction = 'in' | 'out'
 
 interface Lossy {
   destroy(cause?: Error): void
-  /** The direction into this side was healed. */
+  /** Called when the direction towards this side is healed. */
   wake(): void
 }
 
 export class NetworkFaults {
   readonly clock: Clock
-  /** How long each delivery takes; what is written meanwhile arrives with it, in order. */
+  /** Latency of each delivery, in ms; bytes written meanwhile arrive with it, in order. */
   latencyMs = 0
-  /** Keys are an address and a direction. */
+  /** Cut directions, as `host:port direction`. */
   readonly #cuts = new Set<string>()
   readonly #connections = new Map<string, Set<Lossy>>()
 
@@ -27,12 +27,12 @@ export class NetworkFaults {
     this.clock = clock
   }
 
-  /** From now on nothing arrives in this direction, and no new connection can be made: it needs both. */
+  /** Stops deliveries in one direction; new connections, which need both directions, time out. */
   cut(address: Address, direction: Direction): void {
     this.#cuts.add(`${hostPort(address)} ${direction}`)
   }
 
-  /** Both directions work again, and what was held back is delivered. */
+  /** Restores both directions; waiting bytes are delivered. */
   heal(address: Address): void {
     const place = hostPort(address)
     this.#cuts.delete(`${place} in`)
@@ -44,19 +44,24 @@ export class NetworkFaults {
     return this.#cuts.has(`${place} ${direction}`)
   }
 
-  /** Whether no connection to this place can be made now. */
+  /** Whether new connections to the address time out. */
   isUnreachable(place: string): boolean {
     return this.isCut(place, 'in') || this.isCut(place, 'out')
   }
 
-  /** Breaks the open connections to an address: both sides are told, what was under way is lost. */
+  /**
+   * Breaks the open connections to an address: both sides are closed, undelivered bytes are lost.
+   */
   loseConnections(address: Address, cause?: Error): void {
     for (const connection of [...(this.#connections.get(hostPort(address)) ?? [])]) {
       connection.destroy(cause)
     }
   }
 
-  /** Called by the network for each side of a connection; returns what forgets it. */
+  /**
+   * Registers one side of a connection. Called by the network; returns a function that unregisters
+   * it.
+   */
   opened(place: string, connection: Lossy): () => void {
     const open = this.#connections.get(place) ?? new Set()
     this.#connections.set(place, open.add(connection))

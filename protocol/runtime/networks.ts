@@ -1,9 +1,9 @@
-// Several networks as one: which of them carries a connection is decided by its address, so that a
-// program reaches the embedded broker through memory and every other one over TCP.
+// Combines several networks: the address of a connection selects its network, so that a program
+// connects to its embedded broker in memory and to every other broker over TCP.
 
 import type { Address, Network } from './network.ts'
 
-/** `routes` is asked for every `connect` and `listen`. */
+/** Returns a network that calls `routes` for every `connect` and `listen`. */
 export function routedNetwork(routes: (address: Address) => Network): Network {
   return {
     connect: (address, timeoutMs) => routes(address).connect(address, timeoutMs),

@@ -1,4 +1,4 @@
-// The real disk: node:fs behind the Disk interface.
+// Implements Disk with node:fs.
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -16,19 +16,19 @@ import { expectingWarnings } from './experimentalFeature.ts'
 import { SharedRuns } from './sharedRuns.ts'
 import { totalBytes } from './totalBytes.ts'
 
-/** The most buffers one writev call takes (IOV_MAX on Linux). */
+/** Limit on the buffers of one writev call (IOV_MAX on Linux). */
 const maxVectors = 1024
 
-/** SQLite's code for a database that another connection, here or elsewhere, has locked. */
+/** SQLITE_BUSY: the database is locked by another connection, of this process or another one. */
 const sqliteBusy = 5
 
-/** Locks are released by their holders or with the process, not by the garbage collector. */
+/** Keeps locks from garbage collection: a lock ends with `release` or with the process. */
 const heldLocks = new Set<DatabaseSync>()
 
-/** Where the limit of open files cannot be read. */
+/** Assumed limit on open files where /proc is not available. */
 const usualMaxOpenFiles = 1024
 
-/** Elsewhere the flag is missing, or does not reach through the disk's own cache as a sync does. */
+/** Elsewhere O_DSYNC does not exist, or does not flush the cache of the device as a sync does. */
 const hasSyncedWrites = process.platform === 'linux'
 
 class NodeFile implements DiskFile {
@@ -68,7 +68,9 @@ class NodeFile implements DiskFile {
     if (this.#syncsEachWrite) await this.sync()
   }
 
-  /** A short writev (a disk nearly full, a signal): writes what is left, or fails with the reason. */
+  /**
+   * Writes the rest after a short writev (a nearly full disk, a signal), or fails with the reason.
+   */
   async #writeRest(group: Uint8Array[], done: number, position: number): Promise<number> {
     for (const chunk of group) {
       let from = Math.min(done, chunk.length)
@@ -123,7 +125,7 @@ export const nodeDisk: Disk = {
       return toStat(await fs.stat(path))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // Nothing has a name that is too long.
+      // A path with a name that is too long cannot exist.
       if (code === 'ENOENT' || code === 'ENAMETOOLONG') return undefined
       throw error
     }
@@ -164,7 +166,7 @@ export const nodeDisk: Disk = {
     return bavail * bsize
   },
 
-  // Node raises the limit as far as it may, so what the kernel says now holds.
+  // Node has raised its limit at start, so the kernel reports the effective one.
   async maxOpenFiles() {
     const limits = await unlessMissing(() => fs.readFile('/proc/self/limits', 'utf8'))
     const [, soft] = /^Max open files\s+(\d+)/m.exec(limits ?? '') ?? []
@@ -176,17 +178,18 @@ export const nodeDisk: Disk = {
     return blocks * bsize
   },
 
-  // SQLite's lock is the one portable lock held by the kernel (fcntl) that Node can reach without a
-  // native addon: unlike a pid file it cannot outlive its process, and the database stays empty, so a
-  // full disk is no hindrance. The file's name is that of LevelDB's lock, which earlier versions took:
-  // their lock covers the bytes that SQLite locks.
+  // SQLite provides the only kernel lock (fcntl) that Node can use without a native addon. Unlike a
+  // pid file, it cannot outlive its process; the database stays empty, so a full disk does not
+  // prevent it. The file has the name of LevelDB's lock, which earlier versions used: that lock
+  // covers the bytes that SQLite locks.
   async lock(directory): Promise<DiskLock> {
     const path = join(directory, '.lock', 'LOCK')
     try {
       await madeWithParents(directory)
       await madeWithParents(dirname(path))
-      // The system's own error says more than SQLite's. Never opened here when it exists: closing any
-      // handle of a file releases the locks that the process has on it.
+      // Checked first because the system's error is clearer than SQLite's. An existing file is
+      // never opened here: closing any handle of a file releases the locks that the process has on
+      // it.
       if ((await nodeDisk.stat(path)) === undefined) await (await fs.open(path, 'a')).close()
       await fs.access(path, constants.R_OK | constants.W_OK)
     } catch (error) {
@@ -202,7 +205,7 @@ export const nodeDisk: Disk = {
   },
 }
 
-/** Throws DirectoryInUseError when somebody has the lock. */
+/** Throws DirectoryInUseError when the file is locked. */
 function lockFile(path: string, directory: string): DatabaseSync {
   let holder: DatabaseSync | undefined
   try {
@@ -219,13 +222,13 @@ function lockFile(path: string, directory: string): DatabaseSync {
   }
 }
 
-/** SQLite is loaded when a directory is locked first: most commands lock none. */
+/** Loads SQLite lazily: most commands lock no directory. */
 function openDatabase(path: string): DatabaseSync {
   const sqlite = expectingWarnings(() => process.getBuiltinModule('node:sqlite'))
   return new sqlite.DatabaseSync(path, { timeout: 0 })
 }
 
-/** Shared by all who ask: thousands of partitions are made in one directory. */
+/** Concurrent syncs of one directory are merged: thousands of partitions are created in one. */
 const directorySyncs = new SharedRuns(async (directory) => {
   const handle = await fs.open(directory, 'r')
   try {
@@ -235,7 +238,7 @@ const directorySyncs = new SharedRuns(async (directory) => {
   }
 })
 
-/** The first directory that had to be made, if any. */
+/** Creates the directory; returns the topmost directory that was created, if any. */
 async function madeDirectory(directory: string): Promise<string | undefined> {
   try {
     return await madeWithParents(resolve(directory))
@@ -244,7 +247,7 @@ async function madeDirectory(directory: string): Promise<string | undefined> {
   }
 }
 
-/** Not `recursive` of Node, which never ends below a directory that takes no entries, such as /proc. */
+/** Replaces Node's `recursive` option, which never ends below a directory such as /proc. */
 async function madeWithParents(directory: string): Promise<string | undefined> {
   try {
     await fs.mkdir(directory)

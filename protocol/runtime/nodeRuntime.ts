@@ -1,4 +1,5 @@
-// The real world in one value: the machine's clock, randomness and disk, with the network given.
+// The runtime of production: system clock, system randomness, node:fs and the system scheduler,
+// with the given network.
 
 import { systemClock } from './clock.ts'
 import type { Network } from './network.ts'

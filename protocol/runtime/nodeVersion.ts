@@ -1,14 +1,17 @@
-// Which versions of Node run this program, as `engines` of package.json says it. Imports nothing, and uses
-// nothing new: it must run on a Node that is too old for everything else.
+// Checks the version of Node against `engines` of package.json. Imports nothing and uses only old
+// syntax: it must run on a Node that is too old for the rest of the program.
 
-/** Why `running` is none of `range`, such as `^22.18.0 || >=24.0.0`; undefined when it is. */
+/**
+ * Returns a message when the version `running` is not in `range`, such as `^22.18.0 || >=24.0.0`;
+ * undefined when it is.
+ */
 export function nodeProblem(running: string, range: string): string | undefined {
   const alternatives = range.split('||').map((alternative) => alternative.trim())
   if (alternatives.some((alternative) => isWithin(running, alternative))) return undefined
-  return `Node ${alternatives.map(inWords).join(', or ')} is needed, and this is ${running}`
+  return `Node ${alternatives.map(inWords).join(', or ')} is required, but this is ${running}`
 }
 
-/** `alternative` is `>=A.B.C`, or `^A.B.C` for the same major version only. */
+/** `alternative` is `>=A.B.C`, or `^A.B.C` for the same major version. */
 function isWithin(running: string, alternative: string): boolean {
   const needed = numbersOf(alternative)
   const found = numbersOf(running)

@@ -1,7 +1,7 @@
-// Where a module of this program is: beside the file that asks for it, as TypeScript in a checkout and as
-// JavaScript in the package that `npm run build` makes of it.
+// Resolves modules of this program that are loaded by URL: TypeScript in a checkout, JavaScript in
+// the package that `npm run build` produces.
 
-/** `path` is relative to `base` (an `import.meta.url`) and ends in `.ts`. */
+/** Returns the URL of the module. `path` is relative to `base`, an `import.meta.url`. */
 export function ownModule(path: `./${string}.ts` | `../${string}.ts`, base: string): URL {
   const isBuilt = base.endsWith('.js')
   return new URL(isBuilt ? path.replace(/\.ts$/, '.js') : path, base)

@@ -1,24 +1,24 @@
-// The package.json of this program: what it is called when it introduces itself, and on which Node it runs.
-// Runs on a Node that is too old for everything else.
+// Reads the package.json of this program: its version and the required Node. Must run on a Node
+// that is too old for the rest of the program.
 
 import { readFileSync } from 'node:fs'
 
 export interface OwnPackage {
   readonly version: string
   readonly engines: { readonly node: string }
-  /** Commit that the package was built from; undefined in a checkout. */
+  /** Commit from which the package was built; undefined in a checkout. */
   readonly gitHead?: string
 }
 
 let read: OwnPackage | undefined
 
-/** Reads the file once. */
+/** Returns the package.json, which is read once. */
 export function ownPackage(): OwnPackage {
   read ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   return read as OwnPackage
 }
 
-/** The version in the package.json at `path`. */
+/** Returns the version in the package.json at `path`. */
 export function versionOf(path: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as OwnPackage).version
 }

@@ -1,6 +1,7 @@
-// One end of a byte stream over a MessagePort; both ends are alike. No more than `windowBytes` are
-// under way at a time: the receiver gives credit back as it delivers, so a slow reader stops its
-// writer across threads. It must never take away memory that its writer may still hold.
+// One end of a byte stream over a MessagePort; both ends are alike. Flow control by credit: at most
+// about `windowBytes` are in flight, and the receiver returns credit as it delivers, so that a slow
+// reader stops its writer in the other thread. Memory is never transferred unless the writer has
+// given it up.
 
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { type Connection, type ConnectionHandler, NetworkError } from './network.ts'
@@ -14,21 +15,24 @@ export type PortMessage =
   | { readonly kind: 'destroy'; readonly id: number; readonly reason: string | undefined }
 
 const windowBytes = 1024 * 1024
-/** Small chunks are gathered into messages of up to this size: a message costs microseconds. */
+/**
+ * Small chunks are combined into messages of up to this size, because each message costs
+ * microseconds.
+ */
 const messageBytes = 256 * 1024
 
 export interface PortConnectionOptions {
-  /** Chunks given to `write` belong to this connection, which may move their memory away. */
+  /** Whether chunks given to `write` belong to this connection, which may transfer their memory. */
   readonly transfer?: boolean
-  /** Told that the other end will say no more; without it, this end then ends by itself. */
+  /** Called when the other end has ended; without it, this end then ends too. */
   readonly onEnd?: () => void
-  /** The event loop's unless given. */
+  /** The system's scheduler unless given. */
   readonly scheduler?: Scheduler
 }
 
 export class PortConnection implements Connection {
   readonly remoteAddress: string
-  /** Memory is moved to the other thread where that is allowed. */
+  /** False: memory may be transferred to the other thread. */
   readonly copiesOnWrite = false
   readonly #port: MessagePort
   readonly #id: number
@@ -119,12 +123,12 @@ export class PortConnection implements Connection {
     this.#shut(cause)
   }
 
-  /** The port itself is gone, and with it every connection on it. */
+  /** Called when the port was closed, which ends all connections on it. */
   portClosed(): void {
-    if (!this.#closed) this.#shut(this.#lost('the port between the threads was closed'))
+    if (!this.#closed) this.#shut(this.#lost('the port of the worker thread was closed'))
   }
 
-  /** A message from the other end. */
+  /** Processes a message from the other end. */
   receive(message: PortMessage): void {
     if (this.#closed) return
     switch (message.kind) {
@@ -157,7 +161,7 @@ export class PortConnection implements Connection {
     }
   }
 
-  /** Takes the first chunk as it is when it may be moved; else copies several into one. */
+  /** Removes and returns the first chunk if it can be transferred, otherwise a copy of several. */
   #nextMessage(): Uint8Array {
     const first = this.#outbox[0]!
     if (this.#options.transfer && ownsItsMemory(first)) return this.#outbox.shift()!
@@ -203,7 +207,7 @@ export class PortConnection implements Connection {
     this.#closeWhenDone()
   }
 
-  /** Once the other end will say no more and this one has said all, the stream is over. */
+  /** Closes the stream when both ends have ended and all bytes are delivered. */
   #closeWhenDone(): void {
     if (this.#closed || !this.#inboxEnded || this.#inbox.length > 0) return
     if (!this.#endTold) {
@@ -238,7 +242,7 @@ export class PortConnection implements Connection {
   #lost(reason: string): NetworkError {
     return new NetworkError(
       'CONNECTION_LOST',
-      `the connection to ${this.remoteAddress} broke: ${reason}`,
+      `connection to ${this.remoteAddress} lost: ${reason}`,
     )
   }
 }

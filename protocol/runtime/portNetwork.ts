@@ -1,6 +1,6 @@
-// The network of a worker thread: it has a MessagePort and nothing else, and connects through the
-// network of the thread at the port's other end. Connections are multiplexed over the port, each
-// with its own window of bytes (portConnection.ts). Workers connect only; they can't listen.
+// The network of a worker thread: connects over a MessagePort through the network of the main
+// thread. Connections are multiplexed over the port, each with its own window (portConnection.ts).
+// A worker cannot listen.
 
 import type { MessagePort } from 'node:worker_threads'
 import {
@@ -34,7 +34,9 @@ interface Opening {
   reject(error: Error): void
 }
 
-/** The worker's side. The port keeps the worker alive only while something is open on it. */
+/**
+ * The worker's side. The port keeps the worker alive only while a connection is open or opening.
+ */
 export function portNetwork(port: MessagePort): Network {
   const opening = new Map<number, Opening>()
   const open = new Map<number, PortConnection>()
@@ -92,14 +94,14 @@ export function portNetwork(port: MessagePort): Network {
 
 export interface ServePortOptions {
   /**
-   * True moves received memory to the worker instead of copying it: only over a network whose
-   * chunks nobody else holds (TCP). Over memoryNetwork it would pull the bytes away from the
-   * sender, who may want to send them again.
+   * Whether received memory is transferred to the worker instead of copied. Only for a network
+   * whose chunks have no other holder (TCP): with memoryNetwork, the sender would lose bytes that
+   * it may retry.
    */
   readonly transfer?: boolean
 }
 
-/** The main thread's side: opens the worker's connections on `network` and carries their bytes. */
+/** The main thread's side: opens the worker's connections on `network` and forwards their bytes. */
 export function servePortNetwork(
   port: MessagePort,
   network: Network,
@@ -122,7 +124,7 @@ export function servePortNetwork(
     if (closed) return outer.destroy()
     const inner = new PortConnection(port, id, `worker:${id}`, forget, {
       transfer: options.transfer ?? false,
-      // The worker is done; what the server still has to say goes on until it closes, too.
+      // Half-close: the worker has ended, and the server's remaining bytes are still forwarded.
       onEnd: () => outer.end(),
     })
     open.set(id, inner)
@@ -144,12 +146,12 @@ export function servePortNetwork(
   }
   port.on('message', onMessage)
   port.on('close', close)
-  // The worker itself keeps the process alive, not its port.
+  // The worker keeps the process alive; its port must not.
   port.unref()
   return { close }
 }
 
-/** Joins two connections: what one receives the other writes, and pressure goes the other way. */
+/** Forwards bytes between two connections, with backpressure. */
 function splice(one: Connection, other: Connection): void {
   const carry = (from: Connection, to: Connection) =>
     from.start({
@@ -166,6 +168,6 @@ function splice(one: Connection, other: Connection): void {
 function portGone(address: Address): NetworkError {
   return new NetworkError(
     'CONNECTION_LOST',
-    `cannot reach ${hostPort(address)}: the port to the main thread is closed, the program is stopping`,
+    `cannot connect to ${hostPort(address)}: the port to the main thread is closed; the program is stopping`,
   )
 }

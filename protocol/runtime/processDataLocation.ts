@@ -1,4 +1,4 @@
-// The location of data for this process: its environment, its user and its current directory.
+// dataLocation with the environment, user and current directory of this process.
 
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -15,7 +15,7 @@ export function processDataLocation(request: DataRequest): DataLocation {
   })
 }
 
-/** A user id without an entry in the user database has no home. */
+/** Returns an empty string for a user id without an entry in the user database. */
 function home(): string {
   try {
     return homedir()

@@ -1,6 +1,6 @@
-// What the process takes of its machine, and how well its event loop keeps up: read from the system, for
-// telemetry/processMetrics.ts. Two parts watch while nobody asks, and cost 0.06 % of a core: the sampler of
-// the event loop's delay, and the observer of garbage collections.
+// Resource usage and event loop delay of this process, for telemetry/processMetrics.ts. Most
+// figures are read on demand. The sampler of the event loop delay and the observer of garbage
+// collections run all the time and cost 0.06 % of a core.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
@@ -8,7 +8,7 @@ import { getHeapStatistics } from 'node:v8'
 
 type IntervalHistogram = ReturnType<typeof monitorEventLoopDelay>
 
-/** What an entry of a garbage collection has beside its duration. */
+/** The details of a performance entry of a garbage collection. */
 interface CollectionEntry {
   readonly detail: { readonly kind: number }
 }
@@ -23,7 +23,7 @@ export interface HeapFigures {
   readonly totalBytes: number
   readonly usedBytes: number
   readonly limitBytes: number
-  /** Memory outside of the heap that objects hold: buffers above all. */
+  /** Memory outside of the heap that is held by objects, mainly buffers. */
   readonly externalBytes: number
 }
 
@@ -32,27 +32,30 @@ export type CollectionKind = 'major' | 'minor' | 'incremental' | 'weakcb'
 export interface ProcessFigures {
   /** `v24.21.0` */
   readonly nodeVersion: string
-  /** Since the epoch. */
+  /** Start time of the process, in seconds since the epoch. */
   readonly startSeconds: number
   cpu(): { readonly userSeconds: number; readonly systemSeconds: number }
   residentBytes(): number
   heap(): HeapFigures
-  /** Undefined where the system does not say. */
+  /** Undefined where /proc is not available. */
   openFiles(): number | undefined
-  /** Undefined where the system does not say, and where there is no limit. */
+  /** Undefined where /proc is not available, and without a limit. */
   maxOpenFiles(): number | undefined
-  /** Time that the event loop was not waiting for events, since the start. */
+  /** Time for which the event loop was busy since the start. */
   loopActiveSeconds(): number
-  /** Since the first of the calls of the last 10 s: two scrapers at a time do not take each other's figures. */
+  /**
+   * Delay since the last reset. Samples are reset at most every 10 s, so that several scrapers see
+   * the same figures.
+   */
   loopDelay(): LoopDelay
-  /** Calls `listener` after each garbage collection. Returns what ends that. */
+  /** Calls `listener` after each garbage collection. Returns a function that stops the calls. */
   onCollection(listener: (kind: CollectionKind, seconds: number) => void): () => void
   close(): void
 }
 
 /**
- * A sampler of 10 ms would notice shorter delays more often, and take half a percent of a core of a process
- * that does nothing.
+ * Interval of the delay sampler. With 10 ms, short delays would be seen more often, at the cost of
+ * 0.5 % of a core in an idle process.
  */
 const sampleMs = 100
 const keptMs = 10_000
@@ -94,7 +97,7 @@ class NodeProcessFigures implements ProcessFigures {
 
   openFiles(): number | undefined {
     try {
-      // Since Linux 6.2 the size of the directory is their number, which costs nothing with thousands of them.
+      // Since Linux 6.2, the size of this directory is the number of open files; a listing is slow.
       const { size } = statSync('/proc/self/fd')
       return size > 0 ? size : readdirSync('/proc/self/fd').length
     } catch {
@@ -148,7 +151,7 @@ class NodeProcessFigures implements ProcessFigures {
   }
 }
 
-/** The sampler gives the time from one sample to the next, in ns. */
+/** Converts an interval between two samples, in ns, to the delay of the event loop. */
 function delaySeconds({ count }: IntervalHistogram, intervalNs: number): number {
   return count === 0 ? 0 : Math.max(0, intervalNs / 1e9 - sampleMs / 1000)
 }
@@ -163,7 +166,7 @@ function readMaxOpenFiles(): number | undefined {
   }
 }
 
-/** Of this process; to be closed. */
+/** Returns the figures of this process. Must be closed. */
 export function processFigures(): ProcessFigures {
   return new NodeProcessFigures()
 }

@@ -1,4 +1,4 @@
-// Randomness as a thing that is handed in, so that one seed is one history.
+// The interface to randomness, passed in through constructors, so that a seed determines a run.
 
 import { randomBytes, randomFillSync } from 'node:crypto'
 
@@ -12,14 +12,15 @@ export interface Random {
   /** `length` random bytes, newly allocated. */
   bytes(length: number): Buffer
   /**
-   * A generator of its own for the part that `label` names: what one part draws does not shift the sequence
-   * of another. For a seeded generator it depends on the seed, the label and how often that label was
-   * forked before (a part that restarts gets new ids), and not on what was drawn.
+   * Returns an independent generator for the component named `label`, so that the draws of one
+   * component do not shift the sequence of another. A fork of a seeded generator depends on the
+   * seed, the label and the number of earlier forks with that label (a component that restarts
+   * draws new ids), not on earlier draws.
    */
   fork(label: string): Random
 }
 
-/** Cryptographic randomness from the machine, drawn in blocks. */
+/** Returns the cryptographic random generator of the system, read in blocks. */
 export function systemRandom(): Random {
   const pool = Buffer.alloc(4096)
   let at = pool.length
@@ -31,17 +32,20 @@ export function systemRandom(): Random {
     at += 4
     return pool.readUInt32LE(at - 4)
   }
-  // Megabytes are asked for too (to fill files): byte by byte they would hold up everything else.
+  // `bytes` is also used for megabytes (to fill files), which would take too long byte by byte.
   const random: Random = {
     ...drawsOf(uint32),
     bytes: (length) => randomBytes(length),
-    // Nobody can tell the sequences of one cryptographic generator apart.
+    // The sequences of a cryptographic generator are independent without a fork.
     fork: () => random,
   }
   return random
 }
 
-/** A reproducible generator (splitmix32): the same seed gives the same sequence everywhere. */
+/**
+ * Returns a reproducible generator (splitmix32): equal seeds give equal sequences on every
+ * platform.
+ */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0
   const forks = new Map<string, number>()
@@ -62,7 +66,7 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-/** FNV-1a with a final mix: texts that differ in their last character give seeds that differ everywhere. */
+/** FNV-1a with a final mix, so that labels that differ in one character give unrelated seeds. */
 function mixed(text: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
@@ -70,7 +74,7 @@ function mixed(text: string): number {
   return (hash ^ (hash >>> 15)) >>> 0
 }
 
-/** A random (version 4) UUID as 16 bytes. */
+/** Returns a random (version 4) UUID as 16 bytes. */
 export function randomUuid(random: Random): Buffer {
   const uuid = random.bytes(16)
   uuid[6] = (uuid[6]! & 0x0f) | 0x40

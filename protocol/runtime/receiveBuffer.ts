@@ -1,9 +1,10 @@
-// Memory that a socket receives into: blocks, filled from front to back and never used again, so that
-// each chunk belongs to who gets it. One block holds many small chunks, and on a busy connection a
-// chunk is larger than what a stream would allocate: less allocation, fewer calls, fewer collections.
+// The memory into which a socket receives: blocks that are filled from front to back and never
+// reused, so that each chunk belongs to its receiver. A block holds many small chunks, and the
+// chunks of a busy connection are larger than those of a Node stream: fewer allocations, calls and
+// garbage collections.
 
 const smallestBlockBytes = 64 * 1024
-/** A chunk that is kept holds its block in memory: no more than this for each. */
+/** Limit on a block, because a chunk that is kept holds its whole block in memory. */
 const largestBlockBytes = 256 * 1024
 
 export class ReceiveBuffer {
@@ -11,7 +12,7 @@ export class ReceiveBuffer {
   #used = 0
   #nextBlockBytes = smallestBlockBytes
 
-  /** Where the next bytes go: at least a quarter of a block. */
+  /** Returns free memory for the next bytes: at least a quarter of a block. */
   space(): Buffer {
     if (this.#block.length - this.#used < this.#block.length / 4) {
       this.#block = Buffer.allocUnsafeSlow(this.#nextBlockBytes)
@@ -20,11 +21,11 @@ export class ReceiveBuffer {
     return this.#block.subarray(this.#used)
   }
 
-  /** The first `bytes` of the space given out last have been filled: a view of them. */
+  /** Returns a view of the first `bytes` of the last `space`, which have been filled. */
   received(bytes: number): Buffer {
     const start = this.#used
     this.#used += bytes
-    // More was there than there was room for: the sender is in full flow.
+    // The block is full, so the connection is busy: the next block is larger.
     if (this.#used === this.#block.length) {
       this.#nextBlockBytes = Math.min(2 * this.#block.length, largestBlockBytes)
     }

@@ -1,10 +1,11 @@
-// A log file that does not grow without end. A new one begins before FILE would exceed its size, and once FILE
-// is as old as it may become; the one before becomes FILE.1, that one FILE.2, and so on. When FILE is moved
-// away or removed (by logrotate, or by another program that logs to it), another one is opened in its place
-// within a second.
+// A log file that is rotated by size and age: before FILE would exceed its maximum size, and when
+// it reaches its maximum age, it is renamed to FILE.1, FILE.1 to FILE.2, and so on. When FILE is
+// moved or removed by logrotate or another program, a new file is opened at its path within a
+// second.
 //
-// Writing is asynchronous and its buffer bounded: a disk that fills up or hangs neither ends nor stops the
-// program. What the buffer has no room for is refused, with the reason (LogLines counts it).
+// Writes are asynchronous with a bounded buffer: a full or hanging disk neither ends nor blocks the
+// program. Lines that do not fit into the buffer are refused with the reason, and counted by
+// LogLines.
 
 import {
   closeSync,
@@ -22,30 +23,30 @@ import type { LogOutput } from './standardStreams.ts'
 
 export interface RotatedFileOptions {
   readonly path: string
-  /** 0: files are of any size. */
+  /** Maximum size; 0 for no limit. */
   readonly maxBytes: number
-  /** 0: files become of any age. */
+  /** Maximum age; 0 for no limit. */
   readonly maxAgeMs: number
-  /** Older files that are kept beside the one that is written. */
+  /** Number of rotated files to keep. */
   readonly keptFiles: number
   readonly nowMs: () => number
-  /** Timers, the end of the process and pauses: those of the real one, unless it is a test. */
+  /** Timers, exit hooks and pauses: the process's, or a test's. */
   readonly process: Omit<LogOutput, 'write'>
-  /** Told why a new file could not begin, once until one does; the old one is written on. */
+  /** Called once when opening or rotating begins to fail; the old file remains in use. */
   readonly onTrouble?: (message: string) => void
 }
 
-/** A second of 10,000 lines that are logged while the program has no time to write them. */
-const mostBufferedBytes = 4 * 1024 * 1024
-const mostBytesAtOnce = 256 * 1024
-/** How often FILE is looked for, and how soon after a failure it is tried again. */
-const lookMs = 1_000
+/** Enough for a second of 10,000 lines that are logged before the event loop can write them. */
+const maxBufferedBytes = 4 * 1024 * 1024
+const maxWriteBytes = 256 * 1024
+/** Interval between checks of FILE, and delay before a failed write is retried. */
+const checkIntervalMs = 1_000
 const rotationRetryMs = 60_000
-/** The end of the process waits so long for a write under way. */
+/** Limit on the wait for a pending write at exit. */
 const endWaitMs = 500
 const endPauseMs = 5
 
-/** Never waits for the other end of a pipe. */
+/** O_NONBLOCK: opening a named pipe must not wait for its reader. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
 const mode = 0o640
 
@@ -53,14 +54,14 @@ export class RotatedFile implements LogOutput {
   readonly #options: RotatedFileOptions
   #fd: number
   #stat: Stats
-  /** Of the open file, with what is under way. */
+  /** Size of the open file. */
   #sizeBytes: number
-  #bornMs: number
-  #lookedMs: number
+  #createdMs: number
+  #checkedMs: number
   #rotateAfterMs = 0
-  /** What fails at present and was told. */
+  /** Operations that currently fail and were reported. */
   readonly #troubles = new Set<'open' | 'rotate'>()
-  /** Not under way yet: whole lines, but for the first, which may be the rest of one. */
+  /** Lines that are not being written yet; the first may be the rest of a line. */
   #buffered: Buffer[] = []
   #bufferedBytes = 0
   #writing: Buffer | undefined
@@ -73,13 +74,13 @@ export class RotatedFile implements LogOutput {
     this.#fd = openSync(options.path, flags, mode)
     this.#stat = fstatSync(this.#fd)
     this.#sizeBytes = this.#stat.size
-    this.#bornMs = this.#bornOf(this.#stat)
-    this.#lookedMs = options.nowMs()
+    this.#createdMs = this.#creationMs(this.#stat)
+    this.#checkedMs = options.nowMs()
   }
 
   write(bytes: Uint8Array): number {
     if (this.#isEnding) return this.#writeNow(bytes)
-    if (this.#bufferedBytes + bytes.length > mostBufferedBytes && this.#bufferedBytes > 0) {
+    if (this.#bufferedBytes + bytes.length > maxBufferedBytes && this.#bufferedBytes > 0) {
       throw this.#failure ?? busy
     }
     this.#buffered.push(Buffer.from(bytes))
@@ -103,29 +104,29 @@ export class RotatedFile implements LogOutput {
     this.#options.process.pause(ms)
   }
 
-  /** Writes what is buffered, unless a write is under way. */
+  /** Writes buffered lines, unless a write is pending. */
   #next(): void {
     if (this.#writing !== undefined || this.#bufferedBytes === 0 || this.#isEnding) return
     this.#prepare(this.#buffered[0]!.length)
     this.#write(this.#takeBuffered(this.#roomBytes()))
   }
 
-  /** How much may be written at once: until a new file begins. */
+  /** Returns the limit on the next write: the room until the next rotation. */
   #roomBytes(): number {
     const { maxBytes } = this.#options
-    if (maxBytes === 0 || !this.#stat.isFile()) return mostBytesAtOnce
+    if (maxBytes === 0 || !this.#stat.isFile()) return maxWriteBytes
     const room = maxBytes - this.#sizeBytes
-    // A new file could not begin: the old one is written on, and not line by line.
-    return room > 0 ? Math.min(mostBytesAtOnce, room) : mostBytesAtOnce
+    // Without room, the rotation has failed: the old file remains in use, with writes of full size.
+    return room > 0 ? Math.min(maxWriteBytes, room) : maxWriteBytes
   }
 
-  /** Lines of no more than so many bytes together; one at least. */
-  #takeBuffered(mostBytes: number): Buffer {
+  /** Removes and returns lines of at most `maxBytes` in total, but at least one line. */
+  #takeBuffered(maxBytes: number): Buffer {
     let count = 0
     let bytes = 0
     while (count < this.#buffered.length) {
       bytes += this.#buffered[count]!.length
-      if (count > 0 && bytes > mostBytes) break
+      if (count > 0 && bytes > maxBytes) break
       count++
     }
     const taken = Buffer.concat(this.#buffered.splice(0, count))
@@ -153,10 +154,10 @@ export class RotatedFile implements LogOutput {
     this.#next()
   }
 
-  /** The bytes are kept, and written when it works again. */
+  /** Keeps the bytes and retries the write. */
   #failed(error: NodeJS.ErrnoException, bytes: Buffer): void {
     this.#failure = error
-    this.#options.process.later(lookMs, () => {
+    this.#options.process.later(checkIntervalMs, () => {
       if (this.#isEnding) return
       this.#writing = undefined
       this.#buffered.unshift(bytes)
@@ -165,15 +166,15 @@ export class RotatedFile implements LogOutput {
     })
   }
 
-  /** Sees to it that the right file is open for the next bytes. */
+  /** Reopens or rotates the file if necessary, before the next bytes are written. */
   #prepare(bytes: number): void {
     const nowMs = this.#options.nowMs()
-    if (nowMs - this.#lookedMs >= lookMs || nowMs < this.#lookedMs) {
-      this.#lookedMs = nowMs
+    if (nowMs - this.#checkedMs >= checkIntervalMs || nowMs < this.#checkedMs) {
+      this.#checkedMs = nowMs
       this.#follow()
     }
     if (!this.#isDue(bytes, nowMs) || nowMs < this.#rotateAfterMs) return
-    // Another program may have begun the new file already.
+    // Another program that logs to the same path may have rotated it already.
     this.#follow()
     if (this.#isDue(bytes, nowMs)) this.#rotate(nowMs)
   }
@@ -182,10 +183,13 @@ export class RotatedFile implements LogOutput {
     const { maxBytes, maxAgeMs } = this.#options
     if (this.#sizeBytes === 0 || !this.#stat.isFile()) return false
     const isLarge = maxBytes > 0 && this.#sizeBytes + bytes > maxBytes
-    return isLarge || (maxAgeMs > 0 && nowMs - this.#bornMs >= maxAgeMs)
+    return isLarge || (maxAgeMs > 0 && nowMs - this.#createdMs >= maxAgeMs)
   }
 
-  /** Somebody may have moved the file away: its name leads to the file that is written. Others may write it, too. */
+  /**
+   * Reopens the file if its path names another one; otherwise updates its size, as others may write
+   * it.
+   */
   #follow(): void {
     try {
       const found = statSync(this.#options.path, { throwIfNoEntry: false })
@@ -196,7 +200,7 @@ export class RotatedFile implements LogOutput {
     } catch (error) {
       this.#trouble(
         'open',
-        `failed to open ${this.#options.path}, the old file is written on`,
+        `failed to open ${this.#options.path}; the old file remains in use`,
         error,
       )
     }
@@ -209,15 +213,15 @@ export class RotatedFile implements LogOutput {
       else {
         rmSync(`${path}.${keptFiles}`, { force: true })
         for (let older = keptFiles; older > 0; older--) {
-          renameIfThere(older === 1 ? path : `${path}.${older - 1}`, `${path}.${older}`)
+          renameIfExists(older === 1 ? path : `${path}.${older - 1}`, `${path}.${older}`)
         }
       }
       this.#reopen()
-      this.#bornMs = nowMs
+      this.#createdMs = nowMs
       this.#troubles.delete('rotate')
     } catch (error) {
       this.#rotateAfterMs = nowMs + rotationRetryMs
-      const what = `failed to begin a new log file at ${path}, the old one is written on`
+      const what = `failed to rotate ${path}; the old file remains in use`
       this.#trouble('rotate', what, error)
     }
   }
@@ -229,11 +233,11 @@ export class RotatedFile implements LogOutput {
     this.#fd = fd
     this.#stat = stat
     this.#sizeBytes = stat.size
-    this.#bornMs = this.#bornOf(stat)
+    this.#createdMs = this.#creationMs(stat)
   }
 
-  /** Not every file system knows when a file was created. */
-  #bornOf({ birthtimeMs, mtimeMs }: Stats): number {
+  /** The creation time; the modification time on file systems without one. */
+  #creationMs({ birthtimeMs, mtimeMs }: Stats): number {
     const nowMs = this.#options.nowMs()
     return Math.min(birthtimeMs > 0 ? birthtimeMs : mtimeMs, nowMs)
   }
@@ -244,7 +248,7 @@ export class RotatedFile implements LogOutput {
     this.#options.onTrouble?.(`${what}: ${(error as Error).message}`)
   }
 
-  /** From now on nothing runs later: what waits is written at once, behind what is under way. */
+  /** At exit: waits for the pending write, then writes the buffered lines synchronously. */
   #end(): void {
     if (this.#isEnding) return
     this.#isEnding = true
@@ -257,7 +261,7 @@ export class RotatedFile implements LogOutput {
     try {
       this.#writeNow(this.#takeBuffered(Infinity))
     } catch {
-      // Nowhere is left to say it.
+      // The process is exiting, and there is no other log.
     }
   }
 
@@ -275,7 +279,7 @@ export class RotatedFile implements LogOutput {
   }
 }
 
-function renameIfThere(from: string, to: string): void {
+function renameIfExists(from: string, to: string): void {
   try {
     renameSync(from, to)
   } catch (error) {
@@ -283,5 +287,5 @@ function renameIfThere(from: string, to: string): void {
   }
 }
 
-/** Thrown for each line that is refused: without the stack of each. */
-const busy = Object.assign(new Error('the writes before are under way'), { code: 'EAGAIN' })
+/** Thrown for every refused line; shared, because a stack trace for each would be expensive. */
+const busy = Object.assign(new Error('earlier writes are pending'), { code: 'EAGAIN' })

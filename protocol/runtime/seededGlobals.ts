@@ -1,35 +1,35 @@
-// The clock and the randomness that a user's code reaches through globals, replaced by seeded ones while
-// a test runs it: code whose result depends on them then shows it, and shows it again for the same seed.
+// Replaces the global clock and randomness with seeded ones while a test runs a user's code: a
+// result that depends on them changes with the seed, and is reproducible with the same seed.
 
 import type { Random } from './random.ts'
 
 export type AmbientUse = 'clock' | 'random'
 
-/** What code calls for either, for a message. */
+/** The global functions of each kind, for messages. */
 export const ambientCalls: Readonly<Record<AmbientUse, string>> = {
   clock: 'Date.now() or new Date()',
   random: 'Math.random()',
 }
 
 export interface SeededGlobalsOptions {
-  /** What Date.now() and new Date() say; the machine's clock unless given. */
+  /** Time of Date.now() and new Date(), in ms; the system clock unless given. */
   readonly nowMs?: (() => number) | undefined
-  /** Where Math.random() and crypto.randomUUID() draw from; the machine unless given. */
+  /** Source of Math.random() and crypto.randomUUID(); the system's unless given. */
   readonly random?: Random | undefined
-  /** Called at each use, with the stack of the caller still below. */
+  /** Called synchronously at each use, so that its stack trace names the caller. */
   readonly onUse?: ((use: AmbientUse) => void) | undefined
 }
 
 let isReplaced = false
 
 /**
- * Replaces Date, Math.random and crypto.randomUUID of this thread. Returns what puts them back. Throws
- * when they are replaced already: two tests at once would see each other's time.
+ * Replaces Date, Math.random and crypto.randomUUID of this thread. Returns a function that restores
+ * them. Throws when they are already replaced: concurrent tests would see each other's time.
  */
 export function replaceGlobals({ nowMs, random, onUse }: SeededGlobalsOptions): () => void {
   if (isReplaced) {
     throw new Error(
-      'Date and Math.random are replaced already: explorations in one thread must run one after another',
+      'Date and Math.random are already replaced: run the explorations of one thread one after another',
     )
   }
   isReplaced = true
@@ -51,7 +51,7 @@ export function replaceGlobals({ nowMs, random, onUse }: SeededGlobalsOptions): 
   }
 }
 
-/** A proxy and not a subclass: `Date()` without `new` is a call that a class refuses. */
+/** A proxy instead of a subclass, because a class cannot be called as `Date()` without `new`. */
 function seededDate(
   original: DateConstructor,
   nowMs: () => number,

@@ -1,6 +1,7 @@
-// A task that many ask for at the same time, under a key: it runs once for all who asked before it
-// began, and once more for those who came while it ran. What has begun when one asks never counts for
-// it: it may have looked already.
+// Merges concurrent requests for a task, by key: one run serves all requests from before it began,
+// and one more run serves those that arrive while it runs. Invariant: a request is never served by
+// a run that had already begun, because that run may have missed the change that the request is
+// about.
 
 interface Runs {
   underWay: Promise<void>
@@ -15,7 +16,7 @@ export class SharedRuns {
     this.#run = run
   }
 
-  /** Resolves when the task has run from beginning to end after this call. */
+  /** Resolves when a run that began after this call has completed; fails as that run does. */
   ask(key: string): Promise<void> {
     const runs = this.#runs.get(key)
     if (!runs) return this.#begin(key)

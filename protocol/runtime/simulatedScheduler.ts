@@ -1,31 +1,31 @@
-// A scheduler whose owner runs the tasks: in the order of the calls, or in an order that a seed draws. It is
-// plain state: what waits can be counted, and the same choices give the same history. It never touches the
-// event loop, except that `runUntilIdle` lets promises settle between two tasks.
+// A scheduler whose owner runs the tasks, in the order of the calls or in a drawn order. Plain
+// state: pending tasks can be counted, and equal draws give equal runs. Does not use the event
+// loop, except that `runUntilIdle` lets promises settle between tasks.
 
 import { assert } from './assert.ts'
 import type { Random } from './random.ts'
 import { type Scheduler, systemScheduler } from './scheduler.ts'
 
 export interface SimulatedSchedulerOptions {
-  /** Draws which of the runnable tasks is next; without it they run in the order of the calls. */
+  /** Draws the next of the runnable tasks; without it they run in the order of the calls. */
   readonly order?: Random
 }
 
-/** Two parts that keep each other busy for longer than this never come to rest. */
-const mostTasks = 1_000_000
+/** Limit on the tasks of `runUntilIdle`; a program that exceeds it is in an endless loop. */
+const maxTasks = 1_000_000
 
 export class SimulatedScheduler implements Scheduler {
   readonly #order: Random | undefined
-  /** Runnable before the turn ends. */
+  /** Tasks of the current turn. */
   #soon: (() => void)[] = []
-  /** Runnable once nothing is left of the current turn. */
+  /** Tasks of the next turn, runnable when the current one has none left. */
   #later: (() => void)[] = []
 
   constructor({ order }: SimulatedSchedulerOptions = {}) {
     this.#order = order
   }
 
-  /** Tasks that wait, of this turn and of later ones. */
+  /** Number of waiting tasks. */
   get pending(): number {
     return this.#soon.length + this.#later.length
   }
@@ -46,7 +46,7 @@ export class SimulatedScheduler implements Scheduler {
     return new Promise((resolve) => this.later(resolve))
   }
 
-  /** Runs one task; false when none is left. Tasks of this turn run before those of later turns. */
+  /** Runs one task, of the current turn first. Returns false when none is left. */
   runOne(): boolean {
     if (this.#soon.length === 0) {
       this.#soon = this.#later
@@ -59,12 +59,14 @@ export class SimulatedScheduler implements Scheduler {
     return true
   }
 
-  /** Runs tasks, and what these schedule, until none is left. Promises settle before each task and at the end. */
+  /**
+   * Runs all tasks, including those that they schedule; promises settle before each and at the end.
+   */
   async runUntilIdle(): Promise<void> {
     let tasks = 0
     do {
       await systemScheduler.idle()
-      assert(++tasks < mostTasks, `${mostTasks} tasks ran and the simulated world is still busy`)
+      assert(++tasks < maxTasks, `a simulated program is idle after fewer than ${maxTasks} tasks`)
     } while (this.runOne())
   }
 }

@@ -1,17 +1,25 @@
-// A clock for the deadlines of clients: a session or a transaction expires when nothing was heard from
-// its client in time. After the process itself stood still (SIGSTOP, a suspended machine, a long
-// computation) nothing was heard from anybody, though their requests are in the sockets. A timer that is
-// late because of that fires again after a grace, in which those requests are handled.
+// A clock for the deadlines of clients: a session or transaction expires when its client sends no
+// request in time. After a stall of the process (SIGSTOP, a suspended host, a long computation),
+// requests of live clients are still unread in the sockets. A timer that is late because of a stall
+// is therefore set again, for a grace period in which these requests are processed.
 
 import type { Clock, Timer } from './clock.ts'
 
-/** Garbage collection and usual requests delay the event loop for less. */
+/**
+ * Delay that counts as a stall; garbage collection and usual requests delay the event loop less.
+ */
 const lateMs = 500
 const graceMs = 2000
-/** An event loop that is always late must not keep sessions from expiring at all. */
-const mostGraces = 10
+/**
+ * Limit on the grace periods of a timer: sessions must also expire when the event loop is always
+ * late.
+ */
+const maxGraces = 10
 
-/** The same time, with timers that know whether they are late. */
+/**
+ * Returns a clock with the same time, whose timers fire only after a grace period when they are
+ * late.
+ */
 export function stallTolerant(clock: Clock): Clock {
   return {
     nowMs: () => clock.nowMs(),
@@ -40,7 +48,7 @@ class TolerantTimer implements Timer {
     const dueMs = this.#clock.monotonicMs() + delayMs
     return this.#clock.setTimer(delayMs, () => {
       const isLate = this.#clock.monotonicMs() - dueMs >= lateMs
-      if (isLate && this.#graces++ < mostGraces) this.#timer = this.#set(graceMs)
+      if (isLate && this.#graces++ < maxGraces) this.#timer = this.#set(graceMs)
       else this.#callback()
     })
   }

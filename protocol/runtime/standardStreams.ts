@@ -1,20 +1,20 @@
-// Standard output and standard error when they cannot be written: a closed pipe, a full disk, a reader
-// that has stopped reading. None of that may end a program whose work is elsewhere.
+// Standard output and standard error that survive failures: a closed pipe, a full disk or a reader
+// that has stopped must not end or block a program whose purpose is not its output.
 
 import { writeSync } from 'node:fs'
 
-/** Where log lines go, and what to do while they cannot go there. */
+/** The destination of log lines, and the hooks to retry when it fails. */
 export interface LogOutput {
   /**
-   * Writes as many of the bytes as the system takes at once and returns how many. Throws the system's
-   * error; EAGAIN stands for a pipe that is full.
+   * Writes without blocking and returns the number of bytes written. Throws the system's error;
+   * EAGAIN for a full pipe.
    */
   write(bytes: Uint8Array): number
-  /** Calls `callback` after `delayMs`, unless the process ends before. */
+  /** Calls `callback` after `delayMs`, without keeping the process alive. */
   later(delayMs: number, callback: () => void): void
-  /** Calls `callback` when the process ends by itself. */
+  /** Calls `callback` when the process exits. */
   atEnd(callback: () => void): void
-  /** Stops the process for `ms`. Only for its very end, where no timer fires any more. */
+  /** Blocks the process for `ms`. Only during exit, when timers no longer fire. */
   pause(ms: number): void
 }
 
@@ -36,7 +36,7 @@ export const standardError: LogOutput = {
   },
 }
 
-/** Whether people look at standard error, and in color. */
+/** Whether standard error is a terminal, and one with colors. */
 export function standardErrorTerminal(): { readonly isTerminal: boolean; readonly color: boolean } {
   const isTerminal = process.stderr.isTTY === true
   return { isTerminal, color: isTerminal && process.stderr.hasColors() }
@@ -45,9 +45,9 @@ export function standardErrorTerminal(): { readonly isTerminal: boolean; readonl
 let isNonBlocking = false
 
 /**
- * Node makes a pipe or a socket non-blocking when it makes a stream of it, on first use. Otherwise a
- * reader that has stopped reading stops the whole process at its next log line. (A terminal still does
- * after Ctrl-S, as its user means it.)
+ * Makes standard error non-blocking if it is a pipe or a socket, by creating its stream. Otherwise
+ * a reader that has stopped reading would block the whole process at its next log line. (A terminal
+ * still blocks after Ctrl-S, as its user intends.)
  */
 function makeNonBlocking(): void {
   if (isNonBlocking) return
@@ -55,20 +55,20 @@ function makeNonBlocking(): void {
   process.stderr.on('error', ignore)
 }
 
-/** Resolves with the first failure of standard output, if there is one. */
+/** Resolves with the first failure of standard output, or never. */
 export type OutputFailed = Promise<NodeJS.ErrnoException>
 
 /**
- * Keeps the process alive when a standard stream fails, which Node otherwise takes for an uncaught
- * error. Resolves with the first failure of standard output: a program whose purpose is that output
- * ends then. A failure of standard error leaves nowhere to report it.
+ * Keeps the process alive when a standard stream fails, which would be an uncaught error in Node.
+ * Resolves with the first failure of standard output; a program whose purpose is that output should
+ * then end. Failures of standard error are ignored, because there is no place to report them.
  */
 export function outputFailure(): OutputFailed {
   process.stderr.on('error', ignore)
   return new Promise((resolve) => process.stdout.on('error', resolve))
 }
 
-/** Whether a stream failed because its reader has gone, as in `millrace demo | head -1`. */
+/** Whether a stream failed because its reader closed the pipe, as in `millrace demo | head -1`. */
 export function isReaderGone(error: NodeJS.ErrnoException): boolean {
   return error.code === 'EPIPE'
 }

@@ -1,5 +1,5 @@
-// Byte streams between hosts: node:net behind the Network interface. The only file that opens a
-// socket for the Kafka protocol. It must never copy a chunk, and never hide a failed write.
+// Implements Network with node:net. The only file that opens a socket for the Kafka protocol. Must
+// never copy a chunk, and never hide a failed write.
 
 import net from 'node:net'
 import {
@@ -15,7 +15,7 @@ import { addressInUse, hostPort } from './networkErrors.ts'
 import { ReceiveBuffer } from './receiveBuffer.ts'
 import { systemScheduler } from './scheduler.ts'
 
-/** Past this, `write` asks its caller to hold back. Two large fetch answers fit below it. */
+/** Buffered bytes above which `write` returns false; two large fetch responses fit below. */
 const highWaterBytes = 1024 * 1024
 const keepAliveDelayMs = 30_000
 const backlog = 512
@@ -52,9 +52,9 @@ class TcpConnection implements Connection {
     this.#socket.resume()
   }
 
-  /** Bytes of the other side; none come before `start`. */
+  /** Delivers received bytes; never called before `start`. */
   received(chunk: Buffer): void {
-    // After `destroy` the socket may still hold a chunk that it had read before.
+    // After `destroy`, the socket may still deliver a chunk that it read before.
     if (!this.#socket.destroyed) this.#handler?.onData(chunk)
   }
 
@@ -66,7 +66,7 @@ class TcpConnection implements Connection {
     }
     this.#holdBack()
     const last = chunks.length - 1
-    // Also called, with an error, for what is dropped when the socket is destroyed.
+    // The callback is also called, with an error, for chunks that are dropped by `destroy`.
     for (const [at, chunk] of chunks.entries()) socket.write(chunk, at === last ? taken : undefined)
     const below = socket.writableLength <= highWaterBytes
     if (!below) this.#wantsDrain = true
@@ -95,7 +95,7 @@ class TcpConnection implements Connection {
     this.#socket.destroy()
   }
 
-  /** Everything that is written in one turn of the event loop leaves in one writev at its end. */
+  /** Corks the socket until the end of the current tick, so that its writes share one writev. */
   #holdBack(): void {
     if (this.#isHeldBack) return
     this.#isHeldBack = true
@@ -131,7 +131,7 @@ export const tcpNetwork: Network = {
         },
       }
       const socket = net.connect({ host: address.host, port: address.port, onread })
-      // Nothing is read before there is a handler.
+      // Paused until there is a handler.
       socket.pause()
       const fail = (error: Error) => {
         clearTimeout(timer)
@@ -172,8 +172,8 @@ function tcpListener(server: net.Server, asked: Address): Listener {
   return {
     address: { host: asked.host, port: bound.port },
     close() {
-      // net.Server's own callback waits for open connections, which are not the listener's to end:
-      // the port is free as soon as `close` returns.
+      // The callback of net.Server.close would wait for open connections, which stay open here; the
+      // port is free as soon as `close` returns.
       closing ??= Promise.resolve(void server.close())
       return closing
     },
@@ -187,7 +187,7 @@ function systemCode(error: Error): string {
 function connectTimeout(address: Address, timeoutMs: number): NetworkError {
   return new NetworkError(
     'CONNECTION_TIMEOUT',
-    `${hostPort(address)} did not answer within ${timeoutMs} ms: check the address, and that no firewall drops the packets`,
+    `failed to connect to ${hostPort(address)} within ${timeoutMs} ms: check the address, and that no firewall drops packets`,
   )
 }
 
@@ -196,20 +196,26 @@ function connectFailure(address: Address, error: Error): NetworkError {
   const failures: Record<string, [NetworkErrorCode, string]> = {
     ECONNREFUSED: [
       'CONNECTION_REFUSED',
-      `nobody listens at ${place}: check that the server runs, and its host and port`,
+      `connection to ${place} refused: check that the server is running, and its host and port`,
     ],
-    ETIMEDOUT: ['CONNECTION_TIMEOUT', `${place} did not answer: check the address and firewalls`],
+    ETIMEDOUT: [
+      'CONNECTION_TIMEOUT',
+      `connection to ${place} timed out: check the address and firewalls`,
+    ],
     ENOTFOUND: [
       'ADDRESS_NOT_AVAILABLE',
-      `the host name of ${place} is unknown: check its spelling`,
+      `failed to connect to ${place}: unknown host name; check its spelling`,
     ],
-    EAI_AGAIN: ['ADDRESS_NOT_AVAILABLE', `the host name of ${place} cannot be resolved: check DNS`],
+    EAI_AGAIN: [
+      'ADDRESS_NOT_AVAILABLE',
+      `failed to connect to ${place}: cannot resolve the host name; check DNS`,
+    ],
     EHOSTUNREACH: ['ADDRESS_NOT_AVAILABLE', `no route to ${place}: check the network`],
     ENETUNREACH: ['ADDRESS_NOT_AVAILABLE', `no route to ${place}: check the network`],
   }
   const [code, message] = failures[systemCode(error)] ?? [
     'CONNECTION_LOST',
-    `connecting to ${place} failed (${systemCode(error)}): check the server's log`,
+    `failed to connect to ${place} (${systemCode(error)}): check the server's log`,
   ]
   return new NetworkError(code, message, error)
 }
@@ -219,15 +225,15 @@ function listenFailure(address: Address, error: Error): NetworkError {
   if (systemCode(error) === 'EADDRINUSE') return addressInUse(address, error)
   const reason =
     systemCode(error) === 'EACCES'
-      ? 'this user may not: choose a port above 1023'
-      : `${systemCode(error)}: check that the host is an address of this machine`
-  return new NetworkError('ADDRESS_NOT_AVAILABLE', `cannot listen at ${place} (${reason})`, error)
+      ? 'permission denied; use a port above 1023'
+      : `${systemCode(error)}; check that the host is an address of this machine`
+  return new NetworkError('ADDRESS_NOT_AVAILABLE', `cannot listen on ${place}: ${reason}`, error)
 }
 
 function lost(place: string, error: Error): NetworkError {
   return new NetworkError(
     'CONNECTION_LOST',
-    `the connection to ${place} broke (${systemCode(error)}): check that the other side still runs`,
+    `connection to ${place} lost (${systemCode(error)}): check that the other side is running`,
     error,
   )
 }

@@ -1,5 +1,5 @@
-// Temporary directories that their process owns: each is locked while its process lives, and those of
-// processes that died without removing theirs are removed by the next one that makes one.
+// Temporary directories owned by a process: locked while it runs. Directories of processes that
+// ended without removing them are removed when the next one is created.
 
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,32 +10,32 @@ import { isOperational } from './operational.ts'
 
 export interface TemporaryDirectory {
   readonly path: string
-  /** Directories of dead processes that were removed when this one was made. */
+  /** Abandoned directories that were removed when this one was created. */
   readonly removed: readonly string[]
   remove(): Promise<void>
 }
 
-interface Surroundings {
+interface Dependencies {
   readonly disk: Disk
   readonly clock: Clock
-  /** Where it is made; the system's directory for temporary files unless given. */
+  /** Parent directory; the system's directory for temporary files unless given. */
   readonly parent?: string
 }
 
-/** Where `Disk.lock` keeps its lock: a directory without one was never owned. */
+/** Name of the lock of `Disk.lock`: a directory without it was never owned. */
 const lockName = '.lock'
-/** A directory younger than this may have an owner that has not locked it yet. */
+/** Age below which a directory may have an owner that has not locked it yet. */
 const graceMs = 5_000
 
-/** Makes `parent/prefixXXXXXX`, and removes those with the prefix whose owners are dead. */
+/** Creates `parent/prefixXXXXXX`, and removes abandoned directories with the same prefix. */
 export async function makeTemporaryDirectory(
   prefix: string,
-  { disk, clock, parent = tmpdir() }: Surroundings,
+  { disk, clock, parent = tmpdir() }: Dependencies,
 ): Promise<TemporaryDirectory> {
   let removed: readonly string[]
   let path: string
   try {
-    removed = await removeDead(disk, clock, parent, prefix)
+    removed = await removeAbandoned(disk, clock, parent, prefix)
     path = await fs.mkdtemp(join(parent, prefix))
   } catch (error) {
     throw temporaryProblem(parent, error)
@@ -47,11 +47,11 @@ export async function makeTemporaryDirectory(
 function temporaryProblem(parent: string, cause: unknown): unknown {
   if (!isOperational(cause)) return cause
   const { code } = cause as NodeJS.ErrnoException
-  const message = `cannot create a temporary directory in ${parent} (${cause.message}): free space there, or set TMPDIR to a directory that this user may write to`
+  const message = `cannot create a temporary directory in ${parent} (${cause.message}): free space there, or set TMPDIR to a directory that this user can write to`
   return Object.assign(new Error(message), { code })
 }
 
-async function removeDead(
+async function removeAbandoned(
   disk: Disk,
   clock: Clock,
   parent: string,
@@ -62,26 +62,31 @@ async function removeDead(
     if (!name.startsWith(prefix)) continue
     const path = join(parent, name)
     try {
-      if (!(await mayBeDead(path, clock))) continue
+      if (!(await mayBeAbandoned(path, clock))) continue
       await removeLocked(path, await disk.lock(path))
       removed.push(path)
     } catch (error) {
-      // Its owner lives, or it is damaged or forbidden: no reason not to start.
+      // Best effort: its owner is running, or it cannot be removed.
       if (!isOperational(error)) throw error
     }
   }
   return removed
 }
 
-/** Others may put anything into a shared directory: only a real directory of this user's is touched. */
-async function mayBeDead(path: string, clock: Clock): Promise<boolean> {
+/**
+ * Only a real directory of this user qualifies: other users can create anything in a shared
+ * directory.
+ */
+async function mayBeAbandoned(path: string, clock: Clock): Promise<boolean> {
   const stat = await fs.lstat(path)
   if (!stat.isDirectory() || stat.uid !== process.getuid?.()) return false
   if (clock.nowMs() - stat.mtimeMs < graceMs) return false
   return (await fs.lstat(join(path, lockName))).isDirectory()
 }
 
-/** Removes while the lock is held, so that nobody takes a directory that is half removed for its own. */
+/**
+ * Removes a directory while its lock is held, so that no other process uses a partly removed one.
+ */
 async function removeLocked(path: string, lock: DiskLock): Promise<void> {
   await fs.rm(path, { recursive: true, force: true })
   await lock.release()

@@ -1,5 +1,5 @@
-// Tells who wrote something to a stream when it has been taken: for streams that only count bytes.
-// Each receipt is given once, in the order of the writes, also when what was written is dropped.
+// The `taken` callbacks of writes to a stream that counts its bytes. Each callback is called once,
+// in the order of the writes, also when the bytes are dropped.
 
 interface Receipt {
   readonly endsAtBytes: number
@@ -11,11 +11,13 @@ export class WriteReceipts {
   #takenBytes = 0
   readonly #waiting: Receipt[] = []
 
+  /** Registers a write of `bytes`, with its callback. */
   wrote(bytes: number, taken: (() => void) | undefined): void {
     this.#writtenBytes += bytes
     if (taken) this.#waiting.push({ endsAtBytes: this.#writtenBytes, taken })
   }
 
+  /** Calls back the writes whose bytes are all taken, after the next `bytes`. */
   took(bytes: number): void {
     this.#takenBytes += bytes
     while (this.#waiting.length > 0 && this.#waiting[0]!.endsAtBytes <= this.#takenBytes) {
@@ -23,6 +25,7 @@ export class WriteReceipts {
     }
   }
 
+  /** Calls back all writes: their bytes were dropped. */
   dropped(): void {
     this.took(this.#writtenBytes - this.#takenBytes)
   }

@@ -59,17 +59,17 @@ describe('a directory that cannot be made', () => {
     [
       'a file is above it',
       () => join(directory, 'file/below'),
-      /^[^\n]*below lies below a file, and not a directory: give the path of a directory$/,
+      /^[^\n]*below is below a file, not a directory: use the path of a directory$/,
     ],
     [
       'its name is too long',
       () => join(directory, longName),
-      /^[^\n]*cannot create [^\n]*: the path is too long; give a shorter one$/,
+      /^[^\n]*cannot create [^\n]*: path too long; use a shorter path$/,
     ],
     [
       'a directory that takes no entries',
       () => '/proc/millrace',
-      /^[^\n]*cannot create \/proc\/millrace: [^\n]*; give a[^\n]*$/,
+      /^[^\n]*cannot create \/proc\/millrace: [^\n]*; use a[^\n]*$/,
     ],
   ]
 
@@ -88,13 +88,13 @@ describe('a directory that cannot be made', () => {
       expect(await complaintOf(program(join(locked, 'below')))).toEqual({
         code: 1,
         complaint: expect.stringMatching(
-          /^[^\n]*cannot create [^\n]*locked\/below: permission denied for user id \d+; give a directory that this user may write to$/,
+          /^[^\n]*cannot create [^\n]*locked\/below: permission denied for user id \d+; use a directory that this user can write to$/,
         ),
       })
       expect(await complaintOf(program(locked))).toEqual({
         code: 1,
         complaint: expect.stringMatching(
-          /^[^\n]*cannot write to [^\n]*locked: permission denied for user id \d+; give a directory that this user may write to$/,
+          /^[^\n]*cannot write to [^\n]*locked: permission denied for user id \d+; use a directory that this user can write to$/,
         ),
       })
     }
@@ -107,7 +107,7 @@ describe('a directory that cannot be made', () => {
       expect(await complaintOf(demo, { TMPDIR: path })).toEqual({
         code: 1,
         complaint: expect.stringMatching(
-          /^millrace: cannot create a temporary directory in [^\n]*: free space there, or set TMPDIR to a directory that this user may write to$/,
+          /^millrace: cannot create a temporary directory in [^\n]*: free space there, or set TMPDIR to a directory that this user can write to$/,
         ),
       })
     }

@@ -82,7 +82,7 @@ test.runIf(tmall)('the true counts of the real log of orders', async () => {
 test('runs until it is told to stop, says where the page is, and leaves nothing behind', async () => {
   const program = new Program('demo', ['demo', '--console-port', '0', '--port', '0'], /counted/)
   await program.start()
-  const [, page] = /the page: (\S+)/.exec(program.printed)!
+  const [, page] = /console: (\S+)/.exec(program.printed)!
   expect((await fetch(page!)).status).toBe(200)
   await expectLedger(page!)
   expect(await (await fetch(`${page}metrics`)).text()).toContain('millrace_log_lines_lost_total 0')
@@ -182,7 +182,7 @@ test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
         error ? reject(error) : resolve(stdout),
       )
     })
-    const marks = ['the page:', '\x1b[?1049h', '\x1b[?1049l', '1 lines, 0 of them purchases']
+    const marks = ['console:', '\x1b[?1049h', '\x1b[?1049l', '1 lines, 0 of them purchases']
     const places = marks.map((mark) => printed.indexOf(mark))
     expect(places).not.toContain(-1)
     expect(places).toEqual(places.toSorted((a, b) => a - b))

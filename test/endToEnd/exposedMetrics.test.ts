@@ -96,7 +96,7 @@ test('millrace submit', async () => {
 test('npm run demo', async () => {
   const words = ['demo', '--port', '0', '--console-port', '0']
   const demo = await started('demo', words, /counted/)
-  await expectTables('demo', found(demo, /the page: (\S+)\//))
+  await expectTables('demo', found(demo, /console: (\S+)\//))
 }, 120_000)
 
 const agentConfiguration = `a1.sources = r1

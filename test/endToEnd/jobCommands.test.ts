@@ -129,8 +129,8 @@ test('a job that runs is listed, described and stopped', async () => {
   expect(described.stdout).toContain(`  directory ${stateOf('plain')}\n`)
   expect(described.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
 
-  expectMistake(await asked('stop', 'plane'), /no job 'plane' at .* there are: plain \(running/)
-  expectMistake(await asked('stop'), /which job\? Give its name, or its --directory/)
+  expectMistake(await asked('stop', 'plane'), /no job 'plane' at .* known jobs: plain \(running/)
+  expectMistake(await asked('stop'), /no job selected: give its name or --directory/)
   expectMistake(await asked('describe', 'plain', '--instance', '0'), /'plain' with instance 0/)
   const copy = ['submit', join(directory, 'plain/plain.ts'), '--directory', stateOf('copy')]
   expectMistake(await asked(...copy, '--log-level', 'warn'), /a job 'plain' runs already: instance/)
@@ -140,7 +140,7 @@ test('a job that runs is listed, described and stopped', async () => {
   expect(stopped.stdout).toMatch(/^job plain stopped after batch \d+, 3 records counted\n$/)
   expect(await program.exited()).toBe(0)
   await expect(readFile(join(stateOf('plain'), 'address.json'))).rejects.toThrow(/ENOENT/)
-  expectMistake(await asked('stop', 'plain'), /'plain' does not run: stopped .* ago/)
+  expectMistake(await asked('stop', 'plain'), /'plain' is not running: stopped .* ago/)
   const stored = await job('describe', '--directory', stateOf('plain'))
   expect(stored.stdout).toMatch(/^job plain, instance [0-9a-f]{8}: not running\n/)
   expect(stored.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
@@ -159,7 +159,7 @@ test('a job is stopped, killed and found by its directory, also after a process 
   expectMistake(await job('stop', ...place), /left behind by a process that was killed/)
   expect((await job('describe', ...place)).stdout).toMatch(/: not running\n/)
   await program.start()
-  expect((await job('kill', ...place)).stdout).toMatch(/^job placed has ended; the batch that ran/)
+  expect((await job('kill', ...place)).stdout).toMatch(/^job placed has ended; its current batch/)
   expect(await program.exited()).toBe(0)
   expectMistake(await job('describe', '--directory', directory), /is not a job's directory/)
 }, 300_000)
@@ -176,7 +176,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   expectMistake(await job('rewind', ...place), /one of --to-batch, --to-time and --to-offsets/)
   expectMistake(await job(...back), /--reset-state.*--keep-state/)
   for (const [offsets, message] of [
-    ['bakc:0=2', /the job does not read a topic 'bakc'; it reads back/],
+    ['bakc:0=2', /the job does not read topic 'bakc', only back/],
     ['back:1=0', /back-1 does not exist/],
     ['back:0=9', /back-0 has no offset 9: its log has offsets 0 to 3/],
   ] as const) {
@@ -184,7 +184,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   }
   const rewound = await job(...back, '--reset-state')
   expect(rewound).toMatchObject({ code: 0, stderr: '' })
-  expect(rewound.stdout).toMatch(/: state emptied; reads on back-0 at 2\n$/)
+  expect(rewound.stdout).toMatch(/: state discarded; reading continues with back-0 at 2\n$/)
   await program.start()
   const rows = async () => (await status('back')).views[0]!.rows
   await expect.poll(rows, { timeout: 20_000 }).toEqual([['a', 1]])
@@ -245,7 +245,10 @@ test('a mistake in the options of a job ends in one line', async () => {
   const submit = (...words: string[]) =>
     asked('submit', file, '--directory', stateOf('options'), '--log-level', 'warn', ...words)
   expectMistake(await submit('--listen', '0.0.0.0:0'), /no authentication.*--insecure/)
-  expectMistake(await submit('--listen', 'here'), /--listen here is not an address: give host:port/)
+  expectMistake(
+    await submit('--listen', 'here'),
+    /--listen here is not an address: expected host:port/,
+  )
   expectMistake(
     await submit('--listen', `127.0.0.1:${broker.port}`),
     /port \d+ is in use.*--listen/,
@@ -276,7 +279,7 @@ test('--watch runs a job whose first batch holds the driver for long', async () 
   const program = new Program(name, ['job', 'submit', file, ...place, '--watch'], /watching/)
   programs.push(program)
   await program.start()
-  await program.interrupt(/stopping when the batch/)
+  await program.interrupt(/stopping after the current batch/)
   expect(await program.exited()).toBe(0)
 }, 300_000)
 
@@ -287,23 +290,23 @@ test('--watch goes on with the next version, and with the old one when the next 
 
   program.forget()
   await writeFile(helper, lower.replace('toLowerCase()', 'length'))
-  await program.prints(/helper\.ts.*number.*(\n.*)*the version that was running goes on/)
+  await program.prints(/helper\.ts.*number.*(\n.*)*the running version continues/)
   await produce('watched', 'C')
   expect(await counted('watched', 4)).toEqual({ a: 2, b: 1, c: 1 })
 
   program.forget()
   await writeFile(join(directory, 'watched', 'watched.ts'), counting('renamed'))
   await writeFile(helper, lower)
-  await program.prints(/has become job 'renamed'.*(\n.*)*the version that was running goes on/)
+  await program.prints(/has become job 'renamed'.*(\n.*)*the running version continues/)
 
   program.forget()
   await writeFile(join(directory, 'watched', 'watched.ts'), counting('watched'))
   await writeFile(helper, upper)
-  await program.prints(/going on with the new version(\n.*)*job watched running at/)
+  await program.prints(/starting the new version(\n.*)*job watched running at/)
   await produce('watched', 'c')
   expect(await counted('watched', 5)).toEqual({ a: 2, b: 1, c: 1, C: 1 })
 
   // Ctrl-C, and nothing is lost.
-  await program.interrupt(/stopping when the batch/)
+  await program.interrupt(/stopping after the current batch/)
   expect(await program.exited()).toBe(0)
 }, 120_000)

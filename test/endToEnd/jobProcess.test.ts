@@ -66,7 +66,7 @@ test('a job that is stopped ends with 0, though its module holds a socket and a 
   const one = await program('holding', 'return line')
   await one.start()
   expect(await one.stop()).toBe(0)
-  expect(one.printed).toContain('stopping when the batch that runs is done')
+  expect(one.printed).toContain('stopping after the current batch that runs is done')
 }, 60_000)
 
 test('a job that fails ends with 1 and the reason', async () => {
@@ -82,7 +82,7 @@ test('a job of which a task loops for ever ends at the second signal at the late
   const loop = "writeSync(2, 'in the loop'); while (!isMainThread); return line"
   const one = await program('looping', loop, /in the loop/)
   await one.start()
-  await one.interrupt(/stopping when the batch/)
+  await one.interrupt(/stopping after the current batch/)
   expect(await one.stop()).toBe(0)
 }, 60_000)
 
@@ -90,7 +90,7 @@ test('a job whose output loops for ever in the driver ends all the same, and say
   const one = await program('holding-driver', 'return line', /in the output/)
   await appendOutput('holding-driver', "writeSync(2, 'in the output'); for (;;);")
   await one.start()
-  await one.interrupt(/stopping when the batch/)
+  await one.interrupt(/stopping after the current batch/)
   expect(await one.stop()).toBe(1)
   expect(one.printed).toMatch(/is blocking the driver's thread/)
 }, 60_000)

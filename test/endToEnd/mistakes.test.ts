@@ -47,7 +47,7 @@ test('the demo: a file that is not there', async () => {
 })
 
 test('the demo: an end without an input', async () => {
-  expectOneMessage(await millrace('demo', '--once'), /--once needs --input/)
+  expectOneMessage(await millrace('demo', '--once'), /--once requires --input/)
 })
 
 test('the demo: an occupied port for the page, or for Kafka clients', async () => {
@@ -163,7 +163,7 @@ test('a file in the place of a directory: the broker, a job', async () => {
   for (const data of [inTheWay, join(inTheWay, 'below')]) {
     expectOneMessage(
       await millrace('broker', '--port', '0', '--data', data),
-      /in-the-way.* a file, and not a directory: give the path of a directory/,
+      /in-the-way.* a file, not a directory: use the path of a directory/,
     )
   }
   const job = join(root, 'engine/jobs/orderDemographics.ts')

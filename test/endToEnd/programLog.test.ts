@@ -86,13 +86,13 @@ test('pretty when that is asked for', async () => {
 }, 60_000)
 
 test.each([
-  [['--log-file-size', '1m'], /--log-file-size needs --log-file FILE/],
+  [['--log-file-size', '1m'], /--log-file-size has no effect without --log-file/],
   [
     ['--log-file', '/does/not/exist/x.log'],
     /cannot open the log file .*ENOENT.*create its directory/,
   ],
   [['--log-format', 'xml'], /Allowed choices are auto, pretty, json/],
-  [['--log-file-age', '7'], /give a time with its unit/],
+  [['--log-file-age', '7'], /expected a time with its unit/],
 ])(
   '%j is a mistake that is told in a line',
   async (words, message) => {

@@ -31,11 +31,11 @@ test('to a batch, a time or offsets', () => {
 test.each([
   [{}, /one of --to-batch, --to-time and --to-offsets/],
   [{ toBatch: 1, toTime: '2026-01-31' }, /one of/],
-  [{ toTime: 'yesterday' }, /'yesterday' is no time/],
-  [{ toTime: '2026-13-31' }, /is no time/],
-  [{ toOffsets: 'orders=5' }, /'orders=5' is no offset/],
-  [{ toOffsets: '5' }, /'5' is no offset/],
-  [{ toOffsets: 'orders:0=soon' }, /'orders:0=soon' is no offset/],
+  [{ toTime: 'yesterday' }, /invalid time 'yesterday'/],
+  [{ toTime: '2026-13-31' }, /invalid time/],
+  [{ toOffsets: 'orders=5' }, /invalid offset 'orders=5'/],
+  [{ toOffsets: '5' }, /invalid offset '5'/],
+  [{ toOffsets: 'orders:0=soon' }, /invalid offset 'orders:0=soon'/],
   [{ toOffsets: 'a:0=1,a:0=2' }, /a partition twice/],
 ] as const)('%j is refused', (options, message) => {
   expect(() => targetOf(options)).toThrow(message)
@@ -54,7 +54,7 @@ test('positions are only in topics that the job reads', () => {
   ])
   expect(requestsOf([{ topic: 'clicks', at: 'latest' }], ranges)).toHaveLength(1)
   expect(() => requestsOf([{ topic: 'orers', partition: 0, at: 0 }], ranges)).toThrow(
-    "the job does not read a topic 'orers'; it reads orders, clicks",
+    "the job does not read topic 'orers', only orders, clicks",
   )
 })
 
@@ -65,7 +65,7 @@ test('addresses of brokers, and of the job itself, which may use a free port', (
   ])
   expect(parseAddress('--listen', '127.0.0.1:0')).toEqual({ host: '127.0.0.1', port: 0 })
   for (const wrong of ['', 'a', 'a:0', 'a:70000', 'a:b']) {
-    expect(() => parseBootstrap(wrong), wrong).toThrow(/not the address of a broker/)
+    expect(() => parseBootstrap(wrong), wrong).toThrow(/invalid broker address/)
   }
   expect(() => parseAddress('--listen', '8080')).toThrow(/--listen 8080 is not an address/)
 })

@@ -269,7 +269,7 @@ test('a Node that is too old is told which one is needed, and where it is', asyn
   const { code, stdout, stderr } = await installed.run(process.execPath, ['node', ...words, file])
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toMatch(
-    /^millrace: Node 22\.18 or a newer 22, or 24 or newer is needed, and this is 22\.17\.1: install a newer Node than \/\S+\n$/,
+    /^millrace: Node 22\.18 or a newer 22, or 24 or newer is required, but this is 22\.17\.1: install a newer Node than \/\S+\n$/,
   )
 })
 

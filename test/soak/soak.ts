@@ -66,7 +66,7 @@ async function run(): Promise<void> {
   const demoDirectory = join(directory, 'demo')
   await nodeDisk.makeDirectory(demoDirectory)
   await start('demo', ['demo', '--port', '0', '--console-port', '0', '--log-level', 'info'], {
-    ready: /the page: (http:\S+)/,
+    ready: /console: (http:\S+)/,
     directory: demoDirectory,
     environment: { TMPDIR: demoDirectory },
   })

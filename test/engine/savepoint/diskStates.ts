@@ -2,8 +2,8 @@
 // with the last versions of all values and timers.
 
 import { dirname, join } from 'node:path'
-import type { StateAccess, StateChunks } from '../../../engine/savepoint/stateAccess.ts'
-import type { StateEntry } from '../../../engine/state/stateTransfer.ts'
+import type { StateAccess } from '../../../engine/savepoint/stateAccess.ts'
+import type { StateChunks, StateEntry } from '../../../engine/state/stateEntry.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 
 interface Version {

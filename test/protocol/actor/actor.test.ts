@@ -21,7 +21,7 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
 }
 
 describe('tell', () => {
-  it('waits while the mailbox is full, in order, and never drops', async () => {
+  it('waits in order while the mailbox is full, and never drops a message', async () => {
     const first = gate()
     const handled: number[] = []
     const slow = scene.system.spawn<number>(
@@ -50,7 +50,7 @@ describe('tell', () => {
     expect(await scene.metrics.expose()).toContain('millrace_actor_mailbox_waits_total 4')
   })
 
-  it('refuses a sender that never awaits, with an error that says so', async () => {
+  it('refuses a sender that never awaits', async () => {
     const never = gate()
     const stuck = scene.system.spawn<number>('stuck', () => ({ receive: () => never.opened }), {
       mailboxCapacity: 1,
@@ -79,7 +79,7 @@ describe('tell', () => {
     )
   })
 
-  it('lets others and timers run while two actors keep each other busy', async () => {
+  it('does not starve other actors and timers while two actors exchange messages', async () => {
     let rallies = 0
     const make = (name: string, other: () => ActorRef<string>) =>
       scene.system.spawn<string>(name, () => ({
@@ -123,7 +123,7 @@ describe('ask', () => {
     expect(scene.clock.pendingTimers).toBe(0)
   })
 
-  it('rejects at the deadline, also when the mailbox never had room', async () => {
+  it('rejects at the deadline, also when the mailbox stays full', async () => {
     const never = gate()
     const mute = scene.system.spawn<Question>('mute', () => ({ receive: () => never.opened }), {
       mailboxCapacity: 1,
@@ -159,7 +159,7 @@ describe('ask', () => {
 describe('timers', () => {
   type Tick = 'once' | 'again' | 'crash'
 
-  it('come once or periodically, ahead of a full mailbox, and never pile up', async () => {
+  it('fire once or periodically, ahead of a full mailbox, without piling up', async () => {
     const seen: string[] = []
     let hold: Promise<void> | undefined
     const actor = scene.system.spawn<Tick | 'block'>('timed', () => ({
@@ -209,7 +209,7 @@ describe('timers', () => {
 })
 
 describe('death watch', () => {
-  it('hears why an actor stopped, also one that had stopped before, and not when unwatched', async () => {
+  it('reports why an actor stopped, also one that had already stopped, and not when unwatched', async () => {
     const heard: string[] = []
     const spawnIdle = (name: string) => scene.system.spawn<string>(name, () => ({ receive() {} }))
     const [before, after, unwatched] = [spawnIdle('before'), spawnIdle('after'), spawnIdle('not')]
@@ -230,7 +230,7 @@ describe('death watch', () => {
 })
 
 describe('stopping', () => {
-  it('goes from children to parents, the last spawned first', async () => {
+  it('stops children before parents, the last spawned first', async () => {
     const order: string[] = []
     const leaf = (name: string) => () => ({
       receive() {},
@@ -253,7 +253,7 @@ describe('stopping', () => {
     expect(order).toEqual(['last', 'parent/b', 'parent/a', 'parent', 'first'])
   })
 
-  it('drains or drops the mailbox as asked', async () => {
+  it('drains or drops the mailbox as requested', async () => {
     for (const mailbox of ['drain', 'drop'] as const) {
       scene.deadLetters.length = 0
       const start = gate()
@@ -281,7 +281,7 @@ describe('stopping', () => {
     }
   })
 
-  it('does not wait for ever, when it restarts, for a child that waits for its parent', async () => {
+  it('does not deadlock on a restart with a child that waits for its parent', async () => {
     let starts = 0
     let child: ActorRef<string> | undefined
     const reports: string[] = []
@@ -312,7 +312,7 @@ describe('stopping', () => {
     expect(reports).toEqual(Array(5).fill('report'))
   })
 
-  it('aborts the signal of a receive that waits', async () => {
+  it('aborts the signal of a pending receive', async () => {
     const reasons: string[] = []
     const actor = scene.system.spawn<string>('waiting', () => ({
       async receive(_message, { signal }) {
@@ -326,7 +326,7 @@ describe('stopping', () => {
     expect(reasons).toEqual(['gave up'])
   })
 
-  it('names who has not stopped when a shutdown takes too long', async () => {
+  it('names the actors that have not stopped when a shutdown times out', async () => {
     const never = gate()
     const stuck = scene.system.spawn<string>('stuck', () => ({ receive: () => never.opened }))
     await stuck.tell('hang')
@@ -338,7 +338,7 @@ describe('stopping', () => {
     never.open()
   })
 
-  it('takes an incarnation for gone once it has ended', async () => {
+  it('releases an incarnation once it has ended', async () => {
     let leaked: ActorContext<string> | undefined
     const actor = scene.system.spawn<string>('leaky', () => ({
       started(context) {
@@ -354,7 +354,7 @@ describe('stopping', () => {
 })
 
 describe('names', () => {
-  it('are unique among living siblings and free again afterwards', async () => {
+  it('are unique among running siblings and reusable afterwards', async () => {
     const idle = () => ({ receive() {} })
     const one = scene.system.spawn('one', idle)
     expect(() => scene.system.spawn('one', idle)).toThrow('/one is still alive')
@@ -365,7 +365,7 @@ describe('names', () => {
 })
 
 describe('metrics', () => {
-  it('count living actors and queued messages', async () => {
+  it('count running actors and queued messages', async () => {
     const never = gate()
     const actor = scene.system.spawn<number>('busy', () => ({ receive: () => never.opened }))
     for (let message = 0; message < 4; message++) await actor.tell(message)

@@ -1,4 +1,4 @@
-// What becomes of actors that fail: every strategy, on a manual clock.
+// Failures of actors under every supervision strategy, on a manual clock.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActorContext, ActorRef, Behavior } from '../../../protocol/actor/actor.ts'
@@ -58,7 +58,7 @@ describe('restart', () => {
     expect(figures).toContain('millrace_actor_restarts_total 1')
   })
 
-  it('is logged once while it lasts, again for another cause, and when it is over', async () => {
+  it('is logged once while it lasts, again for another cause, and when it ends', async () => {
     const lines = () => scene.logger.lines.map(({ level, message }) => `${level}: ${message}`)
     const failed = 'warn: an actor failed and will be restarted'
     const supervision = quick({ maxRestarts: 1_000 })
@@ -101,7 +101,7 @@ describe('restart', () => {
     expect(scene.deadLetters).toEqual([])
   })
 
-  it('also follows a factory, a start, or a watch that fails', async () => {
+  it('also follows a failed factory, start or watch', async () => {
     let attempts = 0
     const handled: string[] = []
     const actor = scene.system.spawn<string>(
@@ -123,7 +123,7 @@ describe('restart', () => {
     expect(attempts).toBe(3)
   })
 
-  it('stops its children first; they come anew', async () => {
+  it('stops its children first, and spawns them again', async () => {
     const events: string[] = []
     const parent = scene.system.spawn<string>(
       'parent',
@@ -143,7 +143,7 @@ describe('restart', () => {
     expect(events).toEqual(['child1 started', 'child1 stopping', 'child1 started'])
   })
 
-  it('gives up at its limit; watchers hear of it and the mailbox becomes dead letters', async () => {
+  it('stops at its limit, notifies watchers, and turns the mailbox into dead letters', async () => {
     const heard: unknown[] = []
     const events: string[] = []
     const supervision = quick({ maxRestarts: 2 })
@@ -165,7 +165,7 @@ describe('restart', () => {
     ])
   })
 
-  it('ends at once when the actor is stopped during its backoff', async () => {
+  it('ends immediately when the actor is stopped during its backoff', async () => {
     const actor = scene.system.spawn('a', recorder('a', []), { supervision: quick() })
     await actor.tell('crash')
     await settle()
@@ -237,14 +237,14 @@ describe('all-for-one', () => {
 })
 
 describe('stop and escalate', () => {
-  it('stops the actor and says why', async () => {
+  it('stops the actor and reports the cause', async () => {
     const actor = scene.system.spawn('a', recorder('a', []), { supervision: stop() })
     await actor.tell('crash')
     const terminated = await scene.system.whenStopped(actor)
     expect(terminated).toMatchObject({ reason: 'failed', error: { message: 'crash' } })
   })
 
-  it('makes it the failure of the parent, whose strategy decides', async () => {
+  it('fails the parent, whose strategy decides', async () => {
     const events: string[] = []
     let child: ActorRef<string> | undefined
     const parent = scene.system.spawn<string>(
@@ -277,14 +277,14 @@ describe('stop and escalate', () => {
     expect(scene.escalated).toEqual([])
   })
 
-  it('reaches the hook from the top of the tree', async () => {
+  it('reaches the failure hook from the root', async () => {
     const actor = scene.system.spawn('a', recorder('a', []), { supervision: escalate() })
     await actor.tell('crash')
     await settle()
     expect(scene.escalated).toMatchObject([{ code: 'ESCALATED', cause: { message: 'crash' } }])
   })
 
-  it('takes a broken invariant to the top whatever the strategy', async () => {
+  it('escalates a broken invariant to the root, whatever the strategy', async () => {
     scene.system.spawn<never>('parent', () => ({
       started(context: ActorContext<never>) {
         context.spawn<never>('child', () => ({

@@ -1,4 +1,4 @@
-// An actor system on a manual clock, with everything it reports kept for the test to look at.
+// An actor system on a manual clock that records everything it reports.
 
 import { ActorSystem } from '../../../protocol/actor/actor.ts'
 import type { DeadLetter } from '../../../protocol/actor/deadLetters.ts'

@@ -24,7 +24,7 @@ describe('Lifecycle', () => {
     expect(lifecycle.phase).toBe('stopped')
   })
 
-  it('handles the mailbox first when it drains, also when it has not started yet', () => {
+  it('handles the mailbox before a draining stop, also before the start', () => {
     const lifecycle = new Lifecycle()
     lifecycle.stop('drain')
     expect(walk(lifecycle, 1)).toEqual(['start', 'handle', 'stopChildren', 'close', 'finish'])
@@ -33,7 +33,7 @@ describe('Lifecycle', () => {
     expect(walk(idle)).toEqual(['finish'])
   })
 
-  it('gives up draining after a failure, and when asked to drop', () => {
+  it('stops draining after a failure, and when asked to drop', () => {
     for (const interrupt of [(l: Lifecycle) => l.failed(), (l: Lifecycle) => l.stop('drop')]) {
       const lifecycle = new Lifecycle()
       walk(lifecycle)
@@ -54,7 +54,7 @@ describe('Lifecycle', () => {
     expect(walk(lifecycle, 1)).toEqual(['start', 'handle'])
   })
 
-  it('keeps one step at a time and its promises under any sequence of events', () => {
+  it('runs one step at a time and keeps its contract under any sequence of events', () => {
     const event = fc.constantFrom('step', 'restart', 'release', 'drain', 'drop', 'failed')
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {

@@ -9,7 +9,7 @@ const operation = fc.oneof(
 )
 
 describe('Mailbox', () => {
-  it('is a queue that never drops, overtakes or exceeds its bounds', () => {
+  it('is a queue that never drops or reorders messages, within its limits', () => {
     const bounds = fc.record({
       capacity: fc.integer({ min: 1, max: 40 }),
       maxWaiting: fc.integer({ min: 0, max: 20 }),
@@ -55,7 +55,7 @@ describe('Mailbox', () => {
     )
   })
 
-  it('lets nobody in past a sender who waits, even when there is room', () => {
+  it('keeps waiting senders in order, even when there is space', () => {
     const mailbox = new Mailbox<string, string>(1, 10)
     mailbox.offer('a')
     mailbox.wait('b', 'sender of b')
@@ -64,7 +64,7 @@ describe('Mailbox', () => {
     expect(mailbox.admit()).toBe('sender of b')
   })
 
-  it('accepts nothing more once closed, and still gives out what it holds', () => {
+  it('accepts no message once closed, and still delivers the queued ones', () => {
     const mailbox = new Mailbox<string, string>(1, 10)
     expect(mailbox.offer('a')).toBe(true)
     expect(mailbox.wait('b', 'sender of b')).toBe(true)

@@ -1,5 +1,5 @@
-// The promises of actor.ts under random interleavings: senders that wait or do not, handlers that are
-// quick, slow or fail, restarts in between. A plan is data, so a failing one shrinks.
+// The contract of actor.ts under random interleavings: senders that wait or do not, handlers that
+// are quick, slow or fail, restarts in between. A plan is data, so a failing one shrinks.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -96,7 +96,7 @@ async function quiet(scene: Stage): Promise<void> {
 const numbers = (sends: readonly Send[], keep: (each: Send) => boolean) =>
   [...sends.keys()].filter((number) => keep(sends[number]!))
 
-describe('whatever the interleaving', () => {
+describe('with any interleaving', () => {
   it('messages of a sender are handled in order and once; a crash loses only its own', async () => {
     await fc.assert(
       fc.asyncProperty(senders, capacity, async (plan, mailboxCapacity) => {
@@ -118,7 +118,7 @@ describe('whatever the interleaving', () => {
     )
   })
 
-  it('with retry a crash loses nothing and changes no order', async () => {
+  it('with retry a crash neither loses nor reorders messages', async () => {
     await fc.assert(
       fc.asyncProperty(senders, capacity, async (plan, mailboxCapacity) => {
         const scene = stage()
@@ -139,7 +139,7 @@ describe('whatever the interleaving', () => {
     )
   })
 
-  it('all-for-one restarts all siblings together, and loses no more than one failure each', async () => {
+  it('all-for-one restarts all siblings together, and loses at most one message each', async () => {
     await fc.assert(
       fc.asyncProperty(senders, senders, async (planA, planB) => {
         const scene = stage()
@@ -176,7 +176,7 @@ describe('whatever the interleaving', () => {
     )
   })
 
-  it('a stop that drains handles all that was sent before it, in order', async () => {
+  it('a draining stop handles all earlier messages, in order', async () => {
     const calm = senders.map((plan) =>
       plan.map((sends) => sends.map((s) => ({ ...s, fails: false }))),
     )
@@ -203,7 +203,7 @@ describe('whatever the interleaving', () => {
     )
   })
 
-  it('a full mailbox holds no more than its capacity and lets senders wait', async () => {
+  it('a full mailbox stays within its capacity and makes senders wait', async () => {
     await fc.assert(
       fc.asyncProperty(
         capacity,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { escalate, restart, Supervisor, stop } from '../../../protocol/actor/supervision.ts'
 
 describe('Supervisor', () => {
-  it('doubles the backoff up to its limit, and begins again when the window has passed', () => {
+  it('doubles the backoff up to its limit, and resets it after the window', () => {
     const strategy = restart({
       minBackoffMs: 100,
       maxBackoffMs: 500,
@@ -20,7 +20,7 @@ describe('Supervisor', () => {
     expect(delayAt(5_000)).toBe(100)
   })
 
-  it('adds at most a fifth of jitter and never exceeds the limit', () => {
+  it('adds at most 20 % of jitter and never exceeds the limit', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 10_000 }),
@@ -64,12 +64,12 @@ describe('Supervisor', () => {
     )
   })
 
-  it('stops or escalates at once when told so', () => {
+  it('stops or escalates immediately with these strategies', () => {
     expect(new Supervisor(stop()).onFailure(0, 0)).toMatchObject({ kind: 'stop', reason: 'failed' })
     expect(new Supervisor(escalate()).onFailure(0, 0)).toEqual({ kind: 'escalate' })
   })
 
-  it('refuses a strategy that makes no sense', () => {
+  it('refuses an invalid strategy', () => {
     expect(() => restart({ minBackoffMs: 10, maxBackoffMs: 5 })).toThrow('maxBackoffMs')
     expect(() => restart({ withinMs: 0 })).toThrow('withinMs')
   })

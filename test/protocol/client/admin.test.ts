@@ -48,14 +48,14 @@ describe('Admin', () => {
     expect(await admin.listTopics()).toEqual(['audit'])
   })
 
-  test('older brokers delete by name', async () => {
+  test('topics are deleted by name on older brokers', async () => {
     fake.claimed.set(deleteTopics.key, { minVersion: 1, maxVersion: 5 })
     fake.topics.create('orders', 1)
     await admin.deleteTopics(['orders'])
     expect(await admin.listTopics()).toEqual([])
   })
 
-  test('says at once what cannot be done', async () => {
+  test('an invalid request fails without retries', async () => {
     fake.topics.create('orders', 1)
     await expect(admin.createTopics([{ name: 'orders', partitions: 1 }])).rejects.toMatchObject({
       code: 'TOPIC_ALREADY_EXISTS',
@@ -66,7 +66,7 @@ describe('Admin', () => {
     await expect(admin.describeTopics(['none'])).rejects.toThrow('none')
   })
 
-  test('lists offsets by partition, wherever the leaders are by now', async () => {
+  test('offsets are listed by partition after leaders move', async () => {
     const partitions = fake.topics.create('orders', 2, 2)
     partitions[0]!.nextOffset = 10
     partitions[1]!.nextOffset = 20
@@ -80,7 +80,7 @@ describe('Admin', () => {
     expect([...earliest.values()]).toEqual([0, 5])
   })
 
-  test.each([9, 7])('tells what a group committed (OffsetFetch %i)', async (maxVersion) => {
+  test.each([9, 7])('committed offsets are fetched with OffsetFetch %i', async (maxVersion) => {
     fake.claimed.set(offsetFetch.key, { minVersion: 1, maxVersion })
     fake.handle(offsetFetch, (_, { version }) => {
       const partition = { committedOffset: 42, metadata: null, errorCode: 0 }

@@ -1,5 +1,5 @@
-// Where the admin client sends its requests in a cluster of several brokers, what it does when a broker turns
-// them away or is lost, and what it makes of older brokers.
+// Where the admin client sends its requests in a cluster of several brokers, what it does when a
+// broker turns them away or is lost, and what it makes of older brokers.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Admin, OffsetSpec } from '../../../protocol/client/admin.ts'
@@ -53,7 +53,7 @@ describe('the admin client in a cluster of three', () => {
     }))
   }
 
-  test('groups are listed from every broker, in order, and each once', async () => {
+  test('groups are listed from every broker, sorted, each once', async () => {
     fake.handle(listGroups, (_, { broker }) => ({
       errorCode: 0,
       groups: [`only-${broker}`, 'moving'].map((groupId) => ({
@@ -76,7 +76,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test('a broker that still loads its groups is asked again, and then fails the list', async () => {
+  test('a loading broker is retried, and then fails the list', async () => {
     let isLoading = true
     let asked = 0
     fake.handle(listGroups, (_, { broker }) => {
@@ -91,7 +91,7 @@ describe('the admin client in a cluster of three', () => {
     })
   })
 
-  test('brokers before Kafka 2.6 list groups without states, and are filtered here', async () => {
+  test('groups of brokers before Kafka 2.6, which report no states, are filtered by the client', async () => {
     fake.claimed.set(listGroups.key, { minVersion: 0, maxVersion: 2 })
     const groups = [{ groupId: 'g', protocolType: 'consumer', groupState: '', groupType: '' }]
     fake.handle(listGroups, () => ({ errorCode: 0, groups }))
@@ -99,7 +99,7 @@ describe('the admin client in a cluster of three', () => {
     expect(await admin.listGroups({ types: ['consumer'] })).toEqual([])
   })
 
-  test('groups are described by their coordinators, and by a new one where it moved', async () => {
+  test('groups are described by their coordinators, also after one moved', async () => {
     let home = 0
     coordinatorOf((groupId) => (groupId === 'moved' ? home : 1))
     fake.handle(consumerGroupDescribe, ({ groupIds }) => ({
@@ -131,7 +131,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test('brokers before Kafka 3.7 have classic groups alone, and call unknown ones dead', async () => {
+  test('groups of brokers before Kafka 3.7 are classic, and unknown ones Dead', async () => {
     fake.claimed.set(consumerGroupDescribe.key, { minVersion: 9, maxVersion: 9 })
     fake.claimed.set(describeGroups.key, { minVersion: 0, maxVersion: 5 })
     coordinatorOf(() => 0)
@@ -144,7 +144,7 @@ describe('the admin client in a cluster of three', () => {
     expect(fake.asked.get('ConsumerGroupDescribe')).toBeUndefined()
   })
 
-  test('a lost coordinator is an outcome of its groups alone', async () => {
+  test('a lost coordinator fails only its own groups', async () => {
     coordinatorOf((groupId) => (groupId === 'lost' ? 1 : 0))
     fake.handle(deleteGroups, ({ groupsNames }, { broker }) => {
       if (broker === 1) return undefined
@@ -158,7 +158,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test('offsets are committed again where the coordinator moved', async () => {
+  test('an offset commit is retried at a moved coordinator', async () => {
     let home = 0
     coordinatorOf(() => home)
     fake.handle(offsetCommit, ({ topics }, { broker }) => {
@@ -177,7 +177,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test('offsets are asked of each leader with one request, and again of the one that follows', async () => {
+  test('offsets are requested once per leader, and again from a new leader', async () => {
     const partitions = fake.topics.create('orders', 9, 3)
     for (const [index, partition] of partitions.entries()) partition.nextOffset = index
     const questions = partitions.map((_, partition) => {
@@ -192,7 +192,7 @@ describe('the admin client in a cluster of three', () => {
     expect(fake.asked.get(listOffsets.name)).toBe(9)
   })
 
-  test('several questions about a partition go in several requests', async () => {
+  test('several questions about one partition use several requests', async () => {
     fake.topics.create('orders', 1)[0]!.nextOffset = 7
     const place = { topic: 'orders', partition: 0 }
     const found = await admin.findOffsets([
@@ -202,7 +202,7 @@ describe('the admin client in a cluster of three', () => {
     expect(found.map(({ offset }) => offset)).toEqual([7, 0])
   })
 
-  test('log directories come from every broker, and one that is lost says so', async () => {
+  test('log directories are listed from every broker; an unreachable one is reported', async () => {
     fake.handle(describeLogDirs, (_, { broker }) =>
       broker === 2
         ? undefined
@@ -219,7 +219,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test("a broker's configuration is its own matter, a topic's is anybody's", async () => {
+  test("a broker's configuration is requested from that broker, a topic's from any broker", async () => {
     const asked = new Map<string, number>()
     fake.handle(describeConfigs, ({ resources }, { broker }) => ({
       results: resources.map(({ resourceType, resourceName }) => {
@@ -234,7 +234,7 @@ describe('the admin client in a cluster of three', () => {
     expect(asked.has('orders')).toBe(true)
   })
 
-  test('a request is not larger than a broker can answer', async () => {
+  test('a request stays within the limits of a broker', async () => {
     let most = 0
     fake.handle(describeConfigs, ({ resources }) => {
       most = Math.max(most, resources.length)
@@ -257,7 +257,7 @@ describe('the admin client in a cluster of three', () => {
     ])
   })
 
-  test('what only the controller does is asked of it again when it has moved', async () => {
+  test('controller requests are retried at a moved controller', async () => {
     let asked = 0
     fake.handle(createTopics, ({ topics }) => {
       const errorCode = asked++ === 0 ? ErrorCode.notController : 0

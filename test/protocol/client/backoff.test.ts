@@ -16,20 +16,20 @@ test('delays double up to the maximum, within a fifth of their nominal value', (
   )
 })
 
-test('a success starts over', () => {
+test('a success resets the delay', () => {
   const backoff = new Backoff({ initialMs: 100, maxMs: 10_000 }, seededRandom(1))
   for (let failure = 0; failure < 5; failure++) backoff.failed()
   backoff.succeeded()
   expect(backoff.failed()).toBeLessThanOrEqual(120)
 })
 
-test('a thousand failures are still a finite delay', () => {
+test('the delay stays finite after a thousand failures', () => {
   const backoff = new Backoff({ initialMs: 1, maxMs: 500 }, seededRandom(1))
   for (let failure = 0; failure < 2000; failure++) backoff.failed()
   expect(backoff.failed()).toBeLessThanOrEqual(500)
 })
 
-test('clients that failed together do not come back together', () => {
+test('clients that failed together retry at different times', () => {
   const delays = [1, 2, 3, 4].map((seed) =>
     new Backoff({ initialMs: 100, maxMs: 1000 }, seededRandom(seed)).failed(),
   )

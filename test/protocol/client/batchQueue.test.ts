@@ -20,7 +20,7 @@ function sendable(queue: BatchQueue<Numbered>): Numbered[] {
 const numbers = (batches: readonly Numbered[]) => batches.map(({ number }) => number)
 
 describe('BatchQueue', () => {
-  test('sends in order, and no more than the limit', () => {
+  test('batches are sent in order, within the limit', () => {
     const queue = new BatchQueue<Numbered>(3)
     for (let number = 0; number < 5; number++) queue.add(batch(number))
     const sent = sendable(queue)
@@ -29,7 +29,7 @@ describe('BatchQueue', () => {
     expect(numbers(sendable(queue))).toEqual([3])
   })
 
-  test('without sequences only one batch is in flight', () => {
+  test('without sequence numbers only one batch is in flight', () => {
     const queue = new BatchQueue<Numbered>(5)
     queue.add(batch(0, false))
     queue.add(batch(1, true))
@@ -39,7 +39,7 @@ describe('BatchQueue', () => {
     expect(numbers(sendable(queue))).toEqual([1])
   })
 
-  test('after a failure nothing new goes out until all is back, then all goes again in order', () => {
+  test('after a failure no batch is sent until all in flight are answered; then all are retried in order', () => {
     const queue = new BatchQueue<Numbered>(3)
     for (let number = 0; number < 5; number++) queue.add(batch(number))
     const [zero, one, two] = sendable(queue)
@@ -52,7 +52,7 @@ describe('BatchQueue', () => {
     expect(numbers(sendable(queue))).toEqual([0, 1])
   })
 
-  test('no batch is sent that would make the broker forget the oldest one', () => {
+  test("no batch is sent that would push the oldest unacknowledged one out of the broker's memory", () => {
     const queue = new BatchQueue<Numbered>(5)
     for (let number = 0; number < 9; number++) queue.add(batch(number))
     const [zero, ...others] = sendable(queue)
@@ -66,7 +66,7 @@ describe('BatchQueue', () => {
     expect(numbers(sendable(queue))).toEqual([5, 6, 7, 8])
   })
 
-  test('a batch out of order waits for the older one that failed', () => {
+  test('an out-of-order batch is retried after the older batch that failed', () => {
     const queue = new BatchQueue<Numbered>(2)
     queue.add(batch(0))
     queue.add(batch(1))
@@ -76,14 +76,14 @@ describe('BatchQueue', () => {
     expect(queue.judge(one!, ErrorCode.outOfOrderSequenceNumber)).toBe('again')
   })
 
-  test('the oldest batch out of order is lost for good', () => {
+  test('an out-of-order error for the oldest batch is final', () => {
     const queue = new BatchQueue<Numbered>(2)
     queue.add(batch(0))
     const [zero] = sendable(queue)
     expect(queue.judge(zero!, ErrorCode.outOfOrderSequenceNumber)).toBe('rejected')
   })
 
-  test('a duplicate is a success, what the broker will not have is not', () => {
+  test('a duplicate is acknowledged, a rejected batch is not', () => {
     const queue = new BatchQueue<Numbered>(2)
     queue.add(batch(0))
     const [zero] = sendable(queue)
@@ -93,7 +93,7 @@ describe('BatchQueue', () => {
     expect(queue.judge(zero!, ErrorCode.requestTimedOut)).toBe('again')
   })
 
-  test('only what waits expires', () => {
+  test('only waiting batches expire', () => {
     const queue = new BatchQueue<Numbered>(1)
     queue.add(batch(0, true, 100))
     queue.add(batch(1, true, 100))
@@ -104,7 +104,7 @@ describe('BatchQueue', () => {
     expect(numbers(queue.takeWaiting())).toEqual([2])
   })
 
-  test('no batch comes back that was not sent', () => {
+  test('a batch that is not in flight cannot be settled', () => {
     const queue = new BatchQueue<Numbered>(1)
     const zero = batch(0)
     queue.add(zero)
@@ -115,7 +115,7 @@ describe('BatchQueue', () => {
    * A broker that loses answers and batches at random, and takes only the next sequence: whatever
    * happens, every batch is stored once and in order, and the queue never stops.
    */
-  test('property: with any faults, all are stored once and in order', () => {
+  test('property: under faults every batch is stored once and in order', () => {
     const fault = fc.constantFrom('stored', 'answerLost', 'batchLost')
     fc.assert(
       fc.property(

@@ -37,7 +37,7 @@ describe('BatchSender', () => {
     await fake.close()
   })
 
-  test('sends the bytes as they are and tells the offset', async () => {
+  test('a batch is sent unchanged and resolves with its offset', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const sender = new BatchSender(cluster, clock, forever)
     const batch = encodedBatch(['a', 'b'])
@@ -69,7 +69,7 @@ describe('BatchSender', () => {
     expect(fake.asked.get('Produce')).toBe(2)
   })
 
-  test('goes to the new leader after NOT_LEADER_OR_FOLLOWER, in order', async () => {
+  test('after NOT_LEADER_OR_FOLLOWER batches go to the new leader, in order', async () => {
     const [partition] = fake.topics.create('orders', 1, 2)
     const identity = await initProducerId(cluster)
     const sender = new BatchSender(cluster, clock, forever)
@@ -82,7 +82,7 @@ describe('BatchSender', () => {
     expect(partition!.values()).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
   })
 
-  test('an answer that was lost: the batch is stored once, and said to be a duplicate when the broker says so', async () => {
+  test('after a lost response the batch is stored once, and reported as a duplicate if the broker does', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const identity = await initProducerId(cluster)
     const sender = new BatchSender(cluster, clock, forever)
@@ -101,7 +101,7 @@ describe('BatchSender', () => {
     expect(partition!.values()).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  test('DUPLICATE_SEQUENCE_NUMBER is success', async () => {
+  test('DUPLICATE_SEQUENCE_NUMBER is a success', async () => {
     fake.topics.create('orders', 1)
     fake.handle(produce, ({ topicData }) => ({
       responses: topicData.map(({ name }) => ({
@@ -118,7 +118,7 @@ describe('BatchSender', () => {
     })
   })
 
-  test('what the broker will not have is rejected with its error, the next batch goes on', async () => {
+  test("a refused batch is rejected with the broker's error, and the next batch is sent", async () => {
     const [partition] = fake.topics.create('orders', 1)
     const ask = fake.handlerOf(produce)
     let refuse = true
@@ -143,7 +143,7 @@ describe('BatchSender', () => {
     expect(sender.queuedBytes).toBe(0)
   })
 
-  test('delivery ends at its time limit when there is one', async () => {
+  test('delivery fails at its timeout', async () => {
     const sender = new BatchSender(cluster, clock, { ...forever, deliveryTimeoutMs: 5000 })
     const sent = sender.send('nowhere', 0, encodedBatch(['a']))
     const startMs = clock.monotonicMs()
@@ -157,7 +157,7 @@ describe('BatchSender', () => {
     expect(clock.monotonicMs() - startMs).toBeLessThan(6500)
   })
 
-  test('without a limit it waits for a topic that comes hours later', async () => {
+  test('without a timeout a batch waits hours for its topic to be created', async () => {
     const sender = new BatchSender(cluster, clock, forever)
     const sent = sender.send('later', 0, encodedBatch(['a']))
     await clock.advanceAndSettle(60_000)
@@ -165,7 +165,7 @@ describe('BatchSender', () => {
     expect(await drive(clock, sent)).toMatchObject({ baseOffset: 0 })
   })
 
-  test('more bytes than the bound are refused, one batch always goes', async () => {
+  test('batches beyond the byte limit are refused, except a single one', async () => {
     fake.topics.create('orders', 1)
     const sender = new BatchSender(cluster, clock, { ...forever, maxQueuedBytes: 10 })
     const first = sender.send('orders', 0, encodedBatch(['a']))
@@ -175,7 +175,7 @@ describe('BatchSender', () => {
     await first
   })
 
-  test('closing rejects what waits, and everything later', async () => {
+  test('close rejects waiting batches and later sends', async () => {
     const sender = new BatchSender(cluster, clock, forever)
     const sent = sender.send('nowhere', 0, encodedBatch(['a'])).catch((error) => error)
     await clock.advanceAndSettle(1000)
@@ -189,7 +189,7 @@ describe('BatchSender', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('half a batch is a mistake of the caller', async () => {
+  test('a partial batch fails an assertion', async () => {
     const sender = new BatchSender(cluster, clock, forever)
     const half = encodedBatch(['a', 'b']).subarray(0, 70)
     await expect(sender.send('orders', 0, half)).rejects.toThrow('whole batch')
@@ -205,7 +205,7 @@ describe('BatchSender under faults', () => {
     delayMs: fc.nat({ max: 100 }),
   })
 
-  test('property: everything sent is stored once, in order per partition', async () => {
+  test('property: every batch is stored once, in order per partition', async () => {
     await fc.assert(
       fc.asyncProperty(
         faults,

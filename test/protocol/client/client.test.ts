@@ -1,4 +1,5 @@
-// The entries of the package for programs, `millrace/client` and `millrace/broker`, as a user calls them.
+// The entries of the package for programs, `millrace/client` and `millrace/broker`, as a user calls
+// them.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -27,7 +28,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-test('text, bytes, keys, headers and codecs come back as they were sent', async () => {
+test('strings, bytes, keys and headers are consumed as they were produced, with every codec', async () => {
   await using producer = client.producer({ compression: 'gzip', lingerMs: 0 })
   const headers = { trace: 'a1', empty: null }
   const stored = await producer.send('sent', { key: 'user', value: 'täxt', headers })
@@ -46,7 +47,7 @@ test('text, bytes, keys, headers and codecs come back as they were sent', async 
   await consumer.close()
 })
 
-test('a second loop goes on where the first one was left', async () => {
+test('a second loop continues where the first one ended', async () => {
   await send('again', ['a', 'b', 'c'])
   const consumer = consumerOf('again', 'again')
   const texts = async (count: number) =>
@@ -56,7 +57,7 @@ test('a second loop goes on where the first one was left', async () => {
   await consumer.close()
 })
 
-test('what a loop has not asked beyond comes again, unless it was committed', async () => {
+test('records after the last commit are delivered again', async () => {
   await send('once', ['a', 'b', 'c'])
   const first = consumerOf('once', 'group')
   await take(first, 2)
@@ -71,7 +72,7 @@ test('what a loop has not asked beyond comes again, unless it was committed', as
   await third.close()
 })
 
-test('two loops at once over one consumer are refused', async () => {
+test('a second concurrent loop over one consumer is refused', async () => {
   await send('two', ['a', 'b'])
   const consumer = consumerOf('two', 'two')
   for await (const _ of consumer) {
@@ -81,7 +82,7 @@ test('two loops at once over one consumer are refused', async () => {
   await consumer.close()
 })
 
-test('closing the client ends the loops of its consumers', async () => {
+test('closing the client ends the loops of its consumers without an error', async () => {
   const other = connect(broker.bootstrap)
   await send('quiet', ['a'])
   const consumer = other.consumer({
@@ -100,9 +101,9 @@ test('closing the client ends the loops of its consumers', async () => {
   await other.close()
 })
 
-test('a text that is no address, and a key that no broker has, are refused with what to do', async () => {
+test('an invalid bootstrap address and an unknown broker option are refused with a remedy', async () => {
   expect(() => connect('localhost')).toThrow(
-    "'localhost' is not the address of a broker: give host:port",
+    "invalid broker address 'localhost': expected host:port",
   )
   const config = { 'num.partitons': 2 } as object
   const wrong = startBroker({ directory: join(directory, 'wrong'), port: 0, config })
@@ -114,7 +115,7 @@ test('a text that is no address, and a key that no broker has, are refused with 
   await expect(many).rejects.toThrow(/config:1: num\.partitions is "many", but must be /)
 })
 
-test('a broker goes on with the data of the one before it', async () => {
+test('a restarted broker serves the data of its predecessor', async () => {
   const options = { directory: join(directory, 'kept'), port: 0, logLevel: 'error' } as const
   const first = await startBroker(options)
   await using writer = connect(first.bootstrap)

@@ -33,7 +33,7 @@ describe('Cluster', () => {
     return new Cluster(runtime, { bootstrap, clientId: 'test' })
   }
 
-  test('asks brokers to create what does not exist only if it may', async () => {
+  test('a topic is auto-created only if allowAutoTopicCreation is true', async () => {
     fake.topics.create('orders', 1)
     const allowed: boolean[] = []
     const ask = fake.handlerOf(metadata)
@@ -66,7 +66,7 @@ describe('Cluster', () => {
     expect(await cluster.partitionCount('orders')).toBe(6)
   })
 
-  test('what is invalid is asked for again', async () => {
+  test('invalidated metadata is requested again', async () => {
     const [partition] = fake.topics.create('orders', 1, 3)
     await cluster.leader('orders', 0)
     partition!.leader = 2
@@ -75,7 +75,7 @@ describe('Cluster', () => {
     expect((await cluster.leader('orders', 0)).remoteAddress).toBe('broker-2:9092')
   })
 
-  test('an unknown topic is a failure that may pass', async () => {
+  test('an unknown topic is a retriable failure', async () => {
     const asking = cluster.leader('nowhere', 0).catch((error) => error)
     const failed = await drive(clock, asking)
     expect(failed.errorCode).toBe(ErrorCode.unknownTopicOrPartition)
@@ -85,7 +85,7 @@ describe('Cluster', () => {
     expect((await drive(clock, found)).isOpen).toBe(true)
   })
 
-  test('a topic that the question has created is there at the next one', async () => {
+  test('a topic created by its metadata request is found by the repeated request', async () => {
     const counting = cluster.partitionCount('new')
     await clock.advanceAndSettle(0)
     expect(fake.asked.get('Metadata')).toBe(1)
@@ -94,7 +94,7 @@ describe('Cluster', () => {
     expect(fake.asked.get('Metadata')).toBe(2)
   })
 
-  test('a lost connection is opened again when it is asked for', async () => {
+  test('a lost connection is reopened on its next use', async () => {
     fake.topics.create('orders', 1, 3)
     const first = await cluster.leader('orders', 0)
     fake.dropConnections()
@@ -105,14 +105,14 @@ describe('Cluster', () => {
     expect(second).not.toBe(first)
   })
 
-  test('any reaches a broker that answers, wherever it is in the list', async () => {
+  test('any() reaches the only broker that answers, wherever it is in the list', async () => {
     const nobody = { host: 'gone', port: 1 }
     await cluster.close()
     cluster = client([nobody, nobody, fake.addresses[1]!, nobody])
     expect((await cluster.any()).remoteAddress).toBe('broker-1:9092')
   })
 
-  test('nobody there: one message that names the addresses, and tries that wait longer and longer', async () => {
+  test('an unreachable cluster fails with its addresses, and attempts back off', async () => {
     await cluster.close()
     cluster = client([{ host: 'gone', port: 1 }])
     const startMs = clock.monotonicMs()
@@ -134,7 +134,7 @@ describe('Cluster', () => {
     expect(between[4]).toBeLessThan(1010)
   })
 
-  test('the coordinator is kept until it is forgotten', async () => {
+  test('the coordinator is cached until it is dropped', async () => {
     expect((await cluster.coordinator('g')).remoteAddress).toBe('broker-0:9092')
     await cluster.coordinator('g')
     expect(fake.asked.get('FindCoordinator')).toBe(1)
@@ -146,7 +146,7 @@ describe('Cluster', () => {
     expect((await cluster.coordinator('g')).remoteAddress).toBe('broker-2:9092')
   })
 
-  test('an older broker’s coordinator answer is understood, too', async () => {
+  test('the coordinator response of older brokers is decoded', async () => {
     fake.claimed.set(findCoordinator.key, { minVersion: 0, maxVersion: 2 })
     expect((await cluster.coordinator('g')).remoteAddress).toBe('broker-0:9092')
     fake.handle(findCoordinator, () => ({
@@ -162,7 +162,7 @@ describe('Cluster', () => {
     })
   })
 
-  test('retrying ends at its time limit with the last failure, and at once for what cannot pass', async () => {
+  test('retrying fails at its timeout with the last error, and at once for a final one', async () => {
     let tries = 0
     const late = cluster.retrying(2000, () => {
       tries++
@@ -175,7 +175,7 @@ describe('Cluster', () => {
     )
   })
 
-  test('after close everything fails, also what waits', async () => {
+  test('after close every request fails, pending ones included', async () => {
     const waiting = cluster.retrying(Infinity, () => cluster.leader('nowhere', 0))
     const failed = expect(waiting).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
     await clock.advanceAndSettle(10)
@@ -185,7 +185,7 @@ describe('Cluster', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('questions about one topic at the same time are one request', async () => {
+  test('concurrent metadata requests for one topic are merged', async () => {
     fake.topics.create('orders', 2, 3)
     const ask = fake.handlerOf(metadata)
     fake.handle(metadata, async (request, context) => ask(request, context))

@@ -26,7 +26,7 @@ describe('KafkaConnection', () => {
 
   const connect = () => KafkaConnection.connect({ clock, network }, fake.addresses[0]!, options)
 
-  test('asks for the versions first and uses the newest in common', async () => {
+  test('API versions are requested first, and the newest common version is used', async () => {
     fake.claimed.set(metadata.key, { minVersion: 0, maxVersion: 5 })
     const connection = await connect()
     expect(connection.versionOf(metadata)).toBe(5)
@@ -43,7 +43,7 @@ describe('KafkaConnection', () => {
     connection.close()
   })
 
-  test('falls back to ApiVersions 0 when the broker does not know 3', async () => {
+  test('a broker without ApiVersions 3 is asked with version 0', async () => {
     fake.claimed.set(apiVersions.key, { minVersion: 0, maxVersion: 2 })
     const connection = await connect()
     expect(fake.asked.get('ApiVersions')).toBe(2)
@@ -51,7 +51,7 @@ describe('KafkaConnection', () => {
     connection.close()
   })
 
-  test('no version in common fails with both ranges', async () => {
+  test('NO_COMMON_VERSION names the ranges of both sides', async () => {
     fake.claimed.set(fetch.key, { minVersion: 30, maxVersion: 31 })
     const connection = await connect()
     expect(() => connection.versionOf(fetch)).toThrow(/30 to 31 of Fetch.*4 to 18/)
@@ -85,7 +85,7 @@ describe('KafkaConnection', () => {
     connection.close()
   })
 
-  test('an overdue answer closes the connection and fails all requests', async () => {
+  test('an overdue response closes the connection and fails all requests', async () => {
     const connection = await connect()
     fake.handle(heartbeat, () => new Promise(() => {}))
     const request = { groupId: 'g', generationId: 1, memberId: 'm' }
@@ -106,7 +106,7 @@ describe('KafkaConnection', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('a lost connection fails what is pending, and everything after', async () => {
+  test('a lost connection fails pending and later requests', async () => {
     const connection = await connect()
     fake.handle(metadata, () => undefined)
     const pending = [
@@ -119,7 +119,7 @@ describe('KafkaConnection', () => {
     expect(connection.isOpen).toBe(false)
   })
 
-  test('closing it fails what is pending', async () => {
+  test('close fails pending requests', async () => {
     const connection = await connect()
     fake.handle(metadata, () => new Promise(() => {}))
     const pending = connection.send(metadata, { topics: [] })
@@ -127,7 +127,7 @@ describe('KafkaConnection', () => {
     await expect(pending).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
-  test('more waiting requests than the bound are refused', async () => {
+  test('requests beyond the limit of waiting ones are refused', async () => {
     const connection = await connect()
     fake.handle(metadata, () => new Promise(() => {}))
     const all = Array.from({ length: 64 + 4096 + 1 }, () =>
@@ -160,7 +160,7 @@ describe('KafkaConnection', () => {
     await listener.close()
   })
 
-  test('requests wait while the network pushes back', async () => {
+  test('requests wait while the socket is not writable', async () => {
     await fake.close()
     network = memoryNetwork({ highWaterBytes: 1000 })
     fake = await FakeCluster.start(network, clock)

@@ -73,7 +73,7 @@ describe('GroupConsumer', () => {
 
   const assigned = ({ assignment }: GroupConsumer) => assignment.get('orders') ?? []
 
-  test('joins alone, reads everything, commits, and goes on from there next time', async () => {
+  test('a single member reads everything, commits, and continues from the committed offsets', async () => {
     const one = consumer()
     expect(values(await drive(clock, one.poll()))).toEqual(
       [0, 1, 2, 3].flatMap((index) => [`${index}:0`, `${index}:1`]),
@@ -89,7 +89,7 @@ describe('GroupConsumer', () => {
     expect(fake.groups.group('g').members.size).toBe(0)
   })
 
-  test('two members share the partitions; when one leaves the other takes all', async () => {
+  test('two members share the partitions; when one leaves, the other gets all', async () => {
     const [one, two] = [consumer(), consumer()]
     await drive(clock, Promise.all([one.poll(), two.poll()]))
     expect([...assigned(one), ...assigned(two)].sort()).toEqual([0, 1, 2, 3])
@@ -104,7 +104,7 @@ describe('GroupConsumer', () => {
     await drive(clock, two.close())
   })
 
-  test('a newcomer makes the member give up its partitions, which it may commit until then', async () => {
+  test('a new member revokes partitions, which can be committed in onRevoked', async () => {
     const revoked: number[][] = []
     const one: GroupConsumer = consumer({
       onRevoked: async (assignment) => {
@@ -123,7 +123,7 @@ describe('GroupConsumer', () => {
     await drive(clock, Promise.all([one.close(), two.close()]))
   })
 
-  test('a member that was expelled may not commit, and joins anew', async () => {
+  test('a removed member cannot commit, and rejoins', async () => {
     const one = consumer()
     await drive(clock, one.poll())
     const { memberId } = one
@@ -135,7 +135,7 @@ describe('GroupConsumer', () => {
     await drive(clock, one.close())
   })
 
-  test('survives lost connections and leaders that move', async () => {
+  test('consumption continues after lost connections and moved leaders', async () => {
     const one = consumer()
     await drive(clock, one.poll())
     const seen: string[] = []
@@ -150,7 +150,7 @@ describe('GroupConsumer', () => {
     await drive(clock, one.close())
   })
 
-  test('an offset that the log lost is reset as the options say', async () => {
+  test('an offset out of range is reset by autoOffsetReset', async () => {
     const one = consumer()
     await drive(clock, one.poll())
     partitions[1]!.logStartOffset = 5
@@ -161,7 +161,7 @@ describe('GroupConsumer', () => {
     await drive(clock, one.close())
   })
 
-  test('latest starts at the end, none refuses', async () => {
+  test('autoOffsetReset latest starts at the end, none fails', async () => {
     const late = consumer({ autoOffsetReset: 'latest' })
     expect(await drive(clock, late.poll())).toEqual([])
     fill(partitions[0]!, ['new'])
@@ -176,7 +176,7 @@ describe('GroupConsumer', () => {
     await drive(clock, strict.close())
   })
 
-  test('a group that will not have it: the poll fails, every time', async () => {
+  test('a join refused by the group fails every poll', async () => {
     fake.handle(joinGroup, () => ({
       errorCode: ErrorCode.groupAuthorizationFailed,
       protocolName: null,

@@ -3,7 +3,9 @@
 
 import type { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 
-/** Moves time on, a step at a time, until `work` settles. Fails after an hour of the clock's time. */
+/**
+ * Moves time on, a step at a time, until `work` settles. Fails after an hour of the clock's time.
+ */
 export async function drive<T>(clock: ManualClock, work: Promise<T>, stepMs = 20): Promise<T> {
   let isSettled = false
   const settled = () => {

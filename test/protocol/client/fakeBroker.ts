@@ -17,6 +17,7 @@ import type { Address, Connection, Listener, Network } from '../../../protocol/r
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
 import { FakeGroups } from './fakeGroups.ts'
 import { FakeTopics } from './fakeTopics.ts'
+import type { RequestHandlers } from './requestHandlers.ts'
 
 /** What may go wrong, each as a probability per request; everything 0 unless said. */
 export interface Faults {
@@ -36,7 +37,7 @@ type Handler = (
   context: { readonly version: number; readonly broker: number },
 ) => unknown | Promise<unknown>
 
-export class FakeCluster {
+export class FakeCluster implements RequestHandlers {
   readonly topics: FakeTopics
   readonly groups: FakeGroups
   readonly faults: Faults = { dropBefore: 0, dropAfter: 0, moveLeaders: 0, delayMs: 0 }
@@ -71,7 +72,6 @@ export class FakeCluster {
     return cluster
   }
 
-  /** Puts the answer to an API in the test's hands; a handler that returns undefined drops. */
   handle<A extends Api>(
     api: A,
     handler: (
@@ -82,7 +82,7 @@ export class FakeCluster {
     this.#handlers.set(api.key, handler as Handler)
   }
 
-  /** What answers an API now: for a test that gets in the way of it once. */
+  /** Returns the current handler of an API, for a test that replaces it once. */
   handlerOf<A extends Api>(api: A) {
     return this.#handlers.get(api.key) as unknown as (
       request: RequestOf<A>,

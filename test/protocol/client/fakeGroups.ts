@@ -11,7 +11,7 @@ import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { FakeCluster } from './fakeBroker.ts'
+import type { RequestHandlers } from './requestHandlers.ts'
 
 interface Member {
   readonly id: string
@@ -65,7 +65,7 @@ export class FakeGroups {
     this.group(groupId).state = 'empty'
   }
 
-  install(cluster: FakeCluster): void {
+  install(cluster: RequestHandlers): void {
     cluster.handle(findCoordinator, (request, { version }) => {
       const { host, port } = cluster.addresses[0]!
       const found = { errorCode: 0, errorMessage: null, nodeId: 0, host, port }

@@ -13,7 +13,7 @@ import { RecordBatch, sequenceAfter, validateBatch } from '../../../protocol/kaf
 import { records } from '../../../protocol/kafka/recordCursor.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
-import type { FakeCluster } from './fakeBroker.ts'
+import type { RequestHandlers } from './requestHandlers.ts'
 
 interface ProducerState {
   epoch: number
@@ -119,7 +119,7 @@ export class FakeTopics {
     }
   }
 
-  install(cluster: FakeCluster): void {
+  install(cluster: RequestHandlers): void {
     cluster.handle(metadata, (request) => this.#metadata(cluster, request))
     cluster.handle(produce, (request, { broker }) => this.#produce(broker, request))
     cluster.handle(fetch, (request, { broker }) => this.#fetch(broker, request))
@@ -154,7 +154,7 @@ export class FakeTopics {
     return partition.leader === broker ? partition : ErrorCode.notLeaderOrFollower
   }
 
-  #metadata(cluster: FakeCluster, { topics }: RequestOf<typeof metadata>) {
+  #metadata(cluster: RequestHandlers, { topics }: RequestOf<typeof metadata>) {
     const names = topics === null ? [...this.byName.keys()] : topics.map(({ name }) => name!)
     return {
       brokers: cluster.addresses.map(({ host, port }, nodeId) => ({ nodeId, host, port })),

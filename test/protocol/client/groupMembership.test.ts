@@ -13,7 +13,7 @@ function stable(): GroupMembership {
 }
 
 describe('GroupMembership', () => {
-  test('takes the member id it is given and joins again with it', () => {
+  test('MEMBER_ID_REQUIRED rejoins with the assigned member id', () => {
     const membership = new GroupMembership(options)
     membership.joinStarted()
     expect(membership.joinAnswered(ErrorCode.memberIdRequired, 'm1', -1)).toBe('rejoin')
@@ -26,7 +26,7 @@ describe('GroupMembership', () => {
     expect(membership).toMatchObject({ state: 'stable', memberId: 'm1', generationId: 4 })
   })
 
-  test('heartbeats are due at their interval, and only while stable', () => {
+  test('heartbeats are sent at their interval, only while stable', () => {
     expect(new GroupMembership(options).heartbeatInMs(0)).toBeUndefined()
     const membership = stable()
     expect(membership.heartbeatInMs(1000)).toBe(3000)
@@ -46,13 +46,13 @@ describe('GroupMembership', () => {
     expect(membership.heartbeatInMs(4000)).toBeUndefined()
   })
 
-  test('an answer to an older generation means nothing', () => {
+  test('a heartbeat response for an earlier generation is ignored', () => {
     const membership = stable()
     expect(membership.heartbeatAnswered(ErrorCode.unknownMemberId, 3, 4000)).toBe('accepted')
     expect(membership.state).toBe('stable')
   })
 
-  test('lost heartbeats are borne until the session is over', () => {
+  test('lost heartbeats are retried until the session expires', () => {
     const membership = stable()
     expect(membership.heartbeatLost(4000)).toBe('again')
     expect(membership.heartbeatLost(10_999)).toBe('again')
@@ -60,7 +60,7 @@ describe('GroupMembership', () => {
     expect(membership.state).toBe('outside')
   })
 
-  test('a coordinator that moved is asked again, a refusal is for good', () => {
+  test('a moved coordinator is retried, a refusal is final', () => {
     const membership = stable()
     expect(membership.heartbeatAnswered(ErrorCode.notCoordinator, 4, 4000)).toBe('again')
     expect(membership.state).toBe('stable')
@@ -69,7 +69,7 @@ describe('GroupMembership', () => {
     expect(() => membership.joinStarted()).toThrow('GROUP_AUTHORIZATION_FAILED')
   })
 
-  test('a refused commit matters only when the group moved on', () => {
+  test('a failed commit leaves the generation only after a rebalance', () => {
     const membership = stable()
     membership.commitRefused(ErrorCode.offsetMetadataTooLarge)
     expect(membership.state).toBe('stable')
@@ -77,7 +77,7 @@ describe('GroupMembership', () => {
     expect(membership.state).toBe('outside')
   })
 
-  test('a sync whose answer was lost starts over', () => {
+  test('a lost SyncGroup response rejoins', () => {
     const membership = new GroupMembership(options)
     membership.joinStarted()
     membership.joinAnswered(ErrorCode.none, 'm1', 4)

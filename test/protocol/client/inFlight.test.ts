@@ -12,7 +12,7 @@ test('requests are answered in the order in which they were added', () => {
   expect(inFlight.count).toBe(0)
 })
 
-test('an answer that is not for the oldest is nobody’s', () => {
+test('a response to another request than the oldest matches none', () => {
   const inFlight = new InFlight<string>(3)
   inFlight.add('a', 10)
   inFlight.add('b', 20)
@@ -21,15 +21,15 @@ test('an answer that is not for the oldest is nobody’s', () => {
   expect(inFlight.oldest).toBe('a')
 })
 
-test('it is full at its limit, and refuses more', () => {
+test('adding beyond the limit fails an assertion', () => {
   const inFlight = new InFlight<string>(1)
   expect(inFlight.isFull).toBe(false)
   inFlight.add('a', 10)
   expect(inFlight.isFull).toBe(true)
-  expect(() => inFlight.add('b', 10)).toThrow('full')
+  expect(() => inFlight.add('b', 10)).toThrow('within their limit')
 })
 
-test('a request expires at its deadline, also behind one that has more time', () => {
+test('a request expires at its deadline, also behind one with a later deadline', () => {
   const inFlight = new InFlight<string>(3)
   inFlight.add('patient', 1000)
   inFlight.add('hasty', 100)
@@ -38,7 +38,7 @@ test('a request expires at its deadline, also behind one that has more time', ()
   expect(inFlight.expired(100)).toBe('hasty')
 })
 
-test('what will never be answered is taken out in order', () => {
+test('takeAll returns requests in order', () => {
   const inFlight = new InFlight<string>(3)
   inFlight.add('a', 10)
   inFlight.add('b', 20)

@@ -1,5 +1,6 @@
-// Readers and consumers of both isolation levels on a partition of our broker that transactional and
-// other producers write in turns: some transactions are committed, some aborted, one stays open.
+// Readers and consumers of both isolation levels on a partition of our broker that transactional
+// and other producers write in turns: some transactions are committed, some aborted, one stays
+// open.
 
 import { Kafka, logLevel, type Transaction } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -125,7 +126,7 @@ async function readAll(isolation: Isolation, from: number, maxBytes: number): Pr
   return values
 }
 
-test('each level sees its records, from any offset and in answers of any size', async () => {
+test('each isolation level sees its records, from any offset and with any response size', async () => {
   expect(committed.length).toBeGreaterThan(40)
   expect(all.length - committed.length).toBeGreaterThan(40)
   for (const maxBytes of [1, 300, 1 << 20]) {

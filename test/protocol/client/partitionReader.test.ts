@@ -47,20 +47,20 @@ describe('PartitionReader', () => {
   const baseOffsets = (batches: Buffer) =>
     [...splitBatches(batches)].map(({ baseOffset }) => baseOffset)
 
-  test('hands out whole batches, also the one that starts before the offset', async () => {
+  test('whole batches are returned, including one that starts before the offset', async () => {
     const { batches, highWatermark, logStartOffset } = await reader().fetch(1)
     expect(baseOffsets(batches)).toEqual([0, 2, 3])
     expect({ highWatermark, logStartOffset }).toEqual({ highWatermark: 6, logStartOffset: 0 })
   })
 
-  test('a batch that the size limit cut is not handed out', async () => {
+  test('a batch cut by the size limit is not returned', async () => {
     const { batches } = await reader({ maxBytes: 100 }).fetch(0)
     expect(baseOffsets(batches)).toEqual([0])
     const total = [...splitBatches(batches)].reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
     expect(batches.length).toBe(total)
   })
 
-  test('at the end there is nothing, past it and before the start is an error of its own', async () => {
+  test('a fetch at the end is empty; past it or before the start it is OFFSET_OUT_OF_RANGE', async () => {
     expect((await reader().fetch(6)).batches.length).toBe(0)
     partition.logStartOffset = 2
     for (const offset of [7, 1]) {
@@ -71,13 +71,13 @@ describe('PartitionReader', () => {
     }
   })
 
-  test('tells the first and the next offset', async () => {
+  test('earliest and latest return the first and the next offset', async () => {
     partition.logStartOffset = 2
     expect(await reader().earliest()).toBe(2)
     expect(await reader().latest()).toBe(6)
   })
 
-  test('follows the leader, and survives lost connections', async () => {
+  test('reading continues after a leader change and lost connections', async () => {
     const one = reader()
     await one.fetch(0)
     partition.leader = 1
@@ -86,7 +86,7 @@ describe('PartitionReader', () => {
     expect(baseOffsets((await drive(clock, one.fetch(3))).batches)).toEqual([3])
   })
 
-  test('waits as long as it was told to, on a connection of its own', async () => {
+  test('a fetch waits maxWaitMs, on a connection of its own', async () => {
     const seen: { maxWaitMs: number; minBytes: number }[] = []
     const ask = fake.handlerOf(fetch)
     fake.handle(fetch, (request, context) => {
@@ -105,7 +105,7 @@ describe('PartitionReader', () => {
     slow.close()
   })
 
-  test('with a topic id it reads that topic, waits while brokers learn of it, and no other', async () => {
+  test('with a topic id only that topic is read, with retries while brokers do not know it yet', async () => {
     const [ours, other] = [
       '11111111-1111-1111-1111-111111111111',
       '22222222-2222-2222-2222-222222222222',
@@ -158,7 +158,7 @@ describe('PartitionReader', () => {
     expect((await drive(clock, named.fetch(0))).nextOffset).toBe(6)
   })
 
-  test('what does not pass in time is the caller’s', async () => {
+  test('a failure that outlasts retryTimeoutMs is thrown', async () => {
     const nowhere = new PartitionReader(cluster, {
       topic: 'none',
       partition: 0,

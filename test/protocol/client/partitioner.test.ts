@@ -23,7 +23,7 @@ test('a key always goes to the same partition, within the count', () => {
   }
 })
 
-test('without a key the partition stays until its batch is closed', () => {
+test('without a key the partition is kept until its batch is complete', () => {
   const sticky = new StickyPartitioner(seededRandom(1))
   const seen = new Set<number>()
   for (let batch = 0; batch < 50; batch++) {

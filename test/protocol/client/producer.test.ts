@@ -41,7 +41,7 @@ describe('Producer', () => {
     await fake.close()
   })
 
-  test('records become one batch, with their keys, headers and times, and learn where they are', async () => {
+  test('records are batched with keys, headers and timestamps, and resolve with their positions', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make()
     const headers = [{ key: 'h', value: Buffer.from('v') }]
@@ -74,7 +74,7 @@ describe('Producer', () => {
     await full
   })
 
-  test('keys go where Kafka’s Java client puts them, the rest in turns', async () => {
+  test("keyed records go to the partitions of Kafka's Java client, others are spread", async () => {
     const partitions = fake.topics.create('orders', 5, 2)
     const producer = make({ lingerMs: 0, batchBytes: 500 })
     const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`)
@@ -98,7 +98,7 @@ describe('Producer', () => {
     })
   })
 
-  test('flush does not wait for linger, and covers what was sent before it', async () => {
+  test('flush does not wait for lingerMs, and covers earlier sends', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 1_000_000 })
     for (let count = 0; count < 10; count++) void producer.send('orders', value(String(count)))
@@ -107,7 +107,7 @@ describe('Producer', () => {
     expect(producer.bufferedBytes).toBe(0)
   })
 
-  test('close flushes, then refuses', async () => {
+  test('close flushes, then refuses records', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 1_000_000, compression: Compression.gzip })
     const sent = producer.send('orders', value('last'))
@@ -119,7 +119,7 @@ describe('Producer', () => {
     })
   })
 
-  test('memory is bounded: senders wait in line, nothing is lost or reordered', async () => {
+  test('sends wait in order while memory is full; no record is lost or reordered', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ maxBufferedBytes: 1000, batchBytes: 100_000, lingerMs: 1_000_000 })
     let most = 0
@@ -136,7 +136,7 @@ describe('Producer', () => {
     })
   })
 
-  test('a batch that is refused fails its own records; the others go on with a new identity', async () => {
+  test('a refused batch fails its own records; the others are sent under a new producer id', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 0 })
     await drive(clock, producer.send('orders', value('first')))
@@ -166,7 +166,7 @@ describe('Producer', () => {
     expect(fake.asked.get('InitProducerId')).toBe(2)
   })
 
-  test('a topic that never comes fails its records, and holds up others only so long', async () => {
+  test('a topic that is never created fails its records, and delays others up to the timeout', async () => {
     fake.topics.create('orders', 1)
     const producer = make({ deliveryTimeoutMs: 3000 })
     const lost = producer.send('nowhere', value('x')).catch((error) => error)
@@ -175,7 +175,7 @@ describe('Producer', () => {
     expect(await drive(clock, sent)).toMatchObject({ offset: 0 })
   })
 
-  test('without idempotence no producer id is asked for', async () => {
+  test('without idempotence no producer id is requested', async () => {
     const [partition] = fake.topics.create('orders', 1)
     await drive(clock, make({ acks: 1 }).send('orders', value('x')))
     expect(fake.asked.get('InitProducerId')).toBeUndefined()

@@ -3,7 +3,7 @@ import { ProducerSequences } from '../../../protocol/client/producerSequences.ts
 
 const identity = { producerId: 7, producerEpoch: 0 }
 
-test('nothing is numbered before there is an identity; then every partition from 0', () => {
+test('batches are numbered from 0 per partition, after a producer id is assigned', () => {
   const sequences = new ProducerSequences()
   expect(sequences.needsIdentity).toBe(true)
   expect(sequences.assign('a', 0, 3)).toBeUndefined()
@@ -14,7 +14,7 @@ test('nothing is numbered before there is an identity; then every partition from
   expect(sequences.assign('b', 0, 1)).toEqual({ ...identity, baseSequence: 0 })
 })
 
-test('after a failure a new identity is needed, once everything is back', () => {
+test('after a failure a new producer id is needed, once no batch is pending', () => {
   const sequences = new ProducerSequences()
   sequences.begin(identity)
   sequences.assign('a', 0, 3)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { rangeAssign } from '../../../protocol/client/rangeAssignor.ts'
 
-test('each member gets one run, the first ones the longer', () => {
+test('each member gets one contiguous range, the first members a longer one', () => {
   const members = ['c', 'a', 'b'].map((memberId) => ({ memberId, topics: ['t', 'u'] }))
   const assigned = rangeAssign(
     members,
@@ -26,7 +26,7 @@ test('each member gets one run, the first ones the longer', () => {
   expect(assigned.get('c')).toEqual(new Map([['t', [5, 6]]]))
 })
 
-test('property: every partition that anyone wants is assigned once, to one who wants it', () => {
+test('property: every partition of a subscribed topic is assigned to exactly one subscriber', () => {
   const topics = fc.subarray(['t', 'u', 'v'])
   const members = fc.uniqueArray(fc.record({ memberId: fc.string({ minLength: 1 }), topics }), {
     selector: ({ memberId }) => memberId,

@@ -1,4 +1,4 @@
-// What a consumer sees of a log with transactions, against a model that knows how each ended.
+// The visible batches of a log with transactions, against a model that knows how each one ended.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -27,7 +27,9 @@ interface Entry {
   readonly isMarker: boolean
 }
 
-/** A log in memory that answers fetches as a broker does: whole batches, cut off by a size limit. */
+/**
+ * A log in memory that answers fetches as a broker does: whole batches, cut off by a size limit.
+ */
 class ModelLog {
   readonly entries: Entry[] = []
   readonly transactions: Transaction[] = []
@@ -74,7 +76,9 @@ class ModelLog {
     return Math.min(this.nextOffset, ...open)
   }
 
-  /** KIP-98: up to the last stable offset, with the aborted transactions that overlap what is sent. */
+  /**
+   * KIP-98: up to the last stable offset, with the aborted transactions that overlap what is sent.
+   */
   fetch(offset: number, maxBytes: number): { records: Buffer; aborted: AbortedTransaction[] } {
     const sent: Entry[] = []
     let bytes = 0
@@ -148,7 +152,7 @@ function offsetsIn(batches: Buffer, from: number): number[] {
 }
 
 describe('visibleBatches', () => {
-  test('a committed reader sees each committed record once, wherever it starts and answers end', () => {
+  test('a committed reader sees each committed record once, whatever the offsets and response sizes', () => {
     fc.assert(
       fc.property(
         fc.array(step, { maxLength: 40 }),
@@ -174,7 +178,7 @@ describe('visibleBatches', () => {
     )
   })
 
-  test('an uncommitted reader sees all but control batches', () => {
+  test('an uncommitted reader sees all batches except control batches', () => {
     const log = new ModelLog()
     log.transactional(1, 2)
     log.plain(1)
@@ -185,7 +189,7 @@ describe('visibleBatches', () => {
     expect(nextOffset).toBe(4)
   })
 
-  test('an answer of which nothing is left out is handed on without a copy', () => {
+  test('a response without hidden batches is returned without a copy', () => {
     const log = new ModelLog()
     log.plain(2)
     log.transactional(1, 1)
@@ -195,7 +199,7 @@ describe('visibleBatches', () => {
     expect(batches.equals(all)).toBe(true)
   })
 
-  test('an answer of which nothing may be seen still moves the reader on', () => {
+  test('a response with only hidden batches still advances the reader', () => {
     const log = new ModelLog()
     log.transactional(7, 3)
     log.end(7, false)
@@ -204,7 +208,7 @@ describe('visibleBatches', () => {
     expect({ bytes: batches.length, nextOffset }).toEqual({ bytes: 0, nextOffset: 4 })
   })
 
-  test('bytes after the last whole batch are cut off, whatever they are', () => {
+  test('bytes after the last whole batch are cut off', () => {
     const batch = encodedBatch(['a'])
     for (const extra of [batch.length, 0, 5, 11, 12]) {
       const bytes = Buffer.concat([batch, Buffer.alloc(extra, 0xff)])
@@ -213,13 +217,13 @@ describe('visibleBatches', () => {
     expect(visibleBatches(batch.subarray(0, 40), [])).toMatchObject({ nextOffset: undefined })
   })
 
-  test('a batch shorter than its header is an error and not the end', () => {
+  test('a batch shorter than its header is malformed', () => {
     const short = Buffer.alloc(20)
     short.writeInt32BE(8, 8)
     expect(() => visibleBatches(short, [])).toThrow(/record batch of 20 bytes/)
   })
 
-  test('the bits of older formats say nothing of transactions', () => {
+  test('attributes of older formats are not read as transaction flags', () => {
     const old = encodedBatch(['a'])
     old.writeInt8(1, 16)
     old.writeInt16BE(0x30, 21)

@@ -76,7 +76,7 @@ describe.each<[string, () => Network]>([
     expect(await admin.listTopics()).not.toContain('orders')
   })
 
-  test('a topic that does not exist is created by its first record', async () => {
+  test('a topic that does not exist is auto-created by its first record', async () => {
     const producer = new Producer(cluster, cluster.runtime)
     expect(await producer.send('new', { value: Buffer.from('a') })).toMatchObject({ offset: 0 })
     await producer.close()
@@ -84,7 +84,7 @@ describe.each<[string, () => Network]>([
     expect(await new Admin(cluster).listTopics()).toEqual([])
   })
 
-  test('whole batches go in and come out, and a second sending is stored once', async () => {
+  test('whole batches are stored and read unchanged, and a retry is stored once', async () => {
     await new Admin(cluster).createTopics([{ name: 'orders', partitions: 1 }])
     const identity = await initProducerId(cluster)
     const sender = new BatchSender(cluster, systemClock, {
@@ -112,7 +112,7 @@ describe.each<[string, () => Network]>([
     sender.close()
   })
 
-  test('producer to group: each record arrives once, commits last', async () => {
+  test('records from a producer reach a group once, and commits persist', async () => {
     const admin = new Admin(cluster)
     await admin.createTopics([{ name: 'orders', partitions: 2 }])
     const producer = new Producer(cluster, cluster.runtime, { compression: Compression.lz4 })

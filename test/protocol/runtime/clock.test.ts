@@ -3,7 +3,7 @@ import { sleep, systemClock } from '../../../protocol/runtime/clock.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 
 describe('sleep', () => {
-  it('lasts as long as asked', async () => {
+  it('lasts as long as requested', async () => {
     const clock = new ManualClock()
     let isAwake = false
     void sleep(clock, 100).then(() => {
@@ -15,7 +15,7 @@ describe('sleep', () => {
     expect(isAwake).toBe(true)
   })
 
-  it('ends at once when aborted, before or meanwhile, and leaves no timer', async () => {
+  it('ends when its signal aborts, before or during the sleep, and leaves no timer', async () => {
     const clock = new ManualClock()
     const abort = new AbortController()
     const sleeping = sleep(clock, 60_000, abort.signal)
@@ -25,7 +25,7 @@ describe('sleep', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('leaves no listener on a signal that outlives it', async () => {
+  it('leaves no listener on its signal', async () => {
     const clock = new ManualClock()
     let listeners = 0
     const { signal } = new AbortController()
@@ -48,14 +48,14 @@ describe('sleep', () => {
 })
 
 describe('systemClock', () => {
-  it('tells wall-clock time, and monotonic time that never goes back', async () => {
+  it('returns wall-clock time, and monotonic time that never decreases', async () => {
     expect(Math.abs(systemClock.nowMs() - Date.now())).toBeLessThan(1_000)
     const before = systemClock.monotonicMs()
     await settle()
     expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(before)
   })
 
-  it('calls once and no sooner than told; never when cancelled', async () => {
+  it('fires a timer once, not before its delay, and never when cancelled', async () => {
     const start = systemClock.monotonicMs()
     const fired: string[] = []
     const cancelled = systemClock.setTimer(1, () => fired.push('cancelled'))
@@ -72,7 +72,7 @@ describe('systemClock', () => {
     expect(fired).toEqual(['fired'])
   })
 
-  it('waits longer than setTimeout can, whose delays of 2^31 ms and more are 1 ms', () => {
+  it('chains setTimeout for delays of 2^31 ms and more', () => {
     vi.useFakeTimers()
     try {
       let calls = 0

@@ -11,13 +11,13 @@ const installed = {
   home: () => '/home/ann',
 } as const
 
-test('a checkout keeps compiled code below its node_modules', () => {
+test('the cache of a checkout is below its node_modules', () => {
   const url = 'file:///src/millrace/millrace.ts'
   const directory = '/src/millrace/node_modules/.cache/compile'
   expect(codeCacheDirectory({ ...installed, url })).toBe(directory)
 })
 
-test('a package keeps compiled code in the cache directory of the user, by the convention of the system', () => {
+test("the cache of a package is in the user's cache directory, by the convention of the platform", () => {
   expect(codeCacheDirectory(installed)).toBe('/home/ann/.cache/millrace/compile')
   const named = { XDG_CACHE_HOME: '/var/cache/ann' }
   expect(codeCacheDirectory({ ...installed, environment: named })).toBe(
@@ -28,14 +28,14 @@ test('a package keeps compiled code in the cache directory of the user, by the c
   )
 })
 
-test('a relative XDG_CACHE_HOME is ignored, as its specification says', () => {
+test('a relative XDG_CACHE_HOME is ignored', () => {
   const environment = { XDG_CACHE_HOME: 'cache' }
   expect(codeCacheDirectory({ ...installed, environment })).toBe(
     '/home/ann/.cache/millrace/compile',
   )
 })
 
-test('no cache for a user without a home directory, nor where NODE_COMPILE_CACHE has named one', () => {
+test('no cache is selected without a home directory, or when NODE_COMPILE_CACHE is set', () => {
   const home = () => {
     throw new Error('no such user')
   }
@@ -44,7 +44,7 @@ test('no cache for a user without a home directory, nor where NODE_COMPILE_CACHE
   expect(codeCacheDirectory({ ...installed, environment })).toBeUndefined()
 })
 
-test('a directory that exists or can be created is writable; one below a file is not', async () => {
+test('an existing or creatable directory is writable, one below a file is not', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-cache-'))
   try {
     expect(isWritableDirectory(directory)).toBe(true)

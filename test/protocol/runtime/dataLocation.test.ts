@@ -1,12 +1,12 @@
-// Where data lies when nobody says where, on every platform.
+// The default data directory on every platform.
 
 import { expect, test } from 'vitest'
-import { type DataSurroundings, dataLocation } from '../../../protocol/runtime/dataLocation.ts'
+import { type DataDependencies, dataLocation } from '../../../protocol/runtime/dataLocation.ts'
 
 const broker = { path: 'broker', pathInState: '', formerPath: 'millrace-data' }
 const job = { path: 'jobs/sales', pathInState: 'sales', formerPath: 'millrace-jobs/sales' }
 
-function surroundings(changed: Partial<DataSurroundings> = {}): DataSurroundings {
+function dependencies(changed: Partial<DataDependencies> = {}): DataDependencies {
   return {
     platform: 'linux',
     environment: {},
@@ -18,7 +18,7 @@ function surroundings(changed: Partial<DataSurroundings> = {}): DataSurroundings
   }
 }
 
-const standard: readonly [string, Partial<DataSurroundings>, string, string][] = [
+const standard: readonly [string, Partial<DataDependencies>, string, string][] = [
   [
     'a user',
     {},
@@ -80,19 +80,19 @@ const standard: readonly [string, Partial<DataSurroundings>, string, string][] =
 ]
 
 test.each(standard)('%s', (_name, changed, brokerDirectory, jobDirectory) => {
-  const around = surroundings(changed)
+  const around = dependencies(changed)
   expect(dataLocation(broker, around)).toEqual({ directory: brokerDirectory, isFormer: false })
   expect(dataLocation(job, around)).toEqual({ directory: jobDirectory, isFormer: false })
 })
 
-test('data of an earlier version in the current directory is used on', () => {
-  const around = surroundings({ exists: (path) => path === '/srv/millrace-data' })
+test('data of an earlier version in the current directory is kept in use', () => {
+  const around = dependencies({ exists: (path) => path === '/srv/millrace-data' })
   expect(dataLocation(broker, around)).toEqual({ directory: '/srv/millrace-data', isFormer: true })
   expect(dataLocation(job, around).isFormer).toBe(false)
 })
 
-test('the state directory of systemd wins over data of an earlier version', () => {
+test("systemd's state directory takes precedence over data of an earlier version", () => {
   const environment = { STATE_DIRECTORY: '/var/lib/own' }
-  const around = surroundings({ environment, exists: () => true })
+  const around = dependencies({ environment, exists: () => true })
   expect(dataLocation(broker, around)).toEqual({ directory: '/var/lib/own', isFormer: false })
 })

@@ -12,7 +12,7 @@ async function openFile() {
   return { completions, disk, file: await opening }
 }
 
-test('what is pending is plain data, and takes effect when its owner completes it', async () => {
+test('a pending operation is plain data, and takes effect when it is completed', async () => {
   const { completions, disk, file } = await openFile()
   const ended: string[] = []
   const first = file.write([Buffer.from('1')], 0).then(() => ended.push('first'))
@@ -40,7 +40,7 @@ test('what is pending is plain data, and takes effect when its owner completes i
   expect(() => completions.complete(4)).toThrow('operation 4 is not pending')
 })
 
-test('a loss of power fails everything that is pending', async () => {
+test('a power failure fails all pending operations', async () => {
   const { completions, disk, file } = await openFile()
   const write = file.write([Buffer.from('x')], 0)
   const stat = disk.stat('/log')
@@ -50,7 +50,7 @@ test('a loss of power fails everything that is pending', async () => {
   expect(completions.isIdle).toBe(true)
 })
 
-test('a seed draws an order of completions, with what callers start in between', async () => {
+test('a seed draws the order of completions, including operations started meanwhile', async () => {
   const orderOf = async (seed: number): Promise<string> => {
     const { completions, file } = await openFile()
     const ended: string[] = []

@@ -1,4 +1,4 @@
-// The name of the host, from resolvers that know it, do not know it, or do not answer.
+// The full name of the host, from resolvers that know it, do not know it, or do not answer.
 
 import { expect, test } from 'vitest'
 import { fullHostName, type HostResolver } from '../../../protocol/runtime/hostName.ts'

@@ -1,4 +1,4 @@
-// What every KeyValueStore must do, whatever keeps it: run against LevelDB and against the one in memory.
+// The conformance suite of KeyValueStore, run against LevelDB and the in-memory store.
 
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -61,7 +61,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       stores.close?.()
     })
 
-    test('values are found by their keys, in the order asked for', async () => {
+    test('values are returned by key, in the requested order', async () => {
       await store.write([put('b', '2'), put('a', '1'), put('empty', '')])
       const keys = ['a', 'none', 'b', 'empty'].map((key) => Buffer.from(key))
       const found = await store.getMany(keys)
@@ -71,12 +71,12 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       expect(await store.getMany([])).toEqual([])
     })
 
-    test('the changes of a write count in their order', async () => {
+    test('the changes of a write are applied in order', async () => {
       await store.write([put('a', '1'), del('a'), put('b', '1'), put('b', '2'), del('none')])
       expect(await contentOf(store)).toEqual(['b=2'])
     })
 
-    test('a range has its first key and not its last, in groups', async () => {
+    test('a range includes its first key and excludes its last, in groups', async () => {
       await store.write(['a', 'b', 'c', 'd'].map((key) => put(key, key)))
       const groups: string[] = []
       const range = { from: Buffer.from('b'), until: Buffer.from('d') }
@@ -86,7 +86,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       expect(await contentOf(store, 3)).toEqual(['a=a', 'b=b', 'c=c', 'd=d'])
     })
 
-    test('entries and snapshots see nothing that is written later', async () => {
+    test('entries and snapshots do not see later writes', async () => {
       await store.write([put('a', '1'), put('b', '1'), put('c', '1')])
       const snapshot = store.snapshot()
       const seen: string[] = []
@@ -102,7 +102,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       expect(await contentOf(store)).toEqual(['a=1', 'c=2'])
     })
 
-    test('contents are there when the store is opened again, also those that were not synced', async () => {
+    test('a reopened store has all writes, including unsynced ones', async () => {
       await store.write([put('a', '1')])
       await store.write([put('b', '2')], { sync: false })
       await store.close()
@@ -110,7 +110,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       expect(await contentOf(store)).toEqual(['a=1', 'b=2'])
     })
 
-    test('a directory has one holder at a time, and a store of its own', async () => {
+    test('a directory has its own store, opened once at a time', async () => {
       await expect(stores.open(directory)).rejects.toMatchObject({
         code: 'STORE_IN_USE',
         directory,
@@ -121,7 +121,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       await other.close()
     })
 
-    test('a closed store fails', async () => {
+    test('a closed store rejects every operation', async () => {
       await store.write([put('a', '1')])
       await store.close()
       await expect(store.getMany([Buffer.from('a')])).rejects.toThrow()
@@ -130,7 +130,7 @@ export function keyValueStoreConformance(name: string, make: () => StoresUnderTe
       expect(await contentOf(store)).toEqual(['a=1'])
     })
 
-    test('property: it is a sorted map', async () => {
+    test('property: a store behaves as a sorted map', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.array(change, { maxLength: 8 }), { maxLength: 6 }),

@@ -5,7 +5,7 @@ import {
   isOwnOrigin,
 } from '../../../protocol/runtime/loopback.ts'
 
-test('loopback is this machine and nothing else', () => {
+test('only loopback addresses are loopback', () => {
   for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', 'LOCALHOST', '::1', '[::1]']) {
     expect(isLoopback(host), host).toBe(true)
   }
@@ -23,7 +23,7 @@ test('loopback is this machine and nothing else', () => {
   }
 })
 
-test('a Host header of another name is refused, whatever address it leads to', () => {
+test('a Host header with another name is refused, even if it resolves to loopback', () => {
   expect(isLoopbackHostHeader('127.0.0.1:8080')).toBe(true)
   expect(isLoopbackHostHeader('localhost')).toBe(true)
   expect(isLoopbackHostHeader('[::1]:8080')).toBe(true)
@@ -31,7 +31,7 @@ test('a Host header of another name is refused, whatever address it leads to', (
   expect(isLoopbackHostHeader(undefined)).toBe(false)
 })
 
-test('a request for a page of another site is refused, one of no page is not', () => {
+test('a request from a page of another origin is refused, one without an origin is not', () => {
   expect(isOwnOrigin(undefined, '127.0.0.1:8080')).toBe(true)
   expect(isOwnOrigin('http://127.0.0.1:8080', '127.0.0.1:8080')).toBe(true)
   expect(isOwnOrigin('http://LOCALHOST:8080', 'localhost:8080')).toBe(true)

@@ -4,7 +4,7 @@ import { sleep } from '../../../protocol/runtime/clock.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 
 describe('ManualClock', () => {
-  it('fires timers in the order of their due times, equals in the order they were set', () => {
+  it('fires timers in the order of their due times, equal ones in the order in which they were set', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 20 })), (delays) => {
         const clock = new ManualClock()
@@ -21,7 +21,7 @@ describe('ManualClock', () => {
     )
   })
 
-  it('fires timers that callbacks set on the way, and none that was cancelled', () => {
+  it('fires timers set by callbacks, and no cancelled ones', () => {
     const clock = new ManualClock(1_000)
     const seen: number[] = []
     const again = () => {
@@ -38,7 +38,7 @@ describe('ManualClock', () => {
     expect(clock.nextTimerInMs).toBe(5)
   })
 
-  it('goes round an asynchronous loop as often as real time would', async () => {
+  it('iterates an asynchronous loop as often as in real time', async () => {
     const clock = new ManualClock()
     const abort = new AbortController()
     let rounds = 0
@@ -55,7 +55,7 @@ describe('ManualClock', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('lets the wall clock jump without moving timers', () => {
+  it('sets the wall clock without an effect on timers', () => {
     const clock = new ManualClock(5_000)
     clock.setWallClock(100)
     expect(clock.nowMs()).toBe(100)

@@ -14,8 +14,8 @@ async function text(disk: MemoryDisk, path: string): Promise<string | undefined>
   return (await disk.readFile(path))?.toString()
 }
 
-describe('without a crash it is a disk', () => {
-  test('reads what was written, past the end too', async () => {
+describe('without a crash', () => {
+  test('reads written bytes, also at the end of the file', async () => {
     const disk = new MemoryDisk()
     const file = await write(disk, '/log', 'hello')
     await file.write([Buffer.from('wor'), Buffer.from('ld')], 8)
@@ -28,7 +28,7 @@ describe('without a crash it is a disk', () => {
     expect(await file.stat()).toMatchObject({ sizeBytes: 7, isDirectory: false })
   })
 
-  test('takes what fits when it is bounded, and has room again after a removal', async () => {
+  test('writes what fits into a bounded disk, and has space again after a removal', async () => {
     const disk = new MemoryDisk({ sizeBytes: 4 * 4096 })
     await disk.makeDirectory('/a')
     const file = await write(disk, '/a/file', 'x'.repeat(4000))
@@ -43,7 +43,7 @@ describe('without a crash it is a disk', () => {
     await disk.makeDirectory('/b')
   })
 
-  test('renames files and directories with what is in them, and keeps their identity', async () => {
+  test('renames files and directories with their contents, and keeps their identity', async () => {
     const disk = new MemoryDisk()
     await disk.makeDirectory('/a/b')
     const file = await write(disk, '/a/b/one', '1')
@@ -55,7 +55,7 @@ describe('without a crash it is a disk', () => {
     expect(await disk.list('/')).toEqual([])
   })
 
-  test('says what is missing', async () => {
+  test('reports paths that do not exist', async () => {
     const disk = new MemoryDisk()
     expect(await disk.readFile('/x')).toBeUndefined()
     await expect(disk.open('/x', 'read')).rejects.toMatchObject({ code: 'ENOENT' })
@@ -73,7 +73,7 @@ describe('without a crash it is a disk', () => {
 })
 
 describe('a crash', () => {
-  test('keeps what was synced, both content and name, and loses the rest', async () => {
+  test('keeps synced contents and names, and loses the rest', async () => {
     const disk = new MemoryDisk()
     const file = await write(disk, '/log', 'safe')
     await file.sync()
@@ -85,7 +85,7 @@ describe('a crash', () => {
     expect(await disk.list('/')).toEqual(['log'])
   })
 
-  test('loses a synced file whose directory was not synced, and a directory likewise', async () => {
+  test('loses a synced file or directory whose parent directory was not synced', async () => {
     const disk = new MemoryDisk()
     await disk.makeDirectory('/d')
     await (await write(disk, '/d/log', 'x')).sync()
@@ -94,7 +94,7 @@ describe('a crash', () => {
     expect(await disk.list('/')).toEqual([])
   })
 
-  test('kills open files, locks, and operations under way', async () => {
+  test('ends open files, locks and pending operations', async () => {
     const disk = new MemoryDisk()
     await disk.lock('/')
     const file = await write(disk, '/log', 'x')
@@ -105,7 +105,7 @@ describe('a crash', () => {
     await disk.lock('/')
   })
 
-  test('leaves of unsynced writes a prefix, torn anywhere', async () => {
+  test('keeps a prefix of unsynced writes, torn at any byte', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.array(fc.string({ maxLength: 9 })), async (seed, parts) => {
         const disk = new MemoryDisk()
@@ -125,7 +125,7 @@ describe('a crash', () => {
     )
   })
 
-  test('leaves the old content or the new of a file replaced atomically, at every moment', async () => {
+  test('leaves an atomically replaced file with its old or new content at every step', async () => {
     const seen = new Set<string | undefined>()
     for (let crashAt = 1; crashAt <= 6; crashAt++) {
       let changes = 0

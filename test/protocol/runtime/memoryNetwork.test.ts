@@ -19,7 +19,7 @@ async function pairOf(network: ReturnType<typeof memoryNetwork>, loop: Simulated
   return { client: await connecting, server }
 }
 
-test('chunks are handed over by reference', async () => {
+test('chunks are delivered by reference', async () => {
   const loop = new SimulatedScheduler()
   const network = memoryNetwork({ scheduler: loop })
   const { client, server } = await pairOf(network, loop)
@@ -32,7 +32,7 @@ test('chunks are handed over by reference', async () => {
   expect(received[0]!.byteOffset).toBe(chunk.byteOffset)
 })
 
-test('a flooded connection takes turns with a quiet one', async () => {
+test('a busy connection does not starve an idle one', async () => {
   const loop = new SimulatedScheduler()
   const network = memoryNetwork({ scheduler: loop })
   const heard: string[] = []
@@ -54,7 +54,7 @@ test('a flooded connection takes turns with a quiet one', async () => {
   expect(heard.indexOf('quiet')).toBeLessThan(20)
 })
 
-test('the high-water mark bounds what waits: exactly at it is still fine', async () => {
+test('write returns false only above the high-water mark', async () => {
   const loop = new SimulatedScheduler()
   const network = memoryNetwork({ scheduler: loop, highWaterBytes: 10 })
   const { client, server } = await pairOf(network, loop)
@@ -69,7 +69,7 @@ test('the high-water mark bounds what waits: exactly at it is still fine', async
   expect(client.bufferedBytes).toBe(0)
 })
 
-test('two networks know nothing of each other', async () => {
+test('two networks have separate listeners', async () => {
   await memoryNetwork().listen({ host: 'broker', port: 9092 }, () => {})
   await expect(memoryNetwork().connect({ host: 'broker', port: 9092 }, 1)).rejects.toThrow(
     'broker:9092',

@@ -10,7 +10,7 @@ keyValueStoreConformance('memoryStore', () => {
   return { open: stores.open, newDirectory: () => `/${directories++}` }
 })
 
-test('a loss of power takes what was not synced, and whoever had the store open', async () => {
+test('a power failure loses unsynced writes and closes open stores', async () => {
   const stores = new MemoryStores()
   const store = await stores.open('/a')
   await store.write([put('a', '1')], { sync: false })
@@ -22,7 +22,7 @@ test('a loss of power takes what was not synced, and whoever had the store open'
   expect(await contentOf(await stores.open('/a'))).toEqual(['a=1', 'b=1'])
 })
 
-test('a write that loses power is there as a whole or not at all', async () => {
+test('a write interrupted by a power failure is kept as a whole or not at all', async () => {
   const stores = new MemoryStores()
   const store = await stores.open('/a')
   const write = store.write([put('a', '1'), put('b', '1')])
@@ -31,7 +31,7 @@ test('a write that loses power is there as a whole or not at all', async () => {
   expect(await contentOf(await stores.open('/a'))).toEqual([])
 })
 
-test('property: what a loss of power leaves is a beginning of the writes, with all that was synced', async () => {
+test('property: a power failure keeps a prefix of the writes that includes all synced ones', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 10 }), fc.nat(), async (syncs, seed) => {
       const stores = new MemoryStores()

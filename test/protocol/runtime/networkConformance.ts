@@ -1,5 +1,5 @@
-// What every Network must do, whichever way its bytes travel. Each implementation's test file runs
-// this whole suite, so that code tested over memory can be trusted over TCP and the other way round.
+// The conformance suite of Network. Each implementation's test file runs this whole suite, so that
+// code tested over memory can be trusted over TCP and the other way round.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -97,7 +97,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       return { client, server, atClient, atServer }
     }
 
-    test('says when what was written has been taken, and when it was dropped', async () => {
+    test('calls `taken` once bytes are taken, and when they are dropped', async () => {
       const { client, server } = await pair()
       const receiver = new Recorder()
       const receipts: string[] = []
@@ -129,7 +129,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(atClient.text).toBe('answer')
     })
 
-    test('megabytes of odd-sized chunks arrive whole', async () => {
+    test('megabytes in chunks of odd sizes arrive complete', async () => {
       const { client, atServer } = await startedPair()
       const random = seededRandom(7)
       const sent: Buffer[] = []
@@ -144,7 +144,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(Buffer.concat(atServer.chunks).equals(Buffer.concat(sent))).toBe(true)
     })
 
-    test('the writer keeps its bytes, to send them again', async () => {
+    test('the writer keeps its bytes, for a retry', async () => {
       const { client, atServer } = await startedPair()
       const kept = Buffer.from(new Uint8Array(1000).fill(7).buffer)
       client.write([kept])
@@ -154,7 +154,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(Buffer.concat(atServer.chunks).every((byte) => byte === 7)).toBe(true)
     })
 
-    test('what is written before the other side starts waits for it', async () => {
+    test('bytes written before the other side starts wait for it', async () => {
       const { client, server } = await pair()
       client.start(new Recorder())
       client.write([Buffer.from('early')])
@@ -164,14 +164,14 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(atServer.text).toBe('early')
     })
 
-    test('nothing is delivered inside the call that wrote it', async () => {
+    test('nothing is delivered within the call that wrote it', async () => {
       const { client, atServer } = await startedPair()
       client.write([Buffer.from('x')])
       expect(atServer.bytes).toBe(0)
       await atServer.until(() => atServer.bytes === 1)
     })
 
-    test('a reader that pauses makes writes return false; resuming drains and loses nothing', async () => {
+    test('a paused reader makes writes return false; resuming drains without loss', async () => {
       const { client, server, atClient, atServer } = await startedPair()
       server.pause()
       const chunk = Buffer.alloc(64 * 1024, 1)
@@ -189,7 +189,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(client.write([chunk])).toBe(true)
     })
 
-    test('a paused reader hears nothing until it resumes', async () => {
+    test('a paused reader receives nothing until it resumes', async () => {
       const { client, server, atServer } = await startedPair()
       client.write([Buffer.from('a')])
       await atServer.until(() => atServer.bytes === 1)
@@ -222,7 +222,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(recorder.text).toBe('0123456789')
     })
 
-    test('end sends what is queued, then closes both sides in order', async () => {
+    test('end sends the queued bytes, then closes both sides without a cause', async () => {
       const { client, server, atClient, atServer } = await startedPair()
       const big = Buffer.alloc(3_000_000, 5)
       client.write([big])
@@ -236,7 +236,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(server.write([Buffer.from('x')])).toBe(false)
     })
 
-    test('what the other side had queued still arrives after an end', async () => {
+    test('bytes queued by the other side still arrive after an end', async () => {
       const { client, server, atClient, atServer } = await startedPair()
       server.write([Buffer.alloc(2_000_000, 1)])
       client.end()
@@ -245,7 +245,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       await atServer.until(() => atServer.closes.length > 0)
     })
 
-    test('destroy closes both sides once, and says why on its own side', async () => {
+    test('destroy closes both sides once, with the cause on its own side', async () => {
       const { client, atClient, atServer } = await startedPair()
       const reason = new Error('enough')
       client.destroy(reason)
@@ -258,7 +258,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(client.write([Buffer.from('x')])).toBe(false)
     })
 
-    test('destroyed while it delivers, a connection delivers no more and closes once', async () => {
+    test('a connection destroyed during a delivery delivers nothing more and closes once', async () => {
       const { client, server } = await pair()
       const [atClient, recorder] = [new Recorder(), new Recorder()]
       client.start(atClient)
@@ -277,7 +277,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(recorder.closes).toEqual([undefined])
     })
 
-    test('a connection that broke before start says so after it', async () => {
+    test('a connection that broke before start calls onClose after it', async () => {
       const { client, server } = await pair()
       server.destroy()
       const atClient = new Recorder()
@@ -286,7 +286,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(atClient.closes).toHaveLength(1)
     })
 
-    test('connecting to nobody is refused with what to check', async () => {
+    test('connecting without a listener is refused, with what to check', async () => {
       const gone = await network.server.listen(loopback, () => {})
       await gone.close()
       const failure = await network.client.connect(gone.address, timeoutMs).catch((error) => error)
@@ -296,7 +296,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(failure.message).toContain('check')
     })
 
-    test('an address in use is refused with its name', async () => {
+    test('listening on an address in use is refused, with the address', async () => {
       listener = await network.server.listen(loopback, () => {})
       const failure = await network.server
         .listen(listener.address, () => {})
@@ -316,7 +316,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       expect(listener.address).toEqual(address)
     })
 
-    test('many connections at once keep their bytes apart', async () => {
+    test('concurrent connections do not mix their bytes', async () => {
       const received: Recorder[] = []
       listener = await network.server.listen(loopback, (connection) => {
         const recorder = new Recorder()

@@ -50,7 +50,7 @@ test('latency delays each delivery, and a connection by a round trip', async () 
   expect(heard).toEqual(['server got a', 'server got b'])
 })
 
-test('a cut of one direction holds back its bytes until it is healed, and no others', async () => {
+test('a cut direction holds back only its own bytes, until it is healed', async () => {
   const client = await connected()
   faults.cut(address, 'in')
   client.write([Buffer.from('request')])
@@ -62,7 +62,7 @@ test('a cut of one direction holds back its bytes until it is healed, and no oth
   expect(heard).toEqual(['client got answer', 'server got request'])
 })
 
-test('what is held back is bounded: the writer is told to wait', async () => {
+test('bytes held back by a cut are bounded by backpressure', async () => {
   network = memoryNetwork({ faults, highWaterBytes: 10 })
   await network.listen(address, (connection) => listen('server', connection))
   const client = await connected()
@@ -72,7 +72,7 @@ test('what is held back is bounded: the writer is told to wait', async () => {
   expect(client.bufferedBytes).toBe(11)
 })
 
-test('a connection over a cut, or over a latency that is too long, fails by its timeout', async () => {
+test('connecting over a cut or with too long a latency times out', async () => {
   const failures: string[] = []
   const tried = (timeoutMs: number) => {
     network.connect(address, timeoutMs).catch((error) => failures.push(error.code))
@@ -91,7 +91,7 @@ test('a connection over a cut, or over a latency that is too long, fails by its 
   expect(clock.pendingTimers).toBe(0)
 })
 
-test('a loss of connections tells both sides, and new ones can be made', async () => {
+test('lost connections close both sides, and new ones can be opened', async () => {
   const client = await connected()
   client.write([Buffer.from('lost')])
   faults.loseConnections(address)

@@ -10,7 +10,7 @@ networkConformance('routedNetwork', () => {
   return { client: network, server: network, close() {} }
 })
 
-test('the address decides which network is used, for both calls', async () => {
+test('the address selects the network for connect and listen', async () => {
   const memory = memoryNetwork()
   const network = routedNetwork((address) => (address.host === 'embedded' ? memory : tcpNetwork))
   const listener = await network.listen({ host: 'embedded', port: 9092 }, () => {})

@@ -20,7 +20,7 @@ afterAll(() => rm(directory, { recursive: true }))
 const fresh = () => join(directory, `file${files++}`)
 
 describe('a file', () => {
-  it('holds what was written where, however it was cut into chunks', async () => {
+  it('stores bytes at their positions, however they are chunked', async () => {
     const write = fc.record({
       position: fc.nat({ max: 300 }),
       chunks: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
@@ -46,7 +46,7 @@ describe('a file', () => {
     )
   })
 
-  it('is opened for synced writes like for others, and keeps what it holds', async () => {
+  it('keeps its content when opened for synced writes', async () => {
     const path = fresh()
     for (const [position, text] of ['some', ' bytes'].entries()) {
       const file = await nodeDisk.open(path, 'writeSynced')
@@ -56,7 +56,7 @@ describe('a file', () => {
     expect((await nodeDisk.readFile(path))?.toString()).toBe('some bytes')
   })
 
-  it('takes more chunks at once than one system call does', async () => {
+  it('writes more chunks than one system call allows', async () => {
     const file = await nodeDisk.open(fresh(), 'write')
     const chunks = Array.from({ length: 5_000 }, (_, at) => Buffer.from([at & 0xff, at >> 8]))
     await file.write(chunks, 3)
@@ -67,7 +67,7 @@ describe('a file', () => {
     await file.close()
   })
 
-  it('reads less at its end, nothing beyond, and forgets what was cut off', async () => {
+  it('reads up to its end, and no truncated bytes', async () => {
     const file = await nodeDisk.open(fresh(), 'write')
     await file.write([Buffer.from('0123456789')], 0)
     const into = Buffer.alloc(8)
@@ -82,7 +82,7 @@ describe('a file', () => {
     await file.close()
   })
 
-  it('is not created for reading, is kept when opened for writing again', async () => {
+  it('is not created for reading, and keeps its content when opened for writing', async () => {
     const path = fresh()
     await expect(nodeDisk.open(path, 'read')).rejects.toMatchObject({ code: 'ENOENT' })
     await writeFile(path, 'kept')
@@ -107,7 +107,7 @@ describe('a file', () => {
 })
 
 describe('small files', () => {
-  it('are replaced as a whole and leave nothing beside them', async () => {
+  it('are replaced atomically and leave no temporary file', async () => {
     const folder = fresh()
     await nodeDisk.makeDirectory(folder)
     const path = join(folder, 'checkpoint')
@@ -121,7 +121,7 @@ describe('small files', () => {
 })
 
 describe('directories', () => {
-  it('are made with their parents, listed in order, and removed whole', async () => {
+  it('are created with their parents, listed in order, and removed with their contents', async () => {
     const folder = join(fresh(), 'deep', 'down')
     await nodeDisk.makeDirectory(folder)
     await nodeDisk.makeDirectory(folder)
@@ -136,7 +136,7 @@ describe('directories', () => {
     await expect(nodeDisk.list(folder)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  it('know how much room is left', async () => {
+  it('report free and total space', async () => {
     const freeBytes = await nodeDisk.freeBytes(directory)
     expect(freeBytes).toBeGreaterThan(0)
     expect(await nodeDisk.maxOpenFiles()).toBeGreaterThan(100)
@@ -145,7 +145,7 @@ describe('directories', () => {
 })
 
 describe('a lock', () => {
-  it('is taken once, and again after its release', async () => {
+  it('is acquired once, and again after its release', async () => {
     const folder = fresh()
     const lock = await nodeDisk.lock(folder)
     await expect(nodeDisk.lock(folder)).rejects.toBeInstanceOf(DirectoryInUseError)
@@ -154,7 +154,7 @@ describe('a lock', () => {
     await again.release()
   })
 
-  it('keeps a second process out, and ends with its holder however that ends', async () => {
+  it('excludes a second process, and ends with its process', async () => {
     const folder = fresh()
     const holder = await lockInChild(folder)
     expect(holder.answer).toBe('locked')

@@ -29,7 +29,7 @@ describe('portNetwork', () => {
     expect(failure.code).toBe('ADDRESS_NOT_AVAILABLE')
   })
 
-  test('connections break, and new ones fail, when the port closes', async () => {
+  test('closing the port breaks connections and fails new ones', async () => {
     const network = memoryNetwork()
     const { client, close } = through(network, false)
     const listener = await network.listen({ host: 'broker', port: 1 }, (connection) =>
@@ -46,7 +46,7 @@ describe('portNetwork', () => {
     })
   })
 
-  test('a real worker thread talks to the main thread and ends by itself', async () => {
+  test('a worker thread connects through the main thread and exits by itself', async () => {
     const network = memoryNetwork()
     const listener = await network.listen({ host: 'broker', port: 1 }, (connection) =>
       connection.start({

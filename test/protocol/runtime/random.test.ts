@@ -11,7 +11,7 @@ describe.each([
   ['seededRandom', () => seededRandom(7)],
   ['systemRandom', systemRandom],
 ])('%s', (_name, make) => {
-  it('keeps the bounds it states', () => {
+  it('stays within its bounds', () => {
     const random = make()
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 32 }), (bound) => {
@@ -26,7 +26,7 @@ describe.each([
     )
   })
 
-  it('spreads evenly', () => {
+  it('is uniform', () => {
     const random = make()
     const draws = 100_000
     const cells = new Array<number>(10).fill(0)
@@ -37,7 +37,7 @@ describe.each([
     expect(chiSquared).toBeLessThan(45)
   })
 
-  it('makes new bytes each time, as many as asked for', () => {
+  it('returns new bytes each time, of the requested length', () => {
     const random = make()
     const [one, two] = [random.bytes(5_000), random.bytes(5_000)]
     expect(one).toHaveLength(5_000)
@@ -48,7 +48,7 @@ describe.each([
 })
 
 describe('seededRandom', () => {
-  it('repeats its history for the same seed, and has another for another seed', () => {
+  it('repeats its sequence for equal seeds only', () => {
     const history = (seed: number) => {
       const random = seededRandom(seed)
       return Array.from({ length: 8 }, () => random.uint32())
@@ -81,7 +81,7 @@ describe('randomUuid', () => {
 describe('fork', () => {
   const history = (random: Random) => Array.from({ length: 4 }, () => random.uint32())
 
-  it('is reproducible, and another sequence for each label and each fork of it', () => {
+  it('is reproducible, with a different sequence for each label and each fork of it', () => {
     const all = (seed: number) => {
       const random = seededRandom(seed)
       const labels = ['log', 'log', 'groups', 'groupt']
@@ -91,7 +91,7 @@ describe('fork', () => {
     expect(new Set([...all(1), ...all(2)].map(String)).size).toBe(10)
   })
 
-  it('does not depend on what was drawn, nor shifts what will be', () => {
+  it('neither depends on earlier draws nor shifts later ones', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat({ max: 9 }), fc.string(), (seed, draws, label) => {
         const drawn = seededRandom(seed)
@@ -104,7 +104,7 @@ describe('fork', () => {
     )
   })
 
-  it("of the machine's randomness is randomness of the machine", () => {
+  it("of the system's generator is the system's generator", () => {
     const random = systemRandom()
     expect(history(random.fork('a'))).not.toEqual(history(random.fork('a')))
   })

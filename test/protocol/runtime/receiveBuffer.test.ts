@@ -1,10 +1,10 @@
-// The memory a socket receives into: no byte is given out twice, and blocks grow with the flow.
+// The memory into which a socket receives: no byte is reused, and blocks grow on busy connections.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ReceiveBuffer } from '../../../protocol/runtime/receiveBuffer.ts'
 
-test('chunks keep their bytes, whatever is received later', () => {
+test('chunks keep their bytes when more is received', () => {
   fc.assert(
     fc.property(
       fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 60 }),
@@ -36,7 +36,7 @@ test('small chunks share a block', () => {
   expect(blocks.size).toBe(1)
 })
 
-test('blocks grow while they are filled to the end, up to a bound', () => {
+test('full blocks grow up to a limit', () => {
   const buffer = new ReceiveBuffer()
   const sizes = Array.from({ length: 5 }, () => buffer.received(buffer.space().length).length)
   expect(sizes).toEqual([64, 128, 256, 256, 256].map((kilobytes) => kilobytes * 1024))

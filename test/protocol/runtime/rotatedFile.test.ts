@@ -1,5 +1,5 @@
-// A log file begins anew by size and by age, survives being moved away, and refuses what it cannot take
-// without ending or stopping anybody.
+// A log file begins anew by size and by age, survives being moved away, and refuses what it cannot
+// take without ending or stopping anybody.
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -65,7 +65,7 @@ async function line(file: RotatedFile, text: string): Promise<void> {
   await expect.poll(() => read()).toContain(text)
 }
 
-test('a new file begins before the size is exceeded, and the oldest ones go', async () => {
+test('the file is rotated before its size is exceeded, and the oldest ones are removed', async () => {
   const file = open({ maxBytes: 10 })
   for (const text of ['1111', '2222', '3333', '4444', '5555', '6666', '7777'])
     await line(file, text)
@@ -75,7 +75,7 @@ test('a new file begins before the size is exceeded, and the oldest ones go', as
   expect(read('.3')).toBeUndefined()
 })
 
-test('10,000 lines logged at once are all written, and no file is larger for it', async () => {
+test('10,000 lines logged at once are all written, in files within their limit', async () => {
   const file = open({ maxBytes: 100_000, keptFiles: 30 })
   const lines = Array.from({ length: 10_000 }, (_, at) => `${at} ${'x'.repeat(200)}\n`)
   for (const text of lines) expect(file.write(Buffer.from(text))).toBe(text.length)
@@ -87,14 +87,14 @@ test('10,000 lines logged at once are all written, and no file is larger for it'
   for (const text of files) expect(text.length).toBeLessThanOrEqual(100_000)
 })
 
-test('a line that is larger than a file is written all the same', async () => {
+test('a line larger than the maximum size is written', async () => {
   const file = open({ maxBytes: 10 })
   await line(file, 'x'.repeat(100))
   await line(file, 'after')
   expect(read()).toBe('after\n')
 })
 
-test('a new file begins when the old one is as old as it may become, also over a restart', async () => {
+test('the file is rotated at its maximum age, also across a restart', async () => {
   await line(open({ maxAgeMs: 60_000 }), 'old')
   nowMs += 50_000
   await line(open({ maxAgeMs: 60_000 }), 'not yet')
@@ -106,14 +106,14 @@ test('a new file begins when the old one is as old as it may become, also over a
   expect(read('.1')).toBe('old\nnot yet\n')
 })
 
-test('no older file is kept when none is asked for', async () => {
+test('no rotated file is kept with keptFiles 0', async () => {
   const file = open({ maxBytes: 5, keptFiles: 0 })
   for (const text of ['1111', '2222']) await line(file, text)
   expect(read()).toBe('2222\n')
   expect(read('.1')).toBeUndefined()
 })
 
-test('a file that was moved away is opened anew under its name', async () => {
+test('a file that was moved is reopened at its path', async () => {
   const file = open()
   await line(file, 'before')
   renameSync(path, `${path}-20260101`)
@@ -123,7 +123,7 @@ test('a file that was moved away is opened anew under its name', async () => {
   expect(read('-20260101')).toBe('before\n')
 })
 
-test('a new file that cannot begin leaves the old one, and is tried again later', async () => {
+test('a failed rotation keeps the old file and is retried later', async () => {
   const file = open({ maxBytes: 5 })
   await line(file, '1111')
   // A directory in the place of the oldest one: neither removed nor replaced.
@@ -131,14 +131,14 @@ test('a new file that cannot begin leaves the old one, and is tried again later'
   mkdirSync(`${path}.2/held`)
   await line(file, '2222')
   expect(read()).toBe('1111\n2222\n')
-  expect(troubles).toEqual([expect.stringMatching(/failed to begin a new log file at .*x\.log/)])
+  expect(troubles).toEqual([expect.stringMatching(/failed to rotate .*x\.log/)])
   rmSync(`${path}.2`, { recursive: true })
   nowMs += 60_000
   await line(file, '3333')
   expect(read()).toBe('3333\n')
 })
 
-test('a directory that was removed is told once; the file is opened anew when the directory is back', async () => {
+test('a removed directory is reported once, and the file is reopened when the directory exists again', async () => {
   const file = open()
   await line(file, 'before')
   rmSync(directory, { recursive: true })
@@ -159,7 +159,7 @@ test('a directory that was removed is told once; the file is opened anew when th
   mkdirSync(directory)
 })
 
-test('two programs that log to one file lose no line, and begin a new file when both have filled it', async () => {
+test('two programs that log to one file lose no line, and rotate it by its total size', async () => {
   const files = [open({ maxBytes: 2_000, keptFiles: 50 }), open({ maxBytes: 2_000, keptFiles: 50 })]
   const expected: string[] = []
   for (let round = 0; round < 500; round++) {
@@ -184,7 +184,7 @@ test('two programs that log to one file lose no line, and begin a new file when 
   expect(troubles).toEqual([])
 })
 
-test('what could not be written for a moment is written when the process ends', async () => {
+test('lines whose write failed are written at exit', async () => {
   expect(spawnSync('mkfifo', [path]).status).toBe(0)
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const file = open()
@@ -205,7 +205,7 @@ test('what could not be written for a moment is written when the process ends', 
   expect(got.toString()).toBe(`${bytes}behind\n`)
 })
 
-test('what was buffered is written when the process ends', () => {
+test('buffered lines are written at exit', () => {
   const file = open()
   for (let at = 0; at < 100; at++) file.write(Buffer.from(`${at}\n`))
   for (const end of ends) end()
@@ -215,12 +215,12 @@ test('what was buffered is written when the process ends', () => {
   expect(read()).toBe(`${lines}the last one\n`)
 })
 
-test('a pipe that nobody reads is refused, and does not hold the program', () => {
+test('a named pipe without a reader is refused without blocking', () => {
   expect(spawnSync('mkfifo', [path]).status).toBe(0)
   expect(() => open()).toThrow(/ENXIO/)
 })
 
-test('a full buffer is refused with the reason of the failure', async () => {
+test('a line that does not fit into the buffer is refused with the reason of the failure', async () => {
   // Every write to this device fails as on a full disk.
   const file = open({ path: '/dev/full' })
   const chunk = Buffer.alloc(1024 * 1024, 'x')

@@ -11,7 +11,7 @@ function controlled() {
   return { begun, runs }
 }
 
-it('runs once more for all who asked while it ran', async () => {
+it('runs once more for all requests during a run', async () => {
   const { begun, runs } = controlled()
   const first = runs.ask('a')
   const later = [runs.ask('a'), runs.ask('a')]
@@ -28,7 +28,7 @@ it('runs once more for all who asked while it ran', async () => {
   await last
 })
 
-it('keeps keys apart', async () => {
+it('runs each key separately', async () => {
   const { begun, runs } = controlled()
   const both = [runs.ask('a'), runs.ask('b')]
   expect(begun.map(({ key }) => key)).toEqual(['a', 'b'])
@@ -36,7 +36,7 @@ it('keeps keys apart', async () => {
   await Promise.all(both)
 })
 
-it('tells a failure to those it ran for, and to no others', async () => {
+it('fails only the requests that the failed run served', async () => {
   const { begun, runs } = controlled()
   const first = runs.ask('a')
   const second = runs.ask('a')

@@ -4,7 +4,7 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { SimulatedScheduler } from '../../../protocol/runtime/simulatedScheduler.ts'
 
-test('tasks run in the order of the calls, those of this turn before those of later turns', async () => {
+test('tasks run in the order of the calls, those of the current turn first', async () => {
   const scheduler = new SimulatedScheduler()
   const ran: string[] = []
   scheduler.later(() => ran.push('later'))
@@ -20,7 +20,7 @@ test('tasks run in the order of the calls, those of this turn before those of la
   expect(scheduler.runOne()).toBe(false)
 })
 
-test('promises settle between two tasks, and a turn that is awaited counts as work', async () => {
+test('promises settle between tasks, and an awaited turn is a pending task', async () => {
   const scheduler = new SimulatedScheduler()
   const ran: string[] = []
   const walk = async (name: string) => {
@@ -36,7 +36,7 @@ test('promises settle between two tasks, and a turn that is awaited counts as wo
   expect(ran).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2'])
 })
 
-test('a seed draws an order of what is runnable together; the same seed draws the same order', () => {
+test('a seed draws the order of runnable tasks, reproducibly', () => {
   const orderOf = (seed: number, count: number): number[] => {
     const scheduler = new SimulatedScheduler({ order: seededRandom(seed) })
     const ran: number[] = []

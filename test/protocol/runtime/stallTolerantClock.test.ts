@@ -15,14 +15,14 @@ describe('a clock that tolerates stalls', () => {
     fired = []
   })
 
-  it('fires in time when nothing stalls', () => {
+  it('fires on time without a stall', () => {
     clock.setTimer(1000, note)
     manual.advance(10_000)
     expect(fired).toEqual([1000])
     expect([clock.nowMs(), clock.monotonicMs()]).toEqual([manual.nowMs(), 10_000])
   })
 
-  it('fires a timer that is late after a grace', () => {
+  it('fires a late timer after a grace period', () => {
     clock.setTimer(1000, note)
     manual.stall(30_000)
     manual.advance(1999)
@@ -31,13 +31,13 @@ describe('a clock that tolerates stalls', () => {
     expect(fired).toEqual([32_000])
   })
 
-  it('takes no notice of what is only a little late', () => {
+  it('fires a slightly late timer at once', () => {
     clock.setTimer(1000, note)
     manual.stall(1499)
     expect(fired).toEqual([1499])
   })
 
-  it('cancels during the grace as before it', () => {
+  it('cancels a timer before and during its grace period', () => {
     const before = clock.setTimer(1000, note)
     const after = clock.setTimer(2000, note)
     before.cancel()
@@ -48,7 +48,7 @@ describe('a clock that tolerates stalls', () => {
     expect(manual.pendingTimers).toBe(0)
   })
 
-  it('fires in the end, however often it is late', () => {
+  it('fires a timer that is always late after a limited number of grace periods', () => {
     clock.setTimer(1000, note)
     for (let count = 0; count < 11; count++) manual.stall(5000)
     expect(fired).toEqual([55_000])

@@ -10,7 +10,7 @@ networkConformance('tcpNetwork', () => ({
   close() {},
 }))
 
-test('an unknown host name is an address that is not available', async () => {
+test('an unknown host name fails with ADDRESS_NOT_AVAILABLE', async () => {
   const failure = await tcpNetwork
     .connect({ host: 'no-such-host.invalid', port: 9 }, 5000)
     .catch((error) => error)
@@ -19,7 +19,7 @@ test('an unknown host name is an address that is not available', async () => {
   expect(failure.message).toContain('no-such-host.invalid:9')
 })
 
-test('listening on an address of another machine says so', async () => {
+test('listening on an address of another host fails with ADDRESS_NOT_AVAILABLE', async () => {
   const failure = await tcpNetwork
     .listen({ host: '192.0.2.1', port: 0 }, () => {})
     .catch((error) => error)
@@ -27,6 +27,6 @@ test('listening on an address of another machine says so', async () => {
   expect(failure.code).toBe('ADDRESS_NOT_AVAILABLE')
 })
 
-test('an IPv6 host is written in brackets', () => {
+test('an IPv6 host is formatted in brackets', () => {
   expect(hostPort({ host: '::1', port: 9092 })).toBe('[::1]:9092')
 })

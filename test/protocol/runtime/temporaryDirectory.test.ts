@@ -12,8 +12,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(parent, { recursive: true, force: true }))
 
-const surroundings = () => ({ disk: nodeDisk, clock: systemClock, parent })
-const make = () => makeTemporaryDirectory('demo-', surroundings())
+const dependencies = () => ({ disk: nodeDisk, clock: systemClock, parent })
+const make = () => makeTemporaryDirectory('demo-', dependencies())
 const old = (path: string) => utimes(path, new Date(0), new Date(0))
 
 /** As a process leaves it that was killed: with a lock that nobody holds. */
@@ -26,7 +26,7 @@ async function leaveDead(name: string): Promise<string> {
   return path
 }
 
-test('removes the directories of dead processes, and says which', async () => {
+test('removes and reports the directories of ended processes', async () => {
   const dead = [await leaveDead('demo-a'), await leaveDead('demo-b')]
   const own = await make()
   expect([...own.removed].sort()).toEqual(dead)
@@ -35,7 +35,7 @@ test('removes the directories of dead processes, and says which', async () => {
   expect(await readdir(parent)).toEqual([])
 })
 
-test('leaves the directory of a living process', async () => {
+test('keeps the directory of a running process', async () => {
   const living = await make()
   await old(living.path)
   const own = await make()
@@ -45,7 +45,7 @@ test('leaves the directory of a living process', async () => {
   await own.remove()
 })
 
-test('leaves what was never locked, is just being made, is a link, or has another name', async () => {
+test('keeps paths that were never locked, are new, are links, or have another name', async () => {
   await mkdir(join(parent, 'demo-unlocked'))
   await old(join(parent, 'demo-unlocked'))
   const dead = await leaveDead('other-a')
@@ -63,7 +63,7 @@ test('leaves what was never locked, is just being made, is a link, or has anothe
   ])
 })
 
-test('a directory whose lock is damaged stays, and keeps nobody from starting', async () => {
+test('a directory with a damaged lock stays and does not prevent the start', async () => {
   await mkdir(join(parent, 'demo-damaged/.lock/LOCK'), { recursive: true })
   await old(join(parent, 'demo-damaged'))
   const own = await make()

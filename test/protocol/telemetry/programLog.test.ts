@@ -69,6 +69,6 @@ test('a deleted directory is reported once on standard error, and logging resume
   expect(said.trim().split('\n')).toHaveLength(1)
   expect(JSON.parse(said)).toMatchObject({
     level: 40,
-    msg: expect.stringMatching(/^failed to open .*x\.log, the old file is written on: ENOENT/),
+    msg: expect.stringMatching(/^failed to open .*x\.log; the old file remains in use: ENOENT/),
   })
 })
