@@ -115,7 +115,10 @@ async function start(
   const { runtime, config, logger } = options
   const directories = dataDirectories(config)
   if (directories.length === 0) {
-    throw new BrokerError('CONFIGURATION_INVALID', 'log.dir is missing: give the data directory')
+    throw new BrokerError(
+      'CONFIGURATION_INVALID',
+      'log.dir is not set: set it to the data directory',
+    )
   }
   const startedMs = runtime.clock.monotonicMs()
   const elapsedMs = () => Math.round(runtime.clock.monotonicMs() - startedMs)
@@ -183,7 +186,7 @@ async function start(
     traffic.forget(name)
     const errorCode = await groups.forgetTopic(name)
     if (errorCode === ErrorCode.none) return
-    throw new KafkaError(errorCode, `the offsets committed for ${name} could not be forgotten`)
+    throw new KafkaError(errorCode, `failed to delete the offsets committed for topic ${name}`)
   })
   await controller.start(replicas)
   undo.push(() => controller.stop())
@@ -271,7 +274,9 @@ function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): 
     manager.onDirectoryFailure(({ path, error }) => {
       const isLast = manager.directories.length === 0
       if (!isLast && path !== metadataIn) return
-      const reason = isLast ? 'no data folder is left' : 'the metadata was in this data folder'
+      const reason = isLast
+        ? 'no data directory is left'
+        : 'the data directory with the metadata failed'
       logger.error({ path, reason }, 'the broker must stop')
       resolve(error)
     })
@@ -281,7 +286,7 @@ function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): 
 function metadataFailed(cause: unknown, logger: Logger): Error {
   const error = new BrokerError(
     'METADATA_FAILED',
-    `the metadata log cannot be used any more (${(cause as Error).message}): check the disk, then start again`,
+    `the metadata log failed (${(cause as Error).message}): check the disk, then restart the broker`,
     cause,
   )
   logger.error({ error, reason: 'the metadata log has failed' }, 'the broker must stop')

@@ -77,10 +77,7 @@ export class BrokerHttp {
     if (this.#front === undefined) return
     this.#consoleTimer = runtime.clock.setTimer(consoleAfterMs, () => {
       this.#openConsole().catch((error: unknown) => {
-        logger.error(
-          { error },
-          'failed to load the console; the next request for it loads it again',
-        )
+        logger.error({ error }, 'failed to load the console; the next request retries')
       })
     })
   }

@@ -102,7 +102,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   if (read.formerData !== undefined) {
     logger.info(
       { directory: read.formerData },
-      'data directory of an earlier version is used: --data chooses another',
+      'using the data directory of an earlier version; --data selects another one',
     )
   }
   const listenerPlan = planListeners(config, tcpNetwork, hostname())
@@ -235,7 +235,7 @@ function logUnused({ file, unused }: ReadConfiguration, logger: Logger): void {
   if (known.length > 0) {
     logger.info(
       { file, options: Object.fromEntries(known) },
-      'options of Kafka have no effect here',
+      'Kafka options have no effect in Millrace',
     )
   }
   for (const { key, line, reason, suggestion } of unused) {
@@ -249,14 +249,14 @@ function logListeners({ listeners, open, unserved }: ListenerPlan, logger: Logge
   for (const listener of unserved) {
     logger.info(
       { listener },
-      'controller listener is not opened: the controller is in this process',
+      'controller listener is not opened: the controller runs in this process',
     )
   }
   for (const { name, address } of listeners) {
     if (!open.includes(name)) continue
     logger.warn(
       { listener: name, address: addressText(address) },
-      'listener is open to other hosts, and nothing protects it yet: whoever reaches it can read, write and delete everything',
+      'listener is open to other hosts without authentication: any client that reaches it can read, write and delete everything',
     )
   }
 }
@@ -265,10 +265,10 @@ function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
   if (metrics === undefined || isLoopback(metrics.host)) return
   logger.warn(
     { address: addressText(metrics) },
-    'metrics, health and version are open to other hosts: whoever reaches the address reads the names of topics and groups, and changes nothing',
+    'metrics, health and version are open to other hosts: any client that reaches the address can read the names of topics and groups, but change nothing',
   )
 }
 
 const stopsLater =
-  'millrace broker: stopping as soon as the logs are open and can be closed in order; a second signal ends ' +
-  'the process at once, and the next start recovers the logs'
+  'millrace broker: stopping as soon as the logs are open and can be closed cleanly; a second signal ends ' +
+  'the process immediately, and the next start recovers the logs'

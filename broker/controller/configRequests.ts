@@ -70,11 +70,14 @@ export function findResource(
       return findBroker(resourceName, nodeId)
     case ResourceType.group:
       if (resourceName !== '') return { type: 'group', name: resourceName }
-      return refuse(ErrorCode.invalidRequest, 'there are no configs for all groups: name one')
+      return refuse(ErrorCode.invalidRequest, 'groups have no default configs: name a group')
     case ResourceType.brokerLogger:
-      return refuse(ErrorCode.invalidRequest, 'levels of loggers are no part of the metadata')
+      return refuse(
+        ErrorCode.invalidRequest,
+        'the levels of broker loggers cannot be changed by requests',
+      )
     case ResourceType.clientMetrics:
-      return refuse(ErrorCode.invalidRequest, 'clients do not push their metrics here')
+      return refuse(ErrorCode.invalidRequest, 'client metrics are not supported')
     default:
       return refuse(ErrorCode.invalidRequest, `resource type ${resourceType} has no configs`)
   }
@@ -91,7 +94,7 @@ function findTopic(state: MetadataView, name: string): ConfigResource | Refusal 
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   const topic = state.topic(name)
   if (topic) return { type: 'topic', name: topic.id }
-  return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+  return refuse(ErrorCode.unknownTopicOrPartition, `topic ${name} does not exist`)
 }
 
 function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
@@ -106,10 +109,11 @@ function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
 function refuseShape(changes: readonly ConfigChange[]): Refusal | undefined {
   const names = new Set<string>()
   for (const { name, operation, value } of changes) {
-    if (names.has(name)) return refuse(ErrorCode.invalidRequest, `${name} is changed twice`)
+    if (names.has(name))
+      return refuse(ErrorCode.invalidRequest, `${name} is changed twice in one request`)
     names.add(name)
     if (operation < ConfigOperation.set || operation > ConfigOperation.subtract) {
-      return refuse(ErrorCode.invalidRequest, `${name}: there is no operation ${operation}`)
+      return refuse(ErrorCode.invalidRequest, `${name}: unknown operation ${operation}`)
     }
     if (value === null && operation !== ConfigOperation.delete) {
       return refuse(ErrorCode.invalidRequest, `${name} has no value`)
@@ -128,7 +132,7 @@ function refuseFixed(
     if (!isOptionName(name)) {
       const reason = unusedReason(name)
       const problem = reason
-        ? `${name} has no effect here: ${reason}`
+        ? `${name} has no effect in Millrace: ${reason}`
         : 'unknown broker config name'
       return refuse(ErrorCode.invalidConfig, reason ? problem : `${problem}: ${name}`)
     }

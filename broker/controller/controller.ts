@@ -181,7 +181,7 @@ export class Controller {
   async deleteTopic(topic: Topic): Promise<TopicOutcome> {
     const outcome = await this.#change<TopicOutcome>(refused, () => {
       if (!this.state.topicById(topic.id)) {
-        const message = `there is no topic ${topic.name}`
+        const message = `topic ${topic.name} does not exist`
         return { answer: refused({ errorCode: ErrorCode.unknownTopicOrPartition, message }) }
       }
       return { command: { type: 'deleteTopic', id: topic.id }, committed: () => done(topic) }
@@ -267,7 +267,7 @@ export class Controller {
       })
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
-      logger.warn({ error }, 'this start of the broker cannot be registered yet; retrying')
+      logger.warn({ error }, 'failed to register this incarnation of the broker; retrying')
       if (this.#isStopped) return
       const retry = () => void this.#register()
       this.#registrationTimer = clock.setTimer(registrationRetryMs, retry)
@@ -290,7 +290,7 @@ export class Controller {
   #logWithoutEffect(resource: ConfigResource, set: ConfigTexts): void {
     const configs = reasonsWithoutEffect(resource.type, set)
     if (Object.keys(configs).length === 0) return
-    this.#options.logger.info({ resource, configs }, 'configs of Kafka have no effect here')
+    this.#options.logger.info({ resource, configs }, 'Kafka configs have no effect in Millrace')
   }
 
   /**
@@ -305,7 +305,7 @@ export class Controller {
       return await this.#proposals.propose(decide)
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
-      this.#options.logger.error({ error }, 'a change of metadata was refused')
+      this.#options.logger.error({ error }, 'failed to write a metadata change')
       return refusedWith(refuse(ErrorCode.kafkaStorageError, error.message))
     }
   }

@@ -36,9 +36,9 @@ export function corruptLog(file: string, position: number, detail: string): LogE
   return new LogError(
     'LOG_CORRUPT',
     `${file} is damaged at byte ${position}, in data that had been synced: ${detail}. ` +
-      'The partition takes no writes. Restore the file from a copy, or, to accept the loss of ' +
-      'everything from that byte on, cut the file there, remove the segments after it and the ' +
-      "partition's line in recovery-point-offset-checkpoint, and start again",
+      'The partition takes no writes. Restore the file from a backup; or, to accept the loss of ' +
+      'everything from that byte on, truncate the file there, remove the segments after it and the ' +
+      "partition's line in recovery-point-offset-checkpoint; then restart the broker",
   )
 }
 
@@ -47,9 +47,9 @@ export function missingRecords(directory: string, from: number, until: number): 
   return new LogError(
     'LOG_CORRUPT',
     `${directory} has lost the records from offset ${from} to ${until - 1}, which had been synced: their ` +
-      'segment is missing. What lies before them can be read; the partition takes no writes. Restore ' +
-      `the files of the segment from a copy, or, to accept the loss of everything below ${until}, make ` +
-      `${until} the partition's offset in log-start-offset-checkpoint, and start again`,
+      'segment is missing. Earlier records can be read; the partition takes no writes. Restore ' +
+      `the files of the segment from a backup; or, to accept the loss of everything below ${until}, set ` +
+      `the partition's offset in log-start-offset-checkpoint to ${until}; then restart the broker`,
   )
 }
 
@@ -58,16 +58,16 @@ export function missingDirectory(directory: string, recoveryPoint: number): LogE
   return new LogError(
     'LOG_CORRUPT',
     `${directory} is missing; it held records up to offset ${recoveryPoint} at least. The partition is ` +
-      'offline. Restore the folder from a copy, or, to begin with an empty partition, remove its lines ' +
-      'in recovery-point-offset-checkpoint and log-start-offset-checkpoint, and start again',
+      'offline. Restore the directory from a backup; or, to begin with an empty partition, remove its lines ' +
+      'in recovery-point-offset-checkpoint and log-start-offset-checkpoint; then restart the broker',
   )
 }
 
 export function corruptRead(file: string, position: number, detail: string): LogError {
   return new LogError(
     'LOG_CORRUPT',
-    `${file} is damaged at byte ${position}: ${detail}. What lies before it can be read; the partition ` +
-      'takes no writes. Restore the file from a copy, and start again',
+    `${file} is damaged at byte ${position}: ${detail}. Earlier records can be read; the partition ` +
+      'takes no writes. Restore the file from a backup, then restart the broker',
   )
 }
 
@@ -75,7 +75,7 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
     `${directory} cannot be used (${reasonOf(cause)}). Its partitions are offline: check the disk and ` +
-      'the permissions, then start the broker again',
+      'its permissions, then restart the broker',
     cause,
   )
 }
@@ -84,15 +84,15 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
 export function hiddenPartition(topic: string, partition: number): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
-    `the folder of ${topic}-${partition} cannot be reached: the broker's log says why`,
+    `the directory of ${topic}-${partition} cannot be read: see the log of the broker for the reason`,
   )
 }
 
 export function diskFull(place: string, cause: unknown): LogError {
   return new LogError(
     'LOG_DISK_FULL',
-    `${place} has no room (${reasonOf(cause)}). Nothing is written until there is room again: free ` +
-      'some, or lower retention.ms or retention.bytes of large topics',
+    `${place} cannot be written: the disk is full (${reasonOf(cause)}). Writes are refused until space is free: free ` +
+      'disk space, or lower retention.ms or retention.bytes of large topics',
     cause,
   )
 }
@@ -103,14 +103,14 @@ export function passingFailure(place: string, cause: unknown): LogError {
   if (hasCode(cause, obstacleCodes)) {
     return new LogError(
       'LOG_OBSTRUCTED',
-      `${place} cannot be written (${reasonOf(cause)}). Nothing is written until it can be: check the ` +
-        'permissions, and move away what is in the place of its files',
+      `${place} cannot be written (${reasonOf(cause)}). Writes are refused until it can be written: check the ` +
+        'permissions, and move away other files at its path',
       cause,
     )
   }
   return new LogError(
     'LOG_OUT_OF_FILES',
-    `${place} cannot be opened (${reasonOf(cause)}). Nothing is written until it can be: raise the ` +
+    `${place} cannot be opened (${reasonOf(cause)}). Writes are refused until it can be opened: raise the ` +
       'limit of open files (ulimit -n, LimitNOFILE)',
     cause,
   )
@@ -120,8 +120,8 @@ export function writeFailed(file: string, cause: unknown): LogError {
   if (cause instanceof LogError) return cause
   return new LogError(
     'LOG_WRITE_FAILED',
-    `${file} could not be written or synced (${reasonOf(cause)}). The partition takes no writes until the ` +
-      'broker is started again: check the disk and its free space first',
+    `failed to write or sync ${file} (${reasonOf(cause)}). The partition takes no writes until the ` +
+      'broker is restarted: check the disk and its free space first',
     cause,
   )
 }
@@ -132,7 +132,7 @@ export function creationFailed(directory: string, cause: unknown): unknown {
   if (isShortage(cause)) return passingFailure(directory, cause)
   return new LogError(
     'LOG_CREATE_FAILED',
-    `${directory} cannot be created (${reasonOf(cause)}): move away what is in its place, and check the ` +
+    `failed to create ${directory} (${reasonOf(cause)}): move away other files at this path, and check the ` +
       'permissions of the data directory',
     cause,
   )
@@ -143,7 +143,7 @@ export function readFailed(directory: string, cause: unknown): LogError | undefi
   if (!isSystemError(cause)) return undefined
   return new LogError(
     'LOG_READ_FAILED',
-    `${directory} could not be read (${reasonOf(cause)}): check the disk and the limit of open files`,
+    `failed to read ${directory} (${reasonOf(cause)}): check the disk and the limit of open files`,
     cause,
   )
 }

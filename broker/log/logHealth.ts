@@ -96,7 +96,10 @@ export class LogHealth {
     // Retried continually; logged once.
     if (this.#full) return
     this.#full = passingFailure(path(), cause)
-    logger().error({ error: this.#full }, 'the log takes no writes until there is room')
+    logger().error(
+      { error: this.#full },
+      'the log takes no writes; a write is retried until it succeeds',
+    )
   }
 
   #goOffline(failure: LogError, message: string): void {

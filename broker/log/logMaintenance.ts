@@ -89,7 +89,7 @@ export class LogMaintenance {
       try {
         await log.applyRetention()
       } catch (error) {
-        logger.error({ error, topic, partition }, 'old segments could not be deleted')
+        logger.error({ error, topic, partition }, 'failed to delete old segments')
       }
     })
   }

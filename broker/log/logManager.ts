@@ -320,8 +320,8 @@ export class LogManager {
     if (!other) return
     throw new LogError(
       'LOG_PARTITION_TWICE',
-      `${topic}-${partition} is in ${other.directory.path} and in ${path}: look which one is ` +
-        'complete, move the other one away, and start again',
+      `${topic}-${partition} exists both in ${other.directory.path} and in ${path}: find out which one is ` +
+        'complete, move the other one away, then restart the broker',
     )
   }
 
@@ -340,7 +340,7 @@ export class LogManager {
       const { path } = directory
       this.#options.logger.warn(
         { path, name, topicId },
-        'a partition of another topic is not opened',
+        'the log of another topic with the same name is not opened',
       )
       return
     }

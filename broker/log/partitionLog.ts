@@ -535,7 +535,7 @@ export class PartitionLog {
     }
     this.#health.regained()
     await outgrown.close()
-    this.#logger.info({ offset: this.logEndOffset }, 'there is room again: the log takes writes')
+    this.#logger.info({ offset: this.logEndOffset }, 'the log takes writes again')
   }
 
   async #truncate(truncation: (log: TruncatedLog) => Promise<boolean>): Promise<void> {

@@ -218,7 +218,7 @@ export class ReplicaManager implements PartitionLogs {
 
   obstacle(name: string): string | undefined {
     if (!this.#strays.has(name)) return undefined
-    return `folders of an older topic ${name} are in the data folders: move them away`
+    return `the data directories have logs of an older topic ${name}: move their directories away`
   }
 
   /** The error code for a client whose request met this LogError; other errors are rethrown. */
@@ -330,7 +330,7 @@ export class ReplicaManager implements PartitionLogs {
       this.#strays.add(topic)
       this.#logger.warn(
         { topic, partition, topicId },
-        'a partition of no known topic is left alone',
+        'the log of a topic that is not in the metadata is ignored',
       )
     }
   }

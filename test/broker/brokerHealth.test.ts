@@ -111,7 +111,9 @@ test('a metadata log that fails makes the broker unhealthy, and it says that it 
   await admin.createTopics(['t', 1])
   expect(await broker.broker.failed).toMatchObject({ code: 'METADATA_FAILED' })
   expect(told()).toEqual({ unhealthy: ['METADATA_FAILED'] })
-  expect(broker.broker.health.unhealthy()[0]!.message).toMatch(/check the disk, then start again/)
+  expect(broker.broker.health.unhealthy()[0]!.message).toMatch(
+    /check the disk, then restart the broker/,
+  )
 })
 
 test('a data directory whose disk fails, with the partitions in it', async () => {

@@ -86,7 +86,7 @@ describe('a broker that serves', () => {
     await expect.poll(() => logger.lines.length).toBe(1)
     expect(logger.lines[0]).toMatchObject({
       level: 'error',
-      message: 'failed to load the console; the next request for it loads it again',
+      message: 'failed to load the console; the next request retries',
     })
     expect(await statusOf('')).toBe(500)
     expect(await statusOf('healthy')).toBe(200)

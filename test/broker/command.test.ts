@@ -189,9 +189,9 @@ describe('millrace broker', () => {
     const { code, complaints } = await broker.ended
     expect(code).toBe(0)
     expect(logged(complaints)).toEqual([
-      'options of Kafka have no effect here',
+      'Kafka options have no effect in Millrace',
       expect.stringMatching(/^controller listener is not opened/),
-      expect.stringMatching(/^listener is open to other hosts, and nothing protects it yet/),
+      expect.stringMatching(/^listener is open to other hosts without authentication/),
       'broker starting',
       'broker started',
       'broker stopping',

@@ -129,7 +129,7 @@ class LevelMetadataLog implements MetadataLog {
         const key = textOf(bytes)
         first ??= Number(key.slice(1))
         const expected = entryKey(first + entries.length)
-        if (key !== expected) throw this.#corrupt(`the entry ${expected} is missing`)
+        if (key !== expected) throw this.#corrupt(`entry ${expected} is missing`)
         entries.push(this.#parse<StoredEntry>(key, value))
       }
     }
@@ -158,7 +158,7 @@ class LevelMetadataLog implements MetadataLog {
     try {
       return JSON.parse(textOf(value)) as T
     } catch (cause) {
-      throw this.#corrupt(`the entry ${key} is damaged`, cause)
+      throw this.#corrupt(`entry ${key} is damaged`, cause)
     }
   }
 
@@ -205,8 +205,8 @@ function openingError(directory: string, error: unknown): Error {
   if (isShortage(error)) {
     return new BrokerError(
       'METADATA_UNAVAILABLE',
-      `${directory} cannot be opened (${(error as Error).message}): free some room on the disk, or raise ` +
-        'the limit of open files, and start again',
+      `${directory} cannot be opened (${(error as Error).message}): free disk space, or raise ` +
+        'the limit of open files, then restart the broker',
       error,
     )
   }

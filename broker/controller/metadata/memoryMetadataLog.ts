@@ -36,7 +36,7 @@ export class MemoryMetadataLog implements MetadataLog {
   async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
     if (this.failure) throw this.failure
     const next = this.nextSequence
-    assert(sequence <= next, `entry ${sequence} is proposed by whoever has seen ${next} entries`)
+    assert(sequence <= next, `entry ${sequence} would leave a gap: the log has ${next} entries`)
     if (sequence < next) return 'conflict'
     this.entries.push(entry)
     this.#deliver()

@@ -78,7 +78,7 @@ function mustBeKnown(version: unknown): void {
   if (version === formatVersion) return
   throw new BrokerError(
     'METADATA_UNSUPPORTED',
-    `the metadata log has entries of version ${String(version)}, and this release reads version ${formatVersion}: ` +
-      'start the release that wrote them, or a later one',
+    `the metadata log has entries of version ${String(version)}, but this release reads version ${formatVersion}: ` +
+      'start the release that wrote them, or a newer one',
   )
 }

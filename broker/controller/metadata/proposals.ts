@@ -139,10 +139,7 @@ export class Proposals {
       if (attempt.outcome === undefined) this.#mustRead = true
       await this.#settle()
       if (attempt.outcome !== undefined) return attempt.outcome === 'committed'
-      assert(
-        rejection !== undefined,
-        'an append that was answered is decided once the log was read',
-      )
+      assert(rejection !== undefined, 'an answered append is decided after the log was read')
       // Nothing is in its place: the state is still the one that was decided on.
     }
     throw unavailable(rejection)
@@ -175,7 +172,10 @@ export class Proposals {
       else this.#fail(cause)
       throw unavailable(cause)
     }
-    assert(fold.nextSequence >= from + read.length, 'what was read has been delivered')
+    assert(
+      fold.nextSequence >= from + read.length,
+      'the entries that were read have been delivered',
+    )
     this.#mustRead = false
   }
 
@@ -210,7 +210,7 @@ export class Proposals {
       this.#mustRead = true
       if (isDiskFailure(error)) this.#fail(error)
       this.#snapshotDue = fold.entriesSinceSnapshot + entriesUntilRetry
-      logger.error({ error }, 'the metadata snapshot could not be written; retrying')
+      logger.error({ error }, 'failed to write the metadata snapshot; retrying')
     }
   }
 
@@ -233,8 +233,8 @@ function unavailable(cause: unknown): BrokerError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new BrokerError(
     'METADATA_UNAVAILABLE',
-    `the metadata log cannot be written (${reason}): the change may not have been made; try again when there ` +
-      'is room on the disk, and files can be opened',
+    `failed to write the metadata log (${reason}): the change may not have been made; free disk space, or ` +
+      'raise the limit of open files, then retry',
     cause,
   )
 }

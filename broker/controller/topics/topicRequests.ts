@@ -93,13 +93,13 @@ export function refusePartitions(
   count: number,
 ): Refusal | undefined {
   if (!topic) {
-    return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+    return refuse(ErrorCode.unknownTopicOrPartition, `topic ${name} does not exist`)
   }
   const known = topic.partitions.length
   if (count <= known) {
     return refuse(
       ErrorCode.invalidPartitions,
-      `${name} has ${known} partitions, and can only get more, not ${count}`,
+      `topic ${name} has ${known} partitions; ${count} would not be an increase`,
     )
   }
   return count > maxPartitionsPerTopic ? refuseTooMany(count) : undefined
@@ -109,20 +109,23 @@ function refuseName(state: MetadataView, name: string): Refusal | undefined {
   const problem = topicNameProblem(name)
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   if (name === metadataTopicName) {
-    return refuse(ErrorCode.invalidRequest, `${name} is the name of Kafka's own metadata`)
+    return refuse(ErrorCode.invalidRequest, `${name} is reserved for the metadata log of Kafka`)
   }
   if (state.topic(name)) {
-    return refuse(ErrorCode.topicAlreadyExists, `there is a topic ${name} already`)
+    return refuse(ErrorCode.topicAlreadyExists, `topic ${name} already exists`)
   }
   if (state.isDeleting(name)) {
     return refuse(
       ErrorCode.topicAlreadyExists,
-      `the topic ${name} is being deleted: its name is free when its logs are gone`,
+      `topic ${name} is being deleted; its name is free once its logs are removed`,
     )
   }
   const colliding = state.colliding(name)
   if (colliding !== undefined) {
-    return refuse(ErrorCode.invalidTopicException, `${name} collides with the topic ${colliding}`)
+    return refuse(
+      ErrorCode.invalidTopicException,
+      `${name} collides with the existing topic ${colliding}`,
+    )
   }
   return undefined
 }
@@ -140,7 +143,7 @@ function refuseCounts(
   if (replicas !== 1) {
     return refuse(
       ErrorCode.invalidReplicationFactor,
-      `replication factor ${replicas}: there is one broker, so it must be 1`,
+      `replication factor ${replicas} must be 1: there is one broker`,
     )
   }
   return undefined

@@ -109,7 +109,7 @@ export class TopicWork {
     }
     if (!this.#unfinished.delete(id)) return
     this.#retryMs = minRetryMs
-    this.#options.logger.info({ id }, 'what was left to do for a topic is done')
+    this.#options.logger.info({ id }, 'the pending creation or removal of a topic is complete')
   }
 
   async #act(id: string): Promise<void> {
@@ -142,8 +142,8 @@ export class TopicWork {
     if (!(before instanceof Error && error instanceof Error && before.message === error.message)) {
       const topic = this.#find(id)?.name
       const message = metadata.topicById(id)
-        ? 'some logs of a topic cannot be created yet; retrying'
-        : 'a deleted topic cannot be removed yet; retrying'
+        ? 'failed to create some logs of a topic; retrying'
+        : 'failed to remove a deleted topic; retrying'
       logger.error({ error, topic, id }, message)
     }
     this.#retryLater()

@@ -152,7 +152,7 @@ function examineRecord(
   errors: RecordErrors,
 ): void {
   if (offset !== baseOffset + index) {
-    errors.add(index, `its offset is not ${index} places after the first record's`)
+    errors.add(index, `its offset delta is not ${index}`)
   } else if (keyStart < 0 && needsKeys) {
     errors.add(index, 'a compacted topic accepts no record without a key')
   } else if (!Number.isSafeInteger(timestamp)) {

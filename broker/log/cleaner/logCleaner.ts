@@ -77,9 +77,9 @@ export class LogCleaner {
     const { clock, logger } = options
     this.#blind = new LastingCondition({
       ...{ clock, logger, level: 'error' },
-      over: 'logs to compact can be chosen again',
+      over: 'logs to compact are chosen again',
     })
-    this.#obstructed = new LastingCondition({ clock, logger, over: 'logs can be compacted again' })
+    this.#obstructed = new LastingCondition({ clock, logger, over: 'logs are compacted again' })
   }
 
   get lastLook(): Readonly<CleanerLook> {
@@ -128,7 +128,7 @@ export class LogCleaner {
       this.#blind.over()
       return cleaned
     } catch (error) {
-      this.#blind.met({ error }, 'failed to choose a log to compact; tried again and again')
+      this.#blind.met({ error }, 'failed to choose a log to compact; retried')
       return false
     }
   }
@@ -226,12 +226,12 @@ export class LogCleaner {
       const { dirtyRatio } = range
       logger.info(
         { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
-        'a log was compacted',
+        'log compacted',
       )
       return true
     } catch (error) {
       if (!isPassing(error)) return this.#setAside(log, cleanable, topicPartition, error)
-      const message = 'a log cannot be compacted for now; tried again and again'
+      const message = 'failed to compact a log; retried'
       const { code } = error as { code?: string }
       this.#obstructed.met({ ...topicPartition, error }, message, code)
       return false
@@ -250,7 +250,10 @@ export class LogCleaner {
     if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
     this.runs.failed++
-    this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
+    this.#options.logger.error(
+      { ...topicPartition, error },
+      'failed to compact a log; not retried before the next start',
+    )
     cleanable.noticed(error)
     return true
   }

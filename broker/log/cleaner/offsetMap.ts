@@ -43,7 +43,7 @@ export class OffsetMap {
 
   /** Notes the key's offset, which must not be below the latest; false when there is no room. */
   put(key: Uint8Array, offset: number): boolean {
-    assert(offset >= this.#latestOffset, 'offsets are put in their order')
+    assert(offset >= this.#latestOffset, 'offsets are added in ascending order')
     const slot = this.#slotOf(key)
     if (this.#offsets[slot] === 0) {
       if (this.#size === this.#maxKeys) return false

@@ -108,8 +108,8 @@ function checkOwner(
   if (clusterId === identity.clusterId && nodeId === String(identity.nodeId)) return
   throw new LogError(
     'LOG_DIRECTORY_FOREIGN',
-    `${path} says node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
-      `cluster ${identity.clusterId}: start with the data directory of this broker`,
+    `${path} belongs to node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
+      `cluster ${identity.clusterId}: start the broker with its own data directory`,
   )
 }
 

@@ -56,7 +56,7 @@ export class DirectoryHealth {
     try {
       const stat = await this.#disk.stat(path)
       if (stat?.device === device && stat.inode === inode) return
-      this.#fail('it is not there any more, or another one is in its place')
+      this.#fail('the directory was removed, or replaced by another one')
     } catch (cause) {
       this.noticed(cause)
     }

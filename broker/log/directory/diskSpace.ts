@@ -45,11 +45,11 @@ export class DiskSpace {
     this.#options = options
     this.#reserve = new DiskReserve(options)
     const level = 'error' as const
-    const over = 'there is room again: records are taken'
+    const over = 'enough disk space is free again: produces are accepted'
     this.#isShort = new LastingCondition({ ...options, level, over })
-    const restored = 'there is room for the reserve again'
+    const restored = 'the reserve of the data directory is allocated again'
     this.#isReleased = new LastingCondition({ ...options, level, over: restored })
-    const known = 'the free space of a data directory is known again'
+    const known = 'the free space of a data directory can be read again'
     this.#isUnknown = new LastingCondition({ ...options, over: known })
   }
 
@@ -93,7 +93,10 @@ export class DiskSpace {
       const { directory } = this.#options
       const shortage = diskFull(directory, 'its reserve was released')
       this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
-      this.#isReleased.met({ error: shortage }, 'the disk is full: its reserve is released')
+      this.#isReleased.met(
+        { error: shortage },
+        'the disk is full: released the reserve of the data directory',
+      )
     }
     await this.#released?.done
     return this.#released !== undefined
@@ -159,6 +162,9 @@ export class DiskSpace {
     }
     const free = `${roomBytes + reservedBytes} bytes free, log.dir.reserved.bytes is ${reservedBytes}`
     this.#shortage = diskFull(directory, free)
-    this.#isShort.met({ error: this.#shortage }, 'no records are taken')
+    this.#isShort.met(
+      { error: this.#shortage },
+      'too little disk space is free: produces are refused',
+    )
   }
 }

@@ -215,7 +215,7 @@ export class LogDirectory {
       const wasClosed = await takeCleanShutdown(disk, path)
       const nowMs = () => clock.nowMs()
       const stat = await disk.stat(path)
-      assert(stat !== undefined, 'a directory that is locked is there')
+      assert(stat !== undefined, 'a locked directory exists')
       const directory = new LogDirectory(options, lock, {
         place: { path, device: stat.device, inode: stat.inode },
         space,
@@ -359,7 +359,10 @@ export class LogDirectory {
         if (this.#reported.has(name)) return
         this.#reported.add(name)
         const path = join(this.path, name)
-        this.#logger.error({ error, path }, 'a deleted partition cannot be removed yet; retrying')
+        this.#logger.error(
+          { error, path },
+          'failed to remove the log of a deleted partition; retrying',
+        )
       })
     }
   }

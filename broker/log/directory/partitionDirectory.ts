@@ -53,7 +53,7 @@ async function mustBeUnused(
 function occupied(directory: string, whose: string): LogError {
   return new LogError(
     'LOG_DIRECTORY_FOREIGN',
-    `${directory} is in the place of a new partition and has records ${whose}: move it away`,
+    `${directory} already exists, with records ${whose}, and a new partition needs its path: move it away`,
   )
 }
 

@@ -58,7 +58,7 @@ export async function replayJournal(
     const written = await replaySegment(segment, files, options)
     bytes += written
   })
-  if (bytes > 0) options.logger.info({ bytes }, 'the commit journal brought records back')
+  if (bytes > 0) options.logger.info({ bytes }, 'replayed the commit journal')
 }
 
 /** From the start of the file on, as far as groups of one run follow one another. */
@@ -97,7 +97,7 @@ function reportGaps(
     const { path } = files[before.file]!
     logger.error(
       { path, lastGroup: last.sequence, nextGroup: next.sequence },
-      'the commit journal is damaged: acknowledged records of the last moments may be missing',
+      'the commit journal is damaged: records acknowledged shortly before the crash may be missing',
     )
   }
 }
@@ -145,7 +145,7 @@ function reportAstray(
   const { position, endOffset } = astray[0]!
   logger.error(
     { path, sizeBytes, position, endOffset, entries: astray.length },
-    'the commit journal is damaged: it has bytes for a place that the segment does not reach; records that were acknowledged before the last crash may be missing from here on',
+    'the commit journal is damaged: it has bytes for a position beyond the end of the segment; records acknowledged before the crash may be missing from there on',
   )
 }
 

@@ -155,7 +155,7 @@ class LogRecovery {
       const bytes = await disk.readFile(path)
       const state = bytes && decodeProducerSnapshot(bytes, config.producerIdExpirationMs, nowMs)
       if (state === undefined) {
-        this.#options.logger.warn({ path }, 'the producer snapshot is damaged and is not used')
+        this.#options.logger.warn({ path }, 'the producer snapshot is damaged and is ignored')
         continue
       }
       this.#producers = state
@@ -171,7 +171,7 @@ class LogRecovery {
     if (bytes === undefined) return
     const epochs = LeaderEpochs.decode(bytes)
     if (epochs) this.#epochs = epochs
-    else logger.warn({ path }, 'the leader epoch checkpoint is damaged and is not used')
+    else logger.warn({ path }, 'the leader epoch checkpoint is damaged and is ignored')
   }
 
   /** Walks from the first segment that has to be looked at; returns the one that stays active. */
@@ -291,7 +291,7 @@ class LogRecovery {
     const isSynced =
       nextBase !== undefined && (config.flush === 'group' || nextBase <= recoveryPoint)
     if (nextBase !== undefined && scan.nextOffset > nextBase) {
-      scan.defect = `offset ${scan.nextOffset - 1} is there, but the next segment begins at ${nextBase}`
+      scan.defect = `the segment ends with offset ${scan.nextOffset - 1}, but the next one begins at ${nextBase}`
       this.#damage = corruptLog(path, scan.position, scan.defect)
       return
     }
@@ -379,7 +379,7 @@ class LogRecovery {
       const { sizeBytes } = await file.stat()
       this.#options.logger.warn(
         { path, position: scan.position, cutBytes: sizeBytes - scan.position, defect: scan.defect },
-        'the end of the segment was not completely written: it was never acknowledged and is cut',
+        'the last write to the segment is incomplete: it was never acknowledged and is truncated',
       )
       await file.truncate(scan.position)
       await file.sync()

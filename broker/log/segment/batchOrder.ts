@@ -65,12 +65,15 @@ export class BatchOrder {
     if (indexed !== undefined) {
       if (this.#indexedPosition === undefined) {
         if (lastOffset <= indexed) return undefined
-        return { position, defect: `offset ${lastOffset} where the index has ${indexed}` }
+        return {
+          position,
+          defect: `the last offset is ${lastOffset}, but the index says ${indexed}`,
+        }
       }
       if (baseOffset > indexed) return this.misplacedAtEnd()
     }
     if (baseOffset >= this.#nextOffset) return undefined
-    const defect = `offset ${baseOffset} after ${this.#nextOffset - 1}`
+    const defect = `offset ${baseOffset} follows offset ${this.#nextOffset - 1}`
     return { position: this.#isLastDoubtful ? this.#lastPosition! : position, defect }
   }
 
@@ -78,7 +81,9 @@ export class BatchOrder {
   misplacedAtEnd(): Misplaced | undefined {
     const position = this.#indexedPosition
     const isMissing = position !== undefined && this.#indexedOffset !== undefined
-    return isMissing ? { position, defect: `it lacks offset ${this.#indexedOffset}` } : undefined
+    return isMissing
+      ? { position, defect: `offset ${this.#indexedOffset} is in the index but not in the batch` }
+      : undefined
   }
 
   /** A batch that is not misplaced. */

@@ -32,11 +32,12 @@ export function lastOffsetAt(bytes: Buffer, at: number): number {
  * Why what is at `at`, where a whole header is there, is none of a batch; undefined when it is one.
  */
 export function headerDefect(bytes: Buffer, at: number): string | undefined {
-  if (batchSizeAt(bytes, at) === undefined) return 'no batch has such a length'
-  if (bytes[at + RecordBatchField.magic] !== 2) return 'no batch begins here'
+  if (batchSizeAt(bytes, at) === undefined) return 'the batch length is invalid'
+  if (bytes[at + RecordBatchField.magic] !== 2) return 'the magic of the batch is not 2'
   const lastOffset = lastOffsetAt(bytes, at)
-  if (lastOffset < baseOffsetAt(bytes, at)) return 'the batch ends before it begins'
-  return lastOffset > Number.MAX_SAFE_INTEGER ? `no offset is ${lastOffset}` : undefined
+  if (lastOffset < baseOffsetAt(bytes, at))
+    return 'the last offset of the batch is less than its base offset'
+  return lastOffset > Number.MAX_SAFE_INTEGER ? `offset ${lastOffset} is too large` : undefined
 }
 
 /** The offset after the last batch in `bytes`, which holds whole batches only, and at least one. */
@@ -44,7 +45,7 @@ export function endOfBatches(bytes: Buffer): number {
   let nextOffset = -1
   for (let at = 0; at < bytes.length; ) {
     const size = batchSizeAt(bytes, at)
-    assert(size !== undefined, 'these bytes are whole batches')
+    assert(size !== undefined, 'the bytes consist of whole batches')
     nextOffset = lastOffsetAt(bytes, at) + 1
     at += size
   }

@@ -65,7 +65,7 @@ export class RecoveryScan {
       if (this.defect === undefined) at += size
     }
     if (bytes.length < expected && this.defect === undefined)
-      this.defect = 'the file became shorter'
+      this.defect = 'the file was shortened while it was read'
   }
 
   /**
@@ -75,26 +75,27 @@ export class RecoveryScan {
   #sizeAt(bytes: Buffer, at: number): number | undefined {
     const rest = this.#fileBytes - this.position
     if (rest === 0) return undefined
-    if (rest < walkHeaderBytes) return this.#stop(`${rest} bytes are no batch`)
+    if (rest < walkHeaderBytes) return this.#stop(`the last ${rest} bytes are too few for a batch`)
     if (bytes.length - at < walkHeaderBytes) return undefined
     const size = batchSizeAt(bytes, at)
-    if (size === undefined || size > maxBatchBytes) return this.#stop('no batch has such a length')
-    if (size > rest) return this.#stop(`${size} bytes of a batch announced, ${rest} there`)
+    if (size === undefined || size > maxBatchBytes) return this.#stop('the batch length is invalid')
+    if (size > rest)
+      return this.#stop(`the batch has ${size} bytes, but the file has only ${rest} more`)
     if (size > bytes.length - at) this.#wantedBytes = Math.max(size, chunkBytes)
     return size
   }
 
   #take(batch: RecordBatch, size: number): void {
     if (batch.baseOffset < this.nextOffset || batch.lastOffsetDelta < 0) {
-      this.#stop(`offset ${batch.baseOffset} after ${this.nextOffset - 1}`)
+      this.#stop(`offset ${batch.baseOffset} follows offset ${this.nextOffset - 1}`)
       return
     }
     if (batch.lastOffset > this.#lastPossibleOffset) {
-      this.#stop(`offset ${batch.lastOffset}, which no batch of this segment can have`)
+      this.#stop(`offset ${batch.lastOffset} is too large for this segment`)
       return
     }
     if (batch.magic !== 2) {
-      this.#stop(`batch of magic ${batch.magic}`)
+      this.#stop(`the magic of the batch is ${batch.magic}, not 2`)
       return
     }
     // Of control batches the records are read, too, to know how a transaction ended.

@@ -76,7 +76,10 @@ export class RemovedSegments {
         await segment.remove()
       } catch (error) {
         // The log does not miss them: the next start tries again.
-        this.#logger.warn({ error, path: segment.path }, 'a removed segment is still there')
+        this.#logger.warn(
+          { error, path: segment.path },
+          'failed to remove the files of a deleted segment; the next start retries',
+        )
       }
     }
   }

@@ -38,7 +38,7 @@ export async function resumeSegment(
   const { sizeBytes: fileBytes } = await file.stat()
   const { baseOffset, sizeBytes, nextOffset } = closed
   if (fileBytes !== sizeBytes) {
-    const defect = `the file has ${fileBytes} bytes, and had ${sizeBytes} when it was closed`
+    const defect = `the file has ${fileBytes} bytes, but had ${sizeBytes} when it was closed`
     throw corruptLog(file.path, Math.min(fileBytes, sizeBytes), defect)
   }
   if (sizeBytes === 0) return await emptySegment(disk, directory, baseOffset, intervalBytes)
@@ -52,7 +52,7 @@ export async function resumeSegment(
   await runScan(file, scan)
   if (scan.defect !== undefined) throw corruptLog(file.path, scan.position, scan.defect)
   if (scan.nextOffset !== nextOffset) {
-    const defect = `its last offset is ${scan.nextOffset - 1}, and was ${nextOffset - 1}`
+    const defect = `its last offset is ${scan.nextOffset - 1}, but was ${nextOffset - 1} when it was closed`
     throw corruptLog(file.path, scan.position, defect)
   }
   const transactions = await loadTransactionsBelow(nextOffset, disk, directory, baseOffset)

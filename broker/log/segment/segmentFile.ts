@@ -210,21 +210,21 @@ export class SegmentFile {
 
   /** Needs its name no longer: reads go on when the name is given to another file. */
   async detach(): Promise<void> {
-    assert(!this.#hasStaged, 'a segment that is replaced is in its file')
+    assert(!this.#hasStaged, 'a segment is written to its file before it is replaced')
     this.#isDetached = true
     await this.open()
   }
 
   /** Cuts off what lies at or behind `sizeBytes`, durably. Nothing may be staged. */
   async cutTo(sizeBytes: number): Promise<void> {
-    assert(!this.#hasStaged, 'what is cut is in its file')
+    assert(!this.#hasStaged, 'staged bytes are written to the file before it is truncated')
     const { disk, path } = this.#options
     const file = await disk.open(path(), 'write')
     try {
       await file.truncate(sizeBytes)
       await file.sync()
       const stat = await file.stat()
-      assert(stat.sizeBytes === sizeBytes, 'a file is as long as it was made')
+      assert(stat.sizeBytes === sizeBytes, 'the file has the length that it was written with')
     } finally {
       await file.close()
     }

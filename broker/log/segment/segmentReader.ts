@@ -150,7 +150,7 @@ export class SegmentReader {
       position += at
     }
     if (position !== limitPosition) {
-      const defect = 'the last batch does not end where the file does'
+      const defect = 'the last batch does not end at the end of the file'
       throw this.#damage({ position: order.lastPosition ?? position, defect })
     }
     if (offset >= this.#segment.nextOffset) return undefined
@@ -219,7 +219,10 @@ export class SegmentReader {
     // Also so that no length that is damaged makes a read of all that is left of the file.
     const { offsets } = await this.#segment.indexes()
     if (size > Math.min(limitPosition, offsets.startAfter(position)) - position) {
-      throw this.#damage({ position, defect: `${size} bytes do not fit before the next batch` })
+      throw this.#damage({
+        position,
+        defect: `a batch of ${size} bytes does not fit before the next batch`,
+      })
     }
     const isDoubtful = order.isDoubtful(baseOffsetAt(bytes, at), lastOffset)
     const wanted = isDoubtful ? size + walkHeaderBytes : size
@@ -234,7 +237,7 @@ export class SegmentReader {
     const only = { maxBytes: size, offset: Number.POSITIVE_INFINITY, epochs, isChecked }
     const { end, damage } = soundBatches(read, 0, order, only)
     if (end < size) {
-      throw await this.#cause(damage ?? { position, defect: 'no batch follows' }, order)
+      throw await this.#cause(damage ?? { position, defect: 'no batch follows it' }, order)
     }
     this.noteChecked(position, position + size, nowMs)
     if (isBeyond) return noBytes
@@ -274,7 +277,10 @@ export class SegmentReader {
   async #readWhole(position: number, length: number, allocate?: Allocate): Promise<Buffer> {
     const bytes = await this.#segment.readAt(position, length, allocate)
     if (bytes.length === length) return bytes
-    throw this.#damage({ position: position + bytes.length, defect: 'the file ends here' })
+    throw this.#damage({
+      position: position + bytes.length,
+      defect: 'the file ends within a batch',
+    })
   }
 
   #isChecked(start: number, end: number, nowMs: number | undefined): boolean {

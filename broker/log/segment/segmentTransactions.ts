@@ -44,7 +44,7 @@ export class SegmentTransactions {
   }
 
   append(transaction: AbortedTransactionEntry): void {
-    assert(this.#index, 'only a segment that is appended to gets markers')
+    assert(this.#index, 'markers are appended only to the active segment')
     this.#index.append(transaction)
   }
 

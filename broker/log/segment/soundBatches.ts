@@ -72,7 +72,7 @@ export function soundBatches(
       const following = offsetAfter(read, end + size)
       if (following === undefined) break
       if (lastOffset >= following) {
-        const overlap = `its last offset is ${lastOffset}, and ${following} comes after it`
+        const overlap = `its last offset is ${lastOffset}, but offset ${following} follows it`
         return { end, damage: { position, defect: overlap } }
       }
     }
@@ -105,5 +105,5 @@ export function unsoundness(
   if (!batch.isCrcValid()) return 'the CRC does not match'
   const epoch = epochs?.epochAt(batch.baseOffset)
   if (epoch === undefined || epoch === batch.partitionLeaderEpoch) return undefined
-  return `its leader epoch is ${batch.partitionLeaderEpoch}, and was ${epoch}`
+  return `its leader epoch is ${batch.partitionLeaderEpoch}, but was ${epoch}`
 }

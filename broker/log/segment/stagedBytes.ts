@@ -40,7 +40,7 @@ export class StagedBytes {
    * Takes the bytes that belong at `position`, behind those before; false when there is no room.
    */
   add(chunks: readonly Buffer[], position: number): boolean {
-    assert(this.isEmpty || position === this.#end, 'bytes are staged one after another')
+    assert(this.isEmpty || position === this.#end, 'staged bytes are contiguous')
     const origin = this.isEmpty ? position : this.#origin
     const end = position + totalBytes(chunks)
     const wanted = Math.ceil((end - origin) / this.#blockBytes) - this.#blocks.length
@@ -83,7 +83,7 @@ export class StagedBytes {
 
   /** Copies from `position` on, which must be staged, as much as there is and `into` takes. */
   copy(into: Buffer, position: number): number {
-    assert(position >= this.#start, 'what is copied is staged')
+    assert(position >= this.#start, 'only staged bytes are copied')
     let filled = 0
     for (const chunk of this.#from(position, Math.min(this.#end, position + into.length))) {
       filled += chunk.copy(into, filled)

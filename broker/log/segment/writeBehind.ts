@@ -74,7 +74,7 @@ export class WriteBehind {
   }
 
   giveBack(block: Buffer): void {
-    assert(block.length === this.blockBytes, 'blocks come back whole')
+    assert(block.length === this.blockBytes, 'a returned block is whole')
     this.#free.push(block)
   }
 

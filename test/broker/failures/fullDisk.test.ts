@@ -157,7 +157,7 @@ class TmpfsWorld implements SmallWorld {
     const { code, said } = await this.#broker!.stop()
     // What could not be saved is said in one line, not with the stack of an exception that nobody expected.
     if (code === 0) expect(said).toEqual([])
-    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* has no room/)])
+    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* the disk is full/)])
   }
 
   async fill(): Promise<void> {

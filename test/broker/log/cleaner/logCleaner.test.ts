@@ -169,13 +169,13 @@ describe('a log that cannot be compacted', () => {
     fill(true)
     for (let round = 0; round < 3; round++) expect(await cleaner.cleanDirtiest()).toBe(false)
     const logged = () => lines.map(({ level, message }) => [level, message])
-    const begun = ['warn', 'a log cannot be compacted for now; tried again and again']
+    const begun = ['warn', 'failed to compact a log; retried']
     expect(logged()).toEqual([begun])
     fill(false)
     expect(await cleaner.cleanDirtiest()).toBe(true)
     expect(await values(log)).toBe(1)
-    const over = ['info', 'logs can be compacted again']
-    expect(logged()).toEqual([begun, over, ['info', 'a log was compacted']])
+    const over = ['info', 'logs are compacted again']
+    expect(logged()).toEqual([begun, over, ['info', 'log compacted']])
     expect(lines[1]!.fields).toMatchObject({ times: 3 })
   })
 

@@ -176,7 +176,7 @@ describe('a directory that vanishes', () => {
     await all.memory.rename('/two', '/elsewhere')
     expect(await write(all.logs[1]!)).toBe(ErrorCode.none)
     await all.clock.advanceAndSettle(checkMs)
-    await expectTwoFailed(all, 'it is not there any more')
+    await expectTwoFailed(all, 'the directory was removed')
   })
 
   test('is noticed when another one takes its place', async () => {
@@ -184,7 +184,7 @@ describe('a directory that vanishes', () => {
     await all.memory.rename('/two', '/elsewhere')
     await all.memory.makeDirectory('/two')
     await all.clock.advanceAndSettle(checkMs)
-    await expectTwoFailed(all, 'it is not there any more')
+    await expectTwoFailed(all, 'the directory was removed')
   })
 
   test('is noticed by a file that is missing', async () => {

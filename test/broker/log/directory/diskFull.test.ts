@@ -48,7 +48,7 @@ describe('a write for which there is no room', () => {
     disk.isFull = (operation) => operation === 'write'
     const refused = await append(log, { records: 1, label: 'refused' })
     expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
-    expect(refused.errorMessage).toContain('no room')
+    expect(refused.errorMessage).toContain('the disk is full')
     expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
     expect(await readValues(log)).toEqual(['before/0'])
     disk.isFull = () => false

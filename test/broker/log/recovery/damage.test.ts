@@ -59,6 +59,6 @@ test('a file that has become shorter is damage', async () => {
   await file.truncate(batchBytes + 10)
   await file.close()
   await expect(log.read(1, 1000)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
-  expect(log.offline?.message).toContain('the file ends here')
+  expect(log.offline?.message).toContain('the file ends within a batch')
   await log.close()
 })
