@@ -27,7 +27,7 @@ export interface CleanableLogDependencies {
   readonly durability: Durability
   readonly cache: IndexCache
   /** Called with failures that are not those of the log's own writes. */
-  readonly noticed: (cause: unknown) => void
+  readonly onFailure: (cause: unknown) => void
 }
 
 export class CleanableLog {
@@ -52,8 +52,8 @@ export class CleanableLog {
   }
 
   /** Reports a failure during cleaning that may concern the whole log or disk. */
-  noticed(cause: unknown): void {
-    this.#dependencies.noticed(cause)
+  report(cause: unknown): void {
+    this.#dependencies.onFailure(cause)
   }
 
   /** The last batch or marker in the log of each remembered producer. */
@@ -82,7 +82,8 @@ export class CleanableLog {
    * Replaces `old` by the finished segment; returns false if they are not part of the log any more.
    */
   replace(old: readonly Segment[], cleaned: CleanedSegment): Promise<boolean> {
-    const { disk, directory, config, cache, segments, housekeeping, durability } = this.#dependencies
+    const { disk, directory, config, cache, segments, housekeeping, durability } =
+      this.#dependencies
     const { nextOffset } = old.at(-1)!
     const { baseOffset, sizeBytes } = cleaned
     const replacement = new Segment({

@@ -258,7 +258,7 @@ export class LogCleaner {
       { ...topicPartition, error },
       'failed to compact a log; not retried before the next start',
     )
-    cleanable.noticed(error)
+    cleanable.report(error)
     return true
   }
 }
