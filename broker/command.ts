@@ -1,6 +1,6 @@
 // `millrace broker`: the edge between the command line and startBroker. Reads the configuration,
-// starts the broker, prints one line, stops at a signal. Every mistake of the user ends in one line on
-// standard error and exit code 1.
+// starts the broker, prints one line, stops at a signal. A mistake of the user is reported in one
+// line on standard error, with exit code 1.
 
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -36,7 +36,10 @@ import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
 export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
+  /**
+   * The only data directory; takes precedence over `log.dirs` and `log.dir`, as all arguments do
+   * over the file.
+   */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
@@ -44,11 +47,11 @@ export interface BrokerArguments extends HttpArguments, LoggingOptions {
 }
 
 /**
- * Runs a broker until SIGINT, SIGTERM or the failure of its disks. Sets the exit code; throws only for a
- * bug.
+ * Runs a broker until SIGINT, SIGTERM or a failure of its disks. Sets the exit code; throws only in
+ * case of a bug.
  */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
-  // Before the start: a broker that is stopped while it starts closes its logs in order, too.
+  // Set before the start: a broker that is stopped during its start closes its logs cleanly, too.
   let isStarting = true
   const stopped = firstStopSignal(() => {
     if (isStarting) process.stderr.write(`${stopsLater}\n`)
@@ -157,8 +160,9 @@ function fail({ message }: Error): void {
 }
 
 /**
- * Limits the young generation during `start`. Nearly all objects of a start survive, for which V8 doubles
- * the young generation repeatedly and keeps it: with 10,000 partitions it exceeds the memory of their logs.
+ * Limits the young generation during `start`. Nearly all objects of a start survive, so V8 doubles
+ * the young generation repeatedly and keeps it: with 10,000 partitions it exceeds the memory of
+ * their logs.
  */
 async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Result> {
   setFlagsFromString('--semi-space-growth-factor=1')
@@ -176,7 +180,9 @@ interface ReadConfiguration {
   /** The file, and its options without effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
-  /** Data of an earlier version in the current directory, used because no other directory is given. */
+  /**
+   * Data directory of an earlier version in the current directory, used if no other one is given.
+   */
   readonly formerData: string | undefined
 }
 
@@ -196,7 +202,7 @@ async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   return { config: { ...config, 'log.dirs': paths }, given: keys, file, unused, formerData: former }
 }
 
-/** `--host` and `--port` mean one listener in place of those in the file. */
+/** `--host` and `--port` configure one listener, which replaces those of the file. */
 function withListener({ host, port }: BrokerArguments, config: BrokerConfig): BrokerConfig {
   if (port === undefined && host === undefined) return config
   const name = 'PLAINTEXT'
@@ -229,7 +235,7 @@ function changedSettings(config: BrokerConfig): Record<string, unknown> {
   )
 }
 
-/** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */
+/** One line for all Kafka options without effect, so that a mistyped key is not lost among them. */
 function logUnused({ file, unused }: ReadConfiguration, logger: Logger): void {
   const known = unused.flatMap(({ key, reason }) => (reason === undefined ? [] : [[key, reason]]))
   if (known.length > 0) {

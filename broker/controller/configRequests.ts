@@ -1,4 +1,4 @@
-// Decides on a client's request to change the configs of a resource: either a command for the
+// Decides on a client's request to change the configs of a resource. Returns a command for the
 // metadata log, with the complete new set of configs, or an error code with a message for the
 // client. Pure functions of the metadata state and the request.
 
@@ -32,25 +32,25 @@ export interface ConfigChange {
   readonly value: string | null
 }
 
-export interface ConfigWish {
+export interface ConfigRequest {
   readonly resourceType: number
   readonly resourceName: string
   readonly changes: readonly ConfigChange[]
-  /** Whether configs that are not named go back to their defaults. */
+  /** Whether configs that are not named are reset to their defaults. */
   readonly replacesAll: boolean
 }
 
 export function decideAlterConfigs(
   state: MetadataView,
-  wish: ConfigWish,
+  request: ConfigRequest,
   configuration: DynamicConfiguration,
 ): Decision<CommandOf<'setConfigs'>> {
-  const resource = findResource(state, wish, configuration.nodeId)
+  const resource = findResource(state, request, configuration.nodeId)
   if ('errorCode' in resource) return resource
-  const refusal = refuseShape(wish.changes) ?? refuseFixed(resource, wish.changes)
+  const refusal = refuseShape(request.changes) ?? refuseFixed(resource, request.changes)
   if (refusal) return refusal
-  const before = wish.replacesAll ? {} : configsOf(state, resource)
-  const configs = applyChanges(resource, before, wish.changes)
+  const before = request.replacesAll ? {} : configsOf(state, resource)
+  const configs = applyChanges(resource, before, request.changes)
   if (isRefusal(configs)) return configs
   const problem = configsProblem(resource, configs, configuration.current)
   if (problem) return refuse(problemCode(resource), problem)
@@ -60,7 +60,7 @@ export function decideAlterConfigs(
 /** The resource as the metadata state identifies it, or why it has no configs. */
 export function findResource(
   state: MetadataView,
-  { resourceType, resourceName }: Pick<ConfigWish, 'resourceType' | 'resourceName'>,
+  { resourceType, resourceName }: Pick<ConfigRequest, 'resourceType' | 'resourceName'>,
   nodeId: number,
 ): ConfigResource | Refusal {
   switch (resourceType) {
@@ -169,7 +169,7 @@ function applyChanges(
   return Object.fromEntries(after)
 }
 
-/** The reasons why configs have no effect here, by name, for those that have none. */
+/** The reasons why Kafka configs have no effect in Millrace, by name. */
 export function reasonsWithoutEffect(
   type: ConfigResource['type'],
   configs: ConfigTexts,
@@ -213,7 +213,7 @@ function brokerConfigsProblem(configs: ConfigTexts): string | undefined {
   return undefined
 }
 
-/** Kafka answers an invalid value of a broker config with another code than the rest. */
+/** As in Kafka, an invalid value of a broker config has an error code of its own. */
 function problemCode({ type }: ConfigResource): number {
   return type === 'broker' ? ErrorCode.invalidRequest : ErrorCode.invalidConfig
 }

@@ -1,9 +1,9 @@
-// The rules for topic names: Kafka's, so that every name allowed here works with Kafka.
+// The rules for topic names, which are Kafka's: every name allowed here works with Kafka.
 
 const maxNameLength = 249
 const allowed = /^[a-zA-Z0-9._-]+$/
 
-/** Why the name is invalid, as a message for the client; undefined when it is valid. */
+/** Why the name is invalid, as a message for the client; undefined if it is valid. */
 export function topicNameProblem(name: string): string | undefined {
   if (name === '') return 'a topic name must not be empty'
   if (name === '.' || name === '..') return `a topic name must not be "${name}"`

@@ -56,7 +56,7 @@ async function open(log: MemoryMetadataLog) {
   const controller = await Controller.open({
     log,
     clock: new ManualClock(),
-    failed: () => {},
+    onFailure: () => {},
     logger: silentLogger,
     configuration,
     incarnation: `incarnation-${log.entries.length}`,

@@ -75,7 +75,7 @@ async function open(
     incarnation: `incarnation-${incarnations++}`,
     newTopicId: () => `id-${random.uint32()}-${id++}`,
     newClusterId: () => 'cluster',
-    failed: (cause) => failures.push(cause),
+    onFailure: (cause) => failures.push(cause),
   })
   if (remove) controller.onTopicDeleted(remove)
   await controller.start(folders)

@@ -55,11 +55,11 @@ class Node {
   private constructor(log: UncertainMetadataLog, fold: MetadataFold, incarnation: string) {
     this.log = log
     this.fold = fold
-    const failed = (cause: unknown) => {
+    const onFailure = (cause: unknown) => {
       throw cause
     }
     const { clock } = this
-    const options = { log, fold, clock, logger: silentLogger, incarnation, failed }
+    const options = { log, fold, clock, logger: silentLogger, incarnation, onFailure }
     this.proposals = new Proposals(options)
   }
 
