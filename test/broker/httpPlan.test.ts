@@ -1,4 +1,4 @@
-// Where a broker serves HTTP: what its command line and its configuration file say together.
+// Where a broker serves HTTP, by its command line and its configuration file together.
 
 import { describe, expect, test } from 'vitest'
 import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
@@ -42,7 +42,7 @@ describe('the console', () => {
     expect(plan(args, file).console).toEqual(expected)
   })
 
-  test('options that contradict each other are named', () => {
+  test('contradicting options are reported', () => {
     expect(() => plan({ console: false, consolePort: 1 })).toThrow(
       expect.objectContaining({
         code: 'CONFIGURATION_INVALID',
@@ -71,9 +71,9 @@ describe('metrics for other hosts', () => {
   )
 })
 
-describe('ports that the broker itself uses', () => {
+describe('ports that the broker uses itself', () => {
   test.each(['127.0.0.1', '0.0.0.0', '::'])(
-    'clients are served at %s:8080: the console takes a free one, unless it was asked for that one',
+    'with clients at %s:8080 the console takes a free port, unless 8080 was requested for it',
     (host) => {
       const listeners = [{ host, port: 8080 }]
       expect(plan({}, '', listeners).console).toEqual({ port: 0, isAsked: false })
@@ -85,7 +85,7 @@ describe('ports that the broker itself uses', () => {
     },
   )
 
-  test('another address of this machine may have the same port', () => {
+  test('another address of this machine may use the same port', () => {
     const listeners = [{ host: '127.0.0.2', port: 8080 }]
     expect(plan({ consolePort: 8080 }, '', listeners).console).toEqual({
       port: 8080,

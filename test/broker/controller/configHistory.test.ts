@@ -1,5 +1,5 @@
-// Configs follow a model through any history of changes, refusals and restarts: what a resource has
-// set is what the accepted changes say, and nothing else.
+// Configs against a model, through arbitrary histories of changes, refusals and restarts: the
+// configs of a resource are those of the accepted changes, and no others.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -99,7 +99,7 @@ class Model {
   }
 }
 
-it('keeps what was set, and nothing that was refused, over restarts', async () => {
+it('accepted configs survive restarts, refused ones have no effect', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 25, size: 'max' }), async (commands) => {
       const log = new MemoryMetadataLog()

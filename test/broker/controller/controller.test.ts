@@ -1,5 +1,5 @@
-// The controller between its log and the partitions' folders: what a failure or a crash at any
-// point leaves is repaired, and nothing is ever given out twice.
+// The controller between its log and the directories of partitions: a failure or a crash at any
+// point is repaired, and no name or id is given out twice.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -93,7 +93,7 @@ function wish(name: string, numPartitions = -1) {
 }
 
 describe('Controller', () => {
-  it('creates, grows and deletes topics, and knows them after a restart', async () => {
+  it('creates, extends and deletes topics, which survive a restart', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
     expect((await controller.createTopic(wish('a'))).topic?.partitions).toHaveLength(2)
@@ -106,7 +106,7 @@ describe('Controller', () => {
     expect(again.clusterId).toBe('cluster')
   })
 
-  it('tells of configs that it accepts and that change nothing', async () => {
+  it('logs configs that are accepted but have no effect', async () => {
     const logger = new MemoryLogger()
     const controller = await open(new MemoryMetadataLog(), new Folders(), undefined, logger)
     const told = () => {
@@ -134,7 +134,7 @@ describe('Controller', () => {
     ])
   })
 
-  it('makes the folders that could not be made as soon as it can, or at the next start', async () => {
+  it('creates directories that could not be created as soon as possible, or at the next start', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
     folders.failure = shortageOf('EMFILE')
@@ -150,7 +150,7 @@ describe('Controller', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('keeps the name of a deleted topic until its folders and offsets are gone', async () => {
+  it('keeps the name of a deleted topic until its directories and offsets are removed', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     let offsetsFail = true
     const removal = async () => {
@@ -176,7 +176,7 @@ describe('Controller', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('removes the folders of a deleted topic after a restart', async () => {
+  it('removes the directories of a deleted topic after a restart', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
     const { topic } = await controller.createTopic(wish('a'))
@@ -220,7 +220,7 @@ describe('Controller', () => {
     expect(log.entries).toHaveLength(before)
   })
 
-  it('lets one of two that want the same name have it', async () => {
+  it('gives a name that two requests want to one of them', async () => {
     const controller = await open(new MemoryMetadataLog(), new Folders())
     const outcomes = await Promise.all([
       controller.createTopic(wish('a')),
@@ -230,7 +230,7 @@ describe('Controller', () => {
     expect(codes).toEqual([ErrorCode.none, ErrorCode.topicAlreadyExists])
   })
 
-  it('keeps configs in the log and in its snapshot, and tells who lives by them', async () => {
+  it('keeps configs in the log and its snapshot, and applies them', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const controller = await open(log, folders)
     await controller.createTopic(wish('a'))
@@ -254,7 +254,7 @@ describe('Controller', () => {
     expectKept(await open(log, folders))
   })
 
-  it('registers each start of the broker under a larger epoch', async () => {
+  it('registers each incarnation of the broker with a larger epoch', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     const first = (await open(log, folders)).state.broker(1)!
     expect(first.epoch).toBe(1)
@@ -263,7 +263,7 @@ describe('Controller', () => {
     expect(state.broker(1)!.incarnation).not.toBe(first.incarnation)
   })
 
-  it('starts though the broker cannot be registered, and registers it when it can', async () => {
+  it('starts even if the broker cannot be registered, and registers it later', async () => {
     const [log, folders] = [new MemoryMetadataLog(), new Folders()]
     await (await open(log, folders)).createTopic(wish('a'))
     log.failure = shortageOf('ENOSPC')
@@ -301,7 +301,7 @@ describe('Controller', () => {
     expect(one.state.topic('b')).toBeUndefined()
   })
 
-  it('refuses changes after it was closed, and leaves the log alone', async () => {
+  it('refuses changes after close, and does not touch the log', async () => {
     const log = new MemoryMetadataLog()
     const controller = await open(log, new Folders())
     await controller.close()
@@ -329,7 +329,7 @@ describe('Controller', () => {
 })
 
 /** What becomes of changes of each kind when the log fails once in a certain way. */
-describe('an append of the metadata log that fails', () => {
+describe('a failed append to the metadata log', () => {
   /**
    * How often appends, and reads, fail from now on; and whether the command is in the log all the
    * same.
@@ -396,22 +396,25 @@ describe('an append of the metadata log that fails', () => {
     expect(after[0]!.epoch).toBeGreaterThan(before[0]!.epoch)
   }
 
-  it.each(changes)('%s: one that wrote nothing is made again at once', async (_, change) => {
+  it.each(changes)('%s: an append that wrote nothing is retried immediately', async (_, change) => {
     const { log, folders, controller } = await withTopic()
     log.appendsFail = 1
     expect(await change(controller)).toBe(ErrorCode.none)
     await expectSame(controller, log, folders)
   })
 
-  it.each(changes)('%s: one that wrote all the same is found in the log', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
-    Object.assign(log, { appendsFail: 1, isWritten: true })
-    expect(await change(controller)).toBe(ErrorCode.none)
-    await expectSame(controller, log, folders)
-  })
+  it.each(changes)(
+    '%s: an append that was written nevertheless is found in the log',
+    async (_, change) => {
+      const { log, folders, controller } = await withTopic()
+      Object.assign(log, { appendsFail: 1, isWritten: true })
+      expect(await change(controller)).toBe(ErrorCode.none)
+      await expectSame(controller, log, folders)
+    },
+  )
 
   it.each(changes)(
-    '%s: while it goes on, changes are refused; then they are made',
+    '%s: changes are refused while appends fail, and accepted afterwards',
     async (_, change) => {
       const { log, folders, controller } = await withTopic()
       log.appendsFail = 5
@@ -425,21 +428,24 @@ describe('an append of the metadata log that fails', () => {
     },
   )
 
-  it.each(changes)('%s: what cannot be found out now is found out later', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
-    Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
-    expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
-    const unknown = controller.state.snapshot()
-    await clock.advanceAndSettle(retriedMs)
-    expect(controller.state.snapshot()).not.toEqual(unknown)
-    await expectSame(controller, log, folders)
-    expect([...folders.names].length).toBe(
-      [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
-    )
-    expect(clock.pendingTimers).toBe(0)
-  })
+  it.each(changes)(
+    '%s: an outcome that cannot be found out is found out later',
+    async (_, change) => {
+      const { log, folders, controller } = await withTopic()
+      Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
+      expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
+      const unknown = controller.state.snapshot()
+      await clock.advanceAndSettle(retriedMs)
+      expect(controller.state.snapshot()).not.toEqual(unknown)
+      await expectSame(controller, log, folders)
+      expect([...folders.names].length).toBe(
+        [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
+      )
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 
-  it('says that the broker must end when the disk has failed, or the log cannot be read', async () => {
+  it('the broker stops if the disk has failed, or the log cannot be read', async () => {
     for (const code of ['EIO', 'EROFS', 'LEVEL_CORRUPTION']) {
       const { log, controller } = await withTopic()
       Object.assign(log, { appendsFail: 1, readsFail: 1, code })
@@ -451,7 +457,7 @@ describe('an append of the metadata log that fails', () => {
     }
   })
 
-  it('is no failure of the change when it is that of a snapshot', async () => {
+  it('a failed snapshot does not fail the change', async () => {
     const { log, folders, controller } = await withTopic()
     for (let count = 0; count < 995; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeUndefined()
@@ -472,7 +478,7 @@ describe('an append of the metadata log that fails', () => {
 })
 
 describe('ProducerIds', () => {
-  it('reserves a block once for many, and goes on after a failure', async () => {
+  it('reserves a block for many ids at once, and retries after a failure', async () => {
     let next = 0
     let fails = true
     const ids = new ProducerIds(async (count) => {

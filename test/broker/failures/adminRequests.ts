@@ -1,6 +1,6 @@
-// The requests of an administrator and of ordinary clients, one function each, answered with error codes:
-// what the tests of failing system calls ask of a broker in memory. A connection that is closed instead of an
-// answer fails the test.
+// The requests of an administrator and of ordinary clients to a broker in memory, one function
+// each, answered with error codes: for the tests of failing system calls. A connection that is
+// closed without an answer fails the test.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'

@@ -1,4 +1,5 @@
-// `millrace broker` as a process of its own, which can be killed and whose file descriptors can be few.
+// `millrace broker` as a separate process, which can be killed, and can be given few file
+// descriptors.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,9 +1,11 @@
-// Every administrative operation, with each of its system calls failing once, with each error that the call can
-// give; and with a disk that is full, or files that have run out, from that call on for some seconds. The answer always comes. Without a restart the broker is as if nothing had failed, and with one, after
-// SIGKILL or a loss of power, everything acknowledged is there.
+// Every administrative operation, with each of its system calls failing once, with each error that
+// the call can return; and with a full disk, or no free file descriptors, from that call on for
+// some seconds. The operation is always answered. Without a restart, the broker then behaves as if
+// nothing had failed; after SIGKILL or a power failure and a restart, everything acknowledged
+// exists.
 //
-// EIO is different on purpose (decision 14): it says that the disk has failed, and with it the data directory that
-// has the metadata, so the broker says that it must end; nothing acknowledged is lost all the same.
+// EIO is different on purpose (decision 14): it means that the disk has failed, and with it the
+// data directory with the metadata, so the broker stops; nothing acknowledged is lost either.
 
 import { afterAll, expect, test } from 'vitest'
 import { errorName } from '../../../protocol/kafka/errors.ts'

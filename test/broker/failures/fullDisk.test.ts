@@ -1,6 +1,7 @@
-// A disk that others have filled to the last byte: the broker starts, serves reads, lets topics and records be
-// deleted, and takes writes again as soon as there is room. Once in memory, and once on a real file system of its
-// own, where the metadata log is kept in `level` and the broker is a process that is killed.
+// A disk that other programs have filled completely: the broker starts, serves reads, deletes
+// topics and records, and accepts writes again as soon as space is free. Runs once in memory, and
+// once on a real file system with the metadata log in `level` and the broker as a process that is
+// killed.
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync, writeSync } from 'node:fs'
@@ -268,7 +269,7 @@ async function scenario(world: SmallWorld): Promise<void> {
 const offsetOutOfRange = 1
 const storageError = 56
 
-test('in memory', async () => {
+test('a broker in memory', async () => {
   const world = new MemoryWorld()
   await scenario(world)
   await world.end()
@@ -280,7 +281,7 @@ if (!canMount)
   console.log('left out: a full disk in earnest, which needs the right to mount a tmpfs')
 
 // Four processes, one after the other, on a machine that may be busy.
-test.skipIf(!canMount)('in earnest, on a tmpfs', { timeout: 240_000 }, async () => {
+test.skipIf(!canMount)('a broker process on a tmpfs', { timeout: 240_000 }, async () => {
   const world = new TmpfsWorld()
   // Also of a test that ran out of time: neither a process nor a mount may stay.
   onTestFinished(() => world.end())
@@ -288,7 +289,7 @@ test.skipIf(!canMount)('in earnest, on a tmpfs', { timeout: 240_000 }, async () 
 })
 
 // LevelDB alone loses them: a record that was written in part makes those after it unreadable (decision 17).
-test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', async () => {
+test.skipIf(!canMount)('the metadata log loses nothing that it acknowledged', async () => {
   const mount = mkdtempSync(join(tmpdir(), 'millrace-full-'))
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount])
   try {

@@ -1,5 +1,6 @@
-// What commits first and acts after, when the second half fails: the answer comes, nothing acknowledged is
-// lost by a restart, and the second half is done without one as soon as it can be.
+// Operations that commit first and act later, when the second half fails: the request is answered,
+// a restart loses nothing acknowledged, and the second half is completed without a restart as soon
+// as possible.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { errorName } from '../../../protocol/kafka/errors.ts'
@@ -60,7 +61,7 @@ describe('a deletion whose second half fails', () => {
     ['files cannot be removed', (operation) => hit(operation, 'remove', 'EBUSY')],
   ]
 
-  test.each(obstacles)('%s: a topic of the same name loses nothing', async (_, obstacle) => {
+  test.each(obstacles)('%s: a new topic of the same name loses nothing', async (_, obstacle) => {
     expect(await admin.createTopics(['orders', 2], ['other', 1])).toEqual([0, 0])
     for (const value of ['1', '2', '3', '4']) await admin.produce('orders', 0, [value])
     await admin.produce('other', 0, ['x'])
@@ -83,7 +84,7 @@ describe('a deletion whose second half fails', () => {
     expect(folders.filter((name) => name.includes('delete'))).toEqual([])
   })
 
-  test('goes on after a restart, and leaves a log of another topic id alone', async () => {
+  test('continues after a restart, and does not touch a log with another topic id', async () => {
     await admin.createTopics(['orders', 1])
     await admin.produce('orders', 0, ['old'])
     verdict = (operation, path) =>
@@ -127,7 +128,7 @@ describe('a deletion whose second half fails', () => {
     },
   )
 
-  test('the offsets committed for the topic are forgotten in the end', async () => {
+  test('the offsets committed for the topic are deleted in the end', async () => {
     await admin.createTopics(['orders', 1], ['other', 1])
     expect(await admin.commit('g', 'orders', 7)).toBe(0)
     await admin.commit('g', 'other', 8)
@@ -145,7 +146,7 @@ describe('a deletion whose second half fails', () => {
     expect(await admin.committed('g', 'other')).toBe(8)
   })
 
-  test('the offsets are forgotten after a restart, too', async () => {
+  test('the offsets are deleted after a restart, too', async () => {
     await admin.createTopics(['orders', 1])
     await admin.commit('g', 'orders', 7)
     verdict = (operation) => (operation === 'write' ? 'ENOSPC' : undefined)
@@ -167,7 +168,7 @@ describe('a creation whose second half fails', () => {
     ['no file can be opened', (operation) => hit(operation, 'open', 'EMFILE')],
   ]
 
-  test.each(obstacles)('%s: Metadata says so, and produce recovers', async (_, obstacle) => {
+  test.each(obstacles)('%s: Metadata reports it, and produce recovers', async (_, obstacle) => {
     verdict = obstacle
     expect(names(await admin.createTopics(['orders', 3], ['other', 1]))).toEqual(['NONE', 'NONE'])
     const before = await admin.describeTopic('orders')
@@ -183,7 +184,7 @@ describe('a creation whose second half fails', () => {
     expect(await admin.read('orders', 1)).toEqual(['a'])
   })
 
-  test('more partitions are made when they can be', async () => {
+  test('additional partitions are created as soon as possible', async () => {
     await admin.createTopics(['orders', 1], ['other', 1])
     verdict = (_, path) => hit(path, '/data/orders-2', 'EISDIR')
     expect(names(await admin.createPartitions(['orders', 3], ['other', 2]))).toEqual([
@@ -201,7 +202,7 @@ describe('a creation whose second half fails', () => {
     expect(await admin.produce('orders', 2, ['a'])).toBe(0)
   })
 
-  test('the broker starts though a log cannot be made, and makes it later', async () => {
+  test('the broker starts even if a log cannot be created, and creates it later', async () => {
     verdict = (operation, path) =>
       operation === 'makeDirectory' ? hit(path, '/data/orders-0', 'ENOSPC') : undefined
     await admin.createTopics(['orders', 1])
@@ -218,7 +219,7 @@ describe('a creation whose second half fails', () => {
   })
 })
 
-test('a stop that cannot save everything closes everything all the same', async () => {
+test('a stop that fails to save everything still closes everything', async () => {
   const closed: string[] = []
   await broker.stop()
   broker.wrapMetadataLog = (log) => ({

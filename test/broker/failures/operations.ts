@@ -1,5 +1,5 @@
-// The administrative operations of a broker, each with what must hold once it has succeeded. They are run on the
-// same small world: topics with records, groups with offsets, a transaction that is open.
+// The administrative operations of a broker, each with what must hold once it has succeeded. All
+// run on the same small data: topics with records, groups with offsets, an open transaction.
 
 import { expect } from 'vitest'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,4 +1,4 @@
-// What is asked of a broker beside records: topics that come and go, and offsets of a group.
+// The administrative part of the load: topics that are created and deleted, and offsets of a group.
 
 import { expect } from 'vitest'
 import { Admin } from '../../../protocol/client/admin.ts'

@@ -1,6 +1,6 @@
-// A broker that is a process of its own, killed with SIGKILL 200 times under load: while it starts and
-// recovers, while it rolls, removes and compacts segments, while topics are created and transactions
-// end. The seed is printed; MILLRACE_SEED=N plans the same kills again.
+// A broker process, killed with SIGKILL 200 times under load: while it starts and recovers, while
+// it rolls, removes and compacts segments, while topics are created and transactions end. The seed
+// is printed; MILLRACE_SEED=N plans the same kills again.
 
 import { type FSWatcher, watch } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -45,7 +45,7 @@ afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
 
-test(`what was acknowledged is there, once and in order, after ${kills} kills`, {
+test(`acknowledged records exist once and in order after ${kills} kills`, {
   timeout: 900_000,
 }, async () => {
   const seed = Number(process.env.MILLRACE_SEED ?? Math.floor(Math.random() * 2 ** 32))

@@ -1,6 +1,6 @@
-// What writers submitted and were told, held against what readers find. A record is known by its
-// value: who wrote it, and its number among what that writer wrote to the partition. It knows neither
-// clients nor brokers.
+// What writers submitted and were answered, compared with what readers find. A record is identified
+// by its value: its writer, and its number among the records of that writer in the partition. Knows
+// neither clients nor brokers.
 
 /** Counts that only ever may be nought are counted all the same: a failing test prints them. */
 export class Tally {

@@ -1,6 +1,6 @@
-// A whole broker in memory that loses power at a chosen operation of its disk, and starts again on
-// what the disk has kept. Each life has its own clock, network and view of the disk: whatever still
-// runs of an earlier one can neither be reached nor change anything.
+// A whole broker in memory that loses power at a chosen operation of its disk, and restarts on what
+// the disk has kept. Each incarnation has its own clock, network and view of the disk: tasks of an
+// earlier one that still run cannot be reached, and change nothing.
 
 import { startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'

@@ -1,5 +1,5 @@
-// Idempotent producers: one that writes numbered records to several partitions in bursts, and one
-// that writes versions of few keys to a compacted topic.
+// Idempotent producers: one writes numbered records to several partitions in bursts, one writes
+// versions of few keys to a compacted topic.
 
 import { expect } from 'vitest'
 import { Producer, type ProducerOptions } from '../../../protocol/client/producer.ts'

@@ -1,6 +1,6 @@
 // A transactional producer that writes to two partitions and commits offsets of a group in the same
-// transaction. It goes on with a transaction after a broker's death, or gives it up and begins anew
-// as a producer does whose process ended. Of each transaction it knows what may be seen of it.
+// transaction. After the death of a broker it continues its transaction, or abandons it and starts
+// anew like a restarted producer. Knows for each transaction what may be visible.
 
 import { expect } from 'vitest'
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'

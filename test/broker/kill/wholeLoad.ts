@@ -1,6 +1,6 @@
-// All loads at once, on the topics they need, and what must hold when they are over: whatever was
-// acknowledged is there once and in order, transactions are whole or not there at all, and offsets
-// and topics are those that were acknowledged last.
+// All loads together, on the topics they need, and what must hold afterwards: acknowledged records
+// exist once and in order, each transaction is visible as a whole or not at all, and offsets and
+// topics are the ones acknowledged last.
 
 import { expect } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'

@@ -1,5 +1,5 @@
-// What a load needs of the broker it is put on, which dies and comes back: a client, randomness, and
-// somebody to tell what is under way, so that death can be timed by it.
+// What a load needs of the broker under test, which dies and restarts: a client, randomness, and a
+// listener for the current operation, by which kills are timed.
 
 import type { Cluster } from '../../../protocol/client/cluster.ts'
 import { KafkaError } from '../../../protocol/kafka/errors.ts'

@@ -1,6 +1,6 @@
-// The log on a disk whose operations complete in any order: appends, syncs, checkpoints and truncations
-// overlap, and a crash may come between any two completions. What must hold: appends are acknowledged in
-// their order, nothing acknowledged is lost, and the log is a beginning of what was appended.
+// The log on a disk whose operations complete in any order: appends, syncs, checkpoints and
+// truncations overlap, and a crash may occur between any two completions. Appends are acknowledged
+// in order, nothing acknowledged is lost, and the log is a prefix of what was appended.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -169,7 +169,7 @@ class World {
   }
 }
 
-test('in every order of completions the log keeps what it acknowledged', {
+test('the log keeps what it acknowledged in every order of completions', {
   timeout: 120_000,
 }, async () => {
   await fc.assert(

@@ -1,5 +1,5 @@
-// A disk of which parts can fail: every operation on what lies under a path then fails with the
-// same error, also on files that are open already.
+// A disk of which parts can fail: every operation on a path below the failed one fails with the
+// same error, also on files that are already open.
 
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 

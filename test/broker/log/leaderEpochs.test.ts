@@ -1,4 +1,4 @@
-// Leader epochs: where each ends, against the list of records they were noted for.
+// Leader epochs: where each one ends, against the list of records they were assigned for.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -31,7 +31,7 @@ test('an epoch ends where the next one begins', () => {
   )
 })
 
-test('a damaged checkpoint is no checkpoint', () => {
+test('a damaged checkpoint is ignored', () => {
   for (const text of [
     '',
     '1\n0\n',

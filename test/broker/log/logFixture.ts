@@ -1,5 +1,5 @@
-// What the log's tests share: batches with recognisable records, small segments, and reading a
-// whole log back. It must not know anything of how the log stores them.
+// The fixture of the log's tests: batches with recognizable records, small segments, and reading a
+// whole log. Independent of how the log stores them.
 
 import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'

@@ -1,8 +1,7 @@
-// The log against a plain array, through appends, reads, rolls, deletions of its beginning,
-// truncations, full disks, crashes that lose or tear what was not synced (with the log written down
-// before, or not), and orderly restarts. What must hold:
-// a log is always a beginning of what was submitted, in order, once, never shorter than what was
-// acknowledged or shown, and what was deleted from it does not come back.
+// The log against an array, through appends, reads, rolls, deletions at its start, truncations,
+// full disks, crashes that lose or tear unsynced writes (with and without a saved state of the
+// log), and clean restarts. The log is always a prefix of what was submitted, in order, once, never
+// shorter than what was acknowledged or read, and deleted records do not come back.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,8 +1,7 @@
 // Transactions in a log against a list of events, through rolls, checkpoints, restarts, truncations
-// and crashes. What must hold at every moment: the last stable offset, who has a transaction open,
-// for every read which transactions a `read_committed` consumer is told to skip, and that a
-// producer snapshot at an offset says what the records below it make, whatever was under way when
-// it was taken.
+// and crashes. At every moment these are right: the last stable offset, the open transactions, the
+// aborted transactions of every read, and the producer snapshot at an offset, which has the state
+// of the records below it, whatever was in flight when it was taken.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -358,7 +357,7 @@ async function run(model: Model, command: Command): Promise<void> {
   }
 }
 
-test('read_committed sees what has ended, and is told what was aborted', async () => {
+test('read_committed sees ended transactions, and gets the aborted ones', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(command, { minLength: 1, maxLength: 25, size: 'max' }),

@@ -1,5 +1,4 @@
-// What the models of a log share of their commands: a log that is cut somewhere, in a life that may
-// end before it has been.
+// A command shared by the models of a log: a truncation, during which the process may end.
 
 import fc from 'fast-check'
 

@@ -1,6 +1,5 @@
-// Metadata logs as earlier releases wrote them, in their own bytes: they open with the sole replica
-// of each partition on this node, whatever else was in them is kept, and what a later release wrote
-// is refused.
+// Metadata logs of earlier releases, in their original bytes: each partition gets its sole replica
+// on this node, everything else is kept, and logs of later releases are refused.
 
 import { describe, expect, it } from 'vitest'
 import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'
@@ -58,13 +57,13 @@ function foldOf(snapshot: string | undefined, entries: readonly string[], first 
 }
 
 describe('metadata of earlier releases', () => {
-  it('opens entries, each partition with its sole replica on this node', () => {
+  it('opens entries; each partition has its sole replica on this node', () => {
     const fold = foldOf(undefined, releasedEntries)
     expect(fold.view.snapshot()).toEqual(expected)
     expect(fold.nextSequence).toBe(releasedEntries.length)
   })
 
-  it('opens a snapshot, and entries of either format after it', () => {
+  it('opens a snapshot, followed by entries of either format', () => {
     const fold = foldOf(
       releasedSnapshot,
       [
@@ -78,7 +77,7 @@ describe('metadata of earlier releases', () => {
     expect(fold.entriesSinceSnapshot).toBe(2)
   })
 
-  it('opens a snapshot from before brokers and groups could be configured', () => {
+  it('opens a snapshot from before brokers and groups had configs', () => {
     const fold = foldOf('{"clusterId":"c","topics":[],"deleting":[],"nextProducerId":3}', [])
     expect(fold.view.snapshot()).toMatchObject({
       clusterId: 'c',
@@ -88,14 +87,14 @@ describe('metadata of earlier releases', () => {
     })
   })
 
-  it('opens its own snapshot again as it was', () => {
+  it('reads back its own snapshot unchanged', () => {
     const text = JSON.stringify(foldOf(releasedSnapshot, []).snapshot())
     expect(foldOf(text, [], 1000).view.snapshot()).toEqual(expected)
   })
 })
 
 describe('another format version', () => {
-  it('is refused when it is later than this release', () => {
+  it('is refused if it is later than that of this release', () => {
     const refusal = expect.objectContaining({ code: 'METADATA_UNSUPPORTED' })
     expect(() => foldOf(undefined, ['{"version":2,"command":{"type":"x"}}'])).toThrow(refusal)
     expect(() => foldOf('{"version":2,"state":{}}', [])).toThrow(refusal)

@@ -1,6 +1,6 @@
 // Two nodes propose to one log that loses their requests and answers, and are restarted. No
-// proposal is applied twice, none that was acknowledged is lost or applied to another state than it
-// was decided on, and all folds are equal.
+// proposal is applied twice, no acknowledged one is lost or applied to another state than it was
+// decided on, and all folds are equal.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -158,7 +158,7 @@ class World {
   }
 }
 
-it('applies each proposal once, and those that were acknowledged', async () => {
+it('every acknowledged proposal is applied, and each proposal at most once', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       const world = new World()

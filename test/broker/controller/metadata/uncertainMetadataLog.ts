@@ -1,6 +1,6 @@
-// One metadata log for several nodes, each of which reaches it over its own connection. A
-// connection loses requests and answers: a rejected append was applied, was not, or is applied when
-// a later request reaches the log. Reads fail for a while, and entries are delivered late.
+// One metadata log for several nodes, each with its own connection to it. A connection loses
+// requests and answers: a rejected append was applied, was not, or is applied when a later request
+// reaches the log. Reads fail for a while, and entries are delivered late.
 
 import type {
   MetadataEntry,

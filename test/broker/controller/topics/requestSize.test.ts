@@ -1,5 +1,5 @@
-// Requests for more than Kafka's controller does at once: refused as a whole, and those just below
-// it are not.
+// Requests that exceed the limits of Kafka's controller are refused as a whole; those just below a
+// limit are accepted.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createPartitions } from '../../../../protocol/kafka/apis/createPartitions.ts'
@@ -41,7 +41,7 @@ async function grow(topics: readonly { name: string; count: number }[]): Promise
 
 const codes = (outcomes: readonly [number, string | null][]) => outcomes.map(([code]) => code)
 
-it('creates no topic of a request for more than 10,000 partitions', async () => {
+it('a request for more than 10,000 partitions creates no topic', async () => {
   const refused = await create([wish('a', 5000), wish('b', 5000), wish('c', 1)])
   expect(codes(refused)).toEqual(Array(3).fill(ErrorCode.policyViolation))
   expect(refused[0]![1]).toMatch(/^Excessively large number of partitions per request/)
@@ -53,7 +53,7 @@ it('creates no topic of a request for more than 10,000 partitions', async () => 
   expect(topics).toEqual([])
 })
 
-it('counts a record for each topic, partition and config', async () => {
+it('each topic, partition and config counts as a record', async () => {
   const configs = [{ name: 'retention.ms', value: '1' }]
   const outcome = async (...topics: ReturnType<typeof wish>[]) => codes(await create(topics, true))
   expect(await outcome(wish('a', 9_999))).toEqual([ErrorCode.none])
@@ -69,7 +69,7 @@ it('counts a record for each topic, partition and config', async () => {
   ])
 })
 
-it('gives no topic of a request more partitions when they are too many together', async () => {
+it('a request that adds too many partitions in total extends no topic', async () => {
   await create([wish('a', 1), wish('b', 2)])
   const { none, invalidPartitions, policyViolation } = ErrorCode
   expect(await grow([{ name: 'a', count: 10_000 }])).toEqual([none])
@@ -94,7 +94,7 @@ it('gives no topic of a request more partitions when they are too many together'
   ).toEqual([invalidPartitions, none])
 })
 
-it('makes no topic for a client that asks for more new ones than that', async () => {
+it('a metadata request for more new topics than that creates none', async () => {
   const ask = async (count: number) => {
     const names = Array.from({ length: count }, (_, number) => ({ name: `t-${number}` }))
     const { topics } = await client.send(metadata, 9, { topics: names })

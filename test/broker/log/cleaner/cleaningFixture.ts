@@ -1,5 +1,5 @@
-// What the cleaner's tests share: keyed batches, logs that are compacted, a round of cleaning as
-// the scheduler would do it, and what a consumer sees. It knows nothing of how the cleaner works.
+// The fixture of the cleaner's tests: keyed batches, compacted logs, a round of cleaning as the
+// scheduler does it, and the records that a consumer sees. Independent of how the cleaner works.
 
 import { Cleaner, type CleanerOptions } from '../../../../broker/log/cleaner/cleaner.ts'
 import { cleaningRange, firstDirtyOffset } from '../../../../broker/log/cleaner/cleaningPlan.ts'

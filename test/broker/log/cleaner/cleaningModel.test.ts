@@ -1,8 +1,7 @@
-// A compacted log against a plain list of what was written, through appends of idempotent and
-// transactional producers, rounds of cleaning, time that passes, restarts, and crashes at any
-// operation of the disk. What must hold: whoever reads from the start ends with the state that the
-// whole list gives, every record is at its offset as it was written, and a batch that is sent again
-// is known.
+// A compacted log against the list of all records written, through appends of idempotent and
+// transactional producers, rounds of cleaning, advancing time, restarts, and crashes at any
+// operation of the disk. A reader from the start ends with the state that the whole list gives,
+// every record is at its offset with its content, and a retried batch is recognized.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -357,7 +356,7 @@ async function run(model: Model, next: Command): Promise<void> {
   }
 }
 
-test('a compacted log gives the state that everything written gives', async () => {
+test('a compacted log gives the same state as all records written', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }),

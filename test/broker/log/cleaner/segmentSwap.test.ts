@@ -1,6 +1,5 @@
-// One segment takes the place of several while the power fails: at every single operation of the
-// disk, with every kind of loss. What is there afterwards is what was there before, or what was to
-// be.
+// One segment replaces several while the power fails: at every operation of the disk, with every
+// kind of loss. Afterwards the log has either the old segments or the new one.
 
 import { expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
@@ -74,7 +73,7 @@ async function crashAt(change: number, loss: CrashOptions): Promise<Buffer> {
   return content
 }
 
-test('a crash at any change to the disk leaves the old segments or the new one', async () => {
+test('a crash at any change of the disk leaves the old segments or the new one', async () => {
   const { before, after, changes } = await undisturbed()
   expect(changes).toBeGreaterThan(30)
   const outcomes = new Set<string>()

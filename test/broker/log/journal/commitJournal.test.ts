@@ -1,6 +1,6 @@
-// The commit journal against a model: whatever was acknowledged is in the segments after a crash,
-// at any operation of the disk, with any part of the unsynced writes lost; and what was cut or
-// replaced stays so.
+// The commit journal against a model: after a crash at any operation of the disk, with any part of
+// the unsynced writes lost, the segments have everything acknowledged; what was truncated or
+// replaced is not restored.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -220,7 +220,7 @@ describe('the commit journal', () => {
     )
   })
 
-  it('does without itself when it cannot be written, and comes back', async () => {
+  it('is bypassed while it cannot be written, and used again afterwards', async () => {
     let isFull = false
     const disk = new MemoryDisk({
       beforeChange(operation, path) {
@@ -240,7 +240,7 @@ describe('the commit journal', () => {
     expect(log.segments[0]!.bytes).toHaveLength(150)
   })
 
-  it('keeps what it holds when a segment cannot be synced, until the next start', async () => {
+  it('keeps its bytes until the next start if a segment cannot be synced', async () => {
     let isBad = false
     const disk = new MemoryDisk({
       beforeChange(operation, path) {
@@ -260,7 +260,7 @@ describe('the commit journal', () => {
     await expectAcknowledged(disk, [bad, good])
   })
 
-  it('is replayed, too, where none is used any more', async () => {
+  it('is replayed even if no journal is used any more', async () => {
     const disk = new MemoryDisk()
     const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
@@ -274,7 +274,7 @@ describe('the commit journal', () => {
     expect(logger.messages('info')).toHaveLength(1)
   })
 
-  it('says which file is damaged when a group in its middle is', async () => {
+  it('a damaged group in its middle is reported with its file', async () => {
     const disk = new MemoryDisk()
     const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
@@ -292,7 +292,7 @@ describe('the commit journal', () => {
     )
   })
 
-  it('leaves no hole for bytes whose place the segment does not reach', async () => {
+  it('bytes beyond the end of a segment leave no gap in it', async () => {
     const disk = new MemoryDisk()
     await emptyLogs(disk, ['a-0'])
     const path = pathOf('a-0', 0)

@@ -1,6 +1,6 @@
-// One bit of a file is not as it was written: wherever it is, nobody is given anything but what was
-// appended. Readers get what is sound before the damage, then an error that says where it is; the
-// log takes no more writes, and other logs do not notice.
+// One bit of a file is flipped: wherever it is, no reader gets anything but what was appended.
+// Readers get the sound batches before the damage, then an error with its position; the log accepts
+// no more writes, and other logs are not affected.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -164,7 +164,7 @@ async function readsNothingWrong(
   await other.close()
 }
 
-test('no flipped bit of any byte is given out', async () => {
+test('no flipped bit is returned to a reader', async () => {
   const plans = fc.array(batchPlan, { minLength: 1, maxLength: 10 })
   await fc.assert(
     fc.asyncProperty(plans, damage, (all, where) => readsNothingWrong(all, where, 0)),
@@ -172,7 +172,7 @@ test('no flipped bit of any byte is given out', async () => {
   )
 })
 
-test('nor where offsets are missing, unless it makes another offset of a gap', async () => {
+test('no flipped bit is returned near missing offsets, unless it gives another offset of the gap', async () => {
   const plans = fc.array(gappedPlan, { minLength: 1, maxLength: 10 })
   // Nothing in a log says which of the offsets in a gap a batch had.
   const firstByte = 8

@@ -1,5 +1,5 @@
-// A real process on a real disk, killed while it appends, several times over the same log: what it
-// said was acknowledged is there, in order, once.
+// A process on a real disk, killed repeatedly while it appends to the same log: everything that it
+// reported as acknowledged exists, in order, once.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -32,7 +32,7 @@ async function killAfter(child: ChildProcess, acknowledgements: number): Promise
   return Number(output.split('\n').at(-2))
 }
 
-test('what a killed process had acknowledged is there', async () => {
+test('the acknowledged records of a killed process exist', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'log-kill-'))
   try {
     for (let kill = 0; kill < kills; kill++) {

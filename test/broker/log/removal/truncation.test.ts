@@ -1,6 +1,6 @@
 // A follower whose leader starts above its end removes its log and starts there. Each crash point,
-// and each disk call that fails once, must leave a log that opens: a beginning of the old one, or
-// the new empty one.
+// and each disk call that fails once, must leave a log that opens: a prefix of the old one, or the
+// new empty one.
 
 import { expect, test } from 'vitest'
 import { CommitJournal } from '../../../../broker/log/journal/commitJournal.ts'
@@ -99,7 +99,7 @@ test.each([
   ['below its start', 2],
   ['inside', 7],
   ['at 0', 0],
-])('the log starts over at an offset %s', async (_, offset) => {
+])('the log starts anew at an offset %s', async (_, offset) => {
   const disk = await diskWithData()
   const saved = new Saved()
   const log = await oldLog(saved, disk, true)

@@ -1,5 +1,5 @@
-// What a read costs: how often the file of a segment is read, which must not depend on how long the
-// log is. Counting says this exactly, where a measurement of time can only suggest it.
+// The cost of a read in reads of the segment file, which must not depend on the length of the log.
+// Counted, because a measurement of time would not be exact.
 
 import { describe, expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -45,7 +45,7 @@ describe.each([
   { what: 'too large to be read past', valueBytes: 15_000, maxBytes: 80_000, reads: 3 },
 ])('with batches $what', ({ valueBytes, maxBytes, reads }) => {
   test.each([10, 100, 1000])(
-    'a read at any offset of %i batches takes as many reads',
+    'a read at any offset of %i batches takes the same number of reads',
     async (batches) => {
       const disk = countingDisk(await diskWithData())
       const log = await logOf(disk, batches, valueBytes)

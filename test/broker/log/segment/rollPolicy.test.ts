@@ -1,3 +1,5 @@
+// When a log starts a new segment by time, with jitter.
+
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -20,7 +22,7 @@ function rollsAt(timestampMs: number, segmentMs: number, segmentJitterMs: number
   return shouldRoll(segment, incoming, config, 0, jitter)
 }
 
-it('rolls when the time less the jitter is over, and the jitter is never more than the time', () => {
+it('a segment is rolled after segment.ms less the jitter, which is at most segment.ms', () => {
   fc.assert(
     fc.property(
       fc.nat(1000),
@@ -35,7 +37,7 @@ it('rolls when the time less the jitter is over, and the jitter is never more th
   )
 })
 
-it('is drawn anew for each segment', async () => {
+it('the jitter is drawn for each segment', async () => {
   const random = seededRandom(1)
   const config = { ...smallConfig, segmentMs: 1000, segmentJitterMs: 1000 }
   const log = await openLog(await diskWithData(), { config, random })
