@@ -25,7 +25,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   verdict = () => undefined
-  // What a disk that has failed keeps from being closed is not what these tests are about.
+  // A failed disk may prevent the close, which these tests do not check.
   await broker.stop().catch(() => {})
 })
 

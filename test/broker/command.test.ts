@@ -11,7 +11,7 @@ import { Cluster } from '../../protocol/client/cluster.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 
-/** The line with which every log begins, which says version and settings. */
+/** The first line of every log, with version and settings. */
 const startLine = 'millrace broker'
 
 /** The messages of log lines after that one, in order. */
@@ -20,7 +20,7 @@ function logged(complaints: string): string[] {
   return lines.map((line) => JSON.parse(line).msg).filter((message) => message !== startLine)
 }
 
-/** What Kafka 4 brings along as config/server.properties, as far as it says anything. */
+/** The config/server.properties of Kafka 4, without its comments. */
 function stock(data: string): string {
   return [
     'process.roles=broker,controller',
@@ -115,7 +115,7 @@ describe('millrace broker', () => {
         'broker stopping',
         'broker stopped',
       ])
-      // How the console reaches the broker is nobody's address.
+      // The console's own address in this process is not printed.
       expect(complaints).not.toContain('millrace.inside')
     },
   )

@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream/promises'
 
 const [mode, path = '', flush] = process.argv.slice(2)
 
-/** What a client may have sent without an answer: beyond it the socket is not read. */
+/** Limit on bytes received and not answered: beyond it the socket is not read. */
 const maxPendingBytes = 32 * 1024 * 1024
 
 async function writeAll(socket: Socket): Promise<void> {
@@ -56,7 +56,8 @@ async function writeAll(socket: Socket): Promise<void> {
 }
 
 async function sendAll(socket: Socket): Promise<void> {
-  // The client closes when it has enough: that is no failure here, also once the pipeline is over.
+  // The client closes the connection when it has enough; that is not a failure, even after the
+  // pipeline has ended.
   socket.on('error', () => {})
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), socket).catch(() => {})
 }

@@ -42,7 +42,9 @@ class Job {
     this.#stores = new StateStores({ clock: systemClock, directory })
   }
 
-  /** Adds one to each of these keys, in both partitions at the same time; returns how long it took, in ms. */
+  /**
+   * Adds one to each of these keys, in both partitions concurrently; returns the duration in ms.
+   */
   async batch(keys: ReadonlySet<number>): Promise<number> {
     const arrived = Array.from({ length: partitions }, (): string[] => [])
     for (const key of keys) arrived[this.#partitioner.partitionOf(key)]!.push(encodeKey(key))

@@ -76,7 +76,7 @@ async function open(log: MemoryMetadataLog) {
 class Model {
   readonly texts = new Map(resources.map((resource) => [resource, new Map<string, string>()]))
 
-  /** Whether the change is one that can be made; makes it. */
+  /** Applies the change if it is valid; returns whether it is. */
   apply({ resource, change, validateOnly }: Command): boolean {
     const texts = this.texts.get(resource)!
     const { name, operation, value } = change

@@ -24,10 +24,10 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
-/** Longer than the longest pause between two tries. */
+/** Longer than the longest pause between two retries. */
 const retriedMs = 10_000
 
-/** Folders by `topic-partition`. */
+/** Directories by `topic-partition`. */
 class Folders implements PartitionLogs {
   readonly names = new Set<string>()
   failure: Error | undefined
@@ -55,9 +55,9 @@ class Folders implements PartitionLogs {
 }
 
 const clock = new ManualClock()
-/** Counts the controllers, each of which is a start of a broker. */
+/** Counts the controllers, each of which is an incarnation of a broker. */
 let incarnations = 0
-/** The failures that ended controllers. */
+/** The failures that stopped controllers. */
 const failures: unknown[] = []
 
 async function open(
@@ -328,11 +328,11 @@ describe('Controller', () => {
   })
 })
 
-/** What becomes of changes of each kind when the log fails once in a certain way. */
+/** Changes of each kind, when the log fails once in a certain way. */
 describe('a failed append to the metadata log', () => {
   /**
-   * How often appends, and reads, fail from now on; and whether the command is in the log all the
-   * same.
+   * How often appends and reads fail from now on, and whether the command is in the log
+   * nevertheless.
    */
   class FailingLog extends MemoryMetadataLog {
     appendsFail = 0
@@ -343,7 +343,7 @@ describe('a failed append to the metadata log', () => {
     override async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
       if (this.appendsFail === 0) return await super.append(sequence, entry)
       this.appendsFail--
-      // Delivered with the next read, as by a store that has to be opened again.
+      // Delivered with the next read, as by a store that has to be reopened.
       if (this.isWritten) this.entries.push(entry)
       throw shortageOf(this.code)
     }
@@ -391,7 +391,7 @@ describe('a failed append to the metadata log', () => {
     const { brokers: before, ...rest } = controller.state.snapshot()
     const { brokers: after, ...same } = (await open(log, folders)).state.snapshot()
     expect(same).toEqual(rest)
-    // Another start of the same broker.
+    // Another incarnation of the same broker.
     expect(after).toMatchObject([{ id: before[0]!.id }])
     expect(after[0]!.epoch).toBeGreaterThan(before[0]!.epoch)
   }
@@ -461,7 +461,7 @@ describe('a failed append to the metadata log', () => {
     const { log, folders, controller } = await withTopic()
     for (let count = 0; count < 995; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeUndefined()
-    // The append of the thousandth command goes well; what follows it does not.
+    // The append of the thousandth command succeeds; the snapshot after it fails.
     const append = log.append.bind(log)
     log.append = async (sequence, entry) => {
       const outcome = await append(sequence, entry)

@@ -77,7 +77,7 @@ export class AdminRequests {
     return answer.responses[0]!.errorCode
   }
 
-  /** The older request, which replaces everything that is set. */
+  /** The older request, which replaces all configs. */
   async replaceConfigs(resourceType: number, resourceName: string, name: string, value: string) {
     const resources = [{ resourceType, resourceName, configs: [{ name, value }] }]
     const answer = await this.#client.send(alterConfigs, 2, { resources, validateOnly: false })
@@ -90,7 +90,7 @@ export class AdminRequests {
     return answer.results[0]!.configs[0]?.value
   }
 
-  /** Error code of the topic and of each partition. */
+  /** Returns the error codes of the topic and of each partition. */
   async describeTopic(name: string, allowAutoTopicCreation = false) {
     const request = { topics: [{ name }], allowAutoTopicCreation }
     const [topic] = (await this.#client.send(metadata, 9, request)).topics
@@ -118,7 +118,7 @@ export class AdminRequests {
     return answer.responses[0]!.partitionResponses[0]!.errorCode
   }
 
-  /** The values of all records that a consumer of committed ones gets, or the error code. */
+  /** Returns the values of all records that a read_committed consumer gets, or the error code. */
   async read(topic: string, partition: number, fetchOffset = 0): Promise<string[] | number> {
     const values: string[] = []
     for (let from = fetchOffset; ; ) {

@@ -9,7 +9,7 @@ import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
 import { FaultyDisk, type Verdict } from './faultyDisk.ts'
 
-/** Longer than the longest pause between two tries, twice. */
+/** Longer than the longest pause between two retries, twice. */
 const retriedSeconds = 15
 
 let broker: MemoryBroker
@@ -20,7 +20,7 @@ async function connect(): Promise<void> {
   admin = new AdminRequests(await broker.client())
 }
 
-/** Lets what has to be tried again be tried, a few times. */
+/** Lets pending retries run, a few times. */
 async function retry(): Promise<void> {
   for (let second = 0; second < retriedSeconds; second++) {
     await broker.clock.advanceAndSettle(1000)
@@ -51,7 +51,7 @@ afterEach(async () => {
 const names = (codes: readonly number[]) => codes.map(errorName)
 
 describe('a deletion whose second half fails', () => {
-  /** What is in the way of a deletion; in the order in which it goes. */
+  /** What makes a deletion fail, in the order of its steps. */
   const obstacles: [string, Verdict][] = [
     ['the recovery points cannot be written', (_, path) => hit(path, 'recovery-point', 'EISDIR')],
     ['there is no room', (operation) => (operation === 'write' ? 'ENOSPC' : undefined)],
@@ -91,7 +91,7 @@ describe('a deletion whose second half fails', () => {
       operation === 'rename' ? hit(path, 'orders', 'EACCES') : undefined
     expect(await admin.deleteTopics('orders')).toEqual([0])
     await broker.stop()
-    // As a version did that freed the name before the logs were gone.
+    // As in a release that freed the name before the logs were removed.
     expect(broker.metadataLog.entries.at(-1)).toMatchObject({ command: { type: 'deleteTopic' } })
     const newId = '11111111-2222-3333-4444-555555555555'
     const created = { name: 'orders', id: newId, partitions: 1, configs: {} }
@@ -120,7 +120,7 @@ describe('a deletion whose second half fails', () => {
       verdict = () => undefined
       await retry()
       expect(await admin.createTopics(['orders', 1])).toEqual([0])
-      // As long as the first of before, so that the second would follow it.
+      // As long as the first batch of the deleted topic, so that its second one would follow.
       expect(await admin.produce('orders', 0, ['n'])).toBe(0)
       await broker.crash()
       await connect()

@@ -77,7 +77,7 @@ test('a topic created without free file descriptors gets all its partitions late
   child = process
   const few = new AdminRequests(await process.client())
   expect(await few.topicNames()).toEqual([])
-  // More clients than the process has descriptors for: they hold all that are left.
+  // More clients than the process has file descriptors for: they occupy all that are left.
   const idle = await Promise.all(Array.from({ length: 300 }, () => process.client()))
   expect((await few.createTopics(['orders', 20])).map(errorName)).toEqual(['NONE'])
   const { partitions } = await few.describeTopic('orders')

@@ -12,7 +12,7 @@ import { KeyWriter, NumberedWriter, type WriterOptions } from './recordLoad.ts'
 import { TransactionLoad } from './transactionLoad.ts'
 import type { World } from './world.ts'
 
-/** Segments so small that they roll, are removed and are compacted all the time. */
+/** Segments are small, so that they are rolled, removed and compacted all the time. */
 const topics: readonly NewTopic[] = [
   { name: 'numbered', partitions: 3, configs: { 'internal.segment.bytes': '40000' } },
   {
@@ -63,7 +63,10 @@ export class WholeLoad {
     await new Admin(this.#world.cluster).createTopics(topics)
   }
 
-  /** Goes on through the broker's deaths; resolves once it is over and everything is acknowledged. */
+  /**
+   * Continues through deaths of the broker; resolves once it is over and everything is
+   * acknowledged.
+   */
   async run(isOver: () => boolean): Promise<void> {
     const numbered = writers.map((options) => new NumberedWriter(this.#world, this.ledger, options))
     const others = [this.#keys, ...this.#transactions, this.#offsets, this.#topics]

@@ -4,7 +4,7 @@
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 
 export interface FailingDisk extends Disk {
-  /** From now on, until `repair`. Only the operations that are named, or all of them. */
+  /** Until `repair`, the named operations fail; all operations without names. */
   fail(path: string, code: string, operations?: readonly string[]): void
   repair(): void
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { decodeCheckpoint } from '../../../broker/log/directory/checkpointFile.ts'
 import { LeaderEpochs } from '../../../broker/log/leaderEpochs.ts'
 
-/** The epoch of each record, never going down. */
+/** The epoch of each record, which never decreases. */
 const recordEpochs = fc
   .array(fc.integer({ min: 0, max: 2 }), { maxLength: 30 })
   .map((steps) => steps.map((_, at) => steps.slice(0, at + 1).reduce((sum, step) => sum + step, 0)))

@@ -5,9 +5,7 @@
 import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
 
 export interface MortalDisk extends Disk {
-  /**
-   * From now on every operation fails, those under way included. Its files and locks are closed.
-   */
+  /** From now on every operation fails, including those in flight. Closes its files and locks. */
   kill(): void
   readonly isAlive: boolean
 }

@@ -19,7 +19,7 @@ const writtenWithinMs = 1000
 
 let clock: ManualClock
 let disk: MemoryDisk
-/** What fails, of the operations on the segment's file; and every one of them so far. */
+/** The operation on the segment's file that fails, and all operations so far. */
 let failing: { readonly operation: string; readonly code: string } | undefined
 let operations: string[]
 let lives = 0
@@ -57,7 +57,7 @@ async function withOne(label: string): Promise<{ manager: LogManager; log: Parti
   return { manager, log }
 }
 
-/** The values after the next start of the broker, once the disk is well again. */
+/** The values after the next start of the broker, with a repaired disk. */
 async function valuesAfterStart(): Promise<string[]> {
   failing = undefined
   const manager = await start()
@@ -77,7 +77,7 @@ test('appends are read from memory immediately, and are in the file within a sec
   await clock.advanceAndSettle(writtenWithinMs)
   expect(await fileBytes()).toBe(log.size)
   await append(log, { records: 1, label: 'second' })
-  // One part from the file, the other one from memory.
+  // One batch from the file, the other one from memory.
   expect(await readValues(log)).toEqual(['first/0', 'second/0'])
   await manager.close()
   expect(clock.pendingTimers).toBe(0)
@@ -130,7 +130,7 @@ test('a failed sync does not succeed later: the journal keeps its bytes', async 
   await manager.checkpoint()
   expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
   failing = undefined
-  // Several times round the files of the journal, were they used again.
+  // Would fill the files of the journal several times, if they were used again.
   for (let number = 0; number < 100; number++) await append(other, { records: 5 })
   await manager.close()
   disk.crash()

@@ -20,7 +20,7 @@ export function verifying(
   return { ...sender, baseSequence, supportsEpochBump }
 }
 
-/** One transactional record, verified first. Returns the error code. */
+/** Writes one transactional record, verified first. Returns the error code. */
 export async function write(
   log: PartitionLog,
   sender: Sender,

@@ -85,7 +85,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 )
 
-/** One batch of one offset: its place in the list. Undefined is a record of no producer. */
+/**
+ * One batch of one offset, which is its index in the list. Undefined is a record without a
+ * producer.
+ */
 type Event =
   | undefined
   | { readonly producerId: number; readonly epoch: number; readonly ends?: 'commit' | 'abort' }
@@ -93,7 +96,7 @@ type Event =
 interface Transaction {
   readonly producerId: number
   readonly firstOffset: number
-  /** Undefined while it is open. */
+  /** Undefined while the transaction is open. */
   readonly markerOffset: number | undefined
   readonly isAborted: boolean
 }
@@ -115,7 +118,7 @@ class Model {
   async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
       ...noted,
-      // Some appends begin a new segment by themselves.
+      // Some appends start a new segment by themselves.
       config: { ...smallConfig, segmentBytes: 400 },
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
@@ -181,7 +184,7 @@ class Model {
   async truncateAndCrash(fraction: number, turns: number): Promise<void> {
     await this.settle()
     const offset = Math.floor(fraction * (this.#events.length + 1))
-    // What a dead process is told reaches nobody.
+    // Answers to a dead process reach no one.
     const truncated = this.log.truncateTo(offset).catch(() => {})
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     this.#kill(0)
@@ -220,7 +223,7 @@ class Model {
     const { directory } = this.log
     for (const offset of offsetsOfFiles(await this.disk.list(directory), '.snapshot')) {
       const bytes = await this.disk.readFile(`${directory}/${segmentFileName(offset, '.snapshot')}`)
-      // A checkpoint that is under way removes those that are not needed any more.
+      // A checkpoint in progress removes those that are not needed any more.
       if (bytes === undefined) continue
       expect(offset).toBeLessThanOrEqual(this.#events.length)
       const state = decodeProducerSnapshot(bytes, Number.POSITIVE_INFINITY, 0)
@@ -239,7 +242,7 @@ class Model {
     for (let offset = 0; offset <= stable; offset++) await this.#checkRead(offset, aborted)
   }
 
-  /** `all` is every aborted transaction, in the order of the markers. */
+  /** `all`: every aborted transaction, in the order of the markers. */
   async #checkRead(offset: number, all: readonly Transaction[]): Promise<void> {
     const maxBytes = offset % 2 === 0 ? 1 : 100_000
     const { offsets, aborted } = await committedRead(this.log, offset, maxBytes)
@@ -258,7 +261,7 @@ class Model {
     expect(known.map(briefly)).toEqual(this.#producersAt(this.#events.length))
   }
 
-  /** What the events below `offset` say of each producer. */
+  /** The state of each producer by the events below `offset`. */
   #producersAt(offset: number) {
     const events = this.#events.slice(0, offset)
     const open = transactionsIn(events).filter(({ markerOffset }) => markerOffset === undefined)
@@ -291,7 +294,7 @@ class Model {
   async #submit(appended: Promise<number>, wait: boolean): Promise<void> {
     const life = this.#life
     const checked = appended.then((errorCode) => {
-      // What an earlier life of the log answers after its crash reaches nobody.
+      // Answers of an earlier incarnation of the log, after its crash, reach no one.
       if (life === this.#life) expect(errorCode).toBe(ErrorCode.none)
     })
     this.#inFlight.push(checked)
@@ -324,7 +327,7 @@ function transactionsIn(events: readonly Event[]): Transaction[] {
   return ended
 }
 
-/** Of an entry what the events say as well. */
+/** The part of an entry that follows from the events. */
 function briefly({ producerId, producerEpoch, currentTxnFirstOffset, batches }: ProducerEntry) {
   const offsets = batches.map(({ lastOffset }) => lastOffset)
   const lastSequence = batches.at(-1)?.lastSequence ?? -1

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 
 export interface TruncateCommand {
   readonly kind: 'truncate'
-  /** Of the log, counted from its start. */
+  /** Position in the log, counted from its start. */
   readonly fraction: number
-  /** How many turns of the event loop later the process ends; undefined when it goes on. */
+  /** Number of turns of the event loop after which the process ends; undefined if it continues. */
   readonly crashAfter: number | undefined
 }
 

@@ -185,7 +185,7 @@ describe('epochs', () => {
     const answer = { leaderEpoch: 4, batches: fetched, highWatermark: 0, logStartOffset: 0 }
     await partition.appendAsFollower(answer)
     const truncating = partition.truncateTo(0, 4)
-    // The log still holds appends under an epoch that ends meanwhile.
+    // The log still holds appends of an epoch that ends meanwhile.
     const held = partition.log.appendAsLeader(batch(), { origin: 'client', leaderEpoch: 4 })
     partition.log.fence(5)
     expect(await truncating).toBe(true)

@@ -11,7 +11,7 @@ import type {
 const nodeId = 7
 const sole = { replicas: [7], isr: [7], leader: 7, leaderEpoch: 0, partitionEpoch: 0 }
 
-/** The values of the keys `c0000000000000000` and those after it. */
+/** Values of the key `c0000000000000000` and the following ones. */
 const releasedEntries = [
   '{"type":"initialize","clusterId":"bRd5XmLCSUmBc2ULg0sjjg"}',
   '{"type":"createTopic","name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":2,"configs":{"retention.ms":"5000"}}',
@@ -23,7 +23,7 @@ const releasedEntries = [
   '{"type":"reserveProducerIds","next":1000}',
 ]
 
-/** The value of the key `s`, of the same history. */
+/** Value of the key `s`, of the same history. */
 const releasedSnapshot =
   '{"clusterId":"bRd5XmLCSUmBc2ULg0sjjg","topics":[{"name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":3,"configs":{"retention.ms":"5000"}}],"deleting":[{"name":"old","id":"66666666-7777-4888-9999-000000000000","partitions":1,"configs":{}}],"nextProducerId":1000,"brokerConfigs":{"":{"max.connections":"6"}},"groupConfigs":{"g":{"consumer.session.timeout.ms":"50000"}}}'
 
@@ -100,7 +100,7 @@ describe('another format version', () => {
     expect(() => foldOf('{"version":2,"state":{}}', [])).toThrow(refusal)
   })
 
-  // What the released code did with an entry and with a snapshot.
+  // How the released code read an entry and a snapshot.
   it('has neither the type nor the topics that earlier releases read, so that they refuse it', () => {
     const entry = { version: 1, proposal: { incarnation: 'i', number: 1 }, command: {} }
     expect(Object.keys(entry)).not.toContain('type')

@@ -138,7 +138,7 @@ class World {
     }
   }
 
-  /** Proposals are answered in any order, and of a node that was restarted perhaps never. */
+  /** Proposals are answered in any order; those of a restarted node possibly never. */
   #begin<Answer>(proposal: Promise<Answer>, acknowledged: (answer: Answer) => void): void {
     const refused = (error: { code?: string }) => {
       if (error.code !== 'METADATA_UNAVAILABLE') throw error
@@ -151,7 +151,7 @@ class World {
     this.shared.arrive()
     for (const { log, proposals } of this.nodes) {
       Object.assign(log, { fates: [], readsFail: 0, deliversAtOnce: true })
-      // Nothing stays disabled: an answer comes as soon as the log can be reached.
+      // Proposals work again as soon as the log can be reached.
       await proposals.propose(() => ({ answer: undefined }))
       log.deliver()
     }

@@ -45,7 +45,7 @@ it('a request for more than 10,000 partitions creates no topic', async () => {
   const refused = await create([wish('a', 5000), wish('b', 5000), wish('c', 1)])
   expect(codes(refused)).toEqual(Array(3).fill(ErrorCode.policyViolation))
   expect(refused[0]![1]).toMatch(/^Excessively large number of partitions per request/)
-  // A count below zero is one topic's fault, and takes nothing from the others'.
+  // A negative count is an error of one topic, and does not reduce the total.
   expect(codes(await create([wish('a', 10_001), wish('b', -5)]))).toEqual(
     Array(2).fill(ErrorCode.policyViolation),
   )
@@ -61,7 +61,7 @@ it('each topic, partition and config counts as a record', async () => {
   expect(refused[0]![0]).toBe(ErrorCode.policyViolation)
   expect(refused[0]![1]).toMatch(/^Unable to perform excessively large batch operation/)
   expect(await outcome(wish('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
-  // What is refused for itself makes no records.
+  // A topic that is refused separately needs no records.
   const noName = wish('not a name', 9_000)
   expect(await outcome(noName, wish('b', 1_000))).toEqual([
     ErrorCode.invalidTopicException,

@@ -155,7 +155,7 @@ describe('validating records', () => {
     const allowance = new MemoryAllowance(most)
     for (const _ of [0, 1]) expect(admitted(admit(large, compacted, allowance))).toBe(large)
     expect(admit(large, compacted, allowance)).toMatchObject({ errorCode: invalidRecord })
-    // What a stream that cannot be read has cost is not known: after some, none may expand far.
+    // The cost of a stream that cannot be read is unknown: after some, none may expand far.
     const broken = withRecords(large, Compression.gzip, Buffer.from('no gzip'))
     const tried = new MemoryAllowance(most)
     for (let count = 0; count < 8; count++) {
@@ -178,7 +178,7 @@ describe('validating records', () => {
     const allowance = new MemoryAllowance(decompressed)
     for (let count = 0; count < 10; count++) admitted(admit(sent, {}, allowance))
     expect(allowance.leftBytes).toBe(decompressed)
-    // No single batch may be larger than all that a request may take beyond that.
+    // No single batch may be larger than the allowance of its request beyond that.
     expect(admit(sent, {}, new MemoryAllowance(decompressed / 2))).toMatchObject({
       errorCode: ErrorCode.invalidRecord,
     })
@@ -227,7 +227,7 @@ describe('validating records', () => {
         for (const { at, byte } of mutations) {
           sent[recordBatchOverheadBytes + (at % (sent.length - recordBatchOverheadBytes))] = byte
         }
-        // Makes the CRC right again.
+        // Updates the CRC.
         new RecordBatch(sent).setProducer(1, 1, 1)
         const result = admit(sent, { ...compacted, compressionType: 'gzip' })
         if ('errorCode' in result) expect(refusals).toContain(result.errorCode)

@@ -27,7 +27,7 @@ function marker(isCommit: boolean, producer = anna): Buffer {
   return buildEndTransactionMarker(producer, { isCommit, coordinatorEpoch: 0 }, 2000)
 }
 
-/** The base offsets of the batches that are there, with how many records each has. */
+/** The base offsets of the batches, with their record counts. */
 async function layout(log: Parameters<typeof readBatches>[0]): Promise<string[]> {
   const batches = await readBatches(log)
   return batches.map(({ baseOffset, recordCount, isControl }) => {
@@ -254,7 +254,7 @@ describe('transactions', () => {
       clock.advance(1000)
     }
     expect(await layout(log)).toEqual(['0: 0', 'marker 1: 1', '2: 1'])
-    // The producer goes on, so that its old batch says nothing new any more.
+    // The producer continues, so that its old batch is not needed any more.
     await appendWhole(log, transactional([['b', '1']], 1))
     await appendWhole(log, marker(true))
     await log.roll()

@@ -44,7 +44,7 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
   const managed: { topic: string; partition: number; log: PartitionLog }[] = []
   const checkpoint = new CleanerCheckpoint(disk, '/data', new Map(), () => managed)
   const directory = { cleanerCheckpoint: checkpoint, partitions: () => managed }
-  /** What the cleaner works with: tests change it while the cleaner runs. */
+  /** The settings of the cleaner: tests change them while it runs. */
   const settings = {
     disk,
     clock,
@@ -57,7 +57,7 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
     ...options,
   }
   const cleaner = new LogCleaner(settings)
-  /** A log with so many values of one key, each in a batch, in one sealed segment. */
+  /** A log with this many values of one key, each in a batch, in one sealed segment. */
   const addLog = async (topic: string, values: number, onDisk: Disk = disk) => {
     const log = await openLog(onDisk, {
       clock,
@@ -187,7 +187,7 @@ describe('a log that cannot be compacted', () => {
       await Promise.resolve()
       if (end === 'truncate') await log.truncateTo(5)
       else await log[end]()
-      // Whoever asks again at once would find the same.
+      // Another attempt would give the same result.
       expect(await cleaned).toBe(false)
       expect(lines.filter(({ level }) => level === 'error')).toEqual([])
       if (end === 'truncate') expect(await values(log)).toBe(5)
@@ -224,7 +224,7 @@ test('reads and writes stay below log.cleaner.io.max.bytes.per.second', async ()
   const { size } = log
   const cleaned = cleaner.cleanDirtiest()
   while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
-  // Read once for the keys, and once to be written anew; the last read is not waited for.
+  // Read once for the keys, and once to be rewritten; the last read is not waited for.
   expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(size)
 })
 
@@ -313,7 +313,7 @@ test('the event loop serves others between batches of many records', async () =>
     turns++
   }
   await cleaned
-  // Once in the middle when the keys are found, and once when the batches are written.
+  // Once while the keys are read, and once while the batches are written.
   expect(turns).toBe(2)
   expect(await values(log)).toBe(1)
 })

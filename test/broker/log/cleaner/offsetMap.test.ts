@@ -20,7 +20,7 @@ test('holds the last offset of each key until it is full', () => {
       }
       expect(map.size).toBe(model.size)
       for (const bytes of keys) expect(map.get(bytes)).toBe(model.get(bytes.toString('hex')) ?? -1)
-      // Nine slots in ten may be taken.
+      // Nine of ten slots may be used.
       if (isFull) expect(map.size).toBe(Math.max(1, Math.floor(Math.max(2, slots) * 0.9)))
     }),
     { numRuns: 500 },

@@ -14,7 +14,7 @@ const directory = '/data/orders-0'
 const transaction = { producerId: 1, producerEpoch: 0, baseSequence: 0, isTransactional: true }
 const config = { ...compactConfig, segmentBytes: 2000, indexIntervalBytes: 50 }
 
-/** A log of several small segments, which the next round makes one. */
+/** A log of several small segments, which the next round merges. */
 async function smallSegments(disk: MemoryDisk) {
   await diskWithData(disk)
   const process = mortalDisk(disk)
@@ -31,7 +31,7 @@ async function smallSegments(disk: MemoryDisk) {
   return { log, process }
 }
 
-/** What the log is before and after the round, and how often the round changes the disk. */
+/** The log before and after the round, and the number of changes of the disk in the round. */
 async function undisturbed() {
   let changes = 0
   const disk = new MemoryDisk({ beforeChange: () => changes++ })

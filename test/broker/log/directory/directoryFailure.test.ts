@@ -62,7 +62,7 @@ async function write(log: PartitionLog): Promise<number> {
   return (await append(log, { records: 1, label: 'more' })).errorCode
 }
 
-/** Nothing of /two can be written or read, and that was said once; /one goes on. */
+/** Nothing in /two can be written or read, which was logged once; /one is still in use. */
 async function expectTwoFailed(all: World, reason: string): Promise<void> {
   const { manager, logs, disk } = all
   expect(errorsOf(all)).toEqual([
@@ -121,7 +121,7 @@ describe('a directory whose disk returns an error', () => {
 
   test('is detected by a read', async () => {
     const all = await world()
-    // Until nothing is read from memory.
+    // Until no read is served from memory.
     await all.clock.advanceAndSettle(1000)
     all.disk.fail('/two', 'EIO', ['read'])
     await expect(all.logs[1]!.read(0, 1000)).rejects.toMatchObject({ code: /LOG_/ })

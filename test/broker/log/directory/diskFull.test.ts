@@ -14,7 +14,7 @@ import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } fro
 
 const spaceCheckMs = 5_000
 
-/** A disk that has no room for what `isFull` says of an operation. */
+/** A disk without space for the operations that `isFull` names. */
 class SmallDisk extends MemoryDisk {
   isFull: (operation: string, path: string) => boolean = () => false
   code = 'ENOSPC'
@@ -70,7 +70,7 @@ describe('a write without space', () => {
     const path = '/data/orders-0/00000000000000000000.log'
     disk.isFull = (operation) => operation === 'write'
     expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
-    // What the real disk may have taken before it said no: here a whole batch, and more.
+    // What a real disk may have written before it returned the error: a whole batch, and more.
     const partly = Buffer.concat([makeBatch({ records: 1, label: 'refused' }), Buffer.alloc(20, 1)])
     partly.writeBigInt64BE(1n, 0)
     disk.isFull = () => false
@@ -186,7 +186,7 @@ describe('the reserve', () => {
     })
     const log = await manager.create('orders', 0)
     expect(await write(log, 'fits')).toBe(ErrorCode.none)
-    // More than 100 bytes are written by now: the file system is asked again at once.
+    // More than 100 bytes have been written: the free space is read again immediately.
     space.freeBytes = 9_899
     await write(log, 'noticed')
     const refused = await append(log, { records: 1 })
@@ -231,7 +231,7 @@ describe('the reserve', () => {
 })
 
 describe('a disk that other programs have filled', () => {
-  /** A log that takes no writes, on a disk without a free byte but for its reserve. */
+  /** A log that accepts no writes, on a disk without a free byte except for its reserve. */
   async function fullLog(reservedBytes = 64 * 1024) {
     const disk = new MemoryDisk({ sizeBytes: 512 * 1024 })
     const clock = new ManualClock()

@@ -21,7 +21,7 @@ test('the first offset is that of the oldest transaction that is open or not sta
         const chosen = open[which % Math.max(1, open.length)]
         logEnd++
         if (what === 'begin') {
-          // A snapshot gives them back in any order.
+          // A snapshot restores them in any order.
           const firstOffset = logEnd * 10 - back * 7
           if (open.includes(firstOffset)) continue
           transactions.begin(firstOffset)

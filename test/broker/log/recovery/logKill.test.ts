@@ -17,7 +17,7 @@ import { readValues, smallConfig } from '../logFixture.ts'
 const kills = 4
 const program = join(import.meta.dirname, 'appendingProcess.ts')
 
-/** Kills the process once it has acknowledged some more; returns the last acknowledged end. */
+/** Kills the process after some more acknowledgements; returns the last acknowledged end. */
 async function killAfter(child: ChildProcess, acknowledgements: number): Promise<number> {
   let output = ''
   let isKilled = false

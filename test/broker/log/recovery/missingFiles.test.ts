@@ -16,7 +16,7 @@ import { append, readValues, smallConfig } from '../logFixture.ts'
 const data = '/data'
 const directory = join(data, 'orders-0')
 
-/** The id of the topic that is deleted; its logs were created without one. */
+/** Id of the deleted topic; its logs were created without one. */
 const deletedId = '00000000-0000-4000-8000-000000000001'
 
 describe('a log of five segments', () => {
@@ -49,7 +49,7 @@ describe('a log of five segments', () => {
     })
   }
 
-  /** The broker ends in either way, and begins again when `change` is done. */
+  /** Ends the broker in either way, runs `change`, and starts it again. */
   const restart = async (
     how: 'closed' | 'killed',
     change: () => Promise<void>,

@@ -22,7 +22,7 @@ const config = { ...smallConfig, retentionMs: -1 }
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const segment = '/data/orders-0/00000000000000000000.log'
 
-/** Notes what is opened, listed or read in the partition's directory. */
+/** Records what is opened, listed or read in the partition's directory. */
 class WatchedDisk extends MemoryDisk {
   touched: string[] = []
 
@@ -57,7 +57,7 @@ function open(disk: MemoryDisk, clock = new ManualClock()): Promise<LogManager> 
   })
 }
 
-/** A partition with records, closed in order. */
+/** A partition with records, closed cleanly. */
 async function closed(): Promise<WatchedDisk> {
   const disk = new WatchedDisk()
   const manager = await open(disk)
@@ -130,7 +130,7 @@ test('a topic deleted while its log is saved does not keep others from being sav
   for (const topic of ['left', 'orders', 'right']) {
     await append(await manager.create(topic, 0, config, topicId), { records: 1 })
   }
-  // Too young to be noted.
+  // Too recent to be saved.
   await manager.checkpoint()
   clock.advance(10_000)
   const list = disk.list.bind(disk)
@@ -227,7 +227,7 @@ test('a state saved at the last moment is used by the next start only', async ()
   disk.touched = []
   const second = await open(disk, clock)
   expect(disk.touched).toEqual([])
-  // In the same tick of the file system's clock: this leaves no mark that could be told.
+  // In the same tick of the file system's clock: leaves no visible trace.
   await second.get('orders', 0)!.roll()
   disk.crash()
   const third = await open(disk, clock)

@@ -22,7 +22,7 @@ import { mortalDisk } from '../mortalDisk.ts'
 
 const directory = '/data/orders-0'
 
-/** Keeps the log start offset as the checkpoint file of a LogManager would. */
+/** Keeps the log start offset like the checkpoint file of a LogManager. */
 class Start {
   saved = 0
   #log: PartitionLog | undefined

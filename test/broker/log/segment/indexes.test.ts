@@ -16,7 +16,7 @@ interface Batch {
 
 const baseOffset = 5_000_000_000
 
-/** Batches one after another, with sizes and timestamps of their own. */
+/** Consecutive batches with various sizes and timestamps. */
 const batches: fc.Arbitrary<Batch[]> = fc
   .array(
     fc.record({
@@ -90,7 +90,7 @@ test('a lookup finds what a linear search finds', () => {
       const expected = entries.findLast((entry) => entry.offset <= offset)?.position ?? 0
       const { start, latestStart, latestEnd } = indexes.offsets.spanFor(offset)
       expect(start).toBe(expected)
-      // The batch that holds the offset lies within, so that one read of the span has it.
+      // The batch that holds the offset lies inside, so that one read of the span has it.
       const holding = all.find((batch) => batch.lastOffset >= offset)
       if (!holding) return
       expect(holding.position).toBeGreaterThanOrEqual(start)

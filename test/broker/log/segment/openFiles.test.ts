@@ -10,7 +10,7 @@ import { settle } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { append, openLog, readValues, smallConfig } from '../logFixture.ts'
 
-/** Knows how many segment files are open, and lets syncs fail. */
+/** Counts the open segment files, and can fail syncs. */
 class CountingDisk extends MemoryDisk {
   openCount = 0
   syncs = 0

@@ -11,10 +11,10 @@ import { type CountingDisk, countingDisk } from '../../../bench/harness/counting
 import { append, diskWithData, makeBatch, openLog } from '../logFixture.ts'
 
 const recordsPerBatch = 5
-/** Room for some thousand batches of the smallest kind: the longest logs have many segments. */
+/** Space for some thousand batches of the smallest kind: the longest logs have many segments. */
 const config = { ...defaultLogConfig, segmentBytes: 200_000, indexIntervalBytes: 1000 }
 
-/** A log of so many batches, each with a value of `valueBytes` in every record. */
+/** A log of this many batches, each with a value of `valueBytes` in every record. */
 async function logOf(disk: Disk, batches: number, valueBytes: number): Promise<PartitionLog> {
   const log = await openLog(disk, { config })
   const label = 'x'.repeat(valueBytes)
@@ -24,7 +24,7 @@ async function logOf(disk: Disk, batches: number, valueBytes: number): Promise<P
   return log
 }
 
-/** The most reads of a file that reading at one of 200 random offsets took. */
+/** The largest number of file reads for a read at one of 200 random offsets. */
 async function mostReads(log: PartitionLog, disk: CountingDisk, maxBytes: number): Promise<number> {
   const random = seededRandom(11)
   let most = 0
@@ -49,7 +49,7 @@ describe.each([
     async (batches) => {
       const disk = countingDisk(await diskWithData())
       const log = await logOf(disk, batches, valueBytes)
-      // Indexes of segments that are full are read once, not each time.
+      // Indexes of sealed segments are read once, not each time.
       for (let offset = 0; offset < log.highWatermark; offset += 5) await log.read(offset, 1)
       expect(await mostReads(log, disk, maxBytes)).toBe(reads)
       await log.close()

@@ -15,7 +15,7 @@ const segment = {
   indexesFull: false,
 }
 
-/** Whether a segment whose first record is of time 0 rolls before a record of that time. */
+/** Whether a segment with a first record of timestamp 0 rolls before a record with this one. */
 function rollsAt(timestampMs: number, segmentMs: number, segmentJitterMs: number, jitter: number) {
   const incoming = { sizeBytes: 1, lastOffset: 1, maxTimestampMs: timestampMs }
   const config = { ...defaultLogConfig, segmentMs, segmentJitterMs }

@@ -12,7 +12,7 @@ import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 const directory = '/log'
 const bytes = Buffer.from('a record')
 
-/** Writes to files begin at once and end when the test says so. */
+/** Writes to files start immediately and end when the test releases them. */
 class SlowDisk {
   readonly memory = new MemoryDisk()
   readonly #held: (() => void)[] = []
@@ -30,7 +30,7 @@ class SlowDisk {
     })
   }
 
-  /** Ends the write that was begun first. */
+  /** Ends the oldest write. */
   release(): void {
     this.#held.shift()!()
   }
@@ -119,7 +119,7 @@ describe('syncing a segment for the journal', () => {
   })
 })
 
-/** Until everything that does not wait for a held write has happened. */
+/** Until everything that does not wait for a held write has run. */
 async function untilIdle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await undefined
 }

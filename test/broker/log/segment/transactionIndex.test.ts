@@ -55,7 +55,8 @@ test('has the bytes of Kafka', async () => {
   const entry = (...numbers: number[]) =>
     `0000${numbers.map((number) => number.toString(16).padStart(16, '0')).join('')}`
   const bytes = await disk.readFile(pathOf(segmentWithMarkers, '.txnindex'))
-  // Producer, first offset, marker, last stable offset then: anna's was still open at bert's end.
+  // Producer, first offset, marker, last stable offset after it: anna's was still open at bert's
+  // end.
   expect(bytes!.toString('hex')).toBe(entry(2, 2, 3, 1) + entry(1, 1, 4, 5))
   expect(await disk.stat(pathOf(0, '.txnindex'))).toBeUndefined()
   expect(await disk.stat(pathOf(5, '.txnindex'))).toBeUndefined()
@@ -113,7 +114,7 @@ describe('after a restart', () => {
   }
 })
 
-/** An open transaction, whose abort was saved and then cut off. */
+/** An open transaction, whose abort was saved and then truncated. */
 async function logWithAbortCutOff() {
   const disk = await diskWithData()
   const log = await openLog(disk)

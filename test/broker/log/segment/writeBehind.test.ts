@@ -17,7 +17,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('write' as const), addedMeanwhile: fc.nat({ max: 25 }) }),
 )
 
-/** What a segment is made of: `file` is what was written so far, `whole` what it is in all. */
+/** Content of a segment: `file` is what was written so far, `whole` everything. */
 class ModelSegment {
   file = Buffer.alloc(0)
   whole = Buffer.alloc(0)
@@ -29,7 +29,7 @@ class ModelSegment {
     this.#fill = fill
   }
 
-  /** Whether there was room. */
+  /** Whether there was memory. */
   add(sizes: readonly number[]): boolean {
     const chunks = sizes.map((size) => Buffer.from(Array.from({ length: size }, this.#fill)))
     if (!this.staged.add(chunks, this.whole.length)) return false
@@ -38,7 +38,7 @@ class ModelSegment {
     return true
   }
 
-  /** Writes all that is staged; more is staged before the write has ended. */
+  /** Writes all staged bytes; more are staged before the write has ended. */
   write(addedMeanwhile: number): void {
     const { start, end } = this.staged
     const chunks = this.staged.toWrite(end)
@@ -101,7 +101,7 @@ describe('staged bytes', () => {
 })
 
 describe('a stager', () => {
-  /** Counts what it is told, and ends its writing when the test says so. */
+  /** Counts its calls, and ends its write when the test says so. */
   class Writer implements Stager {
     readonly staged: StagedBytes
     written = 0
