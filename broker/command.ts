@@ -74,8 +74,8 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     await broker.close()
   } catch (error) {
     if (!isOperational(error)) throw error
-    // The failure of a disk was already reported. On a full disk, the next start recovers what could not be
-    // checkpointed now; nothing is lost.
+    // The failure of a disk was already reported. On a full disk, the next start recovers what
+    // could not be checkpointed now; nothing is lost.
     if (!failure) fail(error)
   }
   await http.close()
@@ -87,7 +87,10 @@ interface StartedBroker {
   readonly config: BrokerConfig
 }
 
-/** The broker's address for the console in the same process, independent of the configured listeners. */
+/**
+ * Address of the broker for the console in the same process, independent of the configured
+ * listeners.
+ */
 const inside: Address = { host: 'millrace.inside', port: 9092 }
 /** A name that no configured listener can have. */
 const insideName = 'in-process'

@@ -13,27 +13,27 @@ function plan(args: HttpArguments, file = '', listeners: readonly Address[] = []
 
 describe('the console', () => {
   test.each<[string, HttpArguments, string, ReturnType<typeof plan>['console']]>([
-    ['8080, or another one, unless something is said', {}, '', { port: 8080, isAsked: false }],
+    ['8080, or a free port, by default', {}, '', { port: 8080, isAsked: false }],
     ['a port of the file', {}, 'console.port=81', { port: 81, isAsked: true }],
-    ['8080 of the file is asked for', {}, 'console.port=8080', { port: 8080, isAsked: true }],
+    ['8080 of the file is requested', {}, 'console.port=8080', { port: 8080, isAsked: true }],
     [
-      'that of the command line wins',
+      'a port of the command line takes precedence',
       { consolePort: 82 },
       'console.port=81',
       { port: 82, isAsked: true },
     ],
-    ['a free one', { consolePort: 0 }, '', { port: 0, isAsked: true }],
+    ['a free port', { consolePort: 0 }, '', { port: 0, isAsked: true }],
     ['none', { console: false }, '', undefined],
-    ['none, though the file has a port', { console: false }, 'console.port=81', undefined],
+    ['none, although the file has a port', { console: false }, 'console.port=81', undefined],
     ['none by the file', {}, 'console.enable=false', undefined],
     [
-      'none by the file, though it has a port',
+      'none by the file, although it has a port',
       {},
       'console.enable=false\nconsole.port=8',
       undefined,
     ],
     [
-      'a port of the command line wins over that',
+      'a port of the command line takes precedence over that',
       { consolePort: 82 },
       'console.enable=false',
       { port: 82, isAsked: true },

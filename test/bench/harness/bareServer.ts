@@ -1,9 +1,9 @@
-// The baseline for a broker: a TCP server in a process of its own that only moves bytes.
+// The baseline for a broker: a TCP server in its own process that only moves bytes.
 //
-//   node bareServer.ts write FILE group|os   appends all it gets to FILE, which grows as a log does;
-//                                            answers with how many bytes of the connection are
-//                                            stored by now (float64), synced first with `group`
-//   node bareServer.ts send FILE             sends the whole of FILE to whoever connects
+//   node bareServer.ts write FILE group|os   appends all received bytes to FILE; answers with the
+//                                            number of bytes of the connection that are stored
+//                                            so far (float64), synced first with `group`
+//   node bareServer.ts send FILE             sends the whole FILE to each client
 //
 // It prints `:PORT` when it is ready and ends at SIGTERM.
 

@@ -82,21 +82,21 @@ async function creationRow(path: string, bare: string): Promise<Row> {
         await createTopics(server, [{ name, partitions: partitionsPerTopic }])
       }
     })
-    const baseline = await durationMs(() => makeFolders(bare))
+    const baseline = await durationMs(() => makeDirectories(bare))
     return row(`create ${partitions} partitions`, ms / 1000, 's', baseline / 1000)
   } finally {
     await server.stop()
   }
 }
 
-async function makeFolders(path: string): Promise<void> {
+async function makeDirectories(path: string): Promise<void> {
   await mkdir(path)
   let next = 0
   const worker = async () => {
     while (next < partitions) {
-      const folder = join(path, String(next++))
-      await mkdir(folder)
-      const file = await open(join(folder, 'file'), 'w')
+      const directory = join(path, String(next++))
+      await mkdir(directory)
+      const file = await open(join(directory, 'file'), 'w')
       await file.write('synced')
       await file.sync()
       await file.close()

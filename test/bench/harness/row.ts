@@ -70,7 +70,7 @@ export function table(rows: readonly Row[]): string {
   return aligned([header, ...lines], [true, false, true, false, false])
 }
 
-/** Cells in columns: text to the left, figures to the right. Without spaces at the ends of lines. */
+/** Cells in columns: text left-aligned, figures right-aligned, without trailing spaces. */
 export function aligned(lines: readonly (readonly string[])[], isText: readonly boolean[]): string {
   const widths = isText.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
   return lines

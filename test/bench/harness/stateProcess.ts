@@ -82,8 +82,8 @@ class Job {
   async diskBytes(): Promise<number> {
     let bytes = 0
     for (let partition = 0; partition < partitions; partition++) {
-      const folder = join(this.#directory, operator.uid, String(partition))
-      for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size
+      const target = join(this.#directory, operator.uid, String(partition))
+      for (const name of await readdir(target)) bytes += (await stat(join(target, name))).size
     }
     return bytes
   }

@@ -28,7 +28,7 @@ import { MemoryLogger } from '../../memoryLogger.ts'
 const retriedMs = 10_000
 
 /** Directories by `topic-partition`. */
-class Folders implements PartitionLogs {
+class Directories implements PartitionLogs {
   readonly names = new Set<string>()
   failure: Error | undefined
   blocked = ''
@@ -62,7 +62,7 @@ const failures: unknown[] = []
 
 async function open(
   log: MetadataLog,
-  folders: Folders,
+  directories: Directories,
   remove?: () => Promise<void>,
   logger: Logger = silentLogger,
 ) {
@@ -78,7 +78,7 @@ async function open(
     onFailure: (cause) => failures.push(cause),
   })
   if (remove) controller.onTopicDeleted(remove)
-  await controller.start(folders)
+  await controller.start(directories)
   return controller
 }
 
@@ -94,21 +94,21 @@ function wish(name: string, numPartitions = -1) {
 
 describe('Controller', () => {
   it('creates, extends and deletes topics, which survive a restart', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     expect((await controller.createTopic(wish('a'))).topic?.partitions).toHaveLength(2)
     await controller.createTopic(wish('b', 1))
     await controller.createPartitions('b', 3, false)
     await controller.deleteTopic(controller.state.topic('a')!)
-    expect([...folders.names]).toEqual(['b-0', 'b-1', 'b-2'])
-    const again = await open(log, folders)
+    expect([...directories.names]).toEqual(['b-0', 'b-1', 'b-2'])
+    const again = await open(log, directories)
     expect([...again.state.topics()]).toEqual([...controller.state.topics()])
     expect(again.clusterId).toBe('cluster')
   })
 
   it('logs configs that are accepted but have no effect', async () => {
     const logger = new MemoryLogger()
-    const controller = await open(new MemoryMetadataLog(), new Folders(), undefined, logger)
+    const controller = await open(new MemoryMetadataLog(), new Directories(), undefined, logger)
     const told = () => {
       const lines = logger.lines.filter(({ message }) => message.includes('no effect'))
       return lines.map(({ fields }) => (fields as { configs: object }).configs)
@@ -135,30 +135,30 @@ describe('Controller', () => {
   })
 
   it('creates directories that could not be created as soon as possible, or at the next start', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
-    folders.failure = shortageOf('EMFILE')
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
+    directories.failure = shortageOf('EMFILE')
     expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.none)
     expect((await controller.createPartitions('a', 3, false)).errorCode).toBe(ErrorCode.none)
-    expect([...folders.names]).toEqual([])
-    folders.failure = undefined
-    await open(log, folders)
-    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
-    folders.names.clear()
+    expect([...directories.names]).toEqual([])
+    directories.failure = undefined
+    await open(log, directories)
+    expect([...directories.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    directories.names.clear()
     await clock.advanceAndSettle(retriedMs)
-    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    expect([...directories.names]).toEqual(['a-0', 'a-1', 'a-2'])
     expect(clock.pendingTimers).toBe(0)
   })
 
   it('keeps the name of a deleted topic until its directories and offsets are removed', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
     let offsetsFail = true
     const removal = async () => {
       if (offsetsFail) throw new Error('not now')
     }
-    const controller = await open(log, folders, removal)
+    const controller = await open(log, directories, removal)
     const { topic } = await controller.createTopic(wish('a'))
-    folders.failure = shortageOf('ENOSPC')
+    directories.failure = shortageOf('ENOSPC')
     expect((await controller.deleteTopic(topic!)).errorCode).toBe(ErrorCode.none)
     expect([...controller.state.topics()]).toEqual([])
     const nameIsTaken = async () => {
@@ -166,9 +166,9 @@ describe('Controller', () => {
       expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.topicAlreadyExists)
     }
     await nameIsTaken()
-    folders.failure = undefined
+    directories.failure = undefined
     await nameIsTaken()
-    expect([...folders.names]).toEqual([])
+    expect([...directories.names]).toEqual([])
     offsetsFail = false
     await clock.advanceAndSettle(retriedMs)
     expect(controller.state.deleting()).toEqual([])
@@ -177,23 +177,23 @@ describe('Controller', () => {
   })
 
   it('removes the directories of a deleted topic after a restart', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     const { topic } = await controller.createTopic(wish('a'))
-    folders.failure = shortageOf('EIO')
+    directories.failure = shortageOf('EIO')
     await controller.deleteTopic(topic!)
     await controller.close()
-    folders.failure = undefined
-    const again = await open(log, folders)
-    expect([...folders.names]).toEqual([])
+    directories.failure = undefined
+    const again = await open(log, directories)
+    expect([...directories.names]).toEqual([])
     expect(again.state.deleting()).toEqual([])
   })
 
   it('refuses what Kafka refuses, and appends nothing for it', async () => {
     const log = new MemoryMetadataLog()
-    const folders = new Folders()
-    folders.blocked = 'stray'
-    const controller = await open(log, folders)
+    const directories = new Directories()
+    directories.blocked = 'stray'
+    const controller = await open(log, directories)
     await controller.createTopic(wish('a.b'))
     const before = log.entries.length
     const refusal = async (change: object) =>
@@ -221,7 +221,7 @@ describe('Controller', () => {
   })
 
   it('gives a name that two requests want to one of them', async () => {
-    const controller = await open(new MemoryMetadataLog(), new Folders())
+    const controller = await open(new MemoryMetadataLog(), new Directories())
     const outcomes = await Promise.all([
       controller.createTopic(wish('a')),
       controller.createTopic(wish('a')),
@@ -231,8 +231,8 @@ describe('Controller', () => {
   })
 
   it('keeps configs in the log and its snapshot, and applies them', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     await controller.createTopic(wish('a'))
     const set = async (resourceType: number, resourceName: string, name: string, value: string) => {
       const changes = [{ name, operation: 0, value }]
@@ -242,32 +242,32 @@ describe('Controller', () => {
     expect(await set(2, 'a', 'segment.ms', '5')).toBe(ErrorCode.none)
     expect(await set(4, '', 'max.connections', '6')).toBe(ErrorCode.none)
     expect(await set(32, 'g', 'consumer.session.timeout.ms', '50000')).toBe(ErrorCode.none)
-    expect(folders.reconfigured.map(({ configs }) => configs)).toEqual([{ 'segment.ms': '5' }])
+    expect(directories.reconfigured.map(({ configs }) => configs)).toEqual([{ 'segment.ms': '5' }])
     const expectKept = ({ state }: Controller) => {
       expect(state.topic('a')!.configs).toEqual({ 'segment.ms': '5' })
       expect(state.brokerConfigs('')).toEqual({ 'max.connections': '6' })
       expect(state.groupConfigs('g')).toEqual({ 'consumer.session.timeout.ms': '50000' })
     }
-    expectKept(await open(log, folders))
+    expectKept(await open(log, directories))
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeDefined()
-    expectKept(await open(log, folders))
+    expectKept(await open(log, directories))
   })
 
   it('registers each incarnation of the broker with a larger epoch', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const first = (await open(log, folders)).state.broker(1)!
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const first = (await open(log, directories)).state.broker(1)!
     expect(first.epoch).toBe(1)
-    const { state } = await open(log, folders)
+    const { state } = await open(log, directories)
     expect(state.broker(1)!.epoch).toBe(2)
     expect(state.broker(1)!.incarnation).not.toBe(first.incarnation)
   })
 
   it('starts even if the broker cannot be registered, and registers it later', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    await (await open(log, folders)).createTopic(wish('a'))
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    await (await open(log, directories)).createTopic(wish('a'))
     log.failure = shortageOf('ENOSPC')
-    const { state } = await open(log, folders)
+    const { state } = await open(log, directories)
     const before = state.broker(1)!
     expect(state.topic('a')).toBeDefined()
     log.failure = undefined
@@ -278,7 +278,7 @@ describe('Controller', () => {
 
   it('shares a log with another controller: each follows what the other has committed', async () => {
     const log = new MemoryMetadataLog()
-    const [ours, theirs] = [new Folders(), new Folders()]
+    const [ours, theirs] = [new Directories(), new Directories()]
     const [one, other] = [await open(log, ours), await open(log, theirs)]
     const outcomes = await Promise.all([
       one.createTopic(wish('a')),
@@ -303,7 +303,7 @@ describe('Controller', () => {
 
   it('refuses changes after close, and does not touch the log', async () => {
     const log = new MemoryMetadataLog()
-    const controller = await open(log, new Folders())
+    const controller = await open(log, new Directories())
     await controller.close()
     expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.kafkaStorageError)
     expect(log.entries).toHaveLength(2)
@@ -312,17 +312,17 @@ describe('Controller', () => {
   it('loads a snapshot from before brokers and groups had configs', async () => {
     const log = new MemoryMetadataLog()
     log.snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 3 }
-    const { state, clusterId } = await open(log, new Folders())
+    const { state, clusterId } = await open(log, new Directories())
     expect([clusterId, state.nextProducerId, state.brokerConfigs('')]).toEqual(['c', 3, {}])
   })
 
   it('replaces a long log by a snapshot', async () => {
     const log = new MemoryMetadataLog()
-    const controller = await open(log, new Folders())
+    const controller = await open(log, new Directories())
     await controller.createTopic(wish('a'))
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
     expect(log.entries.length).toBeLessThan(10)
-    const again = await open(log, new Folders())
+    const again = await open(log, new Directories())
     expect(again.state.topic('a')).toBeDefined()
     expect(again.state.nextProducerId).toBe(10_000)
   })
@@ -381,15 +381,15 @@ describe('a failed append to the metadata log', () => {
   }
 
   async function withTopic() {
-    const [log, folders] = [new FailingLog(), new Folders()]
-    const controller = await open(log, folders)
+    const [log, directories] = [new FailingLog(), new Directories()]
+    const controller = await open(log, directories)
     await controller.createTopic(wish('t'))
-    return { log, folders, controller }
+    return { log, directories, controller }
   }
 
-  const expectSame = async (controller: Controller, log: MetadataLog, folders: Folders) => {
+  const expectSame = async (controller: Controller, log: MetadataLog, directories: Directories) => {
     const { brokers: before, ...rest } = controller.state.snapshot()
-    const { brokers: after, ...same } = (await open(log, folders)).state.snapshot()
+    const { brokers: after, ...same } = (await open(log, directories)).state.snapshot()
     expect(same).toEqual(rest)
     // Another incarnation of the same broker.
     expect(after).toMatchObject([{ id: before[0]!.id }])
@@ -397,26 +397,26 @@ describe('a failed append to the metadata log', () => {
   }
 
   it.each(changes)('%s: an append that wrote nothing is retried immediately', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
+    const { log, directories, controller } = await withTopic()
     log.appendsFail = 1
     expect(await change(controller)).toBe(ErrorCode.none)
-    await expectSame(controller, log, folders)
+    await expectSame(controller, log, directories)
   })
 
   it.each(changes)(
     '%s: an append that was written nevertheless is found in the log',
     async (_, change) => {
-      const { log, folders, controller } = await withTopic()
+      const { log, directories, controller } = await withTopic()
       Object.assign(log, { appendsFail: 1, isWritten: true })
       expect(await change(controller)).toBe(ErrorCode.none)
-      await expectSame(controller, log, folders)
+      await expectSame(controller, log, directories)
     },
   )
 
   it.each(changes)(
     '%s: changes are refused while appends fail, and accepted afterwards',
     async (_, change) => {
-      const { log, folders, controller } = await withTopic()
+      const { log, directories, controller } = await withTopic()
       log.appendsFail = 5
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
@@ -424,21 +424,21 @@ describe('a failed append to the metadata log', () => {
       expect(log.entries).toHaveLength(3)
       log.appendsFail = 0
       expect(await change(controller)).toBe(ErrorCode.none)
-      await expectSame(controller, log, folders)
+      await expectSame(controller, log, directories)
     },
   )
 
   it.each(changes)(
     '%s: an outcome that cannot be found out is found out later',
     async (_, change) => {
-      const { log, folders, controller } = await withTopic()
+      const { log, directories, controller } = await withTopic()
       Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
       const unknown = controller.state.snapshot()
       await clock.advanceAndSettle(retriedMs)
       expect(controller.state.snapshot()).not.toEqual(unknown)
-      await expectSame(controller, log, folders)
-      expect([...folders.names].length).toBe(
+      await expectSame(controller, log, directories)
+      expect([...directories.names].length).toBe(
         [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
       )
       expect(clock.pendingTimers).toBe(0)
@@ -458,7 +458,7 @@ describe('a failed append to the metadata log', () => {
   })
 
   it('a failed snapshot does not fail the change', async () => {
-    const { log, folders, controller } = await withTopic()
+    const { log, directories, controller } = await withTopic()
     for (let count = 0; count < 995; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeUndefined()
     // The append of the thousandth command succeeds; the snapshot after it fails.
@@ -473,7 +473,7 @@ describe('a failed append to the metadata log', () => {
       await controller.reserveProducerIds(10)
       expect(controller.state.nextProducerId).toBeLessThan(20_000)
     }
-    await expectSame(controller, log, folders)
+    await expectSame(controller, log, directories)
   })
 })
 

@@ -122,8 +122,8 @@ class Trial {
     expect(await admin.deleteTopics(probe)).toEqual([0])
     expect(await admin.setConfig(4, '', 'max.connections.per.ip', '99')).toBe(0)
     expect((await admin.initProducerId('probe')).errorCode).toBe(0)
-    const folders = await this.broker.disk.list('/data')
-    expect(folders.filter((name) => name.includes('delete') || name.startsWith(probe))).toEqual([])
+    const names = await this.broker.disk.list('/data')
+    expect(names.filter((name) => name.includes('delete') || name.startsWith(probe))).toEqual([])
   }
 
   async #prepareTopics(): Promise<void> {

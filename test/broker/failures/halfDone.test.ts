@@ -54,10 +54,10 @@ describe('a deletion whose second half fails', () => {
   /** What makes a deletion fail, in the order of its steps. */
   const obstacles: [string, Verdict][] = [
     ['the recovery points cannot be written', (_, path) => hit(path, 'recovery-point', 'EISDIR')],
-    ['there is no room', (operation) => (operation === 'write' ? 'ENOSPC' : undefined)],
+    ['the disk is full', (operation) => (operation === 'write' ? 'ENOSPC' : undefined)],
     ['no file can be opened', (operation) => (operation === 'open' ? 'EMFILE' : undefined)],
-    ['folders cannot be synced', (operation) => hit(operation, 'syncDirectory', 'EMFILE')],
-    ['folders cannot be renamed', (operation) => hit(operation, 'rename', 'EACCES')],
+    ['directories cannot be synced', (operation) => hit(operation, 'syncDirectory', 'EMFILE')],
+    ['directories cannot be renamed', (operation) => hit(operation, 'rename', 'EACCES')],
     ['files cannot be removed', (operation) => hit(operation, 'remove', 'EBUSY')],
   ]
 
@@ -80,8 +80,8 @@ describe('a deletion whose second half fails', () => {
     await restart()
     expect(await admin.read('orders', 0)).toEqual(['a', 'b', 'c'])
     expect(await admin.read('other', 0)).toEqual(['x'])
-    const folders = await broker.disk.list('/data')
-    expect(folders.filter((name) => name.includes('delete'))).toEqual([])
+    const names = await broker.disk.list('/data')
+    expect(names.filter((name) => name.includes('delete'))).toEqual([])
   })
 
   test('continues after a restart, and does not touch a log with another topic id', async () => {
@@ -163,8 +163,8 @@ describe('a deletion whose second half fails', () => {
 
 describe('a creation whose second half fails', () => {
   const obstacles: [string, Verdict][] = [
-    ['something else has the name', (_, path) => hit(path, '/data/orders-1', 'EISDIR')],
-    ['there is no room', (_, path) => hit(path, '/data/orders-1', 'ENOSPC')],
+    ['another file has the name', (_, path) => hit(path, '/data/orders-1', 'EISDIR')],
+    ['the disk is full', (_, path) => hit(path, '/data/orders-1', 'ENOSPC')],
     ['no file can be opened', (operation) => hit(operation, 'open', 'EMFILE')],
   ]
 

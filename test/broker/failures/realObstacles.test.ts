@@ -61,7 +61,7 @@ test('the records of a recreated topic survive a deletion that could not be comp
 
 test('a partition with a file at its path is created when the file is removed', async () => {
   const inTheWay = join(broker.directory, 'orders-1')
-  await writeFile(inTheWay, 'not a folder')
+  await writeFile(inTheWay, 'not a directory')
   expect(await admin.createTopics(['orders', 2], ['other', 1])).toEqual([0, 0])
   const { partitions } = await admin.describeTopic('orders')
   expect(partitions.map(errorName)).toEqual(['NONE', 'LEADER_NOT_AVAILABLE'])

@@ -205,8 +205,8 @@ class Victim {
    * checkpoint is written.
    */
   async fileChange(random: Random): Promise<void> {
-    const [folder, pattern] = anyOf(fileChanges, random)
-    const watcher = watch(join(this.#directory, folder))
+    const [name, pattern] = anyOf(fileChanges, random)
+    const watcher = watch(join(this.#directory, name))
     this.#watcher = watcher
     await new Promise<void>((resolve, reject) => {
       watcher.on('change', (_, name) => {

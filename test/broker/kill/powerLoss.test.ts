@@ -20,7 +20,7 @@ const laterLife = fc.oneof(
 
 const journals = [
   ['each append synced', 0],
-  ['a commit journal that goes round often', 4000],
+  ['a commit journal whose files alternate often', 4000],
   ['a commit journal', 67_108_864],
 ] as const
 

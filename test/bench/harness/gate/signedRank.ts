@@ -12,7 +12,10 @@ export interface Shift {
   readonly interval: readonly [low: number, high: number] | undefined
 }
 
-/** The shift of `differences`, one for each pair, with a two-sided interval of `confidence`, such as 0.95. */
+/**
+ * The shift of `differences`, one for each pair, with a two-sided interval of `confidence`, such as
+ * 0.95.
+ */
 export function shiftOf(differences: readonly number[], confidence: number): Shift {
   if (differences.length === 0) throw new RangeError('a shift needs at least one difference')
   const averages = walshAverages(differences)

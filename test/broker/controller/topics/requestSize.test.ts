@@ -20,12 +20,12 @@ afterEach(() => broker.stop())
 
 type Configs = { name: string; value: string }[]
 
-const wish = (name: string, numPartitions: number, configs: Configs = []) => {
+const requestFor = (name: string, numPartitions: number, configs: Configs = []) => {
   return { name, numPartitions, replicationFactor: 1, assignments: [], configs }
 }
 
 async function create(
-  topics: readonly ReturnType<typeof wish>[],
+  topics: readonly ReturnType<typeof requestFor>[],
   validateOnly = false,
 ): Promise<[number, string | null][]> {
   const answer = await client.send(createTopics, 5, { timeoutMs: 1000, topics, validateOnly })
@@ -42,11 +42,11 @@ async function grow(topics: readonly { name: string; count: number }[]): Promise
 const codes = (outcomes: readonly [number, string | null][]) => outcomes.map(([code]) => code)
 
 it('a request for more than 10,000 partitions creates no topic', async () => {
-  const refused = await create([wish('a', 5000), wish('b', 5000), wish('c', 1)])
+  const refused = await create([requestFor('a', 5000), requestFor('b', 5000), requestFor('c', 1)])
   expect(codes(refused)).toEqual(Array(3).fill(ErrorCode.policyViolation))
   expect(refused[0]![1]).toMatch(/^Excessively large number of partitions per request/)
   // A negative count is an error of one topic, and does not reduce the total.
-  expect(codes(await create([wish('a', 10_001), wish('b', -5)]))).toEqual(
+  expect(codes(await create([requestFor('a', 10_001), requestFor('b', -5)]))).toEqual(
     Array(2).fill(ErrorCode.policyViolation),
   )
   const { topics } = await client.send(metadata, 1, { topics: null })
@@ -55,22 +55,23 @@ it('a request for more than 10,000 partitions creates no topic', async () => {
 
 it('each topic, partition and config counts as a record', async () => {
   const configs = [{ name: 'retention.ms', value: '1' }]
-  const outcome = async (...topics: ReturnType<typeof wish>[]) => codes(await create(topics, true))
-  expect(await outcome(wish('a', 9_999))).toEqual([ErrorCode.none])
-  const refused = await create([wish('a', 10_000)], true)
+  const outcome = async (...topics: ReturnType<typeof requestFor>[]) =>
+    codes(await create(topics, true))
+  expect(await outcome(requestFor('a', 9_999))).toEqual([ErrorCode.none])
+  const refused = await create([requestFor('a', 10_000)], true)
   expect(refused[0]![0]).toBe(ErrorCode.policyViolation)
   expect(refused[0]![1]).toMatch(/^Unable to perform excessively large batch operation/)
-  expect(await outcome(wish('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
+  expect(await outcome(requestFor('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
   // A topic that is refused separately needs no records.
-  const noName = wish('not a name', 9_000)
-  expect(await outcome(noName, wish('b', 1_000))).toEqual([
+  const noName = requestFor('not a name', 9_000)
+  expect(await outcome(noName, requestFor('b', 1_000))).toEqual([
     ErrorCode.invalidTopicException,
     ErrorCode.none,
   ])
 })
 
 it('a request that adds too many partitions in total extends no topic', async () => {
-  await create([wish('a', 1), wish('b', 2)])
+  await create([requestFor('a', 1), requestFor('b', 2)])
   const { none, invalidPartitions, policyViolation } = ErrorCode
   expect(await grow([{ name: 'a', count: 10_000 }])).toEqual([none])
   expect(

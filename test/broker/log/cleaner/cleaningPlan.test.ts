@@ -23,8 +23,8 @@ describe('the start of cleaning', () => {
   test.each([
     ['where it ended', 30, 30],
     ['at the start without a checkpoint', undefined, 10],
-    ['at the start when the log begins later by now', 5, 10],
-    ['at the start when the log was cut', 51, 10],
+    ['at the start if the log starts later now', 5, 10],
+    ['at the start if the log was truncated', 51, 10],
   ])('%s', (_, checkpoint, expected) => {
     expect(firstDirtyOffset(checkpoint, log)).toBe(expected)
   })

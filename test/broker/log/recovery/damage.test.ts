@@ -27,7 +27,7 @@ async function overwrite(disk: MemoryDisk, position: number, bytes: number[]): P
 }
 
 test.each([
-  ['a length that is none', 8, [0, 0, 0, 1]],
+  ['an invalid length', 8, [0, 0, 0, 1]],
   ['another magic', 16, [7]],
   ['a last offset below the first', 23, [0x80, 0, 0, 0]],
 ])('%s ends the read', async (_, field, bytes) => {

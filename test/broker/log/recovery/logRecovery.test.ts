@@ -183,12 +183,12 @@ describe('producers', () => {
 
   test.each([
     ['a crash', false],
-    ['an orderly end', true],
-  ])('are remembered after %s, with all their last batches', async (_, orderly) => {
+    ['a clean shutdown', true],
+  ])('are remembered after %s, with all their last batches', async (_, isClean) => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     for (let sequence = 0; sequence < 12; sequence += 2) await append(log, batchOf(sequence))
-    if (orderly) await log.close()
+    if (isClean) await log.close()
     else disk.crash()
     const again = await openLog(disk, { recoveryPoint: log.recoveryPoint })
     for (let sequence = 2; sequence < 12; sequence += 2) {

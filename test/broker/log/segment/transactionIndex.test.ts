@@ -74,8 +74,8 @@ describe('after a restart', () => {
   })
 
   test.each<[string, (disk: MemoryDisk) => Promise<void>]>([
-    ['cut short', (disk) => cut(disk, 40)],
-    ['of a version that is not known', (disk) => spoil(disk, 1)],
+    ['truncated', (disk) => cut(disk, 40)],
+    ['of an unknown version', (disk) => spoil(disk, 1)],
     ['out of order', (disk) => spoil(disk, 34 + 2 + 23)],
     ['removed with the other indexes', removeIndexes],
     ['removed with the other indexes and the producer snapshot', removeIndexesAndSnapshot],
