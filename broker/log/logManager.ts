@@ -104,8 +104,8 @@ export class LogManager {
   }
 
   /**
-   * Throws DirectoryInUseError when another process uses one of the directories, and LogError when
-   * one belongs to another broker, or none can be used. Continues without a directory that fails
+   * Throws DirectoryInUseError if another process uses one of the directories, and LogError if one
+   * belongs to another broker, or none can be used. Continues without a directory that fails
    * (`describeDirectories`). A damaged log is opened offline (`PartitionLog.offline`).
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {

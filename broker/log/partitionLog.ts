@@ -206,7 +206,7 @@ export class PartitionLog {
     return this.#reader.offsetForTimestamp(timestampMs, upTo)
   }
 
-  /** The first record with the largest timestamp; undefined when no record has a timestamp. */
+  /** The first record with the largest timestamp; undefined if no record has a timestamp. */
   offsetOfMaxTimestamp(upTo: ReadBound = 'highWatermark'): Promise<TimestampedOffset | undefined> {
     return this.#reader.offsetOfMaxTimestamp(upTo)
   }

@@ -80,8 +80,8 @@ describe('a deletion whose second half fails', () => {
     await restart()
     expect(await admin.read('orders', 0)).toEqual(['a', 'b', 'c'])
     expect(await admin.read('other', 0)).toEqual(['x'])
-    const names = await broker.disk.list('/data')
-    expect(names.filter((name) => name.includes('delete'))).toEqual([])
+    const directories = await broker.disk.list('/data')
+    expect(directories.filter((name) => name.includes('delete'))).toEqual([])
   })
 
   test('continues after a restart, and does not touch a log with another topic id', async () => {

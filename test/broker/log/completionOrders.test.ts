@@ -132,11 +132,11 @@ class World {
   #work(work: Promise<unknown>): void {
     const life = this.#life
     // A dead process reports no failures.
-    const told = work.catch((error: unknown) => {
+    const ended = work.catch((error: unknown) => {
       if (life === this.#life) throw error
     })
-    told.catch(() => {})
-    this.#working.push(told)
+    ended.catch(() => {})
+    this.#working.push(ended)
   }
 
   async #complete(count: number): Promise<void> {
