@@ -1,6 +1,6 @@
-// A broker: starts the controller, the logs, the coordinators and the server, in an order in which
-// each part finds what it needs, and closes them in reverse. Clock, disk, network and randomness
-// come in through the options. It must not listen before every part can serve.
+// A broker: starts the controller, the logs, the coordinators and the server, each after the
+// components that it depends on, and closes them in reverse order. Clock, disk, network and
+// randomness come in through the options. Must not listen before every component can serve.
 
 import { join } from 'node:path'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
@@ -68,26 +68,27 @@ export interface BrokerOptions {
 export interface Broker {
   readonly clusterId: string
   /**
-   * The bound addresses, in the order of the options, without those that only this process can
-   * reach.
+   * The bound addresses, in the order of the options; addresses inside this process are left out.
    */
   readonly listeners: readonly { readonly name: string; readonly address: Address }[]
   /** The current topics, for the console. */
   topics(): TopicOverview[]
   /**
-   * Resolves with the reason when the broker cannot serve any more and should be closed: its last
+   * Resolves with the reason when the broker can no longer serve and should be closed: its last
    * data directory has failed, the one with the metadata log, or the metadata log itself.
    */
   readonly failed: Promise<Error>
   /** Reasons for being unhealthy, such as a failed data directory. Reads memory only. */
   readonly health: ProgramHealth
-  /** Answers pending requests, then closes every part. A second call returns the same promise. */
+  /**
+   * Answers pending requests, then closes all components. A second call returns the same promise.
+   */
   close(): Promise<void>
 }
 
 /**
- * Starts a broker and resolves when clients are served. Rejects with a DirectoryInUseError, a
- * LogError, a BrokerError or a NetworkError, after closing the parts that were started.
+ * Starts a broker; resolves when clients are served. Rejects with a DirectoryInUseError, a
+ * LogError, a BrokerError or a NetworkError, after closing the components that were started.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const undo: (() => Promise<void>)[] = []
@@ -95,13 +96,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const failures: unknown[] = []
     const failed = (error: unknown) => failures.push(error)
     for (let step = undo.pop(); step; step = undo.pop()) await step().catch(failed)
-    // Thrown last: a part that fails to close must not keep the others from releasing their locks.
+    // Thrown last: a component that fails to close must not keep the others from releasing their
+    // locks.
     if (failures.length > 0) throw failures[0]
   }
   try {
     return await start(options, undo, closeAll)
   } catch (error) {
-    // The failure of the start says more than a failure to close because of it.
+    // The failure of the start matters more than a failure to close after it.
     await closeAll().catch(() => {})
     throw error
   }
@@ -115,7 +117,10 @@ async function start(
   const { runtime, config, logger } = options
   const directories = dataDirectories(config)
   if (directories.length === 0) {
-    throw new BrokerError('CONFIGURATION_INVALID', 'log.dir is missing: give the data directory')
+    throw new BrokerError(
+      'CONFIGURATION_INVALID',
+      'log.dir is not set: set it to the data directory',
+    )
   }
   const startedMs = runtime.clock.monotonicMs()
   const elapsedMs = () => Math.round(runtime.clock.monotonicMs() - startedMs)
@@ -129,7 +134,7 @@ async function start(
   const controller = await openController(options, {
     configuration,
     makeRoom: () => makeRoom(),
-    failed: (error) => {
+    onFailure: (error) => {
       metadataError = error
       metadataFailure.resolve(error)
     },
@@ -168,22 +173,22 @@ async function start(
   const failed = Promise.race([metadataFailure.promise, directoryFailure])
   const replicas = new ReplicaManager(manager, controller.state, configuration, logger)
   const producerIds = new ProducerIds((count) => controller.reserveProducerIds(count))
-  const world = { runtime, config, logger, controller, replicas }
+  const dependencies = { runtime, config, logger, controller, replicas }
   const groupRandom = runtime.random.fork('groups')
   const groups = await openGroups({
-    ...world,
+    ...dependencies,
     configuration,
     newId: () => randomText(groupRandom),
   })
   undo.push(() => groups.close())
-  const transactions = await openTransactions({ ...world, producerIds, groups })
+  const transactions = await openTransactions({ ...dependencies, producerIds, groups })
   undo.push(() => transactions.close())
   const traffic = new TrafficByTopic()
   controller.onTopicDeleted(async ({ name }) => {
     traffic.forget(name)
     const errorCode = await groups.forgetTopic(name)
     if (errorCode === ErrorCode.none) return
-    throw new KafkaError(errorCode, `the offsets committed for ${name} could not be forgotten`)
+    throw new KafkaError(errorCode, `failed to delete the offsets committed for topic ${name}`)
   })
   await controller.start(replicas)
   undo.push(() => controller.stop())
@@ -223,7 +228,7 @@ async function start(
   options.testHooks?.opened(parts, manager)
   const server = new BrokerServer(parts)
   undo.push(() => server.close(config['shutdown.drain.timeout.ms']))
-  // Requests that wait for a group or a transaction hold their connections open, so they are
+  // Requests that wait for a group or a transaction keep their connections open, so they are
   // answered first.
   undo.push(() => groups.close())
   undo.push(() => transactions.close())
@@ -263,15 +268,17 @@ async function start(
 }
 
 /**
- * Resolves when the last data directory has failed, or the one with the metadata log: Kafka stops
- * then as well.
+ * Resolves when the last data directory, or the one with the metadata log, has failed: as in Kafka,
+ * the broker stops then.
  */
 function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): Promise<LogError> {
   return new Promise((resolve) => {
     manager.onDirectoryFailure(({ path, error }) => {
       const isLast = manager.directories.length === 0
       if (!isLast && path !== metadataIn) return
-      const reason = isLast ? 'no data folder is left' : 'the metadata was in this data folder'
+      const reason = isLast
+        ? 'no data directory is left'
+        : 'the data directory with the metadata failed'
       logger.error({ path, reason }, 'the broker must stop')
       resolve(error)
     })
@@ -281,14 +288,14 @@ function fatalFailure(manager: LogManager, metadataIn: string, logger: Logger): 
 function metadataFailed(cause: unknown, logger: Logger): Error {
   const error = new BrokerError(
     'METADATA_FAILED',
-    `the metadata log cannot be used any more (${(cause as Error).message}): check the disk, then start again`,
+    `the metadata log failed (${(cause as Error).message}): check the disk, then restart the broker`,
     cause,
   )
   logger.error({ error, reason: 'the metadata log has failed' }, 'the broker must stop')
   return error
 }
 
-/** Starts compacting logs, until the cleaner is closed. */
+/** Starts log compaction, until the cleaner is closed. */
 function startCleaner(
   { runtime, config, logger }: BrokerOptions,
   configuration: DynamicConfiguration,
@@ -322,15 +329,15 @@ function journalOf({ runtime, config }: BrokerOptions) {
   return fileBytes === 0 ? undefined : { random: runtime.random.fork('journal'), fileBytes }
 }
 
-interface MetadataWorld {
+interface MetadataOptions {
   readonly configuration: DynamicConfiguration
   readonly makeRoom: () => Promise<boolean>
-  readonly failed: (reason: Error) => void
+  readonly onFailure: (reason: Error) => void
 }
 
 async function openController(
   { runtime, config, logger, openMetadataLog = openLevelMetadataLog }: BrokerOptions,
-  { configuration, makeRoom, failed }: MetadataWorld,
+  { configuration, makeRoom, onFailure }: MetadataOptions,
 ): Promise<Controller> {
   const directory = join(dataDirectories(config)[0]!, '__metadata')
   const log = await openMetadataLog({ directory, makeRoom })
@@ -340,7 +347,7 @@ async function openController(
       clock: runtime.clock,
       logger,
       configuration,
-      failed: (cause) => failed(metadataFailed(cause, logger)),
+      onFailure: (cause) => onFailure(metadataFailed(cause, logger)),
       incarnation: uuidText(randomUuid(runtime.random)),
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),

@@ -13,14 +13,14 @@ export interface HealthSources {
   readonly replicas: ReplicaManager
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
-  /** Returns why the metadata log can no longer be used, if it cannot. */
+  /** Returns why the metadata log can no longer be used; undefined if it can. */
   readonly metadataFailure: () => Error | undefined
   readonly isStopping: () => boolean
 }
 
 type Reason = CodedReason<BrokerReasonCode>
 
-/** Most partitions that a message names; the others are counted. */
+/** Limit on the partitions that a message names; the others are counted. */
 const mostNamed = 3
 /**
  * Multiple of log.dir.reserved.bytes: below this much free space, DISK_NEARLY_FULL is

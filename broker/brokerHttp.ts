@@ -31,7 +31,7 @@ export interface BrokerHttpOptions {
   readonly metrics?: Metrics | undefined
 }
 
-/** Delay before a console that nobody has requested is loaded: reconnecting clients go first. */
+/** Delay before a console without requests is loaded: reconnecting clients are served first. */
 const consoleAfterMs = 1_000
 
 export class BrokerHttp {
@@ -77,16 +77,13 @@ export class BrokerHttp {
     if (this.#front === undefined) return
     this.#consoleTimer = runtime.clock.setTimer(consoleAfterMs, () => {
       this.#openConsole().catch((error: unknown) => {
-        logger.error(
-          { error },
-          'failed to load the console; the next request for it loads it again',
-        )
+        logger.error({ error }, 'failed to load the console; the next request retries')
       })
     })
   }
 
   /**
-   * Called before the broker closes: the console sends it no more requests, and still answers its
+   * Called before the broker closes: the console sends it no more requests, but still answers its
    * own.
    */
   async leave(): Promise<void> {
@@ -104,7 +101,7 @@ export class BrokerHttp {
     const { plan, logger } = this.#options
     if (plan.console) this.#front = await this.#listenForConsole(plan.console)
     if (!plan.metrics) return
-    // Other hosts may read, and may change nothing.
+    // Other hosts may read, but change nothing.
     const readOnly = { ...this.#operations, logLevel: undefined }
     this.#open = await startOperationsServer({
       ...{ logger, listen: plan.metrics, option: '--metrics-listen', isOpen: true },

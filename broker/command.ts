@@ -1,6 +1,6 @@
 // `millrace broker`: the edge between the command line and startBroker. Reads the configuration,
-// starts the broker, prints one line, stops at a signal. Every mistake of the user ends in one line on
-// standard error and exit code 1.
+// starts the broker, prints one line, stops at a signal. A mistake of the user is reported in one
+// line on standard error, with exit code 1.
 
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -36,7 +36,10 @@ import { type HttpArguments, type HttpPlan, planHttp } from './httpPlan.ts'
 export interface BrokerArguments extends HttpArguments, LoggingOptions {
   readonly port?: number | undefined
   readonly host?: string | undefined
-  /** The only data directory; wins over `log.dirs` and `log.dir`, as the other arguments win over the file. */
+  /**
+   * The only data directory; takes precedence over `log.dirs` and `log.dir`, as all arguments do
+   * over the file.
+   */
   readonly data?: string | undefined
   /** A file in the format of Kafka's server.properties. */
   readonly config?: string | undefined
@@ -44,11 +47,11 @@ export interface BrokerArguments extends HttpArguments, LoggingOptions {
 }
 
 /**
- * Runs a broker until SIGINT, SIGTERM or the failure of its disks. Sets the exit code; throws only for a
- * bug.
+ * Runs a broker until SIGINT, SIGTERM or a failure of its disks. Sets the exit code; throws only in
+ * case of a bug.
  */
 export async function brokerCommand(args: BrokerArguments): Promise<void> {
-  // Before the start: a broker that is stopped while it starts closes its logs in order, too.
+  // Set before the start: a broker that is stopped during its start closes its logs cleanly, too.
   let isStarting = true
   const stopped = firstStopSignal(() => {
     if (isStarting) process.stderr.write(`${stopsLater}\n`)
@@ -71,8 +74,8 @@ export async function brokerCommand(args: BrokerArguments): Promise<void> {
     await broker.close()
   } catch (error) {
     if (!isOperational(error)) throw error
-    // The failure of a disk was already reported. On a full disk, the next start recovers what could not be
-    // checkpointed now; nothing is lost.
+    // The failure of a disk was already reported. On a full disk, the next start recovers what
+    // could not be checkpointed now; nothing is lost.
     if (!failure) fail(error)
   }
   await http.close()
@@ -84,7 +87,10 @@ interface StartedBroker {
   readonly config: BrokerConfig
 }
 
-/** The broker's address for the console in the same process, independent of the configured listeners. */
+/**
+ * Address of the broker for the console in the same process, independent of the configured
+ * listeners.
+ */
 const inside: Address = { host: 'millrace.inside', port: 9092 }
 /** A name that no configured listener can have. */
 const insideName = 'in-process'
@@ -102,7 +108,7 @@ async function start(args: BrokerArguments): Promise<StartedBroker> {
   if (read.formerData !== undefined) {
     logger.info(
       { directory: read.formerData },
-      'data directory of an earlier version is used: --data chooses another',
+      'using the data directory of an earlier version; --data selects another one',
     )
   }
   const listenerPlan = planListeners(config, tcpNetwork, hostname())
@@ -157,8 +163,9 @@ function fail({ message }: Error): void {
 }
 
 /**
- * Limits the young generation during `start`. Nearly all objects of a start survive, for which V8 doubles
- * the young generation repeatedly and keeps it: with 10,000 partitions it exceeds the memory of their logs.
+ * Limits the young generation during `start`. Nearly all objects of a start survive, so V8 doubles
+ * the young generation repeatedly and keeps it: with 10,000 partitions it exceeds the memory of
+ * their logs.
  */
 async function sparingMemory<Result>(start: () => Promise<Result>): Promise<Result> {
   setFlagsFromString('--semi-space-growth-factor=1')
@@ -176,7 +183,9 @@ interface ReadConfiguration {
   /** The file, and its options without effect. */
   readonly file: string | undefined
   readonly unused: readonly UnusedOption[]
-  /** Data of an earlier version in the current directory, used because no other directory is given. */
+  /**
+   * Data directory of an earlier version in the current directory, used if no other one is given.
+   */
   readonly formerData: string | undefined
 }
 
@@ -196,7 +205,7 @@ async function readConfig(args: BrokerArguments): Promise<ReadConfiguration> {
   return { config: { ...config, 'log.dirs': paths }, given: keys, file, unused, formerData: former }
 }
 
-/** `--host` and `--port` mean one listener in place of those in the file. */
+/** `--host` and `--port` configure one listener, which replaces those of the file. */
 function withListener({ host, port }: BrokerArguments, config: BrokerConfig): BrokerConfig {
   if (port === undefined && host === undefined) return config
   const name = 'PLAINTEXT'
@@ -229,13 +238,13 @@ function changedSettings(config: BrokerConfig): Record<string, unknown> {
   )
 }
 
-/** One line for all options of Kafka without effect, so that a mistyped key does not drown among them. */
+/** One line for all Kafka options without effect, so that a mistyped key is not lost among them. */
 function logUnused({ file, unused }: ReadConfiguration, logger: Logger): void {
   const known = unused.flatMap(({ key, reason }) => (reason === undefined ? [] : [[key, reason]]))
   if (known.length > 0) {
     logger.info(
       { file, options: Object.fromEntries(known) },
-      'options of Kafka have no effect here',
+      'Kafka options have no effect in Millrace',
     )
   }
   for (const { key, line, reason, suggestion } of unused) {
@@ -249,14 +258,14 @@ function logListeners({ listeners, open, unserved }: ListenerPlan, logger: Logge
   for (const listener of unserved) {
     logger.info(
       { listener },
-      'controller listener is not opened: the controller is in this process',
+      'controller listener is not opened: the controller runs in this process',
     )
   }
   for (const { name, address } of listeners) {
     if (!open.includes(name)) continue
     logger.warn(
       { listener: name, address: addressText(address) },
-      'listener is open to other hosts, and nothing protects it yet: whoever reaches it can read, write and delete everything',
+      'listener is open to other hosts without authentication: any client that reaches it can read, write and delete everything',
     )
   }
 }
@@ -265,10 +274,10 @@ function logOpenMetrics({ metrics }: HttpPlan, logger: Logger): void {
   if (metrics === undefined || isLoopback(metrics.host)) return
   logger.warn(
     { address: addressText(metrics) },
-    'metrics, health and version are open to other hosts: whoever reaches the address reads the names of topics and groups, and changes nothing',
+    'metrics, health and version are open to other hosts: any client that reaches the address can read the names of topics and groups, but change nothing',
   )
 }
 
 const stopsLater =
-  'millrace broker: stopping as soon as the logs are open and can be closed in order; a second signal ends ' +
-  'the process at once, and the next start recovers the logs'
+  'millrace broker: stopping as soon as the logs are open and can be closed cleanly; a second signal ends ' +
+  'the process immediately, and the next start recovers the logs'

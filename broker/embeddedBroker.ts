@@ -77,14 +77,13 @@ export interface EmbeddedBroker extends AsyncDisposable {
   readonly clusterId: string
   /**
    * Resolves with the reason when the broker can no longer serve and should be closed: its last
-   * data directory has failed, or the one that holds its metadata.
+   * data directory has failed, or the one with its metadata.
    */
   readonly failed: Promise<Error>
   /** Conditions that need an operator, such as a failed data directory. */
   problems(): readonly HealthReason[]
   /**
-   * Finishes the requests in progress, then closes everything in order. A second call has no
-   * effect.
+   * Finishes the requests in progress, then closes everything cleanly. A second call has no effect.
    */
   close(): Promise<void>
 }
@@ -154,8 +153,7 @@ function configOf({ directory, host, port, config = {} }: BrokerOptions): Broker
 }
 
 /**
- * Parses as a configuration file is parsed, but refuses unknown keys: here they are mistakes of the
- * program.
+ * Parses like a configuration file, but refuses unknown keys, which are mistakes in the program.
  */
 function parsed(properties: BrokerProperties): Partial<BrokerConfig> {
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${escaped(String(value))}`)

@@ -1,5 +1,5 @@
-// The table of the broker's operational failures: what went wrong, and what the user can do. What a
-// client did wrong is no failure of the broker: that is a Kafka error code in a response.
+// The error table of the broker: what went wrong, and what the user can do. A mistake of a client
+// is not a failure of the broker, but a Kafka error code in a response.
 
 import { CodedError } from '../protocol/runtime/codedError.ts'
 
@@ -11,13 +11,13 @@ export type BrokerErrorCode =
   | 'METADATA_CORRUPT'
   /** The metadata log was written by a later release. */
   | 'METADATA_UNSUPPORTED'
-  /** The metadata log cannot be written or read any more. */
+  /** The metadata log can no longer be written or read. */
   | 'METADATA_FAILED'
-  /** A change of metadata was not made, or it is not known yet whether it was. */
+  /** A metadata change was not made, or its outcome is not known yet. */
   | 'METADATA_UNAVAILABLE'
-  /** A coordinator's topic cannot be created now. */
+  /** The topic of a coordinator cannot be created at the moment. */
   | 'COORDINATOR_UNAVAILABLE'
   | 'COORDINATOR_LOAD_FAILED'
 
-/** An operational failure. The message is one line, for people, and says what to do. */
+/** An operational failure. The message is one line, and says what the user can do. */
 export class BrokerError extends CodedError<BrokerErrorCode> {}

@@ -15,14 +15,14 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 /** Garbage that a small heap may hold before a full collection starts. */
 const mostRoomBytes = 128 * 1024 * 1024
 /**
- * Share of the heap limit, which V8 derives from the memory of the machine: a small machine has
- * less to spare.
+ * Part of the heap limit, which V8 derives from the memory of the machine: a small machine has less
+ * to spare.
  */
 const roomShare = 1 / 16
 /** Below this, V8's own choice (a third to three times the live bytes) is about as good. */
 const leastPercent = 50
 /**
- * Upper bound: right after the start a few megabytes are live, which says nothing about the load to
+ * Upper bound: after the start only a few megabytes are live, which does not predict the load to
  * come.
  */
 const mostPercent = 1000

@@ -1,4 +1,4 @@
-// Decides on a client's request to change the configs of a resource: either a command for the
+// Decides on a client's request to change the configs of a resource. Returns a command for the
 // metadata log, with the complete new set of configs, or an error code with a message for the
 // client. Pure functions of the metadata state and the request.
 
@@ -32,25 +32,25 @@ export interface ConfigChange {
   readonly value: string | null
 }
 
-export interface ConfigWish {
+export interface ConfigRequest {
   readonly resourceType: number
   readonly resourceName: string
   readonly changes: readonly ConfigChange[]
-  /** Whether configs that are not named go back to their defaults. */
+  /** Whether configs that are not named are reset to their defaults. */
   readonly replacesAll: boolean
 }
 
 export function decideAlterConfigs(
   state: MetadataView,
-  wish: ConfigWish,
+  request: ConfigRequest,
   configuration: DynamicConfiguration,
 ): Decision<CommandOf<'setConfigs'>> {
-  const resource = findResource(state, wish, configuration.nodeId)
+  const resource = findResource(state, request, configuration.nodeId)
   if ('errorCode' in resource) return resource
-  const refusal = refuseShape(wish.changes) ?? refuseFixed(resource, wish.changes)
+  const refusal = refuseShape(request.changes) ?? refuseFixed(resource, request.changes)
   if (refusal) return refusal
-  const before = wish.replacesAll ? {} : configsOf(state, resource)
-  const configs = applyChanges(resource, before, wish.changes)
+  const before = request.replacesAll ? {} : configsOf(state, resource)
+  const configs = applyChanges(resource, before, request.changes)
   if (isRefusal(configs)) return configs
   const problem = configsProblem(resource, configs, configuration.current)
   if (problem) return refuse(problemCode(resource), problem)
@@ -60,7 +60,7 @@ export function decideAlterConfigs(
 /** The resource as the metadata state identifies it, or why it has no configs. */
 export function findResource(
   state: MetadataView,
-  { resourceType, resourceName }: Pick<ConfigWish, 'resourceType' | 'resourceName'>,
+  { resourceType, resourceName }: Pick<ConfigRequest, 'resourceType' | 'resourceName'>,
   nodeId: number,
 ): ConfigResource | Refusal {
   switch (resourceType) {
@@ -70,11 +70,14 @@ export function findResource(
       return findBroker(resourceName, nodeId)
     case ResourceType.group:
       if (resourceName !== '') return { type: 'group', name: resourceName }
-      return refuse(ErrorCode.invalidRequest, 'there are no configs for all groups: name one')
+      return refuse(ErrorCode.invalidRequest, 'groups have no default configs: name a group')
     case ResourceType.brokerLogger:
-      return refuse(ErrorCode.invalidRequest, 'levels of loggers are no part of the metadata')
+      return refuse(
+        ErrorCode.invalidRequest,
+        'the levels of broker loggers cannot be changed by requests',
+      )
     case ResourceType.clientMetrics:
-      return refuse(ErrorCode.invalidRequest, 'clients do not push their metrics here')
+      return refuse(ErrorCode.invalidRequest, 'client metrics are not supported')
     default:
       return refuse(ErrorCode.invalidRequest, `resource type ${resourceType} has no configs`)
   }
@@ -91,7 +94,7 @@ function findTopic(state: MetadataView, name: string): ConfigResource | Refusal 
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   const topic = state.topic(name)
   if (topic) return { type: 'topic', name: topic.id }
-  return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+  return refuse(ErrorCode.unknownTopicOrPartition, `topic ${name} does not exist`)
 }
 
 function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
@@ -106,10 +109,11 @@ function findBroker(name: string, nodeId: number): ConfigResource | Refusal {
 function refuseShape(changes: readonly ConfigChange[]): Refusal | undefined {
   const names = new Set<string>()
   for (const { name, operation, value } of changes) {
-    if (names.has(name)) return refuse(ErrorCode.invalidRequest, `${name} is changed twice`)
+    if (names.has(name))
+      return refuse(ErrorCode.invalidRequest, `${name} is changed twice in one request`)
     names.add(name)
     if (operation < ConfigOperation.set || operation > ConfigOperation.subtract) {
-      return refuse(ErrorCode.invalidRequest, `${name}: there is no operation ${operation}`)
+      return refuse(ErrorCode.invalidRequest, `${name}: unknown operation ${operation}`)
     }
     if (value === null && operation !== ConfigOperation.delete) {
       return refuse(ErrorCode.invalidRequest, `${name} has no value`)
@@ -128,7 +132,7 @@ function refuseFixed(
     if (!isOptionName(name)) {
       const reason = unusedReason(name)
       const problem = reason
-        ? `${name} has no effect here: ${reason}`
+        ? `${name} has no effect in Millrace: ${reason}`
         : 'unknown broker config name'
       return refuse(ErrorCode.invalidConfig, reason ? problem : `${problem}: ${name}`)
     }
@@ -165,7 +169,7 @@ function applyChanges(
   return Object.fromEntries(after)
 }
 
-/** The reasons why configs have no effect here, by name, for those that have none. */
+/** The reasons why Kafka configs have no effect in Millrace, by name. */
 export function reasonsWithoutEffect(
   type: ConfigResource['type'],
   configs: ConfigTexts,
@@ -209,7 +213,7 @@ function brokerConfigsProblem(configs: ConfigTexts): string | undefined {
   return undefined
 }
 
-/** Kafka answers an invalid value of a broker config with another code than the rest. */
+/** As in Kafka, an invalid value of a broker config has an error code of its own. */
 function problemCode({ type }: ConfigResource): number {
   return type === 'broker' ? ErrorCode.invalidRequest : ErrorCode.invalidConfig
 }

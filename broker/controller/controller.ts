@@ -1,9 +1,14 @@
-// The controller of this node: turns requests into commands of the metadata log and answers when
-// they are committed and folded. Decisions are pure functions of the state
-// (topics/topicRequests.ts, configRequests.ts), proposals are serialized and resolved by
-// metadata/proposals.ts, and what a committed change asks of this broker's logs is done by
-// topics/topicWork.ts, which follows the state until it is done. The controller must never change
-// the state itself, nor answer with success before the log has the command.
+// The controller of this node: turns requests into commands of the metadata log, and answers when
+// they are committed and folded. The main file of this directory.
+//
+// Map: topics/topicRequests.ts and configRequests.ts (decisions, pure functions of the state),
+// topics/topicWork.ts (creates and removes the logs of topics, following the state),
+// metadata/proposals.ts (proposals, one at a time), metadata/metadataLog.ts (the log) with
+// levelMetadataLog.ts and memoryMetadataLog.ts, metadata/metadataFold.ts and metadataState.ts (the
+// state), metadata/metadataView.ts (the state for readers), partitionRegistration.ts,
+// producerIds.ts.
+//
+// Must never change the state itself, nor answer with success before the log has the command.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -11,7 +16,7 @@ import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
 import { BrokerError } from '../errors.ts'
-import { type ConfigWish, decideAlterConfigs, reasonsWithoutEffect } from './configRequests.ts'
+import { type ConfigRequest, decideAlterConfigs, reasonsWithoutEffect } from './configRequests.ts'
 import { MetadataFold } from './metadata/metadataFold.ts'
 import type { MetadataLog } from './metadata/metadataLog.ts'
 import { newTopic } from './metadata/metadataState.ts'
@@ -22,7 +27,7 @@ import {
   decideCreateTopic,
   type Refusal,
   refuse,
-  type TopicWish,
+  type TopicRequest,
 } from './topics/topicRequests.ts'
 import { type PartitionLogs, TopicWork } from './topics/topicWork.ts'
 
@@ -35,13 +40,13 @@ export interface ControllerOptions {
    * change.
    */
   readonly configuration: DynamicConfiguration
-  /** A random UUID of this start of the broker. */
+  /** A random UUID of this incarnation of the broker. */
   readonly incarnation: string
   /** Returns a new random UUID, as text. */
   readonly newTopicId: () => string
   readonly newClusterId: () => string
-  /** Called once, when the log cannot be used any more and the broker should end. */
-  readonly failed: (cause: unknown) => void
+  /** Called once, when the log cannot be used any more and the broker should stop. */
+  readonly onFailure: (cause: unknown) => void
 }
 
 export interface TopicOutcome {
@@ -71,18 +76,19 @@ export class Controller {
   readonly #removals = new Set<(topic: Topic) => Promise<void>>()
 
   private constructor(options: ControllerOptions, fold: MetadataFold) {
-    const { log, clock, logger, incarnation, failed } = options
+    const { log, clock, logger, incarnation, onFailure } = options
     this.#options = options
     this.#fold = fold
     fold.view.onChange((change) => {
       if (change.type === 'configs' && change.resource.type === 'broker') this.#configureBroker()
     })
     this.#configureBroker()
-    this.#proposals = new Proposals({ log, fold, clock, logger, incarnation, failed })
+    this.#proposals = new Proposals({ log, fold, clock, logger, incarnation, onFailure })
   }
 
   /**
-   * Loads and folds the log, and gives a new cluster its id. Nothing may be changed before `start`.
+   * Loads and folds the log, and gives a new cluster its id. No change may be requested before
+   * `start`.
    */
   static async open(options: ControllerOptions): Promise<Controller> {
     const fold = new MetadataFold(await options.log.load(), options.configuration.nodeId)
@@ -92,8 +98,8 @@ export class Controller {
   }
 
   /**
-   * Registers this broker and takes charge of the logs of its partitions: attempts what is left to
-   * do once, then retries in the background.
+   * Registers this broker and manages the logs of its partitions: attempts pending work once, then
+   * retries in the background.
    */
   async start(logs: PartitionLogs): Promise<void> {
     const { clock, logger } = this.#options
@@ -131,14 +137,14 @@ export class Controller {
   }
 
   /**
-   * Resolves when the topic is durable; creating some of its logs may have to wait for space on the
-   * disk.
+   * Resolves when the topic is durable; some of its logs may be created later, when the disk has
+   * space.
    */
-  async createTopic(wish: TopicWish, validateOnly = false): Promise<TopicOutcome> {
+  async createTopic(request: TopicRequest, validateOnly = false): Promise<TopicOutcome> {
     const id = this.#options.newTopicId()
     const { configuration, logger } = this.#options
     const outcome = await this.#change<TopicOutcome>(refused, () => {
-      const decision = decideCreateTopic(this.state, wish, id, configuration.current)
+      const decision = decideCreateTopic(this.state, request, id, configuration.current)
       if ('errorCode' in decision) return { answer: refused(decision) }
       const { command } = decision
       const obstacle = this.#logs.obstacle(command.name)
@@ -181,7 +187,7 @@ export class Controller {
   async deleteTopic(topic: Topic): Promise<TopicOutcome> {
     const outcome = await this.#change<TopicOutcome>(refused, () => {
       if (!this.state.topicById(topic.id)) {
-        const message = `there is no topic ${topic.name}`
+        const message = `topic ${topic.name} does not exist`
         return { answer: refused({ errorCode: ErrorCode.unknownTopicOrPartition, message }) }
       }
       return { command: { type: 'deleteTopic', id: topic.id }, committed: () => done(topic) }
@@ -190,14 +196,16 @@ export class Controller {
     return outcome
   }
 
-  /** Changes the configs of a topic, a broker or a group; they are in force when this resolves. */
-  alterConfigs(wish: ConfigWish, validateOnly: boolean): Promise<ConfigOutcome> {
+  /**
+   * Changes the configs of a topic, a broker or a group; they have taken effect when this resolves.
+   */
+  alterConfigs(request: ConfigRequest, validateOnly: boolean): Promise<ConfigOutcome> {
     const { configuration, logger } = this.#options
     const altered = { errorCode: ErrorCode.none, message: null }
     return this.#change<ConfigOutcome>(
       (refusal) => refusal,
       () => {
-        const decision = decideAlterConfigs(this.state, wish, configuration)
+        const decision = decideAlterConfigs(this.state, request, configuration)
         if ('errorCode' in decision) return { answer: decision }
         if (validateOnly) return { answer: altered }
         const { command } = decision
@@ -214,7 +222,7 @@ export class Controller {
 
   /**
    * Returns the first of `count` producer ids, which are never given out again. Rejects with a
-   * BrokerError when none can be reserved now.
+   * BrokerError if none can be reserved now.
    */
   reserveProducerIds(count: number): Promise<number> {
     return this.#proposals.propose(() => {
@@ -226,7 +234,7 @@ export class Controller {
     })
   }
 
-  /** Ends the work in the background; the next start continues it. */
+  /** Stops background work; the next start continues it. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#registrationTimer?.cancel()
@@ -254,7 +262,7 @@ export class Controller {
   }
 
   /**
-   * A broker on a full disk serves all the same, so a registration that cannot be written is
+   * A broker on a full disk serves nevertheless, so a registration that cannot be written is
    * retried.
    */
   async #register(): Promise<void> {
@@ -267,7 +275,7 @@ export class Controller {
       })
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
-      logger.warn({ error }, 'this start of the broker cannot be registered yet; retrying')
+      logger.warn({ error }, 'failed to register this incarnation of the broker; retrying')
       if (this.#isStopped) return
       const retry = () => void this.#register()
       this.#registrationTimer = clock.setTimer(registrationRetryMs, retry)
@@ -290,12 +298,11 @@ export class Controller {
   #logWithoutEffect(resource: ConfigResource, set: ConfigTexts): void {
     const configs = reasonsWithoutEffect(resource.type, set)
     if (Object.keys(configs).length === 0) return
-    this.#options.logger.info({ resource, configs }, 'configs of Kafka have no effect here')
+    this.#options.logger.info({ resource, configs }, 'Kafka configs have no effect in Millrace')
   }
 
   /**
-   * Proposes a change for a client; one that the log does not take becomes a refusal like any
-   * other.
+   * Proposes a change for a client; a change that the log does not accept is answered as a refusal.
    */
   async #change<Outcome>(
     refusedWith: (refusal: Refusal) => Outcome,
@@ -305,7 +312,7 @@ export class Controller {
       return await this.#proposals.propose(decide)
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
-      this.#options.logger.error({ error }, 'a change of metadata was refused')
+      this.#options.logger.error({ error }, 'failed to write a metadata change')
       return refusedWith(refuse(ErrorCode.kafkaStorageError, error.message))
     }
   }

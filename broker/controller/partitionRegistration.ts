@@ -1,36 +1,41 @@
-// What the cluster has agreed on for one partition. The controller decides it; the replica manager
-// of each broker follows it (broker/replication). Names and rules: Kafka's PartitionRegistration.
-// Invariants, asserted: the ISR is a part of the replicas and never empty; the leader is in the
-// ISR; every change raises the partition epoch by one; the leader epoch never goes back.
+// The state of one partition in the metadata. The controller decides it; the replica manager of
+// each broker follows it (broker/replication). Names and rules are those of Kafka's
+// PartitionRegistration. Invariants, asserted: the ISR is a non-empty subset of the replicas; the
+// leader is in the ISR; every change raises the partition epoch by one; the leader epoch never
+// decreases.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
 export interface PartitionRegistration {
-  /** The brokers that hold the partition, the preferred leader first. */
+  /** The brokers with a replica, the preferred leader first. */
   readonly replicas: readonly number[]
-  /** The committed in-sync replicas. Never empty: the last one remains when it fails. */
+  /** The committed in-sync replicas. Never empty: the last one remains in it when it fails. */
   readonly isr: readonly number[]
   /** `noLeader` while no broker may lead. */
   readonly leader: number
-  /** Grows with every change of the leader; fences whoever led before (KIP-101, KIP-320). */
+  /** Grows with every change of the leader; fences earlier leaders (KIP-101, KIP-320). */
   readonly leaderEpoch: number
   /** Grows with every change of this registration; an older change of the ISR is refused. */
   readonly partitionEpoch: number
 }
 
-/** A change of a registration. What is absent stays as it is. Kafka's PartitionChangeRecord. */
+/**
+ * A change of a registration; fields without a value do not change. Kafka's PartitionChangeRecord.
+ */
 export interface PartitionChange {
   readonly replicas?: readonly number[]
   readonly isr?: readonly number[]
-  /** Elects this broker, or `noLeader`, under the next leader epoch; also when it leads already. */
+  /** Elects this broker, or `noLeader`, with the next leader epoch, even if it leads already. */
   readonly leader?: number
-  /** The partition epoch after the change: one more than the one that the proposer has seen. */
+  /** The partition epoch after the change: that of the state the proposer decided on, plus one. */
   readonly partitionEpoch: number
 }
 
 export const noLeader = -1
 
-/** A new partition on these brokers: the first leads, and all are in sync because all are empty. */
+/**
+ * A new partition on these brokers: the first one leads; all are in sync, because all are empty.
+ */
 export function newRegistration(replicas: readonly number[]): PartitionRegistration {
   assert(replicas.length > 0, 'a partition has at least one replica')
   return { replicas, isr: replicas, leader: replicas[0]!, leaderEpoch: 0, partitionEpoch: 0 }

@@ -9,7 +9,9 @@ export class ProducerIds {
   #end = 0
   #refill: Promise<void> | undefined
 
-  /** `reserve` durably reserves `count` ids, never to be given again, and returns the first. */
+  /**
+   * `reserve` durably reserves `count` ids, which are never given out again, and returns the first.
+   */
   constructor(reserve: (count: number) => Promise<number>) {
     this.#reserve = reserve
   }

@@ -1,21 +1,21 @@
-// What can be set for a log. Names are Kafka's topic configuration in camelCase; the broker's
-// properties file is parsed elsewhere (broker/configuration), never here.
+// The configuration of a log. Names are those of Kafka's topic configs in camelCase. Parsed in
+// broker/configuration, never here.
 
-/** When an append is answered: `group` once synced together with others, `os` once written. */
+/** When an append is answered: `group` once it is synced with others, `os` once it is written. */
 export type FlushPolicy = 'group' | 'os'
 
-/** cleanup.policy: what becomes of old records. With neither, a log only grows. */
+/** cleanup.policy: how old records are removed. With neither policy, a log only grows. */
 export interface CleanupPolicy {
-  /** Whole segments go when the log is too old or too large. */
+  /** Whole segments are deleted when the log is too old or too large. */
   readonly delete: boolean
-  /** Of each key the last record stays. */
+  /** The last record of each key is kept. */
   readonly compact: boolean
 }
 
-/** compression.type: `producer` keeps batches as they come. */
+/** compression.type: `producer` keeps batches as they are. */
 export type LogCompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
-/** compression.<codec>.level: used when the log compresses a batch itself. */
+/** compression.<codec>.level: used when the log recompresses a batch. */
 export interface CompressionLevels {
   readonly gzip: number
   readonly lz4: number
@@ -23,54 +23,55 @@ export interface CompressionLevels {
 }
 
 export interface LogConfig {
-  /** segment.bytes: a segment never grows over this. */
+  /** segment.bytes: limit on the size of a segment. */
   readonly segmentBytes: number
-  /** segment.ms (log.roll.ms): how far record timestamps may spread inside one segment. */
+  /** segment.ms (log.roll.ms): limit on the spread of record timestamps in a segment. */
   readonly segmentMs: number
   /**
-   * segment.jitter.ms: so much at most is taken off segment.ms, so that logs do not roll together.
+   * segment.jitter.ms: limit on the random time subtracted from segment.ms, so that logs do not
+   * roll together.
    */
   readonly segmentJitterMs: number
-  /** segment.index.bytes: a segment is rolled when one of its indexes reaches this. */
+  /** segment.index.bytes: a new segment is started when an index reaches this size. */
   readonly segmentIndexBytes: number
-  /** index.interval.bytes: how many bytes of log lie between two index entries, at least. */
+  /** index.interval.bytes: least number of bytes of the log between two index entries. */
   readonly indexIntervalBytes: number
   /** max.message.bytes: the largest record batch accepted from a client. */
   readonly maxMessageBytes: number
   /** message.timestamp.type */
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime'
-  /** message.timestamp.before.max.ms: how far in the past a record's timestamp may lie. */
+  /** message.timestamp.before.max.ms: limit on how far a record's timestamp lies in the past. */
   readonly messageTimestampBeforeMaxMs: number
-  /** message.timestamp.after.max.ms: how far in the future a record's timestamp may lie. */
+  /** message.timestamp.after.max.ms: limit on how far a record's timestamp lies in the future. */
   readonly messageTimestampAfterMaxMs: number
   readonly compressionType: LogCompressionType
   readonly compressionLevels: CompressionLevels
   readonly cleanupPolicy: CleanupPolicy
-  /** retention.ms: segments whose newest record is older are deleted; -1 keeps them. */
+  /** retention.ms: segments whose newest record is older are deleted; -1 disables this. */
   readonly retentionMs: number
-  /** retention.bytes: the oldest segments beyond this are deleted; -1 keeps them. */
+  /** retention.bytes: the oldest segments beyond this size are deleted; -1 disables this. */
   readonly retentionBytes: number
-  /** delete.retention.ms: how long the tombstones of a compacted log can be seen. */
+  /** delete.retention.ms: how long tombstones stay in a compacted log. */
   readonly deleteRetentionMs: number
-  /** min.cleanable.dirty.ratio: what part of the log must be new before it is compacted. */
+  /** min.cleanable.dirty.ratio: part of the log that must be new before it is compacted. */
   readonly minCleanableDirtyRatio: number
   /** min.compaction.lag.ms: younger records are not compacted. */
   readonly minCompactionLagMs: number
-  /** max.compaction.lag.ms: older records make the log be compacted. */
+  /** max.compaction.lag.ms: a log with older records that are not compacted is due. */
   readonly maxCompactionLagMs: number
-  /** file.delete.delay.ms: how long the files of a segment that was taken out still lie there. */
+  /** file.delete.delay.ms: delay before the files of a removed segment are deleted. */
   readonly fileDeleteDelayMs: number
   /** producer.id.expiration.ms: how long an idle producer's sequence numbers are remembered. */
   readonly producerIdExpirationMs: number
   /** transaction.partition.verification.enable: see transactionVerification.ts. */
   readonly transactionVerification: boolean
   readonly flush: FlushPolicy
-  /** Bytes appended and not yet written at which further appends wait. */
+  /** Limit on the bytes appended and not yet written; further appends are held. */
   readonly maxPendingBytes: number
 }
 
 const dayMs = 24 * 60 * 60 * 1000
-/** Kafka's Long.MAX_VALUE, for which "never" is near enough. */
+/** Stands for Kafka's Long.MAX_VALUE: never. */
 const forever = Number.MAX_SAFE_INTEGER
 
 export const defaultLogConfig: LogConfig = {

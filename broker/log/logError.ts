@@ -1,32 +1,31 @@
-// The table of what can go wrong below the log: failures of the machine or of its files, never of a
-// request (those are Kafka error codes in an AppendResult or ReadResult). Every message says what
-// the person who runs the broker can do.
+// The error table of the log: failures of the machine or its files, never of a request (those are
+// Kafka error codes in an AppendResult or ReadResult). Every message says what the operator can do.
 
 import { CodedError } from '../../protocol/runtime/codedError.ts'
 
 export type LogErrorCode =
-  /** Bytes that were synced are not there any more, or not as they were written. */
+  /** Synced bytes are missing or damaged. */
   | 'LOG_CORRUPT'
-  /** A write or a sync failed: what the disk holds of it is unknown. */
+  /** A write or a sync failed; the content of the disk is unknown. */
   | 'LOG_WRITE_FAILED'
-  /** A read failed; what is on the disk may be as it was. */
+  /** A read failed; the content of the disk may be intact. */
   | 'LOG_READ_FAILED'
-  /** Something was asked of a log that is closed or deleted. */
+  /** The log is closed or deleted. */
   | 'LOG_CLOSED'
   /** The data directory was written by another broker or by another cluster. */
   | 'LOG_DIRECTORY_FOREIGN'
   /** A data directory cannot be read or written. */
   | 'LOG_DIRECTORY_FAILED'
-  /** A partition's directory could not be made. */
+  /** The directory of a partition cannot be created. */
   | 'LOG_CREATE_FAILED'
-  /** Two data directories hold the same partition. */
+  /** Two data directories have the same partition. */
   | 'LOG_PARTITION_TWICE'
-  /** There is no room on the disk: nothing is lost, and writes go on when there is. */
+  /** The disk is full. No data is lost; writes resume when space is free. */
   | 'LOG_DISK_FULL'
-  /** No file can be opened now: nothing is lost, and writes go on when one can. */
+  /** Too many files are open. No data is lost; writes resume when a file can be opened. */
   | 'LOG_OUT_OF_FILES'
   /**
-   * A file or a folder cannot be opened or renamed: nothing is lost, and writes go on when it can.
+   * A file or directory cannot be opened or renamed. No data is lost; writes resume when it can.
    */
   | 'LOG_OBSTRUCTED'
 
@@ -36,38 +35,38 @@ export function corruptLog(file: string, position: number, detail: string): LogE
   return new LogError(
     'LOG_CORRUPT',
     `${file} is damaged at byte ${position}, in data that had been synced: ${detail}. ` +
-      'The partition takes no writes. Restore the file from a copy, or, to accept the loss of ' +
-      'everything from that byte on, cut the file there, remove the segments after it and the ' +
-      "partition's line in recovery-point-offset-checkpoint, and start again",
+      'The partition takes no writes. Restore the file from a backup; or, to accept the loss of ' +
+      'everything from that byte on, truncate the file there, remove the segments after it and the ' +
+      "partition's line in recovery-point-offset-checkpoint; then restart the broker",
   )
 }
 
-/** `directory` is the partition's; there is a segment from `until` on. */
+/** `directory`: that of the partition; a segment starts at `until`. */
 export function missingRecords(directory: string, from: number, until: number): LogError {
   return new LogError(
     'LOG_CORRUPT',
     `${directory} has lost the records from offset ${from} to ${until - 1}, which had been synced: their ` +
-      'segment is missing. What lies before them can be read; the partition takes no writes. Restore ' +
-      `the files of the segment from a copy, or, to accept the loss of everything below ${until}, make ` +
-      `${until} the partition's offset in log-start-offset-checkpoint, and start again`,
+      'segment is missing. Earlier records can be read; the partition takes no writes. Restore ' +
+      `the files of the segment from a backup; or, to accept the loss of everything below ${until}, set ` +
+      `the partition's offset in log-start-offset-checkpoint to ${until}; then restart the broker`,
   )
 }
 
-/** `directory` is that of a partition which was there when its data directory was used last. */
+/** `directory`: that of a partition which existed when its data directory was last in use. */
 export function missingDirectory(directory: string, recoveryPoint: number): LogError {
   return new LogError(
     'LOG_CORRUPT',
     `${directory} is missing; it held records up to offset ${recoveryPoint} at least. The partition is ` +
-      'offline. Restore the folder from a copy, or, to begin with an empty partition, remove its lines ' +
-      'in recovery-point-offset-checkpoint and log-start-offset-checkpoint, and start again',
+      'offline. Restore the directory from a backup; or, to begin with an empty partition, remove its lines ' +
+      'in recovery-point-offset-checkpoint and log-start-offset-checkpoint; then restart the broker',
   )
 }
 
 export function corruptRead(file: string, position: number, detail: string): LogError {
   return new LogError(
     'LOG_CORRUPT',
-    `${file} is damaged at byte ${position}: ${detail}. What lies before it can be read; the partition ` +
-      'takes no writes. Restore the file from a copy, and start again',
+    `${file} is damaged at byte ${position}: ${detail}. Earlier records can be read; the partition ` +
+      'takes no writes. Restore the file from a backup, then restart the broker',
   )
 }
 
@@ -75,42 +74,42 @@ export function directoryFailed(directory: string, cause: unknown): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
     `${directory} cannot be used (${reasonOf(cause)}). Its partitions are offline: check the disk and ` +
-      'the permissions, then start the broker again',
+      'its permissions, then restart the broker',
     cause,
   )
 }
 
-/** Of a partition that is missing, or that may be in a data directory which has failed. */
+/** For a partition that is missing, or that may be in a failed data directory. */
 export function hiddenPartition(topic: string, partition: number): LogError {
   return new LogError(
     'LOG_DIRECTORY_FAILED',
-    `the folder of ${topic}-${partition} cannot be reached: the broker's log says why`,
+    `the directory of ${topic}-${partition} cannot be read: see the log of the broker for the reason`,
   )
 }
 
 export function diskFull(place: string, cause: unknown): LogError {
   return new LogError(
     'LOG_DISK_FULL',
-    `${place} has no room (${reasonOf(cause)}). Nothing is written until there is room again: free ` +
-      'some, or lower retention.ms or retention.bytes of large topics',
+    `${place} cannot be written: the disk is full (${reasonOf(cause)}). Writes are refused until space is free: free ` +
+      'disk space, or lower retention.ms or retention.bytes of large topics',
     cause,
   )
 }
 
-/** Of a write that failed for something that passes (`isPassing`). */
+/** For a write that failed with a passing error (`isPassing`). */
 export function passingFailure(place: string, cause: unknown): LogError {
   if (isOutOfSpace(cause)) return diskFull(place, cause)
   if (hasCode(cause, obstacleCodes)) {
     return new LogError(
       'LOG_OBSTRUCTED',
-      `${place} cannot be written (${reasonOf(cause)}). Nothing is written until it can be: check the ` +
-        'permissions, and move away what is in the place of its files',
+      `${place} cannot be written (${reasonOf(cause)}). Writes are refused until it can be written: check the ` +
+        'permissions, and move away other files at its path',
       cause,
     )
   }
   return new LogError(
     'LOG_OUT_OF_FILES',
-    `${place} cannot be opened (${reasonOf(cause)}). Nothing is written until it can be: raise the ` +
+    `${place} cannot be opened (${reasonOf(cause)}). Writes are refused until it can be opened: raise the ` +
       'limit of open files (ulimit -n, LimitNOFILE)',
     cause,
   )
@@ -120,30 +119,30 @@ export function writeFailed(file: string, cause: unknown): LogError {
   if (cause instanceof LogError) return cause
   return new LogError(
     'LOG_WRITE_FAILED',
-    `${file} could not be written or synced (${reasonOf(cause)}). The partition takes no writes until the ` +
-      'broker is started again: check the disk and its free space first',
+    `failed to write or sync ${file} (${reasonOf(cause)}). The partition takes no writes until the ` +
+      'broker is restarted: check the disk and its free space first',
     cause,
   )
 }
 
-/** What is no failure of the system is returned as it is. */
+/** Errors that are not system errors are returned unchanged. */
 export function creationFailed(directory: string, cause: unknown): unknown {
   if (!isSystemError(cause)) return cause
   if (isShortage(cause)) return passingFailure(directory, cause)
   return new LogError(
     'LOG_CREATE_FAILED',
-    `${directory} cannot be created (${reasonOf(cause)}): move away what is in its place, and check the ` +
+    `failed to create ${directory} (${reasonOf(cause)}): move away other files at this path, and check the ` +
       'permissions of the data directory',
     cause,
   )
 }
 
-/** Undefined for what is no failure of the system. */
+/** Undefined for errors that are not system errors. */
 export function readFailed(directory: string, cause: unknown): LogError | undefined {
   if (!isSystemError(cause)) return undefined
   return new LogError(
     'LOG_READ_FAILED',
-    `${directory} could not be read (${reasonOf(cause)}): check the disk and the limit of open files`,
+    `failed to read ${directory} (${reasonOf(cause)}): check the disk and the limit of open files`,
     cause,
   )
 }
@@ -151,8 +150,8 @@ export function readFailed(directory: string, cause: unknown): LogError | undefi
 const outOfSpaceCodes = new Set(['ENOSPC', 'EDQUOT', 'LOG_DISK_FULL'])
 const outOfFilesCodes = new Set(['EMFILE', 'ENFILE', 'LOG_OUT_OF_FILES'])
 /**
- * With these a file could not be opened, renamed or removed: nothing has been written, and it can
- * be tried again. None of them can come from a sync.
+ * A file cannot be opened, renamed or removed: nothing was written, and the operation can be
+ * retried. None of them is returned by a sync.
  */
 const obstacleCodes = new Set([
   'EISDIR',
@@ -166,9 +165,7 @@ const obstacleCodes = new Set([
   'ENOMEM',
   'LOG_OBSTRUCTED',
 ])
-/**
- * With these it is the disk, or the way to it, that has failed, at whichever file it was noticed.
- */
+/** The disk has failed, or the connection to it, whichever file reports it. */
 const diskFailureCodes = new Set([
   'EIO',
   'EROFS',
@@ -179,33 +176,33 @@ const diskFailureCodes = new Set([
   'ENOTCONN',
   'EREMOTEIO',
 ])
-/** With these a file is not where it was, and perhaps the whole directory is gone. */
+/** A file does not exist at its path; the whole directory may be missing. */
 const missingCodes = new Set(['ENOENT', 'ENOTDIR'])
 
-/** Whether what is in a file is not what was written there: that concerns one partition only. */
+/** Whether the content of a file is damaged, which concerns one partition only. */
 export function isDamage(cause: unknown): cause is LogError {
   return cause instanceof LogError && cause.code === 'LOG_CORRUPT'
 }
 
-/** Whether an operation failed for lack of something that can come back: room, or open files. */
+/**
+ * Whether an operation failed for lack of a resource that can become available: space, or open
+ * files.
+ */
 export function isShortage(cause: unknown): boolean {
   return isOutOfSpace(cause) || hasCode(cause, outOfFilesCodes)
 }
 
-/** Whether there is no room on the disk. */
+/** Whether the disk is full. */
 export function isOutOfSpace(cause: unknown): boolean {
   return hasCode(cause, outOfSpaceCodes)
 }
 
-/**
- * Whether an operation failed for a reason that can go away, and has changed nothing that cannot be
- * repeated.
- */
+/** Whether an operation failed for a passing reason, and can be repeated. */
 export function isPassing(cause: unknown): boolean {
   return isShortage(cause) || hasCode(cause, obstacleCodes)
 }
 
-/** Whether a whole disk has failed; what a LogError tells of counts as well. */
+/** Whether a whole disk has failed, also as the cause of a LogError. */
 export function isDiskFailure(cause: unknown): boolean {
   return hasCode(originOf(cause), diskFailureCodes)
 }
@@ -214,7 +211,7 @@ export function isMissingFile(cause: unknown): boolean {
   return hasCode(originOf(cause), missingCodes)
 }
 
-/** What the system said, where a LogError tells of that. */
+/** The cause of a LogError; other errors themselves. */
 export function originOf(cause: unknown): unknown {
   return cause instanceof LogError ? cause.cause : cause
 }

@@ -17,9 +17,9 @@ export interface LogHealthOptions {
   /** The path of the active segment, for errors. */
   readonly path: () => string
   /** Called with failures of the disk, which may concern the whole data directory. */
-  readonly noticed: ((cause: unknown) => void) | undefined
-  /** Stops writing: until there is space again or, with `forGood`, until the next start. */
-  readonly stop: (forGood: boolean) => void
+  readonly onFailure: ((cause: unknown) => void) | undefined
+  /** Stops writing: until space is free again or, with `isFinal`, until the next start. */
+  readonly stop: (isFinal: boolean) => void
 }
 
 export class LogHealth {
@@ -56,7 +56,7 @@ export class LogHealth {
   /** The content of the files is unknown from now on. */
   failed(cause: unknown): void {
     if (this.#offline) return
-    this.#options.noticed?.(cause)
+    this.#options.onFailure?.(cause)
     const failure = writeFailed(this.#options.path(), cause)
     this.#goOffline(failure, 'the log failed and takes no writes')
   }
@@ -66,9 +66,9 @@ export class LogHealth {
   }
 
   /** A failure other than that of a write to the log. */
-  noticed(cause: unknown): void {
+  report(cause: unknown): void {
     if (isDamage(cause)) this.damaged(cause)
-    else this.#options.noticed?.(cause)
+    else this.#options.onFailure?.(cause)
   }
 
   /** The data directory has failed, and has logged it once for all its logs. */
@@ -80,7 +80,7 @@ export class LogHealth {
 
   /** The error for the caller of a read that has failed. */
   readFailed(cause: unknown, directory: string): unknown {
-    this.noticed(cause)
+    this.report(cause)
     return readFailed(directory, cause) ?? cause
   }
 
@@ -96,7 +96,10 @@ export class LogHealth {
     // Retried continually; logged once.
     if (this.#full) return
     this.#full = passingFailure(path(), cause)
-    logger().error({ error: this.#full }, 'the log takes no writes until there is room')
+    logger().error(
+      { error: this.#full },
+      'the log takes no writes; a write is retried until it succeeds',
+    )
   }
 
   #goOffline(failure: LogError, message: string): void {

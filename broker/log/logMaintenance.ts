@@ -70,7 +70,7 @@ export class LogMaintenance {
     const before = this.#checkpointing.catch(() => {})
     this.#checkpointing = before.then(async () => {
       const { logs, directories } = this.#options
-      // With thousands of logs, most have got nothing since the last checkpoint.
+      // With thousands of logs, most have no new records since the last checkpoint.
       const behind = [...logs.all()].filter(({ log }) => log.recoveryPoint !== log.logEndOffset)
       await inParallel(behind, ({ log }) => log.checkpoint())
       await directories.each(async (directory) => {
@@ -89,7 +89,7 @@ export class LogMaintenance {
       try {
         await log.applyRetention()
       } catch (error) {
-        logger.error({ error, topic, partition }, 'old segments could not be deleted')
+        logger.error({ error, topic, partition }, 'failed to delete old segments')
       }
     })
   }

@@ -1,7 +1,7 @@
 // All logs of a broker: opens those in the data directories, creates and deletes them, and closes
-// them in order. Composes LogDirectories (where logs lie), OpenLogs (which are open) and
-// LogMaintenance (what is done to them periodically). Knows topics only by name and id; who may
-// create one is decided elsewhere.
+// them cleanly. Composes LogDirectories (which directories are usable), OpenLogs (the open logs)
+// and LogMaintenance (periodic work). Knows topics only by name and id; who may create one is
+// decided elsewhere.
 
 import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
@@ -75,7 +75,7 @@ export interface LogManagerOptions extends MaintenanceIntervals {
 export interface DeletedTopic {
   readonly name: string
   readonly id: string
-  /** The number of its partitions, at most. */
+  /** Limit on the number of its partitions. */
   readonly partitions: number
 }
 
@@ -87,7 +87,7 @@ export class LogManager {
   readonly #maintenance: LogMaintenance
   /** By the name of the partition's directory. */
   readonly #creating = new Map<string, Promise<PartitionLog>>()
-  /** Ids of topics whose deletion has begun and not succeeded yet. */
+  /** Ids of topics whose deletion has started and not succeeded yet. */
   readonly #halfRemoved = new Set<string>()
   #isClosed = false
 
@@ -104,8 +104,8 @@ export class LogManager {
   }
 
   /**
-   * Throws DirectoryInUseError when another process uses one of the directories, and LogError when
-   * one belongs to another broker, or none can be used. Continues without a directory that fails
+   * Throws DirectoryInUseError if another process uses one of the directories, and LogError if one
+   * belongs to another broker, or none can be used. Continues without a directory that fails
    * (`describeDirectories`). A damaged log is opened offline (`PartitionLog.offline`).
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
@@ -149,7 +149,7 @@ export class LogManager {
     return this.#directories.failed.length > 0
   }
 
-  /** Partitions that the checkpoints list, and no data directory has any more. */
+  /** Partitions that the checkpoints list, and that no data directory has. */
   missing(): MissingPartition[] {
     return this.#directories.missing()
   }
@@ -159,7 +159,7 @@ export class LogManager {
     this.#directories.onFailure(listener)
   }
 
-  /** Whether the directories were closed in order the last time. */
+  /** Whether the directories were closed cleanly when they were last in use. */
   get wasCleanShutdown(): boolean {
     return this.directories.every((directory) => directory.wasCleanShutdown)
   }
@@ -270,7 +270,7 @@ export class LogManager {
     return this.#options.config ?? defaultLogConfig
   }
 
-  /** Closes the logs of a topic and removes them from the open logs, at once. */
+  /** Closes the logs of a topic and removes them from the open logs immediately. */
   async #takeOut(topic: string, owns: (id: string | undefined) => boolean): Promise<ManagedLog[]> {
     const taken = this.#logs.of(topic).filter(({ topicId }) => owns(topicId))
     for (const managed of taken) {
@@ -279,7 +279,7 @@ export class LogManager {
     }
     await inParallel(taken, async ({ log, directory }) => {
       // A file that cannot be closed does not prevent the removal of the others.
-      await log.retire().catch((error: unknown) => directory.health.noticed(error))
+      await log.retire().catch((error: unknown) => directory.health.report(error))
     })
     return taken
   }
@@ -320,8 +320,8 @@ export class LogManager {
     if (!other) return
     throw new LogError(
       'LOG_PARTITION_TWICE',
-      `${topic}-${partition} is in ${other.directory.path} and in ${path}: look which one is ` +
-        'complete, move the other one away, and start again',
+      `${topic}-${partition} exists both in ${other.directory.path} and in ${path}: find out which one is ` +
+        'complete, move the other one away, then restart the broker',
     )
   }
 
@@ -340,7 +340,7 @@ export class LogManager {
       const { path } = directory
       this.#options.logger.warn(
         { path, name, topicId },
-        'a partition of another topic is not opened',
+        'the log of another topic with the same name is not opened',
       )
       return
     }
@@ -363,7 +363,7 @@ export class LogManager {
       const inherited = { wasClosed: true, resting: newLog }
       return await this.#openLog(topicPartition, config, topicId, directory, inherited)
     } catch (cause) {
-      directory.health.noticed(cause)
+      directory.health.report(cause)
       throw directory.health.failure ?? creationFailed(join(directory.path, name), cause)
     } finally {
       directory.arriving.delete(name)
@@ -392,7 +392,7 @@ export class LogManager {
       journal: directory.journal,
       space: directory.space,
       figures: directory.figures,
-      noticed: directory.health.noticed,
+      onFailure: directory.health.report,
       saveRecoveryPoint: directory.saveRecoveryPoints,
       saveLogStartOffset: directory.saveLogStartOffsets,
     })

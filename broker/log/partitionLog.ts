@@ -74,7 +74,7 @@ export class PartitionLog {
     )
   }
 
-  /** Opens the log, and recovers it unless it was closed in order. Damage found is in `offline`. */
+  /** Opens the log, and recovers it unless it was closed cleanly. Damage found is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
     if (options.resting && log.#resume(options.resting)) return log
@@ -164,7 +164,7 @@ export class PartitionLog {
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
       durability: this.#durability,
-      noticed: (cause) => this.#health.noticed(cause),
+      onFailure: (cause) => this.#health.report(cause),
     })
   }
 
@@ -206,7 +206,7 @@ export class PartitionLog {
     return this.#reader.offsetForTimestamp(timestampMs, upTo)
   }
 
-  /** The first record with the largest timestamp; undefined when no record has a timestamp. */
+  /** The first record with the largest timestamp; undefined if no record has a timestamp. */
   offsetOfMaxTimestamp(upTo: ReadBound = 'highWatermark'): Promise<TimestampedOffset | undefined> {
     return this.#reader.offsetOfMaxTimestamp(upTo)
   }
@@ -326,7 +326,7 @@ export class PartitionLog {
     await this.#shut()
   }
 
-  /** The state to write down for the next start; undefined unless everything is saved. */
+  /** The state to save for the next start; undefined unless everything is saved. */
   restingState(): RestingState | undefined {
     const isSaved = !this.offline && this.recoveryPoint === this.#tail.nextOffset
     return isSaved && !this.#appender.isPaused
@@ -373,9 +373,9 @@ export class PartitionLog {
     this.#madeHealth ??= new LogHealth({
       logger: () => this.#logger,
       path: () => this.#segments.active.path,
-      noticed: this.#options.noticed,
-      stop: (forGood) =>
-        void Promise.all([this.#appender.stopWriting(), forGood && this.#housekeeping.stop()]),
+      onFailure: this.#options.onFailure,
+      stop: (isFinal) =>
+        void Promise.all([this.#appender.stopWriting(), isFinal && this.#housekeeping.stop()]),
     })
     return this.#madeHealth
   }
@@ -432,7 +432,7 @@ export class PartitionLog {
     return { ...this.#place(), ...known, nowMs: this.#nowMs, logger: this.#options.logger }
   }
 
-  /** Opens the log from the state written down; false when recovery has to read its files. */
+  /** Opens the log from its saved state; false if recovery has to read its files. */
   #resume(resting: RestingLog): boolean {
     const resumed = resumeLog(this.#recoveryOptions(true), resting)
     if (resumed) this.#adopt(resumed)
@@ -535,7 +535,7 @@ export class PartitionLog {
     }
     this.#health.regained()
     await outgrown.close()
-    this.#logger.info({ offset: this.logEndOffset }, 'there is room again: the log takes writes')
+    this.#logger.info({ offset: this.logEndOffset }, 'the log takes writes again')
   }
 
   async #truncate(truncation: (log: TruncatedLog) => Promise<boolean>): Promise<void> {

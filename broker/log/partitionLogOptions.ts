@@ -24,17 +24,17 @@ export interface PartitionLogOptions {
   readonly config?: LogConfig
   /** From the checkpoint: all records below are durable. 0 scans the whole log. */
   readonly recoveryPoint?: number
-  /** The log was closed in order, so that its files are durable. */
+  /** The log was closed cleanly, so that its files are durable. */
   readonly wasClosed?: boolean
   /** Base offsets of segments that are durable. */
   readonly syncedSegments?: ReadonlySet<number> | undefined
-  /** The state of the log that was written down, if nothing has changed since. */
+  /** The saved state of the log, if nothing has changed since. */
   readonly resting?: RestingLog | undefined
   /** Whether the checkpoints list the log, so that a missing entry means 0. */
   readonly isKnown?: boolean
   /** From the checkpoint: all records below were deleted. */
   readonly logStartOffset?: number
-  /** From the checkpoint: all records below were committed. 0 without one. */
+  /** From the checkpoint: all records below were committed. 0 without an entry. */
   readonly highWatermark?: number | undefined
   /** Shared by all logs of a process, which bounds the memory of their indexes. */
   readonly indexCache?: IndexCache
@@ -47,7 +47,7 @@ export interface PartitionLogOptions {
   /** Counts syncs and deleted segments. */
   readonly figures?: LogFigures | undefined
   /** Called with failures of the disk, which may concern the whole data directory. */
-  readonly noticed?: (cause: unknown) => void
+  readonly onFailure?: (cause: unknown) => void
   /**
    * Makes the current `recoveryPoint` durable, before records below the previous one are removed.
    */

@@ -25,7 +25,7 @@ export class CommitQueue {
    */
   add(endOffset: number, answer: (errorCode: number) => void): void {
     let at = this.#waiting.length
-    // Only the retry of an older batch does not go last.
+    // Only the retry of an older batch is not added at the end.
     while (at > 0 && this.#waiting[at - 1]!.endOffset > endOffset) at--
     this.#waiting.splice(at, 0, { endOffset, answer })
   }
@@ -38,7 +38,7 @@ export class CommitQueue {
     for (const { answer } of this.#waiting.splice(0, count)) answer(ErrorCode.none)
   }
 
-  /** Answers all that wait with an error. */
+  /** Answers all waiting appends with an error. */
   refuse(errorCode: number): void {
     const refused = this.#waiting
     this.#waiting = []

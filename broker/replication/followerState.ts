@@ -1,6 +1,6 @@
 // The decisions of a follower: from which leader and epoch it accepts batches, and how far records
-// are committed. Sans-IO. A follower learns the high watermark from its leader and stores it only
-// up to the durable end of its own log. Invariant, asserted: the watermark never decreases.
+// are committed. Sans-IO. A follower receives the high watermark from its leader, and stores it
+// only up to the durable end of its own log. Invariant, asserted: the watermark never decreases.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { noLeader, type PartitionRegistration } from '../controller/partitionRegistration.ts'
@@ -26,7 +26,7 @@ export class FollowerState {
     return this.#highWatermark
   }
 
-  /** Whether batches that were fetched in `leaderEpoch` belong into the log. */
+  /** Whether batches fetched in `leaderEpoch` may be appended. */
   accepts(leaderEpoch: number): boolean {
     return leaderEpoch === this.leaderEpoch && this.leader !== noLeader
   }
@@ -34,7 +34,7 @@ export class FollowerState {
   /**
    * The leader has answered a fetch with its high watermark; the own log is durable up to
    * `endOffset`. Returns whether the watermark has moved. A new leader may not know the watermark
-   * of the one before: it stays then.
+   * of its predecessor: then it does not move.
    */
   leaderAnswered(leaderHighWatermark: number, endOffset: number): boolean {
     assert(
@@ -47,7 +47,7 @@ export class FollowerState {
     return true
   }
 
-  /** The own log was truncated, and the log has lowered its watermark. */
+  /** The own log was truncated, and has lowered its watermark. */
   truncated(highWatermark: number): void {
     this.#highWatermark = highWatermark
   }

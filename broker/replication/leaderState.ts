@@ -1,8 +1,8 @@
-// The decisions of a partition's leader: which replicas count, and how far records are committed.
-// Sans-IO: events in (the log of the leader grew, a follower fetched, the controller has registered
-// a change), and the high watermark out. The driver must pass the end of the leader's log only when
-// it is durable, and must send no answer that depends on the watermark before it has stored the
-// watermark in the log.
+// The decisions of a partition's leader: which replicas are in sync, and how far records are
+// committed. Sans-IO: events in (the log of the leader grew, a follower fetched, the controller has
+// registered a change), and the high watermark out. Contract with the driver: it passes the end of
+// the leader's log only when that is durable, and sends no answer that depends on the watermark
+// before it has stored the watermark in the log.
 //
 // The rules are Kafka's (Partition.scala, maybeIncrementLeaderHW; KIP-497, KIP-966). The high
 // watermark is the smallest log end offset over the maximal ISR: the committed ISR and the replicas
@@ -11,8 +11,8 @@
 // replicas).
 //
 // Invariants, asserted: the watermark never decreases and never exceeds the end of the leader's
-// log; one change of the ISR is in flight at a time; the ISR contains the leader and nobody that is
-// not a replica.
+// log; one change of the ISR is in flight at a time; the ISR contains the leader, and only
+// replicas.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { PartitionRegistration } from '../controller/partitionRegistration.ts'
@@ -25,24 +25,27 @@ export interface LeaderStart {
   readonly minInSyncReplicas: number
   /** The durable end of the leader's log. */
   readonly endOffset: number
-  /** The end that the log will have when all accepted appends are written; at least `endOffset`. */
+  /** The end of the log once all accepted appends are written; at least `endOffset`. */
   readonly acceptedEndOffset: number
   readonly highWatermark: number
 }
 
-/** Follower that has not fetched in this epoch: its log may still have to be truncated. */
+/**
+ * End offset of a follower that has not fetched in this epoch: its log may have to be truncated
+ * first.
+ */
 const unknownOffset = -1
 
 export class LeaderState {
   readonly leaderEpoch: number
   readonly #nodeId: number
   #registration: PartitionRegistration
-  /** The ISR that the controller was asked for and has not answered yet. */
+  /** The ISR proposed to the controller, until it is answered. */
   #proposedIsr: readonly number[] | undefined
   #minInSyncReplicas: number
   #endOffset: number
   #highWatermark: number
-  /** A follower joins the ISR only with all records below. */
+  /** A follower joins the ISR only with all records below this offset. */
   #joinOffset: number
   /**
    * Log end offsets of the other replicas. Undefined without any, so that a sole replica needs no
@@ -70,7 +73,7 @@ export class LeaderState {
     return this.#highWatermark
   }
 
-  /** No other broker has a copy: what is durable here is committed. */
+  /** No other broker has a replica: durable records are committed. */
   get isSole(): boolean {
     return this.#followers === undefined
   }
@@ -94,7 +97,7 @@ export class LeaderState {
   }
 
   /**
-   * Log end offset of a follower; undefined for a broker that is no follower or has not fetched
+   * Log end offset of a follower; undefined for a broker that is not a follower or has not fetched
    * yet.
    */
   followerEndOffset(brokerId: number): number | undefined {
@@ -112,9 +115,9 @@ export class LeaderState {
   }
 
   /**
-   * A follower has fetched from `endOffset` on in this epoch, so it has all records below; they may
-   * include records that are written but not durable here. Returns whether the watermark has moved.
-   * Brokers that are no replicas are ignored.
+   * A follower has fetched from `endOffset` on in this epoch, so it has all records below; some of
+   * them may be written but not durable on the leader. Returns whether the watermark has moved.
+   * Brokers that are not replicas are ignored.
    */
   followerFetched(brokerId: number, endOffset: number): boolean {
     if (!this.#followers?.has(brokerId)) return false
@@ -123,7 +126,7 @@ export class LeaderState {
   }
 
   /**
-   * Whether the follower has everything that an in-sync replica must have (Kafka:
+   * Whether the follower has all records that an in-sync replica must have (Kafka:
    * isFollowerInSync).
    */
   mayJoin(brokerId: number): boolean {
@@ -132,7 +135,7 @@ export class LeaderState {
     return endOffset >= this.#highWatermark && endOffset >= this.#joinOffset
   }
 
-  /** The controller is asked to register this ISR; answered by `register` or `refused`. */
+  /** This ISR is proposed to the controller; answered by `register` or `refused`. */
   propose(isr: readonly number[]): void {
     assert(this.#proposedIsr === undefined, 'one change of the ISR is in flight at a time')
     this.#mustBeIsr(isr, this.#registration)
@@ -152,7 +155,7 @@ export class LeaderState {
 
   /**
    * The controller has registered a change in the same leader epoch, as proposed or not. Returns
-   * whether the watermark has moved. `acceptedEndOffset` is that of now.
+   * whether the watermark has moved. `acceptedEndOffset` is the current one.
    */
   register(registration: PartitionRegistration, acceptedEndOffset: number): boolean {
     const { leader, leaderEpoch, partitionEpoch } = registration
@@ -199,7 +202,7 @@ export class LeaderState {
         committed = Math.min(committed, this.#followers.get(id) ?? unknownOffset)
       }
     }
-    // Below the watermark: a follower that has not caught up in this epoch. The watermark stays.
+    // A follower below the watermark has not caught up in this epoch. The watermark does not move.
     if (committed <= this.#highWatermark) return false
     this.#highWatermark = committed
     assert(committed <= this.#endOffset, 'the high watermark does not exceed the end of the log')

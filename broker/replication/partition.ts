@@ -1,12 +1,11 @@
-// One partition on this broker: decides what is appended and what is shown, where its log only
-// stores. Drives LeaderState or FollowerState, depending on the role that the controller has
-// registered, and owns the appends that wait for the high watermark. No network: fetching from a
-// leader is the work of a fetcher, which calls `appendAsFollower`.
+// One partition on this broker: decides which appends are accepted and which records are visible;
+// its log only stores. Drives LeaderState or FollowerState, depending on the role that the
+// controller has registered, and owns the appends that wait for the high watermark. No network: a
+// fetcher fetches from the leader and calls `appendAsFollower`.
 //
-// Invariants: no reader is shown a record above the high watermark; no append is accepted in an
+// Invariants: no consumer sees a record at or above the high watermark; no append is accepted in an
 // epoch other than the current one; an append with acks=all is answered without an error only when
-// it is committed. Order of a change of the watermark: the log stores it, then appends that waited
-// are answered.
+// it is committed. When the watermark moves, the log stores it before waiting appends are answered.
 
 import type { MemoryAllowance } from '../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -26,9 +25,9 @@ export interface PartitionOptions {
   /** The id of this broker. */
   readonly nodeId: number
   readonly log: PartitionLog
-  /** Without it, this broker is the sole replica. */
+  /** Without it, this broker is the only replica. */
   readonly registration?: PartitionRegistration
-  /** min.insync.replicas; 1 without it. */
+  /** min.insync.replicas. Default: 1. */
   readonly minInSyncReplicas?: number
 }
 
@@ -42,7 +41,7 @@ export interface LeaderAppendOptions {
    * `all`: resolves when the batches are committed. `leader`: when they are durable on this broker.
    */
   readonly acks: 'all' | 'leader'
-  /** The epoch in which the caller leads; an append is refused in another one. */
+  /** The epoch in which the caller leads; the append is refused in another one. */
   readonly leaderEpoch?: number
   /** From `PartitionLog.verificationFor`, if it returned one. */
   readonly verification?: VerificationGuard | undefined
@@ -50,7 +49,7 @@ export interface LeaderAppendOptions {
   readonly decompression?: MemoryAllowance | undefined
 }
 
-/** The answer of a leader to a fetch of this follower. */
+/** The leader's answer to a fetch of this follower. */
 export interface LeaderAnswer {
   /** The epoch in which the follower has fetched. */
   readonly leaderEpoch: number
@@ -77,10 +76,10 @@ export class Partition {
   #minInSyncReplicas: number
   #registration: PartitionRegistration
   #role: Role
-  /** Created lazily: a sole replica never waits for others. */
+  /** Created lazily: the only replica of a partition never waits for others. */
   #waiting: CommitQueue | undefined
   #isTruncating = false
-  /** Registered during a truncation, and applied after it. */
+  /** A registration received during a truncation; applied after it. */
   #deferred: PartitionRegistration | undefined
   #isClosed = false
 
@@ -104,7 +103,7 @@ export class Partition {
     return this.#registration.leaderEpoch
   }
 
-  /** The id of the leader; `noLeader` while there is none. */
+  /** The id of the leader; `noLeader` without one. */
   get leader(): number {
     return this.#registration.leader
   }
@@ -119,16 +118,16 @@ export class Partition {
   }
 
   /**
-   * Follows a registration of the controller: becomes the leader or a follower, or takes over
-   * another ISR. Returns false for one that is not newer than the current one. When the epoch
-   * changes, appends that wait are answered with NOT_LEADER_OR_FOLLOWER: only the new leader knows
-   * whether they will be committed.
+   * Applies a registration of the controller: becomes the leader or a follower, or takes over the
+   * ISR. Returns false if it is not newer than the current one. If the epoch changes, waiting
+   * appends are answered with NOT_LEADER_OR_FOLLOWER: only the new leader knows whether they will
+   * be committed.
    */
   apply(registration: PartitionRegistration): boolean {
     const current = this.#registration
     const newest = this.#deferred ?? current
     if (registration.partitionEpoch <= newest.partitionEpoch) return false
-    // A role begins with offsets of the log, which are final only when the truncation has ended.
+    // A role starts with offsets of the log, which are final only after the truncation.
     if (this.#isTruncating) {
       this.#deferred = registration
       return true
@@ -154,7 +153,7 @@ export class Partition {
   }
 
   /**
-   * The log is being closed or deleted: appends that wait are answered with NOT_LEADER_OR_FOLLOWER.
+   * The log is being closed or deleted: waiting appends are answered with NOT_LEADER_OR_FOLLOWER.
    */
   close(): void {
     this.#isClosed = true
@@ -162,7 +161,7 @@ export class Partition {
   }
 
   /**
-   * The error code for a client that knows the epoch `claimed` (KIP-320); -1 if the client knows
+   * The error code for a client that expects the leader epoch `claimed` (KIP-320); -1 if it expects
    * none.
    */
   leaderEpochError(claimed: number): number {
@@ -174,8 +173,8 @@ export class Partition {
 
   /**
    * The largest epoch up to `epoch` and its end offset (KIP-101); undefined for an epoch that has
-   * not begun. A follower compares whole logs. A consumer sees nothing above the high watermark,
-   * because those records may be truncated.
+   * not begun. A follower compares whole logs. A consumer gets no offset above the high watermark,
+   * because records there may be truncated.
    */
   endOffsetForEpoch(epoch: number, asker: 'consumer' | 'follower'): EpochEnd | undefined {
     if (epoch < 0 || epoch > this.leaderEpoch) return undefined
@@ -211,9 +210,9 @@ export class Partition {
   }
 
   /**
-   * Appends what the leader has answered, and takes over its watermark and its log start offset.
-   * Refused with NOT_LEADER_OR_FOLLOWER when the epoch of the fetch is over: the log has to be
-   * compared with that of the new leader first.
+   * Appends the batches that the leader has answered, and takes over its watermark and log start
+   * offset. Refused with NOT_LEADER_OR_FOLLOWER if the epoch of the fetch has ended: the log has to
+   * be compared with that of the new leader first.
    */
   async appendAsFollower(answer: LeaderAnswer): Promise<AppendResult | undefined> {
     const { leaderEpoch, batches, highWatermark, logStartOffset } = answer
@@ -230,20 +229,23 @@ export class Partition {
   }
 
   /**
-   * Truncates the log to where it diverges from that of the leader. False when the epoch is over.
+   * Truncates the log to where it diverges from that of the leader. Returns false if the epoch has
+   * ended.
    */
   async truncateTo(offset: number, leaderEpoch: number): Promise<boolean> {
     return await this.#truncate(leaderEpoch, () => this.log.truncateTo(offset))
   }
 
-  /** The log of the leader starts above the end of this one. False when the epoch is over. */
+  /**
+   * The log of the leader starts above the end of this one. Returns false if the epoch has ended.
+   */
   async truncateFullyAndStartAt(offset: number, leaderEpoch: number): Promise<boolean> {
     return await this.#truncate(leaderEpoch, () => this.log.truncateFullyAndStartAt(offset))
   }
 
   /**
-   * Calls `listener` when the high watermark, and with it perhaps the last stable offset, has
-   * moved. Returns a function that removes the listener.
+   * Calls `listener` when the high watermark, and possibly the last stable offset, has moved.
+   * Returns a function that removes the listener.
    */
   onHighWatermark(listener: () => void): () => void {
     return this.log.onHighWatermark(listener)
@@ -280,9 +282,7 @@ export class Partition {
     this.#refuseUnderMinIsr(leader)
   }
 
-  /**
-   * Called by the log after each group of appends: the shortest way from a write to its answers.
-   */
+  /** Called by the log after each group of appends, before they are answered. */
   #logEndMoved(): void {
     const role = this.#role
     if (role.kind !== 'leader') return
@@ -295,14 +295,12 @@ export class Partition {
     this.#waiting?.committed(highWatermark)
   }
 
-  /**
-   * The watermark will not move for now. The records stay in the log, and may still be committed.
-   */
+  /** The watermark cannot move for now. The records stay in the log, and may be committed later. */
   #refuseUnderMinIsr(leader: LeaderState): void {
     if (leader.isUnderMinIsr) this.#waiting?.refuse(ErrorCode.notEnoughReplicasAfterAppend)
   }
 
-  /** The batches are durable here: answers when they are committed. */
+  /** The batches are durable on this broker: answers when they are committed. */
   #committed(result: AppendResult, leader: LeaderState): AppendResult | Promise<AppendResult> {
     if (result.errorCode !== ErrorCode.none) return result
     if (this.#role.state !== leader || this.#isClosed) {

@@ -1,7 +1,6 @@
-// The partitions of this broker: creates and removes them as the metadata says, finds them for
-// requests, and translates errors of logs into error codes for clients. Knows no request.
-// Invariant: a partition is found only while its log is open and belongs to the topic that has the
-// name now.
+// The partitions of this broker: creates and removes them by the metadata, finds them for requests,
+// and translates errors of logs into error codes for clients. Knows no requests. Invariant: a
+// partition is found only while its log is open and belongs to the topic that has the name now.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -24,7 +23,7 @@ import type { DirectoryFailure, LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 import { Partition } from './partition.ts'
 
-/** Logs created concurrently: each takes a few syncs, which the disk can share. */
+/** Number of logs created concurrently: each takes a few syncs, which the disk can combine. */
 const createdAtOnce = 16
 
 /** Number of different error messages that are remembered as logged. */
@@ -44,11 +43,10 @@ export class ReplicaManager implements PartitionLogs {
   readonly #logger: Logger
   /** By topic name. */
   readonly #topics = new Map<string, TopicPartitions>()
-  /** Names of topics that have partition directories but are unknown to the metadata. */
+  /** Names of topics with partition directories that do not exist in the metadata. */
   readonly #strays = new Set<string>()
   /**
-   * By topic id: partitions that are missing, or may be in a data directory that cannot be used
-   * now.
+   * By topic id: partitions that are missing, or may be in a data directory that cannot be used.
    */
   readonly #hidden = new Map<string, Set<number>>()
   /** By topic id: partitions whose logs could not be created yet. */
@@ -121,8 +119,8 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * Whether the log of the partition can be used, and could be created. True while it is being
-   * created for the first time, as in Kafka: some clients fail when any partition has no leader.
+   * Whether the log of the partition can be used, or can be created. True while it is created for
+   * the first time, as in Kafka: some clients fail if any partition has no leader.
    */
   isLed(topic: Topic, partition: number): boolean {
     return !this.isOffline(topic, partition) && !this.#uncreated.get(topic.id)?.has(partition)
@@ -159,15 +157,15 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * The partition; creates its log if it does not exist. Throws LogError if it may be in a failed
-   * data directory.
+   * Returns the partition; creates its log if it does not exist. Throws LogError if the log may be
+   * in a failed data directory.
    */
   async open(topic: Topic, partition: number): Promise<Partition> {
     const known = this.partition(topic.name, partition)
     if (known) return known
     if (this.isOffline(topic, partition)) throw hiddenPartition(topic.name, partition)
     const log = await this.#create(topic, partition)
-    // Another call may have created it meanwhile.
+    // A concurrent call may have created it.
     return this.partition(topic.name, partition) ?? this.#add(topic, partition, log)
   }
 
@@ -218,10 +216,12 @@ export class ReplicaManager implements PartitionLogs {
 
   obstacle(name: string): string | undefined {
     if (!this.#strays.has(name)) return undefined
-    return `folders of an older topic ${name} are in the data folders: move them away`
+    return `the data directories have logs of an older topic ${name}: move their directories away`
   }
 
-  /** The error code for a client whose request met this LogError; other errors are rethrown. */
+  /**
+   * The error code for a client whose request failed with this LogError; other errors are rethrown.
+   */
   errorCodeOf(error: unknown, topic: string, partition: number): number {
     if (!(error instanceof LogError)) throw error
     // Deleted, or the broker is shutting down: the client refreshes its metadata.
@@ -249,7 +249,7 @@ export class ReplicaManager implements PartitionLogs {
     return made
   }
 
-  /** Open partitions of the topic follow what the metadata has registered for them now. */
+  /** Applies the current registrations in the metadata to the open partitions of the topic. */
   #follow(topicId: string): void {
     const topic = this.#state.topicById(topicId)
     const open = topic && this.#topics.get(topic.name)
@@ -274,13 +274,13 @@ export class ReplicaManager implements PartitionLogs {
   async #create(topic: Topic, partition: number): Promise<PartitionLog> {
     const config = logConfigOf(topic.configs, this.#configuration.current)
     const log = await this.#manager.create(topic.name, partition, config, topic.id)
-    // A change of the configuration meanwhile has reached open logs only.
+    // A configuration change in the meantime was applied to open logs only.
     const now = this.#state.topicById(topic.id)
     if (now) log.updateConfig(logConfigOf(now.configs, this.#configuration.current))
     return log
   }
 
-  /** An empty log in place of one that cannot be seen would give out its offsets a second time. */
+  /** Partitions in an unusable data directory: a new empty log would assign their offsets again. */
   #noteHidden(state: MetadataView): void {
     for (const topic of state.topics()) {
       for (let partition = 0; partition < topic.partitions.length; partition++) {
@@ -289,7 +289,7 @@ export class ReplicaManager implements PartitionLogs {
     }
   }
 
-  /** The same, when somebody has removed the partition's own folder while the broker was down. */
+  /** Partitions whose directory was removed while the broker was stopped. */
   #noteMissing(state: MetadataView): void {
     for (const missing of this.#manager.missing()) {
       const { topic, partition, topicId, path, recoveryPoint } = missing
@@ -318,8 +318,8 @@ export class ReplicaManager implements PartitionLogs {
   }
 
   /**
-   * A log without a topic remains when metadata was lost. The log is kept, because it may be the
-   * last copy, and no topic may be created under the name, because it would begin with old records.
+   * A log without a topic remains after a loss of metadata. The log is kept, because it may be the
+   * last copy, and no topic may be created under the name, because it would start with old records.
    */
   #noteStrays(state: MetadataView): void {
     const deleting = new Set(state.deleting().map(({ name }) => name))
@@ -330,7 +330,7 @@ export class ReplicaManager implements PartitionLogs {
       this.#strays.add(topic)
       this.#logger.warn(
         { topic, partition, topicId },
-        'a partition of no known topic is left alone',
+        'the log of a topic that is not in the metadata is ignored',
       )
     }
   }

@@ -1,6 +1,6 @@
-// An agent with the demo's configuration, from a file of orders to a broker in the same process,
-// against a loop that finds the same lines, and against sending the same file to a bare TCP server,
-// which stores it and syncs it. With the demo's file channel and with a memory channel.
+// An agent with the demo's configuration, from a file of orders to a broker in the same process.
+// Baselines: a loop that finds the same lines, and the same file sent to a bare TCP server, which
+// stores and syncs it. With the demo's file channel and with a memory channel.
 
 import { link, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ async function carry(orders: OrderFile, channel: ChannelType, parent: string): P
   const directory = await mkdtemp(join(parent, 'agent-'))
   const broker = await startInsideBroker(join(directory, 'broker'))
   try {
-    // Where the configuration has it: a second name for the same file.
+    // At the path in the configuration: a second name for the same file.
     await link(orders.path, join(directory, 'orders.log'))
     await mkdir(join(directory, 'agent'))
     const configuration = await configurationWith(channel)

@@ -40,12 +40,12 @@ describe('the bench command', () => {
 
   it.each([
     [[], 'say which benchmark'],
-    [['nothing'], 'there is no benchmark nothing'],
+    [['nothing'], 'benchmark nothing does not exist'],
     [['produce', '--against', 'nowhere'], '--against must be HOST:PORT'],
     [['produce', '--seconds', '-1'], '--seconds'],
     [['produce', '--fast'], '--fast'],
     [['gate', 'no-such-commit'], 'no-such-commit is not a commit of this repository'],
-    [['gate', '--benchmarks', 'nothing'], 'there is no benchmark nothing'],
+    [['gate', '--benchmarks', 'nothing'], 'benchmark nothing does not exist'],
   ])('answers the mistake %j with one message', async (args, message) => {
     await expect(bench(...args)).rejects.toMatchObject({
       code: 1,

@@ -1,10 +1,12 @@
 // `npm run bench -- NAME`: runs one benchmark, each figure beside its baseline in the same run.
 //
-//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT] [--gigabytes N]
-//   node test/bench/bench.ts gate [COMMIT] [--json] [--benchmarks NAME,...] [--rounds N] [--seconds N] [--own-benchmarks]
+//   node test/bench/bench.ts NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT]
+//     [--gigabytes N]
+//   node test/bench/bench.ts gate [COMMIT] [--json] [--benchmarks NAME,...] [--rounds N]
+//     [--seconds N] [--own-benchmarks]
 //
-// Every file beside this one (but its test) is a benchmark of its name; harness/ is what they share. With --json
-// standard output is one array of rows and nothing else.
+// Every file beside this one, except for tests, is the benchmark of its name; they share harness/.
+// With --json, standard output is one array of rows.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

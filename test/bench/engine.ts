@@ -1,6 +1,6 @@
-// The main job over a topic that is full already, on a broker in the same process and two worker
-// threads, against a loop that counts the same columns of the same lines in their file. Time counts
-// while the job's batches run, not while its threads start.
+// The main job over a full topic, on a broker in the same process and two worker threads. Baseline:
+// a loop that counts the same columns of the same lines in their file. Measured while the job's
+// batches run, without the start of its threads.
 
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -77,7 +77,7 @@ async function runJob(
   }
 }
 
-/** The status as of the batch with which so many records have been committed. */
+/** The status of the batch with which that many records have been committed. */
 function hasCounted(job: RunningJob, records: number): Promise<JobStatus> {
   return new Promise((resolve) => {
     const check = (status: JobStatus) => {
@@ -94,7 +94,7 @@ function viewsOf({ views }: JobStatus): Demographics {
   return { ages: rows('orders-by-age'), genders: rows('orders-by-gender') }
 }
 
-/** The lines of the file as records, in batches to each partition in turn. */
+/** Appends the lines of the file as records, in batches to the partitions in turn. */
 async function fillTopic({ cluster, runtime }: InsideBroker, { path }: OrderFile): Promise<void> {
   const options = { acks: -1, deliveryTimeoutMs: 30_000, maxInFlight: inFlight } as const
   const sender = new BatchSender(cluster, runtime.clock, options)

@@ -1,6 +1,7 @@
-// Fetching a partition from its start, from a broker in another process over TCP, against a bare TCP
-// server that sends a file of the same bytes. Each with two connections: a reader asks again only when
-// it has its answer, so the broker has nothing to do for one of them while its answer is on its way.
+// Fetching a partition from its start, from a broker in another process over TCP. Baseline: a bare
+// TCP server that sends a file of the same bytes. Each with two connections: a reader sends its
+// next request only after the answer, so with one connection the broker would be idle while the
+// answer is in flight.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import { type BenchOptions, type Row, throughputRows } from './harness/row.ts'
 
 export const description = 'fetch a partition from a broker over TCP'
 
-/** What the topic and the file hold. */
+/** Size of the topic and of the file. */
 const dataBytes = 512 * 1024 * 1024
 const fetchBytes = 4 * 1024 * 1024
 const connections = 2
@@ -61,7 +62,7 @@ function* fileOf({ batches }: OrderBatches): Generator<Buffer> {
   }
 }
 
-/** Whole batches, found by their headers as a consumer finds its next offset; not decoded. */
+/** Reads whole batches, found by their headers as a consumer finds its next offset; not decoded. */
 function fetchAll(topic: BenchTopic, orders: OrderBatches): Work {
   return async (isOver) => {
     const reader = new PartitionReader(topic.cluster, {

@@ -1,6 +1,7 @@
-// Against real Kafka, which this starts beside ours in its default configuration with a heap of 1 GB: the
-// loads of `produce --against` and `fetch --against`, and Kafka's own perf tests against both in turns.
-// Kafka acknowledges what its page cache has; ours what the disk has (flush=group).
+// Against Apache Kafka, which this starts beside Millrace in its default configuration with a heap
+// of 1 GB: the loads of `produce --against` and `fetch --against`, and Kafka's own perf tests
+// against both in turns. Kafka acknowledges what its page cache has, Millrace what the disk has
+// (flush=group).
 
 import { join } from 'node:path'
 import { KafkaPeer, runJava } from '../peers/kafka.ts'
@@ -15,7 +16,7 @@ export const description = 'ours and real Kafka (needs java and mvn), under many
 
 const rounds = 3
 const topic = 'perf-test'
-/** With as many records for each of --seconds, on top of which Java's own start comes every time. */
+/** With this many records for each of --seconds; each run also includes the start of Java. */
 const perfTests = [
   { recordBytes: 100, recordsPerSecond: 600_000 },
   { recordBytes: 1000, recordsPerSecond: 100_000 },
@@ -25,7 +26,7 @@ type PerfTest = (typeof perfTests)[number]
 /** Long enough for any round of a perf test on any machine. */
 const perfTimeoutMs = 300_000
 
-/** Peak memory before any load has come. */
+/** Peak memory before the first load. */
 async function idleMemory(port: number): Promise<number> {
   return ((await usageOf(await portOwner(port)))?.peakBytes ?? 0) / 1e6
 }
@@ -44,7 +45,7 @@ export async function run(options: BenchOptions): Promise<Row[]> {
   }
 }
 
-/** Those that --only names, as it names loads. */
+/** The perf tests that --only names, by the same rule as for loads. */
 async function perfTestRows(
   { directory, seconds, only = '' }: BenchOptions,
   kafkaPort: number,
@@ -67,7 +68,7 @@ function perfTestNames({ recordBytes }: PerfTest): [producer: string, consumer: 
   return [`kafka-producer-perf-test ${recordBytes} B`, `kafka-consumer-perf-test ${recordBytes} B`]
 }
 
-/** Ours first in `ports`; a topic of its own for each size of records and each round. */
+/** Millrace first in `ports`; a new topic for each record size and each round. */
 async function perfTest(
   ports: readonly [number, number],
   test: PerfTest,
@@ -124,7 +125,7 @@ async function producerPerformance(
   return { megabytesPerSecond: Number(mebibytes) * 1.048576, p99Ms: Number(p99) }
 }
 
-/** MB/s while it fetches, without the time that it takes to join its group. */
+/** MB/s of the fetches, without the time to join the group. */
 async function consumerPerformance(port: number, name: string, records: number): Promise<number> {
   const { code, stdout, stderr } = await runJava(
     'org.apache.kafka.tools.ConsumerPerformance',

@@ -1,4 +1,5 @@
-// Appending to a partition log, against a loop that writes the same bytes to a file and syncs alike.
+// Appending to a partition log. Baseline: a loop that writes the same bytes to a file and syncs as
+// often.
 
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { type BenchOptions, type Row, throughputRows } from './harness/row.ts'
 export const description = 'append record batches to a partition log'
 
 const batchBytes = 256 * 1024
-/** Appends under way at a time, as from as many producers; the loop writes as many at once. */
+/** Appends in flight, as from as many producers; the loop writes as many at once. */
 const concurrency = 16
 
 export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> {

@@ -1,11 +1,11 @@
-// The cost of an append, and of a read at a random offset, in logs of very different length. It must
-// not depend on the length: the baseline of each figure is the shortest log, in the same run.
+// The cost of an append, and of a read at a random offset, in logs of very different length. It
+// must not depend on the length: the baseline of each figure is the shortest log, in the same run.
 //
-// What the log does is one thing, what the machine's caches make of two gigabytes another. So reads
-// are measured twice: in a stretch of as many records as the shortest log has, at a place that changes
-// with every round, so that all lengths touch alike much memory; and anywhere, where bare reads at
-// random positions of the same files, measured beside them, show the machine's share. How often the
-// file is read for one read of the log is counted as well: that figure has no noise.
+// The effect of the machine's caches on two gigabytes must not be taken for that of the log. So
+// reads are measured twice: in a stretch of as many records as the shortest log has, at a position
+// that changes with every round, so that all lengths use the same amount of memory; and anywhere,
+// with bare reads at random positions of the same files beside them, which show the machine's
+// share. The number of file reads per read of the log is counted as well: that figure has no noise.
 
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,22 +26,22 @@ const lengths = [
   { records: 50_000_000, name: '50 million' },
 ]
 const recordsPerBatch = 100
-/** A fetch of a small consumer: what lies around one offset. */
+/** A fetch of a small consumer around one offset. */
 const readBytes = 4096
-/** So few, that the shortest log stays short: it ends at some ten thousand records. */
+/** Few, so that the shortest log stays short: it ends at some ten thousand records. */
 const appendsPerRound = 20
 const readsPerRound = 200
-/** Rounds run before the figures count: code that is not compiled yet, files not in memory. */
+/** Rounds before the figures count, to compile code and load files into memory. */
 const warmUpRounds = 10
 const leastRounds = 60
-/** Of the stretch: what the shortest log has. */
+/** Length of the stretch: that of the shortest log. */
 const stretchRecords = lengths[0]!.records
 
 interface Subject {
   readonly name: string
   readonly disk: CountingDisk
   readonly log: PartitionLog
-  /** Its segments' files. */
+  /** The files of its segments. */
   readonly files: readonly { readonly handle: FileHandle; readonly bytes: number }[]
   readonly records: number
   readonly appendUs: number[]
@@ -71,7 +71,7 @@ async function prepare(directory: string, name: string, records: number): Promis
   const disk = countingDisk(nodeDisk)
   const log = await openLog(directory, 'os', disk)
   await fillLog(log, orderBatchesOf(10, recordsPerBatch), records)
-  // What is filled in a hurry is written back for a long time, which the figures would show.
+  // Data that was filled quickly is written back for a long time, which would disturb the figures.
   await log.flush()
   const segments = (await readdir(directory)).filter((file) => file.endsWith('.log'))
   const files = await Promise.all(
@@ -84,7 +84,7 @@ async function prepare(directory: string, name: string, records: number): Promis
   return { name, disk, log, files, records, ...figures }
 }
 
-/** All logs in turn, round after round, in an order that changes: none is always the first. */
+/** Measures all logs in turn, round after round, in an order that changes. */
 async function measure(subjects: readonly Subject[], seconds: number): Promise<void> {
   const random = seededRandom(7)
   const [batch] = orderBatchesOf(1, 1).batches
@@ -106,7 +106,7 @@ async function measureRound(
   const { disk, log, records } = subject
   const from = random.below(records - stretchRecords + 1)
   const appendMs = await repeat(appendsPerRound, () => append(log, batch))
-  // Once over the stretch unmeasured: where it lies is in memory then, for all lengths alike.
+  // Once over the stretch without measuring, so that it is in memory for all lengths alike.
   await readStretch(log, from)
   const inStretch = () => read(log, from + random.below(stretchRecords))
   const stretchMs = await repeat(readsPerRound, inStretch)
@@ -122,7 +122,7 @@ async function measureRound(
   subject.fileReads.push(fileReads / readsPerRound)
 }
 
-/** Milliseconds that so many of them took, one after another. */
+/** Duration of this many runs in ms, one after another. */
 function repeat(times: number, task: () => Promise<void>): Promise<number> {
   return durationMs(async () => {
     for (let count = 0; count < times; count++) await task()

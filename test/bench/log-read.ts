@@ -1,4 +1,4 @@
-// Reading a partition log from its start to its end, against a loop that reads the file.
+// Reading a partition log from start to end. Baseline: a loop that reads the file.
 
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ function readLog(log: PartitionLog, orders: OrderBatches): Work {
   }
 }
 
-/** Into a new buffer each time, as the bytes that a log gives out belong to who asked. */
+/** Into a new buffer each time, because the bytes returned by a log belong to the caller. */
 function readFile(path: string, orders: OrderBatches): Work {
   return async (isOver) => {
     const file = await open(path, 'r')

@@ -1,6 +1,6 @@
-// The demo as anyone would run it, from a file to the result: lines a second by its own account and
-// as seen from outside, the memory it takes, its processor time. Against a loop that counts the same
-// columns of the same file, and moves, stores and survives nothing.
+// The demo as a user runs it, from a file to the result: lines per second by its own account and as
+// observed from outside, memory, processor time. Baseline: a loop that counts the same columns of
+// the same file, and moves, stores and survives nothing.
 
 import { join } from 'node:path'
 import { millrace } from './harness/childProcess.ts'
@@ -21,7 +21,7 @@ const lines = 5_000_000
 /** Fewer would not tell a lucky run from a usual one. */
 const leastRuns = 3
 
-/** What `demo --json` prints, as far as it matters here. */
+/** Output of `demo --json`, as far as it is used here. */
 interface DemoResult {
   readonly lines: number
   readonly age_range: Demographics['ages']
@@ -63,7 +63,7 @@ function runLoop(orders: OrderFile) {
   return { linesPerSecond: records / seconds, cpuSeconds: (user + system) / 1e6 }
 }
 
-/** Medians, but the highest of the peaks. Without the figures that the system did not give. */
+/** Medians, but the highest of the peaks. Without figures that the system does not report. */
 function rowsOf(
   demos: readonly DemoRun[],
   loops: readonly { linesPerSecond: number; cpuSeconds: number }[],

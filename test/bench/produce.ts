@@ -1,7 +1,7 @@
-// Producing to a broker in another process over TCP, against a bare TCP server that writes what it
-// gets to a file, syncs as often, and says how much it has: large batches, and those of 16 KiB that
-// Kafka's producer sends, in each codec, for the broker looks into every batch. With --against: ours
-// and that broker in turns, under many loads.
+// Producing to a broker in another process over TCP. Baseline: a bare TCP server that writes what
+// it receives to a file, syncs as often, and answers how much it has. With large batches, and with
+// batches of 16 KiB as Kafka's producer sends them, in each codec, because the broker validates
+// every batch. With --against: Millrace and that broker in turns, under many loads.
 
 import { join } from 'node:path'
 import { Compression } from '../../protocol/bytes/compression.ts'
@@ -62,7 +62,10 @@ function smallBatches(compression: CompressionName): OrderBatches {
 interface Measured {
   readonly ours: Throughput
   readonly baseline: Throughput
-  /** Of the broker's process, for what is in `ours`; undefined where the system does not tell. */
+  /**
+   * Processor time of the broker for the work in `ours`; undefined if the system does not report
+   * it.
+   */
   readonly processorSeconds: number | undefined
 }
 
@@ -98,7 +101,7 @@ async function measure(
   }
 }
 
-/** Mean over the rounds, since the clock of processes ticks slowly; the first is a warm-up. */
+/** Mean over the rounds, because the clock of processes ticks slowly; the first is a warm-up. */
 function processorSeconds(
   rounds: readonly { readonly bytes: number; readonly seconds: number | undefined }[],
   bytes: number,

@@ -1,5 +1,5 @@
-// What the REST API costs: records produced over one stream beside the same client without HTTP, and the time of the
-// main reads with a thousand topics.
+// The cost of the REST API: records produced over one stream, with the same client without HTTP as
+// the baseline, and the duration of the main reads with a thousand topics.
 
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
@@ -17,7 +17,7 @@ export const description = 'the REST API: a stream of records, and reads with 1,
 
 const topics = 1_000
 const valueBytes = 100
-/** Records that wait for their results. */
+/** Records waiting for their results. */
 const mostWaiting = 1_000
 const value = 'x'.repeat(valueBytes)
 const newline = 0x0a
@@ -90,7 +90,7 @@ async function produceDirectly(
 
 const line = `${JSON.stringify({ value: { type: 'STRING', data: value } })}\n`
 
-/** As curl sends a file: in pieces of some 64 KiB, as fast as they are taken. */
+/** Streams in pieces of some 64 KiB as fast as they are accepted, as curl sends a file. */
 async function streamFile(url: string, seconds: number): Promise<Throughput> {
   const linesAPiece = Math.floor((64 * 1024) / line.length)
   const piece = line.repeat(linesAPiece)
@@ -120,7 +120,7 @@ function sendTo(url: string): ClientRequest {
   return request(url, { method: 'POST', headers })
 }
 
-/** As many records at once as the client above has. */
+/** With as many records in flight as the client above. */
 function stream(url: string, seconds: number): Promise<Throughput> {
   return new Promise((resolve, reject) => {
     const sending = sendTo(url)

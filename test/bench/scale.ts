@@ -1,5 +1,5 @@
-// What one broker holds: thousands of partitions, a thousand connections, one log of 20 GB. Figures of
-// what is large stand beside the same figures of what is small, from the same run.
+// The capacity of one broker: thousands of partitions, a thousand connections, one log of 20 GB.
+// Figures of the large are shown beside those of the small, from the same run.
 
 import { connectionRows } from './harness/manyConnections.ts'
 import { partitionRows } from './harness/manyPartitions.ts'

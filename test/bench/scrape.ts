@@ -1,5 +1,6 @@
-// What a scrape of /metrics costs a broker with 10,000 partitions: time of the event loop, which clients do not have
-// meanwhile, and the longest piece of it. Beside prom-client's own gauges with as many samples.
+// The cost of a scrape of /metrics for a broker with 10,000 partitions: time of the event loop,
+// which is lost to clients, and its longest block. Baseline: prom-client's gauges with as many
+// samples.
 
 import { Gauge, Registry } from 'prom-client'
 import { type Broker, startBroker } from '../../broker/broker.ts'
@@ -27,10 +28,10 @@ const names = Array.from({ length: topics }, (_, number) => `orders-${number}`)
 const address = { host: 'broker', port: 9092 }
 const warmUps = 3
 const fewestScrapes = 3
-/** So many topics get records between two scrapes. */
+/** Topics that receive records between two scrapes. */
 const busyTopics = 10
 
-/** No maintenance of ten thousand logs while a scrape is measured. */
+/** No maintenance of ten thousand logs during a scrape. */
 const quiet = {
   'log.flush.offset.checkpoint.interval.ms': 3_600_000,
   'log.initial.task.delay.ms': 3_600_000,
@@ -114,7 +115,7 @@ class Scene {
     }
   }
 
-  /** Something to every partition of the topics. */
+  /** Produces to every partition of the topics. */
   async produce(to: readonly string[] = names.slice(0, busyTopics)): Promise<void> {
     for (const name of to) {
       const partitionData = eachPartition((index) => ({ index, records: batchOf('a', 'b', 'c') }))
@@ -133,7 +134,7 @@ class Scene {
       const topicsOf = [{ name, partitions: offsets }]
       await this.#client.send(offsetCommit, 8, { groupId: 'g', memberId: '', topics: topicsOf })
     }
-    // Until the lag in seconds of all of them is known.
+    // Matches when the lag in seconds of all groups is known.
     const known = /millrace_consumer_group_lag_staleness_seconds 0\n/
     while (!known.test(await this.#metrics.expose()));
   }
@@ -152,7 +153,7 @@ class Scene {
   }
 }
 
-/** As many gauges as our families, each with a sample for each partition. */
+/** As many gauges as Millrace has families, each with a sample for each partition. */
 async function baseline(samples: number, seconds: number): Promise<Cost> {
   const registry = new Registry()
   const count = Math.round(samples / partitions)

@@ -1,5 +1,5 @@
-// From `node millrace.ts broker` to the first record stored, in an empty folder and in one with data,
-// against Node starting a bare TCP server.
+// The time from `node millrace.ts broker` to the first stored record, in an empty directory and in
+// one with data. Baseline: Node starting a bare TCP server.
 
 import { join } from 'node:path'
 import { startBareServer, startBrokerProcess } from './harness/childProcess.ts'
@@ -11,7 +11,7 @@ import { type BenchOptions, type Row, row } from './harness/row.ts'
 export const description = 'start a broker until it has stored a first record'
 
 const runs = 5
-/** What lies in the folder that is started with data. */
+/** Size of the data in the directory. */
 const dataBytes = 256 * 1024 * 1024
 
 export async function run({ directory }: BenchOptions): Promise<Row[]> {

@@ -1,6 +1,7 @@
-// A state of a million keys in two partitions, as the executors of a job hold it: what batches cost that touch
-// none, one, a thousand and a hundred thousand of its keys, a restart (opening and a batch of 1,000 keys), memory
-// and disk; and of a million keys with a time to live, a batch in which a thousand come and a thousand expire.
+// A state of a million keys in two partitions, as the executors of a job have it: the cost of
+// batches that change none, one, a thousand and a hundred thousand of its keys; of a restart
+// (opening and a batch of 1,000 keys); memory and disk. And for a million keys with a time to live,
+// a batch in which a thousand are added and a thousand expire.
 
 import { join } from 'node:path'
 import type { ExpiringFigures } from './harness/expiringProcess.ts'

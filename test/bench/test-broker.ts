@@ -1,5 +1,5 @@
-// A broker inside a test (millrace/testing): how soon clients can connect to it, and what it takes in memory. In a
-// process of its own, that nothing else has warmed up; a bare TCP server is the baseline of a start.
+// A broker inside a test (millrace/testing): how soon clients can connect, and its memory. In its
+// own process, with nothing warmed up; a bare TCP server is the baseline of a start.
 
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -15,7 +15,7 @@ const coldRuns = 5
 const warmStarts = 100
 const testing = pathToFileURL(join(import.meta.dirname, '../../broker/testing/testing.ts')).href
 
-/** What the program below prints: times in ms, memory in bytes. */
+/** Output of the program below: times in ms, memory in bytes. */
 interface Measured {
   readonly importMs: number
   readonly firstMs: number
@@ -39,7 +39,7 @@ const memory = () => { gc(); gc(); const { rss, heapUsed, external } = process.m
 const before = memory()
 let brokers
 const twentyMs = await timed(async () => { brokers = await Promise.all(Array.from({ length: 20 }, start)) })
-// Past their first look at the disk, at which they make their reserves.
+// Waits for the first check of the disk, at which the reserves are created.
 await new Promise((resolve) => setTimeout(resolve, 1500))
 const after = memory()
 await Promise.all(brokers.map((each) => each.close()))

@@ -1,4 +1,5 @@
-// Whether a broker is well: every code, brought about by what it stands for, and gone when that is mended.
+// The health of a broker: each code is reported when its condition begins, and is gone when the
+// condition ends.
 
 import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -24,7 +25,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   verdict = () => undefined
-  // What a disk that has failed keeps from being closed is not what these tests are about.
+  // A failed disk may prevent the close, which these tests do not check.
   await broker.stop().catch(() => {})
 })
 
@@ -61,8 +62,8 @@ function told() {
   return Object.fromEntries(some.map(([kind, reasons]) => [kind, reasons.map(({ code }) => code)]))
 }
 
-describe('the room of a data directory', () => {
-  test('is nearly full with less than ten times log.dir.reserved.bytes', async () => {
+describe('the free space of a data directory', () => {
+  test('DISK_NEARLY_FULL is reported below ten times log.dir.reserved.bytes', async () => {
     await start(
       { 'log.dir.reserved.bytes': mebibyte },
       new MemoryDisk({ freeBytes: 10 * mebibyte }),
@@ -74,13 +75,13 @@ describe('the room of a data directory', () => {
     )
   })
 
-  test('is not nearly full with more', async () => {
+  test('DISK_NEARLY_FULL is not reported with more free space', async () => {
     const freeBytes = 10 * mebibyte + 1
     await start({ 'log.dir.reserved.bytes': mebibyte }, new MemoryDisk({ freeBytes }))
     expect(told()).toEqual({})
   })
 
-  test('is full: records are refused since then, until there is room', async () => {
+  test('DISK_FULL is reported while produces are refused, with the time since when', async () => {
     const config = { 'log.dir.reserved.bytes': mebibyte, 'flush.journal.file.bytes': 32 * 1024 }
     await start(config, new MemoryDisk({ sizeBytes: 8 * mebibyte }))
     expect(told()).toEqual({ warnings: ['DISK_NEARLY_FULL'] })
@@ -105,16 +106,18 @@ describe('the room of a data directory', () => {
   })
 })
 
-test('a metadata log that fails makes the broker unhealthy, and it says that it must stop', async () => {
+test('a failed metadata log makes the broker unhealthy, and the broker stops', async () => {
   const admin = await start()
   verdict = (operation) => (operation.startsWith('metadata') ? 'EIO' : undefined)
   await admin.createTopics(['t', 1])
   expect(await broker.broker.failed).toMatchObject({ code: 'METADATA_FAILED' })
   expect(told()).toEqual({ unhealthy: ['METADATA_FAILED'] })
-  expect(broker.broker.health.unhealthy()[0]!.message).toMatch(/check the disk, then start again/)
+  expect(broker.broker.health.unhealthy()[0]!.message).toMatch(
+    /check the disk, then restart the broker/,
+  )
 })
 
-test('a data directory whose disk fails, with the partitions in it', async () => {
+test('a failed data directory is reported with its partitions', async () => {
   const admin = await start({ 'log.dirs': '/one,/two' })
   expect(await admin.createTopics(['t', 8])).toEqual([0])
   verdict = (operation, path) =>
@@ -128,7 +131,7 @@ test('a data directory whose disk fails, with the partitions in it', async () =>
   expect(partitions!.message).toMatch(/^4 partitions \(t-\d, t-\d, t-\d and 1 more\): /)
 })
 
-test('partitions wait for what is in the way of their files', async () => {
+test('partitions that cannot be written are reported until the obstacle is removed', async () => {
   const admin = await start()
   expect(await admin.createTopics(['t', 1])).toEqual([0])
   verdict = (operation, path) =>
@@ -143,7 +146,7 @@ test('partitions wait for what is in the way of their files', async () => {
   expect(told()).toEqual({})
 })
 
-test('a broker that is told to stop says so until it has', async () => {
+test('a broker that is stopping reports it until it has stopped', async () => {
   await start()
   expect(told()).toEqual({})
   const closed = broker.broker.close()
@@ -168,7 +171,7 @@ describe('over HTTP', () => {
     })
   }
 
-  test('from before the logs are open until the process ends', async () => {
+  test('health is served from before the logs are open until the process ends', async () => {
     const clock = new ManualClock()
     const metrics = { host: '127.0.0.1', port: 0 }
     const http = await BrokerHttp.start({

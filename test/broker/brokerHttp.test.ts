@@ -1,4 +1,5 @@
-// The console of a broker that starts: health and metrics from the first moment, the rest when somebody asks.
+// The HTTP server of a starting broker: health and metrics are served from the first moment; the
+// console is loaded on the first request.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerHttp } from '../../broker/brokerHttp.ts'
@@ -53,7 +54,7 @@ afterEach(async () => {
 
 const statusOf = async (path: string) => (await fetch(`${http.consoleUrl}${path}`)).status
 
-test('health and metrics are answered while the broker starts, and nothing else is loaded', async () => {
+test('health and metrics are served while the broker starts, and nothing else is loaded', async () => {
   expect(await statusOf('healthy')).toBe(200)
   expect(await statusOf('ready')).toBe(503)
   expect(await statusOf('metrics')).toBe(200)
@@ -61,14 +62,14 @@ test('health and metrics are answered while the broker starts, and nothing else 
   expect(opened.count).toBe(0)
 })
 
-test('the page and the API are there for those who ask while the broker starts', async () => {
+test('the page and the API are loaded on request while the broker starts', async () => {
   expect(await statusOf('')).toBe(200)
   expect(await statusOf('openapi.json')).toBe(200)
   expect(opened.count).toBe(1)
 })
 
-describe('a broker that serves', () => {
-  test('collects what the page shows from one second on, once', async () => {
+describe('a broker that serves clients', () => {
+  test('loads the console once, one second after the start', async () => {
     http.serves(broker.broker)
     expect(await statusOf('ready')).toBe(200)
     await broker.clock.advanceAndSettle(999)
@@ -79,21 +80,21 @@ describe('a broker that serves', () => {
     expect(opened.count).toBe(1)
   })
 
-  test('says in its log that the console cannot be loaded, and tries again when it is asked for', async () => {
+  test('logs that the console cannot be loaded, and retries at the next request', async () => {
     opened.failures = 2
     http.serves(broker.broker)
     await broker.clock.advanceAndSettle(1_000)
     await expect.poll(() => logger.lines.length).toBe(1)
     expect(logger.lines[0]).toMatchObject({
       level: 'error',
-      message: 'failed to load the console; the next request for it loads it again',
+      message: 'failed to load the console; the next request retries',
     })
     expect(await statusOf('')).toBe(500)
     expect(await statusOf('healthy')).toBe(200)
     expect(await statusOf('')).toBe(200)
   })
 
-  test('stops without a console that nobody has opened', async () => {
+  test('stops without loading a console that was never requested', async () => {
     http.serves(broker.broker)
     await http.leave()
     await broker.clock.advanceAndSettle(10_000)

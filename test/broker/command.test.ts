@@ -1,4 +1,4 @@
-// `millrace broker` as a process: what it prints, how it stops, and how mistakes end.
+// `millrace broker` as a process: what it prints, how it stops, and how it reports mistakes.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ import { Cluster } from '../../protocol/client/cluster.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 
-/** The line with which every log begins, which says version and settings. */
+/** The first line of every log, with version and settings. */
 const startLine = 'millrace broker'
 
 /** The messages of log lines after that one, in order. */
@@ -20,7 +20,7 @@ function logged(complaints: string): string[] {
   return lines.map((line) => JSON.parse(line).msg).filter((message) => message !== startLine)
 }
 
-/** What Kafka 4 brings along as config/server.properties, as far as it says anything. */
+/** The config/server.properties of Kafka 4, without its comments. */
 function stock(data: string): string {
   return [
     'process.roles=broker,controller',
@@ -99,7 +99,7 @@ describe('millrace broker', () => {
   }
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'says where it listens, and stops at %s',
+    'prints where it listens, and stops at %s',
     async (signal) => {
       const data = join(directory, signal)
       const broker = run({ port: 0, data })
@@ -115,12 +115,12 @@ describe('millrace broker', () => {
         'broker stopping',
         'broker stopped',
       ])
-      // How the console reaches the broker is nobody's address.
+      // The console's own address in this process is not printed.
       expect(complaints).not.toContain('millrace.inside')
     },
   )
 
-  it('that is stopped while it starts closes its logs in order', async () => {
+  it('closes its logs cleanly if it is stopped while it starts', async () => {
     const data = join(directory, 'early')
     const broker = run({ port: 0, data })
     await once(broker.child.stderr!, 'data')
@@ -135,7 +135,7 @@ describe('millrace broker', () => {
     expect(logged(later)).not.toContain('broker was not stopped cleanly: logs recovered')
   })
 
-  it('says after SIGKILL that it recovers its logs', async () => {
+  it('logs that it recovers its logs after SIGKILL', async () => {
     const data = join(directory, 'killed')
     const first = run({ port: 0, data })
     const port = Number(/:(\d+),/.exec(await first.firstLine)![1])
@@ -165,7 +165,7 @@ describe('millrace broker', () => {
     ])
   })
 
-  it('logs what its level says: that of the command line before that of the file', async () => {
+  it('logs at its level; the command line takes precedence over the file', async () => {
     const config = join(directory, 'level.properties')
     await writeFile(config, 'log.level=error\n')
     const quiet = run({ config, port: 0, data: join(directory, 'quiet') })
@@ -179,7 +179,7 @@ describe('millrace broker', () => {
     expect(logged((await loud.ended).complaints)).toContain('broker started')
   })
 
-  it("starts with Kafka's own server.properties: no controller listener, one line for what is unused", async () => {
+  it('starts with the server.properties of Kafka: no controller listener, one line for unused options', async () => {
     const config = join(directory, 'stock.properties')
     await writeFile(config, stock(join(directory, 'stock')))
     const broker = run({ config })
@@ -189,9 +189,9 @@ describe('millrace broker', () => {
     const { code, complaints } = await broker.ended
     expect(code).toBe(0)
     expect(logged(complaints)).toEqual([
-      'options of Kafka have no effect here',
+      'Kafka options have no effect in Millrace',
       expect.stringMatching(/^controller listener is not opened/),
-      expect.stringMatching(/^listener is open to other hosts, and nothing protects it yet/),
+      expect.stringMatching(/^listener is open to other hosts without authentication/),
       'broker starting',
       'broker started',
       'broker stopping',
@@ -199,7 +199,7 @@ describe('millrace broker', () => {
     ])
   })
 
-  it('says that its port or its data folder is taken', async () => {
+  it('reports that its port or its data directory is in use', async () => {
     const data = join(directory, 'taken')
     const first = run({ port: 0, data })
     const port = Number(/:(\d+),/.exec(await first.firstLine)![1])
@@ -215,7 +215,7 @@ describe('millrace broker', () => {
     )
   })
 
-  it('names file, line and key of a broken configuration', async () => {
+  it('reports file, line and key of an invalid configuration', async () => {
     const config = join(directory, 'server.properties')
     await writeFile(config, 'node.id=1\nnum.partitions=some\n')
     const broken = await run({ config }).ended
@@ -228,7 +228,7 @@ describe('millrace broker', () => {
     )
   })
 
-  it('ends when its data folder is gone, and says so', async () => {
+  it('stops when its data directory is removed, and reports why', async () => {
     const data = join(directory, 'mounted')
     const broker = run({ port: 0, data })
     await broker.firstLine

@@ -1,4 +1,4 @@
-// Where a broker serves HTTP: what its command line and its configuration file say together.
+// Where a broker serves HTTP, by its command line and its configuration file together.
 
 import { describe, expect, test } from 'vitest'
 import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
@@ -13,27 +13,27 @@ function plan(args: HttpArguments, file = '', listeners: readonly Address[] = []
 
 describe('the console', () => {
   test.each<[string, HttpArguments, string, ReturnType<typeof plan>['console']]>([
-    ['8080, or another one, unless something is said', {}, '', { port: 8080, isAsked: false }],
+    ['8080, or a free port, by default', {}, '', { port: 8080, isAsked: false }],
     ['a port of the file', {}, 'console.port=81', { port: 81, isAsked: true }],
-    ['8080 of the file is asked for', {}, 'console.port=8080', { port: 8080, isAsked: true }],
+    ['8080 of the file is requested', {}, 'console.port=8080', { port: 8080, isAsked: true }],
     [
-      'that of the command line wins',
+      'a port of the command line takes precedence',
       { consolePort: 82 },
       'console.port=81',
       { port: 82, isAsked: true },
     ],
-    ['a free one', { consolePort: 0 }, '', { port: 0, isAsked: true }],
+    ['a free port', { consolePort: 0 }, '', { port: 0, isAsked: true }],
     ['none', { console: false }, '', undefined],
-    ['none, though the file has a port', { console: false }, 'console.port=81', undefined],
+    ['none, although the file has a port', { console: false }, 'console.port=81', undefined],
     ['none by the file', {}, 'console.enable=false', undefined],
     [
-      'none by the file, though it has a port',
+      'none by the file, although it has a port',
       {},
       'console.enable=false\nconsole.port=8',
       undefined,
     ],
     [
-      'a port of the command line wins over that',
+      'a port of the command line takes precedence over that',
       { consolePort: 82 },
       'console.enable=false',
       { port: 82, isAsked: true },
@@ -42,7 +42,7 @@ describe('the console', () => {
     expect(plan(args, file).console).toEqual(expected)
   })
 
-  test('options that contradict each other are named', () => {
+  test('contradicting options are reported', () => {
     expect(() => plan({ console: false, consolePort: 1 })).toThrow(
       expect.objectContaining({
         code: 'CONFIGURATION_INVALID',
@@ -71,9 +71,9 @@ describe('metrics for other hosts', () => {
   )
 })
 
-describe('ports that the broker itself uses', () => {
+describe('ports that the broker uses itself', () => {
   test.each(['127.0.0.1', '0.0.0.0', '::'])(
-    'clients are served at %s:8080: the console takes a free one, unless it was asked for that one',
+    'with clients at %s:8080 the console takes a free port, unless 8080 was requested for it',
     (host) => {
       const listeners = [{ host, port: 8080 }]
       expect(plan({}, '', listeners).console).toEqual({ port: 0, isAsked: false })
@@ -85,7 +85,7 @@ describe('ports that the broker itself uses', () => {
     },
   )
 
-  test('another address of this machine may have the same port', () => {
+  test('another address of this machine may use the same port', () => {
     const listeners = [{ host: '127.0.0.2', port: 8080 }]
     expect(plan({ consolePort: 8080 }, '', listeners).console).toEqual({
       port: 8080,

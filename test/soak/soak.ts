@@ -1,7 +1,7 @@
-// `npm run soak -- [--minutes N] [--rate LINES]`: the demo, and beside it a standalone broker with an agent
-// and a job, each in its own process, for an hour. Once a minute each program is looked at from outside
-// (scrape, memory, CPU, disk, log, health). Ends with the figures, and with exit code 1 when a program ended,
-// was not well, or when a line that was written was not counted exactly once.
+// `npm run soak -- [--minutes N] [--rate LINES]`: the demo, and beside it a standalone broker with
+// an agent and a job, each in its own process, for an hour. Once a minute each program is observed
+// from outside (scrape, memory, CPU, disk, log, health). Ends with the figures; the exit code is 1
+// if a program ended or was unhealthy, or if a line was not counted exactly once.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -35,7 +35,7 @@ if (failure !== undefined) {
   process.exitCode = 1
 }
 
-/** Exits with the usage when the arguments cannot be used. */
+/** Exits with the usage if the arguments are invalid. */
 function soakArguments(): { readonly minutes: number; readonly rate: number } {
   try {
     const { values } = parseArgs({
@@ -120,7 +120,7 @@ async function start(name: string, words: readonly string[], options: WatchOptio
   await program.start()
 }
 
-/** The job has counted every line, and none twice. */
+/** Checks that the job has counted every line exactly once. */
 async function requireCounted(lines: number): Promise<void> {
   const job = programs.at(-1)!
   const deadlineMs = systemClock.monotonicMs() + drainTimeoutMs

@@ -1,13 +1,16 @@
-// A program that is watched for as long as a soak runs: one row of figures a minute, from what anybody can
-// see of it: its metrics, its health, its log, its directory.
+// A program under observation during a soak: one row of figures a minute, from what is visible
+// outside: its metrics, its health, its log, its directory.
 
 import { spawnSync } from 'node:child_process'
 import { Program } from '../endToEnd/programs.ts'
 
 export interface WatchOptions {
-  /** What the program prints once it works; its one group is the address of its HTTP server. */
+  /**
+   * Matches the output of the program when it is ready; its one group is the address of its HTTP
+   * server.
+   */
   readonly ready: RegExp
-  /** Whose size is the disk space that the program takes. */
+  /** Its size is the disk space of the program. */
   readonly directory: string
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -65,7 +68,7 @@ export class WatchedProgram {
     return [...this.#remarks.values()]
   }
 
-  /** Takes one row. Fails when the program does not answer. */
+  /** Takes one row. Fails if the program does not answer. */
   async look(): Promise<void> {
     const [metrics, scrapeMs] = await this.#scrape()
     this.rows.push({

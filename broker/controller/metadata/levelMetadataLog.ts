@@ -1,11 +1,10 @@
 // The metadata log of a single node, in a key-value store of its own. Entries have the key `c` and
-// their sequence, the snapshot has `s`, the sequence after it `n`; one synced batch replaces
+// their sequence, the snapshot `s`, the sequence after the snapshot `n`; one synced batch replaces
 // entries by a snapshot.
 //
-// LevelDB must not be written to after a write has failed: a record that was written in part makes
-// the ones after it unreadable, though they were acknowledged. The store is closed then, and opened
-// again when it is next needed; opening it reads what survived of the failed write and makes that
-// durable.
+// LevelDB must not be written to after a failed write: a record that was written in part makes
+// later ones unreadable, although they were acknowledged. The store is closed then, and reopened
+// when it is next needed; reopening reads what the failed write has left and makes that durable.
 
 import { dirname } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -33,23 +32,23 @@ import type {
 import { MetadataSubscriptions } from './metadataSubscriptions.ts'
 
 const snapshotKey = Buffer.from('s')
-/** Absent in logs from before sequences outlived a snapshot. */
+/** Does not exist in logs from before sequences outlived a snapshot. */
 const nextSequenceKey = Buffer.from('n')
 const afterEntries = Buffer.from('d')
-/** Entries read in one group at a start, which parses them one after another. */
+/** Number of entries that a start reads together and parses one after another. */
 const entriesAtOnce = 1000
 
 export interface LevelMetadataLogOptions {
   /** A directory inside the data directory. */
   readonly directory: string
-  /** Frees space for a write that found none; resolves with false when there is none to free. */
+  /** Frees space for a write that found none; resolves with false if there is none to free. */
   readonly makeRoom: () => Promise<boolean>
 }
 
 class LevelMetadataLog implements MetadataLog {
   readonly #options: LevelMetadataLogOptions
   readonly #open: OpenKeyValueStore
-  /** Undefined from a failed write until the store is opened again. */
+  /** Undefined from a failed write until the store is reopened. */
   #store: KeyValueStore | undefined
   #firstSequence = 0
   #nextSequence = 0
@@ -79,8 +78,8 @@ class LevelMetadataLog implements MetadataLog {
   }
 
   async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
-    // The lock of the store excludes other processes, so only an entry of this one can be in the
-    // way.
+    // The lock of the store excludes other processes, so a conflicting entry is one of this
+    // process.
     if (sequence < this.#nextSequence) return 'conflict'
     assert(sequence === this.#nextSequence, `entry ${sequence} follows entry ${sequence - 1}`)
     await this.#write([put(Buffer.from(entryKey(sequence)), JSON.stringify(entry))])
@@ -129,7 +128,7 @@ class LevelMetadataLog implements MetadataLog {
         const key = textOf(bytes)
         first ??= Number(key.slice(1))
         const expected = entryKey(first + entries.length)
-        if (key !== expected) throw this.#corrupt(`the entry ${expected} is missing`)
+        if (key !== expected) throw this.#corrupt(`entry ${expected} is missing`)
         entries.push(this.#parse<StoredEntry>(key, value))
       }
     }
@@ -158,7 +157,7 @@ class LevelMetadataLog implements MetadataLog {
     try {
       return JSON.parse(textOf(value)) as T
     } catch (cause) {
-      throw this.#corrupt(`the entry ${key} is damaged`, cause)
+      throw this.#corrupt(`entry ${key} is damaged`, cause)
     }
   }
 
@@ -172,8 +171,8 @@ class LevelMetadataLog implements MetadataLog {
 }
 
 /**
- * Opens or creates the log. Rejects with a DirectoryInUseError for the data directory when another
- * process has it.
+ * Opens or creates the log. Rejects with a DirectoryInUseError for the data directory if another
+ * process has locked it.
  */
 export async function openLevelMetadataLog(
   options: LevelMetadataLogOptions,
@@ -186,7 +185,7 @@ export async function openLevelMetadataLog(
   }
 }
 
-/** Opening a store writes its files anew: on a full disk there is no space even for those. */
+/** Opening a store rewrites its files, for which a full disk may have no space. */
 async function openWithRoom(
   { directory, makeRoom }: LevelMetadataLogOptions,
   open: OpenKeyValueStore,
@@ -205,8 +204,8 @@ function openingError(directory: string, error: unknown): Error {
   if (isShortage(error)) {
     return new BrokerError(
       'METADATA_UNAVAILABLE',
-      `${directory} cannot be opened (${(error as Error).message}): free some room on the disk, or raise ` +
-        'the limit of open files, and start again',
+      `${directory} cannot be opened (${(error as Error).message}): free disk space, or raise ` +
+        'the limit of open files, then restart the broker',
       error,
     )
   }

@@ -1,7 +1,6 @@
-// A metadata log in memory, for brokers that keep nothing on disk. Outlives the brokers on it: a
-// broker that is started again finds what was appended before. Several brokers may share it, as the
-// nodes of a cluster do. Its fields are open to tests, which look at what was written and write a
-// history of their own.
+// A metadata log in memory, for brokers that keep nothing on disk. Outlives its brokers: a
+// restarted broker finds the entries appended before. Several brokers may share it, as the nodes of
+// a cluster do. Its fields are open to tests, which read what was written and prepare histories.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'
@@ -17,10 +16,10 @@ import { MetadataSubscriptions } from './metadataSubscriptions.ts'
 
 export class MemoryMetadataLog implements MetadataLog {
   entries: StoredEntry[] = []
-  /** The sequence of the first of the entries. */
+  /** Sequence of the first of the entries. */
   sequence = 0
   snapshot: StoredSnapshot | undefined
-  /** Every append and read fails with this. */
+  /** If set, every append and read fails with it. */
   failure: Error | undefined
   readonly #subscriptions = new MetadataSubscriptions()
 
@@ -36,7 +35,7 @@ export class MemoryMetadataLog implements MetadataLog {
   async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
     if (this.failure) throw this.failure
     const next = this.nextSequence
-    assert(sequence <= next, `entry ${sequence} is proposed by whoever has seen ${next} entries`)
+    assert(sequence <= next, `entry ${sequence} would leave a gap: the log has ${next} entries`)
     if (sequence < next) return 'conflict'
     this.entries.push(entry)
     this.#deliver()

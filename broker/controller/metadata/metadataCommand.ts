@@ -1,6 +1,6 @@
-// The commands of the metadata log, its entries and its snapshots, as they are stored. Their shape
-// is a file format: a change of it needs a new `version` and a way from the old shape in
-// metadataUpgrade.ts.
+// The commands of the metadata log, its entries and its snapshots, in the form in which they are
+// stored. Their shape is a file format: a change needs a new `version`, and an upgrade of the old
+// shape in metadataUpgrade.ts.
 
 import type { PartitionChange } from '../partitionRegistration.ts'
 import type {
@@ -31,9 +31,9 @@ export type MetadataCommand =
   | {
       readonly type: 'createPartitions'
       readonly id: string
-      /** The number of the first partition added: how many partitions the topic had. */
+      /** Number of the first added partition: how many partitions the topic had. */
       readonly firstPartition: number
-      /** The replicas of each partition added. */
+      /** The replicas of each added partition. */
       readonly assignments: readonly (readonly number[])[]
     }
   /** Changes the replicas, the ISR or the leader of one partition. */
@@ -44,16 +44,13 @@ export type MetadataCommand =
       readonly change: PartitionChange
     }
   /**
-   * Clients no longer see the topic; its logs and offsets are still to be removed, and its name is
-   * taken.
+   * Clients no longer see the topic. Its logs and offsets have not been removed yet, and its name
+   * is taken.
    */
   | { readonly type: 'deleteTopic'; readonly id: string }
   /** The logs and offsets of a deleted topic are removed, and its name is free. */
   | { readonly type: 'forgetTopic'; readonly id: string }
-  /**
-   * Replaces everything that is set for the resource: what `configs` does not name is no longer
-   * set.
-   */
+  /** Replaces all configs of the resource: those that `configs` does not name are unset. */
   | {
       readonly type: 'setConfigs'
       readonly resource: ConfigResource
@@ -67,7 +64,7 @@ export type CommandOf<Type extends MetadataCommand['type']> = Extract<
   { type: Type }
 >
 
-/** Identifies a proposal among those of all brokers, also after its outcome became unknown. */
+/** Identifies a proposal among those of all brokers, even after its outcome became unknown. */
 export interface ProposalId {
   /** The incarnation of the broker that proposes. */
   readonly incarnation: string
@@ -79,12 +76,12 @@ export const formatVersion = 1
 
 export interface MetadataEntry {
   readonly version: typeof formatVersion
-  /** Absent in entries upgraded from a release that did not identify proposals. */
+  /** Does not exist in entries upgraded from a release that did not identify proposals. */
   readonly proposal?: ProposalId
   readonly command: MetadataCommand
 }
 
-/** A snapshot as it is stored. */
+/** A snapshot in the form in which it is stored. */
 export interface SnapshotEntry {
   readonly version: typeof formatVersion
   readonly state: MetadataSnapshot

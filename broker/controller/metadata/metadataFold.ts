@@ -1,5 +1,5 @@
-// Folds the metadata log into the state: a snapshot, then entry after entry, each exactly once and
-// without a gap. The only caller of `MetadataState.apply`; nothing else can change the state.
+// Folds the metadata log into the state: a snapshot, then every entry, exactly once and without a
+// gap. The only caller of `MetadataState.apply`; nothing else can change the state.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { formatVersion, type MetadataEntry, type SnapshotEntry } from './metadataCommand.ts'
@@ -16,8 +16,8 @@ export class MetadataFold {
   #entriesSinceSnapshot = 0
 
   /**
-   * Folds what the log held when it was loaded. Throws a BrokerError for entries of a later
-   * release.
+   * Folds the history that the log had when it was loaded. Throws a BrokerError for entries of a
+   * later release.
    */
   constructor({ snapshot, entries, nextSequence }: MetadataHistory, nodeId: number) {
     this.#nodeId = nodeId
@@ -34,17 +34,17 @@ export class MetadataFold {
     return this.#state
   }
 
-  /** The sequence of the entry that is folded next. */
+  /** Sequence of the next entry to fold. */
   get nextSequence(): number {
     return this.#nextSequence
   }
 
-  /** How many entries a start has to replay. */
+  /** Number of entries that a start has to replay. */
   get entriesSinceSnapshot(): number {
     return this.#entriesSinceSnapshot
   }
 
-  /** Folds the entry and returns it as this release writes it. */
+  /** Folds the entry and returns it in the form of this release. */
   fold(sequence: number, stored: StoredEntry): MetadataEntry {
     assert(
       sequence === this.#nextSequence,
@@ -62,7 +62,7 @@ export class MetadataFold {
     return { version: formatVersion, state: this.#state.snapshot() }
   }
 
-  /** A snapshot of everything below `sequence` was written. */
+  /** A snapshot of all entries below `sequence` was written. */
   snapshotWritten(sequence: number): void {
     this.#entriesSinceSnapshot = this.#nextSequence - sequence
   }

@@ -1,58 +1,59 @@
 // The order of the cluster's metadata: a log of entries, numbered by a sequence without gaps. A
 // single node keeps it in a key-value store (levelMetadataLog.ts); a cluster shares one. An
-// implementation must not reorder or lose an entry that it acknowledged, and does not know what
-// entries mean.
+// implementation must not reorder or lose an acknowledged entry, and does not interpret entries.
 //
-// An append names the sequence that it is for, so a proposer that has not seen every entry before
-// it cannot append. A rejected append may have appended its entry all the same, or may still do so
-// later; `read` or the subscription says what became of it.
+// An append names the sequence of its entry, so a proposer that has not seen every earlier entry
+// cannot append. A rejected append may have appended its entry nevertheless, or may still do so
+// later; `read` or the subscription gives the outcome.
 
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'
 import type { ReleasedCommand, ReleasedSnapshot } from './releasedMetadata.ts'
 
-/** An entry or a snapshot as it was stored, possibly by an earlier release. */
+/** An entry or a snapshot as stored, possibly by an earlier release. */
 export type StoredEntry = MetadataEntry | ReleasedCommand
 export type StoredSnapshot = SnapshotEntry | ReleasedSnapshot
 
-/** What a log holds when it is opened: the newest snapshot, and the entries after it in order. */
+/**
+ * The content of a log when it is opened: the newest snapshot, and the entries after it in order.
+ */
 export interface MetadataHistory {
   readonly snapshot: StoredSnapshot | undefined
   readonly entries: readonly StoredEntry[]
-  /** The sequence of the next entry: one above the last of these. */
+  /** Sequence of the next entry: one above that of the last entry. */
   readonly nextSequence: number
 }
 
-/** `conflict`: the log has another entry under that sequence, or had, before a snapshot. */
+/** `conflict`: the log has another entry at that sequence, or had one before a snapshot. */
 export type AppendOutcome = 'appended' | 'conflict'
 
 export type EntryListener = (sequence: number, entry: StoredEntry) => void
 
 export interface MetadataLog {
-  /** Called once, before anything is appended. */
+  /** Called once, before the first append. */
   load(): Promise<MetadataHistory>
   /**
-   * Resolves with `appended` when the entry is durable under `sequence`, and with `conflict` when
-   * it never will be. Calls of one proposer must not overlap. After a rejection the outcome is
+   * Resolves with `appended` when the entry is durable at `sequence`, and with `conflict` when it
+   * never will be. Calls of one proposer must not overlap. After a rejection the outcome is
    * unknown.
    */
   append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome>
   /**
    * Delivers every durable entry from `sequence` on, once and in order; the first ones are those
    * appended after `load`. An entry may be delivered before or after its own append resolves, and
-   * though its append was rejected. Returns what ends the subscription: nothing is delivered after
-   * that.
+   * even if the append was rejected. Returns a function that ends the subscription: nothing is
+   * delivered after that.
    */
   subscribe(sequence: number, listener: EntryListener): () => void
   /**
-   * Returns the durable entries from `sequence` on, among them each whose append has resolved with
+   * Returns the durable entries from `sequence` on, including each whose append has resolved with
    * `appended`; all of them have been delivered to subscribers when this resolves. Rejects with a
-   * shortage (logError.ts) when another try may succeed, and with anything else when the log cannot
-   * be used any more.
+   * shortage (logError.ts) if a retry may succeed, and with another error if the log cannot be used
+   * any more.
    */
   read(sequence: number): Promise<readonly StoredEntry[]>
   /**
-   * Replaces all entries below `sequence`, which subscribers have, by the snapshot: at once or not
-   * at all.
+   * Replaces all entries below `sequence`, which subscribers have received, by the snapshot,
+   * atomically.
    */
   compact(sequence: number, snapshot: SnapshotEntry): Promise<void>
   close(): Promise<void>

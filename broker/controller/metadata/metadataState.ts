@@ -1,10 +1,10 @@
-// The metadata of the cluster: brokers, topics, configs, the producer ids given out. A pure fold of
-// the commands of the metadata log: the same commands give the same state on every node and after
-// every restart. Decides nothing (controller.ts and topics/topicRequests.ts do) and does no I/O.
-// `apply` is for MetadataFold alone; everyone else has a MetadataView.
+// The metadata of the cluster: brokers, topics, configs, allocated producer ids. A pure fold of the
+// commands of the metadata log: the same commands give the same state on every node and after every
+// restart. Decides nothing (controller.ts and topics/topicRequests.ts do) and does no I/O. Only
+// MetadataFold calls `apply`; all others use MetadataView.
 //
 // A command that contradicts the state was decided on another state than the one that it was
-// appended to: that is a broken invariant, and ends the process.
+// appended to. This is a broken invariant, and ends the process.
 
 import { assert, unreachable } from '../../../protocol/runtime/assert.ts'
 import { changedRegistration, newRegistration } from '../partitionRegistration.ts'
@@ -134,7 +134,7 @@ export class MetadataState implements MetadataView {
     }
   }
 
-  /** Folds the command that the log has under `sequence`, then calls the listeners. */
+  /** Folds the command with this `sequence` in the log, then calls the listeners. */
   apply(sequence: number, command: MetadataCommand): void {
     this.#fold(sequence, command)
     const change = changeOf(command)

@@ -1,6 +1,6 @@
-// The subscribers of one metadata log, each with the sequence that it is delivered next. Delivers
-// every entry once and in order; a delivery that begins while another one runs leaves the entries
-// to that one.
+// The subscribers of one metadata log, each with the sequence of its next entry. Delivers every
+// entry once and in order; a delivery that starts during another one leaves its entries to that
+// one.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { EntryListener, StoredEntry } from './metadataLog.ts'
@@ -14,14 +14,14 @@ interface Subscriber {
 export class MetadataSubscriptions {
   readonly #subscribers = new Set<Subscriber>()
 
-  /** Returns what ends the subscription. */
+  /** Returns a function that ends the subscription. */
   add(sequence: number, listener: EntryListener): () => void {
     const subscriber = { next: sequence, listener, isDelivering: false }
     this.#subscribers.add(subscriber)
     return () => void this.#subscribers.delete(subscriber)
   }
 
-  /** `entries` are durable, contiguous, and begin with the sequence `first`. */
+  /** `entries` are durable and contiguous; `first` is the sequence of the first one. */
   deliver(first: number, entries: readonly StoredEntry[]): void {
     for (const subscriber of this.#subscribers) this.#deliver(subscriber, first, entries)
   }

@@ -1,13 +1,13 @@
 // Reads entries and snapshots of the metadata log, whichever release wrote them. Releases before
 // format version 1 stored bare commands: without identified proposals, with the partitions of a
-// topic as a number, without brokers. Each partition of theirs has one replica, on the node that
+// topic as a number, without brokers. Each of their partitions has one replica, on the node that
 // owns the data directory.
 //
-// A downgrade is not supported once this release has written to a data directory: it registers its
-// broker at each start, so that happens at the first one. Earlier releases refuse such a directory
-// and change nothing in it: an entry of version 1 has no `type`, which their fold takes for a
-// broken invariant, and a snapshot of version 1 has no `topics` of its own. In the same way this
-// release refuses what a later one wrote: it never guesses.
+// A downgrade is not supported once this release has started on a data directory, because each
+// start registers the broker in the log. Earlier releases refuse such a directory and change
+// nothing in it: an entry of version 1 has no `type`, which their fold takes for a broken
+// invariant, and a snapshot of version 1 has no `topics` of its own. In the same way, this release
+// refuses entries of later ones: it never guesses.
 
 import { BrokerError } from '../../errors.ts'
 import { newRegistration } from '../partitionRegistration.ts'
@@ -16,7 +16,7 @@ import type { StoredEntry, StoredSnapshot } from './metadataLog.ts'
 import type { MetadataSnapshot, Topic } from './metadataView.ts'
 import type { ReleasedCommand, ReleasedTopic } from './releasedMetadata.ts'
 
-/** `partitionsOf` says how many partitions the topic has before this entry. */
+/** `partitionsOf` returns the number of partitions of a topic before this entry. */
 export function upgradeEntry(
   stored: StoredEntry,
   nodeId: number,
@@ -78,7 +78,7 @@ function mustBeKnown(version: unknown): void {
   if (version === formatVersion) return
   throw new BrokerError(
     'METADATA_UNSUPPORTED',
-    `the metadata log has entries of version ${String(version)}, and this release reads version ${formatVersion}: ` +
-      'start the release that wrote them, or a later one',
+    `the metadata log has entries of version ${String(version)}, but this release reads version ${formatVersion}: ` +
+      'start the release that wrote them, or a newer one',
   )
 }

@@ -1,7 +1,6 @@
-// What the metadata of the cluster says, read-only: the face of MetadataState for everyone but the
-// fold. What it returns is current when the call returns; a reader that acts on the metadata
-// subscribes with `onChange` and looks again. No reader may keep a Topic across an await and take
-// it for current.
+// The metadata of the cluster, read-only: MetadataState for everyone but the fold. Results are
+// current when the call returns; a reader that acts on the metadata subscribes with `onChange` and
+// reads again. No reader may keep a Topic across an await and take it for current.
 
 import type { PartitionRegistration } from '../partitionRegistration.ts'
 
@@ -13,11 +12,14 @@ export interface Topic {
   readonly id: string
   /** By partition number. */
   readonly partitions: readonly PartitionRegistration[]
-  /** Only what was set for this topic; the rest comes from the broker's configuration. */
+  /** Configs set for this topic; the others come from the broker's configuration. */
   readonly configs: Configs
 }
 
-/** What configs are set for: a topic by its id, a broker by its id ('' is all brokers), a group. */
+/**
+ * The resource that configs are set for: a topic by its id, a broker by its id ('' stands for all
+ * brokers), a group.
+ */
 export interface ConfigResource {
   readonly type: 'topic' | 'broker' | 'group'
   readonly name: string
@@ -26,9 +28,9 @@ export interface ConfigResource {
 /** A broker process that joined the cluster: Kafka's RegisterBrokerRecord. */
 export interface BrokerRegistration {
   readonly id: number
-  /** A random UUID of this start of the broker. */
+  /** A random UUID of this incarnation of the broker. */
   readonly incarnation: string
-  /** The sequence of the entry that registered this incarnation. Fences earlier incarnations. */
+  /** Sequence of the entry that registered this incarnation. Fences earlier incarnations. */
   readonly epoch: number
   readonly listeners: readonly RegisteredListener[]
   readonly rack: string | undefined
@@ -40,9 +42,9 @@ export interface RegisteredListener {
   readonly port: number
 }
 
-/** What a folded command has changed; the view says what it is now. */
+/** What a folded command has changed; the view has the new state. */
 export type MetadataChange =
-  /** The topic was created, changed or deleted, or its removal has ended. */
+  /** The topic was created, changed or deleted, or its removal is complete. */
   | { readonly type: 'topic'; readonly id: string }
   | { readonly type: 'configs'; readonly resource: ConfigResource }
   | { readonly type: 'broker'; readonly id: number }
@@ -63,7 +65,7 @@ export interface MetadataSnapshot {
 
 export interface MetadataView {
   readonly clusterId: string | undefined
-  /** Producer ids below this one were given out. */
+  /** All producer ids below it were given out. */
   readonly nextProducerId: number
   /**
    * Changes whenever a topic is created, changed or deleted; counted from the start of the process.
@@ -72,27 +74,27 @@ export interface MetadataView {
   topic(name: string): Topic | undefined
   topicById(id: string): Topic | undefined
   topics(): Iterable<Topic>
-  /** The newest incarnation of the broker that registered. */
+  /** The newest registered incarnation of the broker. */
   broker(id: number): BrokerRegistration | undefined
   brokers(): Iterable<BrokerRegistration>
-  /** What is set for one broker or, under the name '', for all of them. */
+  /** The configs set for one broker or, with the name '', for all of them. */
   brokerConfigs(name: string): Configs
   groupConfigs(groupId: string): Configs
-  /** Every group for which something is set. */
+  /** Every group with configs. */
   configuredGroups(): Iterable<string>
   /** The existing topic whose name differs from `name` only in "." and "_". */
   colliding(name: string): string | undefined
   /** Deleted topics whose logs or offsets may still exist. */
   deleting(): Topic[]
   deletingById(id: string): Topic | undefined
-  /** Whether a topic that is still being removed holds the name. */
+  /** Whether the name is taken by a topic that is still being removed. */
   isDeleting(name: string): boolean
   /**
-   * Whether a partition's directory belongs to another topic than the one that has the name now, by
-   * the topic id noted in the directory: usually to a deleted one.
+   * Whether a partition's directory belongs to a topic other than the one that has the name now, by
+   * the topic id in the directory: usually to a deleted one.
    */
   isForeign(name: string, id: string | undefined): boolean
-  /** Subscribes to changes; returns what ends the subscription. */
+  /** Subscribes to changes; returns a function that ends the subscription. */
   onChange(listener: MetadataListener): () => void
   snapshot(): MetadataSnapshot
 }

@@ -1,13 +1,13 @@
-// Proposes commands to the metadata log, one at a time: decides on the folded state, appends under
+// Proposes commands to the metadata log, one at a time: decides on the folded state, appends with
 // the next sequence, and answers when the entry has been folded. The state changes only by folding
-// what the log delivers; an entry of another proposer under that sequence means that the decision
-// is made anew on the state after it.
+// what the log delivers. If the log has an entry of another proposer at that sequence, the decision
+// is made again on the state after it.
 //
-// An append that is rejected has an unknown outcome. Nothing is decided until the log has been read
-// or has delivered the entry: giving the same name or id twice would be the price. An entry is
-// recognized by the identity of its proposal, since another node may have proposed an equal
-// command. Proposals are never disabled until a restart: while the log cannot be read each one is
-// refused, and when it cannot be read any more the broker has to end.
+// A rejected append has an unknown outcome. Nothing is decided until the log has been read or has
+// delivered the entry: otherwise the same name or id could be given out twice. An entry is
+// recognized by the identity of its proposal, because another node may have proposed an equal
+// command. While the log cannot be read, each proposal is refused; proposals need no restart to
+// work again. If the log cannot be used any more, the broker has to stop.
 
 import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
@@ -23,7 +23,7 @@ import {
 import type { MetadataFold } from './metadataFold.ts'
 import type { MetadataLog, StoredEntry } from './metadataLog.ts'
 
-/** What was decided: a command to commit and the answer once it is folded, or an answer at once. */
+/** The decision: a command to commit and the answer once it is folded, or an immediate answer. */
 export type Decided<Answer> =
   | { readonly command: MetadataCommand; readonly committed: () => Answer }
   | { readonly answer: Answer }
@@ -33,26 +33,26 @@ export interface ProposalsOptions {
   readonly fold: MetadataFold
   readonly clock: Clock
   readonly logger: Logger
-  /** A random UUID of this start of the broker. */
+  /** A random UUID of this incarnation of the broker. */
   readonly incarnation: string
-  /** Called once, when the log cannot be used any more and the broker should end. */
-  readonly failed: (cause: unknown) => void
+  /** Called once, when the log cannot be used any more and the broker should stop. */
+  readonly onFailure: (cause: unknown) => void
 }
 
-/** An append whose entry has not been folded yet, or one of another proposer in its place. */
+/** An append until its entry, or one of another proposer at its sequence, has been folded. */
 interface Attempt {
   readonly sequence: number
   readonly proposal: ProposalId
   outcome: 'committed' | 'conflict' | undefined
 }
 
-/** After so many entries the log is replaced by a snapshot. */
+/** Number of entries after which the log is replaced by a snapshot. */
 const entriesPerSnapshot = 1000
-/** After a snapshot could not be written, the next one is due so many entries later. */
+/** After a failed snapshot, number of entries until the next one is due. */
 const entriesUntilRetry = 100
-/** Interval between attempts to find out what became of a rejected append. */
+/** Interval between attempts to find out the outcome of a rejected append. */
 const settleIntervalMs = 1000
-/** A second append may find the room that the log made after the first. */
+/** A second append may use the space that the log freed after the first one. */
 const appendsPerProposal = 2
 
 export class Proposals {
@@ -62,11 +62,10 @@ export class Proposals {
   #proposed = 0
   #attempt: Attempt | undefined
   /**
-   * Nothing may be decided before the log has been read: an outcome is unknown, or a write has
-   * failed.
+   * The log must be read before the next decision: an outcome is unknown, or a write has failed.
    */
   #mustRead = false
-  /** The next snapshot is due when this many entries follow the last one. */
+  /** Number of entries since the last snapshot at which the next one is due. */
   #snapshotDue = entriesPerSnapshot
   #settleTimer: Timer | undefined
   #failure: unknown
@@ -82,12 +81,13 @@ export class Proposals {
   /**
    * Resolves with the answer when the command is durable and folded. `decide` is pure, sees the
    * folded state, and is called again after a conflict. Rejects with a BrokerError
-   * METADATA_UNAVAILABLE when the command may not have been committed; it may also be committed
+   * METADATA_UNAVAILABLE if the command may not have been committed; it may also be committed
    * later.
    */
   propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
     return this.#inTurn(async () => {
-      // A conflict means that another node's proposal succeeded, so some node always progresses.
+      // A conflict means that the proposal of another node succeeded, so some node always
+      // progresses.
       for (;;) {
         await this.#settle()
         const decided = decide()
@@ -100,12 +100,12 @@ export class Proposals {
     })
   }
 
-  /** Waits for the proposals before it, then closes the log. Later proposals are refused. */
+  /** Waits for earlier proposals, then closes the log. Later proposals are refused. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       this.#settleTimer?.cancel()
       this.#unsubscribe()
-      // A store that is used after it was closed would be opened, and locked, once more.
+      // A store that is used after it was closed would be reopened, and locked again.
       this.#failure ??= new Error('the metadata log is closed')
       await this.#options.log.close()
     })
@@ -116,7 +116,7 @@ export class Proposals {
     try {
       entry = this.#options.fold.fold(sequence, stored)
     } catch (error) {
-      // An entry of a later release: what follows it cannot be folded either.
+      // An entry of a later release: the entries after it cannot be folded either.
       if (error instanceof BrokerError) this.#fail(error)
       throw error
     }
@@ -125,7 +125,7 @@ export class Proposals {
     attempt.outcome = isSame(entry.proposal, attempt.proposal) ? 'committed' : 'conflict'
   }
 
-  /** Returns whether the command was committed; false when another entry has its place. */
+  /** Returns whether the command was committed; false if another entry has its sequence. */
   async #commit(command: MetadataCommand): Promise<boolean> {
     const { incarnation, fold } = this.#options
     const sequence = fold.nextSequence
@@ -139,16 +139,13 @@ export class Proposals {
       if (attempt.outcome === undefined) this.#mustRead = true
       await this.#settle()
       if (attempt.outcome !== undefined) return attempt.outcome === 'committed'
-      assert(
-        rejection !== undefined,
-        'an append that was answered is decided once the log was read',
-      )
-      // Nothing is in its place: the state is still the one that was decided on.
+      assert(rejection !== undefined, 'an answered append is decided after the log was read')
+      // No entry has its sequence: the state is still the one that was decided on.
     }
     throw unavailable(rejection)
   }
 
-  /** Returns why the append was rejected; undefined when it was answered. */
+  /** Returns why the append was rejected; undefined if it was answered. */
   async #append(sequence: number, entry: MetadataEntry): Promise<unknown> {
     try {
       await this.#options.log.append(sequence, entry)
@@ -160,7 +157,7 @@ export class Proposals {
     }
   }
 
-  /** Reads the log if an outcome is unknown. Throws a BrokerError while it remains so. */
+  /** Reads the log if an outcome is unknown. Throws a BrokerError while it remains unknown. */
   async #settle(): Promise<void> {
     if (this.#failure !== undefined) throw unavailable(this.#failure)
     if (!this.#mustRead) return
@@ -175,7 +172,10 @@ export class Proposals {
       else this.#fail(cause)
       throw unavailable(cause)
     }
-    assert(fold.nextSequence >= from + read.length, 'what was read has been delivered')
+    assert(
+      fold.nextSequence >= from + read.length,
+      'the entries that were read have been delivered',
+    )
     this.#mustRead = false
   }
 
@@ -183,7 +183,7 @@ export class Proposals {
     if (this.#settleTimer) return
     this.#settleTimer = this.#options.clock.setTimer(settleIntervalMs, () => {
       this.#settleTimer = undefined
-      // A failure has set the timer again, or ends the broker.
+      // A failure has started the timer again, or stops the broker.
       void this.#inTurn(() => this.#settle()).catch((error: unknown) => {
         if (error instanceof AssertionError) throw error
       })
@@ -193,10 +193,10 @@ export class Proposals {
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = cause
-    this.#options.failed(cause)
+    this.#options.onFailure(cause)
   }
 
-  /** The entries are durable without a snapshot: one that cannot be written is written later. */
+  /** The entries are durable without a snapshot: one that cannot be written is retried later. */
   async #compactIfLong(): Promise<void> {
     const { log, fold, logger } = this.#options
     if (fold.entriesSinceSnapshot < this.#snapshotDue) return
@@ -210,11 +210,11 @@ export class Proposals {
       this.#mustRead = true
       if (isDiskFailure(error)) this.#fail(error)
       this.#snapshotDue = fold.entriesSinceSnapshot + entriesUntilRetry
-      logger.error({ error }, 'the metadata snapshot could not be written; retrying')
+      logger.error({ error }, 'failed to write the metadata snapshot; retrying')
     }
   }
 
-  /** Runs the tasks one after another; a failed one does not stop those behind it. */
+  /** Runs tasks one after another; a failed one does not stop later ones. */
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(task)
     this.#queue = result.then(
@@ -233,8 +233,8 @@ function unavailable(cause: unknown): BrokerError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new BrokerError(
     'METADATA_UNAVAILABLE',
-    `the metadata log cannot be written (${reason}): the change may not have been made; try again when there ` +
-      'is room on the disk, and files can be opened',
+    `failed to write the metadata log (${reason}): the change may not have been made; free disk space, or ` +
+      'raise the limit of open files, then retry',
     cause,
   )
 }

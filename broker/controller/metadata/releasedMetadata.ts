@@ -1,5 +1,5 @@
-// The shape of the metadata log as releases before format version 1 wrote it: a bare command is an
-// entry. Read by metadataUpgrade.ts, never written.
+// The shape of the metadata log in releases before format version 1: an entry is a bare command.
+// Read by metadataUpgrade.ts, never written.
 
 import type { CommandOf } from './metadataCommand.ts'
 import type { Configs } from './metadataView.ts'
@@ -20,7 +20,7 @@ type Unchanged = CommandOf<
 export type ReleasedCommand =
   | Unchanged
   | ({ readonly type: 'createTopic' } & ReleasedTopic)
-  /** `partitions` is how many the topic has from then on. */
+  /** `partitions`: the number of partitions that the topic has from then on. */
   | { readonly type: 'createPartitions'; readonly id: string; readonly partitions: number }
 
 /** A snapshot from before format version 1. */
@@ -29,7 +29,7 @@ export interface ReleasedSnapshot {
   readonly topics: readonly ReleasedTopic[]
   readonly deleting: readonly ReleasedTopic[]
   readonly nextProducerId: number
-  /** Absent in snapshots from before brokers and groups could be configured. */
+  /** Does not exist in snapshots from before brokers and groups had configs. */
   readonly brokerConfigs?: Readonly<Record<string, Configs>>
   readonly groupConfigs?: Readonly<Record<string, Configs>>
 }

@@ -1,9 +1,9 @@
-// Decides which brokers hold the replicas of new partitions. Pure. This is the one place that
-// decides it: placement over racks replaces this function.
+// Decides which brokers have the replicas of new partitions. Pure. Placement over racks will
+// replace this function.
 
 interface PlacementRequest {
   readonly partitions: number
-  /** The number of the first of these partitions. */
+  /** Number of the first of the new partitions. */
   readonly firstPartition: number
   /** The broker that decides. */
   readonly nodeId: number

@@ -1,7 +1,6 @@
-// The bounds of what one request may change. Kafka's controller writes everything that a request
-// asks for as one batch of at most 10,000 records and refuses larger requests whole: a request for
-// a million partitions would keep all others waiting until they are created. Pure, as
-// topicRequests.ts is.
+// Limits on the changes of one request. Kafka's controller writes all changes of a request as one
+// batch of at most 10,000 records, and refuses larger requests as a whole: a request for a million
+// partitions would block all others until they are created. Pure functions, as in topicRequests.ts.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
@@ -11,7 +10,7 @@ import {
   type Refusal,
   refuse,
   refusePartitions,
-  type TopicWish,
+  type TopicRequest,
   wantedPartitions,
 } from './topicRequests.ts'
 
@@ -20,25 +19,27 @@ const maxRecords = 10_000
 /** ReplicationControlManager.MAX_PARTITIONS_PER_BATCH. */
 const maxPartitions = 10_000
 
-/** Why no topic of the request may be created; undefined when each is decided by itself. */
+/**
+ * Why the whole request to create topics is refused; undefined if each topic is decided separately.
+ */
 export function createTopicsRefusal(
   state: MetadataView,
-  wishes: readonly TopicWish[],
+  requests: readonly TopicRequest[],
   broker: BrokerConfig,
 ): Refusal | undefined {
-  const partitions = sum(wishes, (wish) => Math.max(0, wantedPartitions(wish, broker)))
+  const partitions = sum(requests, (request) => Math.max(0, wantedPartitions(request, broker)))
   if (partitions > maxPartitions) {
     return refuse(
       ErrorCode.policyViolation,
       `Excessively large number of partitions per request: ${partitions}, ${maxPartitions} are allowed.`,
     )
   }
-  const most = partitions + sum(wishes, ({ configs }) => 1 + configs.length)
+  const most = partitions + sum(requests, ({ configs }) => 1 + configs.length)
   if (most <= maxRecords) return undefined
-  // Topics that are refused by themselves cost no records.
+  // Topics that are refused separately need no records.
   return tooManyRecords(
-    sum(wishes, (wish) => {
-      const decision = decideCreateTopic(state, wish, '', broker)
+    sum(requests, (request) => {
+      const decision = decideCreateTopic(state, request, '', broker)
       if ('errorCode' in decision) return 0
       const { command } = decision
       return 1 + Object.keys(command.configs).length + command.assignments.length
@@ -47,14 +48,15 @@ export function createTopicsRefusal(
 }
 
 /**
- * Why no topic of the request may get more partitions; undefined when each is decided by itself.
+ * Why the whole request to add partitions is refused; undefined if each topic is decided
+ * separately.
  */
 export function createPartitionsRefusal(
   state: MetadataView,
-  wishes: readonly { readonly name: string; readonly count: number }[],
+  requests: readonly { readonly name: string; readonly count: number }[],
 ): Refusal | undefined {
   return tooManyRecords(
-    sum(wishes, ({ name, count }) => {
+    sum(requests, ({ name, count }) => {
       const topic = state.topic(name)
       return refusePartitions(topic, name, count) ? 0 : count - topic!.partitions.length
     }),

@@ -1,5 +1,6 @@
-// Decides what a client's request to create or extend a topic becomes: a command for the metadata
-// log, or an error code with a message for the client. Pure: state and request in, decision out.
+// Decides on a client's request to create or extend a topic: returns a command for the metadata
+// log, or an error code with a message for the client. Pure functions of the metadata state and the
+// request.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
@@ -9,21 +10,21 @@ import type { MetadataView, Topic } from '../metadata/metadataView.ts'
 import { placePartitions } from './placement.ts'
 import { topicNameProblem } from './topicName.ts'
 
-/** The most partitions of one topic: each is a directory with open files. */
+/** Limit on the partitions of one topic: each is a directory with open files. */
 const maxPartitionsPerTopic = 10_000
 
 /**
- * The topic in which Kafka's controllers keep their log: Kafka's tools take any topic of this name
- * for it.
+ * The topic in which Kafka's controllers keep their log: Kafka's tools take any topic with this
+ * name for it.
  */
 const metadataTopicName = '__cluster_metadata'
 
-/** A command to append, or the reason why there is none. */
+/** A command to append, or why there is none. */
 export type Decision<Command extends MetadataCommand> =
   | { readonly command: Command }
   | { readonly errorCode: number; readonly message: string }
 
-export interface TopicWish {
+export interface TopicRequest {
   readonly name: string
   /** -1: as many as the broker's configuration says. */
   readonly numPartitions: number
@@ -40,32 +41,32 @@ export type Refusal = { readonly errorCode: number; readonly message: string }
 
 export function decideCreateTopic(
   state: MetadataView,
-  wish: TopicWish,
+  request: TopicRequest,
   id: string,
   broker: BrokerConfig,
 ): Decision<CommandOf<'createTopic'>> {
   const refusal =
-    refuseName(state, wish.name) ??
-    (wish.assignments.length > 0
-      ? refuseAssignments(wish, broker['node.id'])
-      : refuseCounts(wish, broker)) ??
-    refuseConfigs(wish, broker)
+    refuseName(state, request.name) ??
+    (request.assignments.length > 0
+      ? refuseAssignments(request, broker['node.id'])
+      : refuseCounts(request, broker)) ??
+    refuseConfigs(request, broker)
   if (refusal) return refusal
-  const configs = textsOf(wish.configs)
+  const configs = textsOf(request.configs)
   const assignments = placePartitions({
-    partitions: wantedPartitions(wish, broker),
+    partitions: wantedPartitions(request, broker),
     firstPartition: 0,
     nodeId: broker['node.id'],
   })
-  return { command: { type: 'createTopic', name: wish.name, id, assignments, configs } }
+  return { command: { type: 'createTopic', name: request.name, id, assignments, configs } }
 }
 
 /**
- * How many partitions the request asks for, valid or not: `decideCreateTopic` refuses invalid
+ * Number of partitions that the request asks for, valid or not: `decideCreateTopic` refuses invalid
  * numbers.
  */
 export function wantedPartitions(
-  { assignments, numPartitions }: TopicWish,
+  { assignments, numPartitions }: TopicRequest,
   broker: BrokerConfig,
 ): number {
   return assignments.length || (numPartitions === -1 ? broker['num.partitions'] : numPartitions)
@@ -86,20 +87,20 @@ export function decideCreatePartitions(
   return { command: { type: 'createPartitions', id, firstPartition, assignments } }
 }
 
-/** Why the topic cannot have `count` partitions; undefined when it exists and can. */
+/** Why the topic cannot have `count` partitions; undefined if it exists and can. */
 export function refusePartitions(
   topic: Topic | undefined,
   name: string,
   count: number,
 ): Refusal | undefined {
   if (!topic) {
-    return refuse(ErrorCode.unknownTopicOrPartition, `there is no topic ${name}`)
+    return refuse(ErrorCode.unknownTopicOrPartition, `topic ${name} does not exist`)
   }
   const known = topic.partitions.length
   if (count <= known) {
     return refuse(
       ErrorCode.invalidPartitions,
-      `${name} has ${known} partitions, and can only get more, not ${count}`,
+      `topic ${name} has ${known} partitions; ${count} would not be an increase`,
     )
   }
   return count > maxPartitionsPerTopic ? refuseTooMany(count) : undefined
@@ -109,26 +110,29 @@ function refuseName(state: MetadataView, name: string): Refusal | undefined {
   const problem = topicNameProblem(name)
   if (problem) return refuse(ErrorCode.invalidTopicException, problem)
   if (name === metadataTopicName) {
-    return refuse(ErrorCode.invalidRequest, `${name} is the name of Kafka's own metadata`)
+    return refuse(ErrorCode.invalidRequest, `${name} is reserved for the metadata log of Kafka`)
   }
   if (state.topic(name)) {
-    return refuse(ErrorCode.topicAlreadyExists, `there is a topic ${name} already`)
+    return refuse(ErrorCode.topicAlreadyExists, `topic ${name} already exists`)
   }
   if (state.isDeleting(name)) {
     return refuse(
       ErrorCode.topicAlreadyExists,
-      `the topic ${name} is being deleted: its name is free when its logs are gone`,
+      `topic ${name} is being deleted; its name is free once its logs are removed`,
     )
   }
   const colliding = state.colliding(name)
   if (colliding !== undefined) {
-    return refuse(ErrorCode.invalidTopicException, `${name} collides with the topic ${colliding}`)
+    return refuse(
+      ErrorCode.invalidTopicException,
+      `${name} collides with the existing topic ${colliding}`,
+    )
   }
   return undefined
 }
 
 function refuseCounts(
-  { numPartitions, replicationFactor }: TopicWish,
+  { numPartitions, replicationFactor }: TopicRequest,
   broker: BrokerConfig,
 ): Refusal | undefined {
   if (numPartitions !== -1 && numPartitions < 1) {
@@ -140,24 +144,25 @@ function refuseCounts(
   if (replicas !== 1) {
     return refuse(
       ErrorCode.invalidReplicationFactor,
-      `replication factor ${replicas}: there is one broker, so it must be 1`,
+      `replication factor ${replicas} must be 1: there is one broker`,
     )
   }
   return undefined
 }
 
-function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined {
-  if (wish.numPartitions !== -1 || wish.replicationFactor !== -1) {
+function refuseAssignments(request: TopicRequest, nodeId: number): Refusal | undefined {
+  if (request.numPartitions !== -1 || request.replicationFactor !== -1) {
     return refuse(
       ErrorCode.invalidRequest,
       'with assignments, partitions and replication factor must be -1',
     )
   }
-  if (wish.assignments.length > maxPartitionsPerTopic) return refuseTooMany(wish.assignments.length)
-  const partitions = wish.assignments.map((assignment) => assignment.partitionIndex)
+  if (request.assignments.length > maxPartitionsPerTopic)
+    return refuseTooMany(request.assignments.length)
+  const partitions = request.assignments.map((assignment) => assignment.partitionIndex)
   partitions.sort((a, b) => a - b)
   const contiguous = partitions.every((partition, index) => partition === index)
-  const placed = wish.assignments.every(
+  const placed = request.assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
   if (contiguous && placed) return undefined
@@ -167,7 +172,7 @@ function refuseAssignments(wish: TopicWish, nodeId: number): Refusal | undefined
   )
 }
 
-function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | undefined {
+function refuseConfigs({ configs }: TopicRequest, broker: BrokerConfig): Refusal | undefined {
   const unset = configs.find(({ value }) => value === null)
   if (unset) return refuse(ErrorCode.invalidConfig, `${unset.name} has no value`)
   const texts = textsOf(configs)
@@ -175,8 +180,8 @@ function refuseConfigs({ configs }: TopicWish, broker: BrokerConfig): Refusal | 
   return problem ? refuse(ErrorCode.invalidConfig, problem) : undefined
 }
 
-/** The last value of a config that is given twice, as in Kafka. */
-function textsOf(configs: TopicWish['configs']): Record<string, string> {
+/** As in Kafka, the last value counts if a config is given twice. */
+function textsOf(configs: TopicRequest['configs']): Record<string, string> {
   return Object.fromEntries(configs.map(({ name, value }) => [name, value!]))
 }
 

@@ -1,25 +1,25 @@
-// Follows the metadata and does what it asks of this broker for each topic: creates missing logs,
-// removes the logs and offsets of deleted topics. Each attempt compares with the metadata anew and
-// does what is missing, and is retried until nothing is, so a failure or a crash in between only
-// delays. One topic at a time. Decides nothing.
+// Follows the metadata and does the resulting work on this broker for each topic: creates missing
+// logs, removes the logs and offsets of deleted topics. Each attempt compares the logs with the
+// current metadata, and is retried until nothing is missing, so a failure or a crash only delays
+// it. One topic at a time. Decides nothing.
 
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { MetadataView, Topic } from '../metadata/metadataView.ts'
 
-/** The logs of partitions, as far as the controller needs them. */
+/** The logs of partitions, as the controller uses them. */
 export interface PartitionLogs {
   /**
-   * Creates the missing logs of the topic's partitions. Throws one failure after it has tried them
-   * all.
+   * Creates the missing logs of the topic's partitions. Tries all of them, then throws one of the
+   * failures.
    */
   create(topic: Topic): Promise<void>
-  /** Removes all logs of the topic, by its id. Continues where a call before it has failed. */
+  /** Removes all logs of the topic, by its id. Continues where a failed call ended. */
   remove(topic: Topic): Promise<void>
-  /** Applies the configs of the topic, which have changed, to its logs. */
+  /** Applies the changed configs of the topic to its logs. */
   reconfigure(topic: Topic): void
-  /** Why no topic can be created under this name; undefined when one can. */
+  /** Why no topic can be created under this name; undefined if one can. */
   obstacle(name: string): string | undefined
 }
 
@@ -28,11 +28,11 @@ export interface TopicWorkOptions {
   readonly logger: Logger
   readonly metadata: MetadataView
   readonly logs: PartitionLogs
-  /**
-   * What else is removed with a topic. Each throws while it cannot be, and is then called again.
-   */
+  /** Further removals of a deleted topic's data. A removal that throws is retried. */
   readonly removals: Iterable<(topic: Topic) => Promise<void>>
-  /** Everything of a deleted topic is removed: makes that durable, which frees the name. */
+  /**
+   * Called when all data of a deleted topic is removed: makes that durable, which frees the name.
+   */
   readonly forget: (topic: Topic) => Promise<void>
 }
 
@@ -42,9 +42,9 @@ const maxRetryMs = 5_000
 export class TopicWork {
   readonly #options: TopicWorkOptions
   #queue: Promise<void> = Promise.resolve()
-  /** The newest attempt for each topic that has one queued or running, by topic id. */
+  /** The newest queued or running attempt for each topic, by topic id. */
   readonly #attempts = new Map<string, Promise<void>>()
-  /** Topics with something left to do, by id, and the failure. */
+  /** The last failure of each topic with pending work, by topic id. */
   readonly #unfinished = new Map<string, unknown>()
   readonly #unsubscribe: () => void
   #timer: Timer | undefined
@@ -54,15 +54,15 @@ export class TopicWork {
   constructor(options: TopicWorkOptions) {
     this.#options = options
     this.#unsubscribe = options.metadata.onChange((change) => {
-      // A topic that is neither here nor being deleted has nothing left to do.
+      // A topic that neither exists nor is being deleted has no pending work.
       if (change.type === 'topic' && this.#find(change.id)) void this.attempt(change.id)
       if (change.type === 'configs') this.#reconfigure(change.resource)
     })
   }
 
   /**
-   * Queues an attempt and resolves after it, whatever its outcome; what is left is retried until it
-   * is done.
+   * Queues an attempt and resolves after it, whatever its outcome; a failed attempt is retried
+   * until it succeeds.
    */
   attempt(id: string): Promise<void> {
     const attempt = this.#queue.then(() => this.#attempt(id))
@@ -80,7 +80,7 @@ export class TopicWork {
     await this.#attempts.get(id)
   }
 
-  /** Resolves when the running attempt has ended; no other one begins. */
+  /** Resolves when the running attempt has ended; no other one starts. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#unsubscribe()
@@ -109,7 +109,7 @@ export class TopicWork {
     }
     if (!this.#unfinished.delete(id)) return
     this.#retryMs = minRetryMs
-    this.#options.logger.info({ id }, 'what was left to do for a topic is done')
+    this.#options.logger.info({ id }, 'the pending creation or removal of a topic is complete')
   }
 
   async #act(id: string): Promise<void> {
@@ -121,8 +121,8 @@ export class TopicWork {
   }
 
   /**
-   * Removes the logs first, since they may be what fills the disk. Tries all steps, whichever
-   * fails.
+   * Removes the logs first, because they may be what fills the disk. Tries all steps, even if some
+   * fail.
    */
   async #remove(topic: Topic): Promise<void> {
     const { logs, removals, forget, logger } = this.#options
@@ -134,7 +134,7 @@ export class TopicWork {
     logger.info({ topic: topic.name, id: topic.id }, 'topic deleted')
   }
 
-  /** Logged once, and again when the failure is another one. */
+  /** Logged once, and again if the failure changes. */
   #failed(id: string, error: unknown): void {
     const { metadata, logger } = this.#options
     const before = this.#unfinished.get(id)
@@ -142,8 +142,8 @@ export class TopicWork {
     if (!(before instanceof Error && error instanceof Error && before.message === error.message)) {
       const topic = this.#find(id)?.name
       const message = metadata.topicById(id)
-        ? 'some logs of a topic cannot be created yet; retrying'
-        : 'a deleted topic cannot be removed yet; retrying'
+        ? 'failed to create some logs of a topic; retrying'
+        : 'failed to remove a deleted topic; retrying'
       logger.error({ error, topic, id }, message)
     }
     this.#retryLater()

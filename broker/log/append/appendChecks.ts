@@ -36,19 +36,23 @@ export function checkHeader(
 }
 
 function checkClientBatch(batch: RecordBatch, config: LogConfig): Refusal | undefined {
-  if (batch.isControl) return refuse(ErrorCode.invalidRecord, 'clients write no control batches')
+  if (batch.isControl)
+    return refuse(ErrorCode.invalidRecord, 'clients must not write control batches')
   if (batch.baseOffset !== 0) {
-    return refuse(ErrorCode.invalidRecord, `a client's batch begins at 0, not ${batch.baseOffset}`)
+    return refuse(
+      ErrorCode.invalidRecord,
+      `the base offset of a client's batch must be 0, not ${batch.baseOffset}`,
+    )
   }
   if (batch.isTransactional && batch.producerId < 0) {
-    return refuse(ErrorCode.invalidRecord, 'a transaction needs a producer id')
+    return refuse(ErrorCode.invalidRecord, 'a transactional batch needs a producer id')
   }
   if (batch.recordCount !== batch.lastOffsetDelta + 1) {
     const counts = `${batch.recordCount} records in ${batch.lastOffsetDelta + 1} offsets`
     return refuse(ErrorCode.invalidRecord, counts)
   }
   if (batch.timestampType === 'logAppend' && config.messageTimestampType === 'CreateTime') {
-    return refuse(ErrorCode.invalidTimestamp, 'a client must not send log append times')
+    return refuse(ErrorCode.invalidTimestamp, 'clients must not send batches with log append time')
   }
   return undefined
 }

@@ -71,7 +71,7 @@ function checkBatches(
   let nextOffset = firstOffset
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < recordBatchOverheadBytes) {
-      return refuse(ErrorCode.corruptMessage, 'record batch cut short')
+      return refuse(ErrorCode.corruptMessage, 'the record batch is truncated')
     }
     const batch = new RecordBatch(bytes, at)
     const refusal = checkHeader(batch, origin, nextOffset, config)

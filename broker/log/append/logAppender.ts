@@ -207,7 +207,7 @@ export class LogAppender {
 
 const formerEpoch = refuse(
   ErrorCode.notLeaderOrFollower,
-  'the epoch of the leader that appends is over',
+  'the leader epoch of the append was fenced by a newer one',
 )
 
 // Retriable; Kafka answers it, too, when a log cannot be written for now.

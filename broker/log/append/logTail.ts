@@ -161,7 +161,7 @@ export class LogTail {
     if (!this.#isVerified(batch, options, guard)) {
       return refuse(
         ErrorCode.invalidTxnState,
-        `producer ${batch.producerId} has no open transaction here, and none was verified`,
+        `producer ${batch.producerId} has no open transaction in this partition, and none was verified`,
       )
     }
     const errorCode =

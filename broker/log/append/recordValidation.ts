@@ -1,7 +1,6 @@
-// Validates the records of a client's batch, as Kafka's LogValidator does: a batch in the log is
-// one that every consumer can read, whose header has the largest timestamp of its records, and
-// which is in the topic's compression. What its header alone can tell is checked before
-// (appendChecks.ts).
+// Validates the records of a client's batch, as Kafka's LogValidator does: every consumer can read
+// a batch in the log, its header has the largest timestamp of its records, and it is in the
+// compression of the topic. Checks of the header alone come first (appendChecks.ts).
 
 import { Compression, decompress } from '../../../protocol/bytes/compression.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -17,11 +16,11 @@ import { type Refusal, refuse } from './refusal.ts'
 
 export interface ValidBatch {
   readonly kind: 'valid'
-  /** The same records in the topic's compression; undefined when the batch is in it already. */
+  /** The same records in the topic's compression; undefined if the batch has it already. */
   readonly converted: Buffer | undefined
 }
 
-/** What records have to comply with beside being readable. */
+/** Further rules for readable records. */
 interface RecordRules {
   readonly needsKeys: boolean
   readonly earliestMs: number
@@ -29,16 +28,16 @@ interface RecordRules {
 }
 
 /**
- * A batch may expand to this many times its size for nothing; the rest is taken from the allowance
- * of its request. Log lines in zstd reach 20, and a request may be full of them.
+ * A batch may always expand to this many times its size; the rest is taken from the allowance of
+ * its request. Log lines in zstd reach 20, and a request may be full of them.
  */
 const freeExpansion = 32
 /**
- * Streams of one request that may fail to decompress. What each has cost is not known, and may be
- * all that a batch is allowed.
+ * Limit on the streams of one request that fail to decompress. The cost of each is unknown, and may
+ * be all that a batch is allowed.
  */
 const mostFailures = 8
-/** A record without a timestamp has this one, and no bounds hold for it. */
+/** Timestamp of a record without one, to which no bounds apply. */
 const noTimestamp = -1
 
 const codecs = {
@@ -50,9 +49,9 @@ const codecs = {
 } as const
 
 /**
- * Refuses the batch, or makes its header say in place what the records say. The rest of the header
- * must be sound and the CRC right. `decompression` is one for all batches of a request: a few
- * kilobytes can become a hundred megabytes, and a request can hold thousands of such.
+ * Refuses the batch, or corrects its header in place by its records. The rest of the header must be
+ * sound and the CRC right. `decompression` is shared by all batches of a request: a few kilobytes
+ * can become a hundred megabytes, and a request can have thousands of such batches.
  */
 export function validateRecords(
   batch: RecordBatch,
@@ -75,15 +74,15 @@ export function validateRecords(
       : examine(batch, records, rules)
   if (typeof newest !== 'number') return newest
   const maxTimestamp = Math.max(newest, noTimestamp)
-  // Clients may leave it out (Sarama up to 1.45 sends -1) or invent it; searches by time, retention
-  // and every time index would believe it.
+  // Clients may omit it (Sarama up to 1.45 sends -1) or invent it; searches by time, retention and
+  // every time index would rely on it.
   if (config.messageTimestampType === 'CreateTime' && batch.maxTimestamp !== maxTimestamp) {
     batch.setMaxTimestamp('create', maxTimestamp)
   }
   return { kind: 'valid', converted: converted(batch, records, config) }
 }
 
-/** The records as they lie uncompressed. */
+/** The uncompressed bytes of the records. */
 function recordBytes(batch: RecordBatch, decompression: MemoryAllowance): Buffer {
   const { bytes, compression, start } = batch
   const records = bytes.subarray(start + recordBatchOverheadBytes, start + batch.sizeInBytes)
@@ -114,7 +113,8 @@ function rulesOf(config: LogConfig, nowMs: number): RecordRules {
 }
 
 /**
- * Whether all records do; if not, they may still: one without a timestamp is older than any bound.
+ * Whether all records certainly comply; if not, they may still: a record without a timestamp is
+ * older than any bound.
  */
 function complies(batch: RecordBatch, scan: RecordScan, rules: RecordRules): boolean {
   const oldest = batch.baseTimestamp + scan.smallestTimestampDelta
@@ -124,7 +124,8 @@ function complies(batch: RecordBatch, scan: RecordScan, rules: RecordRules): boo
 }
 
 /**
- * Looks at record after record; returns the largest timestamp, or says which records are at fault.
+ * Checks record after record; returns the largest timestamp, or a refusal that names the invalid
+ * records.
  */
 function examine(batch: RecordBatch, records: Buffer, rules: RecordRules): Refusal | number {
   const errors = new RecordErrors()
@@ -152,7 +153,7 @@ function examineRecord(
   errors: RecordErrors,
 ): void {
   if (offset !== baseOffset + index) {
-    errors.add(index, `its offset is not ${index} places after the first record's`)
+    errors.add(index, `its offset delta is not ${index}`)
   } else if (keyStart < 0 && needsKeys) {
     errors.add(index, 'a compacted topic accepts no record without a key')
   } else if (!Number.isSafeInteger(timestamp)) {

@@ -1,6 +1,6 @@
-// What compaction leaves of each batch: Kafka's rules of Cleaner and MemoryRecords.filterTo, as
-// decisions on one batch after another. A batch of which everything stays is handed on as it is. It
-// does no I/O, and never drops the last record of a key, nor the end of a segment.
+// Decides what compaction keeps of each batch, by the rules of Kafka's Cleaner and
+// MemoryRecords.filterTo. A batch that is kept whole is returned unchanged. Does no I/O. Must never
+// drop the last record of a key, nor the last batch of a segment.
 
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
@@ -8,9 +8,9 @@ import { emptiedBatch, type KeptRecord, rewrittenBatch } from './batchRewrite.ts
 import type { CleanedTransactions } from './cleanedTransactions.ts'
 import type { OffsetMap } from './offsetMap.ts'
 
-/** The last thing in the log of a producer that is remembered. */
+/** The last batch or marker in the log of a remembered producer. */
 export interface LastRecord {
-  /** Of its last batch of records; undefined when only a marker is known of its epoch. */
+  /** Last offset of its last batch of records; undefined if only a marker of its epoch is known. */
   readonly lastDataOffset: number | undefined
   readonly producerEpoch: number
 }
@@ -23,7 +23,7 @@ export interface BatchFilterOptions {
   readonly deleteRetentionMs: number
 }
 
-/** What a batch may become when it is decompressed. */
+/** Limit on the decompressed size of a batch. */
 export const maxDecompressedBytes = 256 * 1024 * 1024
 
 export class BatchFilter {
@@ -33,7 +33,7 @@ export class BatchFilter {
     this.#options = options
   }
 
-  /** The bytes that stay; undefined when none do. `isLast`: the segment ends with this batch. */
+  /** The bytes to keep; undefined if none are. `isLast`: the batch is the last of its segment. */
   filter(batch: RecordBatch, isLast: boolean): Buffer | undefined {
     const discardable = this.#options.transactions.isDiscardable(batch)
     const kept = this.#isDropped(batch, discardable)
@@ -43,7 +43,7 @@ export class BatchFilter {
     return isLast || this.#isLastOfProducer(batch) ? emptiedBatch(batch) : undefined
   }
 
-  /** A marker that ends nothing is dropped only after its horizon, as a tombstone is. */
+  /** A marker without a transaction is dropped after its delete horizon, as a tombstone is. */
   #isDropped(batch: RecordBatch, discardable: boolean): boolean {
     if (!batch.isControl || !discardable) return discardable
     const { deleteHorizonMs } = batch
@@ -51,8 +51,8 @@ export class BatchFilter {
   }
 
   /**
-   * Without it, a producer that comes back after a restart would be taken for a new one, and what
-   * it sends again would be appended twice.
+   * Without its last batch, a producer would be unknown after a restart, and its retries would be
+   * appended twice.
    */
   #isLastOfProducer(batch: RecordBatch): boolean {
     if (batch.producerId < 0) return false
@@ -62,7 +62,7 @@ export class BatchFilter {
     return batch.isControl && batch.producerEpoch === last.producerEpoch
   }
 
-  /** Undefined when no record stays. */
+  /** Undefined if no record is kept. */
   #filterRecords(batch: RecordBatch, isUselessMarker: boolean): Buffer | undefined {
     const cursor = new RecordCursor(batch, maxDecompressedBytes)
     const kept: KeptRecord[] = []

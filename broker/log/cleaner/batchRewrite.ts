@@ -1,6 +1,6 @@
-// Batches with fewer records than they had, as compaction leaves them: offsets, producer, epochs
-// and sequence numbers stay what they were, so that consumers and producer state see the same
-// batch. No record is looked into; what stays is copied.
+// Rewrites batches with fewer records, for compaction. Offsets, producer, epochs and sequence
+// numbers are unchanged, so that consumers and the producer state see the same batch. Records are
+// copied and not decoded.
 
 import { type Compression, compress } from '../../../protocol/bytes/compression.ts'
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
@@ -19,18 +19,18 @@ import {
   writeVarlong,
 } from '../../../protocol/kafka/recordVarint.ts'
 
-/** A record that stays: where it lies among the records of its batch, decompressed. */
+/** A record to keep: its position among the decompressed records of its batch. */
 export interface KeptRecord {
   readonly offset: number
   readonly timestamp: number
-  /** Of the whole record. */
+  /** Start of the whole record. */
   readonly start: number
   readonly end: number
-  /** Where its key begins: what comes before depends on the batch. */
+  /** Start of its key: the fields before it depend on the batch. */
   readonly fieldsStart: number
 }
 
-/** What a batch still says when all its records are gone: who wrote it, and up to which offset. */
+/** A batch whose records are all removed: keeps the producer and the last offset. */
 export function emptiedBatch(batch: RecordBatch): Buffer {
   const { compressionMask, deleteHorizon } = RecordBatchAttribute
   const header = copyHeader(batch, recordBatchOverheadBytes)
@@ -43,8 +43,8 @@ export function emptiedBatch(batch: RecordBatch): Buffer {
 }
 
 /**
- * The batch with only `kept` of its records, which lie in `bytes`. `newHorizonMs` is set when the
- * batch gets its delete horizon now: it takes the place of the base timestamp (KIP-534).
+ * The batch with only the records `kept`, which are in `bytes`. `newHorizonMs` is set if the batch
+ * gets its delete horizon now, which replaces the base timestamp (KIP-534).
  */
 export function rewrittenBatch(
   batch: RecordBatch,
@@ -86,7 +86,7 @@ function copyRecords(bytes: Buffer, kept: readonly KeptRecord[]): Buffer {
   return Buffer.concat(kept.map(({ start, end }) => bytes.subarray(start, end)))
 }
 
-/** The records with their timestamps counted from `baseTimestamp`. */
+/** The records with timestamp deltas relative to `baseTimestamp`. */
 function rebaseRecords(
   bytes: Buffer,
   kept: readonly KeptRecord[],

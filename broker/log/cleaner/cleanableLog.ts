@@ -1,6 +1,6 @@
-// A log as the cleaner sees it, at one moment: what may be cleaned of it, what the cleaner has to
-// know of its transactions and producers, and the way back in for what was cleaned. When the log
-// has been cut, closed or deleted since, nothing is put back.
+// The cleaner's view of a log at one moment: the segments that may be cleaned, the transactions and
+// producers that the cleaner has to know, and the replacement of segments. Nothing is replaced if
+// the log was truncated, closed or deleted since.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -16,7 +16,7 @@ import type { LastRecord } from './batchFilter.ts'
 import type { CleanedSegment } from './cleanedSegment.ts'
 import type { LogBounds } from './cleaningPlan.ts'
 
-export interface CleanableLogParts {
+export interface CleanableLogDependencies {
   readonly disk: Disk
   readonly directory: string
   readonly config: LogConfig
@@ -26,40 +26,40 @@ export interface CleanableLogParts {
   readonly housekeeping: LogHousekeeping
   readonly durability: Durability
   readonly cache: IndexCache
-  /** Told of what went wrong beside the log's own writes. */
-  readonly noticed: (cause: unknown) => void
+  /** Called with failures that are not those of the log's own writes. */
+  readonly onFailure: (cause: unknown) => void
 }
 
 export class CleanableLog {
   readonly directory: string
   readonly config: LogConfig
   readonly bounds: LogBounds
-  /** All segments but the one that is appended to. */
+  /** All segments but the active one. */
   readonly sealed: readonly Segment[]
-  readonly #parts: CleanableLogParts
+  readonly #dependencies: CleanableLogDependencies
 
-  constructor(parts: CleanableLogParts) {
-    this.#parts = parts
-    this.directory = parts.directory
-    this.config = parts.config
-    this.bounds = parts.bounds
-    this.sealed = parts.segments.sealed()
+  constructor(dependencies: CleanableLogDependencies) {
+    this.#dependencies = dependencies
+    this.directory = dependencies.directory
+    this.config = dependencies.config
+    this.bounds = dependencies.bounds
+    this.sealed = dependencies.segments.sealed()
   }
 
-  /** Whether these segments are still the log's. */
+  /** Whether these segments are still part of the log. */
   holds(segments: readonly Segment[]): boolean {
-    return this.#parts.segments.holds(segments)
+    return this.#dependencies.segments.holds(segments)
   }
 
-  /** What the cleaner came upon, which may concern more than the cleaning. */
-  noticed(cause: unknown): void {
-    this.#parts.noticed(cause)
+  /** Reports a failure during cleaning that may concern the whole log or disk. */
+  report(cause: unknown): void {
+    this.#dependencies.onFailure(cause)
   }
 
-  /** The last thing in the log of each producer that is remembered. */
+  /** The last batch or marker in the log of each remembered producer. */
   lastRecords(): Map<number, LastRecord> {
     const last = new Map<number, LastRecord>()
-    for (const { producerId, producerEpoch, batches } of this.#parts.producers.entries()) {
+    for (const { producerId, producerEpoch, batches } of this.#dependencies.producers.entries()) {
       last.set(producerId, { producerEpoch, lastDataOffset: batches.at(-1)?.lastOffset })
     }
     return last
@@ -68,7 +68,7 @@ export class CleanableLog {
   /** The aborted transactions that begin below `endOffset`, wherever their markers are. */
   async abortedTransactions(endOffset: number): Promise<AbortedTransactionEntry[]> {
     const found: AbortedTransactionEntry[] = []
-    for (const segment of this.#parts.segments.from(this.sealed[0]!)) {
+    for (const segment of this.#dependencies.segments.from(this.sealed[0]!)) {
       const index = await segment.abortedTransactions()
       for (let number = 0; number < index.count; number++) {
         const transaction = index.at(number)
@@ -79,10 +79,11 @@ export class CleanableLog {
   }
 
   /**
-   * Puts the finished segment in the place of `old`; false when those are not the log's any more.
+   * Replaces `old` by the finished segment; returns false if they are not part of the log any more.
    */
   replace(old: readonly Segment[], cleaned: CleanedSegment): Promise<boolean> {
-    const { disk, directory, config, cache, segments, housekeeping, durability } = this.#parts
+    const { disk, directory, config, cache, segments, housekeeping, durability } =
+      this.#dependencies
     const { nextOffset } = old.at(-1)!
     const { baseOffset, sizeBytes } = cleaned
     const replacement = new Segment({

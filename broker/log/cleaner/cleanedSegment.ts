@@ -1,5 +1,6 @@
-// A segment while it is made out of old ones: takes the batches that stay, and writes them and
-// their indexes into `.cleaned` files. Nothing of it counts, or is seen by anyone, before the swap.
+// Writes a cleaned segment: receives the batches to keep, and writes them with their indexes to
+// `.cleaned` files. The segment is not part of the log, and not visible to readers, before the
+// swap.
 
 import { join } from 'node:path'
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -15,7 +16,7 @@ export interface CleanedSegmentOptions {
   readonly directory: string
   readonly baseOffset: number
   readonly indexIntervalBytes: number
-  /** How much is gathered in memory before it is written. */
+  /** Bytes collected in memory before they are written. */
   readonly bufferBytes: number
 }
 
@@ -25,7 +26,8 @@ export class CleanedSegment {
   readonly #transactions = TransactionIndex.empty()
   readonly #indexes: SegmentIndexes
   /**
-   * Batches are copied in here: one that stays must not keep all that was read with it in memory.
+   * Batches are copied into it, because a kept batch must not retain the whole buffer that it was
+   * read into.
    */
   readonly #buffer: Buffer
   #bufferedBytes = 0
@@ -66,12 +68,12 @@ export class CleanedSegment {
     }
   }
 
-  /** Readers must still be told of this one. */
+  /** Readers still need this transaction. */
   keepTransaction(transaction: AbortedTransactionEntry): void {
     this.#transactions.append(transaction)
   }
 
-  /** Everything is on the disk afterwards, if not yet under a name that counts. */
+  /** Makes everything durable, still under names that do not count. */
   async finish(): Promise<void> {
     await this.#writeBuffered()
     await this.#file.sync()
@@ -83,14 +85,14 @@ export class CleanedSegment {
     const { offsets, times } = this.#indexes
     await saveIndex(disk, pathOf('.index'), offsets, 0)
     await saveIndex(disk, pathOf('.timeindex'), times, 0)
-    // An empty one is written only to take the place of an old one.
+    // An empty transaction index is written only to replace an old one.
     const old = await disk.stat(join(directory, segmentFileName(baseOffset, '.txnindex')))
     if (old || this.#transactions.count > 0) {
       await saveIndex(disk, pathOf('.txnindex'), this.#transactions, 0)
     }
   }
 
-  /** Removes what there is of it: it is not wanted. */
+  /** Removes the files of a segment that is not needed. */
   async discard(): Promise<void> {
     const { disk, directory, baseOffset } = this.#options
     await this.#close()

@@ -1,8 +1,7 @@
-// Follows the transactions of a log while its batches go by in order, to say which of them are to
-// be dropped: records of aborted transactions, and the markers of transactions of which nothing is
-// left (Kafka's CleanedTransactionMetadata). It must never call a marker useless while a batch of
-// its transaction is still in the log, even an empty one: a reader would think the transaction
-// open.
+// Tracks the transactions of a log while the cleaner passes its batches in order, and decides which
+// batches are discarded: records of aborted transactions, and markers of transactions without
+// remaining batches (Kafka's CleanedTransactionMetadata). Must never discard a marker while a batch
+// of its transaction is in the log, even an empty one: readers would take the transaction for open.
 
 import { readEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -14,27 +13,30 @@ interface OngoingAbort {
 }
 
 export class CleanedTransactions {
-  /** By first offset, as their batches come. */
+  /** Ordered by first offset; taken as their batches pass. */
   readonly #aborted: readonly AbortedTransactionEntry[]
   #next = 0
   readonly #ongoingAborts = new Map<number, OngoingAbort>()
-  /** Producers with batches that no marker has followed yet. */
+  /** Producers with batches whose marker has not passed yet. */
   readonly #ongoingCommits = new Set<number>()
-  readonly #kept: (transaction: AbortedTransactionEntry) => void
+  readonly #onKept: (transaction: AbortedTransactionEntry) => void
 
   /**
-   * `aborted`: all that began below the end of what goes by. `kept` is told of each transaction
-   * whose abort marker is still needed: readers have to know of it.
+   * `aborted`: all aborted transactions that begin below the end of the cleaned range. `onKept` is
+   * called with each transaction whose abort marker is kept, because readers need it.
    */
   constructor(
     aborted: readonly AbortedTransactionEntry[],
-    kept: (transaction: AbortedTransactionEntry) => void = () => undefined,
+    onKept: (transaction: AbortedTransactionEntry) => void = () => undefined,
   ) {
     this.#aborted = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
-    this.#kept = kept
+    this.#onKept = onKept
   }
 
-  /** Whether the next batch's records are to be dropped: aborted ones, or a marker of nothing. */
+  /**
+   * Whether to discard the records of the next batch: aborted ones, or a marker without a
+   * transaction.
+   */
   isDiscardable(batch: RecordBatch): boolean {
     this.#beginUpTo(batch.lastOffset)
     return batch.isControl ? this.#endsNothing(batch) : this.#isAborted(batch)
@@ -51,7 +53,7 @@ export class CleanedTransactions {
 
   #endsNothing(batch: RecordBatch): boolean {
     const { producerId } = batch
-    // One that was emptied before is of a transaction that is gone.
+    // A batch emptied earlier belongs to a transaction without remaining records.
     if (batch.recordCount === 0) return true
     const marker = readEndTransactionMarker(batch)
     if (marker === undefined) return false
@@ -59,7 +61,7 @@ export class CleanedTransactions {
     const ongoing = this.#ongoingAborts.get(producerId)
     this.#ongoingAborts.delete(producerId)
     if (!ongoing?.hasBatches) return true
-    this.#kept(ongoing.transaction)
+    this.#onKept(ongoing.transaction)
     return false
   }
 

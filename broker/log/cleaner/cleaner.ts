@@ -1,7 +1,6 @@
-// Cleans one log (Kafka's Cleaner): finds the last offset of each key in what is new, then writes
-// every segment up to there again without the records that newer ones have replaced, and puts the
-// new ones in the place of the old. It decides nothing about which log or when (logCleaner.ts
-// does), and never touches the segment that is appended to.
+// Compacts one log (Kafka's Cleaner): maps each key in the new part of the log to its last offset,
+// then rewrites every segment up to there without superseded records, and replaces the old
+// segments. logCleaner.ts decides which log, and when. Must never touch the active segment.
 
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
@@ -19,25 +18,25 @@ import { OffsetMap } from './offsetMap.ts'
 import { Pace } from './pace.ts'
 import { segmentBatches, type WalkOptions } from './segmentBatches.ts'
 
-/** The sizes may change while the cleaner runs: those that hold now are read for each log. */
+/** The sizes may change while the cleaner runs; they are read at the start of each log. */
 export interface CleanerOptions {
   readonly disk: Disk
   readonly clock: Clock
-  /** log.cleaner.dedupe.buffer.size: the most memory for the offsets of keys. */
+  /** log.cleaner.dedupe.buffer.size: limit on the memory for the offsets of keys. */
   readonly dedupeBufferBytes: number
-  /** log.cleaner.io.buffer.size: for reading and for writing, half each. */
+  /** log.cleaner.io.buffer.size: half for reading, half for writing. */
   readonly ioBufferBytes: number
   /** log.cleaner.io.max.bytes.per.second */
   readonly ioMaxBytesPerSecond: number
 }
 
-/** So much at most is read at once: work for a few milliseconds. */
+/** Limit on one read: a few milliseconds of work. */
 const maxChunkBytes = 64 * 1024
 
 export class Cleaner {
   readonly #options: CleanerOptions
   readonly #pace: Pace
-  /** Of segments that were replaced, and of those in their place. */
+  /** Bytes of the segments that were replaced, and of those that replaced them. */
   readonly replaced = { readBytes: 0, writtenBytes: 0 }
 
   constructor(options: CleanerOptions) {
@@ -46,8 +45,8 @@ export class Cleaner {
   }
 
   /**
-   * Returns the offset up to which the log is clean now; undefined when `signal` stopped it, or
-   * when the log was cut meanwhile. What has been put in place by then is whole, and stays.
+   * Returns the offset below which the log is clean; undefined if `signal` aborted, or the log was
+   * truncated meanwhile. Segments replaced by then are complete, and stay.
    */
   async clean(
     log: CleanableLog,
@@ -78,7 +77,7 @@ export class Cleaner {
   }
 }
 
-/** The last offsets of the keys in what is new, as far as there is room for them. */
+/** The last offsets of the keys in the new part of the log, until the map is full. */
 async function mapOffsets(
   { dirty, firstDirtyOffset }: CleaningRange<Segment>,
   transactions: CleanedTransactions,
@@ -98,7 +97,7 @@ async function mapOffsets(
   return offsets
 }
 
-/** False when the map is full. */
+/** Returns false if the map is full. */
 function mapBatch(batch: RecordBatch, firstDirtyOffset: number, offsets: OffsetMap): boolean {
   const cursor = new RecordCursor(batch, maxDecompressedBytes)
   while (cursor.next()) {
@@ -122,13 +121,13 @@ async function groupsOf(
   return groupSegments(segments, (segment) => indexBytes.get(segment)!, limits)
 }
 
-/** Writes the segments anew, group after group, with what is remembered from one to the next. */
+/** Rewrites the segments group by group, with the transactions that span groups. */
 class CleaningRound {
   readonly #options: CleanerOptions
   readonly #log: CleanableLog
   readonly #walk: WalkOptions
   readonly #filter: BatchFilter
-  /** Where the markers go that are still needed. */
+  /** Receives the markers that are still needed. */
   #cleaned: CleanedSegment | undefined
 
   constructor(
@@ -153,8 +152,8 @@ class CleaningRound {
   }
 
   /**
-   * Returns the bytes written; undefined when it was stopped, or the segments are not the log's any
-   * more.
+   * Returns the bytes written; undefined if it was aborted, or the segments are not part of the log
+   * any more.
    */
   async cleanGroup(group: readonly Segment[]): Promise<number | undefined> {
     const cleaned = await CleanedSegment.create({

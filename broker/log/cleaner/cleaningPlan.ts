@@ -1,10 +1,10 @@
-// What is to be cleaned of a log, and how its segments are put together: Kafka's rules of
-// LogCleanerManager and Cleaner as functions of numbers. No I/O, no clock.
+// Decides which part of a log is cleaned, and how its segments are grouped, by the rules of Kafka's
+// LogCleanerManager and Cleaner. Pure functions: no I/O, no clock.
 
-/** What a plan has to know of a segment. */
+/** A segment, as the plan sees it. */
 export interface PlannedSegment {
   readonly baseOffset: number
-  /** The offset after its last record, which is where the next segment begins. */
+  /** The offset after its last record, at which the next segment starts. */
   readonly nextOffset: number
   readonly sizeBytes: number
 }
@@ -12,26 +12,23 @@ export interface PlannedSegment {
 export interface LogBounds {
   readonly logStartOffset: number
   readonly logEndOffset: number
-  /** Above it, a transaction is undecided or a record may still be lost. */
+  /** At or above it, a transaction is open or a record may still be truncated. */
   readonly lastStableOffset: number
 }
 
-/** How far a log has been cleaned, and how far it can be. */
+/** The cleaned and the cleanable range of a log. */
 export interface CleaningRange<S extends PlannedSegment> {
-  /** Everything below has been cleaned before. */
+  /** All records below it are clean. */
   readonly firstDirtyOffset: number
   /** The segments that may be cleaned, from the first one on. */
   readonly cleanable: readonly S[]
-  /** Those of them with something new. */
+  /** Those of them that have new records. */
   readonly dirty: readonly S[]
-  /** The part of `cleanable` that is new, in bytes: 0 to 1. */
+  /** The new part of `cleanable`, by bytes: 0 to 1. */
   readonly dirtyRatio: number
 }
 
-/**
- * Where cleaning begins: where it ended the last time, unless the log has been cut since, so that
- * the checkpoint means nothing any more.
- */
+/** Cleaning starts where it ended the last time, unless the log was truncated below that offset. */
 export function firstDirtyOffset(checkpoint: number | undefined, log: LogBounds): number {
   const { logStartOffset, logEndOffset } = log
   if (checkpoint === undefined || checkpoint > logEndOffset) return logStartOffset
@@ -39,8 +36,8 @@ export function firstDirtyOffset(checkpoint: number | undefined, log: LogBounds)
 }
 
 /**
- * `sealed` are all segments but the active one. The cleanable ones end before the first that has
- * not settled (`lastStableOffset`) or is `tooYoung` (min.compaction.lag.ms).
+ * `sealed`: all segments but the active one. Cleanable segments end before the first one that is
+ * not stable (`lastStableOffset`) or is `tooYoung` (min.compaction.lag.ms).
  */
 export function cleaningRange<S extends PlannedSegment>(
   sealed: readonly S[],
@@ -60,16 +57,16 @@ export function cleaningRange<S extends PlannedSegment>(
   return { firstDirtyOffset: firstDirty, cleanable, dirty, dirtyRatio }
 }
 
-/** Limits of what one segment can hold. */
+/** Limits of one segment. */
 export interface GroupLimits {
   readonly segmentBytes: number
-  /** Of the index of offsets or times, whichever is larger. */
+  /** Size of the offset or time index, whichever is larger. */
   readonly indexBytes: number
 }
 
 const maxRelativeOffset = 2 ** 31 - 1
 
-/** Neighbours that fit into one segment together are made one. `indexBytes` are those it has. */
+/** Groups neighbours that fit into one segment. `indexBytes`: the size of a segment's indexes. */
 export function groupSegments<S extends PlannedSegment>(
   segments: readonly S[],
   indexBytes: (segment: S) => number,
@@ -99,9 +96,11 @@ export function groupSegments<S extends PlannedSegment>(
   return groups
 }
 
-/** Whether a record of that time has waited for longer than max.compaction.lag.ms. */
+/**
+ * Whether a record with this timestamp has been uncompacted for longer than max.compaction.lag.ms.
+ */
 export function isOverdue(timestampMs: number, maxCompactionLagMs: number, nowMs: number): boolean {
-  // Records without a timestamp wait for no one.
+  // Records without a timestamp are never overdue.
   return timestampMs > 0 && timestampMs < nowMs - maxCompactionLagMs
 }
 

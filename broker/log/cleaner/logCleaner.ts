@@ -1,7 +1,14 @@
-// Compacts logs in the background: looks every log.cleaner.backoff.ms for the log of which the
-// largest part is new (Kafka's LogCleanerManager), and cleans one at a time, as long as there is
-// one. A log that cannot be cleaned is left alone until the next start, and never keeps others from
-// their turn.
+// Compacts logs in the background: chooses the log with the largest dirty ratio (Kafka's
+// LogCleanerManager) and cleans one log at a time; without a log to clean it waits for
+// log.cleaner.backoff.ms. The main file of this directory.
+//
+// Map: cleaningPlan.ts (which segments), cleaner.ts (one log), cleanableLog.ts (the log as the
+// cleaner sees it), offsetMap.ts (last offset of each key), segmentBatches.ts (reads),
+// cleanedTransactions.ts and batchFilter.ts (what is kept), batchRewrite.ts and cleanedSegment.ts
+// (writes), pace.ts (limits on the disk and the event loop).
+//
+// Contract: a log that fails to be cleaned is set aside until the next start, and never blocks
+// others. Must never remove the last record of a key, nor touch an active segment.
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
@@ -25,8 +32,8 @@ export interface LogCleanerOptions extends CleanerOptions {
   readonly logger: Logger
   readonly directories: readonly CleanedDirectory[]
   /**
-   * log.cleaner.backoff.ms: how long it waits when no log is dirty enough. When it changes,
-   * `settingsChanged` must be called.
+   * log.cleaner.backoff.ms: wait when no log is dirty enough. After a change, `settingsChanged`
+   * must be called.
    */
   readonly backoffMs: number
 }
@@ -39,13 +46,13 @@ interface Candidate {
   readonly range: CleaningRange<Segment>
 }
 
-/** What the last look at all compacted logs has found. */
+/** Result of the last check of all compacted logs. */
 export interface CleanerLook {
   /** New bytes of logs that are due to be cleaned. */
   backlogBytes: number
-  /** The largest part of a log that is new, due or not. */
+  /** The largest dirty ratio of a log, due or not. */
   maxDirtyRatio: number
-  /** Logs that are left alone until the next start. */
+  /** Logs that are set aside until the next start. */
   uncleanable: number
 }
 
@@ -55,18 +62,15 @@ export class LogCleaner {
   #lastLook: CleanerLook = { backlogBytes: 0, maxDirtyRatio: 0, uncleanable: 0 }
   readonly #clock: Clock
   readonly #cleaner: Cleaner
-  /** No log can be chosen. */
+  /** Choosing a log fails. */
   readonly #blind: LastingCondition
-  /**
-   * A log could not be compacted for a reason that passes, such as a full disk; tried in each
-   * round.
-   */
+  /** Cleaning fails for a passing reason, such as a full disk; retried in each round. */
   readonly #obstructed: LastingCondition
   readonly #uncleanable = new WeakSet<PartitionLog>()
-  /** By segment: the first timestamp, which never changes. */
+  /** First timestamp of each segment, which never changes. */
   readonly #firstTimestamps = new WeakMap<Segment, number>()
   readonly #stop = new AbortController()
-  /** Ends the wait under way, if there is one. */
+  /** Ends the wait in progress, if any. */
   #wake = new AbortController()
   #running: Promise<void> | undefined
 
@@ -77,16 +81,16 @@ export class LogCleaner {
     const { clock, logger } = options
     this.#blind = new LastingCondition({
       ...{ clock, logger, level: 'error' },
-      over: 'logs to compact can be chosen again',
+      over: 'logs to compact are chosen again',
     })
-    this.#obstructed = new LastingCondition({ clock, logger, over: 'logs can be compacted again' })
+    this.#obstructed = new LastingCondition({ clock, logger, over: 'logs are compacted again' })
   }
 
   get lastLook(): Readonly<CleanerLook> {
     return this.#lastLook
   }
 
-  /** Bytes of segments that were replaced, and of those in their place. */
+  /** Bytes of the segments that were replaced, and of those that replaced them. */
   get replaced(): { readonly readBytes: number; readonly writtenBytes: number } {
     return this.#cleaner.replaced
   }
@@ -95,19 +99,21 @@ export class LogCleaner {
     this.#running ??= this.#run()
   }
 
-  /** Ends a wait that is under way: `backoffMs` may have become less than is left of it. */
+  /** Ends the wait in progress, because `backoffMs` may have been lowered. */
   settingsChanged(): void {
     this.#wake.abort()
   }
 
-  /** Stops what is under way; resolves when nothing is touched any more. */
+  /** Stops the cleaning in progress; resolves when no log is touched any more. */
   async close(): Promise<void> {
     this.#stop.abort()
     this.#wake.abort()
     await this.#running
   }
 
-  /** Cleans the log that needs it most; false when there is no other to go on with at once. */
+  /**
+   * Cleans the log with the largest dirty ratio; returns false if no other should be cleaned now.
+   */
   async cleanDirtiest(): Promise<boolean> {
     const candidate = await this.#dirtiest()
     return candidate !== undefined && (await this.#clean(candidate))
@@ -128,7 +134,7 @@ export class LogCleaner {
       this.#blind.over()
       return cleaned
     } catch (error) {
-      this.#blind.met({ error }, 'failed to choose a log to compact; tried again and again')
+      this.#blind.met({ error }, 'failed to choose a log to compact; retried')
       return false
     }
   }
@@ -150,7 +156,7 @@ export class LogCleaner {
     return dirtiest
   }
 
-  /** Undefined when the log is clean enough, or cannot be looked at. */
+  /** Undefined if the log is clean enough, or cannot be read. */
   async #candidate(
     log: PartitionLog,
     topicPartition: TopicPartition,
@@ -212,7 +218,7 @@ export class LogCleaner {
     return timestampMs
   }
 
-  /** Whether to go on with the next log at once. */
+  /** Returns whether the next log should be cleaned now. */
   async #clean(candidate: Candidate): Promise<boolean> {
     const { log, cleanable, range, topicPartition, checkpoint } = candidate
     const { logger } = this.#options
@@ -226,21 +232,19 @@ export class LogCleaner {
       const { dirtyRatio } = range
       logger.info(
         { ...topicPartition, dirtyRatio, endOffset, sizeBefore, sizeAfter: log.size },
-        'a log was compacted',
+        'log compacted',
       )
       return true
     } catch (error) {
       if (!isPassing(error)) return this.#setAside(log, cleanable, topicPartition, error)
-      const message = 'a log cannot be compacted for now; tried again and again'
+      const message = 'failed to compact a log; retried'
       const { code } = error as { code?: string }
       this.#obstructed.met({ ...topicPartition, error }, message, code)
       return false
     }
   }
 
-  /**
-   * False when nothing is wrong: segments that were removed, or closed with their log, are gone.
-   */
+  /** Returns false if nothing is wrong: the segments were removed, or closed with their log. */
   #setAside(
     log: PartitionLog,
     cleanable: CleanableLog,
@@ -250,8 +254,11 @@ export class LogCleaner {
     if (cleanable.sealed.length > 0 && !cleanable.holds(cleanable.sealed)) return false
     this.#uncleanable.add(log)
     this.runs.failed++
-    this.#options.logger.error({ ...topicPartition, error }, 'a log cannot be compacted')
-    cleanable.noticed(error)
+    this.#options.logger.error(
+      { ...topicPartition, error },
+      'failed to compact a log; not retried before the next start',
+    )
+    cleanable.report(error)
     return true
   }
 }

@@ -1,28 +1,28 @@
-// The last offset of each key in what is to be cleaned, in memory of a fixed size: of a key only
-// its MD5 is kept (as Kafka's SkimpyOffsetMap does), in a flat open-addressing table without an
-// object per key. It never grows: when it is full, the cleaning ends at the record that found no
-// place.
+// The last offset of each key in the part of a log to be cleaned, in memory of fixed size. Stores
+// only the MD5 of a key, as Kafka's SkimpyOffsetMap does, in a flat open-addressing table without
+// an object per key. Never grows: when it is full, the cleaning ends at the first record that does
+// not fit.
 
 import { hash } from 'node:crypto'
 import { assert } from '../../../protocol/runtime/assert.ts'
 
 const hashWords = 4
-/** Of a slot: the hash and the offset. Kafka's slots take as much. */
+/** Size of a slot: the hash and the offset, as in Kafka. */
 export const bytesPerSlot = hashWords * 4 + 8
-/** Above this, finding a place takes too long (log.cleaner.io.buffer.load.factor). */
+/** With a higher load, a lookup takes too long (log.cleaner.io.buffer.load.factor). */
 const loadFactor = 0.9
 
 export class OffsetMap {
   readonly #slots: number
   readonly #maxKeys: number
   readonly #hashes: Int32Array
-  /** One more than the offset, so that memory as it is given means empty. */
+  /** Offset + 1, so that zeroed memory means empty slots. */
   readonly #offsets: Float64Array
   readonly #words = new Int32Array(hashWords)
   #size = 0
   #latestOffset = -1
 
-  /** As large as `maxBytes` allow, and no larger than `expectedKeys` need. */
+  /** Uses at most `maxBytes`, and no more than `expectedKeys` need. */
   constructor(maxBytes: number, expectedKeys: number) {
     const wanted = Math.ceil(expectedKeys / loadFactor) + 1
     this.#slots = Math.max(2, Math.min(Math.floor(maxBytes / bytesPerSlot), wanted))
@@ -31,19 +31,22 @@ export class OffsetMap {
     this.#offsets = new Float64Array(this.#slots)
   }
 
-  /** How many keys there are. */
+  /** Number of keys. */
   get size(): number {
     return this.#size
   }
 
-  /** Everything up to here has been taken into account; -1 before anything was. */
+  /** All records up to this offset are in the map; -1 before the first one. */
   get latestOffset(): number {
     return this.#latestOffset
   }
 
-  /** Notes the key's offset, which must not be below the latest; false when there is no room. */
+  /**
+   * Sets the offset of a key, which must not be below the latest one; returns false if the map is
+   * full.
+   */
   put(key: Uint8Array, offset: number): boolean {
-    assert(offset >= this.#latestOffset, 'offsets are put in their order')
+    assert(offset >= this.#latestOffset, 'offsets are added in ascending order')
     const slot = this.#slotOf(key)
     if (this.#offsets[slot] === 0) {
       if (this.#size === this.#maxKeys) return false
@@ -55,24 +58,24 @@ export class OffsetMap {
     return true
   }
 
-  /** Everything up to `offset` has been taken into account. */
+  /** All records up to `offset` are in the map. */
   advance(offset: number): void {
     if (offset > this.#latestOffset) this.#latestOffset = offset
   }
 
-  /** The key's last offset; -1 when it is not there. */
+  /** The last offset of the key; -1 without one. */
   get(key: Uint8Array): number {
     return this.#offsets[this.#slotOf(key)]! - 1
   }
 
-  /** Where the key is, or the empty slot where it would be put. There always is an empty one. */
+  /** The slot of the key, or the empty slot where it belongs. There always is an empty one. */
   #slotOf(key: Uint8Array): number {
     const words = this.#words
-    // As a string it takes a third of the time that it takes as a buffer.
+    // Hashing to a string takes a third of the time of hashing to a buffer.
     const digest = hash('md5', key, 'binary')
     for (let word = 0; word < hashWords; word++) words[word] = wordAt(digest, word * 4)
     let slot = 0
-    // Each word of the hash is a place to try, before the slots are tried one after another.
+    // Tries the slot of each word of the hash, then probes linearly.
     for (let word = 0; word < hashWords; word++) {
       slot = (words[word]! >>> 0) % this.#slots
       if (this.#isAt(slot)) return slot

@@ -1,24 +1,24 @@
-// Keeps the cleaner from taking what produce and fetch need: the disk, of which it reads and writes
-// no more than log.cleaner.io.max.bytes.per.second, and the event loop, to which it comes back
-// after some milliseconds of work.
+// Limits what the cleaner takes from produce and fetch: of the disk, to
+// log.cleaner.io.max.bytes.per.second; of the event loop, by yielding after some milliseconds of
+// work.
 
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 
-/** So many records are looked at in one turn of the event loop. */
+/** Records processed in one turn of the event loop. */
 const recordsPerTurn = 2000
 
-/** A wait is cut into parts of this, because the limit may be raised meanwhile. */
+/** Long waits are split, because the limit may be raised meanwhile. */
 const longestSleepMs = 1000
 
 export interface PaceLimits {
-  /** May change at any time, and then counts for what is owed as well. */
+  /** May change at any time; then it also applies to the bytes already owed. */
   readonly ioMaxBytesPerSecond: number
 }
 
 export class Pace {
   readonly #clock: Clock
   readonly #limits: PaceLimits
-  /** Bytes read and written that the limit had not allowed for at `#countedAtMs`. */
+  /** Bytes read and written beyond the limit, as of `#countedAtMs`. */
   #owedBytes = 0
   #countedAtMs = 0
   #recordsThisTurn = 0
@@ -34,9 +34,9 @@ export class Pace {
     this.#owedBytes += bytes
   }
 
-  /** To be awaited before each read; resolves when it may be done, or when `signal` aborts. */
+  /** Awaited before each read; resolves when the limit allows it, or `signal` aborts. */
   async beforeRead(signal: AbortSignal): Promise<void> {
-    // While the disk reads, others have their turn.
+    // During the read the event loop serves others.
     this.#recordsThisTurn = 0
     while (!signal.aborted) {
       const delayMs = this.#delayMs()
@@ -45,7 +45,7 @@ export class Pace {
     }
   }
 
-  /** To be awaited before each batch: what was read at once may be much more when decompressed. */
+  /** Awaited before each batch, because the data of one read may be much larger decompressed. */
   async beforeBatch(recordCount: number, signal: AbortSignal): Promise<void> {
     if (this.#recordsThisTurn > recordsPerTurn) {
       this.#recordsThisTurn = 0

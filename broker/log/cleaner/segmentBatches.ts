@@ -1,21 +1,21 @@
-// Walks the batches of sealed segments for the cleaner, a limited number of bytes at a time:
-// between two reads of the disk, everything else in the process has its turn.
+// Iterates over the batches of sealed segments for the cleaner, reading a limited number of bytes
+// at a time, so that the event loop serves others between two reads.
 
 import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { Pace } from './pace.ts'
 
 export interface WalkOptions {
-  /** How much is read at once; a batch larger than this is read for itself. */
+  /** Bytes per read; a larger batch is read separately. */
   readonly chunkBytes: number
   readonly pace: Pace
-  /** Ends the walk before its end. */
+  /** Aborts the iteration. */
   readonly signal: AbortSignal
 }
 
 /**
- * The batches from the one with `offset` on. Throws LogError for what is not as it was written: a
- * batch that is written anew gets a new CRC, which must not hide that it was damaged.
+ * Yields the batches from the one with `offset` on. Throws LogError for a damaged batch: a
+ * rewritten batch gets a new CRC, which must not hide damage.
  */
 export async function* segmentBatches(
   segment: Segment,

@@ -1,6 +1,6 @@
-// Kafka's text checkpoints: a version line, a line with the number of entries, and an entry a line,
-// its fields separated by spaces. Malformed text is an answer (undefined), not an exception: what a
-// checkpoint holds can always be found out again from the log.
+// The text format of Kafka's checkpoints: a version line, a line with the number of entries, and
+// one line per entry with its fields separated by spaces. Malformed text gives undefined and no
+// exception: the content of a checkpoint can always be derived from the log.
 
 const checkpointVersion = '0'
 
@@ -9,7 +9,7 @@ export function encodeCheckpoint(entries: readonly (readonly (string | number)[]
   return Buffer.from(`${lines.join('\n')}\n`)
 }
 
-/** The fields of each entry; undefined when the text is cut short or of another version. */
+/** The fields of each entry; undefined if the text is truncated or of another version. */
 export function decodeCheckpoint(bytes: Buffer, fieldCount: number): string[][] | undefined {
   const lines = bytes.toString('utf8').split('\n')
   if (lines[0] !== checkpointVersion || !/^\d+$/.test(lines[1] ?? '')) return undefined

@@ -1,5 +1,5 @@
-// Up to where each log of a data directory has been cleaned (cleaner-offset-checkpoint, in Kafka's
-// format). It must never be ahead of a log that was cut: what is appended there later would be
+// The offset below which each log of a data directory is clean (cleaner-offset-checkpoint, in
+// Kafka's format). Must never be above the end of a truncated log: records appended later would be
 // taken for clean.
 
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { OffsetCheckpoint, type PartitionOffset } from './offsetCheckpoint.ts'
 
 export const cleanerCheckpointFile = 'cleaner-offset-checkpoint'
 
-/** What is known of a log in the directory. */
+/** The part of a log that bounds its checkpoint. */
 interface CheckpointedLog extends TopicPartition {
   readonly log: { readonly recoveryPoint: number }
 }
@@ -19,7 +19,7 @@ export class CleanerCheckpoint {
   readonly #offsets: Map<string, number>
   readonly #logs: () => Iterable<CheckpointedLog>
 
-  /** `offsets` are those of the file, by the names of the partitions' directories. */
+  /** `offsets`: the content of the file, by the names of the partitions' directories. */
   constructor(
     disk: Disk,
     directory: string,
@@ -38,15 +38,15 @@ export class CleanerCheckpoint {
     return this.#offsets.get(partitionDirectoryName(topic, partition))
   }
 
-  /** Everything below `offset` is clean. Resolves when that is durable. */
+  /** All records below `offset` are clean. Resolves when the checkpoint is durable. */
   async set({ topic, partition }: TopicPartition, offset: number): Promise<void> {
     this.#offsets.set(partitionDirectoryName(topic, partition), offset)
     await this.#file.write()
   }
 
   /**
-   * To be called when a log was removed, or its recovery point lowered, which happens before it is
-   * cut: what has been cleaned lies below the recovery point. Resolves when it is durable.
+   * Called when a log was removed, or its recovery point lowered, which precedes a truncation:
+   * clean records lie below the recovery point. Resolves when the checkpoint is durable.
    */
   async follow(): Promise<void> {
     if (this.#offsets.size > 0) this.#followLogs()

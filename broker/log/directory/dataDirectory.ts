@@ -1,5 +1,6 @@
-// The data directory as Kafka lays it out: names of partition directories, and the small files
-// beside them. What they say and how it is written, not when (logManager.ts).
+// The layout of a data directory, as in Kafka: the names of partition directories, and the small
+// files beside them. Defines their content and format; logDirectory.ts decides when they are
+// written.
 
 import { join } from 'node:path'
 import { parseProperties } from '../../../protocol/configuration/properties.ts'
@@ -13,7 +14,7 @@ const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
 
-/** Who may use a data directory: written at first use, and compared ever after. */
+/** The owner of a data directory: written at first use, and compared at every start. */
 export interface DirectoryIdentity {
   readonly nodeId: number
   readonly clusterId: string
@@ -30,39 +31,43 @@ export function partitionDirectoryName(topic: string, partition: number): string
   return `${topic}-${partition}`
 }
 
-/** Undefined for names that are no partition's. Topic names may hold hyphens themselves. */
+/**
+ * Undefined for a name that is not that of a partition's directory. Topic names may contain
+ * hyphens.
+ */
 export function parsePartitionDirectory(name: string): TopicPartition | undefined {
   const match = /^([a-zA-Z0-9._-]{1,249})-(\d{1,9})$/.exec(name)
   return match ? { topic: match[1]!, partition: Number(match[2]) } : undefined
 }
 
 /**
- * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has
- * a random id in the name; the topic's own lets an interrupted deletion find what is left.
+ * The name to which a partition's directory is renamed when it is deleted; its files are removed
+ * afterwards. Kafka puts a random id in the name; the topic id lets an interrupted deletion find
+ * what is left.
  */
 export function removedDirectoryName(name: string, topicId: string): string {
   const suffix = removedSuffix(topicId)
-  // The end of the name tells partitions apart, so a name too long loses its beginning.
+  // The end of the name identifies the partition, so a name that is too long is cut at its start.
   return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
 }
 
-/** How the names of a deleted topic's directories end. */
+/** The suffix of the directories of a deleted topic. */
 export function removedSuffix(topicId: string): string {
   return `.${topicId.replaceAll('-', '')}-delete`
 }
 
-/** A partition that was being removed when the broker ended. */
+/** Whether a directory is that of a deleted partition whose removal was interrupted. */
 export function isRemovedDirectory(name: string): boolean {
   return name.endsWith('-delete')
 }
 
-/** Notes an orderly end. */
+/** Records a clean shutdown. */
 export async function writeCleanShutdown(disk: Disk, data: string): Promise<void> {
   const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
   await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
 }
 
-/** Whether the last holder of the directory ended in order. Says so only once. */
+/** Whether the directory was closed cleanly when it was last in use. Returns true only once. */
 export async function takeCleanShutdown(disk: Disk, data: string): Promise<boolean> {
   const path = join(data, cleanShutdownFile)
   if ((await disk.stat(path)) === undefined) return false
@@ -72,8 +77,8 @@ export async function takeCleanShutdown(disk: Disk, data: string): Promise<boole
 }
 
 /**
- * Writes the identity into a new directory, and returns the id that tells this directory from the
- * broker's others. Throws LogError when the directory belongs to another broker.
+ * Writes the identity into a new directory, and returns the id that distinguishes the directory
+ * from the broker's others. Throws LogError if the directory belongs to another broker.
  */
 export async function claimDirectory(
   disk: Disk,
@@ -108,18 +113,20 @@ function checkOwner(
   if (clusterId === identity.clusterId && nodeId === String(identity.nodeId)) return
   throw new LogError(
     'LOG_DIRECTORY_FOREIGN',
-    `${path} says node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
-      `cluster ${identity.clusterId}: start with the data directory of this broker`,
+    `${path} belongs to node ${nodeId} of cluster ${clusterId}, but this is node ${identity.nodeId} of ` +
+      `cluster ${identity.clusterId}: start the broker with its own data directory`,
   )
 }
 
-/** partition.metadata: the topic's id, so that a directory is never taken for another topic's. */
+/**
+ * partition.metadata: the topic id, so that a directory is never taken for that of another topic.
+ */
 export function encodePartitionMetadata(topicId: string): Buffer {
   const id = Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
   return Buffer.from(`version: 0\ntopic_id: ${id}\n`)
 }
 
-/** The topic id as 36 characters of lower-case hex; undefined when there is none. */
+/** The topic id as 36 characters of lower-case hex; undefined without one. */
 export function decodePartitionMetadata(bytes: Buffer): string | undefined {
   const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
   const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')

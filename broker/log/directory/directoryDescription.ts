@@ -1,4 +1,4 @@
-// What a data directory holds and has room for, as DescribeLogDirs tells it.
+// The content and the free space of a data directory, as DescribeLogDirs returns them.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { directoryFailed, type LogError } from '../logError.ts'
@@ -7,9 +7,9 @@ import type { LogDirectory } from './logDirectory.ts'
 
 export interface LogDirectoryDescription {
   readonly path: string
-  /** Why it cannot be used; undefined when it can. */
+  /** Why the directory cannot be used; undefined if it can. */
   readonly error: LogError | undefined
-  /** Of the file system that holds it; -1 when it cannot be told. */
+  /** Size of its file system; -1 if unknown. */
   readonly totalBytes: number
   readonly usableBytes: number
   readonly partitions: readonly PartitionDescription[]
@@ -17,7 +17,7 @@ export interface LogDirectoryDescription {
 
 export interface PartitionDescription extends TopicPartition {
   readonly sizeBytes: number
-  /** How far the log's end is behind the high watermark, which only happens to a replica. */
+  /** How far the end of the log is behind the high watermark, which happens only to a follower. */
   readonly offsetLag: number
 }
 

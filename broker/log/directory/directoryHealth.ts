@@ -1,8 +1,7 @@
-// Whether a data directory can be used. What its logs and its own files come upon is told here, and
-// this decides whether it says something of the directory as a whole: a disk that answers with an
-// error of its own, a file system that takes no writes any more, a directory that is not there.
-// Damage in one file, a full disk and too few open files do not: those are a log's own
-// (logHealth.ts).
+// Whether a data directory can be used. Receives the failures of its logs and its own files, and
+// decides whether they concern the whole directory: I/O errors of the disk, a read-only file
+// system, a directory that was removed. Damage in one file, a full disk and too few open files do
+// not; logHealth.ts handles those.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import {
@@ -13,7 +12,7 @@ import {
   originOf,
 } from '../logError.ts'
 
-/** What tells a directory from another one that takes its name. */
+/** Distinguishes a directory from another one at the same path. */
 export interface DirectoryPlace {
   readonly path: string
   readonly device: number
@@ -23,51 +22,48 @@ export interface DirectoryPlace {
 export class DirectoryHealth {
   readonly #disk: Disk
   readonly #place: DirectoryPlace
-  readonly #failed: (failure: LogError) => void
+  readonly #onFailure: (failure: LogError) => void
   #failure: LogError | undefined
 
-  /** `failed` is called once. */
-  constructor(disk: Disk, place: DirectoryPlace, failed: (failure: LogError) => void) {
+  /** `onFailure` is called once. */
+  constructor(disk: Disk, place: DirectoryPlace, onFailure: (failure: LogError) => void) {
     this.#disk = disk
     this.#place = place
-    this.#failed = failed
+    this.#onFailure = onFailure
   }
 
-  /** Why the directory cannot be used; undefined when it can. It stays so until the next start. */
+  /** Why the directory cannot be used, until the next start; undefined if it can. */
   get failure(): LogError | undefined {
     return this.#failure
   }
 
-  /**
-   * Something was refused by the disk, at a file of the directory. All logs are handed this as it
-   * is.
-   */
-  readonly noticed = (cause: unknown): void => {
+  /** Reports a failed disk operation on a file of the directory. Passed to logs as a function. */
+  readonly report = (cause: unknown): void => {
     if (isDiskFailure(cause)) this.#fail(originOf(cause))
     else if (isMissingFile(cause)) void this.check()
   }
 
   /**
-   * Looks whether the directory is still the one that was opened. What is written to files of one
-   * that is gone is lost, though the disk takes it.
+   * Checks that the path still has the directory that was opened. Writes to the files of a removed
+   * directory succeed, but are lost.
    */
   async check(): Promise<void> {
     const { path, device, inode } = this.#place
     try {
       const stat = await this.#disk.stat(path)
       if (stat?.device === device && stat.inode === inode) return
-      this.#fail('it is not there any more, or another one is in its place')
+      this.#fail('the directory was removed, or replaced by another one')
     } catch (cause) {
-      this.noticed(cause)
+      this.report(cause)
     }
   }
 
-  /** Runs what is done to files of the directory. */
+  /** Runs an operation on files of the directory, and reports its failure. */
   async watch<Result>(operation: () => Promise<Result>): Promise<Result> {
     try {
       return await operation()
     } catch (cause) {
-      this.noticed(cause)
+      this.report(cause)
       throw cause
     }
   }
@@ -75,6 +71,6 @@ export class DirectoryHealth {
   #fail(cause: unknown): void {
     if (this.#failure) return
     this.#failure = directoryFailed(this.#place.path, cause)
-    this.#failed(this.#failure)
+    this.#onFailure(this.#failure)
   }
 }

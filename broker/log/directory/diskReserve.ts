@@ -1,6 +1,6 @@
-// A file in a data directory that does nothing but take room, and is removed on a full disk for
-// what cannot wait: deleting topics and records, and starting, write a little before they free
-// anything. What clients append never gets at that room (diskSpace.ts).
+// A file in a data directory that only occupies space. On a full disk it is removed for writes that
+// cannot wait: a deletion of topics or records, and a start, write a little before they free space.
+// Appends of clients never use that space (diskSpace.ts).
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -8,12 +8,12 @@ import type { Random } from '../../../protocol/runtime/random.ts'
 
 const fileName = '__reserve'
 /**
- * Room for what the metadata log writes when it is opened, and for what a start has to write into
+ * Enough for the writes of the metadata log when it is opened, and for those of a start into
  * segments that only the commit journal has: about what clients append in small batches in a
  * second.
  */
 const mostReserveBytes = 16 * 1024 * 1024
-/** Of log.dir.reserved.bytes. */
+/** Part of log.dir.reserved.bytes. */
 const reserveShare = 1 / 4
 const chunkBytes = 1024 * 1024
 
@@ -27,7 +27,7 @@ export interface DiskReserveOptions {
 }
 
 export class DiskReserve {
-  /** 0: there is none. */
+  /** 0 if there is no reserve. */
   readonly sizeBytes: number
   readonly #options: DiskReserveOptions
   #isHeld = false
@@ -37,12 +37,12 @@ export class DiskReserve {
     this.sizeBytes = Math.min(mostReserveBytes, Math.floor(options.reservedBytes * reserveShare))
   }
 
-  /** Whether the file takes its room now. */
+  /** Whether the file exists. */
   get isHeld(): boolean {
     return this.#isHeld
   }
 
-  /** Looks whether the last holder of the directory has left one. */
+  /** Finds the file of an earlier run. */
   async find(): Promise<void> {
     const stat = await this.#options.disk.stat(this.#path)
     this.#isHeld = stat !== undefined && this.sizeBytes > 0 && stat.sizeBytes >= this.sizeBytes
@@ -53,12 +53,12 @@ export class DiskReserve {
     await this.#options.disk.remove(this.#path)
   }
 
-  /** Makes the file; there must be room for it. */
+  /** Creates the file; there must be space for it. */
   async take(): Promise<void> {
     const { disk, random } = this.#options
     const file = await disk.open(this.#path, 'write')
-    // Zeros take no room where the file system compresses. It compresses records far smaller than a
-    // chunk, so the same random chunk again and again is as good as new ones, which hold up the
+    // Zeros take no space on a file system that compresses. Such a file system compresses units far
+    // smaller than a chunk, so one random chunk is repeated; generating new ones would block the
     // event loop for long.
     const chunk = random?.bytes(chunkBytes) ?? Buffer.alloc(chunkBytes)
     try {
@@ -79,8 +79,8 @@ export class DiskReserve {
 }
 
 /**
- * For a directory that is not open yet, and cannot be opened for want of room; false when there is
- * no reserve.
+ * Releases the reserve of a directory that cannot be opened for lack of space; returns false
+ * without a reserve.
  */
 export async function releaseReserve(disk: Disk, directory: string): Promise<boolean> {
   const path = join(directory, fileName)

@@ -1,10 +1,9 @@
-// How much room is left for the logs of one data directory. Records are refused while some of it is
-// still free, because a disk that is completely full cannot even save what a restart needs, nor be
-// compacted. The file system is asked from time to time, and as soon as what was written since the
-// last answer may have used up what was free.
+// The free space for the logs of one data directory. Produces are refused while some space is still
+// free, because on a full disk neither the files for a restart can be saved, nor logs compacted.
+// The free space is read periodically, and as soon as the bytes written since may have used it up.
 //
-// When others have used up even that, the reserve (diskReserve.ts) is released for what the broker
-// itself has to write, and no records are taken before there is room for it again.
+// If other programs use up the rest, the reserve (diskReserve.ts) is released for writes of the
+// broker itself, and produces are refused until there is space for it again.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -20,57 +19,57 @@ export interface DiskSpaceOptions {
   readonly directory: string
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
-  /** For what the reserve is filled with. */
+  /** Fills the reserve. */
   readonly random: Random | undefined
   readonly clock: Clock
 }
 
 export class DiskSpace {
   readonly #options: DiskSpaceOptions
-  /** Until this many bytes are written the last answer still holds. */
+  /** Bytes that may be written before the free space is read again. */
   #unaskedBytes = 0
   #shortage: LogError | undefined
   readonly #reserve: DiskReserve
   readonly #isShort: LastingCondition
   readonly #isReleased: LastingCondition
   readonly #isUnknown: LastingCondition
-  /** Set from when the reserve is released until there is room for it again. */
+  /** Set from the release of the reserve until there is space for it again. */
   #released: { readonly shortage: LogError; readonly done: Promise<void> } | undefined
   #asking: Promise<void> | undefined
   #freeBytes: number | undefined
-  /** Receives what the disk has refused. */
-  noticed: (cause: unknown) => void = () => {}
+  /** Called with failures of the disk. */
+  onFailure: (cause: unknown) => void = () => {}
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options
     this.#reserve = new DiskReserve(options)
     const level = 'error' as const
-    const over = 'there is room again: records are taken'
+    const over = 'enough disk space is free again: produces are accepted'
     this.#isShort = new LastingCondition({ ...options, level, over })
-    const restored = 'there is room for the reserve again'
+    const restored = 'the reserve of the data directory is allocated again'
     this.#isReleased = new LastingCondition({ ...options, level, over: restored })
-    const known = 'the free space of a data directory is known again'
+    const known = 'the free space of a data directory can be read again'
     this.#isUnknown = new LastingCondition({ ...options, over: known })
   }
 
-  /** Why no records of clients may be written; undefined when they may. */
+  /** Why produces are refused; undefined if they are accepted. */
   get shortage(): LogError | undefined {
     return this.#shortage ?? this.#released?.shortage
   }
 
-  /** Since when no records of clients may be written, in ms since the epoch. */
+  /** Since when produces are refused, in ms since the epoch. */
   get shortSinceMs(): number | undefined {
     return this.#isShort.sinceMs ?? this.#isReleased.sinceMs
   }
 
-  /** What the file system said last; undefined when it has not been asked or did not answer. */
+  /** The last free space read; undefined before the first read, or if it failed. */
   get freeBytes(): number | undefined {
     return this.#freeBytes
   }
 
   /**
-   * Before the directory is used: finds the reserve, and releases it when even a start may find no
-   * room. Throws what the disk says when it has failed.
+   * Called before the directory is used: finds the reserve, and releases it if the space may not
+   * suffice for a start. Throws if the disk has failed.
    */
   async open(): Promise<void> {
     const { disk, directory } = this.#options
@@ -84,24 +83,27 @@ export class DiskSpace {
   }
 
   /**
-   * Releases the reserve, for a write that found no room and has to be done to get some, or to
-   * start. Returns whether it is released now, so that another try may find room. Not for anything
-   * less: what is released may be taken by others at once.
+   * Releases the reserve for a write that frees space, or that a start needs, after that write
+   * found no space. Returns whether it is released now, so that the write can be retried. Not for
+   * other writes: other programs may use the released space immediately.
    */
   async makeRoom(): Promise<boolean> {
     if (this.#reserve.isHeld) {
       const { directory } = this.#options
       const shortage = diskFull(directory, 'its reserve was released')
-      this.#released = { shortage, done: this.#reserve.release().catch(this.noticed) }
-      this.#isReleased.met({ error: shortage }, 'the disk is full: its reserve is released')
+      this.#released = { shortage, done: this.#reserve.release().catch(this.onFailure) }
+      this.#isReleased.met(
+        { error: shortage },
+        'the disk is full: released the reserve of the data directory',
+      )
     }
     await this.#released?.done
     return this.#released !== undefined
   }
 
   /**
-   * Makes the reserve, for the first time or again, as soon as it fits: before others take the
-   * room.
+   * Creates the reserve, the first time or again, as soon as it fits, before other programs use the
+   * space.
    */
   async restoreReserve(): Promise<void> {
     const { disk, directory } = this.#options
@@ -111,9 +113,9 @@ export class DiskSpace {
       if ((await disk.freeBytes(directory)) <= reserve.sizeBytes) return
       await reserve.take()
     } catch (error) {
-      // It is tried again; half a reserve would only take room.
-      this.noticed(error)
-      await reserve.release().catch(this.noticed)
+      // Retried later; half a reserve would only take space.
+      this.onFailure(error)
+      await reserve.release().catch(this.onFailure)
       return
     }
     if (!this.#released) return
@@ -121,13 +123,13 @@ export class DiskSpace {
     this.#isReleased.over({ directory })
   }
 
-  /** So much is written, or is going to be. */
+  /** `bytes` were written, or will be. */
   use(bytes: number): void {
     this.#unaskedBytes -= bytes
     if (this.#unaskedBytes < 0) void this.check()
   }
 
-  /** Asks the file system; resolves when `shortage` says what it answered. */
+  /** Reads the free space; resolves when `shortage` is up to date. */
   check(): Promise<void> {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined
@@ -143,7 +145,7 @@ export class DiskSpace {
       this.#note(this.#freeBytes - reservedBytes)
     } catch (error) {
       this.#freeBytes = undefined
-      this.noticed(error)
+      this.onFailure(error)
       const message = 'failed to read the free space of a data directory'
       this.#isUnknown.met({ error, directory }, message)
     }
@@ -159,6 +161,9 @@ export class DiskSpace {
     }
     const free = `${roomBytes + reservedBytes} bytes free, log.dir.reserved.bytes is ${reservedBytes}`
     this.#shortage = diskFull(directory, free)
-    this.#isShort.met({ error: this.#shortage }, 'no records are taken')
+    this.#isShort.met(
+      { error: this.#shortage },
+      'too little disk space is free: produces are refused',
+    )
   }
 }

@@ -31,7 +31,7 @@ export interface LostPartition extends TopicPartition {
   readonly topicId: string | undefined
 }
 
-export interface LogDirectoriesOptions extends Omit<LogDirectoryOptions, 'path' | 'failed'> {
+export interface LogDirectoriesOptions extends Omit<LogDirectoryOptions, 'path' | 'onFailure'> {
   readonly disk: Disk
   readonly clock: Clock
   readonly logger: Logger
@@ -47,7 +47,7 @@ export class LogDirectories {
   /** Directories that failed while in use; released at the end. */
   readonly #abandoned: LogDirectory[] = []
   readonly #listeners: ((failure: DirectoryFailure) => void)[] = []
-  /** The closing of logs whose directory has failed. */
+  /** Logs being closed because their directory failed. */
   readonly #leaving: Promise<unknown>[] = []
 
   constructor(options: LogDirectoriesOptions) {
@@ -63,15 +63,15 @@ export class LogDirectories {
   }
 
   /**
-   * Opens all. Throws DirectoryInUseError or LogError when a directory must not be used, or none
-   * can.
+   * Opens all directories. Throws DirectoryInUseError or LogError if one must not be used, or none
+   * can be.
    */
   async open(): Promise<void> {
     for (const path of this.#options.paths) await this.#open(path)
     this.mustHaveOne()
   }
 
-  /** Throws the last failure when no directory can be used. */
+  /** Throws the last failure if no directory can be used. */
   mustHaveOne(): void {
     const lastFailed = this.#failed.at(-1)
     if (this.#usable.length === 0 && lastFailed) throw lastFailed.error
@@ -82,7 +82,7 @@ export class LogDirectories {
     this.#listeners.push(listener)
   }
 
-  /** Partitions that the checkpoints list, and no directory has any more. */
+  /** Partitions that the checkpoints list, and that no directory has. */
   missing(): MissingPartition[] {
     return this.#usable.flatMap((directory) => directory.missing())
   }
@@ -122,25 +122,25 @@ export class LogDirectories {
     this.#leaving.push(log.abandon(failure).catch(() => {}))
   }
 
-  /** Closes the directories; as orderly when all logs were closed in order. */
+  /** Closes the directories; as a clean shutdown if all logs were closed cleanly. */
   async close(isOrderly: boolean): Promise<void> {
     await this.each((directory) => directory.close(isOrderly))
     await Promise.all(this.#leaving)
     await Promise.allSettled(this.#abandoned.map((directory) => directory.release()))
   }
 
-  /** Releases the directories as they are, after a start that has failed. */
+  /** Releases the directories unchanged after a failed start. */
   async release(): Promise<void> {
     await Promise.allSettled(this.#usable.map((directory) => directory.release()))
   }
 
   async #open(path: string): Promise<void> {
     const { clock, logger } = this.#options
-    const failed = (directory: LogDirectory, error: LogError) => this.#fail(directory, error)
+    const onFailure = (directory: LogDirectory, error: LogError) => this.#fail(directory, error)
     try {
-      this.#usable.push(await LogDirectory.open({ ...this.#options, path, failed }))
+      this.#usable.push(await LogDirectory.open({ ...this.#options, path, onFailure }))
     } catch (cause) {
-      // Mistakes in the configuration of the broker, not failures of the disk.
+      // Mistakes in the configuration, not failures of the disk.
       if (cause instanceof DirectoryInUseError || cause instanceof LogError) throw cause
       const error = directoryFailed(path, cause)
       this.#failed.push({ path, error, sinceMs: clock.nowMs() })
@@ -152,7 +152,7 @@ export class LogDirectories {
     const { clock, logger, logs: open } = this.#options
     const { path, logs, arriving } = directory
     const at = this.#usable.indexOf(directory)
-    // Not in use yet: opening it fails.
+    // The directory is not in use yet: opening it fails.
     if (at < 0) return
     this.#usable.splice(at, 1)
     this.#abandoned.push(directory)

@@ -1,6 +1,15 @@
-// One data directory: locks it for this process, finds the partitions in it, and writes the
-// checkpoints of Kafka. The logs themselves belong to the LogManager. Invariant: a checkpoint keeps
-// the entries of partitions that are not open.
+// One data directory: locks it for this process, finds the partitions in it, and writes Kafka's
+// checkpoints. The main file of this directory.
+//
+// Map: dataDirectory.ts (names and small files), partitionDirectory.ts (creation of one),
+// checkpointFile.ts, offsetCheckpoint.ts and cleanerCheckpoint.ts (checkpoints), restingLogs.ts
+// (saved state of idle logs), directoryHealth.ts (failure), diskSpace.ts and diskReserve.ts (free
+// space), directoryDescription.ts; over all directories: logDirectories.ts (which are usable),
+// openLogs.ts (open logs).
+//
+// Contract: the logs themselves belong to the LogManager. A checkpoint keeps the entries of
+// partitions that are not open. Must never take a directory that another broker or process uses,
+// nor open a half removed partition.
 
 import { dirname, join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -58,7 +67,7 @@ export interface LogDirectoryOptions {
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
   /** Called when the directory has failed. */
-  readonly failed: (directory: LogDirectory, failure: LogError) => void
+  readonly onFailure: (directory: LogDirectory, failure: LogError) => void
   /** Fills the disk reserve. */
   readonly random: Random | undefined
 }
@@ -117,8 +126,8 @@ interface Inheritance {
   readonly cleanedOffsets: Map<string, number>
   readonly journal: CommitJournal | undefined
   /**
-   * What bringing records back from the journal has synced: base offsets, by the names of the
-   * partitions' directories.
+   * Segments that the journal replay has synced: base offsets by the names of the partitions'
+   * directories.
    */
   readonly syncedSegments: Map<string, Set<number>>
 }
@@ -127,7 +136,7 @@ export class LogDirectory {
   readonly path: string
   /** directory.id, which identifies it wherever it is mounted; undefined without an identity. */
   readonly id: string | undefined
-  /** Whether the directory was closed in order the last time. */
+  /** Whether the directory was closed cleanly when it was last in use. */
   readonly wasCleanShutdown: boolean
   readonly health: DirectoryHealth
   readonly space: DiskSpace
@@ -156,18 +165,18 @@ export class LogDirectory {
     this.id = inherited.id
     this.wasCleanShutdown = inherited.wasClosed
     this.journal = inherited.journal
-    const failed = (failure: LogError) => {
+    const onFailure = (failure: LogError) => {
       this.journal?.abandon(failure)
-      options.failed(this, failure)
+      options.onFailure(this, failure)
     }
     this.space = inherited.space
-    this.health = new DirectoryHealth(disk, inherited.place, failed)
+    this.health = new DirectoryHealth(disk, inherited.place, onFailure)
     this.figures = new LogFigures(options.clock)
     if (this.journal) {
-      this.journal.noticed = this.health.noticed
+      this.journal.noticed = this.health.report
       this.journal.figures = this.figures.journal
     }
-    this.space.noticed = this.health.noticed
+    this.space.onFailure = this.health.report
     this.cleanerCheckpoint = new CleanerCheckpoint(disk, path, inherited.cleanedOffsets, () =>
       this.partitions(),
     )
@@ -189,9 +198,9 @@ export class LogDirectory {
   }
 
   /**
-   * Throws DirectoryInUseError when another process has the directory, LogError when it belongs to
-   * another broker, and whatever the disk says when it cannot be used. On a full disk the reserve
-   * is released for it.
+   * Throws DirectoryInUseError if another process has the directory, LogError if it belongs to
+   * another broker, and the error of the disk if it cannot be used. On a full disk, retries with
+   * the reserve released.
    */
   static async open(options: LogDirectoryOptions): Promise<LogDirectory> {
     try {
@@ -215,7 +224,7 @@ export class LogDirectory {
       const wasClosed = await takeCleanShutdown(disk, path)
       const nowMs = () => clock.nowMs()
       const stat = await disk.stat(path)
-      assert(stat !== undefined, 'a directory that is locked is there')
+      assert(stat !== undefined, 'a locked directory exists')
       const directory = new LogDirectory(options, lock, {
         place: { path, device: stat.device, inode: stat.inode },
         space,
@@ -226,7 +235,7 @@ export class LogDirectory {
         logStartOffsets: await readOffsetCheckpoint(disk, join(path, logStartOffsetsFile)),
         highWatermarks: await readOffsetCheckpoint(disk, join(path, highWatermarksFile)),
         cleanedOffsets: await readOffsetCheckpoint(disk, join(path, cleanerCheckpointFile)),
-        // Last: its files would stay open if something after it failed.
+        // Last: its files would stay open if a later step failed.
         ...(await openJournal(options, recoveryPoints)),
       })
       return directory
@@ -262,9 +271,8 @@ export class LogDirectory {
   }
 
   /**
-   * What the last holder knew of a partition; a partition that is made again begins anew. When
-   * names in its directory have changed since, it is looked into as if nothing had been noted of
-   * it.
+   * What the checkpoints say about a partition when it is opened; a partition that is created again
+   * starts anew. The saved state is ignored if names in its directory have changed since.
    */
   async takeInheritance(name: string, modifiedMs?: number): Promise<Inherited> {
     const { recoveryPoints, logStartOffsets, highWatermarks, restingLogs, syncedSegments } =
@@ -284,7 +292,7 @@ export class LogDirectory {
     return { ...known, resting, syncedSegments: synced }
   }
 
-  /** Once all that was found is open: the partitions of which only the checkpoints know. */
+  /** Partitions that only the checkpoints know. Called when all partitions found are open. */
   missing(): MissingPartition[] {
     const { recoveryPoints, restingLogs } = this.#inherited
     return [...recoveryPoints].map(([name, recoveryPoint]) => {
@@ -294,7 +302,9 @@ export class LogDirectory {
     })
   }
 
-  /** What the checkpoints say of a missing partition is no longer true, or no longer wanted. */
+  /**
+   * Drops the checkpoint entries of a missing partition that is outdated or not wanted any more.
+   */
   forgetMissing({ topic, partition }: TopicPartition): void {
     const name = partitionDirectoryName(topic, partition)
     this.#inherited.recoveryPoints.delete(name)
@@ -309,7 +319,7 @@ export class LogDirectory {
       await this.#recoveryPoints.write()
     })
 
-  /** Writes down the state of idle logs, so that recovery after a crash need not read them. */
+  /** Saves the state of idle logs, so that recovery after a crash need not read them. */
   async noteRestingLogs(): Promise<void> {
     await this.health.watch(() => this.#inherited.restingLogs.note(this.logs))
   }
@@ -317,17 +327,17 @@ export class LogDirectory {
   readonly saveLogStartOffsets = (): Promise<void> =>
     this.health.watch(() => this.#logStartOffsets.write())
 
-  /** Makes the high watermarks of all logs durable: where replicas begin after a restart. */
+  /** Makes the high watermarks of all logs durable; replicas start from them after a restart. */
   async saveHighWatermarks(): Promise<void> {
     await this.health.watch(() => this.#highWatermarks.write())
   }
 
   /**
    * Removes the directories of a deleted topic, whose logs are closed and not among `logs` any
-   * more. Those with `names`, or all that are found by the topic's id when a call before this one
-   * has failed. Directories are renamed first, so that nothing half removed is ever taken for a
-   * partition; their bytes go next, because what follows may need the room; the topic's name may be
-   * used again when this resolves.
+   * more: those in `names`, or all that have the topic's id if an earlier call failed. Directories
+   * are renamed first, so that a half removed one is never taken for a partition. Their bytes are
+   * removed next, because later steps may need the space. When this resolves, the name of the topic
+   * may be used again.
    */
   async removeTopic(removal: TopicRemoval, names?: readonly string[]): Promise<void> {
     const { topic, topicId, partitions } = removal
@@ -340,7 +350,7 @@ export class LogDirectory {
     const removed = [...this.#leftovers].filter((name) => name.endsWith(removedSuffix(topicId)))
     if (removed.length > 0) await this.#disk.syncDirectory(this.path)
     await inParallel(removed, (name) => this.#removeLeftover(name))
-    // Else a crash would bring its records, and what was known of them, back under the same name.
+    // Otherwise a crash would restore its records and checkpoints under the same name.
     const numbers = Array.from({ length: partitions }, (_, partition) => partition)
     const all = new Set([...found, ...numbers.map((each) => partitionDirectoryName(topic, each))])
     await inParallel([...all], async (name) => await this.journal?.cut(name, 0, 0))
@@ -349,17 +359,18 @@ export class LogDirectory {
     await this.saveRecoveryPoints()
   }
 
-  /**
-   * Removes deleted partitions that could not be removed before. A failure is logged once for each.
-   */
+  /** Removes deleted partitions whose removal failed before. Each failure is logged once. */
   async removeLeftovers(): Promise<void> {
     for (const name of [...this.#leftovers]) {
       await this.#removeLeftover(name).catch((error: unknown) => {
-        this.health.noticed(error)
+        this.health.report(error)
         if (this.#reported.has(name)) return
         this.#reported.add(name)
         const path = join(this.path, name)
-        this.#logger.error({ error, path }, 'a deleted partition cannot be removed yet; retrying')
+        this.#logger.error(
+          { error, path },
+          'failed to remove the log of a deleted partition; retrying',
+        )
       })
     }
   }
@@ -384,7 +395,7 @@ export class LogDirectory {
   }
 
   /**
-   * Writes the checkpoints, marks a clean shutdown if all logs were closed in order, and releases
+   * Writes the checkpoints, records a clean shutdown if all logs were closed cleanly, and releases
    * the lock.
    */
   async close(isOrderly: boolean): Promise<void> {
@@ -405,7 +416,7 @@ export class LogDirectory {
     }
   }
 
-  /** Releases the lock and writes nothing. */
+  /** Releases the lock without writing. */
   async release(): Promise<void> {
     try {
       await this.journal?.close()

@@ -1,6 +1,6 @@
-// A file with one offset for each partition (recovery-point-offset-checkpoint and the like),
-// replaced as a whole and never written twice at the same time. What it says is collected when a
-// write begins, so that all who ask for one meanwhile share the next.
+// A file with one offset per partition (such as recovery-point-offset-checkpoint), replaced
+// atomically, with at most one write in progress. The offsets are collected when a write starts, so
+// all calls during a write share the next one.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
@@ -14,7 +14,7 @@ export interface PartitionOffset extends TopicPartition {
   readonly offset: number
 }
 
-/** Offsets by the name of the partition's directory; empty when there is no sound checkpoint. */
+/** Offsets by the name of the partition's directory; empty without a sound checkpoint. */
 export async function readOffsetCheckpoint(disk: Disk, path: string): Promise<Map<string, number>> {
   const bytes = await disk.readFile(path)
   const entries = bytes ? decodeCheckpoint(bytes, 3) : undefined
@@ -32,7 +32,7 @@ export class OffsetCheckpoint {
   readonly #disk: Disk
   readonly #path: string
   readonly #collect: () => readonly PartitionOffset[]
-  /** What the file says; undefined before the first write. */
+  /** Content of the file; undefined before the first write. */
   #written: readonly PartitionOffset[] | undefined
   #underWay: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -43,7 +43,7 @@ export class OffsetCheckpoint {
     this.#collect = collect
   }
 
-  /** Resolves when what is so now is durable. */
+  /** Resolves when the current offsets are durable. */
   write(): Promise<void> {
     if (!this.#underWay) return this.#begin()
     this.#next ??= this.#underWay.catch(() => {}).then(() => this.#begin())
@@ -68,7 +68,7 @@ export class OffsetCheckpoint {
     this.#written = offsets
   }
 
-  /** Whether there is nothing to write, and no file of before that would say otherwise. */
+  /** Whether the offsets equal those in the file, or there are none and no earlier file exists. */
   async #isNothingNew(offsets: readonly PartitionOffset[]): Promise<boolean> {
     return offsets.length === 0 && (await this.#disk.stat(this.#path)) === undefined
   }

@@ -1,6 +1,5 @@
-// The making of one partition's directory, in a way that can be repeated: what a failure, or a
-// crash, left of an attempt is completed by the next. It must never take a directory that has
-// records for an empty one.
+// Creates the directory of a partition. Can be repeated: a later attempt completes one that failed
+// or was interrupted by a crash. Must never take a directory with records for an empty one.
 
 import { dirname, join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -8,7 +7,7 @@ import { LogError } from '../logError.ts'
 import { partitionMetadataFileName, segmentFileName } from '../segment/segmentFiles.ts'
 import { decodePartitionMetadata, encodePartitionMetadata } from './dataDirectory.ts'
 
-/** Makes the directory durably, unless it is there. */
+/** Creates the directory durably, if it does not exist. */
 export async function makePartitionDirectory(disk: Disk, directory: string): Promise<void> {
   if ((await disk.stat(directory)) !== undefined) return
   await disk.makeDirectory(directory)
@@ -16,8 +15,8 @@ export async function makePartitionDirectory(disk: Disk, directory: string): Pro
 }
 
 /**
- * Makes the directory of a new partition, with all that a log begins with, durably. Throws a
- * LogError when there is a directory with records, or of another topic, in its place.
+ * Creates the directory of a new partition with the initial files of a log, durably. Throws
+ * LogError if a directory with records, or of another topic, exists at its path.
  */
 export async function makeNewPartition(
   disk: Disk,
@@ -53,11 +52,11 @@ async function mustBeUnused(
 function occupied(directory: string, whose: string): LogError {
   return new LogError(
     'LOG_DIRECTORY_FOREIGN',
-    `${directory} is in the place of a new partition and has records ${whose}: move it away`,
+    `${directory} already exists, with records ${whose}, and a new partition needs its path: move it away`,
   )
 }
 
-/** The id of the topic that the directory was made for; undefined when none is noted. */
+/** The id of the topic that the directory belongs to; undefined without one. */
 export async function readTopicId(disk: Disk, directory: string): Promise<string | undefined> {
   const metadata = await disk.readFile(join(directory, partitionMetadataFileName))
   return metadata && decodePartitionMetadata(metadata)

@@ -1,15 +1,15 @@
-// The file in which a data directory writes down what its logs are while nothing happens in them
-// (resting-logs), so that a start does not look into thousands of partitions one by one: not after
-// an orderly end, and not after a crash either, which nearly all logs slept through.
+// The file with the state of idle logs of a data directory (resting-logs), so that a start does not
+// have to open thousands of partitions one by one, neither after a clean shutdown nor after a
+// crash, during which nearly all logs are idle.
 //
-// A note is believed only while the log is provably as it was noted. It is taken of a log whose
-// recovery point is its end, so all of it was durable. After that whatever changes a log leaves a
-// mark: appends and cuts change the size and the time of the last segment's file, and a new,
-// removed or replaced segment changes the time of the directory. A time proves nothing about what
-// happens within the file system's next tick, so a note is only taken of what has been left alone
-// for longer. Deletions inside of a segment and cuts below the recovery point are in the
-// checkpoints, durably, before they happen (resumeLog compares). After an orderly end only the
-// directory is asked: nobody had the log open.
+// A saved state is used only if the log is provably unchanged. It is taken of a log whose recovery
+// point is its end, so that all of it is durable. Every later change leaves a trace: appends and
+// truncations change the size and the time of the last segment file; a new, removed or replaced
+// segment changes the time of the directory. A time does not show changes within one tick of the
+// file system's clock, so a state is only saved if the last change is longer ago. Deletions inside
+// a segment, and truncations below the recovery point, are durable in the checkpoints before they
+// happen (resumeLog compares). After a clean shutdown only the directory is checked, because no
+// process had the log open.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -26,24 +26,24 @@ import { hasSwaps } from '../segment/segmentSwap.ts'
 
 const fileName = 'resting-logs'
 
-/** Longer than the tick of a file system's clock (10 ms at most)... */
+/** Longer than a tick of the file system's clock (10 ms at most). */
 const tickMs = 100
-/** ...unless it keeps whole seconds only. */
+/** For file systems that store whole seconds only. */
 const wholeSecondsMs = 2000
 
-/** A log, as far as it is written down. */
+/** A log, as far as its state is saved. */
 export interface NotableLog {
   readonly topicId: string | undefined
   readonly log: {
     readonly logStartOffset: number
     readonly logEndOffset: number
     readonly size: number
-    /** Undefined while something is on its way. */
+    /** Undefined while appends are in flight. */
     restingState(): RestingState | undefined
   }
 }
 
-/** Whether what the file system has changed at that time is certain not to be changing now. */
+/** Whether a change at this time is certainly over: later changes get a later time. */
 type IsOld = (timeMs: number, nowMs: number) => boolean
 
 interface Note {
@@ -57,10 +57,10 @@ export class RestingLogs {
   readonly #disk: Disk
   readonly #directory: string
   readonly #nowMs: () => number
-  /** What the file said at the start, as far as nobody has asked for it. */
+  /** The states in the file at the start whose partitions have not been opened yet. */
   readonly #inherited: Map<string, RestingLog>
   readonly #wasClosed: boolean
-  /** By the names of the partitions' directories: what the file is to say. */
+  /** The states to save, by the names of the partitions' directories. */
   readonly #notes = new Map<string, Note>()
 
   private constructor(
@@ -77,7 +77,7 @@ export class RestingLogs {
     this.#wasClosed = wasClosed
   }
 
-  /** `wasClosed`: the last holder of the directory ended in order. */
+  /** `wasClosed`: the directory was closed cleanly when it was last in use. */
   static async open(
     disk: Disk,
     directory: string,
@@ -87,7 +87,7 @@ export class RestingLogs {
     const path = join(directory, fileName)
     const bytes = await disk.readFile(path)
     const inherited = bytes ? decodeRestingLogs(bytes) : new Map<string, RestingLog>()
-    // Noted at the last moment, and opened again at once: what happens now may leave no mark.
+    // Saved at the last moment and opened again immediately: a change now may leave no trace.
     if ([...inherited.values()].some((log) => !isLeftAlone(log, nowMs()))) {
       await disk.remove(path)
       await disk.syncDirectory(directory)
@@ -96,8 +96,8 @@ export class RestingLogs {
   }
 
   /**
-   * What was noted of a log that is about to be opened; undefined when it may not be so any more.
-   * `directoryModifiedMs` is undefined for one that is being made.
+   * The saved state of a log that is about to be opened; undefined if it may be outdated.
+   * `directoryModifiedMs` is undefined for a log that is being created.
    */
   async take(
     name: string,
@@ -111,26 +111,24 @@ export class RestingLogs {
     return log
   }
 
-  /**
-   * Of the topic that the partition belonged to, if it was noted and nobody has asked for it yet.
-   */
+  /** The topic id of the partition, if its state was saved and it has not been opened yet. */
   topicIdOf(name: string): string | undefined {
     return this.#inherited.get(name)?.topicId
   }
 
-  /** Of all logs here: notes what is not noted yet and has been left alone for long enough. */
+  /** Saves the state of all logs that have been idle for long enough and are not saved yet. */
   async note(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
-    // One at a time: appends need the disk meanwhile.
+    // One at a time, to leave the disk to appends.
     const isNew = await this.#noteEach(logs, isPast, 1)
     if (isNew) await this.#write(logs)
   }
 
-  /** The same of all logs once they are closed, when nobody changes them any more. */
+  /** Saves the state of all logs after they were closed, when no one changes them any more. */
   async noteClosed(logs: ReadonlyMap<string, NotableLog>): Promise<void> {
     if (await this.#noteEach(logs, () => true)) await this.#write(logs)
   }
 
-  /** Whether anything was noted. */
+  /** Returns whether any state is new. */
   async #noteEach(
     logs: ReadonlyMap<string, NotableLog>,
     isOld: IsOld,
@@ -172,14 +170,15 @@ export class RestingLogs {
   }
 
   /**
-   * The log and its files as they are; undefined when something is new, or has to be taken away.
+   * The state of the log and its files; undefined if they have changed, or files have to be
+   * removed.
    */
   async #look(
     name: string,
     { topicId, log }: NotableLog,
     isOld: IsOld,
   ): Promise<RestingLog | undefined> {
-    // Before anything is looked at: what happens after that must have a later time.
+    // Taken first: any later change must have a later time.
     const nowMs = this.#nowMs()
     const state = log.restingState()
     if (state === undefined) return undefined
@@ -194,7 +193,7 @@ export class RestingLogs {
     return { ...state, topicId, directoryModifiedMs, fileModifiedMs: file.modifiedMs }
   }
 
-  /** Undefined when the directory has gone since: topics are deleted while their logs are noted. */
+  /** Undefined if the directory was removed meanwhile, with its topic. */
   async #namesIn(directory: string): Promise<string[] | undefined> {
     try {
       return await this.#disk.list(directory)
@@ -216,7 +215,7 @@ function lastFile(directory: string, { segments }: RestingState): string {
   return join(directory, segmentFileName(segments.at(-1)!.baseOffset, '.log'))
 }
 
-/** What only a start that looks into the directory takes away. */
+/** Whether there are files that only a recovery removes. */
 function hasLeftovers(names: readonly string[]): boolean {
   return hasSwaps(names) || names.some((name) => name.endsWith(deletedSuffix))
 }
@@ -225,7 +224,7 @@ function isLeftAlone({ directoryModifiedMs, fileModifiedMs }: RestingLog, nowMs:
   return isPast(directoryModifiedMs, nowMs) && isPast(fileModifiedMs, nowMs)
 }
 
-/** Whether what happens now gets another time from the file system. */
+/** Whether a change now gets a later time from the file system. */
 function isPast(timeMs: number, nowMs: number): boolean {
   const marginMs = timeMs % 1000 === 0 ? wholeSecondsMs : tickMs
   return timeMs + marginMs < nowMs

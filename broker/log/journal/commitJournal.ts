@@ -97,7 +97,7 @@ export class CommitJournal {
 
   private constructor(files: readonly DiskFile[], options: CommitJournalOptions) {
     const { random, scheduler, fileBytes } = options
-    assert(files.length === 2, 'two files are written in turn')
+    assert(files.length === 2, 'the journal alternates between two files')
     this.#halves = [newHalf(files[0]!), newHalf(files[1]!)]
     this.#fileBytes = fileBytes ?? defaultFileBytes
     this.#runId = random.bytes(runIdBytes)

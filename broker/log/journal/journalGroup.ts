@@ -1,10 +1,10 @@
-// The format of the commit journal: groups of entries, each group written with one sync. An entry
-// is bytes that were appended to a segment, or a mark that makes earlier entries void. Encodes, and
-// decides what can be believed after a crash; touches no disk.
+// The format of the commit journal: groups of entries, each written with one sync. An entry has
+// bytes that were appended to a segment, or voids earlier entries. Encodes groups, and decides
+// which are sound after a crash; does no I/O.
 //
-//   group = head payload
-//   head  = magic groupBytes crc runId sequence headBytes entryCount entry*
-//   entry = kind name baseOffset position endOffset chunkCount (length crc)*
+// group = head payload
+// head  = magic groupBytes crc runId sequence headBytes entryCount entry*
+// entry = kind name baseOffset position endOffset chunkCount (length crc)*
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -15,18 +15,19 @@ import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 export type JournalEntry =
   | {
       readonly kind: 'append'
-      /** The partition's directory. */
+      /** Name of the partition's directory. */
       readonly name: string
-      /** Of the segment that the bytes were appended to. */
+      /** Base offset of the segment that the bytes were appended to. */
       readonly baseOffset: number
-      /** Of the first byte in the segment's file. */
+      /** Position in the segment file of the first byte. */
       readonly position: number
       /** The offset after the last record. */
       readonly endOffset: number
       readonly chunks: readonly Buffer[]
     }
   /**
-   * The partition was cut: later segments, and what lies from `position` on in this one, is void.
+   * The partition was truncated: later segments, and bytes from `position` on in this one, are
+   * void.
    */
   | {
       readonly kind: 'cut'
@@ -34,16 +35,19 @@ export type JournalEntry =
       readonly baseOffset: number
       readonly position: number
     }
-  /** The segments up to this one are durable as they are, and may be written anew. */
+  /** The segments up to this one are durable, and may be replaced. */
   | { readonly kind: 'settled'; readonly name: string; readonly baseOffset: number }
 
-/** One group of a run: groups count on by one, and a run begins with every start of the broker. */
+/**
+ * Identifies one group: sequence numbers ascend by 1 within a run, and a run begins at every start
+ * of the broker.
+ */
 export interface GroupPlace {
   readonly runId: Buffer
   readonly sequence: number
 }
 
-/** An entry as it is found again: of appended bytes only where they are. */
+/** An entry read from the journal; for appended bytes only their position. */
 export type FoundEntry =
   | {
       readonly kind: 'append'
@@ -51,7 +55,7 @@ export type FoundEntry =
       readonly baseOffset: number
       readonly position: number
       readonly endOffset: number
-      /** Where the bytes are, from the start of the group. */
+      /** Position of the bytes from the start of the group. */
       readonly at: number
       readonly lengthBytes: number
     }
@@ -63,7 +67,7 @@ export interface FoundGroup {
 }
 
 export const runIdBytes = 8
-/** Enough of a group to know how long its head and the whole of it are. */
+/** Bytes of a group that are needed to know the size of its head and of the group. */
 export const groupPrefixBytes = 34
 
 const magic = 0x4d524a31
@@ -72,7 +76,10 @@ const crcAt = 8
 const checkedFrom = 12
 const headBytesAt = 28
 
-/** The chunks of a group, the head first. The chunks of the entries are in it by reference. */
+/**
+ * Returns the chunks of a group, the head first. The chunks of the entries are included by
+ * reference.
+ */
 export function encodeGroup(place: GroupPlace, entries: readonly JournalEntry[]): Buffer[] {
   const writer = new ByteWriter(256)
   const payload: Buffer[] = []
@@ -95,7 +102,7 @@ export function encodeGroup(place: GroupPlace, entries: readonly JournalEntry[])
   return [head, ...payload]
 }
 
-/** The sizes that a group says of itself; undefined when this is no beginning of a group. */
+/** Reads the sizes of a group from its prefix; undefined if no group starts here. */
 export function groupSizes(
   prefix: Buffer,
 ): { readonly groupBytes: number; readonly headBytes: number } | undefined {
@@ -106,7 +113,7 @@ export function groupSizes(
   return { groupBytes, headBytes }
 }
 
-/** A whole group; undefined when a byte of it is not as it was written. */
+/** Decodes a whole group; undefined if any byte is damaged. */
 export function decodeGroup(group: Buffer): FoundGroup | undefined {
   const sizes = groupSizes(group)
   if (sizes === undefined || sizes.groupBytes !== group.length) return undefined
@@ -153,7 +160,7 @@ function writeEntry(writer: ByteWriter, entry: JournalEntry): void {
   }
 }
 
-/** Undefined when the bytes at `at`, which are the entry's, are not as they were written. */
+/** Undefined if the bytes of the entry, at `at`, are damaged. */
 function readEntry(reader: ByteReader, group: Buffer, at: number): FoundEntry | undefined {
   const kind = kinds[reader.uint8()]
   const name = Buffer.from(reader.view(reader.uint16())).toString('utf8')

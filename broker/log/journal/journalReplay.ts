@@ -1,8 +1,8 @@
-// Brings acknowledged records back after a crash: reads what the journal's files hold and writes it
-// where it belongs, before any log is opened. Writing the same bytes again changes nothing, so a
-// crash on the way is no harm. What it must never do is touch a file that has since been replaced:
-// the entries of those were declared settled first (commitJournal.ts); or leave a hole in one, as a
-// position that is not what it was would: what is appended to a segment follows what is there.
+// Replays the commit journal after a crash: writes the bytes in its files to their segments, before
+// any log is opened. Idempotent, so a crash during the replay does no harm. Must never write to a
+// file that was replaced since (commitJournal.ts has marked its entries as settled before), nor
+// leave a gap in a segment: bytes for a position beyond the end of a segment are skipped and
+// reported.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -15,25 +15,25 @@ import { type ReplayedBytes, type ReplayedSegment, ReplayPlan } from './replayPl
 export interface ReplayOptions {
   readonly disk: Disk
   readonly logger: Logger
-  /** The data directory, in which the partitions' directories are. */
+  /** The data directory, which has the directories of the partitions. */
   readonly directory: string
-  /** Everything of a partition below this offset is in its files for certain. */
+  /** All records of the partition below this offset are durable in its files. */
   readonly recoveryPointOf: (name: string) => number
   /**
-   * Told of each segment that was synced, so that nobody needs to sync it again until it is written
+   * Called with each segment that was synced and so need not be synced again until it is written
    * to.
    */
   readonly synced?: (name: string, baseOffset: number) => void
 }
 
-/** A group, and where in its file it begins. */
+/** A group and its position in the journal file. */
 interface PlacedGroup extends FoundGroup {
   readonly position: number
 }
 
 const copyBytes = 1024 * 1024
 
-/** Returns when everything that the files hold is durable in the segments. */
+/** Resolves when everything in the journal files is durable in the segments. */
 export async function replayJournal(
   files: readonly DiskFile[],
   options: ReplayOptions,
@@ -53,15 +53,15 @@ export async function replayJournal(
     }
   }
   let bytes = 0
-  // Side by side, for each of them is synced.
+  // In parallel, because each segment is synced.
   await inParallel([...plan.segments()], async (segment) => {
     const written = await replaySegment(segment, files, options)
     bytes += written
   })
-  if (bytes > 0) options.logger.info({ bytes }, 'the commit journal brought records back')
+  if (bytes > 0) options.logger.info({ bytes }, 'replayed the commit journal')
 }
 
-/** From the start of the file on, as far as groups of one run follow one another. */
+/** Reads from the start of the file while groups of one run follow each other. */
 async function readGroups(file: DiskFile): Promise<PlacedGroup[]> {
   const groups: PlacedGroup[] = []
   const { sizeBytes } = await file.stat()
@@ -80,10 +80,7 @@ async function readGroups(file: DiskFile): Promise<PlacedGroup[]> {
   }
 }
 
-/**
- * The first file's groups lead up to the second's: if they do not, bytes were lost that were
- * synced.
- */
+/** The groups of the second file continue those of the first: otherwise synced bytes were lost. */
 function reportGaps(
   files: readonly DiskFile[],
   found: readonly { file: number; groups: PlacedGroup[] }[],
@@ -97,7 +94,7 @@ function reportGaps(
     const { path } = files[before.file]!
     logger.error(
       { path, lastGroup: last.sequence, nextGroup: next.sequence },
-      'the commit journal is damaged: acknowledged records of the last moments may be missing',
+      'the commit journal is damaged: records acknowledged shortly before the crash may be missing',
     )
   }
 }
@@ -111,7 +108,7 @@ async function replaySegment(
   const needed = writes.filter(({ endOffset }) => endOffset > recoveryPoint)
   if (needed.length === 0) return 0
   const path = join(directory, name, segmentFileName(baseOffset, '.log'))
-  // Removed since, with its records: by retention, or with its topic.
+  // The segment was removed since with its records, by retention or with its topic.
   if ((await disk.stat(path)) === undefined) return 0
   const file = await disk.open(path, 'write')
   const astray: ReplayedBytes[] = []
@@ -127,7 +124,7 @@ async function replaySegment(
       sizeBytes = Math.max(sizeBytes, write.position + write.lengthBytes)
     }
     if (astray.length > 0) reportAstray(path, sizeBytes, astray, logger)
-    // Bytes that were there already may be so only in the system's memory.
+    // Bytes that were in the file before may be in the page cache only.
     await file.sync()
     synced?.(name, baseOffset)
   } finally {
@@ -145,13 +142,11 @@ function reportAstray(
   const { position, endOffset } = astray[0]!
   logger.error(
     { path, sizeBytes, position, endOffset, entries: astray.length },
-    'the commit journal is damaged: it has bytes for a place that the segment does not reach; records that were acknowledged before the last crash may be missing from here on',
+    'the commit journal is damaged: it has bytes for a position beyond the end of the segment; records acknowledged before the crash may be missing from there on',
   )
 }
 
-/**
- * Writes only what differs: after the end of a process, other than of the machine, nothing does.
- */
+/** Writes only bytes that differ: there are none unless the machine has crashed. */
 async function replayBytes(
   write: ReplayedBytes,
   files: readonly DiskFile[],

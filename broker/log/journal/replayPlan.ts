@@ -1,10 +1,10 @@
-// What of a journal has to be written into segments again after a crash. A state machine: it is
-// told the entries in the order in which they became durable, and keeps for every segment the bytes
-// that count.
+// Computes which bytes of a journal have to be written to segments after a crash. Sans-IO: receives
+// the entries in the order in which they became durable, and keeps the valid bytes of every
+// segment.
 
 import type { FoundEntry } from './journalGroup.ts'
 
-/** Bytes in a journal file, and where they belong in a segment. */
+/** Bytes in a journal file, and their position in a segment. */
 export interface ReplayedBytes {
   readonly file: number
   readonly filePosition: number
@@ -16,14 +16,14 @@ export interface ReplayedBytes {
 export interface ReplayedSegment {
   readonly name: string
   readonly baseOffset: number
-  /** In the order in which they were written: later ones win where they overlap. */
+  /** In the order of the appends: where they overlap, later ones win. */
   readonly writes: readonly ReplayedBytes[]
 }
 
 export class ReplayPlan {
   readonly #logs = new Map<string, Map<number, ReplayedBytes[]>>()
 
-  /** `filePosition` is where the entry's group begins. */
+  /** `filePosition`: the start of the entry's group. */
   add(entry: FoundEntry, file: number, filePosition: number): void {
     switch (entry.kind) {
       case 'append':
@@ -44,7 +44,7 @@ export class ReplayPlan {
     }
   }
 
-  /** By partition directory and base offset, without segments that nothing is to be written to. */
+  /** By partition directory and base offset, without segments that need no writes. */
   *segments(): Iterable<ReplayedSegment> {
     for (const [name, segments] of this.#logs) {
       for (const [baseOffset, writes] of [...segments].sort(([one], [other]) => one - other)) {
@@ -65,8 +65,8 @@ export class ReplayPlan {
     this.#drop(name, (other) => other > baseOffset)
     const writes = this.#logs.get(name)?.get(baseOffset)
     if (!writes) return
-    // A log is cut between batches, and never inside of what was appended with one cut after it;
-    // but one append can hold several batches.
+    // A truncation ends between batches, but one append can hold several batches: its first part is
+    // kept.
     const kept = writes
       .filter((write) => write.position < position)
       .map((write) => {

@@ -1,9 +1,8 @@
-// The producer state in a file (<offset>.snapshot): the state after all batches below that offset,
-// in Kafka's format. Kafka keeps one entry per producer and so knows only its last batch after a
-// restart; this writes one entry per remembered batch, oldest first. Kafka's reader lets the last
-// entry of a producer win, so it reads these files as its own. That entry has the producer's
-// timestamp, which is its last marker's if that came later than its last batch: Kafka keeps no
-// other either.
+// The file format of the producer state (<offset>.snapshot): the state after all batches below the
+// offset, in Kafka's format. Kafka writes one entry per producer, and so knows only its last batch
+// after a restart; Millrace writes one entry per remembered batch, oldest first. In Kafka's reader
+// the last entry of a producer wins, so Kafka reads these files correctly. The last entry has the
+// producer's timestamp, which is that of its last marker if that came after its last batch.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -35,8 +34,8 @@ export function encodeProducerSnapshot(state: ProducerState): Buffer {
 }
 
 /**
- * Undefined when the bytes are no snapshot, or a damaged one: an older one has to do then. The
- * producers in it count as seen at `nowMs`.
+ * Undefined if the bytes are not a sound snapshot; the caller uses an older one. The producers in
+ * it count as seen at `nowMs`.
  */
 export function decodeProducerSnapshot(
   bytes: Buffer,
@@ -53,7 +52,7 @@ export function decodeProducerSnapshot(
   try {
     for (let read = 0; read < count; read++) readEntry(reader, state, nowMs)
   } catch (error) {
-    // A number that none of ours can be.
+    // A number outside the range of safe integers.
     if (error instanceof MalformedError) return undefined
     throw error
   }

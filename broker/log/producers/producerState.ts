@@ -1,7 +1,7 @@
-// What a partition remembers of the producers that wrote to it, so that a batch sent twice is kept
-// once and a transaction has one beginning and one end (KIP-98; rules in Kafka's
-// ProducerAppendInfo). A state machine: it sees the headers of batches, and the records of markers,
-// in log order and does no I/O. It must say the same after a replay as it said at first.
+// The producers of a partition: detects batches that are sent again, and keeps at most one
+// transaction open per producer (KIP-98; the rules are those of Kafka's ProducerAppendInfo).
+// Sans-IO: receives the headers of batches, and the records of markers, in log order. Invariant: a
+// replay of the log gives the same state as the appends did.
 
 import {
   type EndTransactionMarker,
@@ -12,7 +12,7 @@ import { type RecordBatch, sequenceAfter } from '../../../protocol/kafka/recordB
 import type { VerificationGuard } from './transactionVerification.ts'
 import { UnstableTransactions } from './unstableTransactions.ts'
 
-/** How many batches per producer are known by sequence number: a client has at most 5 in flight. */
+/** Number of batches remembered per producer: a client has at most 5 in flight. */
 export const rememberedBatches = 5
 export const noProducerId = -1
 const noOffset = -1
@@ -24,36 +24,37 @@ export interface ProducerBatch {
   readonly lastSequence: number
   readonly lastOffset: number
   readonly offsetDelta: number
-  /** As it is in the log: when it was appended, if the log stamps records itself. */
+  /** As in the log: the time of the append, if the log sets record timestamps. */
   readonly maxTimestampMs: number
 }
 
 export interface ProducerEntry {
   readonly producerId: number
   readonly producerEpoch: number
-  /** Of the coordinator that wrote the last marker; -1 before the first one. */
+  /** Epoch of the coordinator that wrote the last marker; -1 without one. */
   readonly coordinatorEpoch: number
-  /** The largest timestamp of its last batch or marker; -1 when that has none. */
+  /** The largest timestamp of the last batch or marker; -1 without one. */
   readonly lastTimestampMs: number
-  /** First offset of the open transaction; -1 when there is none. */
+  /** First offset of the open transaction; -1 without one. */
   readonly currentTxnFirstOffset: number
   /**
-   * When the log last saw the producer, by the clock and not by its records' timestamps: one that
-   * sends old records is not idle, and forgetting it would let its retries in twice.
+   * When the log last received a batch of the producer, by the clock. Record timestamps are not
+   * used: a producer of old records is not idle, and expiring it would append its retries twice.
    */
   readonly seenMs: number
   /** Oldest first, at most `rememberedBatches`. */
   readonly batches: readonly ProducerBatch[]
 }
 
-/** A transaction that has come to its end in the log. */
+/** A transaction that ended in the log. */
 export interface CompletedTransaction {
   readonly producerId: number
   readonly firstOffset: number
-  /** Of its marker. */
+  /** Offset of its marker. */
   readonly lastOffset: number
   /**
-   * Where the first transaction begins that is still open then; else the offset after the marker.
+   * The first offset of the earliest transaction that is open after it; otherwise the offset after
+   * the marker.
    */
   readonly lastStableOffset: number
   readonly isCommit: boolean
@@ -61,12 +62,12 @@ export interface CompletedTransaction {
 
 export class ProducerState {
   readonly #expirationMs: number
-  /** Made for the first one: most of thousands of logs know none. */
+  /** Created lazily: with thousands of logs, most have no producers. */
   #producers: Map<number, ProducerEntry> | undefined
-  /** What holds back the last stable offset. */
+  /** The transactions that hold back the last stable offset. */
   readonly transactions = new UnstableTransactions()
 
-  /** `expirationMs`: how long after its last batch came a producer may be forgotten. */
+  /** `expirationMs`: how long a producer is remembered after its last batch. */
   constructor(expirationMs: number) {
     this.#expirationMs = expirationMs
   }
@@ -79,12 +80,12 @@ export class ProducerState {
     return this.#producers?.get(producerId)
   }
 
-  /** Every producer, in the order in which they last became known. */
+  /** All producers in the order of their last appends. */
   entries(): IterableIterator<ProducerEntry> {
     return (this.#producers ?? noProducers).values()
   }
 
-  /** Puts back what a snapshot or `get` gave; undefined forgets the producer. */
+  /** Restores an entry from a snapshot or from `get`; undefined removes the producer. */
   restore(producerId: number, entry: ProducerEntry | undefined): void {
     const began = this.#producers?.get(producerId)?.currentTxnFirstOffset ?? noOffset
     const begins = entry?.currentTxnFirstOffset ?? noOffset
@@ -96,13 +97,13 @@ export class ProducerState {
     else this.#all().set(producerId, entry)
   }
 
-  /** Whether the producer has opened a transaction in this log, and in this epoch. */
+  /** Whether the producer has an open transaction in this log in this epoch. */
   isInTransaction(producerId: number, producerEpoch: number): boolean {
     const entry = this.#producers?.get(producerId)
     return entry?.producerEpoch === producerEpoch && entry.currentTxnFirstOffset !== noOffset
   }
 
-  /** The batch in the log that the client sends again with this one; undefined when it is new. */
+  /** The batch in the log of which this one is a retry; undefined if it is new. */
   findDuplicate(batch: RecordBatch): ProducerBatch | undefined {
     const entry = this.#producers?.get(batch.producerId)
     if (entry?.producerEpoch !== batch.producerEpoch || batch.baseSequence < 0) return undefined
@@ -113,7 +114,7 @@ export class ProducerState {
     )
   }
 
-  /** Why the client's batch must not be appended next; 0 when it may. Changes nothing. */
+  /** Why the batch of a client must not be appended next; 0 if it may. Changes nothing. */
   checkClient(batch: RecordBatch, guard: VerificationGuard | undefined): number {
     const { producerId, baseSequence } = batch
     if (producerId === noProducerId) return ErrorCode.none
@@ -124,7 +125,7 @@ export class ProducerState {
     return checkTransaction(entry, batch)
   }
 
-  /** The same for what this broker writes itself: markers, and records without sequence numbers. */
+  /** The same check for batches of this broker: markers, and records without sequence numbers. */
   checkCoordinator(batch: RecordBatch): number {
     if (batch.producerId === noProducerId) return ErrorCode.none
     const entry = this.#producers?.get(batch.producerId)
@@ -133,8 +134,8 @@ export class ProducerState {
   }
 
   /**
-   * Takes note of a batch that is in the log, under the offsets that its header now has. Returns
-   * the transaction that it ends: a marker ends none when its producer has written nothing.
+   * Adds a batch of the log with its final offsets. Returns the transaction that it ends; a marker
+   * ends none if its producer has written nothing.
    */
   append(batch: RecordBatch, nowMs: number): CompletedTransaction | undefined {
     const { producerId } = batch
@@ -148,7 +149,10 @@ export class ProducerState {
     return marker && this.#appendMarker(before, batch, marker, nowMs)
   }
 
-  /** Forgets the producers that have been idle for too long and have no open transaction. */
+  /**
+   * Removes producers that have been idle for longer than `expirationMs` and have no open
+   * transaction.
+   */
   expire(nowMs: number): void {
     for (const [producerId, entry] of this.#producers ?? noProducers) {
       const idle = nowMs - entry.seenMs >= this.#expirationMs
@@ -179,7 +183,7 @@ export class ProducerState {
   }
 
   #put(entry: ProducerEntry): void {
-    // Deleted first, so that the map's order is that of the last appends: oldest first.
+    // Deleted first, so that the order of the map is that of the last appends, oldest first.
     const all = this.#all()
     all.delete(entry.producerId)
     all.set(entry.producerId, entry)
@@ -191,7 +195,7 @@ export class ProducerState {
   }
 }
 
-/** The sequence number `distance` before `sequence`. */
+/** The sequence number `distance` before `sequence`, which wraps around. */
 export function sequenceBefore(sequence: number, distance: number): number {
   return sequence >= distance ? sequence - distance : sequence - distance + maxSequence + 1
 }
@@ -204,14 +208,14 @@ function isInSequence(
   const first = batch.baseSequence
   if (guard && first > guard.lowestSequence) return false
   const last = entry?.batches.at(-1)
-  // Transaction version 2 gives each transaction an epoch, so that a first batch is known as such.
+  // Transaction version 2 gives each transaction an epoch, so the first batch of one is recognized.
   if (guard?.supportsEpochBump && last === undefined && first !== 0) return false
   if (entry === undefined) return true
   if (batch.producerEpoch > entry.producerEpoch || last === undefined) return first === 0
   return first === sequenceAfter(last.lastSequence, 1)
 }
 
-/** A producer whose transaction is open writes nothing beside it: that would end with it. */
+/** A producer with an open transaction must not write outside it: the batch would end with it. */
 function checkTransaction(entry: ProducerEntry | undefined, batch: RecordBatch): number {
   const isOpen = entry !== undefined && entry.currentTxnFirstOffset !== noOffset
   return isOpen && !batch.isTransactional ? ErrorCode.invalidTxnState : ErrorCode.none
@@ -248,7 +252,7 @@ function afterData(
   }
 }
 
-/** A marker ends the transaction; it has no sequence number of its own. */
+/** The state after a marker, which ends the transaction and has no sequence number. */
 function afterMarker(
   before: ProducerEntry | undefined,
   batch: RecordBatch,

@@ -1,24 +1,27 @@
 // Proof that the transaction coordinator was asked before a batch opens a transaction in this log
-// (KIP-890). A guard is taken first, then the coordinator asked, then the batch appended with the
-// guard. A marker that comes in between makes the guard worthless: the transaction that was
-// verified is over, and the late batch would open one that nobody ever ends.
+// (KIP-890). The caller takes a guard, asks the coordinator, then appends the batch with the guard.
+// A marker in between invalidates the guard: the verified transaction has ended, and the late batch
+// would open one that is never ended.
 
 export interface TransactionalProducer {
   readonly producerId: number
   readonly producerEpoch: number
-  /** Of the batch that is to be appended; -1 for one that has none. */
+  /** That of the batch to be appended; -1 without one. */
   readonly baseSequence: number
-  /** Whether its client speaks transaction version 2, with a new epoch for each transaction. */
+  /** Whether the client uses transaction version 2, with a new epoch for each transaction. */
   readonly supportsEpochBump: boolean
 }
 
-/** Good for the appends of one producer until one has opened a transaction or a marker came. */
+/**
+ * Valid for the appends of one producer until one of them opens a transaction, or a marker is
+ * appended.
+ */
 export interface VerificationGuard {
   readonly producerId: number
   readonly supportsEpochBump: boolean
   /**
-   * The lowest sequence number that waits for verification: a later batch that is verified before
-   * it must not go first, or the earlier one could never be appended.
+   * The lowest sequence number that is being verified: a later batch must not be appended before
+   * it, or the earlier one would be out of sequence.
    */
   readonly lowestSequence: number
 }
@@ -29,14 +32,14 @@ interface Verification extends VerificationGuard {
   lowestSequence: number
 }
 
-/** More producers than this do not begin transactions at one time; the oldest have to ask again. */
+/** Limit on guards; beyond it the oldest are dropped, and their producers have to ask again. */
 const maxVerifications = 10_000
 
 export class TransactionVerification {
-  /** By producer id, oldest first; made for the first one, for most logs see none. */
+  /** By producer id, oldest first. Created lazily: most logs have no transactions. */
   #underWay: Map<number, Verification> | undefined
 
-  /** Requests of one producer share a guard, for the first batch that is appended ends it. */
+  /** Requests of one producer share a guard, because the first batch appended uses it up. */
   begin(producer: TransactionalProducer, nowMs: number): VerificationGuard {
     const { producerId, producerEpoch, baseSequence, supportsEpochBump } = producer
     this.#underWay ??= new Map()
@@ -60,17 +63,17 @@ export class TransactionVerification {
     return verification
   }
 
-  /** The guard that the producer's next batch needs. */
+  /** The guard that the next batch of the producer needs. */
   guardOf(producerId: number): VerificationGuard | undefined {
     return this.#underWay?.get(producerId)
   }
 
-  /** The producer has a transaction in the log now, or has none any more. */
+  /** The producer has opened a transaction in the log, or its transaction has ended. */
   end(producerId: number): void {
     this.#underWay?.delete(producerId)
   }
 
-  /** Forgets the guards that were taken `expirationMs` ago and never used. */
+  /** Removes guards that were taken `expirationMs` ago and not used. */
   expire(nowMs: number, expirationMs: number): void {
     for (const [producerId, { sinceMs }] of this.#underWay ?? []) {
       if (nowMs - sinceMs < expirationMs) return

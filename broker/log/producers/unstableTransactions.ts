@@ -1,15 +1,14 @@
-// Which transactions of a log hold back its last stable offset: those that are open, and those
-// whose marker consumers cannot read yet, because they would take a transaction for settled whose
-// outcome a failover may still take away. A state machine, told of every beginning and end in log
-// order.
+// The transactions of a log that hold back its last stable offset: open ones, and ended ones whose
+// marker is not below the high watermark yet, because a failover may still remove the marker.
+// Sans-IO; receives every start and end in log order.
 
 export class UnstableTransactions {
   /** The first offsets of the open transactions, ascending. */
   readonly #open: number[] = []
-  /** Ended above the high watermark, in the order of their markers. */
+  /** Transactions whose marker is at or above the high watermark, in the order of the markers. */
   readonly #ended: { readonly firstOffset: number; readonly markerOffset: number }[] = []
 
-  /** Where the first transaction begins that is not settled; undefined when all are. */
+  /** First offset of the earliest unstable transaction; undefined without one. */
   get firstOffset(): number | undefined {
     let first = this.#open[0]
     for (const { firstOffset } of this.#ended) {
@@ -18,7 +17,7 @@ export class UnstableTransactions {
     return first
   }
 
-  /** Where the first open transaction begins. */
+  /** First offset of the earliest open transaction. */
   get firstOpenOffset(): number | undefined {
     return this.#open[0]
   }
@@ -27,19 +26,19 @@ export class UnstableTransactions {
     this.#open.splice(this.#placeOf(firstOffset), 0, firstOffset)
   }
 
-  /** Its marker is at `markerOffset`. */
+  /** The marker of the transaction is at `markerOffset`. */
   end(firstOffset: number, markerOffset: number): void {
     this.takeBack(firstOffset)
     this.#ended.push({ firstOffset, markerOffset })
   }
 
-  /** What began there has not come into the log after all. */
+  /** The transaction that starts at `firstOffset` was not appended after all. */
   takeBack(firstOffset: number): void {
     const at = this.#placeOf(firstOffset)
     if (this.#open[at] === firstOffset) this.#open.splice(at, 1)
   }
 
-  /** Consumers can read the markers below the high watermark. */
+  /** Transactions whose marker is below the high watermark are stable. */
   settle(highWatermark: number): void {
     const ended = this.#ended
     let settled = 0
@@ -47,11 +46,11 @@ export class UnstableTransactions {
     if (settled > 0) ended.splice(0, settled)
   }
 
-  /** The number of open transactions that begin below `offset`. */
+  /** Number of open transactions that start below `offset`. */
   #placeOf(offset: number): number {
     let low = 0
     let high = this.#open.length
-    // Most begin where the log ends.
+    // Most transactions start at the end of the log.
     if (high > 0 && this.#open[high - 1]! < offset) return high
     while (low < high) {
       const middle = (low + high) >>> 1

@@ -1,7 +1,11 @@
-// Brings a partition's directory back to what it was: after an orderly end without looking at the
-// records, after a crash by scanning what lies above the recovery point. Everything acknowledged is
-// kept; a torn tail is cut; damage in data that had been synced is reported and left as it is, so
-// that nobody's records disappear without a word.
+// Opens the directory of a partition and recovers its log: after a clean shutdown without reading
+// records, after a crash by scanning the segments above the recovery point.
+//
+// Map: restingLog.ts (the state of an idle log, as it is saved), resumedLog.ts (an idle log opened
+// from that state, without this file). Scans of single segments are in segment/.
+//
+// Contract: all acknowledged records are kept. A torn tail is truncated. Damage in synced data is
+// reported and the files are left unchanged: records must never disappear silently.
 
 import { join } from 'node:path'
 import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
@@ -37,34 +41,34 @@ export interface RecoveryOptions {
   readonly directory: string
   readonly config: LogConfig
   readonly cache: IndexCache
-  /** Everything below this offset is on the disk for certain. */
+  /** All records below this offset are durable. */
   readonly recoveryPoint: number
-  /** The last one to have the log open closed it in order. */
+  /** The log was closed cleanly when it was last in use. */
   readonly wasClosed: boolean
-  /** By their base offsets: what these segments hold is on the disk for certain. */
+  /** Base offsets of segments whose records are durable. */
   readonly syncedSegments?: ReadonlySet<number> | undefined
-  /** Whether the checkpoints have the log: if not, its start may be above `logStartOffset`. */
+  /** Whether the checkpoints list the log: if not, its start may be above `logStartOffset`. */
   readonly isKnown: boolean
-  /** Everything below this offset was deleted, whether or not it is still there. */
+  /** All records below this offset were deleted, even if they still exist on the disk. */
   readonly logStartOffset: number
   readonly nowMs: number
 }
 
 export interface RecoveredLog {
-  /** Ascending, at least one; the last one is open for appending. */
+  /** Ascending, at least one; the last one is active. */
   readonly segments: Segment[]
   readonly active: ActiveSegment
   readonly logStartOffset: number
   readonly nextOffset: number
   readonly producers: ProducerState
   readonly epochs: LeaderEpochs
-  /** Set when synced data is damaged: the log must take no writes. */
+  /** Set if synced data is damaged: the log must accept no writes. */
   readonly damage: LogError | undefined
 }
 
 const walkedWholeBytes = 64 * 1024
 
-/** A segment that was looked at. */
+/** A segment that was scanned. */
 interface Walked {
   readonly baseOffset: number
   readonly path: string
@@ -87,9 +91,9 @@ class LogRecovery {
   #epochs = new LeaderEpochs()
   /** Batches from here on are not in the producer state yet. */
   #replayFrom = 0
-  /** The segments that have one, by their base offsets. */
+  /** Base offsets of the segments with a transaction index file. */
   #transactionIndexes: ReadonlySet<number> = new Set()
-  /** By their base offsets. */
+  /** Base offsets. */
   #syncedSegments: ReadonlySet<number>
   #damage: LogError | undefined
 
@@ -114,18 +118,18 @@ class LogRecovery {
     return await this.#assemble(last)
   }
 
-  /** The names of the files, once no replacement of segments is left half done. */
+  /** The names of the files, after interrupted segment swaps are completed. */
   async #list(): Promise<string[]> {
     const { disk, directory } = this.#options
     const names = await disk.list(directory)
     if (!hasSwaps(names)) return names
-    // Other files take their names.
+    // A swap gives their names to other files.
     this.#syncedSegments = new Set()
     this.#damage = await recoverSwaps(disk, directory)
     return await disk.list(directory)
   }
 
-  /** Removes what was deleted before, and takes the rest for the log. */
+  /** Removes deleted segments and lists the remaining ones. */
   async #findSegments(names: readonly string[]): Promise<void> {
     const { disk, directory, logStartOffset, recoveryPoint } = this.#options
     for (const name of names) {
@@ -138,11 +142,11 @@ class LogRecovery {
     )
     await this.#removeSegments(bases.splice(0, first))
     this.#bases = bases.length > 0 ? bases : [logStartOffset]
-    // The segments below the first one were synced, or they would not have been deleted.
+    // The segments below the first one were synced before they were deleted.
     this.#recoveryPoint = Math.max(recoveryPoint, this.#bases[0]!)
   }
 
-  /** From the newest snapshot that cannot be ahead of the log; later ones go. */
+  /** Loads the newest snapshot at or below the recovery point; removes later ones. */
   async #loadProducers(snapshots: readonly number[]): Promise<void> {
     const { disk, directory, config, nowMs } = this.#options
     this.#replayFrom = this.#bases[0]!
@@ -155,7 +159,7 @@ class LogRecovery {
       const bytes = await disk.readFile(path)
       const state = bytes && decodeProducerSnapshot(bytes, config.producerIdExpirationMs, nowMs)
       if (state === undefined) {
-        this.#options.logger.warn({ path }, 'the producer snapshot is damaged and is not used')
+        this.#options.logger.warn({ path }, 'the producer snapshot is damaged and is ignored')
         continue
       }
       this.#producers = state
@@ -171,10 +175,10 @@ class LogRecovery {
     if (bytes === undefined) return
     const epochs = LeaderEpochs.decode(bytes)
     if (epochs) this.#epochs = epochs
-    else logger.warn({ path }, 'the leader epoch checkpoint is damaged and is not used')
+    else logger.warn({ path }, 'the leader epoch checkpoint is damaged and is ignored')
   }
 
-  /** Walks from the first segment that has to be looked at; returns the one that stays active. */
+  /** Scans the segments from the first one that has to be scanned; returns the active one. */
   async #walkSegments(): Promise<Walked> {
     const walkFrom = Math.min(this.#replayFrom, this.#recoveryPoint)
     const containing = this.#bases.findLastIndex((base) => base <= walkFrom)
@@ -195,8 +199,8 @@ class LogRecovery {
   }
 
   /**
-   * Each of the first `count` segments ends where the next one begins, compacted or not (decision
-   * 9). They were synced, so what is missing between them was removed by somebody else.
+   * Checks that each of the first `count` segments ends where the next one begins, whether
+   * compacted or not (decision 9). They were synced, so missing records were removed from outside.
    */
   async #checkSealed(count: number): Promise<void> {
     const { disk, directory } = this.#options
@@ -227,9 +231,8 @@ class LogRecovery {
         this.#visit(batch, at, indexes, transactions)
       })
       await runScan(file, scan)
-      // A killed process leaves in the system's memory what it had not synced: records, or that
-      // they were cut off. Either will be relied upon from now on, so it must not change in a power
-      // failure.
+      // A killed process leaves unsynced writes and truncations in the page cache. The log relies
+      // on them from now on, so they must survive a power failure.
       const isSynced =
         this.#syncedSegments.has(baseOffset) ||
         (this.#options.wasClosed && scan.nextOffset === this.#recoveryPoint)
@@ -241,8 +244,8 @@ class LogRecovery {
   }
 
   /**
-   * What the index files know of the segment's batches below `offset`. Empty for a small segment:
-   * to walk it from its start costs less than to read them.
+   * The saved index entries for batches below `offset`. Empty for a small segment: scanning it from
+   * its start costs less than reading them.
    */
   async #indexesBelow(
     offset: number,
@@ -257,7 +260,7 @@ class LogRecovery {
     return (await loadIndexes(disk, directory, baseOffset, fileBytes, intervalBytes)).indexes
   }
 
-  /** Those that ended below what is replayed; the others will be found again. */
+  /** The saved transactions that ended below the replayed batches; the replay finds the others. */
   async #savedTransactions(baseOffset: number): Promise<SavedTransactions> {
     const { disk, directory } = this.#options
     const hasSaved = this.#transactionIndexes.has(baseOffset)
@@ -281,8 +284,9 @@ class LogRecovery {
   }
 
   /**
-   * Tells a torn tail from damage. Below the recovery point everything was synced. Under `group`,
-   * so was everything in a segment that is not the last: the next one is begun only after that.
+   * Distinguishes a torn tail from damage. All records below the recovery point were synced. With
+   * flush=group so were those of every segment but the last, because a segment starts only after
+   * that.
    */
   #checkEnd({ scan, path }: Walked, nextBase: number | undefined): void {
     if (this.#damage) return
@@ -291,7 +295,7 @@ class LogRecovery {
     const isSynced =
       nextBase !== undefined && (config.flush === 'group' || nextBase <= recoveryPoint)
     if (nextBase !== undefined && scan.nextOffset > nextBase) {
-      scan.defect = `offset ${scan.nextOffset - 1} is there, but the next segment begins at ${nextBase}`
+      scan.defect = `the segment ends with offset ${scan.nextOffset - 1}, but the next one begins at ${nextBase}`
       this.#damage = corruptLog(path, scan.position, scan.defect)
       return
     }
@@ -308,7 +312,10 @@ class LogRecovery {
     }
   }
 
-  /** The segments from number `first` on lie behind a torn end: never acknowledged, so removed. */
+  /**
+   * Removes the segments from index `first` on, which follow a torn tail and were never
+   * acknowledged.
+   */
   async #leaveOut(first: number): Promise<void> {
     const leftOut = this.#bases.splice(first)
     if (!this.#damage) await this.#removeSegments(leftOut)
@@ -324,7 +331,10 @@ class LogRecovery {
     if (baseOffsets.length > 0) await disk.syncDirectory(directory)
   }
 
-  /** What was deleted had been shown, and so had what is above it: it cannot be missing. */
+  /**
+   * Deleted records had been visible to consumers, and so had the log start offset: neither can be
+   * missing.
+   */
   #checkStart({ scan, path }: Walked): void {
     const { directory, isKnown, logStartOffset } = this.#options
     if (this.#damage) return
@@ -379,7 +389,7 @@ class LogRecovery {
       const { sizeBytes } = await file.stat()
       this.#options.logger.warn(
         { path, position: scan.position, cutBytes: sizeBytes - scan.position, defect: scan.defect },
-        'the end of the segment was not completely written: it was never acknowledged and is cut',
+        'the last write to the segment is incomplete: it was never acknowledged and is truncated',
       )
       await file.truncate(scan.position)
       await file.sync()

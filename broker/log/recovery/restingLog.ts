@@ -1,18 +1,21 @@
-// What a log was at a moment when nothing was on its way in it, as its data directory writes it
-// down, so that a later start does not have to look into thousands of partitions one by one. Who
-// believes it has to know that nothing has changed since (restingLogs.ts); what it says of the
-// bytes at the end of the log is checked when they are first needed (segment.ts).
+// The state of an idle log as its data directory saves it (file resting-logs), so that a later
+// start does not have to open thousands of partitions one by one. Valid only while the log is
+// unchanged, which restingLogs.ts decides; segment.ts checks the end of the log when it is first
+// used.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { LeaderEpoch } from '../leaderEpochs.ts'
 
-/** What the log itself knows. */
+/** The part of the state that the log itself knows. */
 export interface RestingState {
   readonly logStartOffset: number
   readonly logEndOffset: number
-  /** Ascending; the last one is appended to. */
+  /** Ascending; the last one is active. */
   readonly segments: readonly RestingSegment[]
-  /** Of the last segment: the largest timestamp of its first batch; undefined while it is empty. */
+  /**
+   * The largest timestamp of the first batch of the last segment; undefined if the segment is
+   * empty.
+   */
   readonly firstTimestampMs: number | undefined
   readonly epochs: readonly LeaderEpoch[]
   /** A producer snapshot, see producerSnapshot.ts; undefined without producers. */
@@ -20,24 +23,24 @@ export interface RestingState {
 }
 
 export interface RestingLog extends RestingState {
-  /** Of the partition, as in partition.metadata. */
+  /** Id of the topic, as in partition.metadata. */
   readonly topicId: string | undefined
-  /** When a name in the partition's directory changed for the last time. */
+  /** Time of the last change of a name in the partition's directory. */
   readonly directoryModifiedMs: number
-  /** When the file of the last segment was written for the last time. */
+  /** Time of the last write to the file of the last segment. */
   readonly fileModifiedMs: number
 }
 
 export interface RestingSegment {
   readonly baseOffset: number
   readonly sizeBytes: number
-  /** Undefined when nobody has asked for it. */
+  /** Undefined if it is not known without a read. */
   readonly largestTimestampMs: number | undefined
 }
 
 const version = 2
 
-/** One line of the file: `name` is that of the partition's directory. */
+/** Returns one line of the file; `name` is the name of the partition's directory. */
 export function encodeRestingLog(name: string, log: RestingLog): string {
   return JSON.stringify([name, fieldsOf(log)])
 }
@@ -47,7 +50,7 @@ export function encodeRestingLogs(lines: Iterable<string>): Buffer {
   return Buffer.concat([Buffer.from(`${version} ${crc32c(body)}\n`), body])
 }
 
-/** Empty when the bytes are of another version, or damaged: each log is looked into then. */
+/** Empty if the bytes are damaged or of another version: then every log is recovered. */
 export function decodeRestingLogs(bytes: Buffer): Map<string, RestingLog> {
   const logs = new Map<string, RestingLog>()
   const headEnd = bytes.indexOf('\n')

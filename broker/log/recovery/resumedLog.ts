@@ -1,6 +1,6 @@
-// A log in which nothing is on its way: what is written down of it, and how it is brought back from
-// that without looking at the disk. Its last segment reads its indexes, and looks at its end, when
-// somebody first needs it. It must never be brought back so when there is any doubt about it.
+// Saves the state of an idle log, and opens a log from that state without disk access. The last
+// segment loads its indexes and checks its end on first use. Must never open a log from saved state
+// if there is any doubt about that state.
 
 import type { LogTail } from '../append/logTail.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'
@@ -11,10 +11,13 @@ import { Segment } from '../segment/segment.ts'
 import type { RecoveredLog, RecoveryOptions } from './logRecovery.ts'
 import type { RestingLog, RestingState } from './restingLog.ts'
 
-/** More are read from their own snapshot, so that one small file is enough for all logs. */
+/**
+ * Logs with more producers are recovered from their own snapshot, so that one small file suffices
+ * for all logs.
+ */
 const maxProducers = 32
 
-/** Undefined when the log has too much to be written down beside the others. */
+/** Undefined if the log has too many producers to be saved with the others. */
 export function restingState(
   segments: LogSegments,
   tail: LogTail,
@@ -35,7 +38,7 @@ export function restingState(
   }
 }
 
-/** Undefined when the log has to be looked into. */
+/** Undefined if the log has to be recovered. */
 export function resumeLog(options: RecoveryOptions, resting: RestingLog): RecoveredLog | undefined {
   const { config, nowMs, recoveryPoint, logStartOffset } = options
   const producers =
@@ -44,7 +47,7 @@ export function resumeLog(options: RecoveryOptions, resting: RestingLog): Recove
       : decodeProducerSnapshot(resting.producers, config.producerIdExpirationMs, nowMs)
   const last = resting.segments.at(-1)
   if (!producers || !last || recoveryPoint !== resting.logEndOffset) return undefined
-  // Records were deleted since.
+  // Records were deleted after the state was saved.
   if (logStartOffset > resting.logStartOffset) return undefined
   return {
     segments: segmentsOf(options, resting),
@@ -85,7 +88,7 @@ function segmentsOf(
   })
 }
 
-/** What a log is whose files have just been made. */
+/** State of a log whose files have just been created. */
 export const newLog: RestingLog = {
   topicId: undefined,
   directoryModifiedMs: 0,

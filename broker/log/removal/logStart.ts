@@ -81,7 +81,7 @@ export class LogStart {
       })
       return { errorCode: ErrorCode.none, lowWatermark: this.offset }
     } catch (error) {
-      log.logger().error({ error, offset }, 'records could not be deleted')
+      log.logger().error({ error, offset }, 'failed to delete records')
       return { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
     }
   }
@@ -92,7 +92,7 @@ export class LogStart {
     const retained = { spans: segments.spans(), logStartOffset: this.offset, highWatermark, config }
     const { endOffset, withActive, reasons } = await findExpired(retained, nowMs)
     if (reasons.size === 0) return
-    log.logger().info({ below: endOffset, reasons: [...reasons] }, 'segments are deleted')
+    log.logger().info({ below: endOffset, reasons: [...reasons] }, 'deleting segments')
     await withRoom(log, async () => {
       if (withActive) await log.roll()
       await this.#moveTo(log, endOffset)

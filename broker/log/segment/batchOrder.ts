@@ -1,24 +1,28 @@
-// Whether the offsets of batches in a segment can be true. No checksum covers the first offset of a
-// batch, because the broker sets it after the producer has made the checksum: what tells is what
-// lies around it. A batch that begins where the one before it ends is in its place. After a gap, as
-// compaction leaves them, it is believed only when it does not reach into the one after it.
+// Checks that the offsets of consecutive batches in a segment are plausible. No checksum covers the
+// base offset of a batch, because the broker sets it after the producer has computed the checksum;
+// a damaged base offset can only be detected by comparing it with its neighbours. A batch that
+// starts where the previous one ends is in order. After a gap, which compaction leaves, a batch is
+// in order only if it does not overlap the next one.
 //
-// Fed with one batch after another, by their positions in the file. It reads nothing itself.
+// Receives one batch after another, by their positions in the file. Does no I/O.
 
-/** A batch that cannot be where it is. */
+/** A batch whose offsets contradict its position. */
 export interface Misplaced {
   readonly position: number
   readonly defect: string
 }
 
 export class BatchOrder {
-  /** No batch may begin below this. */
+  /** No batch may have a base offset below it. */
   #nextOffset: number
-  /** The last offset that the index gives to the batch that is to come first. */
+  /** The last offset that the index has for the first batch. */
   #indexedOffset: number | undefined
-  /** That one, when it ends earlier: then one after it must hold the indexed offset. */
+  /**
+   * Position of the first batch if it ends before the indexed offset: a later batch must hold that
+   * offset.
+   */
   #indexedPosition: number | undefined
-  /** The last batch that was passed. */
+  /** Position of the batch that was passed last. */
   #lastPosition: number | undefined
   #isLastDoubtful = false
 
@@ -27,16 +31,14 @@ export class BatchOrder {
     this.#indexedOffset = indexedOffset
   }
 
-  /**
-   * What comes first follows the batch with the offset before `nextOffset`, or begins the segment.
-   */
+  /** The first batch starts the segment, or follows the batch that ends before `nextOffset`. */
   static from(nextOffset: number): BatchOrder {
     return new BatchOrder(nextOffset, undefined)
   }
 
   /**
-   * What comes first is what an index entry points at. Ours give the last offset of that batch,
-   * Kafka's that of the last one of those which were appended together with it.
+   * An index entry points at the first batch. Entries written by Millrace have the last offset of
+   * that batch; entries written by Kafka have that of the last batch of the same append.
    */
   static indexed(indexedOffset: number): BatchOrder {
     return new BatchOrder(-1, indexedOffset)
@@ -47,41 +49,47 @@ export class BatchOrder {
     return this.#nextOffset
   }
 
-  /** Where the batch is that was passed last; undefined before the first. */
+  /** Position of the batch that was passed last; undefined before the first. */
   get lastPosition(): number | undefined {
     return this.#lastPosition
   }
 
-  /** Whether only the batch after it can tell if a batch with these offsets is in its place. */
+  /** Whether a batch with these offsets is in order can be decided only by the batch after it. */
   isDoubtful(baseOffset: number, lastOffset: number): boolean {
     return baseOffset !== this.#nextOffset && lastOffset !== this.#indexedOffset
   }
 
   /**
-   * Who is out of place when a batch with these offsets is at `position`: it, or the one before it.
+   * The batch that is out of order, if one with these offsets is at `position`: that one, or the
+   * one before it.
    */
   misplaced(baseOffset: number, lastOffset: number, position: number): Misplaced | undefined {
     const indexed = this.#indexedOffset
     if (indexed !== undefined) {
       if (this.#indexedPosition === undefined) {
         if (lastOffset <= indexed) return undefined
-        return { position, defect: `offset ${lastOffset} where the index has ${indexed}` }
+        return {
+          position,
+          defect: `the last offset is ${lastOffset}, but the index says ${indexed}`,
+        }
       }
       if (baseOffset > indexed) return this.misplacedAtEnd()
     }
     if (baseOffset >= this.#nextOffset) return undefined
-    const defect = `offset ${baseOffset} after ${this.#nextOffset - 1}`
+    const defect = `offset ${baseOffset} follows offset ${this.#nextOffset - 1}`
     return { position: this.#isLastDoubtful ? this.#lastPosition! : position, defect }
   }
 
-  /** Who is out of place when the segment ends here. */
+  /** The batch that is out of order if the segment ends here. */
   misplacedAtEnd(): Misplaced | undefined {
     const position = this.#indexedPosition
     const isMissing = position !== undefined && this.#indexedOffset !== undefined
-    return isMissing ? { position, defect: `it lacks offset ${this.#indexedOffset}` } : undefined
+    return isMissing
+      ? { position, defect: `offset ${this.#indexedOffset} is in the index but not in the batch` }
+      : undefined
   }
 
-  /** A batch that is not misplaced. */
+  /** Adds a batch that is in order. */
   pass(baseOffset: number, lastOffset: number, position: number): void {
     this.#isLastDoubtful = this.isDoubtful(baseOffset, lastOffset)
     const isShort = this.#indexedOffset !== undefined && this.#lastPosition === undefined

@@ -1,6 +1,6 @@
-// Walks the headers of batches in bytes that come from our own segment files, to find where a batch
-// ends and which offsets it holds, and says when a header is none. Whether the offsets can be true
-// is BatchOrder's question, whether what follows a header is sound that of soundBatches.
+// Reads the headers of batches in bytes of segment files: where a batch ends, which offsets it has,
+// and whether the header is valid. BatchOrder decides whether the offsets are plausible,
+// soundBatches whether the batch is undamaged.
 
 import { readInt64 } from '../../../protocol/bytes/reader.ts'
 import {
@@ -10,10 +10,10 @@ import {
 } from '../../../protocol/kafka/recordBatch.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 
-/** Bytes of a header that have to be there to know a batch's size and offsets. */
+/** Bytes of a header that are needed to know the size and the offsets of a batch. */
 export const walkHeaderBytes = RecordBatchField.lastOffsetDelta + 4
 
-/** The size of the batch at `at`; undefined when its header is not there or not one. */
+/** The size of the batch at `at`; undefined if its header is incomplete or invalid. */
 export function batchSizeAt(bytes: Buffer, at: number): number | undefined {
   if (bytes.length - at < walkHeaderBytes) return undefined
   const size = batchLengthPrefixBytes + bytes.readInt32BE(at + RecordBatchField.batchLength)
@@ -28,30 +28,29 @@ export function lastOffsetAt(bytes: Buffer, at: number): number {
   return readInt64(bytes, at) + bytes.readInt32BE(at + RecordBatchField.lastOffsetDelta)
 }
 
-/**
- * Why what is at `at`, where a whole header is there, is none of a batch; undefined when it is one.
- */
+/** Why the complete header at `at` is invalid; undefined if it is valid. */
 export function headerDefect(bytes: Buffer, at: number): string | undefined {
-  if (batchSizeAt(bytes, at) === undefined) return 'no batch has such a length'
-  if (bytes[at + RecordBatchField.magic] !== 2) return 'no batch begins here'
+  if (batchSizeAt(bytes, at) === undefined) return 'the batch length is invalid'
+  if (bytes[at + RecordBatchField.magic] !== 2) return 'the magic of the batch is not 2'
   const lastOffset = lastOffsetAt(bytes, at)
-  if (lastOffset < baseOffsetAt(bytes, at)) return 'the batch ends before it begins'
-  return lastOffset > Number.MAX_SAFE_INTEGER ? `no offset is ${lastOffset}` : undefined
+  if (lastOffset < baseOffsetAt(bytes, at))
+    return 'the last offset of the batch is less than its base offset'
+  return lastOffset > Number.MAX_SAFE_INTEGER ? `offset ${lastOffset} is too large` : undefined
 }
 
-/** The offset after the last batch in `bytes`, which holds whole batches only, and at least one. */
+/** The offset after the last batch in `bytes`, which must hold whole batches, and at least one. */
 export function endOfBatches(bytes: Buffer): number {
   let nextOffset = -1
   for (let at = 0; at < bytes.length; ) {
     const size = batchSizeAt(bytes, at)
-    assert(size !== undefined, 'these bytes are whole batches')
+    assert(size !== undefined, 'the bytes consist of whole batches')
     nextOffset = lastOffsetAt(bytes, at) + 1
     at += size
   }
   return nextOffset
 }
 
-/** How many records the headers of the batches say there are. */
+/** Number of records by the headers of the batches. */
 export function recordsIn(bytes: Buffer): number {
   let records = 0
   for (let at = 0; at < bytes.length; ) {

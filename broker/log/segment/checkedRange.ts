@@ -1,18 +1,17 @@
-// What of a segment has been compared with its checksums a short while ago, when it came or when it
-// was read, and is so taken to be in the system's memory still: it need not be checked for every
-// reader. One range of the file, which grows with what is read next to it; who reads elsewhere
-// begins a new one.
+// The range of a segment file whose checksums were verified recently, at the append or by a read.
+// The range is assumed to be in the page cache still, so that not every reader verifies it again.
+// An adjacent or overlapping range extends it; any other range replaces it.
 
-/** So long what was checked is believed. Damage that a disk does meanwhile shows after that. */
+/** How long a verified range is trusted. Damage by the disk is detected after that. */
 export const believedForMs = 10_000
 
 export class CheckedRange {
   #start = 0
   #end = 0
-  /** When the oldest part of it was checked. */
+  /** When the oldest part of the range was verified. */
   #sinceMs = Number.NEGATIVE_INFINITY
 
-  /** `nowMs` is monotonic here. */
+  /** `nowMs` is monotonic. */
   covers(start: number, end: number, nowMs: number): boolean {
     return start >= this.#start && end <= this.#end && !this.#isOld(nowMs)
   }

@@ -1,7 +1,6 @@
-// What segments share, bounded for the whole process: the files that are open, what is staged to be
-// written, and what is kept in memory of the segments that are no longer appended to, which is at
-// most 20 bytes for each 4096 of log in use, 34 for each aborted transaction, and never more than
-// the bounds, however long the logs.
+// Resources shared by all segments of a process: open files, staged bytes, and the indexes of
+// sealed segments. Bounded for the process, however long the logs are. Indexes take at most 20
+// bytes for each 4096 bytes of log in use, and 34 bytes for each aborted transaction.
 
 import { LoadedIndexes } from './loadedIndexes.ts'
 import { OpenFiles } from './openFiles.ts'
@@ -11,13 +10,13 @@ import type { WriteBehind } from './writeBehind.ts'
 
 const defaultMaxOpenFiles = 512
 const defaultMaxBytes = 64 * 1024 * 1024
-/** Apart from the others, which a search for aborted transactions would else push out. */
+/** Separate from the other indexes, which a search for aborted transactions would evict. */
 const defaultMaxTransactionBytes = 16 * 1024 * 1024
 
 export interface IndexCacheOptions {
   readonly maxBytes?: number
   readonly maxOpenFiles?: number
-  /** Without one, what is appended is written at once. */
+  /** Without one, appended bytes are written immediately. */
   readonly writeBehind?: WriteBehind | undefined
 }
 
@@ -34,7 +33,7 @@ export class IndexCache {
     this.writeBehind = writeBehind
   }
 
-  /** The bytes of everything kept. */
+  /** Bytes of all cached indexes. */
   get sizeInBytes(): number {
     return this.indexes.sizeInBytes + this.transactions.sizeInBytes
   }

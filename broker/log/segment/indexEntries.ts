@@ -1,9 +1,9 @@
-// A growing array of fixed-size index entries in the bytes of their file, so that loading is one
-// read, saving writes only what is new, and a lookup allocates nothing. Entries are big-endian, as
-// in Kafka's index files. It must never hold an entry that is out of order: lookups are binary.
+// A growing array of fixed-size index entries, in the bytes of their file: loading is one read,
+// saving writes only new entries, and a lookup allocates nothing. Entries are big-endian, as in
+// Kafka's index files. Must never hold entries that are out of order: lookups are binary searches.
 
 const smallestEntries = 64
-/** One for all that are empty: there may be thousands. */
+/** Shared by all empty indexes, of which there may be thousands. */
 const noBytes = Buffer.alloc(0)
 
 export class IndexEntries {
@@ -11,7 +11,7 @@ export class IndexEntries {
   #bytes: Buffer
   #count: number
 
-  /** Takes over `bytes`, whose length must be a multiple of the entry's. */
+  /** Takes over `bytes`, whose length must be a multiple of `entryBytes`. */
   constructor(entryBytes: number, bytes: Buffer = noBytes) {
     this.entryBytes = entryBytes
     this.#bytes = bytes
@@ -33,7 +33,7 @@ export class IndexEntries {
     return this.#bytes
   }
 
-  /** Makes room for one more entry and returns where in `bytes` it is to be written. */
+  /** Adds an entry and returns the position in `bytes` at which the caller writes it. */
   add(): number {
     const at = this.sizeInBytes
     if (at + this.entryBytes > this.#bytes.length) {
@@ -50,7 +50,7 @@ export class IndexEntries {
     if (count < this.#count) this.#count = count
   }
 
-  /** A copy of the bytes of the entries from number `first` on, as the file has them. */
+  /** A copy of the bytes of the entries from index `first` on, in the format of the file. */
   copyFrom(first: number): Buffer {
     return Buffer.from(this.#bytes.subarray(first * this.entryBytes, this.sizeInBytes))
   }

@@ -1,5 +1,5 @@
-// Index files: read, written, and built again from the segment when they are missing or damaged.
-// They are never believed further than their entries make sense.
+// Loads and saves index files, and rebuilds them from the segment if they are missing or damaged.
+// Entries of a file are used only up to the first invalid one.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -16,16 +16,16 @@ export interface IndexCounts {
   readonly times: number
 }
 
-/** An index as it lies in its file: entries of one size, in order. */
+/** An index in the format of its file: entries of one size, in order. */
 export interface SavableIndex {
   readonly sizeInBytes: number
-  /** The bytes of the entries from number `entry` on. */
+  /** The bytes of the entries from index `entry` on. */
   copyFrom(entry: number): Buffer
 }
 
 const noBytes = Buffer.alloc(0)
 
-/** The sound part of both index files; `whole` when that is all of them. */
+/** Loads the valid part of both index files; `whole` if all entries are valid. */
 export async function loadIndexes(
   disk: Disk,
   directory: string,
@@ -42,7 +42,7 @@ export async function loadIndexes(
   return { indexes: new SegmentIndexes(offsets, times, intervalBytes), whole }
 }
 
-/** The indexes of a segment that is not appended to: from their files, or else from its batches. */
+/** Loads the indexes of a sealed segment from their files, or rebuilds them from its batches. */
 export async function loadOrRebuildIndexes(
   disk: Disk,
   directory: string,
@@ -72,7 +72,9 @@ export async function loadOrRebuildIndexes(
   return indexes
 }
 
-/** Makes the file hold exactly the index, of which it has the first `savedEntries`. Durable. */
+/**
+ * Makes the file hold exactly the index, of which it already has the first `savedEntries`. Durable.
+ */
 export async function saveIndex(
   disk: Disk,
   path: string,

@@ -1,5 +1,5 @@
-// The indexes, of one kind, of segments that are no longer appended to, kept in memory up to a
-// number of bytes. The least recently used go first; they are read from their files again.
+// A cache of the indexes (of one kind) of sealed segments, bounded in bytes. The least recently
+// used indexes are evicted first, and loaded from their files again when they are needed.
 
 export class LoadedIndexes<Index extends { readonly sizeInBytes: number }> {
   readonly #maxBytes: number
@@ -12,7 +12,7 @@ export class LoadedIndexes<Index extends { readonly sizeInBytes: number }> {
     this.#maxBytes = maxBytes
   }
 
-  /** The bytes of all indexes kept. */
+  /** Bytes of all cached indexes. */
   get sizeInBytes(): number {
     return this.#bytes
   }
@@ -41,7 +41,7 @@ export class LoadedIndexes<Index extends { readonly sizeInBytes: number }> {
     }
   }
 
-  /** Forgets a segment: its file is closed, or its entries have changed. */
+  /** Evicts the indexes of a segment whose file is closed, or whose entries have changed. */
   drop(segment: object): void {
     this.#loading.delete(segment)
     const indexes = this.#loaded.get(segment)
@@ -53,7 +53,7 @@ export class LoadedIndexes<Index extends { readonly sizeInBytes: number }> {
   async #load(segment: object, load: () => Promise<Index>): Promise<Index> {
     try {
       const indexes = await load()
-      // Dropped meanwhile: the segment is closed, and must not be held by its indexes.
+      // Dropped during the load: the segment is closed, and the cache must not keep it in memory.
       if (this.#loading.has(segment)) this.put(segment, indexes)
       return indexes
     } finally {

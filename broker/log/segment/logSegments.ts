@@ -1,6 +1,6 @@
-// The segments of one log in the order of their offsets, of which the last one is appended to:
-// finds the one that holds an offset or a time, and reads from it. It never decides what may be
-// read; the limits come from the log.
+// The segments of one log in the order of their offsets; appends go to the last one, the active
+// segment. Finds the segment that holds an offset or a timestamp, and reads from it. Never decides
+// how far may be read: the limits come from the log.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { AbortedTransaction, ReadLimits, TimestampedOffset } from '../readResult.ts'
@@ -47,25 +47,26 @@ export class LogSegments {
   }
 
   /**
-   * Takes out, and returns, the segments that hold nothing at or above `offset`; never the active.
+   * Removes from the list, and returns, the segments without records at or above `offset`; never
+   * the active one.
    */
   takeBelow(offset: number): Segment[] {
     return this.#list.splice(0, this.#find(offset))
   }
 
-  /** From the oldest on, with the offset at which each ends. */
+  /** The segments from the oldest on, each with its end offset. */
   spans(): { readonly segment: Segment; readonly endOffset: number }[] {
     return this.#list.map((segment, at) => {
       return { segment, endOffset: this.#list[at + 1]?.baseOffset ?? segment.nextOffset }
     })
   }
 
-  /** All but the one that is appended to. */
+  /** All segments but the active one. */
   sealed(): Segment[] {
     return this.#list.slice(0, -1)
   }
 
-  /** Whether these are segments of the log, one after another, and none of them is appended to. */
+  /** Whether `segments` are consecutive segments of the log, without the active one. */
   holds(segments: readonly Segment[]): boolean {
     if (this.#isClosed) return false
     const first = this.#list.indexOf(segments[0]!)
@@ -75,8 +76,8 @@ export class LogSegments {
   }
 
   /**
-   * Puts one segment in the place of neighbours that hold the same offsets. `moveFiles` gives their
-   * names to its files; who reads from them meanwhile reads on.
+   * Replaces consecutive segments by one that holds the same offsets. `moveFiles` renames its files
+   * to theirs; reads in progress continue.
    */
   async replace(
     old: readonly Segment[],
@@ -93,12 +94,15 @@ export class LogSegments {
     return this.#list.map((segment) => segment.baseOffset)
   }
 
-  /** The segment and all after it. */
+  /** The segment and all later ones. */
   from(segment: Segment): Segment[] {
     return this.#list.slice(this.#list.indexOf(segment))
   }
 
-  /** Whole batches from the one with `offset` on, of one segment. Empty where there is none. */
+  /**
+   * Reads whole batches of one segment, from the batch with `offset` on. Empty if there are none
+   * within the limits.
+   */
   async read(offset: number, limits: ReadLimits): Promise<Buffer> {
     const { active } = this
     for (const segment of this.#walk(this.#list[this.#find(offset)]!)) {
@@ -107,7 +111,8 @@ export class LogSegments {
       const bytes = await holding(segment, async () => {
         const found = await segment.read(offset, limits, limitPosition)
         if (found.length > 0) return found
-        // What comes first may lie beyond the limits; only when there is nothing is it further on.
+        // The first batch may exceed the limits; the next segment is read only if no batch is left
+        // here.
         const isBeyond = (await segment.locate(offset, limitPosition)) !== undefined
         return isBeyond ? noBytes : undefined
       })
@@ -142,7 +147,7 @@ export class LogSegments {
     return undefined
   }
 
-  /** The first record of the range with the largest timestamp of all. */
+  /** The first record of the range with the largest timestamp. */
   async offsetOfMaxTimestamp(range: OffsetRange): Promise<TimestampedOffset | undefined> {
     let newest: { readonly baseOffset: number; readonly maxTimestampMs: number } | undefined
     for (const segment of this.#walk(this.#list[0]!)) {
@@ -155,17 +160,17 @@ export class LogSegments {
     return await holding(segment, () => firstWithMaxTimestamp(segment, range))
   }
 
-  /** The base offset of the batch that holds `offset`: half a batch cannot be cut off. */
+  /** The base offset of the batch that holds `offset`: a truncation removes whole batches. */
   async batchStart(offset: number): Promise<number> {
     const first = await this.#list[this.#find(offset)]!.baseOffsetOfBatch(offset)
     return first === undefined ? offset : Math.min(first, offset)
   }
 
   /**
-   * Closes all files and cuts off everything from `end` on, which is the start of a batch. Whole
-   * segments go first, from the last one on and each durably: after a crash on the way the log is
-   * only longer, and never has a gap, which would be taken for damage. `beforeCut` is told first
-   * from which segment and position on.
+   * Closes all files and removes everything from `end` on, which is the start of a batch. Whole
+   * segments are removed first, from the last one on and each durably: a crash in between leaves a
+   * log that is longer, but has no gap, which recovery would take for damage. `beforeCut` is called
+   * first, with the segment and the position of the cut.
    */
   async cut(
     end: number,
@@ -186,9 +191,9 @@ export class LogSegments {
   }
 
   /**
-   * Closes and removes all segments. Those that end at or below `startOffset` go first, from the
-   * first one on, the others from the last one on, each durably: after a crash the segments left
-   * hold `startOffset` and have no gap, or there is none.
+   * Closes and removes all segments. Segments that end at or below `startOffset` are removed first,
+   * from the first one on, then the others from the last one on, each durably: a crash in between
+   * leaves either no segment, or segments without a gap that hold `startOffset`.
    */
   async removeAll(startOffset: number): Promise<void> {
     await this.close()
@@ -200,12 +205,12 @@ export class LogSegments {
     }
   }
 
-  /** Writes what of any of them is only in memory. */
+  /** Writes all staged bytes of the segments to their files. */
   async writeStaged(): Promise<void> {
     for (const segment of this.#list) await segment.writeStaged()
   }
 
-  /** The log is being deleted. */
+  /** The log is being deleted: staged bytes are dropped. */
   discard(): void {
     for (const segment of this.#list) segment.discard()
   }
@@ -215,20 +220,20 @@ export class LogSegments {
     for (const segment of this.#list) await segment.close()
   }
 
-  /** The segment and those after it, as they are when each is asked for. */
+  /** Yields the segment and those after it; each is looked up when it is requested. */
   *#walk(first: Segment): Generator<Segment, void> {
     for (let segment: Segment | undefined = first; segment; segment = this.#after(segment)) {
       yield segment
     }
   }
 
-  /** The one that goes on where this one ends, which may have been replaced meanwhile. */
+  /** The segment that starts where this one ends; a cleaned segment may have replaced it. */
   #after(segment: Segment): Segment | undefined {
     const next = this.#list[this.#find(segment.nextOffset)]!
     return next === segment ? undefined : next
   }
 
-  /** The number of the last segment that begins at or below `offset`; the first when none does. */
+  /** Index of the last segment that starts at or below `offset`; the first segment if none does. */
   #find(offset: number): number {
     let low = 1
     let high = this.#list.length
@@ -241,7 +246,7 @@ export class LogSegments {
   }
 }
 
-/** Runs a task on the segment, whose files stay open until it has ended. */
+/** Runs a task on the segment and keeps its files open until the task ends. */
 async function holding<Result>(segment: Segment, task: () => Promise<Result>): Promise<Result> {
   segment.hold()
   try {

@@ -1,23 +1,28 @@
-// The sparse offset index of one segment (.index): where in the file an offset is to be looked for.
-// An entry is int32 (last offset of a batch - base offset), int32 (position where the batch
-// starts). It knows nothing of files; an entry must never point at bytes that have not been
-// written.
+// The sparse offset index of one segment (.index): the position in the file from which to search
+// for an offset. An entry is int32 (last offset of a batch - base offset), int32 (position where
+// the batch starts). Does no I/O. An entry must never point at bytes that have not been written.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { IndexEntries } from './indexEntries.ts'
 
 export const offsetIndexEntryBytes = 8
 
-/** What an index knows of the place of a batch. Positions are those of the segment's file. */
+/**
+ * What the index knows about the position of a batch. Positions are those in the segment's file.
+ */
 export interface IndexSpan {
-  /** A batch starts here, at or before the one looked for. */
+  /** A batch starts here, at or before the requested one. */
   readonly start: number
-  /** Its last offset, as the entry says it; undefined when there is no entry for it. */
+  /** Its last offset according to the entry; undefined without an entry. */
   readonly startsWith: number | undefined
-  /** The batch looked for starts no later: the next entry points here. Infinity past the last. */
+  /**
+   * The requested batch starts at or before it: the next entry points here. Infinity after the
+   * last.
+   */
   readonly latestStart: number
   /**
-   * The batch looked for ends no later: the entry after that points here. Infinity past the last.
+   * The requested batch ends at or before it: the entry after the next one points here. Infinity
+   * after the last.
    */
   readonly latestEnd: number
 }
@@ -36,8 +41,9 @@ export class OffsetIndex {
   }
 
   /**
-   * The index in a file's bytes, which it takes over, as far as they are sound: entries that rise
-   * and lie inside a segment of `segmentBytes` bytes. It is whole when it has the file's size.
+   * Loads the index from the bytes of its file, which it takes over, up to the first invalid entry:
+   * entries must ascend and point into a segment of `segmentBytes` bytes. All entries are valid if
+   * the index has the size of the file.
    */
   static load(baseOffset: number, bytes: Buffer, segmentBytes: number): OffsetIndex {
     let lastRelative = -1
@@ -83,7 +89,7 @@ export class OffsetIndex {
     this.#entries.bytes.writeInt32BE(position, at + 4)
   }
 
-  /** The number of the last entry with an offset of at most `offset`; -1 when there is none. */
+  /** Index of the last entry with an offset of at most `offset`; -1 without one. */
   lookup(offset: number): number {
     const { bytes } = this.#entries
     const relative = offset - this.baseOffset
@@ -97,7 +103,7 @@ export class OffsetIndex {
     return low - 1
   }
 
-  /** Where the batch that holds `offset` is to be looked for. */
+  /** The range of the file in which the batch that holds `offset` starts. */
   spanFor(offset: number): IndexSpan {
     const entry = this.lookup(offset)
     return {
@@ -108,9 +114,7 @@ export class OffsetIndex {
     }
   }
 
-  /**
-   * The first position behind `position` where a batch is known to start. Infinity past the last.
-   */
+  /** The first known start of a batch after `position`. Infinity after the last entry. */
   startAfter(position: number): number {
     let low = 0
     let high = this.count

@@ -1,10 +1,10 @@
-// Which segments have their file open, so that thousands of partitions do not take all the files
-// that the process may have. The one not used for the longest time lets go first, and opens its
-// file again when it needs it. It never closes a file itself: only its holder knows whether that
-// may be now.
+// Bounds the number of segment files that are open, so that thousands of partitions do not use up
+// the file descriptors of the process. Asks the least recently used holder to close its file; the
+// holder opens it again when it needs it. Never closes a file itself: only the holder knows whether
+// the file is in use.
 
 export interface FileHolder {
-  /** Closes the file unless it is in use; false when it is still open. Never rejects. */
+  /** Closes the file unless it is in use; returns false if it is still open. Never rejects. */
   letGo(): Promise<boolean>
 }
 
@@ -17,7 +17,7 @@ export class OpenFiles {
     this.#maxFiles = maxFiles
   }
 
-  /** The holder has opened its file, or uses it. */
+  /** The holder has opened or used its file. */
   used(holder: FileHolder): void {
     this.#holders.delete(holder)
     this.#holders.add(holder)

@@ -1,28 +1,28 @@
-// Finds where the sound part of a segment ends after a crash. A state machine: it says which bytes
-// it wants, is fed with them, and shows every sound batch to its visitor. It does no I/O, decides
-// nothing about what follows (logRecovery.ts does), and never lets a batch pass whose CRC is wrong
-// above the offset from which it has to be checked, nor a marker with a wrong one.
+// Finds the end of the valid part of a segment after a crash. Sans-IO: requests bytes
+// (`wantedBytes`), receives them (`feed`), and calls its visitor with every valid batch. Leaves all
+// decisions to logRecovery.ts. Never passes a batch at or above `verifyFrom`, nor a control batch,
+// whose CRC is wrong.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { RecordBatch, validateBatch, validateHeader } from '../../../protocol/kafka/recordBatch.ts'
 import { batchSizeAt, walkHeaderBytes } from './batchWalk.ts'
 
 export interface ScanStart {
-  /** Position in the file of the first batch to look at. */
+  /** Position in the file of the first batch to scan. */
   readonly position: number
   readonly fileBytes: number
-  /** The segment's base offset: no batch may begin below it. */
+  /** The base offset of the segment: no batch may start below it. */
   readonly nextOffset: number
-  /** Batches of data below this offset were synced and checked before: only headers are read. */
+  /** Batches below this offset were synced and verified before: only their headers are checked. */
   readonly verifyFrom: number
 }
 
 export type BatchVisitor = (batch: RecordBatch, position: number) => void
 
 const chunkBytes = 1024 * 1024
-/** Indexes know offsets by how far they are from their segment's first, in 31 bits. */
+/** Index entries store offsets relative to the base offset of the segment, in 31 bits. */
 const maxRelativeOffset = 2 ** 31 - 1
-/** A length over this is damage, not a batch: it bounds what a scan allocates. */
+/** A larger length is damage: the limit bounds what a scan allocates. */
 const maxBatchBytes = 256 * 1024 * 1024
 
 export class RecoveryScan {
@@ -31,11 +31,11 @@ export class RecoveryScan {
   readonly #lastPossibleOffset: number
   readonly #visit: BatchVisitor
   #wantedBytes = chunkBytes
-  /** Where the sound part ends, as far as it is known. */
+  /** End of the valid part so far. */
   position: number
-  /** The offset after the last sound batch. */
+  /** The offset after the last valid batch. */
   nextOffset: number
-  /** Why the scan ended before the end of the file; undefined when it did not. */
+  /** Why the scan ended before the end of the file; undefined if it did not. */
   defect: string | undefined
 
   constructor(start: ScanStart, visit: BatchVisitor) {
@@ -47,13 +47,13 @@ export class RecoveryScan {
     this.#visit = visit
   }
 
-  /** How many bytes to read from `position` on; 0 when the scan is over. */
+  /** Number of bytes to read from `position` on; 0 when the scan has ended. */
   get wantedBytes(): number {
     if (this.defect !== undefined) return 0
     return Math.min(this.#wantedBytes, this.#fileBytes - this.position)
   }
 
-  /** The bytes at `position`: as many as were wanted, or fewer when the file has no more. */
+  /** Scans the bytes at `position`: `wantedBytes` of them, or fewer if the file is shorter. */
   feed(bytes: Buffer): void {
     const expected = this.wantedBytes
     let at = 0
@@ -65,39 +65,37 @@ export class RecoveryScan {
       if (this.defect === undefined) at += size
     }
     if (bytes.length < expected && this.defect === undefined)
-      this.defect = 'the file became shorter'
+      this.defect = 'the file was shortened while it was read'
   }
 
-  /**
-   * The size of the batch at `at`; undefined when more bytes are needed to know, or it has a
-   * defect.
-   */
+  /** The size of the batch at `at`; undefined if more bytes are needed, or the batch is invalid. */
   #sizeAt(bytes: Buffer, at: number): number | undefined {
     const rest = this.#fileBytes - this.position
     if (rest === 0) return undefined
-    if (rest < walkHeaderBytes) return this.#stop(`${rest} bytes are no batch`)
+    if (rest < walkHeaderBytes) return this.#stop(`the last ${rest} bytes are too few for a batch`)
     if (bytes.length - at < walkHeaderBytes) return undefined
     const size = batchSizeAt(bytes, at)
-    if (size === undefined || size > maxBatchBytes) return this.#stop('no batch has such a length')
-    if (size > rest) return this.#stop(`${size} bytes of a batch announced, ${rest} there`)
+    if (size === undefined || size > maxBatchBytes) return this.#stop('the batch length is invalid')
+    if (size > rest)
+      return this.#stop(`the batch has ${size} bytes, but the file has only ${rest} more`)
     if (size > bytes.length - at) this.#wantedBytes = Math.max(size, chunkBytes)
     return size
   }
 
   #take(batch: RecordBatch, size: number): void {
     if (batch.baseOffset < this.nextOffset || batch.lastOffsetDelta < 0) {
-      this.#stop(`offset ${batch.baseOffset} after ${this.nextOffset - 1}`)
+      this.#stop(`offset ${batch.baseOffset} follows offset ${this.nextOffset - 1}`)
       return
     }
     if (batch.lastOffset > this.#lastPossibleOffset) {
-      this.#stop(`offset ${batch.lastOffset}, which no batch of this segment can have`)
+      this.#stop(`offset ${batch.lastOffset} is too large for this segment`)
       return
     }
     if (batch.magic !== 2) {
-      this.#stop(`batch of magic ${batch.magic}`)
+      this.#stop(`the magic of the batch is ${batch.magic}, not 2`)
       return
     }
-    // Of control batches the records are read, too, to know how a transaction ended.
+    // The records of control batches are read, too, for the outcome of their transactions.
     const isRelied = batch.lastOffset >= this.#verifyFrom || batch.isControl
     if (!this.#isSound(batch, isRelied)) return
     this.#visit(batch, this.position)

@@ -1,7 +1,7 @@
-// Segments that were taken out of a log: renamed at once, so that a restart does not find them
-// again, and removed after file.delete.delay.ms, so that reads under way can end in peace. What a
-// crash leaves of them is removed when the log is opened. It never touches a segment still in the
-// log.
+// Segments that were removed from a log: their files are renamed immediately, so that a restart
+// does not open them, and deleted after file.delete.delay.ms, so that reads in progress can finish.
+// Files left by a crash are deleted when the log is opened. Never touches a segment that is still
+// in the log.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -28,7 +28,7 @@ export class RemovedSegments {
   readonly #logger: Logger
   readonly #directory: string
   readonly #figures: LogFigures | undefined
-  /** Made when there is something to remove: most of thousands of logs have nothing. */
+  /** Created lazily: with thousands of logs, most have nothing to remove. */
   #waiting: Set<Batch> | undefined
   #removing: Promise<void> | undefined
 
@@ -40,7 +40,7 @@ export class RemovedSegments {
     this.#directory = directory
   }
 
-  /** Renames the files of the segments, durably, and lets go of them after the delay. */
+  /** Renames the files of the segments, durably, and deletes them after the delay. */
   async add(segments: readonly Segment[], delayMs: number): Promise<void> {
     if (segments.length === 0) return
     for (const segment of segments) await segment.markDeleted()
@@ -55,7 +55,7 @@ export class RemovedSegments {
     this.#waiting.add(batch)
   }
 
-  /** Removes everything that still waits, without delay. */
+  /** Deletes all pending segments without delay. */
   async close(): Promise<void> {
     for (const batch of this.#waiting ?? []) this.#remove(batch)
     await this.#removing
@@ -75,8 +75,11 @@ export class RemovedSegments {
         await segment.retire()
         await segment.remove()
       } catch (error) {
-        // The log does not miss them: the next start tries again.
-        this.#logger.warn({ error, path: segment.path }, 'a removed segment is still there')
+        // The log does not use them: the next start retries.
+        this.#logger.warn(
+          { error, path: segment.path },
+          'failed to remove the files of a deleted segment; the next start retries',
+        )
       }
     }
   }

@@ -1,6 +1,6 @@
-// The segment that a log is appended to, taken up again as it was written down (restingLog.ts): its
-// indexes from their files, and a look at whether it still ends where it did. What does not is
-// damage, which must be told before anything is written behind it.
+// Reopens the active segment of a log in the state that was saved at the last close
+// (restingLog.ts): loads its indexes and checks that the segment still ends where it did. A
+// difference is damage, and must be reported before anything is written after it.
 
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -22,12 +22,12 @@ export interface ClosedEnd {
 
 export interface ResumedSegment {
   readonly indexes: SegmentIndexes
-  /** How many of their first entries are in the index files. */
+  /** Number of entries that are already in the index files. */
   readonly savedEntries: IndexCounts
   readonly transactions: SavedTransactions
 }
 
-/** Throws LogError when the segment does not end where it did. */
+/** Throws LogError if the segment does not end where it did. */
 export async function resumeSegment(
   disk: Disk,
   directory: string,
@@ -38,7 +38,7 @@ export async function resumeSegment(
   const { sizeBytes: fileBytes } = await file.stat()
   const { baseOffset, sizeBytes, nextOffset } = closed
   if (fileBytes !== sizeBytes) {
-    const defect = `the file has ${fileBytes} bytes, and had ${sizeBytes} when it was closed`
+    const defect = `the file has ${fileBytes} bytes, but had ${sizeBytes} when it was closed`
     throw corruptLog(file.path, Math.min(fileBytes, sizeBytes), defect)
   }
   if (sizeBytes === 0) return await emptySegment(disk, directory, baseOffset, intervalBytes)
@@ -52,7 +52,7 @@ export async function resumeSegment(
   await runScan(file, scan)
   if (scan.defect !== undefined) throw corruptLog(file.path, scan.position, scan.defect)
   if (scan.nextOffset !== nextOffset) {
-    const defect = `its last offset is ${scan.nextOffset - 1}, and was ${nextOffset - 1}`
+    const defect = `its last offset is ${scan.nextOffset - 1}, but was ${nextOffset - 1} when it was closed`
     throw corruptLog(file.path, scan.position, defect)
   }
   const transactions = await loadTransactionsBelow(nextOffset, disk, directory, baseOffset)

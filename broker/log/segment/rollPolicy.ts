@@ -1,5 +1,4 @@
-// When a log goes on in a new segment: Kafka's LogSegment.shouldRoll as a function. No side
-// effects.
+// Decides when a log starts a new segment: Kafka's LogSegment.shouldRoll as a pure function.
 
 import type { LogConfig } from '../logConfig.ts'
 
@@ -9,17 +8,17 @@ export interface Roll {
   readonly snapshot: Buffer
 }
 
-/** What the active segment is, counting the appends that are accepted and not yet written. */
+/** The active segment, including appends that are accepted and not yet written. */
 export interface ActiveSegment {
   readonly baseOffset: number
   readonly sizeBytes: number
   readonly createdMs: number
-  /** The largest timestamp of its first batch; undefined while it is empty. */
+  /** The largest timestamp of its first batch; undefined if it is empty. */
   readonly firstTimestampMs: number | undefined
   readonly indexesFull: boolean
 }
 
-/** What is to be appended. */
+/** The append to decide about. */
 export interface Incoming {
   readonly sizeBytes: number
   readonly lastOffset: number
@@ -28,7 +27,7 @@ export interface Incoming {
 
 const maxRelativeOffset = 2 ** 31 - 1
 
-/** `jitter`: which part of segment.jitter.ms is taken off the segment's time, from 0 to 1. */
+/** `jitter`: the part of segment.jitter.ms that is subtracted from segment.ms, from 0 to 1. */
 export function shouldRoll(
   segment: ActiveSegment,
   incoming: Incoming,
@@ -45,7 +44,7 @@ export function shouldRoll(
   )
 }
 
-// The active segment is never compacted, so that a log that must be has to roll in time.
+// The active segment is never compacted, so max.compaction.lag.ms also limits its age.
 function maxAgeMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogConfig): number {
   return cleanupPolicy.compact ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs
 }
@@ -54,8 +53,8 @@ function jitterMs({ segmentJitterMs, segmentMs }: LogConfig, jitter: number): nu
   return Math.floor(jitter * Math.min(segmentJitterMs, segmentMs))
 }
 
-// Age is measured by the records' own timestamps, so that a log that is copied or replayed rolls at
-// the same places; only records without one make it fall back to the clock.
+// Age is measured by record timestamps, so that a copied or replayed log rolls at the same offsets.
+// Without timestamps it is measured by the clock.
 function ageMs(segment: ActiveSegment, incoming: Incoming, nowMs: number): number {
   if (segment.firstTimestampMs !== undefined && segment.firstTimestampMs >= 0) {
     return incoming.maxTimestampMs - segment.firstTimestampMs

@@ -1,4 +1,4 @@
-// Feeds a scan with a file's bytes until it wants no more. The only I/O of a scan.
+// Reads a file for a RecoveryScan until the scan ends. The only I/O of a scan.
 
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
 import type { RecoveryScan } from './recoveryScan.ts'

@@ -1,7 +1,22 @@
-// One segment: a file of record batches as they came over the wire, and its two indexes. Bytes are
-// only ever added at its end. What it says of itself (size, next offset, indexes) is what has been
-// appended, never what is still on its way. Where the bytes are meanwhile is SegmentFile's
-// business.
+// One segment of a log: a file of record batches in wire format, with its indexes. The main file of
+// this directory; logSegments.ts has the segments of one log in order.
+//
+// Map:
+// - files: segmentFile.ts (the bytes, synced or staged), segmentFiles.ts (names), openFiles.ts
+//   (bound on open files), stagedBytes.ts and writeBehind.ts (bytes that only the commit journal
+//   has on disk so far), removedSegments.ts (deletion), segmentSwap.ts (replacement by the
+//   cleaner);
+// - indexes: offsetIndex.ts, timeIndex.ts, transactionIndex.ts on indexEntries.ts;
+//   segmentIndexes.ts and segmentTransactions.ts (those of one segment), indexFiles.ts and
+//   transactionIndexFile.ts (load, save, rebuild), loadedIndexes.ts in indexCache.ts (cache);
+// - reads: segmentReader.ts (by offset), timestampSearch.ts (by time) on batchWalk.ts,
+//   batchOrder.ts, soundBatches.ts, checkedRange.ts;
+// - recovery: recoveryScan.ts, runScan.ts, resumedSegment.ts, segmentEnd.ts; when a segment ends:
+//   rollPolicy.ts.
+//
+// Contract: batches are only added at the end. Size, next offset and indexes cover accepted
+// batches, never batches in flight. Callers append one at a time. Must never return bytes that are
+// not exactly what was appended, nor decide how far a reader may read.
 
 import { join } from 'node:path'
 import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
@@ -25,7 +40,7 @@ import { SegmentTransactions } from './segmentTransactions.ts'
 import { type AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
 import type { SavedTransactions } from './transactionIndexFile.ts'
 
-/** Where the segments of a log lie, and how they are kept. */
+/** The directory and settings of the segments of a log. */
 export interface LogPlace {
   readonly disk: Disk
   readonly directory: string
@@ -37,21 +52,21 @@ export interface SegmentState {
   readonly disk: Disk
   readonly directory: string
   readonly baseOffset: number
-  /** What is used of the file. */
+  /** Number of bytes in use. */
   readonly sizeBytes: number
   /** The offset after the segment's last record. */
   readonly nextOffset: number
-  /** Given for a segment that is appended to; others find theirs through `cache`. */
+  /** Set for the active segment; other segments use `cache`. */
   readonly indexes: SegmentIndexes | undefined
-  /** How many of their first entries are in the index files. */
+  /** Number of entries that are already in the index files. */
   readonly savedEntries: IndexCounts
-  /** Of a segment that is appended to, when it has aborted transactions already. */
+  /** Set for an active segment that already has aborted transactions. */
   readonly transactions?: SavedTransactions | undefined
   readonly cache: IndexCache
   readonly indexIntervalBytes: number
-  /** It is appended to, and finds its indexes when it is first needed. */
+  /** The segment is active, and loads its indexes on first use. */
   readonly isAsleep?: boolean
-  /** Where it is known already. */
+  /** Set if it is known. */
   readonly largestTimestampMs?: number | undefined
 }
 
@@ -60,8 +75,8 @@ export class Segment {
   sizeBytes: number
   nextOffset: number
   /**
-   * It was taken up as it was written down, without a look at it: `indexes` does that, before an
-   * append.
+   * The segment was reopened from saved state and its end has not been checked yet. `indexes`
+   * checks it, and is called before an append.
    */
   isAsleep: boolean
   readonly #disk: Disk
@@ -103,7 +118,7 @@ export class Segment {
     this.#transactions = new SegmentTransactions(isNew ? { ...state, transactions: none() } : state)
   }
 
-  /** A new one, whose file is there durably. */
+  /** Creates an empty segment, whose file exists durably. */
   static async create(place: LogPlace, baseOffset: number): Promise<Segment> {
     const { disk, directory, cache, config } = place
     const { indexIntervalBytes } = config
@@ -127,36 +142,36 @@ export class Segment {
     return this.#pathOf('.log')
   }
 
-  /** Adds whole batches, whose headers are final, at the end. Not durable before `sync`. */
+  /** Appends whole batches with final headers. Not durable before `sync`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
     await this.#file.append(chunks, this.sizeBytes)
     this.accept(chunks)
   }
 
   /**
-   * Takes whole batches into memory that are to be durable in the commit journal; false when there
-   * is no room, and they have to be appended. They count once they are accepted.
+   * Holds whole batches in memory that the commit journal makes durable. Returns false without
+   * memory for them: they have to be appended. The segment includes them after `accept`.
    */
   stage(chunks: readonly Buffer[]): boolean {
     return this.#file.stage(chunks, this.sizeBytes)
   }
 
-  /** What was staged, or written, is part of the segment from now on. */
+  /** The staged or written batches are part of the segment from now on. */
   accept(chunks: readonly Buffer[]): void {
     for (const chunk of chunks) this.#observe(chunk)
   }
 
-  /** A marker that was appended here ended these. */
+  /** A marker in this segment aborted these transactions. */
   noteAborted(transactions: readonly AbortedTransactionEntry[]): void {
     for (const transaction of transactions) this.#transactions.append(transaction)
   }
 
-  /** The transactions whose abort markers lie here. */
+  /** The transactions whose abort markers are in this segment. */
   abortedTransactions(): TransactionIndex | Promise<TransactionIndex> {
     return this.#transactions.index()
   }
 
-  /** Writes what was staged so far. */
+  /** Writes the bytes staged so far. */
   writeStaged(): Promise<void> {
     return this.#file.writeStaged()
   }
@@ -166,30 +181,29 @@ export class Segment {
     return this.#file.sync()
   }
 
-  /** Syncs what was appended, or is being appended, since the last time, if anything was. */
+  /** Syncs if bytes were appended, or began to be appended, after the last sync. */
   syncAppended(): Promise<void> {
     return this.#file.syncAppended()
   }
 
-  /** Before the commit journal forgets what it has of the segment. */
+  /** Called before the commit journal drops the bytes that it has of the segment. */
   syncJournaled(): Promise<void> {
     return this.#file.syncJournaled()
   }
 
   /**
-   * The commit journal relies on what is appended being synced later: `failed` is told when it
-   * cannot be.
+   * The commit journal relies on a later sync of appended bytes; `onFailure` is called if it fails.
    */
-  set journalFailed(failed: (cause: unknown) => void) {
-    this.#file.journalFailed = failed
+  set journalFailed(onFailure: (cause: unknown) => void) {
+    this.#file.journalFailed = onFailure
   }
 
-  /** Whether an index of the segment being appended to has reached `maxIndexBytes`. */
+  /** Whether an index of the active segment has reached `maxIndexBytes`. */
   indexesFull(maxIndexBytes: number): boolean {
     return this.#indexes?.isFull(maxIndexBytes) ?? false
   }
 
-  /** The indexes: at hand for the active segment, else from their files or built again. */
+  /** The indexes: in memory for the active segment, otherwise cached, loaded or rebuilt. */
   indexes(): SegmentIndexes | Promise<SegmentIndexes> {
     if (this.#indexes) return this.#indexes
     if (this.isAsleep) return this.#wake()
@@ -197,8 +211,8 @@ export class Segment {
   }
 
   /**
-   * Writes the index entries that are not in the files yet, and syncs them: after this, a recovery
-   * from `nextOffset` does not have to look at the segment's batches.
+   * Writes and syncs the index entries that are not in the files yet. A later recovery from
+   * `nextOffset` does not have to read the batches of the segment.
    */
   async saveIndexes(): Promise<void> {
     const indexes = this.#indexes
@@ -207,15 +221,15 @@ export class Segment {
     const { offsets, times } = indexes
     const saved = this.#savedEntries
     const counts = { offsets: offsets.count, times: times.count }
-    // The time index goes first: after a crash between the two it knows of every batch that the
-    // offset index knows of, and what is over is dropped with the walk from there.
+    // The time index is saved first. After a crash between the two, it covers every batch that the
+    // offset index covers, and its surplus entries are dropped when the rest is scanned.
     await saveIndex(this.#disk, this.#pathOf('.timeindex'), times, saved.times)
     await saveIndex(this.#disk, this.#pathOf('.index'), offsets, saved.offsets)
     await this.#transactions.save()
     this.#savedEntries = counts
   }
 
-  /** Nothing more is appended: the indexes, already saved, may leave memory. */
+  /** No more appends: the indexes, which are already saved, may be evicted. */
   seal(): void {
     if (this.#indexes) {
       this.#largestTimestampMs = this.#indexes.maxTimestampMs
@@ -235,12 +249,12 @@ export class Segment {
     return this.#file.readAt(position, length, allocate)
   }
 
-  /** The largest timestamp of all records; undefined when the disk would have to be asked. */
+  /** The largest timestamp of all records; undefined if it is not known without a read. */
   get knownLargestTimestampMs(): number | undefined {
     return this.#indexes?.maxTimestampMs ?? this.#largestTimestampMs
   }
 
-  /** The largest timestamp of all records; without any, when the file was last changed. */
+  /** The largest timestamp of all records; without any, the modification time of the file. */
   async largestTimestamp(): Promise<number> {
     const known = this.knownLargestTimestampMs ?? (await this.indexes()).maxTimestampMs
     if (!this.#indexes) this.#largestTimestampMs = known
@@ -248,18 +262,18 @@ export class Segment {
     return (await this.#disk.stat(this.path))?.modifiedMs ?? 0
   }
 
-  /** The largest timestamp of the first batch; undefined when there is none. */
+  /** The largest timestamp of the first batch; undefined without one. */
   async firstTimestamp(): Promise<number | undefined> {
     if (this.sizeBytes === 0) return undefined
     return new RecordBatch(await this.readAt(0, recordBatchOverheadBytes)).maxTimestamp
   }
 
-  /** Whole batches from the one that holds `offset` on, see SegmentReader. */
+  /** Reads whole batches from the one that holds `offset` on, see SegmentReader. */
   read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
     return this.#reader.read(offset, limits, limitPosition)
   }
 
-  /** What was appended from `start` on had been checked when it came. */
+  /** The bytes from `start` on were verified when they were appended. */
   noteChecked(start: number, nowMs: number): void {
     this.#reader.noteChecked(start, this.sizeBytes, nowMs)
   }
@@ -276,7 +290,7 @@ export class Segment {
     return baseOffsetAt(await this.readAt(position, walkHeaderBytes), 0)
   }
 
-  /** Keeps the file open until `release`, also when another segment takes this one's place. */
+  /** Keeps the file open until `release`, even if another segment replaces this one. */
   hold(): void {
     this.#holders++
   }
@@ -286,14 +300,16 @@ export class Segment {
     if (this.#holders === 0) this.#onReleased?.()
   }
 
-  /** Needs its files' names no longer: reads go on when the names are given to other files. */
+  /**
+   * Makes the segment independent of its file names, which other files take over. Reads continue.
+   */
   async detach(): Promise<void> {
     await this.#file.detach()
     this.#indexes = await this.indexes()
     await this.#transactions.detach()
   }
 
-  /** Closes the segment once nobody holds it. */
+  /** Closes the segment when no holder is left. */
   async retire(): Promise<void> {
     if (this.#holders > 0) {
       await new Promise<void>((resolve) => {
@@ -303,17 +319,17 @@ export class Segment {
     await this.close()
   }
 
-  /** Cuts off what was appended after `sizeBytes`, durably. */
+  /** Truncates the file to `sizeBytes`, durably. */
   cutTo(sizeBytes: number): Promise<void> {
     return this.#file.cutTo(sizeBytes)
   }
 
-  /** The segment is being removed with its log: what is not in its file yet need not get there. */
+  /** The segment is being deleted with its log: staged bytes need not be written. */
   discard(): void {
     this.#file.discard()
   }
 
-  /** Waits for what is under way, then lets go of the file. */
+  /** Waits for operations in progress, then closes the file. */
   async close(): Promise<void> {
     await this.#file.close()
     this.#cache.indexes.drop(this)
@@ -321,7 +337,8 @@ export class Segment {
   }
 
   /**
-   * Renames the files so that no restart takes them for the log's. They can be read until closed.
+   * Renames the files, so that a restart does not open them. They can be read until they are
+   * closed.
    */
   async markDeleted(): Promise<void> {
     const before = segmentSuffixes.map((suffix) => this.#pathOf(suffix))
@@ -331,7 +348,7 @@ export class Segment {
     }
   }
 
-  /** Removes the segment's files, once closed. */
+  /** Removes the files of the closed segment. */
   async remove(): Promise<void> {
     for (const suffix of segmentSuffixes) await this.#disk.remove(this.#pathOf(suffix))
   }
@@ -348,7 +365,7 @@ export class Segment {
     }
   }
 
-  /** Looks whether the segment still ends as it did, and takes up its indexes. */
+  /** Checks that the segment still ends where it did, and loads its indexes. */
   #wake(): Promise<SegmentIndexes> {
     this.#waking ??= this.#file
       .using(async () => {

@@ -1,5 +1,5 @@
-// Finds the offset after the last batch of a segment whose file is complete, at the cost of two
-// small reads: from the last entry of its offset index on, which is a few kilobytes before the end.
+// Finds the offset after the last batch of a complete segment file with two small reads, from the
+// last entry of its offset index on, which is a few kilobytes before the end.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -8,10 +8,12 @@ import { RecoveryScan } from './recoveryScan.ts'
 import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'
 
-/** A segment without a usable index is walked whole up to here; a larger one tells nothing. */
+/**
+ * A segment of at most this size is scanned whole if its index is unusable; a larger one is not.
+ */
 const walkedWholeBytes = 64 * 1024
 
-/** Undefined when it cannot be told so cheaply, or when the last batches are damaged. */
+/** Undefined if the end cannot be found this cheaply, or the last batches are damaged. */
 export async function segmentEnd(
   disk: Disk,
   directory: string,
@@ -32,7 +34,7 @@ export async function segmentEnd(
   }
 }
 
-/** 0 when there is none. */
+/** 0 without an entry. */
 async function lastIndexedPosition(
   disk: Disk,
   directory: string,

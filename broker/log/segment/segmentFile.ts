@@ -1,7 +1,7 @@
-// The bytes of one segment: what is in its file, and behind that what is staged in memory because
-// the commit journal has it already. It opens the file when it is needed, and knows what of it is
-// synced. It never loses staged bytes: when they cannot be written they stay, can be read, and the
-// journal is told that it has to keep them.
+// The bytes of one segment: its file, followed by bytes that are staged in memory, because the
+// commit journal has already made them durable. Opens the file on demand, and tracks which bytes
+// are synced. Invariant: staged bytes are never lost; if they cannot be written they stay readable,
+// and the journal is called to keep them.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
@@ -14,11 +14,11 @@ import type { WriteBehind } from './writeBehind.ts'
 
 export interface SegmentFileOptions {
   readonly disk: Disk
-  /** Where the file is now: it may be renamed. */
+  /** The current path of the file, which may be renamed. */
   readonly path: () => string
   readonly mode: DiskMode
   readonly files: OpenFiles
-  /** Without one, nothing is staged. */
+  /** Without one, no bytes are staged. */
   readonly writeBehind: WriteBehind | undefined
 }
 
@@ -27,28 +27,24 @@ export class SegmentFile {
   #file: Promise<DiskFile> | undefined
   #uses = 0
   #onIdle: (() => void) | undefined
-  /** Made when something is staged: most of thousands of segments never have anything. */
+  /** Created lazily: with thousands of segments, most never have staged bytes. */
   #staged: StagedBytes | undefined
-  /** What is staged is being written. */
+  /** The write of staged bytes in progress. */
   #writingOut: Promise<void> | undefined
-  /** The append under way. */
+  /** The append in progress. */
   #writing: Promise<void> | undefined
   /** Bytes were written since the last sync began. */
   #isUnsynced = false
-  /** The sync under way that covers everything written before it. */
+  /** The sync in progress, which covers everything written before it. */
   #syncing: Promise<void> | undefined
-  /**
-   * Why a write or a sync has failed, for ever: nobody may take for durable what was written before
-   * it.
-   */
+  /** Why a write or a sync has failed. Permanent: whether earlier bytes are durable is unknown. */
   #failure: LogError | undefined
-  /** The file cannot be opened a second time. */
+  /** The file cannot be opened again. */
   #isDetached = false
   #isDiscarded = false
   #isClosed = false
   /**
-   * Set when the commit journal relies on what is appended being synced in time: told when it is
-   * not.
+   * Set while the commit journal relies on a later sync of appended bytes; called if that fails.
    */
   journalFailed: ((cause: unknown) => void) | undefined
 
@@ -56,7 +52,7 @@ export class SegmentFile {
     this.#options = options
   }
 
-  /** Opens the file, creating it for a segment that is appended to. */
+  /** Opens the file; creates the file of an active segment. */
   open(): Promise<DiskFile> {
     const { disk, path, mode, files } = this.#options
     if (this.#isClosed) throw new LogError('LOG_CLOSED', `${path()} is closed`)
@@ -68,7 +64,7 @@ export class SegmentFile {
     return this.#file
   }
 
-  /** Keeps the file open until the operation has ended. */
+  /** Keeps the file open until the operation ends. */
   async using<Result>(operation: () => Promise<Result>): Promise<Result> {
     this.#uses++
     try {
@@ -80,9 +76,9 @@ export class SegmentFile {
   }
 
   /**
-   * Takes bytes that belong at `position`, the end of the segment, into memory, and sees to it that
-   * they get into the file; false when there is no room for them, or they are many enough to be
-   * written at once. They must become durable elsewhere.
+   * Stages bytes at `position`, the end of the segment, and writes them to the file later. Returns
+   * false without memory for them, or if they are enough to be written immediately. The caller
+   * makes them durable elsewhere.
    */
   stage(chunks: readonly Buffer[], position: number): boolean {
     const { writeBehind } = this.#options
@@ -92,7 +88,7 @@ export class SegmentFile {
     return this.#staged.add(chunks, position)
   }
 
-  /** Writes bytes at `position`, the end of the segment, and what was staged before them. */
+  /** Writes the staged bytes, then `chunks` at `position`, the end of the segment. */
   async append(chunks: readonly Buffer[], position: number): Promise<void> {
     const writing = this.using(async () => {
       await this.writeStaged()
@@ -101,7 +97,7 @@ export class SegmentFile {
       try {
         await file.write(chunks, position)
       } finally {
-        // Not before: a sync that was begun meanwhile may not cover all of it.
+        // Set after the write: a sync that starts during the write may not cover all of it.
         this.#isUnsynced = true
       }
     })
@@ -113,7 +109,7 @@ export class SegmentFile {
     }
   }
 
-  /** Resolves when everything is in the file that is staged now. Throws what the disk says. */
+  /** Resolves when the bytes staged now are in the file. Throws the error of the disk. */
   async writeStaged(): Promise<void> {
     const end = this.#staged?.end ?? 0
     while (this.#hasStaged && this.#staged!.start < end) {
@@ -130,28 +126,28 @@ export class SegmentFile {
     try {
       await this.writeStaged()
     } catch (error) {
-      // For want of room it is tried again; after any other failure nothing more is written.
+      // A passing failure is retried; after any other one, nothing more is written.
       if (!isPassing(error)) this.#failure ??= writeFailed(this.#options.path(), error)
       this.journalFailed?.(error)
     }
   }
 
   /**
-   * Covers everything that was staged or whose append has begun. Throws LogError when it is the
-   * sync that fails: what is then on the disk is unknown, for the system may have given up the
-   * pages, and would report success the next time; so this is not tried again. When what is staged
-   * cannot be written it throws what the disk says.
+   * Makes everything durable that was staged, or whose append has started. If the sync fails,
+   * throws LogError: the content of the disk is unknown then. The kernel may have dropped the pages
+   * and would report success the next time, so a failed sync is not retried. If staged bytes cannot
+   * be written, throws the error of the disk.
    */
   async sync(): Promise<void> {
     const writing = this.#writing
     const syncing = this.using(async () => {
       await this.writeStaged()
       this.#mustBeSound()
-      // No use that counts: it may be the last one before the file is let go.
+      // Does not count as a use, because it may be the last operation before the file is closed.
       const file = await (this.#file ?? this.open())
-      // Whether it succeeds is told to whoever appends.
+      // The append reports its own failure.
       await writing?.catch(() => {})
-      // Before it begins: what is written meanwhile may not be covered.
+      // Cleared before the sync: bytes written during the sync may not be covered.
       this.#isUnsynced = false
       try {
         await file.sync()
@@ -168,15 +164,14 @@ export class SegmentFile {
     }
   }
 
-  /** Syncs what was appended, or is being appended, since the last time, if anything was. */
+  /** Syncs if bytes were appended, or began to be appended, after the last sync. */
   async syncAppended(): Promise<void> {
     const isNew = this.#isUnsynced || this.#writing || this.#hasStaged
     await (isNew ? this.sync() : this.#syncing)
   }
 
   /**
-   * The same for the commit journal, which is also told when a closed segment has left bytes
-   * unsynced.
+   * `syncAppended` for the commit journal. Also reports that a closed segment left bytes unsynced.
    */
   async syncJournaled(): Promise<void> {
     if (this.#isDiscarded) return
@@ -208,39 +203,40 @@ export class SegmentFile {
     })
   }
 
-  /** Needs its name no longer: reads go on when the name is given to another file. */
+  /**
+   * Makes the segment independent of its file name, which another file takes over. Reads continue.
+   */
   async detach(): Promise<void> {
-    assert(!this.#hasStaged, 'a segment that is replaced is in its file')
+    assert(!this.#hasStaged, 'a segment is written to its file before it is replaced')
     this.#isDetached = true
     await this.open()
   }
 
-  /** Cuts off what lies at or behind `sizeBytes`, durably. Nothing may be staged. */
+  /** Truncates the file to `sizeBytes`, durably. No bytes may be staged. */
   async cutTo(sizeBytes: number): Promise<void> {
-    assert(!this.#hasStaged, 'what is cut is in its file')
+    assert(!this.#hasStaged, 'staged bytes are written to the file before it is truncated')
     const { disk, path } = this.#options
     const file = await disk.open(path(), 'write')
     try {
       await file.truncate(sizeBytes)
       await file.sync()
       const stat = await file.stat()
-      assert(stat.sizeBytes === sizeBytes, 'a file is as long as it was made')
+      assert(stat.sizeBytes === sizeBytes, 'the truncated file has the requested length')
     } finally {
       await file.close()
     }
   }
 
   /**
-   * Nobody needs what was appended any more: it need not be written, and the journal need not keep
-   * it.
+   * The appended bytes are not needed any more: they need not be written, nor kept by the journal.
    */
   discard(): void {
     this.#isDiscarded = true
   }
 
   /**
-   * Writes what is staged, waits for what is under way, then lets go of the file. What cannot be
-   * written or synced is known to the journal afterwards (`syncJournaled`).
+   * Writes staged bytes, waits for operations in progress, then closes the file. Bytes that could
+   * not be written or synced are reported to the journal by `syncJournaled`.
    */
   async close(): Promise<void> {
     if (this.#hasStaged && !this.#isDiscarded && !this.#isClosed) await this.#saveAtClose()
@@ -254,7 +250,7 @@ export class SegmentFile {
     this.#options.files.closed(this)
     const file = await this.#file
     this.#file = undefined
-    // Of a log that failed: its journaled records may still be kept.
+    // The log has failed, but its journaled records may still be kept.
     if (this.journalFailed && this.#isUnsynced && !this.#isDiscarded) {
       await file?.sync().catch((cause: unknown) => {
         this.#failure ??= writeFailed(this.#options.path(), cause)
@@ -263,9 +259,9 @@ export class SegmentFile {
     await file?.close()
   }
 
-  /** Closes the file, after syncing it, until it is needed again; see FileHolder. */
+  /** Syncs and closes the file until it is needed again; see FileHolder. */
   async letGo(): Promise<boolean> {
-    // What fails is told to whoever appends next.
+    // The next append reports the failure.
     if (this.#isUnsynced && !this.#isClosed) await this.sync().catch(() => {})
     if (this.#isClosed || !this.#file) return true
     if (this.#uses > 0 || this.#isUnsynced || this.#isDetached || this.#failure) return false
@@ -284,7 +280,7 @@ export class SegmentFile {
   }
 
   async #readFile(into: Buffer, position: number): Promise<number> {
-    // What is staged follows it, and may be written and given up while this reads.
+    // The staged bytes follow those of the file; they may be written and freed during this read.
     const end = this.#hasStaged ? this.#staged!.start - position : into.length
     const file = await this.open()
     return await file.read(end < into.length ? into.subarray(0, end) : into, position)

@@ -1,11 +1,11 @@
-// Names of the files of one partition, as Kafka has them: twenty digits of the base offset, and a
-// suffix. The only place that makes or takes apart such a name.
+// Names of the files of one partition, as in Kafka: the base offset in twenty digits, and a suffix.
+// No other file builds or parses such a name.
 
 export type SegmentSuffix = '.log' | '.index' | '.timeindex' | '.txnindex' | '.snapshot'
 
 /** The files of one segment. */
 export const segmentSuffixes = ['.log', '.index', '.timeindex', '.txnindex'] as const
-/** Follows the name of a file whose segment was taken out of the log. */
+/** Appended to the name of a file whose segment was removed from the log. */
 export const deletedSuffix = '.deleted'
 
 const offsetDigits = 20
@@ -17,7 +17,7 @@ export function segmentFileName(offset: number, suffix: SegmentSuffix): string {
   return String(offset).padStart(offsetDigits, '0') + suffix
 }
 
-/** The offsets of all files among `names` that have the suffix, ascending. */
+/** Ascending offsets of the files among `names` that have the suffix. */
 export function offsetsOfFiles(names: readonly string[], suffix: SegmentSuffix): number[] {
   const offsets: number[] = []
   for (const name of names) {

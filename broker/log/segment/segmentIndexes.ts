@@ -1,6 +1,5 @@
-// Both indexes of one segment, and the decision which batches get an entry. Fed with every batch of
-// the segment in order, it gives the same entries whether the batches were just appended or are
-// read again after a crash.
+// The offset index and the time index of one segment, and the decision which batches get an entry.
+// The entries depend only on the batches: they are the same after an append and after a rebuild.
 
 import { OffsetIndex } from './offsetIndex.ts'
 import { TimeIndex } from './timeIndex.ts'
@@ -13,7 +12,7 @@ export class SegmentIndexes {
   readonly times: TimeIndex
   readonly #intervalBytes: number
   #bytesSinceEntry = 0
-  /** The largest timestamp of the batches seen, in milliseconds; -1 when there was none. */
+  /** The largest timestamp of the observed batches in ms; -1 without one. */
   maxTimestampMs = noTimestamp
   /** The last offset of the first batch with that timestamp. */
   offsetOfMaxTimestamp: number
@@ -41,7 +40,9 @@ export class SegmentIndexes {
     return this.offsets.sizeInBytes + this.times.sizeInBytes
   }
 
-  /** Takes note of the next batch of the segment, which starts at `position`. */
+  /**
+   * Adds the next batch of the segment, which starts at `position`, to the indexes if it is due.
+   */
   observe(lastOffset: number, maxTimestampMs: number, position: number, sizeBytes: number): void {
     if (maxTimestampMs > this.maxTimestampMs) {
       this.maxTimestampMs = maxTimestampMs
@@ -56,16 +57,16 @@ export class SegmentIndexes {
   }
 
   /**
-   * Notes the largest timestamp so far, so that it is known from the file alone: before the indexes
-   * are written out.
+   * Adds an entry for the largest timestamp so far, so that the file alone has it. Called before
+   * the indexes are saved.
    */
   noteMaxTimestamp(): void {
     this.#appendTime()
   }
 
   /**
-   * Goes back to the state before the batch that the last entry for an offset below `offset` points
-   * at, and returns that batch's position: the batches from there are to be observed again.
+   * Returns to the state before the batch of the last entry for an offset below `offset`, and
+   * returns the position of that batch. The batches from there on have to be observed again.
    */
   rewind(offset: number): number {
     const entry = this.offsets.lookup(offset - 1)
@@ -84,12 +85,12 @@ export class SegmentIndexes {
     this.maxTimestampMs = times.count > 0 ? times.timestampAt(times.count - 1) : noTimestamp
     this.offsetOfMaxTimestamp =
       times.count > 0 ? times.offsetAt(times.count - 1) : this.offsets.baseOffset
-    // The batch that was given an entry had more than the interval before it; it will again.
+    // The batch of an entry had more than the interval before it, and gets its entry again.
     this.#bytesSinceEntry = this.#intervalBytes + 1
     return position
   }
 
-  /** Whether either index, kept in `maxIndexBytes` at most, has no room for another entry. */
+  /** Whether either index has no room for another entry within `maxIndexBytes`. */
   isFull(maxIndexBytes: number): boolean {
     return (
       this.offsets.sizeInBytes + 8 > maxIndexBytes || this.times.sizeInBytes + 12 > maxIndexBytes

@@ -1,7 +1,7 @@
-// Finds batches by their offset in the file of one segment, with as few reads of it as can be: the
-// index says between which two positions a batch starts and where it ends at the latest, so one
-// read has it, wherever it lies and however long the log is. It never decides what may be read, and
-// never looks at more than the limit it is given.
+// Reads batches of one segment by offset, with as few disk reads as possible: the index bounds
+// where a batch starts and ends, so that one read usually has it, however long the log is. Never
+// decides how far may be read, and never reads beyond the given limit. Batches are checked before
+// they are returned.
 
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import { corruptRead, type LogError } from '../logError.ts'
@@ -19,9 +19,9 @@ import type { IndexSpan } from './offsetIndex.ts'
 import type { SegmentIndexes } from './segmentIndexes.ts'
 import { type ReadBytes, soundBatches, unsoundness } from './soundBatches.ts'
 
-/** What is read from. */
+/** The bytes that are read. */
 export interface SegmentBytes {
-  /** For messages. */
+  /** For error messages. */
   readonly path: string
   readonly baseOffset: number
   /** The offset after the segment's last record. */
@@ -31,32 +31,32 @@ export interface SegmentBytes {
   readAt(position: number, length: number, allocate?: Allocate): Promise<Buffer>
 }
 
-/** Where a batch begins, and what is known of those before it. */
+/** The start of a batch, with the order of the batches before it. */
 interface Place {
   readonly position: number
   readonly order: BatchOrder
 }
 
-/** A place from which a batch is looked for, and what the index knows of where that batch is. */
+/** A position to search from, and the range in which the index expects the batch. */
 interface Start {
   readonly span: IndexSpan
   readonly order: BatchOrder
 }
 
-/** Bytes read at once to walk from an index entry to a batch: more than an index interval. */
+/** Bytes per read while searching from an index entry: more than an index interval. */
 const walkBytes = 8 * 1024
 /**
- * So much is read in vain to have an index entry and the batch after it in one read. With batches
- * larger than this it costs less to look for the batch first.
+ * Unneeded bytes accepted to read an index entry's batch and the requested one together. With
+ * larger batches it is cheaper to search for the batch first.
  */
 const maxSkipBytes = 64 * 1024
-/** How many places where a reader is likely to go on are remembered. */
+/** Number of remembered positions at which readers are likely to continue. */
 const maxReadPositions = 64
 const noBytes = Buffer.alloc(0)
 
 export class SegmentReader {
   readonly #segment: SegmentBytes
-  /** Where sequential readers go on: an exact position, which the sparse index does not know. */
+  /** Positions at which sequential readers continue: exact, unlike those of the sparse index. */
   #readPositions: Map<number, number> | undefined
   #checked: CheckedRange | undefined
 
@@ -65,10 +65,10 @@ export class SegmentReader {
   }
 
   /**
-   * Whole batches from the one that holds `offset` (or follows it) on, as far as the limits and
-   * `limitPosition` in the file allow. Takes a second read of the file for a batch that is larger
-   * than what is asked for, and up to two more to find one among batches of more than 64 KiB. Gives
-   * out only what is sound, and throws LogError when the first of it is not what was written there.
+   * Reads whole batches from the one that holds `offset` (or follows it) on, within the limits and
+   * below `limitPosition` in the file. Needs a second read for a batch larger than the limits, and
+   * up to two more to find a batch among batches of more than 64 KiB. Returns only sound batches;
+   * throws LogError if the first one is damaged.
    */
   async read(offset: number, limits: ReadLimits, limitPosition: number): Promise<Buffer> {
     const start = await this.#startOfRead(offset, limits.maxBytes, limitPosition)
@@ -82,7 +82,7 @@ export class SegmentReader {
       const read = this.#readBytes(bytes, span.start, limitPosition)
       return await this.#takeBatches(read, at, order, offset, limits)
     }
-    // The index is sparser than it was said to be when it was written: the walk goes on from here.
+    // The index is sparser than its interval says: continue the search from here.
     const place = await this.#walk({ position: span.start + at, order }, offset, limitPosition)
     if (place === undefined) return noBytes
     const rest = readLength(exactly(place.position), limits.maxBytes, limitPosition)
@@ -91,7 +91,7 @@ export class SegmentReader {
     return await this.#takeBatches(read, 0, place.order, offset, limits)
   }
 
-  /** What lies there in the file has been compared with its checksums at this time. */
+  /** The checksums of this range of the file were verified at `nowMs`. */
   noteChecked(start: number, end: number, nowMs: number | undefined): void {
     if (nowMs === undefined) return
     this.#checked ??= new CheckedRange()
@@ -107,7 +107,7 @@ export class SegmentReader {
     return (await this.#walk(place, offset, limitPosition))?.position
   }
 
-  /** Where one read finds the batch of `offset`; undefined when there is none. */
+  /** Where one read finds the batch of `offset`; undefined without one. */
   async #startOfRead(
     offset: number,
     maxBytes: number,
@@ -119,7 +119,7 @@ export class SegmentReader {
     }
     const span = (await this.#segment.indexes()).offsets.spanFor(offset)
     if (remembered !== undefined) {
-      // Of a batch that may be larger than what is asked for, the index still knows the end.
+      // The batch may be larger than the limits; the index still bounds its end.
       const from = { ...span, start: remembered, latestStart: remembered }
       return { span: from, order: BatchOrder.from(offset) }
     }
@@ -135,7 +135,7 @@ export class SegmentReader {
     return startsWith === undefined ? BatchOrder.from(baseOffset) : BatchOrder.indexed(startsWith)
   }
 
-  /** The first batch from `place` on that does not end below `offset`. */
+  /** The first batch from `place` on whose last offset is at least `offset`. */
   async #walk(
     { position, order }: Place,
     offset: number,
@@ -150,7 +150,7 @@ export class SegmentReader {
       position += at
     }
     if (position !== limitPosition) {
-      const defect = 'the last batch does not end where the file does'
+      const defect = 'the last batch does not end at the end of the file'
       throw this.#damage({ position: order.lastPosition ?? position, defect })
     }
     if (offset >= this.#segment.nextOffset) return undefined
@@ -161,9 +161,9 @@ export class SegmentReader {
   }
 
   /**
-   * Walks over the batches in `bytes` that end below `offset`, and returns where the first other
-   * one starts: past the end of `bytes` when that one is beyond them, and less than
-   * `walkHeaderBytes` before the end when too little of it is there to tell.
+   * Passes the batches in `bytes` that end below `offset`, and returns the position of the first
+   * other batch: past the end of `bytes` if that batch is beyond them, and less than
+   * `walkHeaderBytes` before the end if its header is incomplete.
    */
   async #pass(bytes: Buffer, position: number, offset: number, order: BatchOrder): Promise<number> {
     let at = 0
@@ -182,8 +182,8 @@ export class SegmentReader {
   }
 
   /**
-   * The sound batches within the limits from `read.bytes[at]` on. A first batch that is wanted
-   * whatever its size, and is not there whole, is read for itself.
+   * The sound batches within the limits from `read.bytes[at]` on. A first batch that is required
+   * whatever its size, and is incomplete in `read`, is read separately.
    */
   async #takeBatches(
     read: ReadBytes,
@@ -196,7 +196,7 @@ export class SegmentReader {
     const { nowMs } = limits
     const isChecked = (start: number, end: number) => this.#isChecked(start, end, nowMs)
     const { end, damage } = soundBatches(read, at, order, { ...limits, isChecked })
-    // What is sound before it is given out first.
+    // Sound batches before the damage are returned first.
     if (end === at && damage) throw await this.#cause(damage, order)
     if (end === at) return await this.#takeFirst(read, at, order, limits)
     this.noteChecked(read.position + at, read.position + end, nowMs)
@@ -204,7 +204,7 @@ export class SegmentReader {
     return read.bytes.subarray(at, end)
   }
 
-  /** The batch at `read.bytes[at]`, whatever its size, when it lies below the limit of offsets. */
+  /** The batch at `read.bytes[at]`, whatever its size, if it lies below the offset limit. */
   async #takeFirst(
     { bytes, position: start, limitPosition }: ReadBytes,
     at: number,
@@ -216,10 +216,13 @@ export class SegmentReader {
     const lastOffset = lastOffsetAt(bytes, at)
     const isBeyond = lastOffset >= limits.offset
     if (size > limits.maxBytes && !limits.minOneBatch && !isBeyond) return noBytes
-    // Also so that no length that is damaged makes a read of all that is left of the file.
+    // Also bounds the read if the length field is damaged.
     const { offsets } = await this.#segment.indexes()
     if (size > Math.min(limitPosition, offsets.startAfter(position)) - position) {
-      throw this.#damage({ position, defect: `${size} bytes do not fit before the next batch` })
+      throw this.#damage({
+        position,
+        defect: `a batch of ${size} bytes does not fit before the next batch`,
+      })
     }
     const isDoubtful = order.isDoubtful(baseOffsetAt(bytes, at), lastOffset)
     const wanted = isDoubtful ? size + walkHeaderBytes : size
@@ -234,7 +237,7 @@ export class SegmentReader {
     const only = { maxBytes: size, offset: Number.POSITIVE_INFINITY, epochs, isChecked }
     const { end, damage } = soundBatches(read, 0, order, only)
     if (end < size) {
-      throw await this.#cause(damage ?? { position, defect: 'no batch follows' }, order)
+      throw await this.#cause(damage ?? { position, defect: 'no batch follows it' }, order)
     }
     this.noteChecked(position, position + size, nowMs)
     if (isBeyond) return noBytes
@@ -243,8 +246,8 @@ export class SegmentReader {
   }
 
   /**
-   * After compaction an offset may be in no batch. Or the batch before the one that was found held
-   * it, and has been damaged: then a reader would never hear of what is missing.
+   * After compaction an offset may be in no batch. Otherwise the previous batch held it and is
+   * damaged, which must not be hidden from the reader.
    */
   async #mustHold(offset: number, foundOffset: number, order: BatchOrder): Promise<void> {
     if (foundOffset > offset) await this.#mustBeSound(order.lastPosition)
@@ -255,26 +258,27 @@ export class SegmentReader {
     if (defect) throw this.#damage({ position, defect })
   }
 
-  /**
-   * What is wrong may be the length of the batch before, which was walked over and not looked into.
-   */
+  /** The cause may be a damaged length of the previous batch, whose content was not checked. */
   async #cause(found: Misplaced, { lastPosition }: BatchOrder): Promise<LogError> {
     const defect = lastPosition !== undefined && (await this.#defectOf(lastPosition))
     return this.#damage(defect ? { position: lastPosition, defect } : found)
   }
 
-  /** Of a batch that was walked over. */
+  /** Checks a batch that was passed by its header only. */
   async #defectOf(position: number): Promise<string | undefined> {
     const header = await this.#readWhole(position, walkHeaderBytes)
     const batch = new RecordBatch(await this.#readWhole(position, batchSizeAt(header, 0)!))
     return unsoundness(batch, undefined)
   }
 
-  /** Bytes that were all written. */
+  /** Reads bytes that must all exist. */
   async #readWhole(position: number, length: number, allocate?: Allocate): Promise<Buffer> {
     const bytes = await this.#segment.readAt(position, length, allocate)
     if (bytes.length === length) return bytes
-    throw this.#damage({ position: position + bytes.length, defect: 'the file ends here' })
+    throw this.#damage({
+      position: position + bytes.length,
+      defect: 'the file ends within a batch',
+    })
   }
 
   #isChecked(start: number, end: number, nowMs: number | undefined): boolean {
@@ -290,7 +294,7 @@ export class SegmentReader {
   }
 
   #rememberPosition(offset: number, position: number): void {
-    // Made by the first read: most segments of thousands of partitions are never read.
+    // Created lazily: with thousands of partitions, most segments are never read.
     this.#readPositions ??= new Map()
     const positions = this.#readPositions
     positions.delete(offset)
@@ -299,12 +303,14 @@ export class SegmentReader {
   }
 }
 
-/** A batch that is known to start here; nothing is known of its size. */
+/** A batch starts exactly here; its size is unknown. */
 function exactly(position: number): IndexSpan {
   return { start: position, startsWith: undefined, latestStart: position, latestEnd: position }
 }
 
-/** Enough for `maxBytes` from wherever in the span, and for one whole batch unless it is large. */
+/**
+ * Enough for `maxBytes` from any position in the span, and for one whole batch unless it is large.
+ */
 function readLength(span: IndexSpan, maxBytes: number, limitPosition: number): number {
   const { start, latestStart, latestEnd } = span
   const wantedEnd = latestStart + Math.max(maxBytes, walkHeaderBytes)

@@ -1,8 +1,7 @@
-// How one segment takes the place of several on the disk, in Kafka's steps and with its suffixes,
-// so that a crash anywhere leaves either the old segments or the new one: `.cleaned` files are
-// being written and go at the next start; from the moment on that the `.log.swap` is there for
-// certain, the new segment counts, and a start finishes what is left to do. It knows nothing of
-// what was cleaned.
+// Replaces several segments by one on the disk, in Kafka's steps and with its suffixes. A crash at
+// any point leaves either the old segments or the new one: `.cleaned` files are incomplete and are
+// removed at the next start; once the `.log.swap` file exists durably, the new segment counts, and
+// the next start completes the swap. Knows nothing about cleaning.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -16,22 +15,24 @@ import {
   segmentSuffixes,
 } from './segmentFiles.ts'
 
-/** The log is last: while its name still says `.swap`, the others can be moved again. */
+/**
+ * The log is renamed last: while it still has the suffix `.swap`, the others can be renamed again.
+ */
 const indexSuffixes = ['.index', '.timeindex', '.txnindex'] as const
 
-/** The offsets that change hands. */
+/** The offsets of the replaced segments. */
 export interface SwapRange {
   readonly baseOffset: number
-  /** The offset after the last one. */
+  /** The offset after the last replaced one. */
   readonly nextOffset: number
 }
 
-/** The name of a segment's file while it is written. */
+/** The name of a segment's file while the cleaner writes it. */
 export function cleanedFileName(baseOffset: number, suffix: SegmentSuffix): string {
   return `${segmentFileName(baseOffset, suffix)}.cleaned`
 }
 
-/** Puts the `.cleaned` files, which are synced, in the place of all segments inside the range. */
+/** Replaces all segments inside the range by the `.cleaned` files, which must be synced. */
 export async function swapSegments(disk: Disk, directory: string, range: SwapRange): Promise<void> {
   const names = new Set(await disk.list(directory))
   const move = async (suffix: SegmentSuffix) => {
@@ -46,12 +47,15 @@ export async function swapSegments(disk: Disk, directory: string, range: SwapRan
   await finishSwap(disk, directory, range)
 }
 
-/** Whether a crash left something behind, among the names of a partition's files. */
+/** Whether a crash has left files of a swap among the names of a partition's files. */
 export function hasSwaps(names: readonly string[]): boolean {
   return names.some((name) => name.endsWith('.cleaned') || name.endsWith('.swap'))
 }
 
-/** Removes what a crash left behind. The damage, when a new segment is not what was synced. */
+/**
+ * Completes or undoes swaps that a crash interrupted. Returns the damage if a new segment is not
+ * what was synced.
+ */
 export async function recoverSwaps(disk: Disk, directory: string): Promise<LogError | undefined> {
   const names = await disk.list(directory)
   for (const name of names) {
@@ -68,12 +72,12 @@ export async function recoverSwaps(disk: Disk, directory: string): Promise<LogEr
     if (scan.defect !== undefined) return corruptLog(path, scan.position, scan.defect)
     await finishSwap(disk, directory, { baseOffset, nextOffset: scan.nextOffset })
   }
-  // Indexes without their log: the new segment never came to count.
+  // Indexes without their log: the new segment does not count yet.
   for (const name of swaps) await disk.remove(join(directory, name))
   return undefined
 }
 
-/** The old segments go, then the new one gets its names. Can be done again after a crash. */
+/** Removes the old segments, then renames the new one. Can be repeated after a crash. */
 async function finishSwap(disk: Disk, directory: string, range: SwapRange): Promise<void> {
   const names = await disk.list(directory)
   const replaced = offsetsOfFiles(names, '.log').filter(

@@ -1,5 +1,5 @@
-// The aborted transactions of one segment: in memory while it is appended to, afterwards read from
-// its file when somebody asks. It never makes a file for a segment that has none.
+// The aborted transactions of one segment: in memory while the segment is active, afterwards loaded
+// on demand. Never creates a file for a segment without aborted transactions.
 
 import { join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -15,7 +15,7 @@ export interface SegmentTransactionsState {
   readonly directory: string
   readonly baseOffset: number
   readonly cache: IndexCache
-  /** Undefined for a segment that is not appended to. */
+  /** Undefined for a sealed segment. */
   readonly transactions?: SavedTransactions | undefined
 }
 
@@ -36,7 +36,7 @@ export class SegmentTransactions {
     this.#savedEntries = state.transactions?.savedEntries
   }
 
-  /** The segment is appended to again, after it was closed with these. */
+  /** The segment becomes active again with the transactions it was closed with. */
   resume({ index, savedEntries }: SavedTransactions): void {
     this.drop()
     this.#index = index
@@ -44,7 +44,7 @@ export class SegmentTransactions {
   }
 
   append(transaction: AbortedTransactionEntry): void {
-    assert(this.#index, 'only a segment that is appended to gets markers')
+    assert(this.#index, 'markers are appended only to the active segment')
     this.#index.append(transaction)
   }
 
@@ -52,7 +52,7 @@ export class SegmentTransactions {
     return this.#index ?? this.#cache.transactions.get(this, () => this.#load())
   }
 
-  /** Writes what is not in the file yet, and syncs it. */
+  /** Writes and syncs the entries that are not in the file yet. */
   async save(): Promise<void> {
     const index = this.#index
     if (!index || (index.count === 0 && this.#savedEntries === undefined)) return
@@ -62,13 +62,13 @@ export class SegmentTransactions {
     this.#savedEntries = count
   }
 
-  /** Nothing more is appended: the index, already saved, may leave memory. */
+  /** No more appends: the index, which is already saved, may be evicted. */
   seal(): void {
     if (this.#index) this.#cache.transactions.put(this, this.#index)
     this.#index = undefined
   }
 
-  /** Needs its file no longer. */
+  /** Loads the index: its file name is taken over by another file. */
   async detach(): Promise<void> {
     this.#index = await this.index()
   }

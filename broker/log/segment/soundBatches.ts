@@ -1,7 +1,7 @@
-// Which batches in bytes from a segment's file may be given out: those that are, to the last bit,
-// what was appended there. The CRC covers all of a batch but its first offset and its leader epoch,
-// which the broker sets: for the one there is BatchOrder, for the other what the log knows of its
-// epochs.
+// Decides which batches in bytes of a segment file may be returned to readers: those that are
+// exactly what was appended. The CRC covers a batch except for its base offset and its leader
+// epoch, which the broker sets; BatchOrder checks the offset, the leader epochs of the log check
+// the epoch.
 
 import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
 import type { BatchOrder, Misplaced } from './batchOrder.ts'
@@ -13,37 +13,37 @@ import {
   walkHeaderBytes,
 } from './batchWalk.ts'
 
-/** Which leader epoch a log has at an offset. */
+/** Returns the leader epoch of a log at an offset. */
 export interface KnownEpochs {
-  /** Undefined when it is not known. */
+  /** Undefined if it is unknown. */
   epochAt(offset: number): number | undefined
 }
 
-/** Bytes that were read from a segment's file. */
+/** Bytes read from a segment file. */
 export interface ReadBytes {
   readonly bytes: Buffer
-  /** Of the first of them in the file. */
+  /** Position of the first byte in the file. */
   readonly position: number
-  /** Up to here the file holds batches. */
+  /** The file holds batches up to here. */
   readonly limitPosition: number
-  /** All of them end below this offset. */
+  /** All batches end below it. */
   readonly limitOffset: number
 }
 
 export interface SoundLimits {
   readonly maxBytes: number
-  /** Only batches that end below this offset. */
+  /** Only batches that end below it are returned. */
   readonly offset: number
   readonly epochs?: KnownEpochs | undefined
-  /** Whether the checksum has told of what lies there in the file already. */
+  /** Whether the checksums of this range of the file were verified recently. */
   readonly isChecked?: ((start: number, end: number) => boolean) | undefined
 }
 
 export interface SoundBatches {
-  /** Where the last sound batch within the limits ends: the start when there is none. */
+  /** End of the last sound batch within the limits; the start without one. */
   readonly end: number
   /**
-   * What the batch there has; undefined when it is outside of the limits, or more bytes are needed.
+   * Defect of the next batch; undefined if it lies outside the limits, or more bytes are needed.
    */
   readonly damage: Misplaced | undefined
 }
@@ -72,7 +72,7 @@ export function soundBatches(
       const following = offsetAfter(read, end + size)
       if (following === undefined) break
       if (lastOffset >= following) {
-        const overlap = `its last offset is ${lastOffset}, and ${following} comes after it`
+        const overlap = `its last offset is ${lastOffset}, but offset ${following} follows it`
         return { end, damage: { position, defect: overlap } }
       }
     }
@@ -87,7 +87,8 @@ export function soundBatches(
 }
 
 /**
- * The first offset of what lies at `at`, or behind the last batch; undefined when it is not there.
+ * The base offset of the batch at `at`, or the limit after the last batch; undefined if its bytes
+ * are missing.
  */
 function offsetAfter(
   { bytes, position, limitPosition, limitOffset }: ReadBytes,
@@ -97,7 +98,7 @@ function offsetAfter(
   return bytes.length - at < walkHeaderBytes ? undefined : baseOffsetAt(bytes, at)
 }
 
-/** Why a whole batch is not what was appended; undefined when it is. */
+/** Why a whole batch is not what was appended; undefined if it is. */
 export function unsoundness(
   batch: RecordBatch,
   epochs: KnownEpochs | undefined,
@@ -105,5 +106,5 @@ export function unsoundness(
   if (!batch.isCrcValid()) return 'the CRC does not match'
   const epoch = epochs?.epochAt(batch.baseOffset)
   if (epoch === undefined || epoch === batch.partitionLeaderEpoch) return undefined
-  return `its leader epoch is ${batch.partitionLeaderEpoch}, and was ${epoch}`
+  return `its leader epoch is ${batch.partitionLeaderEpoch}, but was ${epoch}`
 }

@@ -1,6 +1,6 @@
-// The end of one segment that is not in its file yet, in blocks of a WriteBehind. Knows positions
-// in the file and nothing of what the bytes mean. Bytes are copied in: what they came in is used
-// again.
+// Bytes at the end of one segment that are not in its file yet, in blocks of a WriteBehind. Knows
+// positions in the file, but not the content. Bytes are copied in, because their buffers are
+// reused.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
@@ -11,7 +11,7 @@ export class StagedBytes {
   readonly #stager: Stager
   readonly #blockBytes: number
   #blocks: Buffer[] = []
-  /** The position in the file of the first block's first byte. */
+  /** Position in the file of the first byte of the first block. */
   #origin = 0
   #start = 0
   #end = 0
@@ -26,21 +26,19 @@ export class StagedBytes {
     return this.#start === this.#end
   }
 
-  /** Where in the file the bytes begin. */
+  /** Position in the file of the first staged byte. */
   get start(): number {
     return this.#start
   }
 
-  /** Where in the file they end. */
+  /** Position in the file after the last staged byte. */
   get end(): number {
     return this.#end
   }
 
-  /**
-   * Takes the bytes that belong at `position`, behind those before; false when there is no room.
-   */
+  /** Adds bytes at `position`, after those staged before; returns false without memory for them. */
   add(chunks: readonly Buffer[], position: number): boolean {
-    assert(this.isEmpty || position === this.#end, 'bytes are staged one after another')
+    assert(this.isEmpty || position === this.#end, 'staged bytes are contiguous')
     const origin = this.isEmpty ? position : this.#origin
     const end = position + totalBytes(chunks)
     const wanted = Math.ceil((end - origin) / this.#blockBytes) - this.#blocks.length
@@ -58,12 +56,12 @@ export class StagedBytes {
     return true
   }
 
-  /** The bytes below `end`, to be written at `start`. They stay as they are until `written`. */
+  /** The bytes below `end`, to be written at `start`. Unchanged until `written`. */
   toWrite(end: number): Buffer[] {
     return [...this.#from(this.#start, Math.min(end, this.#end))]
   }
 
-  /** Everything below `end` is in the file. */
+  /** The bytes below `end` are in the file. */
   written(end: number): void {
     if (end <= this.#start) return
     this.#start = Math.min(end, this.#end)
@@ -76,14 +74,16 @@ export class StagedBytes {
     if (isOver) this.#writeBehind.emptied(this.#stager)
   }
 
-  /** Gives up what there is. */
+  /** Drops all bytes. */
   forget(): void {
     this.written(this.#end)
   }
 
-  /** Copies from `position` on, which must be staged, as much as there is and `into` takes. */
+  /**
+   * Copies bytes from `position` on, which must be staged, as many as exist and fit into `into`.
+   */
   copy(into: Buffer, position: number): number {
-    assert(position >= this.#start, 'what is copied is staged')
+    assert(position >= this.#start, 'only staged bytes are copied')
     let filled = 0
     for (const chunk of this.#from(position, Math.min(this.#end, position + into.length))) {
       filled += chunk.copy(into, filled)

@@ -1,6 +1,7 @@
-// The sparse time index of one segment (.timeindex): up to which offset no record is younger than a
-// timestamp. An entry is int64 (the largest timestamp so far), int32 (last offset of the batch that
-// has it - base offset). Timestamps in it only rise, although those of records need not.
+// The sparse time index of one segment (.timeindex): for a timestamp, the offset up to which all
+// records are at most that old. An entry is int64 (the largest timestamp so far), int32 (last
+// offset of its batch - base offset). Timestamps in the index ascend, although those of records
+// need not.
 
 import { readInt64, writeInt64 } from '../../../protocol/bytes/reader.ts'
 import { IndexEntries } from './indexEntries.ts'
@@ -20,7 +21,7 @@ export class TimeIndex {
     return new TimeIndex(baseOffset, new IndexEntries(timeIndexEntryBytes))
   }
 
-  /** The index in a file's bytes, which it takes over, as far as their entries rise. */
+  /** Loads the index from the bytes of its file, which it takes over, while the entries ascend. */
   static load(baseOffset: number, bytes: Buffer): TimeIndex {
     let lastTimestamp = Number.NEGATIVE_INFINITY
     let lastRelative = -1
@@ -52,7 +53,7 @@ export class TimeIndex {
     return this.baseOffset + this.#entries.bytes.readInt32BE(entry * timeIndexEntryBytes + 8)
   }
 
-  /** Adds an entry; does nothing when the timestamp is not larger than the last one. */
+  /** Adds an entry, unless the timestamp is not larger than the last one. */
   maybeAppend(timestampMs: number, offset: number): void {
     const { count } = this
     if (count > 0 && timestampMs <= this.timestampAt(count - 1)) return
@@ -61,7 +62,7 @@ export class TimeIndex {
     this.#entries.bytes.writeInt32BE(offset - this.baseOffset, at + 8)
   }
 
-  /** The number of the last entry with a timestamp of at most `timestampMs`; -1 when none has. */
+  /** Index of the last entry with a timestamp of at most `timestampMs`; -1 without one. */
   lookup(timestampMs: number): number {
     let low = 0
     let high = this.#entries.count
@@ -73,7 +74,7 @@ export class TimeIndex {
     return low - 1
   }
 
-  /** Drops the entries for offsets of `offset` and above. */
+  /** Removes the entries for offsets from `offset` on. */
   truncateFromOffset(offset: number): void {
     let { count } = this
     while (count > 0 && this.offsetAt(count - 1) >= offset) count--

@@ -1,6 +1,5 @@
-// Finds records by time in one segment: the time index says from which offset on to look, then the
-// headers of batches, then the records of one batch. It believes none that is not as it was
-// written.
+// Finds records by timestamp in one segment: the time index gives the offset to search from; then
+// the headers of batches are read, then the records of one batch. Damaged batches are not used.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
@@ -9,11 +8,11 @@ import type { ReadLimits, TimestampedOffset } from '../readResult.ts'
 import type { Segment } from './segment.ts'
 import type { KnownEpochs } from './soundBatches.ts'
 
-/** What a batch may become when it is decompressed to look at its timestamps. */
+/** Limit on the decompressed size of a batch whose timestamps are read. */
 const maxDecompressedBytes = 256 * 1024 * 1024
 const chunkBytes = 64 * 1024
 
-/** The offsets among which records are looked for. */
+/** The range of offsets to search. */
 export interface OffsetRange {
   readonly from: number
   readonly until: number
@@ -43,7 +42,7 @@ export async function firstWithMaxTimestamp(
   return await search(segment, range, maxTimestampMs, Math.max(range.from, offsetOfMaxTimestamp))
 }
 
-/** Looks from the batch of `start` on: an index knows a batch by its last offset. */
+/** Searches from the batch of `start` on: an index entry has the last offset of its batch. */
 async function search(
   segment: Segment,
   range: OffsetRange,
@@ -71,8 +70,8 @@ function limitsOf({ until, epochs }: OffsetRange, activeBytes: number): ReadLimi
 }
 
 /**
- * Clients may have sent records that nobody can read, of which only the checksum was looked at: who
- * looks for the time of such a batch is led to its beginning.
+ * Clients may have sent batches with a right checksum whose records cannot be read. A search for
+ * the time of such a batch returns its start.
  */
 function searchBatch(
   batch: RecordBatch,
@@ -105,7 +104,9 @@ function searchRecords(
   return undefined
 }
 
-/** What a record's delta makes of its batch's time may be no number that can be told exactly. */
+/**
+ * A timestamp computed from a record's delta may exceed the integers that a number can represent.
+ */
 function sendable(timestampMs: number): number {
   return Math.min(timestampMs, Number.MAX_SAFE_INTEGER)
 }

@@ -1,7 +1,7 @@
-// The aborted transactions whose markers lie in one segment (.txnindex), in the order of the
-// markers: what a `read_committed` consumer is told to skip. Kafka's format, 34 bytes an entry:
-// int16 version, int64 producer id, first offset, last offset (the marker's), last stable offset
-// after the marker. A segment without aborted transactions has no file.
+// The aborted transactions whose markers are in one segment (.txnindex), in the order of the
+// markers; `read_committed` consumers skip them. Kafka's format, 34 bytes per entry: int16 version,
+// int64 producer id, first offset, last offset (that of the marker), last stable offset after the
+// marker. A segment without aborted transactions has no file.
 
 import { readInt64, writeInt64 } from '../../../protocol/bytes/reader.ts'
 import type { AbortedTransaction } from '../readResult.ts'
@@ -11,9 +11,9 @@ export const transactionIndexEntryBytes = 34
 const version = 0
 
 export interface AbortedTransactionEntry extends AbortedTransaction {
-  /** Of the abort marker. */
+  /** Offset of the abort marker. */
   readonly lastOffset: number
-  /** Below this every transaction had ended, once this one had. */
+  /** All transactions that began below it had ended when this one was aborted. */
   readonly lastStableOffset: number
 }
 
@@ -28,7 +28,9 @@ export class TransactionIndex {
     return new TransactionIndex(new IndexEntries(transactionIndexEntryBytes))
   }
 
-  /** The index in a file's bytes, which it takes over, as far as its entries make sense. */
+  /**
+   * Loads the index from the bytes of its file, which it takes over, up to the first invalid entry.
+   */
   static load(baseOffset: number, bytes: Buffer): TransactionIndex {
     let end = 0
     let lastOffset = baseOffset - 1
@@ -66,7 +68,7 @@ export class TransactionIndex {
     writeInt64(bytes, at + 26, entry.lastStableOffset)
   }
 
-  /** Drops the transactions whose markers are at `offset` or above. */
+  /** Removes the transactions whose markers are at or above `offset`. */
   truncateFromOffset(offset: number): void {
     let { count } = this
     while (count > 0 && this.at(count - 1).lastOffset >= offset) count--
@@ -74,8 +76,9 @@ export class TransactionIndex {
   }
 
   /**
-   * Adds to `found` the transactions with records from `offset` on and below `endOffset`. True when
-   * later segments have no more of them: everything below `endOffset` had been settled by then.
+   * Adds to `found` the transactions with records at or above `offset` and below `endOffset`.
+   * Returns true if later segments have no more of them: all transactions below `endOffset` had
+   * ended.
    */
   collect(offset: number, endOffset: number, found: AbortedTransaction[]): boolean {
     for (let number = 0; number < this.count; number++) {

@@ -1,6 +1,6 @@
-// Transaction index files: read, and built again from the log when they are damaged. One that is
-// missing is right for a segment without aborted transactions; only when the segment's other
-// indexes are missing, too, has somebody removed them, and this one is built again with them.
+// Loads transaction index files, and rebuilds them from the log if they are damaged. A missing file
+// is normal for a segment without aborted transactions; only if the other indexes of the segment
+// are missing, too, was it removed, and is rebuilt with them.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -13,7 +13,7 @@ import { TransactionIndex } from './transactionIndex.ts'
 
 export interface SavedTransactions {
   readonly index: TransactionIndex
-  /** How many of the first entries are in the file; undefined when there is none. */
+  /** Number of entries that are already in the file; undefined without a file. */
   readonly savedEntries: number | undefined
 }
 
@@ -35,7 +35,7 @@ export async function loadTransactions(
   return { index: await rebuild(disk, directory, baseOffset), savedEntries: 0 }
 }
 
-/** Of those in the file the ones that ended below `offset`: a truncation leaves others in it. */
+/** Loads the transactions that ended below `offset`: a truncation leaves later ones in the file. */
 export async function loadTransactionsBelow(
   offset: number,
   disk: Disk,
@@ -47,7 +47,10 @@ export async function loadTransactionsBelow(
   return { index, savedEntries: savedEntries && Math.min(savedEntries, index.count) }
 }
 
-/** From the markers of the segment, and from those before it that say what was open there. */
+/**
+ * Rebuilds the index from the markers of the segment, and from earlier segments, which have the
+ * transactions that were open at its start.
+ */
 async function rebuild(
   disk: Disk,
   directory: string,
@@ -66,7 +69,7 @@ async function rebuild(
   return index
 }
 
-/** The newest producer state that is not ahead of the segment, and its offset. */
+/** The newest producer state at or below the base offset of the segment, with its offset. */
 async function stateBefore(
   disk: Disk,
   directory: string,
@@ -82,7 +85,7 @@ async function stateBefore(
   return { producers: new ProducerState(Number.POSITIVE_INFINITY), offset: 0 }
 }
 
-/** The base offsets from the segment that holds `offset` to the one at `lastBase`. */
+/** Base offsets from the segment that holds `offset` to the one at `lastBase`. */
 function segmentsBetween(names: readonly string[], offset: number, lastBase: number): number[] {
   const bases = offsetsOfFiles(names, '.log').filter((base) => base <= lastBase)
   const first = bases.findLastIndex((base) => base <= offset)

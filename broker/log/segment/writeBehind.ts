@@ -1,52 +1,49 @@
-// Memory for bytes that the commit journal has made durable and that are not in their segments yet,
-// so that many small appends become one write. Bounded for the whole process: who finds no room
-// writes at once. It decides when who has to write, one at a time, because appends need the
-// system's threads for files meanwhile. It writes nothing itself.
+// Memory for bytes that the commit journal has made durable and that are not in their segment files
+// yet, so that many small appends become one write. Bounded for the process: a stager without
+// memory writes immediately. Decides which stager writes when, one at a time, to leave threads of
+// the file system pool to appends. Does no I/O itself.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 
-/** Has bytes in blocks. */
+/** Holds staged bytes in blocks. */
 export interface Stager {
   /**
-   * Writes everything staged so far, and gives the blocks back. Never rejects: failures are the
-   * stager's.
+   * Writes all bytes staged so far and returns the blocks. Never rejects: the stager handles
+   * failures.
    */
   writeOut(): Promise<void>
 }
 
 export interface WriteBehindOptions {
-  /** Of all blocks. */
+  /** Bytes of all blocks. */
   readonly maxBytes?: number
   readonly blockBytes?: number
   /**
-   * What one stager has staged when it had better be written: few enough writes, and little to
-   * keep.
+   * Staged bytes of one stager at which they are written: large enough for few writes, small enough
+   * to keep little in memory.
    */
   readonly enoughBytes?: number
 }
 
 const defaults = { maxBytes: 16 * 1024 * 1024, blockBytes: 16 * 1024, enoughBytes: 256 * 1024 }
 const slabBytes = 1024 * 1024
-/**
- * So long bytes may be missing from the file for whoever looks at it from outside; twice that at
- * most.
- */
+/** Staged bytes are written after this time, twice that at most; until then the file lacks them. */
 const stagedForMs = 500
 
 export class WriteBehind {
   readonly blockBytes: number
-  /** From here on bytes had better be written at once. */
+  /** Appends of at least this size are written immediately. */
   readonly enoughBytes: number
   readonly #clock: Clock
   readonly #maxBlocks: number
   readonly #free: Buffer[] = []
   #blockCount = 0
-  /** Those with something staged, the ones that began first at the front. */
+  /** Stagers with staged bytes, the oldest first. */
   readonly #stagers = new Set<Stager>()
-  /** Those that had something staged when the timer was set. */
+  /** Stagers that had staged bytes when the timer was started. */
   #waiting: Set<Stager> = new Set()
-  /** Those that are to write, and do not yet. */
+  /** Stagers whose write is due and has not started. */
   readonly #due = new Set<Stager>()
   #writing: Stager | undefined
   #timer: Timer | undefined
@@ -59,12 +56,12 @@ export class WriteBehind {
     this.#maxBlocks = Math.floor(maxBytes / blockBytes)
   }
 
-  /** Bytes of the blocks that are in use. */
+  /** Bytes of the blocks in use. */
   get usedBytes(): number {
     return (this.#blockCount - this.#free.length) * this.blockBytes
   }
 
-  /** So many blocks; undefined when there are too few. */
+  /** Takes `count` blocks; undefined if there are too few. */
   take(count: number): Buffer[] | undefined {
     while (this.#free.length < count) {
       if (this.#blockCount >= this.#maxBlocks) return undefined
@@ -74,20 +71,20 @@ export class WriteBehind {
   }
 
   giveBack(block: Buffer): void {
-    assert(block.length === this.blockBytes, 'blocks come back whole')
+    assert(block.length === this.blockBytes, 'a returned block is whole')
     this.#free.push(block)
   }
 
-  /** The stager has more than before. */
+  /** The stager has staged more bytes. */
   staged(stager: Stager, stagedBytes: number): void {
     this.#stagers.add(stager)
     if (stagedBytes >= this.enoughBytes) this.#write(stager)
-    // Half of it is for what comes while the other half is written.
+    // The other half is for bytes that are staged during the write.
     else if (this.usedBytes > (this.#maxBlocks * this.blockBytes) / 2) this.#writeOldest()
     this.#setTimer()
   }
 
-  /** The stager has nothing left. */
+  /** The stager has no staged bytes left. */
   emptied(stager: Stager): void {
     this.#stagers.delete(stager)
     this.#waiting.delete(stager)

@@ -2,7 +2,7 @@
 // outcome: a refused one does not prevent the others.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { type ConfigWish, ResourceType } from '../../controller/configRequests.ts'
+import { type ConfigRequest, ResourceType } from '../../controller/configRequests.ts'
 import type { ConfigOutcome } from '../../controller/controller.ts'
 import { byKey } from '../repeated.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
@@ -14,7 +14,7 @@ const namedTwice: ConfigOutcome = {
 }
 
 export async function alterEach(
-  wishes: readonly ConfigWish[],
+  wishes: readonly ConfigRequest[],
   validateOnly: boolean,
   broker: BrokerParts,
 ) {
@@ -31,7 +31,7 @@ export async function alterEach(
 }
 
 async function alter(
-  wish: ConfigWish,
+  wish: ConfigRequest,
   validateOnly: boolean,
   broker: BrokerParts,
 ): Promise<ConfigOutcome> {
@@ -41,6 +41,6 @@ async function alter(
   return await broker.controller.alterConfigs(wish, validateOnly)
 }
 
-function keyOf({ resourceType, resourceName }: ConfigWish): string {
+function keyOf({ resourceType, resourceName }: ConfigRequest): string {
   return `${resourceType} ${resourceName}`
 }

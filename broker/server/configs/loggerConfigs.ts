@@ -8,7 +8,7 @@ import {
   type LogLevelControl,
   logLevels,
 } from '../../../protocol/telemetry/logLevel.ts'
-import { ConfigOperation, type ConfigWish } from '../../controller/configRequests.ts'
+import { ConfigOperation, type ConfigRequest } from '../../controller/configRequests.ts'
 import type { ConfigOutcome } from '../../controller/controller.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
@@ -33,7 +33,7 @@ export function loggerLevels({ logLevel }: LoggingBroker): { name: string; value
 }
 
 export function alterLoggers(
-  { resourceName, changes, replacesAll }: ConfigWish,
+  { resourceName, changes, replacesAll }: ConfigRequest,
   validateOnly: boolean,
   broker: LoggingBroker,
 ): ConfigOutcome {

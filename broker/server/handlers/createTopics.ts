@@ -9,7 +9,7 @@ import { describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { createTopicsRefusal } from '../../controller/topics/requestSize.ts'
-import type { TopicWish } from '../../controller/topics/topicRequests.ts'
+import type { TopicRequest } from '../../controller/topics/topicRequests.ts'
 import type { ConnectionAccess } from '../gate/connectionAccess.ts'
 import { byKey } from '../repeated.ts'
 import { handler } from '../request/handler.ts'
@@ -19,7 +19,7 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
   const { unique, repeated } = byKey(request.topics, ({ name }) => name)
   const wishes = unique.filter(({ name }) => !repeated.has(name))
   const refusal = createTopicsRefusal(broker.controller.state, wishes, broker.configuration.current)
-  const outcomeOf = (topic: TopicWish) => {
+  const outcomeOf = (topic: TopicRequest) => {
     if (refusal) return { ...refusal, topic: undefined }
     if (repeated.has(topic.name)) return givenTwice(topic.name)
     return broker.controller.createTopic(topic, request.validateOnly)

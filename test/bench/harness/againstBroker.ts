@@ -1,5 +1,5 @@
-// Ours and another broker under the same loads: `produce --against` and `fetch --against`. The requests
-// are encoded beforehand as far as they can be, and both brokers get the same bytes.
+// Millrace and another broker under the same loads: `produce --against` and `fetch --against`. The
+// requests are encoded beforehand as far as possible, and both brokers get the same bytes.
 
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -25,24 +25,27 @@ import { type Contestant, contestant, type Load, measureInTurns, memoryRow } fro
 const produceVersion = 12
 const fetchVersion = 12
 const header = { correlationId: 1, clientId: 'bench' }
-/** Requests of a producer under way, as a Kafka producer has unless told otherwise. */
+/** Requests of a producer in flight: the default of Kafka's producer. */
 const requestsInFlight = 5
 const batchVariants = 32
-/** Before the first load: a broker that has just been started compiles itself meanwhile (both do). */
+/** Before the first load: a broker that was just started compiles its code meanwhile (both do). */
 const firstWarmUpSeconds = 10
 const warmUpSeconds = 0.5
 const serveTimeoutMs = 10_000
 const serveIntervalMs = 20
-/** What a topic holds for fetching, over all partitions, as it lies in the log. */
+/** Bytes of a topic for fetching, over all partitions, as stored in the log. */
 const storedBytes = 128 * 1024 * 1024
-/** What a Kafka consumer asks for unless told otherwise. */
+/** The defaults of Kafka's consumer. */
 const consumerDefaults = { maxWaitMs: 500, minBytes: 1, maxBytes: 52_428_800 }
 const partitionMaxBytes = 1_048_576
 
-/** A load on a topic of its own, made for one cell. */
+/** A load on a topic created for one cell. */
 type LoadOf = (address: Address, topic: string, cell: LoadCell) => Promise<Load>
 
-/** Acknowledged by all in-sync replicas; ours durably (flush=group), theirs as it is configured. */
+/**
+ * Acknowledged by all in-sync replicas; by Millrace durably (flush=group), by the other broker as
+ * configured.
+ */
 export function produceAgainst(options: BenchOptions, against: Address): Promise<Row[]> {
   return againstBroker(options, against, 'produce', async (address, topic, cell) => {
     const batches = loadBatches(batchVariants, cell)
@@ -127,7 +130,10 @@ async function administer(address: Address, work: (admin: Admin) => Promise<void
   }
 }
 
-/** Every request carries one batch for each partition, as a Kafka producer's do when all are full. */
+/**
+ * Every request has one batch for each partition, as those of Kafka's producer when all batches are
+ * full.
+ */
 function produceRequests(
   topic: string,
   { partitions }: LoadCell,
@@ -187,7 +193,7 @@ function checkProduced(answer: Buffer): void {
   }
 }
 
-/** Kafka answers that a topic is made before its partitions take records. */
+/** Kafka answers that a topic was created before its partitions accept records. */
 async function untilServed(address: Address, topic: string, cell: LoadCell): Promise<void> {
   const [request] = produceRequests(topic, cell, loadBatches(1, cell))
   const endMs = performance.now() + serveTimeoutMs
@@ -218,7 +224,7 @@ async function fill(
   })
 }
 
-/** Partitions are shared out among the clients; all read the one there is when there is only one. */
+/** Each partition is read by one of the clients; a single partition is read by all. */
 async function fetchUntil(
   address: Address,
   topic: string,
@@ -269,7 +275,10 @@ function fetchRequest(topic: string, offsets: ReadonlyMap<number, number>): Buff
   })
 }
 
-/** Moves the offsets on by what came, back to the start at the end of a log; the bytes of records. */
+/**
+ * Advances the offsets by the batches of an answer, back to the start at the end of a log; returns
+ * the bytes of the records.
+ */
 function readOn(answer: Buffer, offsets: Map<number, number>): number {
   const { body } = decodeResponse(fetch, fetchVersion, new ByteReader(answer))
   let bytes = 0

@@ -1,5 +1,5 @@
-// Talks to bareServer.ts as the broker's benchmarks talk to a broker: the same bytes, the same number
-// of bytes under way, an answer for what is stored.
+// A client of bareServer.ts that behaves as the benchmark clients of brokers do: the same bytes,
+// the same number of bytes in flight, an answer for what is stored.
 
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
@@ -9,10 +9,10 @@ import type { OrderBatches } from './orderBatches.ts'
 import type { OrderFile } from './orderFile.ts'
 import type { Throughput } from './row.ts'
 
-/** The size of an answer, a float64. */
+/** Size of an answer, a float64. */
 const answerBytes = 8
 const fileChunkBytes = 512 * 1024
-/** As many chunks as an agent's sink has sends under way. */
+/** As many chunks as an agent's sink has sends in flight. */
 const fileWindowBytes = 5 * fileChunkBytes
 
 /** Sends batches, at most `inFlight` of them unanswered, until it is over. */
@@ -37,9 +37,12 @@ export async function sendFile(port: number, orders: OrderFile): Promise<Through
   return { bytes, records: orders.lines, seconds: (performance.now() - startMs) / 1000 }
 }
 
-/** A connection to `bareServer.ts write`, with a bound on what is sent and not yet stored. */
+/**
+ * A connection to `bareServer.ts write`, with a limit on the bytes that are sent and not stored
+ * yet.
+ */
 class StoringServer {
-  /** Bytes that the server has said to be stored. */
+  /** Bytes that the server has reported as stored. */
   stored = 0
   readonly #socket: Socket
   readonly #windowBytes: number
@@ -65,14 +68,14 @@ class StoringServer {
     this.#sent += chunk.length
   }
 
-  /** Waits until all is stored, and says how much that is. */
+  /** Waits until everything is stored; returns how many bytes that is. */
   async close(): Promise<number> {
     while (this.stored < this.#sent) await this.#nextAnswer()
     this.#socket.destroy()
     return this.stored
   }
 
-  /** The last whole answer counts: each says how much is stored by then. */
+  /** Only the last whole answer counts: each has the total so far. */
   #answered(chunk: Buffer): void {
     this.#answers = Buffer.concat([this.#answers, chunk])
     const whole = this.#answers.length - (this.#answers.length % answerBytes)
@@ -89,7 +92,7 @@ class StoringServer {
   }
 }
 
-/** Receives, from the start of the file again and again, until it is over. */
+/** Receives the file from its start again and again, until it is over. */
 export function receiveFile(port: number, bytesPerRecord: number): Work {
   return async (isOver) => {
     let bytes = 0

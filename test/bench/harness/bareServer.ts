@@ -1,9 +1,9 @@
-// The baseline for a broker: a TCP server in a process of its own that only moves bytes.
+// The baseline for a broker: a TCP server in its own process that only moves bytes.
 //
-//   node bareServer.ts write FILE group|os   appends all it gets to FILE, which grows as a log does;
-//                                            answers with how many bytes of the connection are
-//                                            stored by now (float64), synced first with `group`
-//   node bareServer.ts send FILE             sends the whole of FILE to whoever connects
+//   node bareServer.ts write FILE group|os   appends all received bytes to FILE; answers with the
+//                                            number of bytes of the connection that are stored
+//                                            so far (float64), synced first with `group`
+//   node bareServer.ts send FILE             sends the whole FILE to each client
 //
 // It prints `:PORT` when it is ready and ends at SIGTERM.
 
@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream/promises'
 
 const [mode, path = '', flush] = process.argv.slice(2)
 
-/** What a client may have sent without an answer: beyond it the socket is not read. */
+/** Limit on bytes received and not answered: beyond it the socket is not read. */
 const maxPendingBytes = 32 * 1024 * 1024
 
 async function writeAll(socket: Socket): Promise<void> {
@@ -56,7 +56,8 @@ async function writeAll(socket: Socket): Promise<void> {
 }
 
 async function sendAll(socket: Socket): Promise<void> {
-  // The client closes when it has enough: that is no failure here, also once the pipeline is over.
+  // The client closes the connection when it has enough; that is not a failure, even after the
+  // pipeline has ended.
   socket.on('error', () => {})
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), socket).catch(() => {})
 }

@@ -1,4 +1,4 @@
-// Other processes that a benchmark talks to: started here, known by their handle, ended by it.
+// Processes that a benchmark starts, talks to and ends.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,20 +13,21 @@ const startTimeoutMs = 120_000
 export interface Server {
   readonly port: number
   readonly pid: number
-  /** Asks it to end and waits until it has. */
+  /** Requests the end of the process and waits for it. */
   stop(): Promise<void>
-  /** The same without asking: SIGKILL. */
+  /** Kills the process with SIGKILL. */
   kill(): Promise<void>
 }
 
-/** Our broker on a free port, as `millrace broker` starts it. */
+/** Starts a Millrace broker on a free port, as `millrace broker` does. */
 export async function startBrokerProcess(
   directory: string,
   flush: 'group' | 'os' = 'group',
   options: Readonly<Record<string, number>> = {},
 ): Promise<Server> {
   const config = `${directory}.properties`
-  // Standard error is the benchmark's: its rows must not drown in lines about starts and stops.
+  // Standard error is that of the benchmark, whose rows must not be lost among lines about starts
+  // and stops.
   const lines = Object.entries({ flush, 'log.level': 'warn', ...options }).map(
     ([key, value]) => `${key}=${value}\n`,
   )
@@ -35,12 +36,12 @@ export async function startBrokerProcess(
   return await startServer([millrace, 'broker', ...data])
 }
 
-/** The server that does nothing but move bytes, see bareServer.ts. */
+/** Starts the server that only moves bytes, see bareServer.ts. */
 export async function startBareServer(...args: string[]): Promise<Server> {
   return await startServer([fileURLToPath(new URL('bareServer.ts', import.meta.url)), ...args])
 }
 
-/** Runs Node with these arguments; the first line with `:PORT` on its output says that it is ready. */
+/** Runs Node with these arguments; the process is ready when it prints a line with `:PORT`. */
 async function startServer(args: readonly string[]): Promise<Server> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const stop = () => end(child, 'SIGTERM')
@@ -59,7 +60,7 @@ async function portOf(child: ChildProcess): Promise<number> {
   const exited = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`${child.spawnargs.join(' ')} ended with code ${code} before it was ready`)
   })
-  // When the port comes first nobody waits for this one any more.
+  // If the port is printed first, nothing awaits this promise any more.
   exited.catch(() => {})
   const ready = (async () => {
     for await (const line of lines) {

@@ -1,4 +1,4 @@
-// Our own client as the benchmarks of brokers use it, over TCP, against whatever broker.
+// The client of Millrace as the benchmarks of brokers use it, over TCP, with any broker.
 
 import { Admin } from '../../../protocol/client/admin.ts'
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
@@ -11,11 +11,11 @@ import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import type { Work } from './measure.ts'
 import type { OrderBatches } from './orderBatches.ts'
 
-/** Batches under way at a time, as many as an idempotent producer may have. */
+/** Batches in flight: the limit of an idempotent producer. */
 export const inFlight = 5
 export const batchBytes = 512 * 1024
 
-/** A topic of one partition on a broker, and the client for it. The topic is removed afterwards. */
+/** A topic with one partition on a broker, and a client for it. The topic is deleted afterwards. */
 export class BenchTopic {
   readonly cluster: Cluster
   readonly name: string
@@ -53,8 +53,8 @@ export class BenchTopic {
   }
 
   /**
-   * Sends batches until it is over, `inFlight` at a time: as from so many producers, for a sender
-   * has one batch under way at a time when batches, as these, have no sequence numbers.
+   * Sends batches until it is over, `inFlight` at a time, from as many senders: without sequence
+   * numbers, a sender has one batch in flight.
    */
   produce(orders: OrderBatches): Work {
     return async (isOver) => {

@@ -1,9 +1,9 @@
-// A disk that counts how often an open file is read. All else goes through untouched.
+// A disk that counts the reads of open files. All operations are passed on unchanged.
 
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 
 export interface CountingDisk extends Disk {
-  /** Reads of open files, since it was set to 0 last. */
+  /** Reads of open files since it was last set to 0. */
   reads: number
 }
 

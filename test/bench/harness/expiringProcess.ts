@@ -2,8 +2,8 @@
 //
 //   node expiringProcess.ts DIRECTORY KEYS SECONDS
 //
-// updateStateByKey with ttlMs over KEYS keys, of which each batch brings a thousand new ones while a thousand
-// expire. Prints the median time of such a batch as JSON.
+// updateStateByKey with ttlMs over KEYS keys; each batch adds a thousand, while a thousand expire.
+// Prints the median time of such a batch as JSON.
 
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { KeyGroupPartitioner } from '../../../engine/keys/partitioner.ts'

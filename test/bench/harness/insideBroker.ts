@@ -1,5 +1,5 @@
-// A broker in this process, reached through memory, with the topic of the orders: what agent and
-// engine meet in the demo.
+// A broker in this process, reached through memory, with the topic of the orders: the setup of
+// agent and engine in the demo.
 
 import { startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -16,13 +16,13 @@ export const ordersPartitions = 2
 
 export interface InsideBroker {
   readonly address: Address
-  /** With the network on which alone the broker is. */
+  /** Has the network that the broker is on. */
   readonly runtime: Runtime
   readonly cluster: Cluster
   close(): Promise<void>
 }
 
-/** Its data goes into `directory`; it flushes as a broker does by default. */
+/** Keeps its data in `directory`, and flushes by the broker's defaults. */
 export async function startInsideBroker(directory: string): Promise<InsideBroker> {
   const network = memoryNetwork()
   const runtime = nodeRuntime(network)

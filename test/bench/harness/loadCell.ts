@@ -1,4 +1,4 @@
-// The loads under which two brokers are compared: size of records, partitions, clients, compression.
+// The loads under which two brokers are compared: record size, partitions, clients, compression.
 // Every combination is a cell, and every cell a row.
 
 import { OrderLines } from '../../../engine/jobs/orderLines.ts'
@@ -22,7 +22,7 @@ export interface LoadBatches {
   readonly payloadBytes: number
 }
 
-/** What a Kafka producer fills a batch to unless told otherwise (batch.size). */
+/** The default size of a batch of Kafka's producer (batch.size). */
 const batchBytes = 16_384
 const recordOverheadBytes = 8
 
@@ -40,7 +40,7 @@ export function cellName({ recordBytes, partitions, clients, compression }: Load
   return `${recordBytes} B, ${partitions} part., ${clients} cl., ${compression}`
 }
 
-/** `count` batches of log lines, each as long as batch.size lets it be once compressed. */
+/** `count` batches of log lines, each as long as batch.size allows once compressed. */
 export function loadBatches(count: number, { recordBytes, compression }: LoadCell): LoadBatches {
   const lines = logLines(recordBytes)
   const build = (records: number) => {

@@ -36,15 +36,15 @@ export function leadAlone(log: PartitionLog): PartitionLog {
   return log
 }
 
-/** Appends `batch`, and ends the benchmark when the log does not take it. */
+/** Appends `batch`, and fails the benchmark if the log refuses it. */
 export async function append(log: PartitionLog, batch: Buffer): Promise<void> {
-  // The log has written the offset into it when it took it before.
+  // The log has written the offset into the batch at an earlier append.
   new RecordBatch(batch).baseOffset = 0
   const { errorCode, errorMessage } = await log.appendAsLeader(batch, appendOptions)
   if (errorCode !== 0) throw new Error(`append failed with code ${errorCode}: ${errorMessage}`)
 }
 
-/** Appends until the log holds at least so many records, several batches at a time. */
+/** Appends until the log has at least that many records, several batches at a time. */
 export async function fillLog(
   log: PartitionLog,
   orders: OrderBatches,

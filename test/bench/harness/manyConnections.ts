@@ -1,5 +1,5 @@
-// A thousand connections to one broker: what each takes when it only knows the broker, and what all
-// together take when each produces and fetches a little.
+// A thousand connections to one broker: the memory of each one that only knows the broker, and the
+// cost of all together when each produces and fetches a little.
 
 import { join } from 'node:path'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
@@ -58,7 +58,7 @@ async function residentBytes({ pid }: Server): Promise<number> {
   return (await usageOf(pid))?.residentBytes ?? Number.NaN
 }
 
-/** What every client does before anything else. */
+/** The first requests of every client. */
 async function introduced({ port }: Server): Promise<RawConnection> {
   const connection = await RawConnection.connect({ host: '127.0.0.1', port })
   const software = { clientSoftwareName: 'bench', clientSoftwareVersion: '1' }

@@ -1,6 +1,6 @@
-// Brokers with very many partitions, each in a process of its own: making them, starting with them after
-// an orderly end and after a SIGKILL (which the partitions slept through, or not), the memory they take,
-// and what they cost when nothing happens.
+// Brokers with very many partitions, each in its own process: creation, start after a clean
+// shutdown and after a SIGKILL (with idle partitions, or not), memory, and the cost of an idle
+// broker.
 
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const partitionsPerTopic = 100
 const partitions = topics * partitionsPerTopic
 const recordsEach = 10
 const sendsAtOnce = 200
-/** So often that a few seconds show what each of them costs: in each, every log is looked at. */
+/** Frequent, so that a few seconds show the cost of each task, which checks every log. */
 const tasksEveryMs = 500
 const options = {
   'log.flush.offset.checkpoint.interval.ms': tasksEveryMs,
@@ -37,7 +37,7 @@ type End = keyof typeof ends
 interface Started {
   readonly startMs: number
   readonly residentMb: number
-  /** Of one second in which nothing happens but the periodic tasks. */
+  /** During one second without requests, with periodic tasks only. */
   readonly idleCpuMs: number
 }
 
@@ -72,7 +72,7 @@ function startRows(name: string, { ours, baseline }: { ours: Started; baseline: 
   ]
 }
 
-/** Beside as many folders with one file of a few bytes each, all synced. */
+/** Baseline: as many directories with one file of a few bytes each, all synced. */
 async function creationRow(path: string, bare: string): Promise<Row> {
   const server = await startBrokerProcess(path)
   try {
@@ -82,21 +82,21 @@ async function creationRow(path: string, bare: string): Promise<Row> {
         await createTopics(server, [{ name, partitions: partitionsPerTopic }])
       }
     })
-    const baseline = await durationMs(() => makeFolders(bare))
+    const baseline = await durationMs(() => makeDirectories(bare))
     return row(`create ${partitions} partitions`, ms / 1000, 's', baseline / 1000)
   } finally {
     await server.stop()
   }
 }
 
-async function makeFolders(path: string): Promise<void> {
+async function makeDirectories(path: string): Promise<void> {
   await mkdir(path)
   let next = 0
   const worker = async () => {
     while (next < partitions) {
-      const folder = join(path, String(next++))
-      await mkdir(folder)
-      const file = await open(join(folder, 'file'), 'w')
+      const directory = join(path, String(next++))
+      await mkdir(directory)
+      const file = await open(join(directory, 'file'), 'w')
       await file.write('synced')
       await file.sync()
       await file.close()

@@ -1,18 +1,18 @@
-// How things are measured: ours and the baseline in turn, in several short rounds, so that whatever
-// else the machine does meanwhile meets both alike; and medians, so that one bad round counts little.
+// The method of measurement: Millrace and the baseline in turn, in several short rounds, so that
+// other load on the machine affects both alike; and medians, so that one bad round counts little.
 
 import type { Throughput } from './row.ts'
 
 const rounds = 9
-/** A round ends here even when it is fast: what it writes must fit on the disk and in the cache. */
+/** A round ends here even if it is fast: what it writes must fit on the disk and in the cache. */
 export const maxRoundBytes = 2 * 1024 ** 3
 
-/** Does work until `isOver` says so, and tells how much it was. */
+/** Works until `isOver` returns true; returns how much was done. */
 export type Work = (
   isOver: (bytes: number) => boolean,
 ) => Promise<{ bytes: number; records: number }>
 
-/** Medians over the rounds, each round as long as its share of `seconds`. The first is a warm-up. */
+/** Medians over the rounds; each round takes its share of `seconds`. The first is a warm-up. */
 export async function compare(
   seconds: number,
   ours: Work,
@@ -31,8 +31,8 @@ export async function compare(
 }
 
 /**
- * For work that has an end of its own: runs each in turn, all once to warm up and then until
- * `seconds` are over. Medians, in the order of `runs`.
+ * For work that ends by itself: runs each in turn, all once to warm up and then until `seconds` are
+ * over. Medians, in the order of `runs`.
  */
 export async function compareWhole<
   const Runs extends readonly (() => Throughput | Promise<Throughput>)[],
@@ -46,7 +46,7 @@ export async function compareWhole<
   return results.map(medianRate) as { [Run in keyof Runs]: Throughput }
 }
 
-/** The same work several times at once, over when all of it together is enough. */
+/** The same work several times concurrently, over when all of it together is enough. */
 export function inParallel(times: number, work: Work): Work {
   return async (isOver) => {
     const bytes = new Array<number>(times).fill(0)
@@ -63,7 +63,7 @@ export function inParallel(times: number, work: Work): Work {
   }
 }
 
-/** Milliseconds that something took. */
+/** Duration of a task in ms. */
 export async function durationMs(task: () => Promise<void>): Promise<number> {
   const startMs = performance.now()
   await task()
@@ -74,7 +74,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** For times of one thing done over and over: what interferes only ever adds, so the low end counts. */
+/** For durations of a repeated task: interference only adds to them, so the low end counts. */
 export function lowerQuartile(values: readonly number[]): number {
   return quantile(values, 0.25)
 }

@@ -1,5 +1,5 @@
-// A program run to its end in a process of its own, watched from outside: what it printed, how long
-// it took, and where the system tells it (Linux), its memory and processor time.
+// A program run to its end in its own process, observed from outside: its output, its duration, and
+// on Linux its memory and processor time.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,24 +9,24 @@ import { text } from 'node:stream/consumers'
 export interface MeasuredRun {
   readonly output: string
   readonly seconds: number
-  /** The most memory that was ever resident; undefined when the system does not tell. */
+  /** Peak resident memory; undefined if the system does not report it. */
   readonly peakBytes: number | undefined
-  /** User and system time of all threads; undefined when the system does not tell. */
+  /** User and system time of all threads; undefined if the system does not report it. */
   readonly cpuSeconds: number | undefined
 }
 
 export interface Usage {
-  /** The memory that is resident now; undefined when the system does not tell. */
+  /** Current resident memory; undefined if the system does not report it. */
   readonly residentBytes?: number | undefined
   readonly peakBytes: number | undefined
   readonly cpuSeconds: number | undefined
 }
 
-/** What happens after the last look is not seen: the figures may miss this much of the end. */
+/** Interval between observations: the figures may miss this much of the end. */
 const lookEveryMs = 25
 /** The unit of /proc/PID/stat, the same on every Linux that Node runs on. */
 const ticksPerSecond = 100
-/** In /proc/PID/stat, counted behind the name, which is in parentheses and may hold spaces. */
+/** In /proc/PID/stat, counted after the name, which is in parentheses and may contain spaces. */
 const userTicksField = 11
 const systemTicksField = 12
 
@@ -49,7 +49,7 @@ export async function runMeasured(args: readonly string[]): Promise<MeasuredRun>
   }
 }
 
-/** Undefined when the process is gone, or is none that can be looked at. */
+/** Undefined if the process has ended, or cannot be observed. */
 export async function usageOf(pid: number | undefined): Promise<Usage | undefined> {
   try {
     const [status, stat] = await Promise.all([
@@ -57,7 +57,7 @@ export async function usageOf(pid: number | undefined): Promise<Usage | undefine
       readFile(`/proc/${pid}/stat`, 'latin1'),
     ])
     const [, peakKilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? []
-    // A process that has ended and was not yet asked for has no memory any more.
+    // A process that has ended and was not reaped yet has no memory any more.
     if (peakKilobytes === undefined) return undefined
     const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(status) ?? []
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

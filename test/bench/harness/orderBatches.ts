@@ -1,20 +1,20 @@
-// Record batches full of order lines, as an agent would encode them: what the benchmarks of log and
-// broker carry. No copy of real data, see engine/jobs/orderLines.ts.
+// Record batches of order lines, as an agent would encode them, for the benchmarks of log and
+// broker. The lines are generated, see engine/jobs/orderLines.ts.
 
 import { OrderLines } from '../../../engine/jobs/orderLines.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 export interface OrderBatches {
-  /** Each of about the size asked for, each with other lines. */
+  /** Each of about the requested size, with different lines. */
   readonly batches: readonly Buffer[]
   readonly recordsPerBatch: number
-  /** Mean size of a record as it lies in a log. */
+  /** Mean size of a record as stored in a log. */
   readonly bytesPerRecord: number
 }
 
 const lineBytes = 37
-/** What a record adds to its line. */
+/** Bytes that a record adds to its line. */
 const overheadBytes = 8
 
 /** Batches of about `batchBytes`, all with the same number of records; no producer id. */

@@ -1,5 +1,5 @@
-// A file of generated order lines, and the simplest loops over it: what agent, engine and both
-// together are compared with. The loops are one thread, one buffer, and no care for bad input.
+// A file of generated order lines, and the simplest loops over it: the baselines of agent, engine
+// and both together. The loops have one thread, one buffer, and no checks of the input.
 
 import { closeSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -23,10 +23,10 @@ const chunkBytes = 1024 * 1024
 const linesAtOnce = 50_000
 const newline = 0x0a
 const comma = 0x2c
-/** The byte of the column `action_type` that says purchase. */
+/** The byte of the column `action_type` that stands for a purchase. */
 const purchase = 0x32
 
-/** Writes the file; the same number of lines gives the same file. */
+/** Writes the file; its content depends only on the number of lines. */
 export async function writeOrderFile(path: string, lines: number): Promise<OrderFile> {
   const orders = new OrderLines(seededRandom(1))
   const into = Buffer.alloc(linesAtOnce * maxOrderLineBytes)
@@ -44,7 +44,7 @@ export async function writeOrderFile(path: string, lines: number): Promise<Order
   return { path, lines, bytes }
 }
 
-/** Finds the end of every line and does nothing with it. */
+/** Finds the end of every line. */
 export function findLines({ path, bytes }: OrderFile): Throughput {
   const startMs = performance.now()
   let records = 0
@@ -77,7 +77,7 @@ export function countOrders(file: OrderFile): Throughput & { demographics: Demog
   return { bytes: file.bytes, records, seconds, demographics: demographicsOf(counts) }
 }
 
-/** From the end of the line backwards: of nine columns only the last three are of interest. */
+/** Reads from the end of the line backwards: only the last three of nine columns are needed. */
 function countLine(counts: Map<string, number>, chunk: Buffer, end: number): void {
   let genderAt = end
   while (chunk[genderAt - 1] !== comma) genderAt--
@@ -101,8 +101,8 @@ function demographicsOf(counts: ReadonlyMap<string, number>): Demographics {
 }
 
 /**
- * `take` says how many bytes it has used; the rest comes again, at the start of the next chunk.
- * Read synchronously: nothing can be plainer, and no other work of the machine comes in between.
+ * `take` returns how many bytes it has used; the rest is passed again, at the start of the next
+ * chunk. Read synchronously, so that no other work comes in between.
  */
 function forEachChunk(path: string, take: (chunk: Buffer) => number): void {
   const file = openSync(path, 'r')

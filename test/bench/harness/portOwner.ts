@@ -1,12 +1,12 @@
-// The process on this machine that listens on a port, so that memory and processor time of a broker can
-// be told whoever started it. Linux only; elsewhere, or for another user's process, nothing is known.
+// The process on this machine that listens on a port, to measure memory and processor time of a
+// broker, whoever started it. Linux only; unknown elsewhere, and for another user's process.
 
 import { readdir, readFile, readlink } from 'node:fs/promises'
 
 /** In /proc/net/tcp. */
 const listening = '0A'
 
-/** Undefined when there is none that can be seen. */
+/** Undefined if no such process is visible. */
 export async function portOwner(port: number): Promise<number | undefined> {
   const inodes = new Set<string>()
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {

@@ -1,6 +1,6 @@
-// A connection that sends whole encoded requests and counts answers: as little work on the client's side
-// as can be, so that a benchmark of brokers measures brokers. Kafka answers in order, so the first
-// request that waits is the one that is answered.
+// A connection that sends whole encoded requests and counts answers: minimal work on the side of
+// the client, so that a benchmark of brokers measures brokers. Kafka answers in order, so an answer
+// belongs to the oldest pending request.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

@@ -1,5 +1,5 @@
-// What a benchmark is and what it gives back. One row is one figure beside its baseline, which was
-// measured in the same run on the same machine: the ratio means something, the figure alone does not.
+// A benchmark and its result. A row is one figure with its baseline, which was measured in the same
+// run on the same machine: the ratio is meaningful, the figure alone is not.
 
 import type { Address } from '../../../protocol/runtime/network.ts'
 
@@ -7,20 +7,20 @@ export interface Row {
   readonly name: string
   readonly value: number
   readonly unit: string
-  /** The same figure for the simplest thing that could do the work; null when there is none. */
+  /** The same figure for the simplest program that does the work; null if there is none. */
   readonly baseline: number | null
   /** value / baseline: above 1 is better for rates, below 1 is better for times. */
   readonly ratio: number | null
 }
 
 export interface BenchOptions {
-  /** About how long to measure each figure. */
+  /** Approximate duration of measuring each figure. */
   readonly seconds: number
-  /** A Kafka-protocol broker to drive in place of our own. */
+  /** A Kafka-protocol broker to measure in place of Millrace. */
   readonly against: Address | undefined
-  /** Of many loads only those whose names contain this. */
+  /** Restricts the loads to those whose names contain it. */
   readonly only?: string | undefined
-  /** How large a large log is. */
+  /** Size of the large log. */
   readonly gigabytes?: number
   /** For temporary files; removed afterwards. */
   readonly directory: string
@@ -70,7 +70,7 @@ export function table(rows: readonly Row[]): string {
   return aligned([header, ...lines], [true, false, true, false, false])
 }
 
-/** Cells in columns: text to the left, figures to the right. Without spaces at the ends of lines. */
+/** Cells in columns: text left-aligned, figures right-aligned, without trailing spaces. */
 export function aligned(lines: readonly (readonly string[])[], isText: readonly boolean[]): string {
   const widths = isText.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
   return lines
@@ -85,12 +85,12 @@ export function aligned(lines: readonly (readonly string[])[], isText: readonly 
     .join('\n')
 }
 
-/** With thousands separated; two digits behind the point below 100. */
+/** With separators between thousands; two digits after the point below 100. */
 export function figure(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 2 : 0 })
 }
 
-/** Four significant digits, more would be noise; whole numbers stay whole. */
+/** Four significant digits; integers stay integers. */
 function rounded(value: number): number {
   return value >= 1000 ? Math.round(value) : Number(value.toPrecision(4))
 }

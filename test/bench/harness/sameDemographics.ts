@@ -1,5 +1,4 @@
-// A benchmark of a wrong result would be worth nothing: what was counted is compared with what the
-// baseline counted in the same lines.
+// Checks the result of a benchmark: the counts must equal those of the baseline for the same lines.
 
 import { deepStrictEqual } from 'node:assert/strict'
 import type { Demographics } from './orderFile.ts'

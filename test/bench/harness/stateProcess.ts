@@ -42,7 +42,9 @@ class Job {
     this.#stores = new StateStores({ clock: systemClock, directory })
   }
 
-  /** Adds one to each of these keys, in both partitions at the same time; returns how long it took, in ms. */
+  /**
+   * Adds one to each of these keys, in both partitions concurrently; returns the duration in ms.
+   */
   async batch(keys: ReadonlySet<number>): Promise<number> {
     const arrived = Array.from({ length: partitions }, (): string[] => [])
     for (const key of keys) arrived[this.#partitioner.partitionOf(key)]!.push(encodeKey(key))
@@ -80,8 +82,8 @@ class Job {
   async diskBytes(): Promise<number> {
     let bytes = 0
     for (let partition = 0; partition < partitions; partition++) {
-      const folder = join(this.#directory, operator.uid, String(partition))
-      for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size
+      const target = join(this.#directory, operator.uid, String(partition))
+      for (const name of await readdir(target)) bytes += (await stat(join(target, name))).size
     }
     return bytes
   }

@@ -1,5 +1,5 @@
-// Two brokers under one load, in turns: short rounds, ours and theirs after one another, so that whatever
-// else the machine does meets both alike. Medians over the rounds; answers' times over all of them.
+// Two brokers under one load, in turns: short rounds of one after the other, so that other load on
+// the machine affects both alike. Medians over the rounds; latencies over all of them.
 
 import type { Address } from '../../../protocol/runtime/network.ts'
 import { usageOf } from './measuredProcess.ts'
@@ -9,15 +9,15 @@ import { type Row, row } from './row.ts'
 /** A broker under measurement. */
 export interface Contestant {
   readonly address: Address
-  /** Undefined when its process is not on this machine. */
+  /** Undefined if its process is not on this machine. */
   readonly pid: number | undefined
 }
 
-/** What one round did. */
+/** The result of one round. */
 export interface Round {
   /** Of the records' values, before compression. */
   readonly payloadBytes: number
-  /** From request to answer, one for each request. */
+  /** Time from each request to its answer. */
   readonly answerMs: readonly number[]
 }
 
@@ -37,7 +37,7 @@ export async function contestant(address: Address): Promise<Contestant> {
   return { address, pid: isLocal ? await portOwner(address.port) : undefined }
 }
 
-/** Rows of ours beside theirs: throughput, the 99th percentile of answers, processor time. */
+/** Rows with both brokers: throughput, the 99th percentile of latency, processor time. */
 export async function measureInTurns(
   name: string,
   { seconds, warmUpSeconds }: { readonly seconds: number; readonly warmUpSeconds: number },
@@ -64,7 +64,7 @@ export async function measureInTurns(
   return rows
 }
 
-/** The most memory that either has ever had resident, as far as the system tells. */
+/** Peak resident memory of both, if the system reports it. */
 export async function memoryRow(ours: Contestant, theirs: Contestant): Promise<Row[]> {
   const [own, other] = await Promise.all([usageOf(ours.pid), usageOf(theirs.pid)])
   if (own?.peakBytes === undefined) return []

@@ -1,5 +1,6 @@
-// One log of many gigabytes beside one of a thousandth of that: how soon it is open after an orderly
-// end and after a SIGKILL, and what appends and reads cost in it. Every figure comes from a process of its own.
+// A log of many gigabytes beside one of a thousandth of that: the time to open it after a clean
+// shutdown and after a SIGKILL, and the cost of appends and reads. Every figure comes from its own
+// process.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -43,7 +44,7 @@ async function opened(path: string): Promise<Opened> {
   return { ...(JSON.parse(output) as LogFigures), peakMb: peakBytes / 1e6 }
 }
 
-/** With a recovery point in the last segment, and records behind it. */
+/** With a recovery point in the last segment, and records after it. */
 async function killed(path: string): Promise<void> {
   const child = spawn(process.execPath, [program, path, 'kill'], { stdio: 'inherit' })
   const [, signal] = await once(child, 'exit')

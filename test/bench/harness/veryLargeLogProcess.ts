@@ -1,5 +1,5 @@
-// node veryLargeLogProcess.ts DIRECTORY fill GIGABYTES | open | kill: one life of a process with one log, which
-// it fills and closes, opens and measures, or leaves behind without closing it.
+// node veryLargeLogProcess.ts DIRECTORY fill GIGABYTES | open | kill: a process with one log, which
+// it fills and closes, opens and measures, or leaves without closing it.
 
 import { defaultLogConfig } from '../../../broker/log/logConfig.ts'
 import { LogManager } from '../../../broker/log/logManager.ts'
@@ -51,7 +51,7 @@ if (command === 'kill') {
 if (command === 'open') process.stdout.write(JSON.stringify(await figures(log)))
 await manager.close()
 
-/** Batches of the size of a producer's, as fast as the log takes them. */
+/** Batches of a producer's size, as fast as the log accepts them. */
 async function fill(into: PartitionLog, bytes: number): Promise<void> {
   const { batches } = orderBatches(appendsAtOnce, 16 * 1024)
   await Promise.all(

@@ -1,4 +1,4 @@
-// Options: what is written can be read again, and what is out of bounds cannot.
+// Config options: a written value is read back as it was, and values out of bounds are refused.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -16,7 +16,7 @@ import {
 import { topicOptions } from '../../../broker/configuration/topicOptions.ts'
 
 describe('options', () => {
-  it('reads what it writes', () => {
+  it('read the values that they write', () => {
     const number = integer(0, -5, int64Max, 'A number.')
     const fraction = double(0, -1e9, 1e9, 'A fraction.')
     fc.assert(
@@ -30,7 +30,7 @@ describe('options', () => {
     }
   })
 
-  it('reads any text as a value that it writes and reads again, or not at all', () => {
+  it('read any text as a value that is written and read back unchanged, or refuse it', () => {
     const options = [...brokerOptionNames.map((name) => brokerOptions[name])].concat(
       Object.values(topicOptions).map(({ option }) => option as never),
     )
@@ -60,7 +60,7 @@ describe('options', () => {
     )
   })
 
-  it('takes longs up to the largest of Java, and nothing beyond', () => {
+  it('accept longs up to the largest of Java, and no larger ones', () => {
     const { parse } = integer(0, 0, int64Max, 'A long.')
     expect(parse('9007199254740993')).toBe(int64Max)
     expect(parse('9223372036854775807')).toBe(int64Max)
@@ -72,7 +72,7 @@ describe('options', () => {
     }
   })
 
-  it('reads lists with blanks between the words', () => {
+  it('read lists with blanks between the elements', () => {
     const { parse } = list('', 'a or b', (word) => word === 'a' || word === 'b', 'A list.')
     expect(parse(' a , b ')).toBe('a,b')
     expect(parse('a,c')).toBeUndefined()

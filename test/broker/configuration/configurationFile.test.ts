@@ -1,4 +1,4 @@
-// The configuration file: what is read, and how its mistakes are named.
+// The configuration file: what it may contain, and how mistakes in it are reported.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -12,7 +12,7 @@ import { parseListeners } from '../../../broker/configuration/listenerAddress.ts
 import { unusedReason } from '../../../broker/configuration/unusedOptions.ts'
 
 describe('parseBrokerConfig', () => {
-  it('reads a file as Java would', () => {
+  it('reads a file as Java does', () => {
     const text = [
       '# a comment',
       '! another',
@@ -39,11 +39,11 @@ describe('parseBrokerConfig', () => {
       'f:2: auto.create.topics.enable is "yes", but must be true or false',
     ],
     ['nonsense', 'f:2: "nonsense" is no key=value line'],
-  ])('names file, line and key of %s', (line, message) => {
+  ])('reports file, line and key of %s', (line, message) => {
     expect(() => parseBrokerConfig(`\n${line}`, 'f')).toThrow(message)
   })
 
-  it('lists the keys that it does not know, so that a server.properties of Kafka can be used', () => {
+  it('lists unknown keys, so that a server.properties of Kafka can be used', () => {
     const text = 'num.io.threads=8\nnode.id=5\nnum.oi.threads=8'
     const { values, unused } = parseBrokerConfig(text, 'f')
     expect(values).toEqual({ 'node.id': 5 })
@@ -53,7 +53,7 @@ describe('parseBrokerConfig', () => {
     ])
   })
 
-  it('lists the keys that are accepted and change nothing, where they are set to more than the default', () => {
+  it('lists keys without effect if they differ from their defaults', () => {
     const text = 'log.preallocate=true\nlog.flush.interval.messages=1\ncompression.lz4.level=9'
     const { values, unused } = parseBrokerConfig(text, 'f')
     expect(values).toMatchObject({ 'log.preallocate': true, 'log.flush.interval.messages': 1 })
@@ -75,14 +75,14 @@ describe('parseBrokerConfig', () => {
     ['nmu.partitions', 'num.partitions'],
     ['my.own.key', undefined],
     ['x', undefined],
-  ])('of %s it says that %s was meant', (key, meant) => {
+  ])('suggests for %s the key %s', (key, meant) => {
     const { unused } = parseBrokerConfig(`${key}=1`, 'f')
     expect(unused).toEqual([
       meant === undefined ? { key, line: 1 } : { key, line: 1, suggestion: meant },
     ])
   })
 
-  it('reads broker.id as the older name of node.id', () => {
+  it('reads broker.id as the former name of node.id', () => {
     expect(parseBrokerConfig('broker.id=7', 'f')).toEqual({ values: { 'node.id': 7 }, unused: [] })
     expect(parseBrokerConfig('broker.id=7\nnode.id=7', 'f').values).toEqual({ 'node.id': 7 })
     expect(() => parseBrokerConfig('node.id=1\nbroker.id=7', 'f')).toThrow(
@@ -104,21 +104,21 @@ describe('parseBrokerConfig', () => {
     'principal.builder.class=x',
     'delegation.token.secret.key=x',
     'connections.max.reauth.ms=3600000',
-  ])('refuses %s, which asks for protection that does not exist yet', (line) => {
+  ])('refuses %s, which requires a protection that does not exist yet', (line) => {
     const key = line.slice(0, line.indexOf('='))
     expect(() => parseBrokerConfig(`node.id=1\n${line}`, 'f')).toThrow(
       `f:2: ${key} (line 2) asks for protection that this broker does not have yet`,
     )
   })
 
-  it('names all settings that ask for protection at once', () => {
+  it('reports all settings that require a protection together', () => {
     const text = 'ssl.key.password=a\nnode.id=1\nsasl.mechanism.inter.broker.protocol=PLAIN'
     expect(() => parseBrokerConfig(text, 'f')).toThrow(
       'f:1: ssl.key.password (line 1), sasl.mechanism.inter.broker.protocol (line 3) ask for',
     )
   })
 
-  it('accepts settings of security that ask for nothing', () => {
+  it('accepts security settings that require nothing', () => {
     const text = [
       'ssl.client.auth=none',
       'sasl.enabled.mechanisms=',
@@ -130,7 +130,7 @@ describe('parseBrokerConfig', () => {
     expect(parseBrokerConfig(text, 'f').values).toEqual({})
   })
 
-  it('says of no option that it has no effect', () => {
+  it('reports no working option as one without effect', () => {
     expect(brokerOptionNames.filter((name) => unusedReason(name) !== undefined)).toEqual([])
     expect(unusedReason('remote.log.reader.threads')).toMatch(/tiered/)
   })

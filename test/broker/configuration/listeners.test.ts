@@ -1,4 +1,4 @@
-// Which listeners a configuration serves, to whom, and which it must not.
+// Which listeners a configuration serves, who can reach them, and which are refused.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -29,13 +29,16 @@ describe('a listener on all addresses', () => {
     'PLAINTEXT://[0:0:0:0:0:0:0:0]:9092',
     'PLAINTEXT://[::ffff:0.0.0.0]:9092',
     'PLAINTEXT://0:9092',
-  ])('%s does not start without advertised.listeners, and the line to add is given', (listener) => {
-    expect(() => plan(listener)).toThrow(
-      /add the line advertised\.listeners=PLAINTEXT:\/\/web-01:9092 to the configuration file/,
-    )
-  })
+  ])(
+    '%s is refused without advertised.listeners, and the message has the line to add',
+    (listener) => {
+      expect(() => plan(listener)).toThrow(
+        /add the line advertised\.listeners=PLAINTEXT:\/\/web-01:9092 to the configuration file/,
+      )
+    },
+  )
 
-  it('starts with an address that clients can connect to', () => {
+  it('is accepted with an address that clients can connect to', () => {
     const { listeners, open } = plan('PLAINTEXT://0.0.0.0:9092', 'PLAINTEXT://web-01:9092')
     expect(listeners).toMatchObject([{ advertised: { host: 'web-01', port: 9092 } }])
     expect(open).toEqual(['PLAINTEXT'])
@@ -53,7 +56,7 @@ describe('a listener on all addresses', () => {
 })
 
 describe('who can reach a listener', () => {
-  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '[::1]'])('%s: this machine alone', (host) => {
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '[::1]'])('%s: only this machine', (host) => {
     expect(plan(`PLAINTEXT://${host}:9092`).open).toEqual([])
   })
 
@@ -63,7 +66,7 @@ describe('who can reach a listener', () => {
 })
 
 describe('a controller listener', () => {
-  it("is not served, under Kafka's usual name or the one given", () => {
+  it("is not served, whether it has Kafka's usual name or the configured one", () => {
     const usual = plan('PLAINTEXT://127.0.0.1:1,CONTROLLER://0.0.0.0:2')
     expect(usual.listeners.map(({ name }) => name)).toEqual(['PLAINTEXT'])
     expect(usual).toMatchObject({ unserved: ['CONTROLLER'], open: [] })
@@ -71,26 +74,26 @@ describe('a controller listener', () => {
     expect(given.unserved).toEqual(['QUORUM'])
   })
 
-  it('alone is no broker', () => {
+  it('is not enough for a broker', () => {
     expect(() => plan('CONTROLLER://:9093')).toThrow(/at least one is needed that serves clients/)
   })
 })
 
-describe('a listener that asks for protection', () => {
+describe('a listener with a security protocol', () => {
   const map = 'INSIDE:PLAINTEXT,OUTSIDE:SASL_SSL'
 
-  it.each(['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'])('%s does not start', (name) => {
+  it.each(['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'])('%s is refused', (name) => {
     expect(() => plan(`${name}://127.0.0.1:9092`)).toThrow(new RegExp(`${name} asks for ${name}`))
   })
 
-  it('does not start under any name', () => {
+  it('is refused under any name', () => {
     expect(() => plan('INSIDE://127.0.0.1:1,OUTSIDE://127.0.0.1:2', '', { map })).toThrow(
       /OUTSIDE asks for SASL_SSL, which this broker does not have yet/,
     )
     expect(plan('INSIDE://127.0.0.1:1', '', { map }).listeners).toHaveLength(1)
   })
 
-  it('is told from one whose protocol nobody gave', () => {
+  it('is distinguished from a listener without a mapped protocol', () => {
     expect(() => plan('OTHER://127.0.0.1:1', '', { map })).toThrow(/add OTHER:PLAINTEXT/)
     expect(() => plan('INSIDE://127.0.0.1:1', '', { map: 'INSIDE' })).toThrow(
       /is not NAME:PROTOCOL/,

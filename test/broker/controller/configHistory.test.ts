@@ -1,5 +1,5 @@
-// Configs follow a model through any history of changes, refusals and restarts: what a resource has
-// set is what the accepted changes say, and nothing else.
+// Configs against a model, through arbitrary histories of changes, refusals and restarts: the
+// configs of a resource are those of the accepted changes, and no others.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -56,7 +56,7 @@ async function open(log: MemoryMetadataLog) {
   const controller = await Controller.open({
     log,
     clock: new ManualClock(),
-    failed: () => {},
+    onFailure: () => {},
     logger: silentLogger,
     configuration,
     incarnation: `incarnation-${log.entries.length}`,
@@ -76,7 +76,7 @@ async function open(log: MemoryMetadataLog) {
 class Model {
   readonly texts = new Map(resources.map((resource) => [resource, new Map<string, string>()]))
 
-  /** Whether the change is one that can be made; makes it. */
+  /** Applies the change if it is valid; returns whether it is. */
   apply({ resource, change, validateOnly }: Command): boolean {
     const texts = this.texts.get(resource)!
     const { name, operation, value } = change
@@ -99,7 +99,7 @@ class Model {
   }
 }
 
-it('keeps what was set, and nothing that was refused, over restarts', async () => {
+it('accepted configs survive restarts, refused ones have no effect', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 25, size: 'max' }), async (commands) => {
       const log = new MemoryMetadataLog()

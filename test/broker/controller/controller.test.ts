@@ -1,5 +1,5 @@
-// The controller between its log and the partitions' folders: what a failure or a crash at any
-// point leaves is repaired, and nothing is ever given out twice.
+// The controller between its log and the directories of partitions: a failure or a crash at any
+// point is repaired, and no name or id is given out twice.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -24,11 +24,11 @@ import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
-/** Longer than the longest pause between two tries. */
+/** Longer than the longest pause between two retries. */
 const retriedMs = 10_000
 
-/** Folders by `topic-partition`. */
-class Folders implements PartitionLogs {
+/** Directories by `topic-partition`. */
+class Directories implements PartitionLogs {
   readonly names = new Set<string>()
   failure: Error | undefined
   blocked = ''
@@ -55,14 +55,14 @@ class Folders implements PartitionLogs {
 }
 
 const clock = new ManualClock()
-/** Counts the controllers, each of which is a start of a broker. */
+/** Counts the controllers, each of which is an incarnation of a broker. */
 let incarnations = 0
-/** The failures that ended controllers. */
+/** The failures that stopped controllers. */
 const failures: unknown[] = []
 
 async function open(
   log: MetadataLog,
-  folders: Folders,
+  directories: Directories,
   remove?: () => Promise<void>,
   logger: Logger = silentLogger,
 ) {
@@ -75,10 +75,10 @@ async function open(
     incarnation: `incarnation-${incarnations++}`,
     newTopicId: () => `id-${random.uint32()}-${id++}`,
     newClusterId: () => 'cluster',
-    failed: (cause) => failures.push(cause),
+    onFailure: (cause) => failures.push(cause),
   })
   if (remove) controller.onTopicDeleted(remove)
-  await controller.start(folders)
+  await controller.start(directories)
   return controller
 }
 
@@ -93,22 +93,22 @@ function wish(name: string, numPartitions = -1) {
 }
 
 describe('Controller', () => {
-  it('creates, grows and deletes topics, and knows them after a restart', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+  it('creates, extends and deletes topics, which survive a restart', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     expect((await controller.createTopic(wish('a'))).topic?.partitions).toHaveLength(2)
     await controller.createTopic(wish('b', 1))
     await controller.createPartitions('b', 3, false)
     await controller.deleteTopic(controller.state.topic('a')!)
-    expect([...folders.names]).toEqual(['b-0', 'b-1', 'b-2'])
-    const again = await open(log, folders)
+    expect([...directories.names]).toEqual(['b-0', 'b-1', 'b-2'])
+    const again = await open(log, directories)
     expect([...again.state.topics()]).toEqual([...controller.state.topics()])
     expect(again.clusterId).toBe('cluster')
   })
 
-  it('tells of configs that it accepts and that change nothing', async () => {
+  it('logs configs that are accepted but have no effect', async () => {
     const logger = new MemoryLogger()
-    const controller = await open(new MemoryMetadataLog(), new Folders(), undefined, logger)
+    const controller = await open(new MemoryMetadataLog(), new Directories(), undefined, logger)
     const told = () => {
       const lines = logger.lines.filter(({ message }) => message.includes('no effect'))
       return lines.map(({ fields }) => (fields as { configs: object }).configs)
@@ -134,31 +134,31 @@ describe('Controller', () => {
     ])
   })
 
-  it('makes the folders that could not be made as soon as it can, or at the next start', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
-    folders.failure = shortageOf('EMFILE')
+  it('creates directories that could not be created as soon as possible, or at the next start', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
+    directories.failure = shortageOf('EMFILE')
     expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.none)
     expect((await controller.createPartitions('a', 3, false)).errorCode).toBe(ErrorCode.none)
-    expect([...folders.names]).toEqual([])
-    folders.failure = undefined
-    await open(log, folders)
-    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
-    folders.names.clear()
+    expect([...directories.names]).toEqual([])
+    directories.failure = undefined
+    await open(log, directories)
+    expect([...directories.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    directories.names.clear()
     await clock.advanceAndSettle(retriedMs)
-    expect([...folders.names]).toEqual(['a-0', 'a-1', 'a-2'])
+    expect([...directories.names]).toEqual(['a-0', 'a-1', 'a-2'])
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('keeps the name of a deleted topic until its folders and offsets are gone', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
+  it('keeps the name of a deleted topic until its directories and offsets are removed', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
     let offsetsFail = true
     const removal = async () => {
       if (offsetsFail) throw new Error('not now')
     }
-    const controller = await open(log, folders, removal)
+    const controller = await open(log, directories, removal)
     const { topic } = await controller.createTopic(wish('a'))
-    folders.failure = shortageOf('ENOSPC')
+    directories.failure = shortageOf('ENOSPC')
     expect((await controller.deleteTopic(topic!)).errorCode).toBe(ErrorCode.none)
     expect([...controller.state.topics()]).toEqual([])
     const nameIsTaken = async () => {
@@ -166,9 +166,9 @@ describe('Controller', () => {
       expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.topicAlreadyExists)
     }
     await nameIsTaken()
-    folders.failure = undefined
+    directories.failure = undefined
     await nameIsTaken()
-    expect([...folders.names]).toEqual([])
+    expect([...directories.names]).toEqual([])
     offsetsFail = false
     await clock.advanceAndSettle(retriedMs)
     expect(controller.state.deleting()).toEqual([])
@@ -176,24 +176,24 @@ describe('Controller', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('removes the folders of a deleted topic after a restart', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+  it('removes the directories of a deleted topic after a restart', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     const { topic } = await controller.createTopic(wish('a'))
-    folders.failure = shortageOf('EIO')
+    directories.failure = shortageOf('EIO')
     await controller.deleteTopic(topic!)
     await controller.close()
-    folders.failure = undefined
-    const again = await open(log, folders)
-    expect([...folders.names]).toEqual([])
+    directories.failure = undefined
+    const again = await open(log, directories)
+    expect([...directories.names]).toEqual([])
     expect(again.state.deleting()).toEqual([])
   })
 
   it('refuses what Kafka refuses, and appends nothing for it', async () => {
     const log = new MemoryMetadataLog()
-    const folders = new Folders()
-    folders.blocked = 'stray'
-    const controller = await open(log, folders)
+    const directories = new Directories()
+    directories.blocked = 'stray'
+    const controller = await open(log, directories)
     await controller.createTopic(wish('a.b'))
     const before = log.entries.length
     const refusal = async (change: object) =>
@@ -220,8 +220,8 @@ describe('Controller', () => {
     expect(log.entries).toHaveLength(before)
   })
 
-  it('lets one of two that want the same name have it', async () => {
-    const controller = await open(new MemoryMetadataLog(), new Folders())
+  it('gives a name that two requests want to one of them', async () => {
+    const controller = await open(new MemoryMetadataLog(), new Directories())
     const outcomes = await Promise.all([
       controller.createTopic(wish('a')),
       controller.createTopic(wish('a')),
@@ -230,9 +230,9 @@ describe('Controller', () => {
     expect(codes).toEqual([ErrorCode.none, ErrorCode.topicAlreadyExists])
   })
 
-  it('keeps configs in the log and in its snapshot, and tells who lives by them', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const controller = await open(log, folders)
+  it('keeps configs in the log and its snapshot, and applies them', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const controller = await open(log, directories)
     await controller.createTopic(wish('a'))
     const set = async (resourceType: number, resourceName: string, name: string, value: string) => {
       const changes = [{ name, operation: 0, value }]
@@ -242,32 +242,32 @@ describe('Controller', () => {
     expect(await set(2, 'a', 'segment.ms', '5')).toBe(ErrorCode.none)
     expect(await set(4, '', 'max.connections', '6')).toBe(ErrorCode.none)
     expect(await set(32, 'g', 'consumer.session.timeout.ms', '50000')).toBe(ErrorCode.none)
-    expect(folders.reconfigured.map(({ configs }) => configs)).toEqual([{ 'segment.ms': '5' }])
+    expect(directories.reconfigured.map(({ configs }) => configs)).toEqual([{ 'segment.ms': '5' }])
     const expectKept = ({ state }: Controller) => {
       expect(state.topic('a')!.configs).toEqual({ 'segment.ms': '5' })
       expect(state.brokerConfigs('')).toEqual({ 'max.connections': '6' })
       expect(state.groupConfigs('g')).toEqual({ 'consumer.session.timeout.ms': '50000' })
     }
-    expectKept(await open(log, folders))
+    expectKept(await open(log, directories))
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeDefined()
-    expectKept(await open(log, folders))
+    expectKept(await open(log, directories))
   })
 
-  it('registers each start of the broker under a larger epoch', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    const first = (await open(log, folders)).state.broker(1)!
+  it('registers each incarnation of the broker with a larger epoch', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    const first = (await open(log, directories)).state.broker(1)!
     expect(first.epoch).toBe(1)
-    const { state } = await open(log, folders)
+    const { state } = await open(log, directories)
     expect(state.broker(1)!.epoch).toBe(2)
     expect(state.broker(1)!.incarnation).not.toBe(first.incarnation)
   })
 
-  it('starts though the broker cannot be registered, and registers it when it can', async () => {
-    const [log, folders] = [new MemoryMetadataLog(), new Folders()]
-    await (await open(log, folders)).createTopic(wish('a'))
+  it('starts even if the broker cannot be registered, and registers it later', async () => {
+    const [log, directories] = [new MemoryMetadataLog(), new Directories()]
+    await (await open(log, directories)).createTopic(wish('a'))
     log.failure = shortageOf('ENOSPC')
-    const { state } = await open(log, folders)
+    const { state } = await open(log, directories)
     const before = state.broker(1)!
     expect(state.topic('a')).toBeDefined()
     log.failure = undefined
@@ -278,7 +278,7 @@ describe('Controller', () => {
 
   it('shares a log with another controller: each follows what the other has committed', async () => {
     const log = new MemoryMetadataLog()
-    const [ours, theirs] = [new Folders(), new Folders()]
+    const [ours, theirs] = [new Directories(), new Directories()]
     const [one, other] = [await open(log, ours), await open(log, theirs)]
     const outcomes = await Promise.all([
       one.createTopic(wish('a')),
@@ -301,9 +301,9 @@ describe('Controller', () => {
     expect(one.state.topic('b')).toBeUndefined()
   })
 
-  it('refuses changes after it was closed, and leaves the log alone', async () => {
+  it('refuses changes after close, and does not touch the log', async () => {
     const log = new MemoryMetadataLog()
-    const controller = await open(log, new Folders())
+    const controller = await open(log, new Directories())
     await controller.close()
     expect((await controller.createTopic(wish('a'))).errorCode).toBe(ErrorCode.kafkaStorageError)
     expect(log.entries).toHaveLength(2)
@@ -312,27 +312,27 @@ describe('Controller', () => {
   it('loads a snapshot from before brokers and groups had configs', async () => {
     const log = new MemoryMetadataLog()
     log.snapshot = { clusterId: 'c', topics: [], deleting: [], nextProducerId: 3 }
-    const { state, clusterId } = await open(log, new Folders())
+    const { state, clusterId } = await open(log, new Directories())
     expect([clusterId, state.nextProducerId, state.brokerConfigs('')]).toEqual(['c', 3, {}])
   })
 
   it('replaces a long log by a snapshot', async () => {
     const log = new MemoryMetadataLog()
-    const controller = await open(log, new Folders())
+    const controller = await open(log, new Directories())
     await controller.createTopic(wish('a'))
     for (let count = 0; count < 1000; count++) await controller.reserveProducerIds(10)
     expect(log.entries.length).toBeLessThan(10)
-    const again = await open(log, new Folders())
+    const again = await open(log, new Directories())
     expect(again.state.topic('a')).toBeDefined()
     expect(again.state.nextProducerId).toBe(10_000)
   })
 })
 
-/** What becomes of changes of each kind when the log fails once in a certain way. */
-describe('an append of the metadata log that fails', () => {
+/** Changes of each kind, when the log fails once in a certain way. */
+describe('a failed append to the metadata log', () => {
   /**
-   * How often appends, and reads, fail from now on; and whether the command is in the log all the
-   * same.
+   * How often appends and reads fail from now on, and whether the command is in the log
+   * nevertheless.
    */
   class FailingLog extends MemoryMetadataLog {
     appendsFail = 0
@@ -343,7 +343,7 @@ describe('an append of the metadata log that fails', () => {
     override async append(sequence: number, entry: MetadataEntry): Promise<AppendOutcome> {
       if (this.appendsFail === 0) return await super.append(sequence, entry)
       this.appendsFail--
-      // Delivered with the next read, as by a store that has to be opened again.
+      // Delivered with the next read, as by a store that has to be reopened.
       if (this.isWritten) this.entries.push(entry)
       throw shortageOf(this.code)
     }
@@ -381,39 +381,42 @@ describe('an append of the metadata log that fails', () => {
   }
 
   async function withTopic() {
-    const [log, folders] = [new FailingLog(), new Folders()]
-    const controller = await open(log, folders)
+    const [log, directories] = [new FailingLog(), new Directories()]
+    const controller = await open(log, directories)
     await controller.createTopic(wish('t'))
-    return { log, folders, controller }
+    return { log, directories, controller }
   }
 
-  const expectSame = async (controller: Controller, log: MetadataLog, folders: Folders) => {
+  const expectSame = async (controller: Controller, log: MetadataLog, directories: Directories) => {
     const { brokers: before, ...rest } = controller.state.snapshot()
-    const { brokers: after, ...same } = (await open(log, folders)).state.snapshot()
+    const { brokers: after, ...same } = (await open(log, directories)).state.snapshot()
     expect(same).toEqual(rest)
-    // Another start of the same broker.
+    // Another incarnation of the same broker.
     expect(after).toMatchObject([{ id: before[0]!.id }])
     expect(after[0]!.epoch).toBeGreaterThan(before[0]!.epoch)
   }
 
-  it.each(changes)('%s: one that wrote nothing is made again at once', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
+  it.each(changes)('%s: an append that wrote nothing is retried immediately', async (_, change) => {
+    const { log, directories, controller } = await withTopic()
     log.appendsFail = 1
     expect(await change(controller)).toBe(ErrorCode.none)
-    await expectSame(controller, log, folders)
-  })
-
-  it.each(changes)('%s: one that wrote all the same is found in the log', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
-    Object.assign(log, { appendsFail: 1, isWritten: true })
-    expect(await change(controller)).toBe(ErrorCode.none)
-    await expectSame(controller, log, folders)
+    await expectSame(controller, log, directories)
   })
 
   it.each(changes)(
-    '%s: while it goes on, changes are refused; then they are made',
+    '%s: an append that was written nevertheless is found in the log',
     async (_, change) => {
-      const { log, folders, controller } = await withTopic()
+      const { log, directories, controller } = await withTopic()
+      Object.assign(log, { appendsFail: 1, isWritten: true })
+      expect(await change(controller)).toBe(ErrorCode.none)
+      await expectSame(controller, log, directories)
+    },
+  )
+
+  it.each(changes)(
+    '%s: changes are refused while appends fail, and accepted afterwards',
+    async (_, change) => {
+      const { log, directories, controller } = await withTopic()
       log.appendsFail = 5
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
       expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
@@ -421,25 +424,28 @@ describe('an append of the metadata log that fails', () => {
       expect(log.entries).toHaveLength(3)
       log.appendsFail = 0
       expect(await change(controller)).toBe(ErrorCode.none)
-      await expectSame(controller, log, folders)
+      await expectSame(controller, log, directories)
     },
   )
 
-  it.each(changes)('%s: what cannot be found out now is found out later', async (_, change) => {
-    const { log, folders, controller } = await withTopic()
-    Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
-    expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
-    const unknown = controller.state.snapshot()
-    await clock.advanceAndSettle(retriedMs)
-    expect(controller.state.snapshot()).not.toEqual(unknown)
-    await expectSame(controller, log, folders)
-    expect([...folders.names].length).toBe(
-      [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
-    )
-    expect(clock.pendingTimers).toBe(0)
-  })
+  it.each(changes)(
+    '%s: an outcome that cannot be found out is found out later',
+    async (_, change) => {
+      const { log, directories, controller } = await withTopic()
+      Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })
+      expect(await change(controller)).toBe(ErrorCode.kafkaStorageError)
+      const unknown = controller.state.snapshot()
+      await clock.advanceAndSettle(retriedMs)
+      expect(controller.state.snapshot()).not.toEqual(unknown)
+      await expectSame(controller, log, directories)
+      expect([...directories.names].length).toBe(
+        [...controller.state.topics()].reduce((sum, { partitions }) => sum + partitions.length, 0),
+      )
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 
-  it('says that the broker must end when the disk has failed, or the log cannot be read', async () => {
+  it('the broker stops if the disk has failed, or the log cannot be read', async () => {
     for (const code of ['EIO', 'EROFS', 'LEVEL_CORRUPTION']) {
       const { log, controller } = await withTopic()
       Object.assign(log, { appendsFail: 1, readsFail: 1, code })
@@ -451,11 +457,11 @@ describe('an append of the metadata log that fails', () => {
     }
   })
 
-  it('is no failure of the change when it is that of a snapshot', async () => {
-    const { log, folders, controller } = await withTopic()
+  it('a failed snapshot does not fail the change', async () => {
+    const { log, directories, controller } = await withTopic()
     for (let count = 0; count < 995; count++) await controller.reserveProducerIds(10)
     expect(log.snapshot).toBeUndefined()
-    // The append of the thousandth command goes well; what follows it does not.
+    // The append of the thousandth command succeeds; the snapshot after it fails.
     const append = log.append.bind(log)
     log.append = async (sequence, entry) => {
       const outcome = await append(sequence, entry)
@@ -467,12 +473,12 @@ describe('an append of the metadata log that fails', () => {
       await controller.reserveProducerIds(10)
       expect(controller.state.nextProducerId).toBeLessThan(20_000)
     }
-    await expectSame(controller, log, folders)
+    await expectSame(controller, log, directories)
   })
 })
 
 describe('ProducerIds', () => {
-  it('reserves a block once for many, and goes on after a failure', async () => {
+  it('reserves a block for many ids at once, and retries after a failure', async () => {
     let next = 0
     let fails = true
     const ids = new ProducerIds(async (count) => {

@@ -1,6 +1,6 @@
-// The requests of an administrator and of ordinary clients, one function each, answered with error codes:
-// what the tests of failing system calls ask of a broker in memory. A connection that is closed instead of an
-// answer fails the test.
+// The requests of an administrator and of ordinary clients to a broker in memory, one function
+// each, answered with error codes: for the tests of failing system calls. A connection that is
+// closed without an answer fails the test.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -77,7 +77,7 @@ export class AdminRequests {
     return answer.responses[0]!.errorCode
   }
 
-  /** The older request, which replaces everything that is set. */
+  /** The older request, which replaces all configs. */
   async replaceConfigs(resourceType: number, resourceName: string, name: string, value: string) {
     const resources = [{ resourceType, resourceName, configs: [{ name, value }] }]
     const answer = await this.#client.send(alterConfigs, 2, { resources, validateOnly: false })
@@ -90,7 +90,7 @@ export class AdminRequests {
     return answer.results[0]!.configs[0]?.value
   }
 
-  /** Error code of the topic and of each partition. */
+  /** Returns the error codes of the topic and of each partition. */
   async describeTopic(name: string, allowAutoTopicCreation = false) {
     const request = { topics: [{ name }], allowAutoTopicCreation }
     const [topic] = (await this.#client.send(metadata, 9, request)).topics
@@ -118,7 +118,7 @@ export class AdminRequests {
     return answer.responses[0]!.partitionResponses[0]!.errorCode
   }
 
-  /** The values of all records that a consumer of committed ones gets, or the error code. */
+  /** Returns the values of all records that a read_committed consumer gets, or the error code. */
   async read(topic: string, partition: number, fetchOffset = 0): Promise<string[] | number> {
     const values: string[] = []
     for (let from = fetchOffset; ; ) {

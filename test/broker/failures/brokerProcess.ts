@@ -1,4 +1,5 @@
-// `millrace broker` as a process of its own, which can be killed and whose file descriptors can be few.
+// `millrace broker` as a separate process, which can be killed, and can be given few file
+// descriptors.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +30,7 @@ export class BrokerProcess {
     })
   }
 
-  /** Fails with what the process complained of when it ends instead of listening. */
+  /** Fails with the output on stderr if the process ends instead of listening. */
   static async start({ maxOpenFiles, ...args }: BrokerProcessOptions): Promise<BrokerProcess> {
     const script = `import { brokerCommand } from ${JSON.stringify(command)}
       await brokerCommand(${JSON.stringify({ ...args, port: 0, console: false, build: { version: '0.0.0' } })})`
@@ -52,7 +53,7 @@ export class BrokerProcess {
     await this.#ended
   }
 
-  /** Ends it in order. Resolves with the exit code and the lines on stderr that are not of the log. */
+  /** Stops it. Resolves with the exit code and the lines on stderr that are not of the log. */
   async stop(): Promise<{ code: unknown; said: string[] }> {
     this.#child.kill('SIGTERM')
     const [code] = await this.#ended

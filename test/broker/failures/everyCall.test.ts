@@ -1,9 +1,11 @@
-// Every administrative operation, with each of its system calls failing once, with each error that the call can
-// give; and with a disk that is full, or files that have run out, from that call on for some seconds. The answer always comes. Without a restart the broker is as if nothing had failed, and with one, after
-// SIGKILL or a loss of power, everything acknowledged is there.
+// Every administrative operation, with each of its system calls failing once, with each error that
+// the call can return; and with a full disk, or no free file descriptors, from that call on for
+// some seconds. The operation is always answered. Without a restart, the broker then behaves as if
+// nothing had failed; after SIGKILL or a power failure and a restart, everything acknowledged
+// exists.
 //
-// EIO is different on purpose (decision 14): it says that the disk has failed, and with it the data directory that
-// has the metadata, so the broker says that it must end; nothing acknowledged is lost all the same.
+// EIO is different on purpose (decision 14): it means that the disk has failed, and with it the
+// data directory with the metadata, so the broker stops; nothing acknowledged is lost either.
 
 import { afterAll, expect, test } from 'vitest'
 import { errorName } from '../../../protocol/kafka/errors.ts'
@@ -16,7 +18,7 @@ import { type Operation, operations, type World } from './operations.ts'
 
 const metadataCalls = ['metadata append', 'metadata sync', 'metadata read', 'metadata compact']
 
-/** The calls that an error can come from; an error of the disk can come from any. */
+/** The calls that can return each error; an error of the disk can come from any. */
 const callsWith: Readonly<Record<string, readonly string[]>> = {
   ENOSPC: ['open', 'write', 'makeDirectory', 'rename', ...metadataCalls],
   EMFILE: [
@@ -34,11 +36,11 @@ const faults: readonly (readonly [code: string, lasts: boolean])[] = [
   ['EIO', false],
 ]
 
-/** Turns of the event loop, and milliseconds, after which an answer is taken to be missing. */
+/** Turns of the event loop, and milliseconds, after which an answer counts as missing. */
 const mostTurns = 3000
-/** How long a fault lasts that does. */
+/** Duration of a fault that persists. */
 const lastsSeconds = 4
-/** Longer than the longest pause between two tries. */
+/** Longer than the longest pause between two retries. */
 const repairSeconds = 12
 
 const tally = { operations: 0, calls: 0, directoriesFailed: 0, restarts: 0 }
@@ -77,7 +79,7 @@ class Trial {
     this.admin = new AdminRequests(await this.broker.client())
   }
 
-  /** Fails when no answer comes. */
+  /** Fails if no answer comes. */
   async answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
     let isThere = false
     const there = () => {
@@ -99,7 +101,7 @@ class Trial {
     }
   }
 
-  /** What was acknowledged before, and that everything can be done. */
+  /** Checks what was acknowledged before, and that every operation is possible. */
   async checkAll(operation: Operation): Promise<void> {
     const { admin, world } = this
     await operation.check(admin, world)
@@ -120,8 +122,8 @@ class Trial {
     expect(await admin.deleteTopics(probe)).toEqual([0])
     expect(await admin.setConfig(4, '', 'max.connections.per.ip', '99')).toBe(0)
     expect((await admin.initProducerId('probe')).errorCode).toBe(0)
-    const folders = await this.broker.disk.list('/data')
-    expect(folders.filter((name) => name.includes('delete') || name.startsWith(probe))).toEqual([])
+    const names = await this.broker.disk.list('/data')
+    expect(names.filter((name) => name.includes('delete') || name.startsWith(probe))).toEqual([])
   }
 
   async #prepareTopics(): Promise<void> {
@@ -169,7 +171,10 @@ const config = {
   'transaction.state.log.num.partitions': 2,
 }
 
-/** Runs the operation with its `failing`-th call failing, and perhaps those after it; false when it has fewer. */
+/**
+ * Runs the operation with its call number `failing` failing, and possibly later ones; returns false
+ * if it has fewer calls.
+ */
 async function tryCall(
   operation: Operation,
   code: string,
@@ -226,7 +231,9 @@ async function tryCall(
   return true
 }
 
-/** Repeats the operation as a client would: without a failing call it succeeds at once. */
+/**
+ * Repeats the operation as a client would: without a failing call it succeeds at the first attempt.
+ */
 async function finish(trial: Trial, operation: Operation) {
   const done = new Set([0, ...(operation.already ?? [])])
   const again = await trial.answered(operation.run(trial.admin, trial.world))

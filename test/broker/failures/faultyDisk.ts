@@ -1,5 +1,6 @@
-// A disk that fails on purpose: every call of the system is announced, those inside of an atomic write one by
-// one, and may be answered with an error code. Closing a file and asking for limits cannot fail.
+// A disk that fails on purpose: every system call is announced, those inside an atomic write one by
+// one, and may be answered with an error code. Closing a file and reading the limit of open files
+// cannot fail.
 
 import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'

@@ -1,5 +1,5 @@
-// A metadata log that fails on purpose, as FaultyDisk does. An append may fail before its entry is
-// written, or after it: then the entry is in the log though its append was rejected.
+// A metadata log that fails on purpose, like FaultyDisk. An append may fail before its entry is
+// written, or after it: then the log has the entry although its append was rejected.
 
 import type {
   MetadataEntry,

@@ -1,6 +1,7 @@
-// A disk that others have filled to the last byte: the broker starts, serves reads, lets topics and records be
-// deleted, and takes writes again as soon as there is room. Once in memory, and once on a real file system of its
-// own, where the metadata log is kept in `level` and the broker is a process that is killed.
+// A disk that other programs have filled completely: the broker starts, serves reads, deletes
+// topics and records, and accepts writes again as soon as space is free. Runs once in memory, and
+// once on a real file system with the metadata log in `level` and the broker as a process that is
+// killed.
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, rmdirSync, writeSync } from 'node:fs'
@@ -18,19 +19,19 @@ import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
 import { BrokerProcess } from './brokerProcess.ts'
 
-/** A broker on a disk that is small, and that somebody else has files on. */
+/** A broker on a small disk, on which another program has files. */
 interface SmallWorld {
-  /** Of each record that fills the disk. */
+  /** Size of each record that fills the disk. */
   readonly recordBytes: number
   start(): Promise<AdminRequests>
   kill(): Promise<void>
-  /** Ends it in order, as far as a full disk lets it. */
+  /** Stops the broker, as cleanly as a full disk allows. */
   stop(): Promise<void>
-  /** Others write until nothing fits any more. */
+  /** Another program writes until the disk is full. */
   fill(): Promise<void>
   /** Waits until the broker has its reserve. */
   reserved(): Promise<void>
-  /** Tries until it succeeds: what the broker does by itself takes some seconds. */
+  /** Retries until it succeeds: the broker needs some seconds to recover. */
   eventually(attempt: () => Promise<void>): Promise<void>
   end(): Promise<void>
 }
@@ -39,7 +40,7 @@ const settings = {
   'offsets.topic.num.partitions': 1,
   'transaction.state.log.num.partitions': 1,
   'log.segment.delete.delay.ms': 0,
-  // The records have timestamps of long ago.
+  // The records have old timestamps.
   'log.retention.ms': -1,
 }
 
@@ -80,7 +81,7 @@ class MemoryWorld implements SmallWorld {
   }
 
   async fill(): Promise<void> {
-    // What was appended last is on its way into its segment for a second.
+    // The last appends are written to their segment within a second.
     await this.#pass(2)
     this.#filler ??= await this.#broker.disk.open('/filler', 'write')
     // A kill closes the files of this process, and this one with them.
@@ -96,7 +97,7 @@ class MemoryWorld implements SmallWorld {
     } catch (error) {
       expect(error).toMatchObject({ code: 'ENOSPC' })
     }
-    // Until the broker has noticed.
+    // Until the broker has detected it.
     await this.#pass(6)
   }
 
@@ -134,7 +135,7 @@ class TmpfsWorld implements SmallWorld {
   }
 
   async start(): Promise<AdminRequests> {
-    // Outside of the full disk.
+    // Not on the full disk.
     const config = `${this.#mount}.properties`
     const lines = {
       ...settings,
@@ -155,9 +156,9 @@ class TmpfsWorld implements SmallWorld {
 
   async stop(): Promise<void> {
     const { code, said } = await this.#broker!.stop()
-    // What could not be saved is said in one line, not with the stack of an exception that nobody expected.
+    // A failure to save is reported in one line, not with the stack of an unexpected exception.
     if (code === 0) expect(said).toEqual([])
-    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* has no room/)])
+    else expect(said).toEqual([expect.stringMatching(/^millrace broker: .* the disk is full/)])
   }
 
   async fill(): Promise<void> {
@@ -203,14 +204,17 @@ async function scenario(world: SmallWorld): Promise<void> {
     expect(await admin.setConfig(2, name, 'internal.segment.bytes', segmentBytes)).toBe(0)
   }
   const acknowledged: string[] = []
-  /** Whether the record is taken: while it fits into the commit journal it may be, though the disk is full. */
+  /**
+   * Returns whether the record is accepted: while it fits into the commit journal it may be,
+   * although the disk is full.
+   */
   const produce = async (record: string) => {
     const errorCode = await admin.produce('kept', 0, [record])
     if (errorCode === 0) acknowledged.push(record)
     else expect(errorCode).toBe(storageError)
     return errorCode === 0
   }
-  /** Everything can be read, nothing can be written for long, and whatever is asked is answered. */
+  /** Everything can be read, no write succeeds for long, and every request is answered. */
   const expectFull = async () => {
     await world.eventually(async () => expect(await produce('perhaps')).toBe(false))
     expect(await admin.read('kept', 0)).toEqual(acknowledged)
@@ -232,7 +236,7 @@ async function scenario(world: SmallWorld): Promise<void> {
   await world.fill()
   await expectFull()
 
-  // Ended on a full disk, or killed, it starts on a full disk.
+  // Stopped or killed on a full disk, it starts on a full disk.
   await world.stop()
   admin = await world.start()
   await expectFull()
@@ -240,7 +244,7 @@ async function scenario(world: SmallWorld): Promise<void> {
   admin = await world.start()
   await expectFull()
 
-  // Deleting gives room, and another time when others have taken that.
+  // A deletion frees space, a second time too, after another program has used it up.
   expect(await admin.deleteRecords('large', -1)).toBe(0)
   await world.reserved()
   await world.fill()
@@ -268,27 +272,28 @@ async function scenario(world: SmallWorld): Promise<void> {
 const offsetOutOfRange = 1
 const storageError = 56
 
-test('in memory', async () => {
+test('a broker in memory', async () => {
   const world = new MemoryWorld()
   await scenario(world)
   await world.end()
 })
 
-/** A file system of its own needs the right to mount one. */
+/** Mounting a file system needs root. */
 const canMount = process.platform === 'linux' && process.getuid?.() === 0 && mountWorks()
 if (!canMount)
   console.log('left out: a full disk in earnest, which needs the right to mount a tmpfs')
 
-// Four processes, one after the other, on a machine that may be busy.
-test.skipIf(!canMount)('in earnest, on a tmpfs', { timeout: 240_000 }, async () => {
+// Four processes, one after another, on a machine that may be busy.
+test.skipIf(!canMount)('a broker process on a tmpfs', { timeout: 240_000 }, async () => {
   const world = new TmpfsWorld()
-  // Also of a test that ran out of time: neither a process nor a mount may stay.
+  // Also after a timeout: no process and no mount may stay.
   onTestFinished(() => world.end())
   await scenario(world)
 })
 
-// LevelDB alone loses them: a record that was written in part makes those after it unreadable (decision 17).
-test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', async () => {
+// LevelDB alone loses entries: a record that was written in part makes later ones unreadable
+// (decision 17).
+test.skipIf(!canMount)('the metadata log loses nothing that it acknowledged', async () => {
   const mount = mkdtempSync(join(tmpdir(), 'millrace-full-'))
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount])
   try {
@@ -320,7 +325,7 @@ test.skipIf(!canMount)('a metadata log loses nothing that it acknowledged', asyn
     }).toThrow('ENOSPC')
     await append(1000)
     expect(failures).toBe(1)
-    // What became of it cannot even be read without room.
+    // Without space, the outcome cannot even be read.
     await expect(log.read(sequence)).rejects.toMatchObject({ code: 'ENOSPC' })
     await rm(join(mount, 'other'))
     expect(await log.read(sequence)).toEqual([])

@@ -1,5 +1,6 @@
-// What commits first and acts after, when the second half fails: the answer comes, nothing acknowledged is
-// lost by a restart, and the second half is done without one as soon as it can be.
+// Operations that commit first and act later, when the second half fails: the request is answered,
+// a restart loses nothing acknowledged, and the second half is completed without a restart as soon
+// as possible.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { errorName } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +9,7 @@ import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
 import { FaultyDisk, type Verdict } from './faultyDisk.ts'
 
-/** Longer than the longest pause between two tries, twice. */
+/** Longer than the longest pause between two retries, twice. */
 const retriedSeconds = 15
 
 let broker: MemoryBroker
@@ -19,7 +20,7 @@ async function connect(): Promise<void> {
   admin = new AdminRequests(await broker.client())
 }
 
-/** Lets what has to be tried again be tried, a few times. */
+/** Lets pending retries run, a few times. */
 async function retry(): Promise<void> {
   for (let second = 0; second < retriedSeconds; second++) {
     await broker.clock.advanceAndSettle(1000)
@@ -50,17 +51,17 @@ afterEach(async () => {
 const names = (codes: readonly number[]) => codes.map(errorName)
 
 describe('a deletion whose second half fails', () => {
-  /** What is in the way of a deletion; in the order in which it goes. */
+  /** What makes a deletion fail, in the order of its steps. */
   const obstacles: [string, Verdict][] = [
     ['the recovery points cannot be written', (_, path) => hit(path, 'recovery-point', 'EISDIR')],
-    ['there is no room', (operation) => (operation === 'write' ? 'ENOSPC' : undefined)],
+    ['the disk is full', (operation) => (operation === 'write' ? 'ENOSPC' : undefined)],
     ['no file can be opened', (operation) => (operation === 'open' ? 'EMFILE' : undefined)],
-    ['folders cannot be synced', (operation) => hit(operation, 'syncDirectory', 'EMFILE')],
-    ['folders cannot be renamed', (operation) => hit(operation, 'rename', 'EACCES')],
+    ['directories cannot be synced', (operation) => hit(operation, 'syncDirectory', 'EMFILE')],
+    ['directories cannot be renamed', (operation) => hit(operation, 'rename', 'EACCES')],
     ['files cannot be removed', (operation) => hit(operation, 'remove', 'EBUSY')],
   ]
 
-  test.each(obstacles)('%s: a topic of the same name loses nothing', async (_, obstacle) => {
+  test.each(obstacles)('%s: a new topic of the same name loses nothing', async (_, obstacle) => {
     expect(await admin.createTopics(['orders', 2], ['other', 1])).toEqual([0, 0])
     for (const value of ['1', '2', '3', '4']) await admin.produce('orders', 0, [value])
     await admin.produce('other', 0, ['x'])
@@ -79,18 +80,18 @@ describe('a deletion whose second half fails', () => {
     await restart()
     expect(await admin.read('orders', 0)).toEqual(['a', 'b', 'c'])
     expect(await admin.read('other', 0)).toEqual(['x'])
-    const folders = await broker.disk.list('/data')
-    expect(folders.filter((name) => name.includes('delete'))).toEqual([])
+    const directories = await broker.disk.list('/data')
+    expect(directories.filter((name) => name.includes('delete'))).toEqual([])
   })
 
-  test('goes on after a restart, and leaves a log of another topic id alone', async () => {
+  test('continues after a restart, and does not touch a log with another topic id', async () => {
     await admin.createTopics(['orders', 1])
     await admin.produce('orders', 0, ['old'])
     verdict = (operation, path) =>
       operation === 'rename' ? hit(path, 'orders', 'EACCES') : undefined
     expect(await admin.deleteTopics('orders')).toEqual([0])
     await broker.stop()
-    // As a version did that freed the name before the logs were gone.
+    // As in a release that freed the name before the logs were removed.
     expect(broker.metadataLog.entries.at(-1)).toMatchObject({ command: { type: 'deleteTopic' } })
     const newId = '11111111-2222-3333-4444-555555555555'
     const created = { name: 'orders', id: newId, partitions: 1, configs: {} }
@@ -119,7 +120,7 @@ describe('a deletion whose second half fails', () => {
       verdict = () => undefined
       await retry()
       expect(await admin.createTopics(['orders', 1])).toEqual([0])
-      // As long as the first of before, so that the second would follow it.
+      // As long as the first batch of the deleted topic, so that its second one would follow.
       expect(await admin.produce('orders', 0, ['n'])).toBe(0)
       await broker.crash()
       await connect()
@@ -127,7 +128,7 @@ describe('a deletion whose second half fails', () => {
     },
   )
 
-  test('the offsets committed for the topic are forgotten in the end', async () => {
+  test('the offsets committed for the topic are deleted in the end', async () => {
     await admin.createTopics(['orders', 1], ['other', 1])
     expect(await admin.commit('g', 'orders', 7)).toBe(0)
     await admin.commit('g', 'other', 8)
@@ -145,7 +146,7 @@ describe('a deletion whose second half fails', () => {
     expect(await admin.committed('g', 'other')).toBe(8)
   })
 
-  test('the offsets are forgotten after a restart, too', async () => {
+  test('the offsets are deleted after a restart, too', async () => {
     await admin.createTopics(['orders', 1])
     await admin.commit('g', 'orders', 7)
     verdict = (operation) => (operation === 'write' ? 'ENOSPC' : undefined)
@@ -162,12 +163,12 @@ describe('a deletion whose second half fails', () => {
 
 describe('a creation whose second half fails', () => {
   const obstacles: [string, Verdict][] = [
-    ['something else has the name', (_, path) => hit(path, '/data/orders-1', 'EISDIR')],
-    ['there is no room', (_, path) => hit(path, '/data/orders-1', 'ENOSPC')],
+    ['another file has the name', (_, path) => hit(path, '/data/orders-1', 'EISDIR')],
+    ['the disk is full', (_, path) => hit(path, '/data/orders-1', 'ENOSPC')],
     ['no file can be opened', (operation) => hit(operation, 'open', 'EMFILE')],
   ]
 
-  test.each(obstacles)('%s: Metadata says so, and produce recovers', async (_, obstacle) => {
+  test.each(obstacles)('%s: Metadata reports it, and produce recovers', async (_, obstacle) => {
     verdict = obstacle
     expect(names(await admin.createTopics(['orders', 3], ['other', 1]))).toEqual(['NONE', 'NONE'])
     const before = await admin.describeTopic('orders')
@@ -183,7 +184,7 @@ describe('a creation whose second half fails', () => {
     expect(await admin.read('orders', 1)).toEqual(['a'])
   })
 
-  test('more partitions are made when they can be', async () => {
+  test('additional partitions are created as soon as possible', async () => {
     await admin.createTopics(['orders', 1], ['other', 1])
     verdict = (_, path) => hit(path, '/data/orders-2', 'EISDIR')
     expect(names(await admin.createPartitions(['orders', 3], ['other', 2]))).toEqual([
@@ -201,7 +202,7 @@ describe('a creation whose second half fails', () => {
     expect(await admin.produce('orders', 2, ['a'])).toBe(0)
   })
 
-  test('the broker starts though a log cannot be made, and makes it later', async () => {
+  test('the broker starts even if a log cannot be created, and creates it later', async () => {
     verdict = (operation, path) =>
       operation === 'makeDirectory' ? hit(path, '/data/orders-0', 'ENOSPC') : undefined
     await admin.createTopics(['orders', 1])
@@ -218,7 +219,7 @@ describe('a creation whose second half fails', () => {
   })
 })
 
-test('a stop that cannot save everything closes everything all the same', async () => {
+test('a stop that fails to save everything still closes everything', async () => {
   const closed: string[] = []
   await broker.stop()
   broker.wrapMetadataLog = (log) => ({

@@ -1,24 +1,28 @@
-// The administrative operations of a broker, each with what must hold once it has succeeded. They are run on the
-// same small world: topics with records, groups with offsets, a transaction that is open.
+// The administrative operations of a broker, each with what must hold once it has succeeded. All
+// run on the same small data: topics with records, groups with offsets, an open transaction.
 
 import { expect } from 'vitest'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { AdminRequests, Producer } from './adminRequests.ts'
 
 export interface World {
-  /** Of the open transaction, in which one record was written and an offset committed. */
+  /**
+   * The producer of the open transaction, in which one record was written and an offset committed.
+   */
   readonly open: Producer
-  /** Whose transaction has not begun. */
+  /** A producer whose transaction has not begun. */
   readonly idle: Producer
 }
 
 export interface Operation {
   readonly name: string
-  /** Error codes, one for each thing that was asked for. */
+  /** Error codes, one for each requested item. */
   readonly run: (admin: AdminRequests, world: World) => Promise<readonly number[]>
-  /** Codes that say that it was done before. */
+  /** Codes that mean that the operation was done before. */
   readonly already?: readonly number[]
-  /** Nobody has committed an offset or begun a transaction before: the coordinators' topics are created. */
+  /**
+   * No offset was committed and no transaction begun before: the coordinators' topics are created.
+   */
   readonly isFirstUse?: true
   /** What must hold from the first success on. Runs more than once. */
   readonly check: (admin: AdminRequests, world: World) => Promise<void>
@@ -87,7 +91,7 @@ export const operations: readonly Operation[] = [
       const topics = await admin.topicNames()
       if (!topics.includes('orders')) {
         expect(topics).not.toContain('spare')
-        // The name is free, and nothing of the former topic is found under it.
+        // The name is free, and a new topic has no data of the deleted one.
         expect(await admin.createTopics(['orders', 2])).toEqual([0])
         expect(await admin.produce('orders', 0, ['reborn'])).toBe(0)
       }
@@ -138,7 +142,7 @@ export const operations: readonly Operation[] = [
     name: 'Metadata that creates a topic',
     run: async (admin) => {
       const first = await admin.describeTopic('auto', true)
-      // The answer that creates a topic says that the topic does not exist, and clients ask again.
+      // The answer that creates a topic is that the topic does not exist, and clients retry.
       const isNew = first.errorCode === ErrorCode.unknownTopicOrPartition
       const { errorCode, partitions } = isNew ? await admin.describeTopic('auto', true) : first
       return [errorCode, ...partitions]

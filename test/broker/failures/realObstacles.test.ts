@@ -1,5 +1,5 @@
-// The same on a real disk, with real things in the way, as they were met: a folder in the place of a checkpoint's
-// temporary file, a file in the place of a partition's folder, and too few file descriptors.
+// Obstacles on a real disk, as they occurred: a directory at the path of a checkpoint's temporary
+// file, a file at the path of a partition's directory, and too few file descriptors.
 
 import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ afterEach(async () => {
   await broker.stop()
 })
 
-test('records of a topic that was created again outlive a deletion that could not be finished', async () => {
+test('the records of a recreated topic survive a deletion that could not be completed', async () => {
   expect(await admin.createTopics(['orders', 1], ['other', 1])).toEqual([0, 0])
   for (let count = 0; count < 9; count++) {
     expect(await admin.produce('other', 0, ['x'.repeat(100_000)])).toBe(0)
@@ -59,9 +59,9 @@ test('records of a topic that was created again outlive a deletion that could no
   expect(names.filter((name) => name.includes('delete'))).toEqual([])
 })
 
-test('a partition with a file in its place is created when the file is gone', async () => {
+test('a partition with a file at its path is created when the file is removed', async () => {
   const inTheWay = join(broker.directory, 'orders-1')
-  await writeFile(inTheWay, 'not a folder')
+  await writeFile(inTheWay, 'not a directory')
   expect(await admin.createTopics(['orders', 2], ['other', 1])).toEqual([0, 0])
   const { partitions } = await admin.describeTopic('orders')
   expect(partitions.map(errorName)).toEqual(['NONE', 'LEADER_NOT_AVAILABLE'])
@@ -69,7 +69,7 @@ test('a partition with a file in its place is created when the file is gone', as
   await eventually('it takes records', async () => (await admin.produce('orders', 1, ['a'])) === 0)
 })
 
-test('a topic created without free file descriptors has all its partitions later', async () => {
+test('a topic created without free file descriptors gets all its partitions later', async () => {
   const data = join(broker.directory, 'other')
   const config = join(broker.directory, 'server.properties')
   await writeFile(config, '')
@@ -77,7 +77,7 @@ test('a topic created without free file descriptors has all its partitions later
   child = process
   const few = new AdminRequests(await process.client())
   expect(await few.topicNames()).toEqual([])
-  // More clients than the process has descriptors for: they hold all that are left.
+  // More clients than the process has file descriptors for: they occupy all that are left.
   const idle = await Promise.all(Array.from({ length: 300 }, () => process.client()))
   expect((await few.createTopics(['orders', 20])).map(errorName)).toEqual(['NONE'])
   const { partitions } = await few.describeTopic('orders')

@@ -1,4 +1,4 @@
-// What is asked of a broker beside records: topics that come and go, and offsets of a group.
+// The administrative part of the load: topics that are created and deleted, and offsets of a group.
 
 import { expect } from 'vitest'
 import { Admin } from '../../../protocol/client/admin.ts'
@@ -11,7 +11,7 @@ const madePrefix = 'made-'
 
 export class TopicLoad implements Load {
   readonly #world: World
-  /** Topics that were acknowledged, oldest first. */
+  /** Acknowledged topics, oldest first. */
   readonly #topics: string[] = []
   #made = 0
 
@@ -24,7 +24,7 @@ export class TopicLoad implements Load {
     while (!isOver()) {
       if (this.#topics.length >= mostTopics) await this.#delete(this.#topics.shift()!)
       else await this.#create(`${madePrefix}${this.#made++}`)
-      // The others are to get on meanwhile.
+      // Lets the other loads continue.
       await cluster.pause(random.below(100))
     }
   }
@@ -32,7 +32,7 @@ export class TopicLoad implements Load {
   async #create(name: string): Promise<void> {
     this.#world.note('creating')
     const admin = new Admin(this.#world.cluster, Number.POSITIVE_INFINITY)
-    // The first try may have been carried out, though nobody heard of it.
+    // The first attempt may have succeeded without an answer.
     await admin.createTopics([{ name, partitions: 2 }]).catch(unless(ErrorCode.topicAlreadyExists))
     this.#topics.push(name)
   }

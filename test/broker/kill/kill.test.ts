@@ -1,6 +1,6 @@
-// A broker that is a process of its own, killed with SIGKILL 200 times under load: while it starts and
-// recovers, while it rolls, removes and compacts segments, while topics are created and transactions
-// end. The seed is printed; MILLRACE_SEED=N plans the same kills again.
+// A broker process, killed with SIGKILL 200 times under load: while it starts and recovers, while
+// it rolls, removes and compacts segments, while topics are created and transactions end. The seed
+// is printed; MILLRACE_SEED=N plans the same kills again.
 
 import { type FSWatcher, watch } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -18,9 +18,9 @@ import { busyBroker, WholeLoad } from './wholeLoad.ts'
 import type { LoadEvent, World } from './world.ts'
 
 const kills = 200
-/** So small that the journal's two files take turns several times in each life. */
+/** Small, so that the journal's two files alternate several times in each incarnation. */
 const journalFileBytes = 60_000
-/** The most that a kill comes after what it waits for. */
+/** Limit on the delay of a kill after the event that it waits for. */
 const mostDelayMs = 4
 const mostEvents: Record<LoadEvent, number> = {
   stored: 500,
@@ -29,7 +29,7 @@ const mostEvents: Record<LoadEvent, number> = {
   creating: 1,
 }
 
-/** Names that come up in a folder when segments are rolled, removed and compacted. */
+/** Names that appear in a directory when segments are rolled, removed and compacted. */
 const fileChanges = [
   ['numbered-1', /\.log$/],
   ['retained-0', /\.log$/],
@@ -45,7 +45,7 @@ afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
 
-test(`what was acknowledged is there, once and in order, after ${kills} kills`, {
+test(`acknowledged records exist once and in order after ${kills} kills`, {
   timeout: 900_000,
 }, async () => {
   const seed = Number(process.env.MILLRACE_SEED ?? Math.floor(Math.random() * 2 ** 32))
@@ -57,7 +57,7 @@ test(`what was acknowledged is there, once and in order, after ${kills} kills`, 
   closing.push(() => victim.kill())
 
   const { clock, network } = nodeRuntime(tcpNetwork)
-  // One of its own, so that the plan does not depend on how far the load comes.
+  // Separate, so that the plan does not depend on the progress of the load.
   const loadRandom = seededRandom(seed + 1)
   const cluster = new Cluster(
     { clock, network, random: loadRandom, scheduler: systemScheduler },
@@ -110,7 +110,7 @@ test(`what was acknowledged is there, once and in order, after ${kills} kills`, 
 
 const eventNames = Object.keys(mostEvents) as LoadEvent[]
 
-/** Whoever waits for a number of events of one kind. */
+/** Waits for a number of events of one kind. */
 class EventCounter {
   #waiting: { readonly event: LoadEvent; left: number; resolve(): void } | undefined
 
@@ -128,7 +128,7 @@ class EventCounter {
   }
 }
 
-/** The broker, on the same port in each of its lives. */
+/** The broker, on the same port in each of its incarnations. */
 class Victim {
   readonly address: { readonly host: string; readonly port: number }
   readonly #program: Program
@@ -137,7 +137,7 @@ class Victim {
   #watcher: FSWatcher | undefined
   killedWhileStarting = 0
 
-  /** It has run once already, orderly, so that later starts find its code compiled. */
+  /** Runs and stops it once, so that later starts find compiled code. */
   static async prepare(directory: string): Promise<Victim> {
     const config = join(directory, 'broker.properties')
     const options = Object.entries({ ...busyBroker, 'flush.journal.file.bytes': journalFileBytes })
@@ -185,7 +185,7 @@ class Victim {
     expect(this.#program.printed).not.toMatch(/"level":[56]0/)
   }
 
-  /** At any moment between the start of the process and about when it is ready. */
+  /** Kills it at any moment between the start of the process and about when it is ready. */
   async killWhileStarting(random: Random): Promise<void> {
     let isReady = false
     const started = this.#program.start().then(
@@ -200,10 +200,13 @@ class Victim {
     await started
   }
 
-  /** The next time in this life that a segment is rolled, removed or compacted, or a checkpoint taken. */
+  /**
+   * Resolves when the next segment in this incarnation is rolled, removed or compacted, or a
+   * checkpoint is written.
+   */
   async fileChange(random: Random): Promise<void> {
-    const [folder, pattern] = anyOf(fileChanges, random)
-    const watcher = watch(join(this.#directory, folder))
+    const [name, pattern] = anyOf(fileChanges, random)
+    const watcher = watch(join(this.#directory, name))
     this.#watcher = watcher
     await new Promise<void>((resolve, reject) => {
       watcher.on('change', (_, name) => {

@@ -1,8 +1,8 @@
-// What writers submitted and were told, held against what readers find. A record is known by its
-// value: who wrote it, and its number among what that writer wrote to the partition. It knows neither
-// clients nor brokers.
+// What writers submitted and were answered, compared with what readers find. A record is identified
+// by its value: its writer, and its number among the records of that writer in the partition. Knows
+// neither clients nor brokers.
 
-/** Counts that only ever may be nought are counted all the same: a failing test prints them. */
+/** Counts of errors that must be 0: a failing test prints them. */
 export class Tally {
   acknowledged = 0
   read = 0
@@ -15,7 +15,7 @@ export class Ledger {
   readonly #submitted = new Map<string, number>()
   readonly #acknowledged = new Map<string, number>()
 
-  /** The number of the next record of a writer at a place. */
+  /** Returns the number of the writer's next record at a place. */
   submit(place: string, writer: string): number {
     const key = `${place} ${writer}`
     const number = this.#submitted.get(key) ?? 0
@@ -29,7 +29,7 @@ export class Ledger {
     this.#acknowledged.set(key, Math.max(this.#acknowledged.get(key) ?? 0, number + 1))
   }
 
-  /** Of every writer at the place, how many records it was told are stored. */
+  /** For every writer at the place, the number of its acknowledged records. */
   *acknowledgedAt(place: string): Iterable<readonly [writer: string, count: number]> {
     for (const [key, count] of this.#acknowledged) {
       const [at, writer] = key.split(' ')
@@ -38,13 +38,13 @@ export class Ledger {
   }
 }
 
-/** One reading of a partition, record by record: each writer's numbers must come one after another. */
+/** One reading of a partition, record by record: the numbers of each writer must be consecutive. */
 export class Reading {
   readonly #tally: Tally
   readonly #isWhole: boolean
   readonly #next = new Map<string, number>()
 
-  /** `isWhole`: from the first record on; otherwise a writer's first number may be any. */
+  /** `isWhole`: from the first record on; otherwise the first number of a writer is arbitrary. */
   constructor(tally: Tally, isWhole: boolean) {
     this.#tally = tally
     this.#isWhole = isWhole
@@ -60,7 +60,7 @@ export class Reading {
     this.#next.set(writer!, Math.max(expected, number + 1))
   }
 
-  /** At the end: whatever was acknowledged has been read. */
+  /** At the end: every acknowledged record has been read. */
   finish(acknowledged: Iterable<readonly [writer: string, count: number]>): void {
     for (const [writer, count] of acknowledged) {
       this.#tally.losses += Math.max(0, count - (this.#next.get(writer) ?? 0))

@@ -1,6 +1,6 @@
-// A whole broker in memory that loses power at a chosen operation of its disk, and starts again on
-// what the disk has kept. Each life has its own clock, network and view of the disk: whatever still
-// runs of an earlier one can neither be reached nor change anything.
+// A whole broker in memory that loses power at a chosen operation of its disk, and restarts on what
+// the disk has kept. Each incarnation has its own clock, network and view of the disk: tasks of an
+// earlier one that still run cannot be reached, and change nothing.
 
 import { startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -17,15 +17,15 @@ import { type MortalDisk, mortalDisk } from '../log/mortalDisk.ts'
 
 export const address = { host: 'broker', port: 9092 }
 
-/** Turns of the event loop after which a load that is still under way is taken to hang. */
+/** Turns of the event loop after which a load in progress counts as hanging. */
 const mostTurns = 50_000
 
 export class MortalBroker {
-  /** What it logged as an error while it lived; a dead one may complain of anything. */
+  /** Errors that it logged while it was alive; a dead one may log anything. */
   readonly errors: string[] = []
-  /** Of clients. */
+  /** The clock of clients. */
   readonly clock = new ManualClock()
-  /** Leads to whichever life there is. */
+  /** Connects to the current incarnation. */
   readonly network: Network = {
     connect: (to, timeoutMs) => this.#network.connect(to, timeoutMs),
     listen: (at, onConnection) => this.#network.listen(at, onConnection),
@@ -40,7 +40,7 @@ export class MortalBroker {
   #lifeClock = new ManualClock()
   #process: MortalDisk = mortalDisk(this.#disk)
   #accepted: Connection[] = []
-  /** Changes of the disk until power fails; Infinity: never. */
+  /** Changes of the disk until the power fails; Infinity: never. */
   #operationsLeft = Number.POSITIVE_INFINITY
   #died: () => void = () => {}
 
@@ -49,7 +49,7 @@ export class MortalBroker {
     this.#config = brokerConfig({ 'log.dir': '/data', 'shutdown.drain.timeout.ms': 0, ...config })
   }
 
-  /** Starts, and lives for so many changes of the disk, the start's own included. */
+  /** Starts, and lives for this many changes of the disk, including those of the start. */
   async liveFor(operations: number): Promise<void> {
     const death = new Promise<void>((resolve) => {
       this.#died = resolve
@@ -59,18 +59,18 @@ export class MortalBroker {
     await this.until(death)
   }
 
-  /** Starts, not to die any more. */
+  /** Starts, and does not die any more. */
   async liveOn(): Promise<void> {
     this.#operationsLeft = Number.POSITIVE_INFINITY
     await this.until(this.#start(new Promise(() => {})))
   }
 
-  /** The end of its last life. */
+  /** Ends its last incarnation. */
   end(): void {
     this.#noteErrors()
   }
 
-  /** Lets time pass and everything run until this has settled. */
+  /** Advances time and lets everything run until this has settled. */
   async until<T>(done: Promise<T>): Promise<T> {
     let isSettled = false
     const settled = () => {
@@ -87,7 +87,7 @@ export class MortalBroker {
   }
 
   #start(death: Promise<void>): Promise<void> {
-    // Of this life alone: a dead one that still goes on with its start must not be found by clients.
+    // Of this incarnation only: clients must not find a dead one that is still starting.
     const network = memoryNetwork()
     this.#network = network
     this.#lifeClock = new ManualClock(this.clock.nowMs())
@@ -121,7 +121,7 @@ export class MortalBroker {
     return Promise.race([death, started.then(() => {})])
   }
 
-  /** Whether the power fails now, before what is about to change on the disk. */
+  /** Fails the power before the next change of the disk, if it is due. */
   #live(): void {
     if (--this.#operationsLeft === 0) this.#die()
   }
@@ -143,7 +143,7 @@ export class MortalBroker {
     this.errors.push(...this.#logger.messages('error'))
   }
 
-  /** One that loses a command that was under way, or not, and never one that it acknowledged. */
+  /** Loses a command that was in flight, or not, and never one that it acknowledged. */
   #metadataLog(process: MortalDisk): MetadataLog {
     const kept = this.#metadata
     const alive = () => process === this.#process && process.isAlive

@@ -1,6 +1,6 @@
-// The whole broker under load, and power that fails at random operations of its disk, also while it
-// starts: what was not synced is lost, torn or out of order, and still every acknowledged record,
-// transaction, offset and topic is there.
+// The whole broker under load, with power failures at random operations of its disk, also during
+// its start. Unsynced writes are lost, torn or out of order; every acknowledged record,
+// transaction, offset and topic survives.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -20,12 +20,12 @@ const laterLife = fc.oneof(
 
 const journals = [
   ['each append synced', 0],
-  ['a commit journal that goes round often', 4000],
+  ['a commit journal whose files alternate often', 4000],
   ['a commit journal', 67_108_864],
 ] as const
 
 test.each(journals)(
-  'with %s, whatever was acknowledged outlives the power',
+  'with %s, everything acknowledged survives a power failure',
   { timeout: 240_000 },
   async (_, journalFileBytes) => {
     const sums = { deaths: 0, acknowledged: 0, read: 0, committed: 0 }

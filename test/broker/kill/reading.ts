@@ -9,7 +9,7 @@ import { throwUnlessNone } from './world.ts'
 
 export const maxBatchBytes = 64 * 1024 * 1024
 
-/** Every record from the log's start, or `from`, to where the log ends now. */
+/** Yields every record from the start of the log, or `from`, to its current end. */
 export async function* recordsOf(
   cluster: Cluster,
   topic: string,
@@ -23,14 +23,14 @@ export async function* recordsOf(
     for (const batch of splitBatches(batches)) {
       for (const record of records(batch, maxBatchBytes)) if (record.offset >= offset) yield record
     }
-    // What follows may have been removed, or compacted away up to the end.
+    // Later records may have been removed, or compacted away up to the end.
     if (nextOffset === offset && logStartOffset <= offset) break
     offset = Math.max(nextOffset, logStartOffset)
   }
   reader.close()
 }
 
-/** The values that a read_committed consumer sees of a partition that begins at offset 0. */
+/** The values that a read_committed consumer sees in a partition that starts at offset 0. */
 export async function committedValues(
   cluster: Cluster,
   topic: string,
@@ -58,7 +58,7 @@ export async function committedValues(
   }
 }
 
-/** A transaction is left out from its first offset on up to its marker. */
+/** An aborted transaction is skipped from its first offset to its marker. */
 function unaborted(
   batches: readonly RecordBatch[],
   aborted: readonly { readonly producerId: number; readonly firstOffset: number }[],

@@ -1,5 +1,5 @@
-// Idempotent producers: one that writes numbered records to several partitions in bursts, and one
-// that writes versions of few keys to a compacted topic.
+// Idempotent producers: one writes numbered records to several partitions in bursts, one writes
+// versions of few keys to a compacted topic.
 
 import { expect } from 'vitest'
 import { Producer, type ProducerOptions } from '../../../protocol/client/producer.ts'
@@ -59,7 +59,7 @@ export class KeyWriter implements Load {
   readonly #topic: string
   readonly #producer: Producer
   readonly #versions = new Map<string, number>()
-  /** What each key was set to last; null is a tombstone. */
+  /** The last value of each key; null is a tombstone. */
   readonly #latest = new Map<string, string | null>()
 
   constructor(world: World, topic: string) {
@@ -89,7 +89,7 @@ export class KeyWriter implements Load {
     this.#world.note('stored')
   }
 
-  /** `found`: the topic from its start to its end, in order, once nothing is under way. */
+  /** `found`: the topic from start to end, in order, with nothing in flight. */
   check(found: readonly { readonly key: string; readonly value: string | null }[]): void {
     const versions = new Map<string, number>()
     const latest = new Map<string, string | null>()

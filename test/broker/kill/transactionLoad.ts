@@ -1,6 +1,6 @@
 // A transactional producer that writes to two partitions and commits offsets of a group in the same
-// transaction. It goes on with a transaction after a broker's death, or gives it up and begins anew
-// as a producer does whose process ended. Of each transaction it knows what may be seen of it.
+// transaction. After the death of a broker it continues its transaction, or abandons it and starts
+// anew like a restarted producer. Knows for each transaction what may be visible.
 
 import { expect } from 'vitest'
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
@@ -16,7 +16,7 @@ interface Identity {
   readonly producerEpoch: number
 }
 
-/** Unknown: its end was asked for, and nobody heard the answer. */
+/** Unknown: its end was requested, and not answered. */
 type Outcome = 'open' | 'committed' | 'aborted' | 'unknown'
 
 class GivenUp extends Error {}
@@ -58,7 +58,7 @@ export class TransactionLoad implements Load {
     await this.#begin()
   }
 
-  /** Aborts what an earlier life left open. */
+  /** Aborts the transaction that an earlier incarnation left open. */
   async #begin(): Promise<Identity> {
     return await patiently(this.#world, async () => {
       const connection = await this.#world.cluster.any()
@@ -88,7 +88,7 @@ export class TransactionLoad implements Load {
     return next
   }
 
-  /** Asks again after a death of the broker, as a client does; or gives up. */
+  /** Retries after a death of the broker, as a client does, or gives up. */
   #asking<T>(attempt: () => Promise<T>): Promise<T> {
     return patiently(this.#world, async () => {
       try {
@@ -100,7 +100,7 @@ export class TransactionLoad implements Load {
     })
   }
 
-  /** Every transaction has an epoch of its own, so that its sequences begin at 0. */
+  /** Every transaction has its own epoch, so that its sequences start at 0. */
   #batch({ producerId, producerEpoch }: Identity, value: string): Buffer {
     const builder = new RecordBatchBuilder({
       ...{ producerId, producerEpoch, baseSequence: 0, isTransactional: true },
@@ -142,8 +142,8 @@ export class TransactionLoad implements Load {
   }
 
   /**
-   * `seen`: what read_committed consumers find, partition by partition, once nothing is open;
-   * `offset`: what the group has.
+   * `seen`: the values that read_committed consumers find, by partition, without open transactions;
+   * `offset`: that of the group.
    */
   check(seen: readonly (readonly string[])[], offset: number | undefined): void {
     const own = seen.map((values) =>

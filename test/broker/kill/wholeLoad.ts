@@ -1,6 +1,6 @@
-// All loads at once, on the topics they need, and what must hold when they are over: whatever was
-// acknowledged is there once and in order, transactions are whole or not there at all, and offsets
-// and topics are those that were acknowledged last.
+// All loads together, on the topics they need, and what must hold afterwards: acknowledged records
+// exist once and in order, each transaction is visible as a whole or not at all, and offsets and
+// topics are the ones acknowledged last.
 
 import { expect } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'
@@ -12,7 +12,7 @@ import { KeyWriter, NumberedWriter, type WriterOptions } from './recordLoad.ts'
 import { TransactionLoad } from './transactionLoad.ts'
 import type { World } from './world.ts'
 
-/** Segments so small that they roll, are removed and are compacted all the time. */
+/** Segments are small, so that they are rolled, removed and compacted all the time. */
 const topics: readonly NewTopic[] = [
   { name: 'numbered', partitions: 3, configs: { 'internal.segment.bytes': '40000' } },
   {
@@ -63,7 +63,10 @@ export class WholeLoad {
     await new Admin(this.#world.cluster).createTopics(topics)
   }
 
-  /** Goes on through the broker's deaths; resolves once it is over and everything is acknowledged. */
+  /**
+   * Continues through deaths of the broker; resolves once it is over and everything is
+   * acknowledged.
+   */
   async run(isOver: () => boolean): Promise<void> {
     const numbered = writers.map((options) => new NumberedWriter(this.#world, this.ledger, options))
     const others = [this.#keys, ...this.#transactions, this.#offsets, this.#topics]

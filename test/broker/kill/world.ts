@@ -1,5 +1,5 @@
-// What a load needs of the broker it is put on, which dies and comes back: a client, randomness, and
-// somebody to tell what is under way, so that death can be timed by it.
+// What a load needs of the broker under test, which dies and restarts: a client, randomness, and a
+// listener for the current operation, by which kills are timed.
 
 import type { Cluster } from '../../../protocol/client/cluster.ts'
 import { KafkaError } from '../../../protocol/kafka/errors.ts'
@@ -10,16 +10,16 @@ export type LoadEvent = 'stored' | 'ending' | 'creating' | 'committing'
 export interface World {
   readonly cluster: Cluster
   readonly random: Random
-  /** Something happened, or is about to. */
+  /** An event has occurred, or is about to. */
   note(event: LoadEvent): void
 }
 
-/** Work that goes on until it is over, through all deaths of the broker. */
+/** Work that continues through all deaths of the broker until it is over. */
 export interface Load {
   run(isOver: () => boolean): Promise<void>
 }
 
-/** Failures that may pass are tried again for as long as it takes. */
+/** Retries passing failures for as long as it takes. */
 export function patiently<T>({ cluster }: World, attempt: () => Promise<T>): Promise<T> {
   return cluster.retrying(Number.POSITIVE_INFINITY, attempt)
 }

@@ -1,6 +1,6 @@
-// The log on a disk whose operations complete in any order: appends, syncs, checkpoints and truncations
-// overlap, and a crash may come between any two completions. What must hold: appends are acknowledged in
-// their order, nothing acknowledged is lost, and the log is a beginning of what was appended.
+// The log on a disk whose operations complete in any order: appends, syncs, checkpoints and
+// truncations overlap, and a crash may occur between any two completions. Appends are acknowledged
+// in order, nothing acknowledged is lost, and the log is a prefix of what was appended.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -78,7 +78,7 @@ class World {
     else this.#work(this.log[step.kind]())
   }
 
-  /** Whatever the order of what is left: everything is acknowledged, and is what a reader gets. */
+  /** In any order of the remaining completions, everything is acknowledged, and readers get it. */
   async finish(): Promise<void> {
     await this.#settled()
     expect(this.#submitted.every(({ isAcknowledged }) => isAcknowledged)).toBe(true)
@@ -93,7 +93,7 @@ class World {
     await this.start()
     const kept = this.#submitted.findLastIndex(({ end }) => end <= this.log.logEndOffset) + 1
     expect(kept).toBeGreaterThanOrEqual(acknowledged)
-    // What recovery kept, it also synced.
+    // Records that recovery kept were synced.
     this.#submitted = this.#submitted.slice(0, kept)
     for (const entry of this.#submitted) entry.isAcknowledged = true
     await this.#expectContent()
@@ -115,7 +115,7 @@ class World {
     this.#work(appended)
   }
 
-  /** Of a log at rest; what is cut is forgotten, so that later appends have its offsets. */
+  /** Of an idle log; truncated records are forgotten, because later appends reuse their offsets. */
   async #truncate(back: number): Promise<void> {
     await this.#settled()
     this.#submitted = this.#submitted.slice(0, Math.max(0, this.#submitted.length - back))
@@ -131,12 +131,12 @@ class World {
 
   #work(work: Promise<unknown>): void {
     const life = this.#life
-    // A life that has ended tells nobody of its failures.
-    const told = work.catch((error: unknown) => {
+    // A dead process reports no failures.
+    const ended = work.catch((error: unknown) => {
       if (life === this.#life) throw error
     })
-    told.catch(() => {})
-    this.#working.push(told)
+    ended.catch(() => {})
+    this.#working.push(ended)
   }
 
   async #complete(count: number): Promise<void> {
@@ -155,7 +155,7 @@ class World {
     await this.#all(Promise.all(working))
   }
 
-  /** Completes what is pending, in a drawn order, until the work is done. */
+  /** Completes pending operations, in a random order, until the work is done. */
   async #all<T>(work: Promise<T>): Promise<T> {
     let isDone = false
     const done = () => {
@@ -169,7 +169,7 @@ class World {
   }
 }
 
-test('in every order of completions the log keeps what it acknowledged', {
+test('the log keeps what it acknowledged in every order of completions', {
   timeout: 120_000,
 }, async () => {
   await fc.assert(

@@ -1,10 +1,10 @@
-// A disk of which parts can fail: every operation on what lies under a path then fails with the
-// same error, also on files that are open already.
+// A disk of which parts can fail: every operation on a path below the failed one fails with the
+// same error, also on files that are already open.
 
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 
 export interface FailingDisk extends Disk {
-  /** From now on, until `repair`. Only the operations that are named, or all of them. */
+  /** Until `repair`, the named operations fail; all operations without names. */
   fail(path: string, code: string, operations?: readonly string[]): void
   repair(): void
 }

@@ -1,11 +1,11 @@
-// Leader epochs: where each ends, against the list of records they were noted for.
+// Leader epochs: where each one ends, against the list of records they were assigned for.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeCheckpoint } from '../../../broker/log/directory/checkpointFile.ts'
 import { LeaderEpochs } from '../../../broker/log/leaderEpochs.ts'
 
-/** The epoch of each record, never going down. */
+/** The epoch of each record, which never decreases. */
 const recordEpochs = fc
   .array(fc.integer({ min: 0, max: 2 }), { maxLength: 30 })
   .map((steps) => steps.map((_, at) => steps.slice(0, at + 1).reduce((sum, step) => sum + step, 0)))
@@ -31,7 +31,7 @@ test('an epoch ends where the next one begins', () => {
   )
 })
 
-test('a damaged checkpoint is no checkpoint', () => {
+test('a damaged checkpoint is ignored', () => {
   for (const text of [
     '',
     '1\n0\n',

@@ -1,5 +1,5 @@
-// What the log's tests share: batches with recognisable records, small segments, and reading a
-// whole log back. It must not know anything of how the log stores them.
+// The fixture of the log's tests: batches with recognizable records, small segments, and reading a
+// whole log. Independent of how the log stores them.
 
 import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import { defaultLogConfig, type LogConfig } from '../../../broker/log/logConfig.ts'
@@ -51,7 +51,7 @@ export function makeBatch(spec: BatchSpec): Buffer {
   return builder.build()
 }
 
-/** A disk whose data directory is there for certain, as LogManager makes sure of. */
+/** A disk whose data directory exists durably, as with a LogManager. */
 export async function diskWithData(disk = new MemoryDisk()): Promise<MemoryDisk> {
   await disk.makeDirectory('/data')
   await disk.syncDirectory('/')
@@ -76,7 +76,7 @@ export function leadAlone(log: PartitionLog): PartitionLog {
   return log
 }
 
-/** Logs that `append` does not have to lead. */
+/** Logs for which `append` does not have to call `leadAlone`. */
 const hasLeader = new WeakSet<PartitionLog>()
 
 /** A log whose high watermark moves only when the test moves it. */
@@ -101,7 +101,7 @@ function open(disk: Disk, options: Partial<PartitionLogOptions>): Promise<Partit
   })
 }
 
-/** What the next start finds written down of a log that was closed in order. */
+/** The saved state that the next start finds for a log that was closed cleanly. */
 export function notedOf(log: PartitionLog): Partial<PartitionLogOptions> {
   const state = log.restingState()
   if (!state) return {}

@@ -1,5 +1,5 @@
-// A data directory as a whole: who may use it, what is found in it again, and which of Kafka's
-// files say so.
+// A data directory as a whole: who may use it, what a start finds in it, and which of Kafka's files
+// have it.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'
@@ -36,7 +36,7 @@ async function text(disk: MemoryDisk, path: string): Promise<string | undefined>
   return (await disk.readFile(path))?.toString()
 }
 
-test('partitions, their records and topic ids are found again', async () => {
+test('partitions, their records and topic ids are found at the next start', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
   const log = await manager.create('a-topic.with-hyphens', 12, smallConfig, topicId)
@@ -51,7 +51,7 @@ test('partitions, their records and topic ids are found again', async () => {
   await again.close()
 })
 
-test("the files are Kafka's", async () => {
+test('the files are those of Kafka', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk, { identity: identity('c1', 3) })
   const log = await manager.create('orders', 0, smallConfig, topicId)
@@ -90,7 +90,7 @@ test("the files are Kafka's", async () => {
 })
 
 describe('the directory', () => {
-  test('is for one process at a time', async () => {
+  test('is locked by one process at a time', async () => {
     const disk = new MemoryDisk()
     const manager = await open(disk)
     await expect(open(disk)).rejects.toMatchObject({ code: 'DIRECTORY_IN_USE' })
@@ -98,7 +98,7 @@ describe('the directory', () => {
     await (await open(disk)).close()
   })
 
-  test("is not another broker's", async () => {
+  test('is refused if it belongs to another broker', async () => {
     const disk = new MemoryDisk()
     await (await open(disk, { identity: identity('c1') })).close()
     const foreign = open(disk, { identity: identity('c2') })
@@ -107,7 +107,7 @@ describe('the directory', () => {
   })
 })
 
-test('a crash keeps what was acknowledged, at any moment since the directory was made', async () => {
+test('acknowledged records survive a crash at any time after the directory was created', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
   const log = await manager.create('orders', 0)
@@ -119,7 +119,7 @@ test('a crash keeps what was acknowledged, at any moment since the directory was
   await again.close()
 })
 
-test('after a crash each segment is synced once, and what was found stays', async () => {
+test('after a crash each segment is synced once, and records that were found stay', async () => {
   const journal = () => ({ random: seededRandom(1), fileBytes: 64 * 1024 })
   const disk = new MemoryDisk()
   const killed = mortalDisk(disk)
@@ -156,7 +156,7 @@ test('after a crash each segment is synced once, and what was found stays', asyn
   await last.close()
 })
 
-test('recovery points are written from time to time', async () => {
+test('recovery points are written periodically', async () => {
   const disk = new MemoryDisk()
   const clock = new ManualClock()
   const manager = await open(disk, { clock, checkpointIntervalMs: 1000 })
@@ -168,7 +168,7 @@ test('recovery points are written from time to time', async () => {
   expect(clock.pendingTimers).toBe(0)
 })
 
-test('a deleted topic is gone, also when the removal was cut short', async () => {
+test('a deleted topic is removed, even if the removal was interrupted', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
   const old = await manager.create('orders', 0)
@@ -201,7 +201,7 @@ describe('a directory of another topic', () => {
     return { disk, manager: await open(disk, { isForeign }) }
   }
 
-  test('is not opened, nor created over, nor removed with a topic of its name', async () => {
+  test('is not opened, nor used for a new partition, nor removed with a topic of the same name', async () => {
     const { disk, manager } = await withForeign()
     expect(manager.get('orders', 0)).toBeUndefined()
     const creation = () => manager.create('orders', 0, smallConfig, otherId)
@@ -217,7 +217,7 @@ describe('a directory of another topic', () => {
     await again.close()
   })
 
-  test('is removed with its own topic, though it was not opened', async () => {
+  test('is removed with its own topic, although it was not opened', async () => {
     const { disk, manager } = await withForeign()
     await manager.delete({ ...deletion, id: topicId })
     expect(await disk.list('/data')).not.toContain('orders-0')
@@ -227,7 +227,7 @@ describe('a directory of another topic', () => {
   })
 })
 
-test('a deletion that fails in one data directory goes on where it ended', async () => {
+test('a deletion that fails in one data directory continues where it ended', async () => {
   let isFailing = false
   const disk = new MemoryDisk({
     beforeChange: (operation, path) => {

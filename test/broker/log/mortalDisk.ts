@@ -1,13 +1,11 @@
-// A disk as one process sees it. MemoryDisk loses power and can be used again at once; but the code
-// that ran before, still inside some promise, must not touch it any more, nor learn that an
-// operation succeeded: it is dead. Every life of a log in a crash test gets one of these.
+// A disk as one process sees it. A MemoryDisk can be used again immediately after a power failure;
+// code that ran before it, still inside a promise, must neither touch the disk nor see an operation
+// succeed. Every incarnation of a log in a crash test gets its own MortalDisk.
 
 import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
 
 export interface MortalDisk extends Disk {
-  /**
-   * From now on every operation fails, those under way included. Its files and locks are closed.
-   */
+  /** From now on every operation fails, including those in flight. Closes its files and locks. */
   kill(): void
   readonly isAlive: boolean
 }

@@ -1,5 +1,5 @@
-// What a log answers: offsets given, what is refused and why, whole batches within limits, records
-// found by time, and appends that wait their turn.
+// The answers of a log: assigned offsets, refusals with their reasons, whole batches within limits,
+// records found by time, and held appends.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ import {
 } from './logFixture.ts'
 
 describe('append', () => {
-  test('gives offsets and the leader epoch in place, and stores nothing else', async () => {
+  test('sets offsets and the leader epoch in place, and changes nothing else', async () => {
     const log = await openLog(await diskWithData())
     const [a, b] = [makeBatch({ records: 3, label: 'a' }), makeBatch({ records: 2, label: 'b' })]
     const [storedA, storedB] = [stored(a, 0, 5), stored(b, 3, 5)]
@@ -58,7 +58,7 @@ describe('append', () => {
     await log.close()
   })
 
-  test('refuses what is too large, what is empty, and control batches of clients', async () => {
+  test('refuses oversized and empty batches, and control batches of clients', async () => {
     const config = { ...smallConfig, maxMessageBytes: 120 }
     const log = await openLog(await diskWithData(), { config })
     const large = await append(log, { records: 20 })
@@ -73,7 +73,7 @@ describe('append', () => {
     await log.close()
   })
 
-  test('takes all batches of an append or none of them', async () => {
+  test('appends all batches of an append or none of them', async () => {
     const log = await openLog(await diskWithData())
     const of = (baseSequence: number) =>
       makeBatch({ records: 1, producerId: 4, producerEpoch: 0, baseSequence })
@@ -88,7 +88,7 @@ describe('append', () => {
     await log.close()
   })
 
-  test('of a replica keeps offsets and epochs, and refuses offsets that go back', async () => {
+  test('of a replica keeps offsets and epochs, and refuses offsets that decrease', async () => {
     const log = await openLog(await diskWithData())
     const batch = stored(makeBatch({ records: 2 }), 10, 3)
     expect(await log.appendAsFollower(Buffer.from(batch))).toMatchObject({ baseOffset: 10 })
@@ -98,7 +98,7 @@ describe('append', () => {
     await log.close()
   })
 
-  test('stamps the log append time when the topic wants it', async () => {
+  test('sets the log append time if the topic requires it', async () => {
     const config = { ...smallConfig, messageTimestampType: 'LogAppendTime' as const }
     const log = await openLog(await diskWithData(), { config })
     const result = await append(log, { records: 1, timestampMs: 5 })
@@ -112,7 +112,7 @@ describe('append', () => {
     await log.close()
   })
 
-  test('answers a retry with the time at which the batch was appended, also after a restart', async () => {
+  test('answers a retry with the time of the first append, also after a restart', async () => {
     const config = { ...smallConfig, messageTimestampType: 'LogAppendTime' as const }
     const disk = await diskWithData()
     const clock = new ManualClock()
@@ -140,7 +140,7 @@ describe('append', () => {
     await reopened.close()
   })
 
-  test('waits while too many bytes are pending, and keeps the order', async () => {
+  test('holds appends while too many bytes are pending, and keeps the order', async () => {
     const config = { ...smallConfig, maxPendingBytes: 200 }
     const log = await openLog(await diskWithData(), { config })
     const appends = Array.from({ length: 30 }, async (_, number) => {
@@ -158,7 +158,7 @@ describe('append', () => {
 })
 
 describe('read', () => {
-  test('returns whole batches within the limit, at least one, and says what is out of range', async () => {
+  test('returns whole batches within the limit, at least one, and reports offsets out of range', async () => {
     const log = await openLog(await diskWithData())
     const size = makeBatch({ records: 2, label: 'x' }).length
     for (let number = 0; number < 4; number++) await append(log, { records: 2, label: 'x' })
@@ -172,7 +172,7 @@ describe('read', () => {
     await log.close()
   })
 
-  test('goes no further than the high watermark that replication has set', async () => {
+  test('ends at the high watermark that replication has set', async () => {
     const log = await openReplica(await diskWithData())
     let moves = 0
     const stop = log.onHighWatermark(() => moves++)
@@ -194,7 +194,7 @@ describe('read', () => {
   })
 })
 
-test('records are found by time as a plain search finds them', async () => {
+test('records are found by time as a linear search finds them', async () => {
   const timestamps = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 30 })
   await fc.assert(
     fc.asyncProperty(timestamps, fc.integer({ min: 0, max: 70 }), async (times, wanted) => {

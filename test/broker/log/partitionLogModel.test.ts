@@ -1,8 +1,7 @@
-// The log against a plain array, through appends, reads, rolls, deletions of its beginning,
-// truncations, full disks, crashes that lose or tear what was not synced (with the log written down
-// before, or not), and orderly restarts. What must hold:
-// a log is always a beginning of what was submitted, in order, once, never shorter than what was
-// acknowledged or shown, and what was deleted from it does not come back.
+// The log against an array, through appends, reads, rolls, deletions at its start, truncations,
+// full disks, crashes that lose or tear unsynced writes (with and without a saved state of the
+// log), and clean restarts. The log is always a prefix of what was submitted, in order, once, never
+// shorter than what was acknowledged or read, and deleted records do not come back.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -107,7 +106,7 @@ interface ModelBatch {
   readonly nextOffset: number
 }
 
-/** How many changes that take room the disk still has it for. The commit journal has its own. */
+/** Limits the changes that take space on the disk. The commit journal has its own limit. */
 class Room {
   left = Number.POSITIVE_INFINITY
 
@@ -124,14 +123,14 @@ class Model {
   readonly isJournaled: boolean
   log!: PartitionLog
   #restingLogs!: RestingLogs
-  /** What has been submitted, in order, as the log has to store it. */
+  /** The submitted batches, in order, as the log has to store them. */
   submitted: ModelBatch[] = []
-  /** No crash may make the log end below this. */
+  /** No crash may leave a log that ends below it. */
   acknowledgedEnd = 0
-  /** As the checkpoint file of a LogManager would have it. */
+  /** As in the checkpoint file of a LogManager. */
   recoveryPoint = 0
   logStartOffset = 0
-  /** The disk as the present life of the log sees it. */
+  /** The disk as the current incarnation of the log sees it. */
   #process: MortalDisk
   #inFlight: Promise<unknown>[] = []
   #label = 0
@@ -146,7 +145,7 @@ class Model {
     this.#process = mortalDisk(disk)
   }
 
-  /** `noted`: what an orderly end has written down, see restingLog.ts. */
+  /** `noted`: the state saved by a clean shutdown, see restingLog.ts. */
   async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     const journal = this.isJournaled ? await this.#openJournal() : undefined
     const inherited = { ...(await this.#takeNote()), ...noted }
@@ -156,7 +155,7 @@ class Model {
       journal,
       clock: this.clock,
       indexCache: new IndexCache({
-        // So small that blocks are full, written and used again all the time, and sometimes too
+        // Small, so that blocks are filled, written and reused all the time, and are sometimes too
         // few.
         writeBehind: new WriteBehind(this.clock, {
           blockBytes: 100,
@@ -177,7 +176,7 @@ class Model {
     expect(this.log.logStartOffset).toBe(this.logStartOffset)
   }
 
-  /** What was written down before a crash, if it is to be believed. */
+  /** The state saved before a crash, if it may be used. */
   async #takeNote(): Promise<Pick<PartitionLogOptions, 'resting'>> {
     const nowMs = () => 1e12
     this.#restingLogs = await RestingLogs.open(this.#process, '/data', nowMs, false)
@@ -193,14 +192,15 @@ class Model {
     await this.#restingLogs.note(new Map([['orders-0', { topicId: undefined, log: this.log }]]))
   }
 
-  /** So small that it goes round often. */
+  /** Small, so that its files alternate often. */
   #openJournal(): Promise<CommitJournal> {
     return CommitJournal.open({
       disk: this.#process,
       logger: silentLogger,
       scheduler: systemScheduler,
       directory: '/data',
-      // Each run of a journal has an id of its own, by which it knows the entries of earlier ones.
+      // Each run of a journal has its own id, which distinguishes its entries from those of earlier
+      // runs.
       random: seededRandom(this.#journals++),
       fileBytes: 2000,
       recoveryPointOf: () => this.recoveryPoint,
@@ -225,7 +225,7 @@ class Model {
     const appended = this.log
       .appendAsLeader(Buffer.concat(parts), { leaderEpoch: 0, origin: 'client' })
       .then((result) => {
-        // What an earlier life of the log answers after its crash reaches nobody.
+        // Answers of an earlier incarnation of the log, after its crash, reach no one.
         if (life !== this.#life || result.errorCode !== 0) return
         expect(result).toMatchObject({ baseOffset, lastOffset: end - 1, duplicate: false })
         this.acknowledgedEnd = end
@@ -251,7 +251,7 @@ class Model {
   }
 
   async #nextLife(): Promise<void> {
-    // What was under way ends before the next life begins, as it does with a process.
+    // Operations in flight end before the next incarnation starts, as with a process.
     await this.settle()
     await settle()
     this.#process = mortalDisk(this.disk)
@@ -259,7 +259,7 @@ class Model {
     this.#adopt()
   }
 
-  /** After a crash, or a truncation, the log itself says where it ends. */
+  /** After a crash, or a truncation, the log itself defines its end. */
   #adopt(): void {
     const end = this.log.logEndOffset
     expect(end).toBeGreaterThanOrEqual(this.acknowledgedEnd)
@@ -269,19 +269,17 @@ class Model {
     this.acknowledgedEnd = end
   }
 
-  /**
-   * Where a truncation to `offset` ends the log: whole batches, and not what is deleted already.
-   */
+  /** The end of the log after a truncation to `offset`: whole batches, and not below the start. */
   #endAtOrBelow(requested: number): number {
     const offset = Math.max(requested, this.log.logStartOffset)
     const ends = [0, ...this.submitted.map((batch) => batch.nextOffset)]
     return ends.findLast((end) => end <= offset)!
   }
 
-  /** A truncation that loses power after some turns: what it was to keep is kept. */
+  /** A truncation during which the power fails after some turns: records below it survive. */
   async truncateAndCrash(offset: number, turns: number): Promise<void> {
     await this.settle()
-    // What a dead process is told reaches nobody.
+    // Answers to a dead process reach no one.
     const truncated = this.log.truncateTo(offset).catch(() => {})
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     this.acknowledgedEnd = this.#endAtOrBelow(offset)
@@ -308,7 +306,7 @@ class Model {
   }
 
   /**
-   * Runs out of room somewhere in the appends, and gets it back: only what was refused is missing.
+   * Runs out of space somewhere in the appends, and gets it back: only refused records are missing.
    */
   async fillDisk(changes: number, sizes: readonly number[]): Promise<void> {
     await this.settle()
@@ -324,7 +322,7 @@ class Model {
   }
 
   async retain(fraction: number): Promise<void> {
-    // What lies below the start of the log goes whatever the limits.
+    // Records below the start of the log are removed whatever the limits.
     this.log.updateConfig({ ...this.log.config, retentionMs: -1, retentionBytes: -1 })
     await this.log.applyRetention()
     const retentionBytes = Math.floor(fraction * this.log.size)

@@ -1,4 +1,4 @@
-// Reads and searches that a truncation, a full disk or damage comes in between of.
+// Reads and searches during a truncation, on a full disk, or of damaged batches.
 
 import { expect, test } from 'vitest'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
@@ -6,7 +6,7 @@ import { append, diskWithData, openLog, smallConfig } from './logFixture.ts'
 
 const path = '/data/orders-0/00000000000000000000.log'
 
-test('who reads or searches while the log is cut gets what is there afterwards', async () => {
+test('a read or a search during a truncation returns what exists after it', async () => {
   const config = { ...smallConfig, segmentBytes: 400 }
   for (let turns = 0; turns < 60; turns++) {
     const log = await openLog(await diskWithData(new MemoryDisk()), { config })
@@ -27,7 +27,7 @@ test('who reads or searches while the log is cut gets what is there afterwards',
   }
 })
 
-test('a search by time reports a batch whose size cannot be', async () => {
+test('a search by time reports a batch with an impossible size', async () => {
   const disk = await diskWithData(new MemoryDisk())
   const log = await openLog(disk)
   await append(log, { records: 5, timestampMs: 1000 })

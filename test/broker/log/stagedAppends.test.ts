@@ -1,6 +1,5 @@
-// Appends that are durable in the commit journal and not in their segment's file yet, when
-// something goes wrong before they get there: nothing acknowledged is lost, nothing is shown that
-// could be.
+// Appends that are durable in the commit journal but not in their segment file yet, when something
+// fails in between: nothing acknowledged is lost, and nothing is visible that could be lost.
 
 import { beforeEach, expect, test } from 'vitest'
 import { LogManager } from '../../../broker/log/logManager.ts'
@@ -20,7 +19,7 @@ const writtenWithinMs = 1000
 
 let clock: ManualClock
 let disk: MemoryDisk
-/** What fails, of the operations on the segment's file; and every one of them so far. */
+/** The operation on the segment's file that fails, and all operations so far. */
 let failing: { readonly operation: string; readonly code: string } | undefined
 let operations: string[]
 let lives = 0
@@ -58,7 +57,7 @@ async function withOne(label: string): Promise<{ manager: LogManager; log: Parti
   return { manager, log }
 }
 
-/** The values after the next start of the broker, once the disk is well again. */
+/** The values after the next start of the broker, with a repaired disk. */
 async function valuesAfterStart(): Promise<string[]> {
   failing = undefined
   const manager = await start()
@@ -71,20 +70,20 @@ async function fileBytes(): Promise<number> {
   return (await disk.stat(path))!.sizeBytes
 }
 
-test('appends are read from memory at once, and are in the file within a second', async () => {
+test('appends are read from memory immediately, and are in the file within a second', async () => {
   const { manager, log } = await withOne('first')
   expect(await readValues(log)).toEqual(['first/0'])
   expect(await fileBytes()).toBe(0)
   await clock.advanceAndSettle(writtenWithinMs)
   expect(await fileBytes()).toBe(log.size)
   await append(log, { records: 1, label: 'second' })
-  // One part from the file, the other one from memory.
+  // One batch from the file, the other one from memory.
   expect(await readValues(log)).toEqual(['first/0', 'second/0'])
   await manager.close()
   expect(clock.pendingTimers).toBe(0)
 })
 
-test('a write that fails later takes the log offline; what was acknowledged can be read', async () => {
+test('a later failed write takes the log offline; acknowledged records can be read', async () => {
   const { manager, log } = await withOne('acknowledged')
   failing = { operation: 'write', code: 'EBADF' }
   await clock.advanceAndSettle(writtenWithinMs)
@@ -98,7 +97,7 @@ test('a write that fails later takes the log offline; what was acknowledged can 
   expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
 })
 
-test('a write for which there is no room is made up for when there is', async () => {
+test('a write that found no space is retried when there is some', async () => {
   const { manager, log } = await withOne('acknowledged')
   failing = { operation: 'write', code: 'ENOSPC' }
   await clock.advanceAndSettle(writtenWithinMs)
@@ -116,7 +115,7 @@ test('a write for which there is no room is made up for when there is', async ()
   await manager.close()
 })
 
-test('no room at the end, either: the journal has what is missing', async () => {
+test('if there is no space at the close, the journal keeps the bytes', async () => {
   const { manager } = await withOne('acknowledged')
   failing = { operation: 'write', code: 'ENOSPC' }
   await manager.close()
@@ -124,28 +123,28 @@ test('no room at the end, either: the journal has what is missing', async () => 
   expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
 })
 
-test('a sync that failed once is not believed later: the journal keeps what it has', async () => {
+test('a failed sync does not succeed later: the journal keeps its bytes', async () => {
   const { manager, log } = await withOne('acknowledged')
   const other = await manager.create('payments', 0)
   failing = { operation: 'sync', code: 'EBADF' }
   await manager.checkpoint()
   expect(log.offline).toMatchObject({ code: 'LOG_WRITE_FAILED' })
   failing = undefined
-  // Several times round the files of the journal, were they used again.
+  // Would fill the files of the journal several times, if they were used again.
   for (let number = 0; number < 100; number++) await append(other, { records: 5 })
   await manager.close()
   disk.crash()
   expect(await valuesAfterStart()).toEqual(['acknowledged/0'])
 })
 
-test('what is deleted with its log is not written first', async () => {
+test('bytes of a deleted log are not written', async () => {
   const { manager } = await withOne('deleted')
   await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
   expect(operations.filter((operation) => operation === 'write')).toEqual([])
   await manager.close()
 })
 
-test('a process that is killed loses nothing', async () => {
+test('a killed process loses nothing', async () => {
   const { log } = await withOne('first')
   for (let number = 0; number < 30; number++) await append(log, { records: 2, label: `b${number}` })
   disk.crash()

@@ -1,5 +1,5 @@
-// What the tests of transactions in a log share: writing in a transaction as Produce does it,
-// ending one as the coordinator does it, and reading as a `read_committed` consumer.
+// The fixture of the tests of transactions in a log: writing in a transaction as Produce does,
+// ending one as the coordinator does, and reading as a `read_committed` consumer.
 
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { TransactionalProducer } from '../../../broker/log/producers/transactionVerification.ts'
@@ -20,7 +20,7 @@ export function verifying(
   return { ...sender, baseSequence, supportsEpochBump }
 }
 
-/** One transactional record, verified first. Returns the error code. */
+/** Writes one transactional record, verified first. Returns the error code. */
 export async function write(
   log: PartitionLog,
   sender: Sender,

@@ -1,8 +1,7 @@
 // Transactions in a log against a list of events, through rolls, checkpoints, restarts, truncations
-// and crashes. What must hold at every moment: the last stable offset, who has a transaction open,
-// for every read which transactions a `read_committed` consumer is told to skip, and that a
-// producer snapshot at an offset says what the records below it make, whatever was under way when
-// it was taken.
+// and crashes. At every moment these are right: the last stable offset, the open transactions, the
+// aborted transactions of every read, and the producer snapshot at an offset, which has the state
+// of the records below it, whatever was in flight when it was taken.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -86,7 +85,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 )
 
-/** One batch of one offset: its place in the list. Undefined is a record of no producer. */
+/**
+ * One batch of one offset, which is its index in the list. Undefined is a record without a
+ * producer.
+ */
 type Event =
   | undefined
   | { readonly producerId: number; readonly epoch: number; readonly ends?: 'commit' | 'abort' }
@@ -94,7 +96,7 @@ type Event =
 interface Transaction {
   readonly producerId: number
   readonly firstOffset: number
-  /** Undefined while it is open. */
+  /** Undefined while the transaction is open. */
   readonly markerOffset: number | undefined
   readonly isAborted: boolean
 }
@@ -116,7 +118,7 @@ class Model {
   async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
       ...noted,
-      // Some appends begin a new segment by themselves.
+      // Some appends start a new segment by themselves.
       config: { ...smallConfig, segmentBytes: 400 },
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {
@@ -182,7 +184,7 @@ class Model {
   async truncateAndCrash(fraction: number, turns: number): Promise<void> {
     await this.settle()
     const offset = Math.floor(fraction * (this.#events.length + 1))
-    // What a dead process is told reaches nobody.
+    // Answers to a dead process reach no one.
     const truncated = this.log.truncateTo(offset).catch(() => {})
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     this.#kill(0)
@@ -221,7 +223,7 @@ class Model {
     const { directory } = this.log
     for (const offset of offsetsOfFiles(await this.disk.list(directory), '.snapshot')) {
       const bytes = await this.disk.readFile(`${directory}/${segmentFileName(offset, '.snapshot')}`)
-      // A checkpoint that is under way removes those that are not needed any more.
+      // A checkpoint in progress removes those that are not needed any more.
       if (bytes === undefined) continue
       expect(offset).toBeLessThanOrEqual(this.#events.length)
       const state = decodeProducerSnapshot(bytes, Number.POSITIVE_INFINITY, 0)
@@ -240,7 +242,7 @@ class Model {
     for (let offset = 0; offset <= stable; offset++) await this.#checkRead(offset, aborted)
   }
 
-  /** `all` is every aborted transaction, in the order of the markers. */
+  /** `all`: every aborted transaction, in the order of the markers. */
   async #checkRead(offset: number, all: readonly Transaction[]): Promise<void> {
     const maxBytes = offset % 2 === 0 ? 1 : 100_000
     const { offsets, aborted } = await committedRead(this.log, offset, maxBytes)
@@ -259,7 +261,7 @@ class Model {
     expect(known.map(briefly)).toEqual(this.#producersAt(this.#events.length))
   }
 
-  /** What the events below `offset` say of each producer. */
+  /** The state of each producer by the events below `offset`. */
   #producersAt(offset: number) {
     const events = this.#events.slice(0, offset)
     const open = transactionsIn(events).filter(({ markerOffset }) => markerOffset === undefined)
@@ -292,7 +294,7 @@ class Model {
   async #submit(appended: Promise<number>, wait: boolean): Promise<void> {
     const life = this.#life
     const checked = appended.then((errorCode) => {
-      // What an earlier life of the log answers after its crash reaches nobody.
+      // Answers of an earlier incarnation of the log, after its crash, reach no one.
       if (life === this.#life) expect(errorCode).toBe(ErrorCode.none)
     })
     this.#inFlight.push(checked)
@@ -325,7 +327,7 @@ function transactionsIn(events: readonly Event[]): Transaction[] {
   return ended
 }
 
-/** Of an entry what the events say as well. */
+/** The part of an entry that follows from the events. */
 function briefly({ producerId, producerEpoch, currentTxnFirstOffset, batches }: ProducerEntry) {
   const offsets = batches.map(({ lastOffset }) => lastOffset)
   const lastSequence = batches.at(-1)?.lastSequence ?? -1
@@ -358,7 +360,7 @@ async function run(model: Model, command: Command): Promise<void> {
   }
 }
 
-test('read_committed sees what has ended, and is told what was aborted', async () => {
+test('read_committed sees ended transactions, and gets the aborted ones', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(command, { minLength: 1, maxLength: 25, size: 'max' }),

@@ -1,5 +1,5 @@
-// Transactions in one partition's log: what `read_committed` consumers may see and are told to
-// skip, who may open a transaction, who may end it, and that a restart changes none of it.
+// Transactions in the log of one partition: what `read_committed` consumers see and skip, who may
+// open and end a transaction, and that a restart changes none of it.
 
 import { describe, expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
@@ -11,8 +11,8 @@ import { committedRead, end, type Sender, verifying, write } from './transaction
 const anna: Sender = { producerId: 1, producerEpoch: 0 }
 const bert: Sender = { producerId: 2, producerEpoch: 0 }
 
-describe('what may be read', () => {
-  test('an open transaction holds back what is behind it, until its marker is there', async () => {
+describe('a read_committed read', () => {
+  test('ends at an open transaction until its marker is appended', async () => {
     const log = await openLog(await diskWithData())
     await append(log, { records: 1 })
     expect(await write(log, anna, 0)).toBe(ErrorCode.none)
@@ -32,7 +32,7 @@ describe('what may be read', () => {
     await log.close()
   })
 
-  test('a marker above the high watermark settles nothing yet', async () => {
+  test('does not pass a marker above the high watermark', async () => {
     const log = await openReplica(await diskWithData())
     await write(log, anna, 0)
     await append(log, { records: 1 })
@@ -48,7 +48,7 @@ describe('what may be read', () => {
     await log.close()
   })
 
-  test('records are found by time only where they may be read', async () => {
+  test('finds records by time only below the last stable offset', async () => {
     const log = await openLog(await diskWithData())
     await append(log, { records: 1, timestampMs: 1000 })
     await write(log, anna, 0)
@@ -78,7 +78,7 @@ describe('a marker', () => {
     await log.close()
   })
 
-  test('of a producer that has written nothing is kept and ends nothing', async () => {
+  test('of a producer that has written nothing is appended and ends nothing', async () => {
     const log = await openLog(await diskWithData())
     expect(await end(log, anna, false)).toBe(ErrorCode.none)
     expect(await committedRead(log, 0)).toEqual({ offsets: [0], aborted: [], lastStable: 1 })
@@ -89,7 +89,7 @@ describe('a marker', () => {
 describe('a batch that opens a transaction', () => {
   const batch = () => makeBatch({ records: 1, ...anna, baseSequence: 0, isTransactional: true })
 
-  test('needs a guard, which a marker in between makes worthless', async () => {
+  test('needs a guard, which a marker in between invalidates', async () => {
     const log = await openLog(await diskWithData())
     const bare = await log.appendAsLeader(batch(), { leaderEpoch: 0, origin: 'client' })
     expect(bare.errorCode).toBe(ErrorCode.invalidTxnState)
@@ -109,7 +109,7 @@ describe('a batch that opens a transaction', () => {
     await log.close()
   })
 
-  test('needs none when verification is off, unless its client leaves adding to the broker', async () => {
+  test('needs none without verification, unless its client leaves adding to the broker', async () => {
     const config = { ...smallConfig, transactionVerification: false }
     const log = await openLog(await diskWithData(), { config })
     expect(log.verificationFor(verifying(anna))).toBeUndefined()
@@ -119,7 +119,7 @@ describe('a batch that opens a transaction', () => {
     await log.close()
   })
 
-  test('does not overtake one with a lower sequence number that waits to be verified', async () => {
+  test('does not overtake one with a lower sequence number that is being verified', async () => {
     const log = await openLog(await diskWithData())
     const verification = log.verificationFor(verifying(anna, 1))
     expect(log.verificationFor(verifying(anna, 0))).toBe(verification)
@@ -129,7 +129,7 @@ describe('a batch that opens a transaction', () => {
     await log.close()
   })
 
-  test('begins at sequence 0 when its epoch is its transaction', async () => {
+  test('starts at sequence 0 if each transaction has its epoch', async () => {
     const log = await openLog(await diskWithData())
     const later = makeBatch({ records: 1, ...anna, baseSequence: 3, isTransactional: true })
     const verification = log.verificationFor(verifying(anna, 3, true))
@@ -143,7 +143,7 @@ describe('a batch that opens a transaction', () => {
     await log.close()
   })
 
-  test('leaves no room for records beside it, nor for a transaction without a producer', async () => {
+  test('excludes records outside it, and a transaction without a producer', async () => {
     const log = await openLog(await diskWithData())
     await write(log, anna, 0)
     const beside = await append(log, { records: 1, ...anna, baseSequence: 1 })
@@ -154,7 +154,7 @@ describe('a batch that opens a transaction', () => {
     await log.close()
   })
 
-  test('is taken back with the batches it came with', async () => {
+  test('is undone with the batches of its append', async () => {
     const log = await openLog(await diskWithData())
     const verification = log.verificationFor(verifying(anna))
     const beside = makeBatch({ records: 1, ...anna, baseSequence: 1 })
@@ -188,7 +188,7 @@ describe('the coordinator', () => {
     await log.close()
   })
 
-  test('appends a marker alone, and one that says how the transaction ends', async () => {
+  test('appends a marker alone, and only one with an outcome', async () => {
     const log = await openLog(await diskWithData())
     const appendAs = async (bytes: Buffer) =>
       (await log.appendAsLeader(bytes, { leaderEpoch: 0, origin: 'coordinator' })).errorCode

@@ -1,13 +1,12 @@
-// What the models of a log share of their commands: a log that is cut somewhere, in a life that may
-// end before it has been.
+// A command shared by the models of a log: a truncation, during which the process may end.
 
 import fc from 'fast-check'
 
 export interface TruncateCommand {
   readonly kind: 'truncate'
-  /** Of the log, counted from its start. */
+  /** Position in the log, counted from its start. */
   readonly fraction: number
-  /** How many turns of the event loop later the process ends; undefined when it goes on. */
+  /** Number of turns of the event loop after which the process ends; undefined if it continues. */
   readonly crashAfter: number | undefined
 }
 

@@ -1,4 +1,4 @@
-// Appends that wait for the high watermark, against a plain list: each is answered once, when it is
+// Appends that wait for the high watermark, against a list: each is answered once, when it is
 // committed and not before, in the order of the offsets.
 
 import fc from 'fast-check'
@@ -12,7 +12,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('refuse' as const) }),
 )
 
-test('each append is answered once, and in order', () => {
+test('each append is answered once, in order', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const queue = new CommitQueue()

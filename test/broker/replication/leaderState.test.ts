@@ -1,5 +1,5 @@
-// The rules of a leader, without a log or a network: when the high watermark moves, who may join
-// the ISR, and a model of both under arbitrary histories.
+// The rules of a leader, without a log or a network: when the high watermark advances, which
+// followers may join the ISR, and a model of both under arbitrary histories.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -34,7 +34,7 @@ describe('the high watermark', () => {
     expect(leader.highWatermark).toBe(12)
   })
 
-  test('is the smallest end of the replicas in sync, once all have fetched in this epoch', () => {
+  test('is the smallest end of the in-sync replicas, once all have fetched in this epoch', () => {
     const leader = leaderOf()
     expect(leader.highWatermark).toBe(5)
     expect(leader.followerFetched(2, 9)).toBe(false)
@@ -44,7 +44,7 @@ describe('the high watermark', () => {
     expect(leader.highWatermark).toBe(9)
   })
 
-  test('stays when a follower reports less than before, or less than the mark', () => {
+  test('does not move if a follower reports less than before, or less than the watermark', () => {
     const leader = leaderOf({ replicas: [1, 2], isr: [1, 2] })
     expect(leader.followerFetched(2, 3)).toBe(false)
     expect(leader.followerFetched(2, 8)).toBe(true)
@@ -52,14 +52,14 @@ describe('the high watermark', () => {
     expect(leader.highWatermark).toBe(8)
   })
 
-  test('does not wait for replicas out of sync, nor for brokers that are no replicas', () => {
+  test('does not wait for replicas out of sync, nor for brokers that are not replicas', () => {
     const leader = leaderOf({ isr: [1, 2] })
     expect(leader.followerFetched(9, 0)).toBe(false)
     expect(leader.followerFetched(2, 10)).toBe(true)
     expect(leader.highWatermark).toBe(10)
   })
 
-  test('waits for a replica that is proposed, because the controller may have registered it', () => {
+  test('waits for a replica proposed to join, because the controller may have registered it', () => {
     const leader = leaderOf({ isr: [1, 2] })
     leader.followerFetched(2, 10)
     leader.followerFetched(3, 10)
@@ -72,7 +72,7 @@ describe('the high watermark', () => {
     expect(leader.highWatermark).toBe(12)
   })
 
-  test('waits for a replica that is proposed to leave, until that is registered', () => {
+  test('waits for a replica proposed to leave, until that is registered', () => {
     const leader = leaderOf()
     leader.followerFetched(2, 10)
     leader.propose([1, 2])
@@ -89,14 +89,14 @@ describe('the high watermark', () => {
     expect(leader.highWatermark).toBe(11)
   })
 
-  test('min.insync.replicas asks for no more replicas than there are', () => {
+  test('needs no more replicas than exist, whatever min.insync.replicas is', () => {
     expect(leaderOf({ replicas: [1], isr: [1] }, 3).isUnderMinIsr).toBe(false)
     expect(leaderOf({ isr: [1, 2] }, 3).isUnderMinIsr).toBe(true)
   })
 })
 
 describe('joining the ISR', () => {
-  test('takes the high watermark and the end at which the epoch began', () => {
+  test('requires the high watermark and the end at which the epoch began', () => {
     const leader = leaderOf({ isr: [1, 2] })
     leader.followerFetched(2, 10)
     expect(leader.mayJoin(3)).toBe(false)
@@ -108,7 +108,7 @@ describe('joining the ISR', () => {
     expect(leader.mayJoin(9)).toBe(false)
   })
 
-  test('takes what a sole replica has acknowledged without waiting for others', () => {
+  test('requires what a sole replica has acknowledged without waiting for others', () => {
     const leader = leaderOf({ replicas: [1], isr: [1] })
     leader.register({ ...registered, replicas: [1, 2], isr: [1], partitionEpoch: 8 }, 15)
     leader.followerFetched(2, 14)
@@ -117,7 +117,7 @@ describe('joining the ISR', () => {
     expect(leader.mayJoin(2)).toBe(true)
   })
 
-  test('is proposed once at a time, and only for those who may', () => {
+  test('is proposed once at a time, and only for followers that may join', () => {
     const leader = leaderOf({ isr: [1, 2] })
     expect(() => leader.propose([1, 2, 3])).toThrow('only when it has caught up')
     expect(() => leader.propose([2])).toThrow('a leader is in its ISR')
@@ -127,7 +127,7 @@ describe('joining the ISR', () => {
   })
 })
 
-test('what cannot be is asserted', () => {
+test('impossible events fail assertions', () => {
   const leader = leaderOf()
   expect(() => leaderOf({ leader: 2 })).toThrow('only the registered leader leads')
   expect(() => leader.logEndMoved(9)).toThrow('is never truncated')
@@ -140,7 +140,7 @@ test('what cannot be is asserted', () => {
 describe('a follower', () => {
   const following: PartitionRegistration = { ...registered, leader: 2 }
 
-  test('takes over the watermark of its leader up to its own end, and never back', () => {
+  test('takes over the watermark of its leader up to its own end, and never decreases it', () => {
     const follower = new FollowerState(1, following, 3)
     expect(follower.leaderAnswered(9, 6)).toBe(true)
     expect(follower.highWatermark).toBe(6)
@@ -181,7 +181,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ kind: fc.constant('min' as const), minInSync: fc.integer({ min: 1, max: 4 }) }),
 )
 
-test('whatever happens, all members of the maximal ISR have what is committed', () => {
+test('all members of the maximal ISR have the committed records, whatever happens', () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
       const leader = leaderOf({ isr: [1] })

@@ -1,4 +1,4 @@
-// A partition of two and three replicas without any network: acknowledgements, min.insync.replicas,
+// A partition of two and three replicas without a network: acknowledgements, min.insync.replicas,
 // fencing by epochs, and changes of the role while appends wait.
 
 import { describe, expect, test } from 'vitest'
@@ -51,7 +51,7 @@ function batch(records = 2): Buffer {
 }
 
 describe('acks=all', () => {
-  test('of a sole replica is answered when the batch is durable, by then below the watermark', async () => {
+  test('of a sole replica is answered when the batch is durable, already below the watermark', async () => {
     const partition = await partitionOf(registered({ replicas: [1], isr: [1] }))
     const answered = partition.appendAsLeader(batch(), all).then(({ errorCode, lastOffset }) => {
       return [errorCode, lastOffset, partition.log.highWatermark]
@@ -61,7 +61,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('waits for all replicas in sync, and acks=1 for the leader alone', async () => {
+  test('waits for all in-sync replicas, and acks=1 for the leader only', async () => {
     const partition = await partitionOf(registered())
     const first = watch(partition.appendAsLeader(batch(), all))
     const second = watch(partition.appendAsLeader(batch(), all))
@@ -80,7 +80,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('of a retry waits as the first append does', async () => {
+  test('of a retry waits like the first append', async () => {
     const partition = await partitionOf(registered({ replicas: [1, 2], isr: [1, 2] }))
     const sent = () => makeBatch({ records: 2, producerId: 5, producerEpoch: 0, baseSequence: 0 })
     const first = watch(partition.appendAsLeader(sent(), all))
@@ -94,7 +94,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('is refused before the append when too few replicas are in sync', async () => {
+  test('is refused before the append if too few replicas are in sync', async () => {
     const partition = await partitionOf(registered({ isr: [1] }), 2)
     expect(await partition.appendAsLeader(batch(), all)).toMatchObject({
       errorCode: ErrorCode.notEnoughReplicas,
@@ -106,7 +106,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('is answered with an error when the ISR shrinks below the minimum while it waits', async () => {
+  test('is answered with an error if the ISR shrinks below the minimum while it waits', async () => {
     const partition = await partitionOf(registered(), 2)
     const waiting = watch(partition.appendAsLeader(batch(), all))
     await settle()
@@ -117,7 +117,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('shrinking the ISR commits what only the lagging replica lacked', async () => {
+  test('shrinking the ISR commits records that only the removed replica lacked', async () => {
     const partition = await partitionOf(registered(), 2)
     const waiting = watch(partition.appendAsLeader(batch(), all))
     await settle()
@@ -128,7 +128,7 @@ describe('acks=all', () => {
     await partition.log.close()
   })
 
-  test('a change of min.insync.replicas counts at once', async () => {
+  test('a change of min.insync.replicas takes effect immediately', async () => {
     const partition = await partitionOf(registered({ isr: [1, 2] }), 2)
     const waiting = watch(partition.appendAsLeader(batch(), all))
     await settle()
@@ -144,7 +144,7 @@ describe('acks=all', () => {
 })
 
 describe('epochs', () => {
-  test('a leader becomes a follower: what waits is answered NOT_LEADER_OR_FOLLOWER', async () => {
+  test('a leader that becomes a follower answers waiting appends with NOT_LEADER_OR_FOLLOWER', async () => {
     const partition = await partitionOf(registered())
     const waiting = watch(partition.appendAsLeader(batch(), all))
     await settle()
@@ -160,7 +160,7 @@ describe('epochs', () => {
     await partition.log.close()
   })
 
-  test('the same leader in a new epoch starts to wait for its followers anew', async () => {
+  test('a leader in a new epoch waits for its followers again', async () => {
     const partition = await partitionOf(registered({ replicas: [1, 2], isr: [1, 2] }))
     const waiting = watch(partition.appendAsLeader(batch(), all))
     await settle()
@@ -179,13 +179,13 @@ describe('epochs', () => {
     await partition.log.close()
   })
 
-  test('appends that are held during a truncation are refused in a later epoch', async () => {
+  test('appends held during a truncation are refused in a later epoch', async () => {
     const partition = await partitionOf(registered({ leader: 2 }))
     const fetched = stored(makeBatch({ records: 3 }), 0, 4)
     const answer = { leaderEpoch: 4, batches: fetched, highWatermark: 0, logStartOffset: 0 }
     await partition.appendAsFollower(answer)
     const truncating = partition.truncateTo(0, 4)
-    // The log still holds appends under an epoch that ends meanwhile.
+    // The log still holds appends of an epoch that ends meanwhile.
     const held = partition.log.appendAsLeader(batch(), { origin: 'client', leaderEpoch: 4 })
     partition.log.fence(5)
     expect(await truncating).toBe(true)
@@ -210,7 +210,7 @@ describe('epochs', () => {
     await partition.log.close()
   })
 
-  test('a claimed epoch is compared with the current one', async () => {
+  test('the epoch of a client is compared with the current one', async () => {
     const partition = await partitionOf(registered())
     const errors = [-1, 3, 4, 5].map((claimed) => partition.leaderEpochError(claimed))
     expect(errors).toEqual([0, ErrorCode.fencedLeaderEpoch, 0, ErrorCode.unknownLeaderEpoch])
@@ -265,7 +265,7 @@ describe('a follower', () => {
     await partition.log.close()
   })
 
-  test('becomes the leader with the watermark that it knew', async () => {
+  test('becomes the leader with the watermark it has', async () => {
     const partition = await partitionOf(registered({ leader: 2, replicas: [1, 2], isr: [1, 2] }))
     const batches = stored(makeBatch({ records: 4 }), 0, 4)
     await partition.appendAsFollower({ ...answer, batches, highWatermark: 0 })
@@ -277,7 +277,7 @@ describe('a follower', () => {
     await partition.log.close()
   })
 
-  test('a registration during a truncation is followed after it', async () => {
+  test('a registration during a truncation is applied after it', async () => {
     const partition = await partitionOf(following)
     const batches = stored(makeBatch({ records: 4 }), 0, 4)
     await partition.appendAsFollower({ ...answer, batches, highWatermark: 2 })
@@ -292,7 +292,7 @@ describe('a follower', () => {
     await partition.log.close()
   })
 
-  test('starts over where the log of its leader starts', async () => {
+  test('starts anew where the log of its leader starts', async () => {
     const partition = await partitionOf(following)
     const batches = stored(makeBatch({ records: 4 }), 0, 4)
     await partition.appendAsFollower({ ...answer, batches, highWatermark: 4 })
@@ -306,7 +306,7 @@ describe('a follower', () => {
   })
 })
 
-test('appends that wait when the partition is closed are answered', async () => {
+test('closing the partition answers waiting appends', async () => {
   const partition = await partitionOf(registered())
   const waiting = watch(partition.appendAsLeader(batch(), all))
   await settle()

@@ -189,8 +189,8 @@ describe('a data folder that fails while the broker runs', () => {
   })
 
   test.each([
-    ['the last one', ['/two', '/one'], 'no data folder is left'],
-    ['the one with the metadata', ['/one'], 'the metadata was in this data folder'],
+    ['the last one', ['/two', '/one'], 'no data directory is left'],
+    ['the one with the metadata', ['/one'], 'the data directory with the metadata failed'],
   ])('says that the broker must stop when it is %s', async (_, folders, reason) => {
     for (const folder of folders) {
       failing.push(folder)

@@ -68,7 +68,7 @@ test('is offline, with a reason in the log; the others go on', async () => {
     const line = broker.logger.lines.findLast(({ level }) => level === 'error')
     expect(line?.message).toBe('a partition is offline')
     expect(String(line?.fields.error)).toMatch(
-      /\/data\/t-0 is missing; it held records up to offset 1 at least.*Restore the folder/,
+      /\/data\/t-0 is missing; it held records up to offset 1 at least.*Restore the directory/,
     )
   }
 })

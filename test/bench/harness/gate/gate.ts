@@ -1,5 +1,6 @@
-// `npm run bench -- gate [COMMIT]`: is this checkout slower than that commit? Both are measured in turns, each
-// figure in at least six pairs; a figure that leans to more than 5 % slower without certainty gets more pairs.
+// `npm run bench -- gate [COMMIT]`: is this checkout slower than that commit? Both are measured in
+// turns, each figure in at least six pairs; a figure that may be more than 5 % slower, without
+// certainty, gets more pairs.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,19 +20,24 @@ export const defaultSeconds = 1
 const root = resolve(import.meta.dirname, '../../../..')
 
 export interface GateOptions {
-  /** What git takes for a commit; undefined for the one that suits. */
+  /** A commit as git accepts it; undefined chooses one. */
   readonly commit: string | undefined
   readonly benchmarks: readonly string[]
-  /** Pairs of runs for each benchmark; up to twice as many for one that is in doubt. */
+  /** Pairs of runs for each benchmark; up to twice as many for one in doubt. */
   readonly rounds: number
   /** About how long a benchmark measures each figure in one run. */
   readonly seconds: number
   readonly json: boolean
-  /** The other commit's product is measured by its own benchmarks, not by this commit's. */
+  /**
+   * The product of the other commit is measured by its own benchmarks, not by those of this commit.
+   */
   readonly ownBenchmarks: boolean
 }
 
-/** Prints the rows on standard output and progress on standard error. Returns false when a row is slower. */
+/**
+ * Prints the rows on standard output and progress on standard error. Returns false if a row is
+ * slower.
+ */
 export async function runGate(options: GateOptions): Promise<boolean> {
   const commit = await findCommit(root, options.commit ?? (await commitByDefault(root)))
   const directory = await mkdtemp(join(tmpdir(), 'millrace-gate-'))

@@ -1,4 +1,4 @@
-/** Something that the person at the command line can mend. */
+/** A mistake that the user at the command line can correct. */
 export class GateError extends Error {
   readonly code = 'USAGE'
 }

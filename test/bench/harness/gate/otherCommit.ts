@@ -1,5 +1,5 @@
-// Another commit of this repository in a directory of its own, ready to run: its product, measured by the
-// benchmarks of this commit, so that one ruler measures both.
+// Another commit of this repository in its own directory, ready to run: its product, measured by
+// the benchmarks of this commit, so that both are measured alike.
 
 import { execFile } from 'node:child_process'
 import { cp, readFile, rm, symlink } from 'node:fs/promises'
@@ -16,8 +16,8 @@ export interface OtherCommit {
 }
 
 /**
- * The commit to compare with when none is named: HEAD when files differ from it, otherwise where this branch left
- * the one that it follows, otherwise the commit before HEAD.
+ * The commit to compare with if none is named: HEAD if files differ from it, otherwise the commit
+ * at which this branch left its upstream, otherwise the one before HEAD.
  */
 export async function commitByDefault(root: string): Promise<string> {
   if ((await git(root, 'status', '--porcelain', '--untracked-files=no')) !== '') return 'HEAD'
@@ -30,7 +30,7 @@ export async function commitByDefault(root: string): Promise<string> {
   return 'HEAD~1'
 }
 
-/** Throws a GateError when `commit` names none. */
+/** Throws a GateError if `commit` does not exist. */
 export async function findCommit(root: string, commit: string): Promise<OtherCommit> {
   try {
     const hash = await git(root, 'rev-parse', '--verify', '--quiet', `${commit}^{commit}`)
@@ -58,7 +58,7 @@ export async function checkOut(
   await installPackages(root, directory)
 }
 
-/** The same packages are shared, others are installed. */
+/** Equal packages are shared, others are installed. */
 async function installPackages(root: string, directory: string): Promise<void> {
   const [here, there] = await Promise.all(
     [root, directory].map((where) => readFile(join(where, 'package-lock.json'), 'utf8')),

@@ -29,7 +29,10 @@ export class PairedRuns {
     this.#secondsEach = secondsEach
   }
 
-  /** Runs both once. Who goes first changes with every round, so that a drift of the machine evens out. */
+  /**
+   * Runs both once. The order alternates with every round, so that a drift of the machine evens
+   * out.
+   */
   async round(): Promise<void> {
     const { ours, theirs } = this.#checkouts
     const [first, second] = this.#rounds++ % 2 === 0 ? [ours, theirs] : [theirs, ours]
@@ -63,7 +66,9 @@ export class PairedRuns {
     }
   }
 
-  /** Figures that both have. The second figure of a name is the first one in another unit. */
+  /**
+   * Collects figures that both have. The second figure of a name is the first one in another unit.
+   */
   #collect(ours: readonly Row[], theirs: readonly Row[]): void {
     const seen = new Set<string>()
     for (const { name, unit, value } of ours) {

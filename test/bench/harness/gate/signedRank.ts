@@ -1,17 +1,21 @@
-// The shift between paired measurements, with a confidence interval that assumes no distribution but a symmetric
-// one: the Hodges-Lehmann estimate and the interval of Wilcoxon's signed-rank test. One wild pair hardly moves
-// either, which matters on a machine that others use.
+// The shift between paired measurements, with a confidence interval that assumes only a symmetric
+// distribution: the Hodges-Lehmann estimate and the interval of Wilcoxon's signed-rank test. A
+// single outlier hardly changes either, which matters on a machine that others use.
 //
-// Source: Hollander, Wolfe, Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2 and 3.3.
+// Source: Hollander, Wolfe, Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2
+// and 3.3.
 
 export interface Shift {
   /** The median of all averages of two differences. */
   readonly estimate: number
-  /** Undefined when there are too few differences for the confidence asked for: 95 % takes six. */
+  /** Undefined if there are too few differences for the requested confidence: 95 % needs six. */
   readonly interval: readonly [low: number, high: number] | undefined
 }
 
-/** The shift of `differences`, one for each pair, with a two-sided interval of `confidence`, such as 0.95. */
+/**
+ * The shift of `differences`, one for each pair, with a two-sided interval of `confidence`, such as
+ * 0.95.
+ */
 export function shiftOf(differences: readonly number[], confidence: number): Shift {
   if (differences.length === 0) throw new RangeError('a shift needs at least one difference')
   const averages = walshAverages(differences)
@@ -31,7 +35,7 @@ function walshAverages(differences: readonly number[]): number[] {
   return averages.sort((one, other) => one - other)
 }
 
-/** How many averages lie outside the interval at each end; undefined when no interval is wide enough. */
+/** Number of averages outside the interval at each end; undefined if no interval is wide enough. */
 function averagesOutside(pairs: number, confidence: number): number | undefined {
   const ways = waysToRankSum(pairs)
   const allowed = ((1 - confidence) / 2) * 2 ** pairs
@@ -44,7 +48,7 @@ function averagesOutside(pairs: number, confidence: number): number | undefined 
   return outside
 }
 
-/** For each sum of ranks: how many of the subsets of the ranks 1 to `pairs` have it. */
+/** For each sum of ranks, the number of subsets of the ranks 1 to `pairs` that have it. */
 function waysToRankSum(pairs: number): number[] {
   const ways = new Array<number>((pairs * (pairs + 1)) / 2 + 1).fill(0)
   ways[0] = 1

@@ -1,9 +1,10 @@
-// What pairs of runs of one figure say: is this commit slower than the other one, and how sure is that?
+// The verdict on the pairs of runs of one figure: is this commit slower than the other one, and how
+// sure is that?
 
 import { median, relativeSpread } from '../measure.ts'
 import { shiftOf } from './signedRank.ts'
 
-/** A row fails when even the fast end of its interval is below this. */
+/** A row fails if even the upper end of its interval is below it. */
 export const leastSpeed = 0.95
 const confidence = 0.95
 
@@ -19,12 +20,12 @@ export interface GateRow {
   /** Medians over the pairs. */
   readonly ours: number
   readonly theirs: number
-  /** How far the figures scatter: half the range of their middle half, as a share of the median. */
+  /** Spread of the figures: half the range of their middle half, as a share of the median. */
   readonly oursSpread: number
   readonly theirsSpread: number
-  /** How fast this commit is beside the other: above 1 is faster, for rates and for times alike. */
+  /** Speed of this commit relative to the other: above 1 is faster, for rates and for times. */
   readonly speed: number
-  /** The speed is in here with 95 % confidence; undefined with fewer than six pairs. */
+  /** The 95 % confidence interval of the speed; undefined with fewer than six pairs. */
   readonly interval: readonly [low: number, high: number] | undefined
   readonly pairs: number
   readonly verdict: Verdict
@@ -33,7 +34,7 @@ export interface GateRow {
 export type Verdict =
   /** More than 5 % slower, with confidence. */
   | 'slower'
-  /** Perhaps more than 5 % slower: more pairs would tell. */
+  /** Possibly more than 5 % slower: more pairs would decide. */
   | 'unsure'
   | 'passed'
   /** Not a speed: shown, not judged. */
@@ -67,12 +68,12 @@ function verdict(speed: number, interval: GateRow['interval']): Verdict {
   return speed < leastSpeed ? 'unsure' : 'passed'
 }
 
-/** Everything else, as times and sizes, is better when it is lower. */
+/** All other figures, such as times and sizes, are better if they are lower. */
 function isRate(unit: string): boolean {
   return unit.endsWith('/s')
 }
 
-/** Rates and times, processor time for each piece of work among them; no sizes. */
+/** Rates and times, including processor time per unit of work; no sizes. */
 function isSpeed(unit: string): boolean {
   return isRate(unit) || /^(?:µs|ms|s)(?:\/|$)/.test(unit)
 }

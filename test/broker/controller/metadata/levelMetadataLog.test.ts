@@ -1,4 +1,4 @@
-// The metadata log on the disk: order, snapshots, and the lock.
+// The metadata log on disk: order, snapshots, and the lock.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,7 @@ describe('LevelMetadataLog', () => {
     return { version: 1, state: { clusterId: 'c', ...empty, nextProducerId } }
   }
 
-  it('returns the entries in their order', async () => {
+  it('returns the entries in order', async () => {
     const log = await open()
     expect(await log.load()).toEqual({ snapshot: undefined, entries: [], nextSequence: 0 })
     const entries = Array.from({ length: 12 }, (_, index) => entry(index + 1))
@@ -48,7 +48,7 @@ describe('LevelMetadataLog', () => {
     await again.close()
   })
 
-  it('keeps a snapshot and what came after it', async () => {
+  it('keeps a snapshot and the entries after it', async () => {
     const log = await open()
     await log.load()
     await log.append(0, entry(1))
@@ -65,7 +65,7 @@ describe('LevelMetadataLog', () => {
     await third.close()
   })
 
-  it('continues the sequence after a snapshot, whether or not one followed it', async () => {
+  it('continues the sequence after a snapshot, with or without entries after it', async () => {
     const log = await open()
     await log.load()
     await log.append(0, entry(1))
@@ -78,7 +78,7 @@ describe('LevelMetadataLog', () => {
     await again.close()
   })
 
-  it('opens a directory as an earlier release wrote it, and continues it in place', async () => {
+  it('opens the directory of an earlier release, and continues it in place', async () => {
     const store = await openLevelStore(join(data, '__metadata'))
     const put = (key: string, value: string) =>
       ({ type: 'put', key: Buffer.from(key), value: Buffer.from(value) }) as const
@@ -104,7 +104,7 @@ describe('LevelMetadataLog', () => {
     await again.close()
   })
 
-  it('refuses an append under a sequence that is taken, and delivers each entry once', async () => {
+  it('refuses an append at a sequence that is taken, and delivers each entry once', async () => {
     const log = await open()
     await log.load()
     const delivered: [number, StoredEntry][] = []
@@ -119,7 +119,7 @@ describe('LevelMetadataLog', () => {
     await log.close()
   })
 
-  it('opens the store again after a write has failed, and delivers what survived of it', async () => {
+  it('reopens the store after a failed write, and delivers the entries that were written', async () => {
     let failsAfterWrite = false
     const log = await openLevelMetadataLog(
       { directory: join(data, '__metadata'), makeRoom: async () => false },
@@ -163,7 +163,7 @@ describe('LevelMetadataLog', () => {
     await log.close()
   })
 
-  it('names the data folder when another one has it open', async () => {
+  it('names the data directory if another process has locked it', async () => {
     const log = await open()
     const error = await open().catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(DirectoryInUseError)

@@ -1,4 +1,5 @@
-// The fold's rules: what each command makes of the state, and which commands are broken invariants.
+// The rules of the fold: how each command changes the state, and which commands are broken
+// invariants.
 
 import { describe, expect, it } from 'vitest'
 import type { MetadataCommand } from '../../../../broker/controller/metadata/metadataCommand.ts'
@@ -32,7 +33,7 @@ const change = (of: PartitionChange): MetadataCommand => {
 const partition = (fold: MetadataFold) => fold.view.topic('t')!.partitions[0]!
 
 describe('MetadataFold', () => {
-  it('folds entries without a gap and once each', () => {
+  it('folds entries once each, without a gap', () => {
     const fold = foldOf(topic)
     const entry = { version: 1, command: { type: 'deleteTopic', id: 'id' } } as const
     expect(() => fold.fold(0, entry)).toThrow('entry 0 is folded after entry 0')
@@ -61,7 +62,7 @@ describe('MetadataFold', () => {
     ])
   })
 
-  it('registers a broker under the sequence of its entry, and a later start instead of it', () => {
+  it('registers a broker with the sequence of its entry; a later incarnation replaces it', () => {
     const fold = foldOf(topic, { type: 'registerBroker', id: 2, incarnation: 'x', rack: 'r' })
     expect(fold.view.broker(2)).toEqual({
       ...{ id: 2, incarnation: 'x', epoch: 1, listeners: [], rack: 'r' },
@@ -70,12 +71,12 @@ describe('MetadataFold', () => {
     expect([...fold.view.brokers()]).toMatchObject([{ incarnation: 'y', epoch: 2 }])
   })
 
-  it('lets producer ids only grow', () => {
+  it('never decreases the next producer id', () => {
     const fold = foldOf({ type: 'reserveProducerIds', next: 10 })
     expect(() => apply(fold, { type: 'reserveProducerIds', next: 10 })).toThrow('only grow')
   })
 
-  it('adds partitions behind those that were seen by the proposer', () => {
+  it('adds partitions after those that the proposer has seen', () => {
     const fold = foldOf(topic)
     const more = { type: 'createPartitions', id: 'id', assignments: [[2]] } as const
     apply(fold, { ...more, firstPartition: 1 })
@@ -85,7 +86,7 @@ describe('MetadataFold', () => {
 })
 
 describe('a change of a partition', () => {
-  it('raises the partition epoch, and the leader epoch when it elects', () => {
+  it('raises the partition epoch, and the leader epoch if it elects a leader', () => {
     const fold = foldOf(topic)
     expect(partition(fold)).toMatchObject({ leader: 1, leaderEpoch: 0, partitionEpoch: 0 })
     apply(fold, change({ isr: [1, 2], partitionEpoch: 1 }))
@@ -105,7 +106,7 @@ describe('a change of a partition', () => {
     ['has others in the ISR', { isr: [1, 4], partitionEpoch: 1 }, 'is a replica'],
     ['elects from outside the ISR', { isr: [1], leader: 2, partitionEpoch: 1 }, 'from the ISR'],
     ['removes its leader from the ISR', { isr: [2], partitionEpoch: 1 }, 'from the ISR'],
-  ])('is a broken invariant when it %s', (_, of, message) => {
+  ])('is a broken invariant if it %s', (_, of, message) => {
     expect(() => apply(foldOf(topic), change(of))).toThrow(message)
   })
 })

@@ -1,6 +1,5 @@
-// Metadata logs as earlier releases wrote them, in their own bytes: they open with the sole replica
-// of each partition on this node, whatever else was in them is kept, and what a later release wrote
-// is refused.
+// Metadata logs of earlier releases, in their original bytes: each partition gets its sole replica
+// on this node, everything else is kept, and logs of later releases are refused.
 
 import { describe, expect, it } from 'vitest'
 import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'
@@ -12,7 +11,7 @@ import type {
 const nodeId = 7
 const sole = { replicas: [7], isr: [7], leader: 7, leaderEpoch: 0, partitionEpoch: 0 }
 
-/** The values of the keys `c0000000000000000` and those after it. */
+/** Values of the key `c0000000000000000` and the following ones. */
 const releasedEntries = [
   '{"type":"initialize","clusterId":"bRd5XmLCSUmBc2ULg0sjjg"}',
   '{"type":"createTopic","name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":2,"configs":{"retention.ms":"5000"}}',
@@ -24,7 +23,7 @@ const releasedEntries = [
   '{"type":"reserveProducerIds","next":1000}',
 ]
 
-/** The value of the key `s`, of the same history. */
+/** Value of the key `s`, of the same history. */
 const releasedSnapshot =
   '{"clusterId":"bRd5XmLCSUmBc2ULg0sjjg","topics":[{"name":"orders","id":"11111111-2222-4333-8444-555555555555","partitions":3,"configs":{"retention.ms":"5000"}}],"deleting":[{"name":"old","id":"66666666-7777-4888-9999-000000000000","partitions":1,"configs":{}}],"nextProducerId":1000,"brokerConfigs":{"":{"max.connections":"6"}},"groupConfigs":{"g":{"consumer.session.timeout.ms":"50000"}}}'
 
@@ -58,13 +57,13 @@ function foldOf(snapshot: string | undefined, entries: readonly string[], first 
 }
 
 describe('metadata of earlier releases', () => {
-  it('opens entries, each partition with its sole replica on this node', () => {
+  it('opens entries; each partition has its sole replica on this node', () => {
     const fold = foldOf(undefined, releasedEntries)
     expect(fold.view.snapshot()).toEqual(expected)
     expect(fold.nextSequence).toBe(releasedEntries.length)
   })
 
-  it('opens a snapshot, and entries of either format after it', () => {
+  it('opens a snapshot, followed by entries of either format', () => {
     const fold = foldOf(
       releasedSnapshot,
       [
@@ -78,7 +77,7 @@ describe('metadata of earlier releases', () => {
     expect(fold.entriesSinceSnapshot).toBe(2)
   })
 
-  it('opens a snapshot from before brokers and groups could be configured', () => {
+  it('opens a snapshot from before brokers and groups had configs', () => {
     const fold = foldOf('{"clusterId":"c","topics":[],"deleting":[],"nextProducerId":3}', [])
     expect(fold.view.snapshot()).toMatchObject({
       clusterId: 'c',
@@ -88,20 +87,20 @@ describe('metadata of earlier releases', () => {
     })
   })
 
-  it('opens its own snapshot again as it was', () => {
+  it('reads back its own snapshot unchanged', () => {
     const text = JSON.stringify(foldOf(releasedSnapshot, []).snapshot())
     expect(foldOf(text, [], 1000).view.snapshot()).toEqual(expected)
   })
 })
 
 describe('another format version', () => {
-  it('is refused when it is later than this release', () => {
+  it('is refused if it is later than that of this release', () => {
     const refusal = expect.objectContaining({ code: 'METADATA_UNSUPPORTED' })
     expect(() => foldOf(undefined, ['{"version":2,"command":{"type":"x"}}'])).toThrow(refusal)
     expect(() => foldOf('{"version":2,"state":{}}', [])).toThrow(refusal)
   })
 
-  // What the released code did with an entry and with a snapshot.
+  // How the released code read an entry and a snapshot.
   it('has neither the type nor the topics that earlier releases read, so that they refuse it', () => {
     const entry = { version: 1, proposal: { incarnation: 'i', number: 1 }, command: {} }
     expect(Object.keys(entry)).not.toContain('type')

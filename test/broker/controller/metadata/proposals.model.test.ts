@@ -1,6 +1,6 @@
 // Two nodes propose to one log that loses their requests and answers, and are restarted. No
-// proposal is applied twice, none that was acknowledged is lost or applied to another state than it
-// was decided on, and all folds are equal.
+// proposal is applied twice, no acknowledged one is lost or applied to another state than it was
+// decided on, and all folds are equal.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -55,11 +55,11 @@ class Node {
   private constructor(log: UncertainMetadataLog, fold: MetadataFold, incarnation: string) {
     this.log = log
     this.fold = fold
-    const failed = (cause: unknown) => {
+    const onFailure = (cause: unknown) => {
       throw cause
     }
     const { clock } = this
-    const options = { log, fold, clock, logger: silentLogger, incarnation, failed }
+    const options = { log, fold, clock, logger: silentLogger, incarnation, onFailure }
     this.proposals = new Proposals(options)
   }
 
@@ -138,7 +138,7 @@ class World {
     }
   }
 
-  /** Proposals are answered in any order, and of a node that was restarted perhaps never. */
+  /** Proposals are answered in any order; those of a restarted node possibly never. */
   #begin<Answer>(proposal: Promise<Answer>, acknowledged: (answer: Answer) => void): void {
     const refused = (error: { code?: string }) => {
       if (error.code !== 'METADATA_UNAVAILABLE') throw error
@@ -151,14 +151,14 @@ class World {
     this.shared.arrive()
     for (const { log, proposals } of this.nodes) {
       Object.assign(log, { fates: [], readsFail: 0, deliversAtOnce: true })
-      // Nothing stays disabled: an answer comes as soon as the log can be reached.
+      // Proposals work again as soon as the log can be reached.
       await proposals.propose(() => ({ answer: undefined }))
       log.deliver()
     }
   }
 }
 
-it('applies each proposal once, and those that were acknowledged', async () => {
+it('every acknowledged proposal is applied, and each proposal at most once', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       const world = new World()

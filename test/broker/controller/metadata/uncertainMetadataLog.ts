@@ -1,6 +1,6 @@
-// One metadata log for several nodes, each of which reaches it over its own connection. A
-// connection loses requests and answers: a rejected append was applied, was not, or is applied when
-// a later request reaches the log. Reads fail for a while, and entries are delivered late.
+// One metadata log for several nodes, each with its own connection to it. A connection loses
+// requests and answers: a rejected append was applied, was not, or is applied when a later request
+// reaches the log. Reads fail for a while, and entries are delivered late.
 
 import type {
   MetadataEntry,
@@ -16,12 +16,12 @@ import type {
 import { MetadataSubscriptions } from '../../../../broker/controller/metadata/metadataSubscriptions.ts'
 
 /**
- * What becomes of an append: `late` is rejected at once and applied afterwards, if its sequence is
- * still next.
+ * The fate of an append: `late` is rejected immediately and applied afterwards, if its sequence is
+ * still the next one.
  */
 export type AppendFate = 'answered' | 'applied' | 'lost' | 'late'
 
-/** What the nodes share. */
+/** The log, which the nodes share. */
 export class SharedEntries {
   entries: MetadataEntry[] = []
   /** Sequence of the first entry. */
@@ -33,14 +33,14 @@ export class SharedEntries {
     return this.first + this.entries.length
   }
 
-  /** Each request first meets the appends that were under way. */
+  /** Appends in flight are applied before each request. */
   arrive(): void {
     for (const apply of this.#late.splice(0)) apply()
   }
 
   append(sequence: number, entry: MetadataEntry): AppendOutcome {
     if (sequence !== this.next) return 'conflict'
-    // What is stored is text.
+    // Entries are stored as text.
     this.entries.push(JSON.parse(JSON.stringify(entry)) as MetadataEntry)
     return 'appended'
   }
@@ -57,11 +57,11 @@ function unreachable(): Error {
 export class UncertainMetadataLog implements MetadataLog {
   readonly #shared: SharedEntries
   readonly #subscriptions = new MetadataSubscriptions()
-  /** What becomes of the next appends; of those after them nothing is lost. */
+  /** Fates of the next appends; later ones are answered. */
   fates: AppendFate[] = []
-  /** How many of the next reads fail. */
+  /** Number of the next reads that fail. */
   readsFail = 0
-  /** Whether an append that is answered delivers its entry by then. */
+  /** Whether an answered append has delivered its entry before the answer. */
   deliversAtOnce = true
   /** The newest sequence whose append was applied and rejected. */
   unansweredSequence = -1

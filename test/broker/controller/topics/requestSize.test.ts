@@ -1,5 +1,5 @@
-// Requests for more than Kafka's controller does at once: refused as a whole, and those just below
-// it are not.
+// Requests that exceed the limits of Kafka's controller are refused as a whole; those just below a
+// limit are accepted.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createPartitions } from '../../../../protocol/kafka/apis/createPartitions.ts'
@@ -20,12 +20,12 @@ afterEach(() => broker.stop())
 
 type Configs = { name: string; value: string }[]
 
-const wish = (name: string, numPartitions: number, configs: Configs = []) => {
+const requestFor = (name: string, numPartitions: number, configs: Configs = []) => {
   return { name, numPartitions, replicationFactor: 1, assignments: [], configs }
 }
 
 async function create(
-  topics: readonly ReturnType<typeof wish>[],
+  topics: readonly ReturnType<typeof requestFor>[],
   validateOnly = false,
 ): Promise<[number, string | null][]> {
   const answer = await client.send(createTopics, 5, { timeoutMs: 1000, topics, validateOnly })
@@ -41,36 +41,37 @@ async function grow(topics: readonly { name: string; count: number }[]): Promise
 
 const codes = (outcomes: readonly [number, string | null][]) => outcomes.map(([code]) => code)
 
-it('creates no topic of a request for more than 10,000 partitions', async () => {
-  const refused = await create([wish('a', 5000), wish('b', 5000), wish('c', 1)])
+it('a request for more than 10,000 partitions creates no topic', async () => {
+  const refused = await create([requestFor('a', 5000), requestFor('b', 5000), requestFor('c', 1)])
   expect(codes(refused)).toEqual(Array(3).fill(ErrorCode.policyViolation))
   expect(refused[0]![1]).toMatch(/^Excessively large number of partitions per request/)
-  // A count below zero is one topic's fault, and takes nothing from the others'.
-  expect(codes(await create([wish('a', 10_001), wish('b', -5)]))).toEqual(
+  // A negative count is an error of one topic, and does not reduce the total.
+  expect(codes(await create([requestFor('a', 10_001), requestFor('b', -5)]))).toEqual(
     Array(2).fill(ErrorCode.policyViolation),
   )
   const { topics } = await client.send(metadata, 1, { topics: null })
   expect(topics).toEqual([])
 })
 
-it('counts a record for each topic, partition and config', async () => {
+it('each topic, partition and config counts as a record', async () => {
   const configs = [{ name: 'retention.ms', value: '1' }]
-  const outcome = async (...topics: ReturnType<typeof wish>[]) => codes(await create(topics, true))
-  expect(await outcome(wish('a', 9_999))).toEqual([ErrorCode.none])
-  const refused = await create([wish('a', 10_000)], true)
+  const outcome = async (...topics: ReturnType<typeof requestFor>[]) =>
+    codes(await create(topics, true))
+  expect(await outcome(requestFor('a', 9_999))).toEqual([ErrorCode.none])
+  const refused = await create([requestFor('a', 10_000)], true)
   expect(refused[0]![0]).toBe(ErrorCode.policyViolation)
   expect(refused[0]![1]).toMatch(/^Unable to perform excessively large batch operation/)
-  expect(await outcome(wish('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
-  // What is refused for itself makes no records.
-  const noName = wish('not a name', 9_000)
-  expect(await outcome(noName, wish('b', 1_000))).toEqual([
+  expect(await outcome(requestFor('a', 9_999, configs))).toEqual([ErrorCode.policyViolation])
+  // A topic that is refused separately needs no records.
+  const noName = requestFor('not a name', 9_000)
+  expect(await outcome(noName, requestFor('b', 1_000))).toEqual([
     ErrorCode.invalidTopicException,
     ErrorCode.none,
   ])
 })
 
-it('gives no topic of a request more partitions when they are too many together', async () => {
-  await create([wish('a', 1), wish('b', 2)])
+it('a request that adds too many partitions in total extends no topic', async () => {
+  await create([requestFor('a', 1), requestFor('b', 2)])
   const { none, invalidPartitions, policyViolation } = ErrorCode
   expect(await grow([{ name: 'a', count: 10_000 }])).toEqual([none])
   expect(
@@ -94,7 +95,7 @@ it('gives no topic of a request more partitions when they are too many together'
   ).toEqual([invalidPartitions, none])
 })
 
-it('makes no topic for a client that asks for more new ones than that', async () => {
+it('a metadata request for more new topics than that creates none', async () => {
   const ask = async (count: number) => {
     const names = Array.from({ length: count }, (_, number) => ({ name: `t-${number}` }))
     const { topics } = await client.send(metadata, 9, { topics: names })

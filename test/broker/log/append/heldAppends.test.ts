@@ -1,5 +1,5 @@
-// The bound of the appends that a log holds: what is beyond it is refused with an error that
-// clients retry, and the log accepts appends again when the disk has caught up.
+// The limit on the appends that a log holds: appends beyond it are refused with a retriable error,
+// and appends are accepted again when the disk has caught up.
 
 import { expect, test } from 'vitest'
 import { HeldAppends } from '../../../../broker/log/append/heldAppends.ts'

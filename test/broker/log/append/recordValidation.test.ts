@@ -1,6 +1,5 @@
-// What a topic's configuration does to record batches: nothing at all where it asks for nothing,
-// and the same records in another compression where it does. What it costs to look inside is
-// bounded.
+// How the configuration of a topic changes record batches: not at all if it requires nothing, and
+// to the same records in another compression if it does. The cost of decoding records is bounded.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -74,7 +73,7 @@ const codec = fc.constantFrom(...Object.values(Compression))
 const types = ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
 describe('validating records', () => {
-  it('keeps records and header of a batch that it puts in another compression', () => {
+  it('a batch that is recompressed keeps its records and its header', () => {
     fc.assert(
       fc.property(
         plainRecords,
@@ -98,13 +97,13 @@ describe('validating records', () => {
     )
   })
 
-  it('hands on the very same memory when nothing is asked for', () => {
+  it('a batch that needs no change is passed on in the same memory', () => {
     const sent = batch([{ key: null, value: 'v', timestampMs: 1 }], Compression.zstd)
     expect(admitted(admit(sent, {}))).toBe(sent)
     expect(admitted(admit(sent, { compressionType: 'zstd' }))).toBe(sent)
   })
 
-  it('uses the level that the topic has set', () => {
+  it('the compression level of the topic is used', () => {
     const words = Array.from({ length: 2000 }, (_, index) => `word ${index % 97} ${index}`)
     const size = (gzip: number) => {
       const levels = { gzip, lz4: 9, zstd: 3 }
@@ -114,7 +113,7 @@ describe('validating records', () => {
     expect(size(9)).toBeLessThan(size(1))
   })
 
-  it('names the records without a key that a compacted topic refuses', () => {
+  it('the records without a key that a compacted topic refuses are named', () => {
     const sent = batch([
       { key: 'a', value: 'v', timestampMs: 1 },
       { key: null, value: 'v', timestampMs: 1 },
@@ -129,7 +128,7 @@ describe('validating records', () => {
     expect(admitted(admit(batch(valued('a', 'b')), compacted))).toBeInstanceOf(Buffer)
   })
 
-  it('holds timestamps within their bounds, unless the log stamps records itself', () => {
+  it('timestamps must be within their bounds, unless the log sets them', () => {
     const at = (timestampMs: number) => [{ key: 'k', value: 'v', timestampMs }]
     const sent = batch([...at(nowMs), ...at(nowMs + 3_600_001), ...at(nowMs + 3_600_000)])
     expect(admit(sent, {})).toMatchObject({
@@ -144,19 +143,19 @@ describe('validating records', () => {
     })
   })
 
-  it('refuses what would decompress to more than is allowed', () => {
+  it('a batch that decompresses to more than the limit is refused', () => {
     const bomb = batch(valued('0'.repeat(2 * most)), Compression.gzip)
     expect(bomb.length).toBeLessThan(10_000)
     expect(admit(bomb, compacted)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
   })
 
-  it('decompresses no more for all batches of a request than for one', () => {
+  it('the limit on decompression is shared by all batches of a request', () => {
     const { invalidRecord } = ErrorCode
     const large = batch(valued('x'.repeat(most * 0.2)), Compression.gzip)
     const allowance = new MemoryAllowance(most)
     for (const _ of [0, 1]) expect(admitted(admit(large, compacted, allowance))).toBe(large)
     expect(admit(large, compacted, allowance)).toMatchObject({ errorCode: invalidRecord })
-    // What a stream that cannot be read has cost is not known: after some, none may expand far.
+    // The cost of a stream that cannot be read is unknown: after some, none may expand far.
     const broken = withRecords(large, Compression.gzip, Buffer.from('no gzip'))
     const tried = new MemoryAllowance(most)
     for (let count = 0; count < 8; count++) {
@@ -170,7 +169,7 @@ describe('validating records', () => {
     }
   })
 
-  it('lets a batch expand to 32 times its size, whatever else the request holds', () => {
+  it('a batch may always expand to 32 times its size', () => {
     const values = Array.from({ length: 500 }, (_, number) => `line ${number} `.repeat(20))
     const sent = batch(valued(...values), Compression.zstd)
     const decompressed = batch(valued(...values)).length
@@ -179,13 +178,13 @@ describe('validating records', () => {
     const allowance = new MemoryAllowance(decompressed)
     for (let count = 0; count < 10; count++) admitted(admit(sent, {}, allowance))
     expect(allowance.leftBytes).toBe(decompressed)
-    // No single batch may be larger than all that a request may take beyond that.
+    // No single batch may be larger than the allowance of its request beyond that.
     expect(admit(sent, {}, new MemoryAllowance(decompressed / 2))).toMatchObject({
       errorCode: ErrorCode.invalidRecord,
     })
   })
 
-  it('looks into no batch that is damaged, cut short or too large', () => {
+  it('the records of a damaged, truncated or oversized batch are not decoded', () => {
     const sent = batch(valued('a', 'b'))
     const damaged = Buffer.from(sent)
     damaged[damaged.length - 1]! ^= 1
@@ -201,13 +200,13 @@ describe('validating records', () => {
     })
   })
 
-  it('refuses a batch that is too large once it is converted', () => {
+  it('a batch that is too large after conversion is refused', () => {
     const sent = batch(valued('x'.repeat(5000)), Compression.gzip)
     const config = { compressionType: 'uncompressed', maxMessageBytes: 1000 } as const
     expect(admit(sent, config)).toMatchObject({ errorCode: ErrorCode.messageTooLarge })
   })
 
-  it('admits what is rare though allowed', () => {
+  it('rare but valid records are accepted', () => {
     const builder = new RecordBatchBuilder()
     const headers = Array.from({ length: 70 }, (_, number) => ({ key: `${number}`, value: null }))
     builder.append(nowMs, null, null, headers)
@@ -218,7 +217,7 @@ describe('validating records', () => {
     expect(new RecordBatch(admitted(admit(sent, {}))).maxTimestamp).toBe(nowMs)
   })
 
-  it('answers, and never throws, whatever is compressed', () => {
+  it('any compressed bytes are answered, and never throw', () => {
     const mutation = fc.record({ at: fc.nat(), byte: fc.nat(255) })
     // A changed byte can also be one of a timestamp.
     const refusals = [ErrorCode.invalidRecord, ErrorCode.invalidTimestamp]
@@ -228,7 +227,7 @@ describe('validating records', () => {
         for (const { at, byte } of mutations) {
           sent[recordBatchOverheadBytes + (at % (sent.length - recordBatchOverheadBytes))] = byte
         }
-        // Makes the CRC right again.
+        // Updates the CRC.
         new RecordBatch(sent).setProducer(1, 1, 1)
         const result = admit(sent, { ...compacted, compressionType: 'gzip' })
         if ('errorCode' in result) expect(refusals).toContain(result.errorCode)
@@ -238,7 +237,7 @@ describe('validating records', () => {
     )
   })
 
-  it('converts each of several batches', () => {
+  it('each of several batches is converted', () => {
     const sent = Buffer.concat([batch(valued('a')), batch(valued('b', 'c'), Compression.snappy)])
     const bytes = admitted(admit(sent, { compressionType: 'snappy' }))
     const first = new RecordBatch(bytes)

@@ -1,4 +1,5 @@
-// Single logs cleaned: what stays, what goes, and what of the rest is left as it was.
+// Compaction of single logs: which records are kept, which are removed, and that everything else is
+// unchanged.
 
 import { describe, expect, test } from 'vitest'
 import { Compression } from '../../../../protocol/bytes/compression.ts'
@@ -26,7 +27,7 @@ function marker(isCommit: boolean, producer = anna): Buffer {
   return buildEndTransactionMarker(producer, { isCommit, coordinatorEpoch: 0 }, 2000)
 }
 
-/** The base offsets of the batches that are there, with how many records each has. */
+/** The base offsets of the batches, with their record counts. */
 async function layout(log: Parameters<typeof readBatches>[0]): Promise<string[]> {
   const batches = await readBatches(log)
   return batches.map(({ baseOffset, recordCount, isControl }) => {
@@ -35,7 +36,7 @@ async function layout(log: Parameters<typeof readBatches>[0]): Promise<string[]>
 }
 
 describe('records', () => {
-  test('the last one of each key stays, at its offset, and the active segment is left alone', async () => {
+  test('the last record of each key keeps its offset, and the active segment is not cleaned', async () => {
     const rounds = ['1', '2', '3'].map((value) => keyedBatch([['a', value]]))
     const { disk, log } = await sealedLog([...rounds, keyedBatch([['b', '3']])])
     await append(log, keyedBatch([['a', 'active']]))
@@ -50,7 +51,7 @@ describe('records', () => {
     await log.close()
   })
 
-  test('segments become one as far as they fit', async () => {
+  test('segments are merged as far as they fit', async () => {
     const values = Array.from({ length: 40 }, (_, number) => `value ${number}`)
     const { disk, log } = await sealedLog(values.map((value) => keyedBatch([['a', value]])))
     const before = log.segmentCount
@@ -70,7 +71,7 @@ describe('records', () => {
   })
 
   test.each(Object.entries(Compression))(
-    'of a batch with %s some stay, with headers and timestamps; the batch remains what it was',
+    'a batch in %s keeps some records, with headers and timestamps, and its header',
     async (_, compression) => {
       const producer = { producerId: 7, producerEpoch: 3, baseSequence: 5 }
       const mixed = keyedBatch(
@@ -105,7 +106,7 @@ describe('records', () => {
     },
   )
 
-  test('a batch of which everything stays keeps its bytes', async () => {
+  test('a batch that is kept whole keeps its bytes', async () => {
     const batch = keyedBatch([['a', 'x'.repeat(50)]], { compression: Compression.gzip })
     const { disk, log } = await sealedLog([batch])
     const [before] = await readBatches(log)
@@ -135,7 +136,7 @@ describe('records', () => {
     await log.close()
   })
 
-  test('a map without room for all keys ends the round where it is full; the next goes on', async () => {
+  test('when the map is full the round ends there, and the next one continues', async () => {
     const keys = Array.from({ length: 12 }, (_, number) => `key ${number}`)
     const written = [...keys, ...keys].map((key, number) => keyedBatch([[key, String(number)]]))
     const { disk, log } = await sealedLog(written)
@@ -154,7 +155,7 @@ describe('records', () => {
     await log.close()
   })
 
-  test('damage is found, and nothing is written over it', async () => {
+  test('damage is detected, and not overwritten', async () => {
     const { disk, log } = await sealedLog([keyedBatch([['a', '1']]), keyedBatch([['a', '2']])])
     const path = '/data/orders-0/00000000000000000000.log'
     const file = await disk.open(path, 'write')
@@ -171,7 +172,7 @@ describe('records', () => {
 })
 
 describe('tombstones', () => {
-  test('stay for delete.retention.ms after the round that found them, then go', async () => {
+  test('are kept for delete.retention.ms after the first round, then removed', async () => {
     const { disk, clock, log } = await sealedLog([
       keyedBatch([
         ['a', '1'],
@@ -197,7 +198,7 @@ describe('tombstones', () => {
 })
 
 describe('producers', () => {
-  test('the last batch of each stays, empty, so that a repeated one is known after a restart', async () => {
+  test('the last batch of each is kept empty, so that a retry is recognized after a restart', async () => {
     const sent = keyedBatch([['a', '1']], { ...anna, baseSequence: 0 })
     const again = Buffer.from(sent)
     const { disk, log } = await sealedLog([sent, keyedBatch([['a', '2']])])
@@ -215,7 +216,7 @@ describe('producers', () => {
 })
 
 describe('transactions', () => {
-  test('aborted records go; the marker goes when none of them is left and its horizon is over', async () => {
+  test('aborted records are removed, and the marker after them, when its horizon has passed', async () => {
     const { disk, clock, log } = await sealedLog([
       keyedBatch([['a', 'before']]),
       transactional([['a', 'aborted']], 0),
@@ -242,7 +243,7 @@ describe('transactions', () => {
     await log.close()
   })
 
-  test('a commit marker stays while anything of its transaction does, even an empty batch', async () => {
+  test('a commit marker is kept while any batch of its transaction exists, even an empty one', async () => {
     const { disk, clock, log } = await sealedLog([
       transactional([['a', '1']], 0),
       marker(true),
@@ -253,7 +254,7 @@ describe('transactions', () => {
       clock.advance(1000)
     }
     expect(await layout(log)).toEqual(['0: 0', 'marker 1: 1', '2: 1'])
-    // The producer goes on, so that its old batch says nothing new any more.
+    // The producer continues, so that its old batch is not needed any more.
     await appendWhole(log, transactional([['b', '1']], 1))
     await appendWhole(log, marker(true))
     await log.roll()

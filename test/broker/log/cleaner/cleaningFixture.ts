@@ -1,5 +1,5 @@
-// What the cleaner's tests share: keyed batches, logs that are compacted, a round of cleaning as
-// the scheduler would do it, and what a consumer sees. It knows nothing of how the cleaner works.
+// The fixture of the cleaner's tests: keyed batches, compacted logs, a round of cleaning as the
+// scheduler does it, and the records that a consumer sees. Independent of how the cleaner works.
 
 import { Cleaner, type CleanerOptions } from '../../../../broker/log/cleaner/cleaner.ts'
 import { cleaningRange, firstDirtyOffset } from '../../../../broker/log/cleaner/cleaningPlan.ts'
@@ -43,7 +43,7 @@ export function keyedBatch(
   return builder.build()
 }
 
-/** A log of its own, which holds `batches` in a segment that can be cleaned. */
+/** A new log with `batches` in a segment that can be cleaned. */
 export async function sealedLog(batches: readonly Buffer[], config = compactConfig) {
   const disk = await diskWithData()
   const clock = new ManualClock()
@@ -53,7 +53,7 @@ export async function sealedLog(batches: readonly Buffer[], config = compactConf
   return { disk, clock, log }
 }
 
-/** Markers are the broker's own, the rest comes from clients. */
+/** Markers are those of the broker, other batches those of clients. */
 export async function appendWhole(log: PartitionLog, batch: Buffer): Promise<void> {
   const origin = new RecordBatch(batch).isControl ? 'coordinator' : 'client'
   const { errorCode, errorMessage } = await log.appendAsLeader(batch, { leaderEpoch: 0, origin })
@@ -62,11 +62,11 @@ export async function appendWhole(log: PartitionLog, batch: Buffer): Promise<voi
 
 export interface RoundOptions extends Partial<CleanerOptions> {
   readonly disk: Disk
-  /** Where the last round ended. */
+  /** End of the previous round. */
   readonly from?: number
 }
 
-/** Cleans everything that can be cleaned; returns where the next round begins. */
+/** Cleans everything that can be cleaned; returns where the next round starts. */
 export async function cleanLog(log: PartitionLog, options: RoundOptions): Promise<number> {
   const cleaner = new Cleaner({
     clock: new ManualClock(),
@@ -107,7 +107,7 @@ export async function readRecords(log: PartitionLog): Promise<SeenRecord[]> {
   return seen
 }
 
-/** The state that a consumer builds from all records: what each key has at last. */
+/** The state that a consumer builds from all records: the last value of each key. */
 export function finalState(seen: readonly SeenRecord[]): Map<string, string> {
   const state = new Map<string, string>()
   for (const { key, value } of seen) {

@@ -1,8 +1,7 @@
-// A compacted log against a plain list of what was written, through appends of idempotent and
-// transactional producers, rounds of cleaning, time that passes, restarts, and crashes at any
-// operation of the disk. What must hold: whoever reads from the start ends with the state that the
-// whole list gives, every record is at its offset as it was written, and a batch that is sent again
-// is known.
+// A compacted log against the list of all records written, through appends of idempotent and
+// transactional producers, rounds of cleaning, advancing time, restarts, and crashes at any
+// operation of the disk. A reader from the start ends with the state that the whole list gives,
+// every record is at its offset with its content, and a retried batch is recognized.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -115,7 +114,7 @@ interface Written {
 }
 
 interface Sender {
-  /** What it sent last, and at which offset that was. */
+  /** Its last batch, and the offset of that batch. */
   last: { readonly bytes: Buffer; readonly baseOffset: number } | undefined
   nextSequence: number
   /** The offsets of its open transaction. */
@@ -127,14 +126,14 @@ class Model {
   readonly disk: MemoryDisk
   log!: PartitionLog
   #process!: MortalDisk
-  /** Counts down the changes to the disk until the crash that is planned. */
+  /** Counts down the changes of the disk until the planned crash. */
   #changesLeft = Number.POSITIVE_INFINITY
   #loss: Parameters<MemoryDisk['crash']>[0] = {}
   #recoveryPoint = 0
   #cleanedUpTo = 0
   readonly #written: Written[] = []
   readonly #aborted = new Set<number>()
-  /** Producers with records that no marker followed, in what was read last. */
+  /** Producers with records not followed by a marker in the last read. */
   readonly #unended = new Set<number>()
   readonly #senders: Sender[] = Array.from({ length: producerCount }, () => ({
     last: undefined,
@@ -207,7 +206,7 @@ class Model {
     await this.start()
   }
 
-  /** Cleans until the power fails, or the round is done. */
+  /** Cleans until the power fails, or the round is complete. */
   async crash(afterChanges: number, loss: Parameters<MemoryDisk['crash']>[0]): Promise<void> {
     this.#loss = loss
     this.#changesLeft = afterChanges
@@ -237,12 +236,12 @@ class Model {
   }
 
   /**
-   * Once everything has ended, been compacted and been old: one record for each key, no tombstone.
+   * After everything has ended, was compacted and is old: one record for each key, no tombstone.
    */
   async checkCompacted(): Promise<void> {
     for (const number of this.#senders.keys()) await this.end(number, true)
     await this.log.roll()
-    // Each round may be the first to see what the one before it has left.
+    // Each round may be the first to see what the previous one has left.
     for (let round = 0; round < 3; round++) {
       await this.clean(100, true)
       this.clock.advance(compactConfig.deleteRetentionMs + 1)
@@ -254,7 +253,7 @@ class Model {
     await this.check()
   }
 
-  /** A consumer that is not too slow must hear that a key was deleted. */
+  /** A consumer that is not too slow must see the deletion of a key. */
   #expectYoungTombstones(committed: readonly SeenRecord[]): void {
     const seen = new Set(committed.map(({ offset }) => offset))
     const last = new Map(this.#committed().map((record) => [record.key, record]))
@@ -276,7 +275,7 @@ class Model {
     this.disk.crash(this.#loss)
   }
 
-  /** What a `read_committed` consumer is to see by now. */
+  /** The records that a `read_committed` consumer must see now. */
   #committed(): SeenRecord[] {
     const seen: SeenRecord[] = []
     for (const [offset, { key, value }] of this.#written.entries()) {
@@ -357,7 +356,7 @@ async function run(model: Model, next: Command): Promise<void> {
   }
 }
 
-test('a compacted log gives the state that everything written gives', async () => {
+test('a compacted log gives the same state as all records written', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }),

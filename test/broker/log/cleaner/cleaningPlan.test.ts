@@ -1,4 +1,4 @@
-// What is to be cleaned, and which segments become one.
+// Which part of a log is cleaned, and which segments are merged.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -17,43 +17,43 @@ function segments(count: number, first = 0) {
   })
 }
 
-describe('where cleaning begins', () => {
+describe('the start of cleaning', () => {
   const log = { logStartOffset: 10, logEndOffset: 50, lastStableOffset: 50 }
 
   test.each([
     ['where it ended', 30, 30],
     ['at the start without a checkpoint', undefined, 10],
-    ['at the start when the log begins later by now', 5, 10],
-    ['at the start when the log was cut', 51, 10],
+    ['at the start if the log starts later now', 5, 10],
+    ['at the start if the log was truncated', 51, 10],
   ])('%s', (_, checkpoint, expected) => {
     expect(firstDirtyOffset(checkpoint, log)).toBe(expected)
   })
 })
 
-describe('how far it goes', () => {
-  test('up to the last stable offset, by whole segments', () => {
+describe('the end of cleaning', () => {
+  test('is the last stable offset, by whole segments', () => {
     const range = cleaningRange(segments(5), 20, 35, () => false)
     expect(range.cleanable.map(({ baseOffset }) => baseOffset)).toEqual([0, 10, 20])
     expect(range.dirty.map(({ baseOffset }) => baseOffset)).toEqual([20])
     expect(range.dirtyRatio).toBeCloseTo(1 / 3)
   })
 
-  test('up to the first new segment that is too young', () => {
+  test('is the first new segment that is too young', () => {
     const range = cleaningRange(segments(5), 10, 100, ({ baseOffset }) => baseOffset % 20 === 0)
     expect(range.cleanable.map(({ baseOffset }) => baseOffset)).toEqual([0, 10])
     expect(range.dirty.map(({ baseOffset }) => baseOffset)).toEqual([10])
   })
 
-  test('a segment of which a part is new is new', () => {
+  test('a segment that is partly new is dirty', () => {
     expect(cleaningRange(segments(2), 15, 100, () => false).dirtyRatio).toBe(0.5)
   })
 
-  test('without anything to clean nothing is dirty', () => {
+  test('a log without anything to clean is not dirty', () => {
     expect(cleaningRange([], 0, 0, () => false)).toMatchObject({ dirty: [], dirtyRatio: 0 })
   })
 })
 
-test('records wait no longer than max.compaction.lag.ms', () => {
+test('records are compacted after at most max.compaction.lag.ms', () => {
   expect(isOverdue(-1, 100, 1000)).toBe(false)
   expect(isOverdue(900, 100, 1000)).toBe(false)
   expect(isOverdue(899, 100, 1000)).toBe(true)
@@ -62,24 +62,24 @@ test('records wait no longer than max.compaction.lag.ms', () => {
 describe('groups', () => {
   const limits = { segmentBytes: 250, indexBytes: 100 }
 
-  test('have no more bytes than a segment may have', () => {
+  test('have at most the bytes of one segment', () => {
     const groups = groupSegments(segments(5), () => 0, limits)
     expect(groups.map((group) => group.length)).toEqual([2, 2, 1])
   })
 
-  test('have no more of an index than a segment may have', () => {
+  test('have at most the index entries of one segment', () => {
     const groups = groupSegments(segments(5), () => 34, { ...limits, segmentBytes: 1000 })
     expect(groups.map((group) => group.length)).toEqual([2, 2, 1])
   })
 
-  test('span no more offsets than an index can tell apart', () => {
+  test('span at most the offsets that an index can represent', () => {
     const far = [...segments(1), { baseOffset: 10, nextOffset: 2 ** 31 + 1, sizeBytes: 1 }]
     expect(groupSegments(far, () => 0, limits)).toHaveLength(2)
     const near = [...segments(1), { baseOffset: 10, nextOffset: 2 ** 31, sizeBytes: 1 }]
     expect(groupSegments(near, () => 0, limits)).toHaveLength(1)
   })
 
-  test('leave no segment out, whatever their sizes', () => {
+  test('omit no segment, whatever the sizes', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(400)), (sizes) => {
         const list = segments(sizes.length).map((segment, number) => {

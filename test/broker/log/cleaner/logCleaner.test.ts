@@ -1,4 +1,4 @@
-// Which log is compacted when, and what becomes of those that cannot be.
+// Which log is compacted when, and what happens to logs that cannot be compacted.
 
 import { describe, expect, test } from 'vitest'
 import { LogCleaner, type LogCleanerOptions } from '../../../../broker/log/cleaner/logCleaner.ts'
@@ -44,7 +44,7 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
   const managed: { topic: string; partition: number; log: PartitionLog }[] = []
   const checkpoint = new CleanerCheckpoint(disk, '/data', new Map(), () => managed)
   const directory = { cleanerCheckpoint: checkpoint, partitions: () => managed }
-  /** What the cleaner works with: tests change it while the cleaner runs. */
+  /** The settings of the cleaner: tests change them while it runs. */
   const settings = {
     disk,
     clock,
@@ -57,7 +57,7 @@ async function cleaning(config: Partial<LogConfig>, options: Partial<LogCleanerO
     ...options,
   }
   const cleaner = new LogCleaner(settings)
-  /** A log with so many values of one key, each in a batch, in one sealed segment. */
+  /** A log with this many values of one key, each in a batch, in one sealed segment. */
   const addLog = async (topic: string, values: number, onDisk: Disk = disk) => {
     const log = await openLog(onDisk, {
       clock,
@@ -83,8 +83,8 @@ async function values(log: PartitionLog): Promise<number> {
   return (await readRecords(log)).length
 }
 
-describe('which log', () => {
-  test('the dirtiest first; none when all are clean enough', async () => {
+describe('the chosen log', () => {
+  test('is the dirtiest one; none if all are clean enough', async () => {
     const { cleaner, checkpoint, addLog, addValues } = await cleaning({})
     const half = await addLog('half', 4)
     await cleaner.cleanDirtiest()
@@ -99,7 +99,7 @@ describe('which log', () => {
     expect(checkpoint.get({ topic: 'half', partition: 0 })).toBe(6)
   })
 
-  test('none that is not to be compacted, or is not dirty enough', async () => {
+  test('is never one without compaction, or one that is not dirty enough', async () => {
     const { cleaner, addLog } = await cleaning({ minCleanableDirtyRatio: 1 })
     await addLog('all-new', 4)
     expect(await cleaner.cleanDirtiest()).toBe(false)
@@ -108,7 +108,7 @@ describe('which log', () => {
     expect(await other.cleaner.cleanDirtiest()).toBe(false)
   })
 
-  test('none before min.compaction.lag.ms', async () => {
+  test('is none before min.compaction.lag.ms', async () => {
     const { cleaner, clock, addLog } = await cleaning({ minCompactionLagMs: 1000 })
     const log = await addLog('young', 4)
     clock.advance(999)
@@ -118,7 +118,7 @@ describe('which log', () => {
     expect(await values(log)).toBe(1)
   })
 
-  test('one that is nearly clean after max.compaction.lag.ms', async () => {
+  test('is an almost clean one after max.compaction.lag.ms', async () => {
     const config = { minCleanableDirtyRatio: 1, maxCompactionLagMs: 1000 }
     const { cleaner, clock, addLog } = await cleaning(config)
     const log = await addLog('old', 4)
@@ -129,7 +129,7 @@ describe('which log', () => {
     expect(await values(log)).toBe(1)
   })
 
-  test('it is looked for every log.cleaner.backoff.ms, until the cleaner is closed', async () => {
+  test('is chosen every log.cleaner.backoff.ms, until the cleaner is closed', async () => {
     const { cleaner, clock, addLog, addValues } = await cleaning({})
     cleaner.start()
     await clock.advanceAndSettle(0)
@@ -147,7 +147,7 @@ describe('which log', () => {
 })
 
 describe('a log that cannot be compacted', () => {
-  test('is named once, with file and position, and keeps no other from its turn', async () => {
+  test('is logged once, with file and position, and does not block others', async () => {
     const { cleaner, disk, lines, addLog } = await cleaning({})
     const damaged = await addLog('damaged', 9)
     const sound = await addLog('sound', 3)
@@ -163,23 +163,23 @@ describe('a log that cannot be compacted', () => {
     expect(damaged.offline).toMatchObject({ code: 'LOG_CORRUPT' })
   })
 
-  test('is not one for which there was no room', async () => {
+  test('is not set aside if the disk was full', async () => {
     const { cleaner, lines, addLog, fill } = await cleaning({})
     const log = await addLog('large', 9)
     fill(true)
     for (let round = 0; round < 3; round++) expect(await cleaner.cleanDirtiest()).toBe(false)
     const logged = () => lines.map(({ level, message }) => [level, message])
-    const begun = ['warn', 'a log cannot be compacted for now; tried again and again']
+    const begun = ['warn', 'failed to compact a log; retried']
     expect(logged()).toEqual([begun])
     fill(false)
     expect(await cleaner.cleanDirtiest()).toBe(true)
     expect(await values(log)).toBe(1)
-    const over = ['info', 'logs can be compacted again']
-    expect(logged()).toEqual([begun, over, ['info', 'a log was compacted']])
+    const over = ['info', 'logs are compacted again']
+    expect(logged()).toEqual([begun, over, ['info', 'log compacted']])
     expect(lines[1]!.fields).toMatchObject({ times: 3 })
   })
 
-  test('is not one that is deleted, closed or cut while it is cleaned', async () => {
+  test('is not set aside if it was deleted, closed or truncated meanwhile', async () => {
     for (const end of ['retire', 'close', 'truncate'] as const) {
       const { cleaner, lines, addLog } = await cleaning({})
       const log = await addLog('gone', 200)
@@ -187,7 +187,7 @@ describe('a log that cannot be compacted', () => {
       await Promise.resolve()
       if (end === 'truncate') await log.truncateTo(5)
       else await log[end]()
-      // Whoever asks again at once would find the same.
+      // Another attempt would give the same result.
       expect(await cleaned).toBe(false)
       expect(lines.filter(({ level }) => level === 'error')).toEqual([])
       if (end === 'truncate') expect(await values(log)).toBe(5)
@@ -195,7 +195,7 @@ describe('a log that cannot be compacted', () => {
   })
 })
 
-test('reads go on while a segment is replaced', async () => {
+test('reads continue while a segment is replaced', async () => {
   const { cleaner, addLog } = await cleaning({})
   const log = await addLog('read', 50)
   const cleaned = cleaner.cleanDirtiest()
@@ -217,19 +217,19 @@ test('reads go on while a segment is replaced', async () => {
   expect(await values(log)).toBe(1)
 })
 
-test('what is read and written stays below log.cleaner.io.max.bytes.per.second', async () => {
+test('reads and writes stay below log.cleaner.io.max.bytes.per.second', async () => {
   const { cleaner, clock, addLog } = await cleaning({}, { ioMaxBytesPerSecond: 1000 })
   const log = await addLog('slow', 50)
   const startMs = clock.monotonicMs()
   const { size } = log
   const cleaned = cleaner.cleanDirtiest()
   while ((await Promise.race([cleaned, clock.advanceAndSettle(10)])) === undefined);
-  // Read once for the keys, and once to be written anew; the last read is not waited for.
+  // Read once for the keys, and once to be rewritten; the last read is not waited for.
   expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(size)
 })
 
 describe('settings that change while the cleaner runs', () => {
-  test('log.cleaner.backoff.ms counts at once, for the wait under way as well', async () => {
+  test('log.cleaner.backoff.ms takes effect at once, also for the wait in progress', async () => {
     const { cleaner, clock, settings, addLog } = await cleaning({}, { backoffMs: 3_600_000 })
     cleaner.start()
     await clock.advanceAndSettle(0)
@@ -247,7 +247,7 @@ describe('settings that change while the cleaner runs', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('log.cleaner.io.max.bytes.per.second counts for the cleaning under way', async () => {
+  test('log.cleaner.io.max.bytes.per.second takes effect for the cleaning in progress', async () => {
     const { cleaner, clock, settings, addLog } = await cleaning({}, { ioMaxBytesPerSecond: 1 })
     const log = await addLog('slow', 50)
     const { size } = log
@@ -261,7 +261,7 @@ describe('settings that change while the cleaner runs', () => {
     expect(await values(log)).toBe(1)
   })
 
-  test('log.cleaner.dedupe.buffer.size counts for the next log', async () => {
+  test('log.cleaner.dedupe.buffer.size takes effect for the next log', async () => {
     const { cleaner, checkpoint, settings, addLog } = await cleaning({})
     const keys = Array.from({ length: 300 }, (_, key): KeyedRecord => [`key ${key}`, 'value'])
     const add = async (topic: string) => {
@@ -278,7 +278,7 @@ describe('settings that change while the cleaner runs', () => {
     expect(checkpoint.get({ topic: 'in part', partition: 0 })).toBeLessThan(300)
   })
 
-  test('log.cleaner.io.buffer.size counts for the next log', async () => {
+  test('log.cleaner.io.buffer.size takes effect for the next log', async () => {
     const { cleaner, settings, addLog, writes } = await cleaning({})
     const add = async (topic: string) => {
       const log = await addLog(topic, 0)
@@ -295,7 +295,7 @@ describe('settings that change while the cleaner runs', () => {
   })
 })
 
-test('others have their turn between batches of many records', async () => {
+test('the event loop serves others between batches of many records', async () => {
   const { cleaner, clock, addLog } = await cleaning({ segmentBytes: 1_000_000 })
   const log = await addLog('many', 0)
   const keyed = Array.from({ length: 1500 }, (): KeyedRecord => ['key', 'value'])
@@ -313,7 +313,7 @@ test('others have their turn between batches of many records', async () => {
     turns++
   }
   await cleaned
-  // Once in the middle when the keys are found, and once when the batches are written.
+  // Once while the keys are read, and once while the batches are written.
   expect(turns).toBe(2)
   expect(await values(log)).toBe(1)
 })
@@ -327,7 +327,7 @@ describe('the checkpoint', () => {
     return new CleanerCheckpoint(disk, '/data', await readOffsetCheckpoint(disk, path), () => logs)
   }
 
-  test('is read again, in the format of Kafka', async () => {
+  test("is read back, in Kafka's format", async () => {
     const disk = await diskWithData()
     const checkpoint = await checkpointOf(disk, [orders, payments])
     await checkpoint.set(orders, 42)
@@ -338,7 +338,7 @@ describe('the checkpoint', () => {
     expect(again.get({ topic: 'orders', partition: 4 })).toBeUndefined()
   })
 
-  test('goes back with a log that is cut, for good, and forgets one that is gone', async () => {
+  test('is lowered by a truncation, durably, and removed with its log', async () => {
     const disk = await diskWithData()
     const cut = { ...orders, log: { recoveryPoint: 100 } }
     const logs = [cut, payments]

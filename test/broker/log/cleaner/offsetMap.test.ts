@@ -1,4 +1,4 @@
-// The map of keys to offsets against an ordinary Map, and its bounds.
+// The map from keys to offsets against an ordinary Map, and its bounds.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { bytesPerSlot, OffsetMap } from '../../../../broker/log/cleaner/offsetMa
 
 const key = fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes))
 
-test('it holds the last offset of each key, as long as there is room', () => {
+test('holds the last offset of each key until it is full', () => {
   fc.assert(
     fc.property(fc.array(key, { maxLength: 200 }), fc.nat(300), (keys, slots) => {
       const map = new OffsetMap(slots * bytesPerSlot, keys.length)
@@ -20,23 +20,23 @@ test('it holds the last offset of each key, as long as there is room', () => {
       }
       expect(map.size).toBe(model.size)
       for (const bytes of keys) expect(map.get(bytes)).toBe(model.get(bytes.toString('hex')) ?? -1)
-      // Nine slots in ten may be taken.
+      // Nine of ten slots may be used.
       if (isFull) expect(map.size).toBe(Math.max(1, Math.floor(Math.max(2, slots) * 0.9)))
     }),
     { numRuns: 500 },
   )
 })
 
-test('what has no keys counts as seen, and offsets never go back', () => {
+test('records without keys count as seen, and offsets never decrease', () => {
   const map = new OffsetMap(1000, 10)
   expect(map.latestOffset).toBe(-1)
   map.advance(7)
   map.advance(5)
   expect(map.latestOffset).toBe(7)
-  expect(() => map.put(Buffer.from('a'), 6)).toThrow('in their order')
+  expect(() => map.put(Buffer.from('a'), 6)).toThrow('ascending order')
 })
 
-test('it takes no more memory than it is told, and no more than the keys need', () => {
+test('takes no more memory than it is given, and no more than the keys need', () => {
   const before = process.memoryUsage().arrayBuffers
   const map = new OffsetMap(128 * 1024 * 1024, 1000)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024)

@@ -1,6 +1,5 @@
-// One segment takes the place of several while the power fails: at every single operation of the
-// disk, with every kind of loss. What is there afterwards is what was there before, or what was to
-// be.
+// One segment replaces several while the power fails: at every operation of the disk, with every
+// kind of loss. Afterwards the log has either the old segments or the new one.
 
 import { expect, test } from 'vitest'
 import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
@@ -15,7 +14,7 @@ const directory = '/data/orders-0'
 const transaction = { producerId: 1, producerEpoch: 0, baseSequence: 0, isTransactional: true }
 const config = { ...compactConfig, segmentBytes: 2000, indexIntervalBytes: 50 }
 
-/** A log of several small segments, which the next round makes one. */
+/** A log of several small segments, which the next round merges. */
 async function smallSegments(disk: MemoryDisk) {
   await diskWithData(disk)
   const process = mortalDisk(disk)
@@ -32,7 +31,7 @@ async function smallSegments(disk: MemoryDisk) {
   return { log, process }
 }
 
-/** What the log is before and after the round, and how often the round changes the disk. */
+/** The log before and after the round, and the number of changes of the disk in the round. */
 async function undisturbed() {
   let changes = 0
   const disk = new MemoryDisk({ beforeChange: () => changes++ })
@@ -74,7 +73,7 @@ async function crashAt(change: number, loss: CrashOptions): Promise<Buffer> {
   return content
 }
 
-test('a crash at any change to the disk leaves the old segments or the new one', async () => {
+test('a crash at any change of the disk leaves the old segments or the new one', async () => {
   const { before, after, changes } = await undisturbed()
   expect(changes).toBeGreaterThan(30)
   const outcomes = new Set<string>()

@@ -1,6 +1,6 @@
-// A data directory that fails while it is in use: all that lies in it is offline at once, with one
-// line in the log, and the other directories go on. What was acknowledged is there when it can be
-// used again.
+// A data directory that fails while in use: all its logs are offline immediately, with one line in
+// the log, and the other directories stay in use. Acknowledged records exist when the directory can
+// be used again.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
@@ -62,7 +62,7 @@ async function write(log: PartitionLog): Promise<number> {
   return (await append(log, { records: 1, label: 'more' })).errorCode
 }
 
-/** Nothing of /two can be written or read, and that was said once; /one goes on. */
+/** Nothing in /two can be written or read, which was logged once; /one is still in use. */
 async function expectTwoFailed(all: World, reason: string): Promise<void> {
   const { manager, logs, disk } = all
   expect(errorsOf(all)).toEqual([
@@ -92,9 +92,9 @@ async function expectTwoFailed(all: World, reason: string): Promise<void> {
   disk.repair()
 }
 
-describe('a directory whose disk answers with an error', () => {
+describe('a directory whose disk returns an error', () => {
   test.each(['EIO', 'EROFS', 'ENODEV', 'ENXIO', 'ESTALE'])(
-    '%s at a write of one partition takes all of them offline',
+    '%s at a write of one partition takes all partitions offline',
     async (code) => {
       const all = await world()
       all.disk.fail('/two', code)
@@ -103,7 +103,7 @@ describe('a directory whose disk answers with an error', () => {
     },
   )
 
-  test('keeps what was acknowledged, in its segments or in its journal', async () => {
+  test('keeps acknowledged records, in its segments or its journal', async () => {
     const all = await world()
     const { memory, disk, logs } = all
     for (let number = 0; number < 20; number++) expect(await write(logs[3]!)).toBe(ErrorCode.none)
@@ -119,16 +119,16 @@ describe('a directory whose disk answers with an error', () => {
     await again.close()
   })
 
-  test('is noticed by a read', async () => {
+  test('is detected by a read', async () => {
     const all = await world()
-    // Until nothing is read from memory.
+    // Until no read is served from memory.
     await all.clock.advanceAndSettle(1000)
     all.disk.fail('/two', 'EIO', ['read'])
     await expect(all.logs[1]!.read(0, 1000)).rejects.toMatchObject({ code: /LOG_/ })
     await expectTwoFailed(all, 'EIO')
   })
 
-  test('is noticed by a checkpoint, and leaves that of the others in peace', async () => {
+  test('is detected by a checkpoint, which continues in the other directories', async () => {
     const all = await world()
     all.disk.fail('/two', 'EROFS')
     await all.manager.checkpoint()
@@ -138,7 +138,7 @@ describe('a directory whose disk answers with an error', () => {
     await expectTwoFailed(all, 'EROFS')
   })
 
-  test('is noticed by the making of a partition, which is told of as lost', async () => {
+  test('is detected by the creation of a partition, which is reported as lost', async () => {
     const all = await world()
     await all.manager.create('other', 0)
     const lost: string[] = []
@@ -152,14 +152,14 @@ describe('a directory whose disk answers with an error', () => {
     await expectTwoFailed(all, 'EIO')
   })
 
-  test('is noticed by the look from time to time', async () => {
+  test('is detected by the periodic check', async () => {
     const all = await world()
     all.disk.fail('/two', 'EIO')
     await all.clock.advanceAndSettle(checkMs)
     await expectTwoFailed(all, 'EIO')
   })
 
-  test('appends that wait are refused, and those held back too', async () => {
+  test('pending and held appends are refused', async () => {
     const all = await world()
     const { disk, logs } = all
     const pending = Array.from({ length: 50 }, () => write(logs[1]!))
@@ -170,24 +170,24 @@ describe('a directory whose disk answers with an error', () => {
   })
 })
 
-describe('a directory that vanishes', () => {
-  test('is noticed though its open files still take writes', async () => {
+describe('a directory that was removed', () => {
+  test('is detected although its open files still accept writes', async () => {
     const all = await world()
     await all.memory.rename('/two', '/elsewhere')
     expect(await write(all.logs[1]!)).toBe(ErrorCode.none)
     await all.clock.advanceAndSettle(checkMs)
-    await expectTwoFailed(all, 'it is not there any more')
+    await expectTwoFailed(all, 'the directory was removed')
   })
 
-  test('is noticed when another one takes its place', async () => {
+  test('is detected if another one replaces it', async () => {
     const all = await world()
     await all.memory.rename('/two', '/elsewhere')
     await all.memory.makeDirectory('/two')
     await all.clock.advanceAndSettle(checkMs)
-    await expectTwoFailed(all, 'it is not there any more')
+    await expectTwoFailed(all, 'the directory was removed')
   })
 
-  test('is noticed by a file that is missing', async () => {
+  test('is detected by a missing file', async () => {
     const all = await world()
     await all.memory.rename('/two', '/elsewhere')
     await all.logs[1]!.roll().catch(() => {})
@@ -197,7 +197,7 @@ describe('a directory that vanishes', () => {
     await all.manager.close()
   })
 
-  test('one partition that vanishes is its own affair', async () => {
+  test('a single removed partition does not fail the directory', async () => {
     const all = await world()
     await all.memory.remove('/two/t-1')
     await all.logs[1]!.roll().catch(() => {})
@@ -209,7 +209,7 @@ describe('a directory that vanishes', () => {
   })
 })
 
-test('damage is the affair of one partition', async () => {
+test('damage in one partition does not fail the directory', async () => {
   const all = await world()
   await all.clock.advanceAndSettle(believedForMs)
   const file = await all.memory.open('/two/t-1/00000000000000000000.log', 'write')
@@ -223,7 +223,7 @@ test('damage is the affair of one partition', async () => {
 })
 
 describe('too few open files', () => {
-  test.each(['EMFILE', 'ENFILE'])('%s refuses writes until there are more', async (code) => {
+  test.each(['EMFILE', 'ENFILE'])('%s refuses writes until files can be opened', async (code) => {
     const all = await world()
     const { disk, clock, manager, logs } = all
     const log = logs[1]!
@@ -245,7 +245,7 @@ describe('too few open files', () => {
   })
 })
 
-test('when the last one fails, nothing can be made any more', async () => {
+test('nothing can be created after the last one has failed', async () => {
   const all = await world()
   all.disk.fail('/two', 'EIO')
   await write(all.logs[1]!)

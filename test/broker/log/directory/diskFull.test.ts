@@ -1,5 +1,6 @@
-// A disk without room: what a log does when it is nearly full, when a write fails half way for lack
-// of room, and when there is room again. Nothing acknowledged may be lost, nothing else may appear.
+// A full disk: a log on a disk that is nearly full, after a write that failed in part for lack of
+// space, and when space is free again. Nothing acknowledged is lost, and nothing else appears in
+// the log.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
@@ -13,7 +14,7 @@ import { append, diskWithData, makeBatch, openLog, readValues, smallConfig } fro
 
 const spaceCheckMs = 5_000
 
-/** A disk that has no room for what `isFull` says of an operation. */
+/** A disk without space for the operations that `isFull` names. */
 class SmallDisk extends MemoryDisk {
   isFull: (operation: string, path: string) => boolean = () => false
   code = 'ENOSPC'
@@ -40,15 +41,15 @@ async function write(log: PartitionLog, label: string): Promise<number> {
   return (await append(log, { records: 1, label })).errorCode
 }
 
-describe('a write for which there is no room', () => {
-  test('is refused, reads go on, and with room the log goes on where it was', async () => {
+describe('a write without space', () => {
+  test('is refused; reads continue, and with space the log continues where it was', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     await write(log, 'before')
     disk.isFull = (operation) => operation === 'write'
     const refused = await append(log, { records: 1, label: 'refused' })
     expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)
-    expect(refused.errorMessage).toContain('no room')
+    expect(refused.errorMessage).toContain('the disk is full')
     expect(log.offline).toMatchObject({ code: 'LOG_DISK_FULL' })
     expect(await readValues(log)).toEqual(['before/0'])
     disk.isFull = () => false
@@ -62,14 +63,14 @@ describe('a write for which there is no room', () => {
     await again.close()
   })
 
-  test('leaves nothing of what was written of it, whole batches neither', async () => {
+  test('leaves none of its bytes, not even whole batches', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     await write(log, 'before')
     const path = '/data/orders-0/00000000000000000000.log'
     disk.isFull = (operation) => operation === 'write'
     expect(await write(log, 'refused')).toBe(ErrorCode.kafkaStorageError)
-    // What the real disk may have taken before it said no: here a whole batch, and more.
+    // What a real disk may have written before it returned the error: a whole batch, and more.
     const partly = Buffer.concat([makeBatch({ records: 1, label: 'refused' }), Buffer.alloc(20, 1)])
     partly.writeBigInt64BE(1n, 0)
     disk.isFull = () => false
@@ -85,7 +86,7 @@ describe('a write for which there is no room', () => {
     await again.close()
   })
 
-  test('is not remembered as sent: the producer sends it again', async () => {
+  test('is not remembered as appended: the retry is appended', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     const batch = (baseSequence: number) => {
@@ -128,7 +129,7 @@ describe('a write for which there is no room', () => {
     }
   })
 
-  test('stays refused as long as there is none', async () => {
+  test('is refused as long as the disk is full', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     await write(log, 'before')
@@ -142,8 +143,8 @@ describe('a write for which there is no room', () => {
   })
 })
 
-describe('a disk that fails otherwise', () => {
-  test('takes the log offline for good, but not its reads', async () => {
+describe('a disk with another failure', () => {
+  test('takes the log offline until the next start, but not its reads', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     await write(log, 'before')
@@ -158,7 +159,7 @@ describe('a disk that fails otherwise', () => {
     await log.close()
   })
 
-  test('counts as that when a sync says that there is no room', async () => {
+  test('includes a sync that reports a full disk', async () => {
     const disk = await smallDisk()
     const log = await openLog(disk)
     await write(log, 'before')
@@ -170,7 +171,7 @@ describe('a disk that fails otherwise', () => {
 })
 
 describe('the reserve', () => {
-  test('is kept free of records, and given back without a restart', async () => {
+  test('is not used by records, and is restored without a restart', async () => {
     const space = { freeBytes: 10_000 }
     const disk = new MemoryDisk(space)
     const clock = new ManualClock()
@@ -185,7 +186,7 @@ describe('the reserve', () => {
     })
     const log = await manager.create('orders', 0)
     expect(await write(log, 'fits')).toBe(ErrorCode.none)
-    // More than 100 bytes are written by now: the file system is asked again at once.
+    // More than 100 bytes have been written: the free space is read again immediately.
     space.freeBytes = 9_899
     await write(log, 'noticed')
     const refused = await append(log, { records: 1 })
@@ -203,7 +204,7 @@ describe('the reserve', () => {
     await manager.close()
   })
 
-  test('a full log takes writes again by itself', async () => {
+  test('a log on a full disk accepts writes again without a request', async () => {
     const disk = new SmallDisk()
     const clock = new ManualClock()
     const manager = await LogManager.open({
@@ -229,8 +230,8 @@ describe('the reserve', () => {
   })
 })
 
-describe('a disk that others have filled', () => {
-  /** A log that takes no writes, on a disk without a free byte but for its reserve. */
+describe('a disk that other programs have filled', () => {
+  /** A log that accepts no writes, on a disk without a free byte except for its reserve. */
   async function fullLog(reservedBytes = 64 * 1024) {
     const disk = new MemoryDisk({ sizeBytes: 512 * 1024 })
     const clock = new ManualClock()
@@ -256,7 +257,7 @@ describe('a disk that others have filled', () => {
     return { disk, clock, manager, log }
   }
 
-  test('lets records be deleted, and takes new ones when there is room for the reserve', async () => {
+  test('allows deletions, and accepts records when the reserve is restored', async () => {
     const { disk, clock, manager, log } = await fullLog()
     expect(await disk.freeBytes()).toBe(0)
     expect(await log.deleteRecordsBefore(45)).toEqual({ errorCode: 0, lowWatermark: 45 })
@@ -274,7 +275,7 @@ describe('a disk that others have filled', () => {
     await again.close()
   })
 
-  test('is given room by retention', async () => {
+  test('is freed by retention', async () => {
     const { disk, manager, log } = await fullLog()
     log.updateConfig({ ...log.config, retentionBytes: 2000 })
     await manager.applyRetention()
@@ -284,7 +285,7 @@ describe('a disk that others have filled', () => {
     await manager.close()
   })
 
-  test('without a reserve keeps what it has, and refuses to delete', async () => {
+  test('without a reserve keeps all records, and refuses deletions', async () => {
     const { manager, log } = await fullLog(0)
     const refused = { errorCode: ErrorCode.kafkaStorageError, lowWatermark: -1 }
     expect(await log.deleteRecordsBefore(45)).toEqual(refused)
@@ -293,7 +294,7 @@ describe('a disk that others have filled', () => {
   })
 })
 
-test('a deletion of records that could not be saved is saved when it is asked for again', async () => {
+test('a deletion of records that could not be saved is saved when it is requested again', async () => {
   const disk = new SmallDisk()
   const options = {
     disk,

@@ -1,5 +1,5 @@
-// Several data directories: where partitions go, what is found again, and what happens when one of
-// the directories cannot be used.
+// Several data directories: where partitions are created, what a start finds, and what happens if a
+// directory cannot be used.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
@@ -31,7 +31,7 @@ async function text(disk: MemoryDisk, path: string): Promise<string> {
   return String(await disk.readFile(path))
 }
 
-test('a partition goes where the fewest are, and each directory knows its own', async () => {
+test('a partition is created in the directory with the fewest, and each directory knows its own', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
   await Promise.all([0, 1, 2, 3].map((partition) => manager.create('orders', partition)))
@@ -56,7 +56,7 @@ test('a partition goes where the fewest are, and each directory knows its own', 
   await again.close()
 })
 
-test('a topic made again does not begin where the old one did', async () => {
+test('a recreated topic does not start where the deleted one did', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk)
   const log = await manager.create('orders', 0)
@@ -70,7 +70,7 @@ test('a topic made again does not begin where the old one did', async () => {
   await again.close()
 })
 
-test('many deletions of records are durable when they are answered, with few writes', async () => {
+test('many deletions of records are durable when answered, with few writes', async () => {
   let writes = 0
   const disk = new MemoryDisk({
     beforeChange: (operation, path) => {
@@ -88,7 +88,7 @@ test('many deletions of records are durable when they are answered, with few wri
   await again.close()
 })
 
-test('the same partition in two directories is refused, and all locks are given back', async () => {
+test('the same partition in two directories is refused, and all locks are released', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk, { directories: ['/one'] })
   await manager.create('orders', 0)
@@ -140,14 +140,14 @@ describe('a directory that cannot be used', () => {
     await again.close()
   })
 
-  test('ends the start when there is no other', async () => {
+  test('fails the start if there is no other', async () => {
     isBroken = true
     const opening = open(failing('/two'), { directories: ['/two'] })
     await expect(opening).rejects.toMatchObject({ code: 'LOG_DIRECTORY_FAILED' })
   })
 })
 
-test('retention is applied after a while, and then from time to time', async () => {
+test('retention is applied after the initial delay, and then periodically', async () => {
   const disk = new MemoryDisk()
   const clock = new ManualClock()
   const config = { ...smallConfig, retentionBytes: 0 }

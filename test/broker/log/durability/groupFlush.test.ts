@@ -1,4 +1,5 @@
-// The queue in front of the disk: groups keep the order, lose nothing and stay within their bounds.
+// The queue of appends before the disk: groups keep the order, lose nothing and stay within their
+// limits.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -9,7 +10,7 @@ const item: fc.Arbitrary<Flushable> = fc.record({
   roll: fc.option(fc.constant({}), { nil: undefined }),
 })
 
-test('groups are consecutive, bounded, and begin where a segment begins', () => {
+test('groups are consecutive, bounded, and start where a segment starts', () => {
   fc.assert(
     fc.property(fc.array(item, { maxLength: 40 }), (items) => {
       const queue = new GroupFlush<Flushable>(5_000_000)
@@ -32,7 +33,7 @@ test('groups are consecutive, bounded, and begin where a segment begins', () => 
   )
 })
 
-test('a group holds no more than one writev takes', () => {
+test('a group holds no more buffers than one writev accepts', () => {
   const queue = new GroupFlush<Flushable>(1)
   for (let number = 0; number < 2000; number++) queue.add({ sizeBytes: 1, roll: undefined })
   expect(queue.take().length).toBe(1024)

@@ -1,6 +1,6 @@
-// The commit journal against a model: whatever was acknowledged is in the segments after a crash,
-// at any operation of the disk, with any part of the unsynced writes lost; and what was cut or
-// replaced stays so.
+// The commit journal against a model: after a crash at any operation of the disk, with any part of
+// the unsynced writes lost, the segments have everything acknowledged; what was truncated or
+// replaced is not restored.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -21,11 +21,11 @@ import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'
 const directory = '/data'
 const fileBytes = 1500
 
-/** What must be there after a crash. */
+/** What must exist after a crash. */
 interface ModelSegment {
   readonly baseOffset: number
   bytes: Buffer
-  /** What the segment is being replaced by: a crash may leave this or the other. */
+  /** The replacement of the segment: a crash may leave either. */
   replacement?: Buffer | undefined
 }
 
@@ -43,7 +43,7 @@ class SegmentFile implements JournaledSegment {
     this.baseOffset = baseOffset
     this.#file = file
   }
-  /** `delay` turns of the queue of microtasks pass before it happens. */
+  /** Happens after `delay` turns of the microtask queue. */
   async write(bytes: Buffer, position: number, delay: number): Promise<void> {
     this.#writing = (async () => {
       for (let turn = 0; turn < delay; turn++) await undefined
@@ -63,7 +63,7 @@ class SegmentFile implements JournaledSegment {
 const pathOf = (name: string, baseOffset: number) =>
   `${directory}/${name}/${segmentFileName(baseOffset, '.log')}`
 
-/** One life of a process: the journal and the segments it appends to. */
+/** One incarnation of a process: the journal and the segments it appends to. */
 class Life {
   readonly disk: Disk
   readonly journal: CommitJournal
@@ -118,7 +118,7 @@ class Life {
     log.segments.push({ baseOffset: log.nextOffset, bytes: Buffer.alloc(0) })
   }
 
-  /** Gives the first segment other content, as compaction does. */
+  /** Replaces the content of the first segment, as compaction does. */
   async replace(log: ModelLog, bytes: Buffer): Promise<void> {
     if (log.segments.length < 2) return
     const [first] = log.segments
@@ -134,7 +134,7 @@ class Life {
   async cut(log: ModelLog, share: number): Promise<void> {
     const last = log.segments.at(-1)!
     const position = Math.floor(last.bytes.length * share)
-    // A crash may leave them or not from here on.
+    // From here on a crash may or may not leave them.
     last.bytes = last.bytes.subarray(0, position)
     await this.journal.cut(log.name, last.baseOffset, position)
     const segment = await this.segment(log.name, last.baseOffset)
@@ -143,7 +143,7 @@ class Life {
   }
 }
 
-/** Logs with nothing in them, whose folders are there for certain. */
+/** Empty logs, whose directories exist durably. */
 async function emptyLogs(disk: Disk, names: readonly string[]): Promise<ModelLog[]> {
   for (const name of names) await disk.makeDirectory(`${directory}/${name}`)
   await disk.syncDirectory('/')
@@ -204,7 +204,7 @@ describe('the commit journal', () => {
           crashSeed = seed
           countdown = crashAfter + 1
           await liveUntilCrash(mortal, logs, steps, seed).catch((error: unknown) => {
-            // Of a process that has ended, anything may fail in any way.
+            // In a process that has ended, anything may fail in any way.
             if (countdown > 0) throw error
           })
           countdown = Number.POSITIVE_INFINITY
@@ -220,7 +220,7 @@ describe('the commit journal', () => {
     )
   })
 
-  it('does without itself when it cannot be written, and comes back', async () => {
+  it('is bypassed while it cannot be written, and used again afterwards', async () => {
     let isFull = false
     const disk = new MemoryDisk({
       beforeChange(operation, path) {
@@ -240,7 +240,7 @@ describe('the commit journal', () => {
     expect(log.segments[0]!.bytes).toHaveLength(150)
   })
 
-  it('keeps what it holds when a segment cannot be synced, until the next start', async () => {
+  it('keeps its bytes until the next start if a segment cannot be synced', async () => {
     let isBad = false
     const disk = new MemoryDisk({
       beforeChange(operation, path) {
@@ -251,7 +251,7 @@ describe('the commit journal', () => {
     const first = await Life.begin(disk, 1)
     await first.append(bad, Buffer.from('acknowledged'))
     isBad = true
-    // Several times round the files, were they used again.
+    // Would fill the files several times, if they were used again.
     for (let number = 0; number < 40; number++) await first.append(good, Buffer.alloc(200, number))
     await expect(first.journal.cut('a-0', 0, 0)).rejects.toThrow('EIO')
     disk.crash()
@@ -260,7 +260,7 @@ describe('the commit journal', () => {
     await expectAcknowledged(disk, [bad, good])
   })
 
-  it('is replayed, too, where none is used any more', async () => {
+  it('is replayed even if no journal is used any more', async () => {
     const disk = new MemoryDisk()
     const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
@@ -274,11 +274,11 @@ describe('the commit journal', () => {
     expect(logger.messages('info')).toHaveLength(1)
   })
 
-  it('says which file is damaged when a group in its middle is', async () => {
+  it('a damaged group in its middle is reported with its file', async () => {
     const disk = new MemoryDisk()
     const log = (await emptyLogs(disk, ['a-0']))[0]!
     const first = await Life.begin(disk, 1)
-    // More than one file takes, less than two.
+    // More than fits into one file, less than into two.
     for (let number = 0; number < 12; number++) await first.append(log, Buffer.alloc(150, number))
     const path = `${directory}/__journal/first.journal`
     const file = await disk.open(path, 'write')
@@ -292,7 +292,7 @@ describe('the commit journal', () => {
     )
   })
 
-  it('leaves no hole for bytes whose place the segment does not reach', async () => {
+  it('bytes beyond the end of a segment leave no gap in it', async () => {
     const disk = new MemoryDisk()
     await emptyLogs(disk, ['a-0'])
     const path = pathOf('a-0', 0)
@@ -333,7 +333,7 @@ async function liveUntilCrash(
   const random = seededRandom(seed)
   const one = async (log: ModelLog, index: number) => {
     for (const step of steps[index]!) {
-      // Into the segment faster than into the journal, or slower.
+      // Faster to the segment than to the journal, or slower.
       const delay = random.below(4) * 8
       if (step.kind === 'append') await life.append(log, random.bytes(step.size + 1), delay)
       else if (step.kind === 'roll') await life.roll(log)

@@ -1,7 +1,9 @@
+// Work on many items in parallel, some of which fails.
+
 import { expect, test } from 'vitest'
 import { inParallel } from '../../../../broker/log/maintenance/inParallel.ts'
 
-test('work on every item goes on past a failure, and has ended when that is thrown', async () => {
+test('work on every item continues after a failure, and has ended when that is thrown', async () => {
   const done: number[] = []
   let running = 0
   const work = async (item: number) => {

@@ -1,5 +1,5 @@
-// Idempotence: a producer's batch is in the log once, whatever it sends again and whenever the
-// state was put into a snapshot and taken out again.
+// Idempotence: each batch of a producer is in the log once, whatever is retried, and whenever the
+// state is saved to a snapshot and loaded.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -29,7 +29,7 @@ function batch(
 }
 
 describe('the rules', () => {
-  test('an unknown producer may begin anywhere, a known one goes on', () => {
+  test('an unknown producer may start at any sequence, a known one continues', () => {
     const state = new ProducerState(expirationMs)
     expect(state.checkClient(batch(0, 40), undefined)).toBe(ErrorCode.none)
     state.append(batch(0, 40, 3, 100), nowMs)
@@ -38,7 +38,7 @@ describe('the rules', () => {
     expect(state.checkClient(batch(0, 41), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
   })
 
-  test('a new epoch begins at 0, an old one is fenced', () => {
+  test('a new epoch starts at 0, an old one is fenced', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(3, 9), nowMs)
     expect(state.checkClient(batch(4, 1), undefined)).toBe(ErrorCode.outOfOrderSequenceNumber)
@@ -58,7 +58,7 @@ describe('the rules', () => {
     expect(sequenceBefore(sequenceAfter(maxSequence, 5), 5)).toBe(maxSequence)
   })
 
-  test('the last five batches are known, the sixth before is not', () => {
+  test('the last five batches are remembered, the one before them is not', () => {
     const state = new ProducerState(expirationMs)
     for (let sequence = 0; sequence < 6; sequence++)
       state.append(batch(0, sequence, 1, sequence), nowMs)
@@ -69,7 +69,7 @@ describe('the rules', () => {
     expect(state.findDuplicate(batch(0, 1, 2))).toBeUndefined()
   })
 
-  test('an idle producer is forgotten, however old its records', () => {
+  test('an idle producer expires, however old its records', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(0, 0), nowMs)
     state.expire(nowMs + expirationMs - 1)
@@ -94,7 +94,7 @@ describe('a transaction', () => {
     return made
   }
 
-  test('ends with a marker, whose epoch its producer goes on with', () => {
+  test('ends with a marker, whose epoch its producer continues with', () => {
     const state = new ProducerState(expirationMs)
     state.append(sent(0, 0, 10), nowMs)
     state.append(sent(0, 1, 11), nowMs)
@@ -118,7 +118,7 @@ describe('a transaction', () => {
     expect(state.append(marker(1, 3, 13), nowMs)).toBeUndefined()
   })
 
-  test('in the same epoch leaves the batches before its marker known', () => {
+  test('in the same epoch leaves the batches before its marker remembered', () => {
     const state = new ProducerState(expirationMs)
     state.append(sent(0, 0, 10), nowMs)
     state.append(marker(0, 0, 11), nowMs)
@@ -126,7 +126,7 @@ describe('a transaction', () => {
     expect(state.checkClient(sent(0, 1, 0), undefined)).toBe(ErrorCode.none)
   })
 
-  test('keeps its producer known however long it lasts, and through a snapshot', () => {
+  test('keeps its producer from expiring, also through a snapshot', () => {
     let state = new ProducerState(expirationMs)
     state.append(sent(0, 0, 10), nowMs)
     state.expire(nowMs + 10 * expirationMs)
@@ -141,7 +141,7 @@ describe('a transaction', () => {
   })
 })
 
-test('whatever is sent again, and with snapshots in between, each batch counts once', () => {
+test('each batch counts once, whatever is retried, with snapshots in between', () => {
   const step = fc.record({
     producer: fc.integer({ min: 0, max: 2 }),
     records: fc.integer({ min: 1, max: 4 }),
@@ -184,7 +184,7 @@ test('whatever is sent again, and with snapshots in between, each batch counts o
 })
 
 describe('the snapshot', () => {
-  test("has Kafka's bytes", () => {
+  test('has the bytes of Kafka', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(2, 5, 3, 100), nowMs)
     expect(encodeProducerSnapshot(state).subarray(6).toString('hex')).toBe(
@@ -202,7 +202,7 @@ describe('the snapshot', () => {
     )
   })
 
-  test('comes back as it was', () => {
+  test('is read back unchanged', () => {
     const state = new ProducerState(expirationMs)
     for (let sequence = 0; sequence < 7; sequence++)
       state.append(batch(1, sequence, 1, sequence), nowMs)
@@ -210,7 +210,7 @@ describe('the snapshot', () => {
     expect([...decoded!.entries()]).toEqual([...state.entries()])
   })
 
-  test('is refused when any bit is wrong or any byte is missing', () => {
+  test('is refused if any bit is wrong or any byte is missing', () => {
     const state = new ProducerState(expirationMs)
     state.append(batch(1, 0), nowMs)
     const bytes = encodeProducerSnapshot(state)

@@ -1,4 +1,4 @@
-// Who holds a guard, and until when.
+// The guards of producers: who holds one, and until when.
 
 import { expect, test } from 'vitest'
 import { TransactionVerification } from '../../../../broker/log/producers/transactionVerification.ts'
@@ -7,7 +7,7 @@ function producer(producerId: number, producerEpoch = 0, baseSequence = 0) {
   return { producerId, producerEpoch, baseSequence, supportsEpochBump: false }
 }
 
-test('one producer has one guard until it is ended', () => {
+test('a producer has one guard until it is ended', () => {
   const verification = new TransactionVerification()
   const guard = verification.begin(producer(1), 0)
   expect(verification.begin(producer(1), 5)).toBe(guard)
@@ -30,7 +30,7 @@ test('the lowest sequence number is that of the newest epoch', () => {
   expect(guard.lowestSequence).toBe(8)
 })
 
-test('guards that nobody uses go, by age and when there are too many', () => {
+test('unused guards are removed by age, and if there are too many', () => {
   const verification = new TransactionVerification()
   verification.begin(producer(1), 100)
   verification.begin(producer(2), 200)

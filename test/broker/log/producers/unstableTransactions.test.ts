@@ -1,4 +1,4 @@
-// What holds back the last stable offset, against lists that are searched from end to end.
+// The transactions that hold back the last stable offset, against lists that are searched linearly.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -10,7 +10,7 @@ const step = fc.record({
   back: fc.nat(6),
 })
 
-test('the first offset is that of the oldest transaction that is open or not settled', () => {
+test('the first offset is that of the oldest transaction that is open or not stable', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const transactions = new UnstableTransactions()
@@ -21,7 +21,7 @@ test('the first offset is that of the oldest transaction that is open or not set
         const chosen = open[which % Math.max(1, open.length)]
         logEnd++
         if (what === 'begin') {
-          // A snapshot gives them back in any order.
+          // A snapshot restores them in any order.
           const firstOffset = logEnd * 10 - back * 7
           if (open.includes(firstOffset)) continue
           transactions.begin(firstOffset)

@@ -1,5 +1,5 @@
-// The high watermark across restarts: from replication-offset-checkpoint, never outside of the log.
-// Only the Partition of a sole replica moves it to the end that recovery has found.
+// The high watermark across restarts: from replication-offset-checkpoint, never outside the log.
+// Only the Partition of a sole replica advances it to the recovered end.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
@@ -33,7 +33,7 @@ async function fill(manager: LogManager) {
   return log
 }
 
-test('an orderly end saves it, in the format of Kafka', async () => {
+test("a clean shutdown saves it, in Kafka's format", async () => {
   const disk = await diskWithData()
   const manager = await open(disk)
   await fill(manager)
@@ -46,7 +46,7 @@ test('an orderly end saves it, in the format of Kafka', async () => {
   await again.close()
 })
 
-test('a crash leaves that of the last checkpoint', async () => {
+test('after a crash it is that of the last checkpoint', async () => {
   const disk = await diskWithData()
   const life = mortalDisk(disk)
   const manager = await open(disk, life)
@@ -61,7 +61,7 @@ test('a crash leaves that of the last checkpoint', async () => {
   await again.close()
 })
 
-test('without the file, as before there was one, it begins at the log start offset', async () => {
+test('without the file, as in earlier releases, it starts at the log start offset', async () => {
   const disk = await diskWithData()
   const manager = await open(disk)
   const log = await fill(manager)
@@ -73,14 +73,14 @@ test('without the file, as before there was one, it begins at the log start offs
   await again.close()
 })
 
-test('a mark outside of the log is moved into it', async () => {
+test('a watermark outside the log is moved into it', async () => {
   const disk = await diskWithData()
   const high = await openReplica(disk, { highWatermark: 50 })
   expect(high.highWatermark).toBe(0)
   await high.close()
 })
 
-test('a deleted topic leaves no mark to one of its name', async () => {
+test('a deleted topic leaves no watermark to a new one of its name', async () => {
   const disk = await diskWithData()
   const manager = await open(disk)
   await fill(manager)

@@ -1,5 +1,5 @@
-// A process that appends until it is killed: prints the end offset of each acknowledged append.
-// Run by logKill.test.ts with the data directory as its argument; never ends by itself.
+// A process that appends until it is killed, and prints the end offset of each acknowledged append.
+// Run by logKill.test.ts with the data directory as its argument.
 
 import { LogManager } from '../../../../broker/log/logManager.ts'
 import { systemClock } from '../../../../protocol/runtime/clock.ts'

@@ -1,5 +1,5 @@
-// Damage that is come upon while reading: the log gives out what is sound, says where it ends, and
-// takes no more writes; it never gives out what cannot have been written.
+// Damage that is found by a read: the log returns the sound batches before it, reports its
+// position, and accepts no more writes. It never returns bytes that cannot have been appended.
 
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
@@ -27,10 +27,10 @@ async function overwrite(disk: MemoryDisk, position: number, bytes: number[]): P
 }
 
 test.each([
-  ['a length that is none', 8, [0, 0, 0, 1]],
+  ['an invalid length', 8, [0, 0, 0, 1]],
   ['another magic', 16, [7]],
   ['a last offset below the first', 23, [0x80, 0, 0, 0]],
-])('%s ends what is given out', async (_, field, bytes) => {
+])('%s ends the read', async (_, field, bytes) => {
   const { disk, log } = await twoSegments()
   await overwrite(disk, batchBytes + field, bytes)
   expect((await log.read(0, 1000)).bytes).toHaveLength(batchBytes)
@@ -46,19 +46,19 @@ test.each([
   await log.close()
 })
 
-test('offsets that go back are not given out', async () => {
+test('offsets that decrease are not returned', async () => {
   const { disk, log } = await twoSegments()
   await overwrite(disk, 2 * batchBytes, [0, 0, 0, 0, 0, 0, 0, 0])
   expect((await log.read(0, 1000)).bytes).toHaveLength(2 * batchBytes)
   await log.close()
 })
 
-test('a file that has become shorter is damage', async () => {
+test('a file that was shortened is damage', async () => {
   const { disk, log } = await twoSegments()
   const file = await disk.open(path, 'write')
   await file.truncate(batchBytes + 10)
   await file.close()
   await expect(log.read(1, 1000)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
-  expect(log.offline?.message).toContain('the file ends here')
+  expect(log.offline?.message).toContain('the file ends within a batch')
   await log.close()
 })

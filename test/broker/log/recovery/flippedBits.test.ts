@@ -1,6 +1,6 @@
-// One bit of a file is not as it was written: wherever it is, nobody is given anything but what was
-// appended. Readers get what is sound before the damage, then an error that says where it is; the
-// log takes no more writes, and other logs do not notice.
+// One bit of a file is flipped: wherever it is, no reader gets anything but what was appended.
+// Readers get the sound batches before the damage, then an error with its position; the log accepts
+// no more writes, and other logs are not affected.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -45,12 +45,12 @@ const gappedPlan = batchPlan.chain((plan) =>
 
 const damage = fc.record({
   batch: fc.nat(),
-  /** Half of them in the header, which is most of what can be damaged in interesting ways. */
+  /** Half of them in the header, where most kinds of damage are possible. */
   byte: fc.oneof(fc.nat({ max: 60 }), fc.nat()),
   bit: fc.nat({ max: 7 }),
   maxBytes: fc.constantFrom(1, 100, 700, 100_000),
   indexIntervalBytes: fc.constantFrom(1, 200, 4096),
-  /** Whether the places to go on at are known to the log, or only its indexes. */
+  /** Whether the log remembers the positions to continue at, or only its indexes have them. */
   wasReadBefore: fc.boolean(),
 })
 
@@ -90,14 +90,17 @@ async function flipBit(disk: MemoryDisk, path: string, at: number, bit: number):
   await file.close()
 }
 
-/** What a consumer gets that reads on from `offset` as far as it can, and what ends it. */
+/**
+ * The bytes that a consumer gets that reads from `offset` as far as possible, and the error that
+ * ends it.
+ */
 async function readOn(log: PartitionLog, offset: number, maxBytes: number) {
   const parts: Buffer[] = []
   while (offset < log.highWatermark) {
     try {
       const { bytes, errorCode } = await log.read(offset, maxBytes)
       expect(errorCode).toBe(ErrorCode.none)
-      // With nothing in hand it would ask for the same again and again.
+      // Otherwise it would request the same offset again and again.
       expect(bytes.length).toBeGreaterThan(0)
       parts.push(bytes)
       for (const batch of splitBatches(bytes)) offset = batch.nextOffset
@@ -140,7 +143,7 @@ async function readsNothingWrong(
   const hit = written[damage.batch % written.length]!
   const byte = firstByte + (damage.byte % (hit.bytes.length - firstByte))
   await flipBit(disk, hit.path, hit.position + byte, bit)
-  // Until nothing is believed because it has just been appended.
+  // Until no range counts as verified because of its append.
   clock.advance(believedForMs)
 
   for (let offset = 0; offset < log.highWatermark; offset++) {
@@ -164,7 +167,7 @@ async function readsNothingWrong(
   await other.close()
 }
 
-test('no flipped bit of any byte is given out', async () => {
+test('no flipped bit is returned to a reader', async () => {
   const plans = fc.array(batchPlan, { minLength: 1, maxLength: 10 })
   await fc.assert(
     fc.asyncProperty(plans, damage, (all, where) => readsNothingWrong(all, where, 0)),
@@ -172,9 +175,9 @@ test('no flipped bit of any byte is given out', async () => {
   )
 })
 
-test('nor where offsets are missing, unless it makes another offset of a gap', async () => {
+test('no flipped bit is returned near missing offsets, unless it gives another offset of the gap', async () => {
   const plans = fc.array(gappedPlan, { minLength: 1, maxLength: 10 })
-  // Nothing in a log says which of the offsets in a gap a batch had.
+  // A log does not store which of the offsets in a gap a batch had.
   const firstByte = 8
   await fc.assert(
     fc.asyncProperty(plans, damage, (all, where) => readsNothingWrong(all, where, firstByte)),

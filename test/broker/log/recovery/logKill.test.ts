@@ -1,5 +1,5 @@
-// A real process on a real disk, killed while it appends, several times over the same log: what it
-// said was acknowledged is there, in order, once.
+// A process on a real disk, killed repeatedly while it appends to the same log: everything that it
+// reported as acknowledged exists, in order, once.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ import { readValues, smallConfig } from '../logFixture.ts'
 const kills = 4
 const program = join(import.meta.dirname, 'appendingProcess.ts')
 
-/** Kills the process once it has acknowledged some more; returns the last acknowledged end. */
+/** Kills the process after some more acknowledgements; returns the last acknowledged end. */
 async function killAfter(child: ChildProcess, acknowledgements: number): Promise<number> {
   let output = ''
   let isKilled = false
@@ -32,7 +32,7 @@ async function killAfter(child: ChildProcess, acknowledgements: number): Promise
   return Number(output.split('\n').at(-2))
 }
 
-test('what a killed process had acknowledged is there', async () => {
+test('the acknowledged records of a killed process exist', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'log-kill-'))
   try {
     for (let kill = 0; kill < kills; kill++) {

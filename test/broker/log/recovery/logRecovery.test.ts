@@ -1,5 +1,5 @@
-// What a log does with files that are not as it left them: cut what was never acknowledged, report
-// and keep what was, and never take a failed sync for a sync.
+// A log whose files are not as it left them: what was never acknowledged is truncated, acknowledged
+// damage is reported and kept, and a failed sync never counts as a sync.
 
 import { describe, expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -34,7 +34,7 @@ async function sizeOf(disk: MemoryDisk, path: string): Promise<number | undefine
 }
 
 describe('above the recovery point', () => {
-  test('a batch with a wrong CRC is cut off, with what follows it', async () => {
+  test('a batch with a wrong CRC is truncated, with all later ones', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     const size = makeBatch({ records: 1, label: 'a' }).length
@@ -50,7 +50,7 @@ describe('above the recovery point', () => {
     await again.close()
   })
 
-  test('every possible torn length of the last batch is cut', async () => {
+  test('every possible torn length of the last batch is truncated', async () => {
     const size = makeBatch({ records: 2, label: 'torn' }).length
     for (let torn = 0; torn < size; torn++) {
       const disk = await diskWithData()
@@ -69,7 +69,7 @@ describe('above the recovery point', () => {
   })
 })
 
-test('under `os`, segments behind a torn end go with it, and what comes after them stays', async () => {
+test('with flush=os segments after a torn tail are removed, and later appends stay', async () => {
   const config = { ...smallConfig, flush: 'os' } as const
   const disk = await diskWithData()
   const log = await openLog(disk, { config })
@@ -92,7 +92,7 @@ test('under `os`, segments behind a torn end go with it, and what comes after th
   await last.close()
 })
 
-test('what a restart has found, a power failure after it does not take away', async () => {
+test('a power failure does not remove what an earlier restart has found', async () => {
   const disk = await diskWithData()
   const killed = mortalDisk(disk)
   const log = await openLog(killed)
@@ -108,7 +108,7 @@ test('what a restart has found, a power failure after it does not take away', as
   await last.close()
 })
 
-describe('in data that had been synced', () => {
+describe('synced data', () => {
   test('damage in a segment that is not the last takes the log offline, with file and byte', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
@@ -129,7 +129,7 @@ describe('in data that had been synced', () => {
     expect(await sizeOf(disk, `${directory}/00000000000000000002.log`)).toBe(size)
   })
 
-  test('records missing below the recovery point take the log offline', async () => {
+  test('missing records below the recovery point take the log offline', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     await append(log, { records: 3 })
@@ -143,7 +143,7 @@ describe('in data that had been synced', () => {
     expect(again.recoveryPoint).toBe(3)
   })
 
-  test('what lies below the recovery point is not read again', async () => {
+  test('records below the recovery point are not read again', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     const size = makeBatch({ records: 1, label: 'a' }).length
@@ -156,7 +156,7 @@ describe('in data that had been synced', () => {
   })
 })
 
-test('missing and damaged indexes are built again', async () => {
+test('missing and damaged indexes are rebuilt', async () => {
   const disk = await diskWithData()
   const log = await openLog(disk)
   for (let number = 0; number < 40; number++) await append(log, { records: 3, label: `n${number}` })
@@ -183,12 +183,12 @@ describe('producers', () => {
 
   test.each([
     ['a crash', false],
-    ['an orderly end', true],
-  ])('are known after %s, with all their last batches', async (_, orderly) => {
+    ['a clean shutdown', true],
+  ])('are remembered after %s, with all their last batches', async (_, isClean) => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     for (let sequence = 0; sequence < 12; sequence += 2) await append(log, batchOf(sequence))
-    if (orderly) await log.close()
+    if (isClean) await log.close()
     else disk.crash()
     const again = await openLog(disk, { recoveryPoint: log.recoveryPoint })
     for (let sequence = 2; sequence < 12; sequence += 2) {
@@ -200,7 +200,7 @@ describe('producers', () => {
     await again.close()
   })
 
-  test('go back with a truncation', async () => {
+  test('are truncated with the log', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     for (let sequence = 0; sequence < 12; sequence += 2) await append(log, batchOf(sequence))
@@ -213,7 +213,7 @@ describe('producers', () => {
     await log.close()
   })
 
-  test('an append sent again before the first was synced waits for that sync', async () => {
+  test('a retry before the first append is synced waits for that sync', async () => {
     const disk = await diskWithData()
     const log = await openLog(disk)
     const order: string[] = []
@@ -231,7 +231,7 @@ describe('producers', () => {
 
 describe('a disk that fails', () => {
   test.each(['write', 'sync'])(
-    'in a %s: nothing is acknowledged, nothing tried again',
+    'in a %s: nothing is acknowledged, and nothing is retried',
     async (operation) => {
       let failing = false
       let failures = 0
@@ -262,7 +262,7 @@ describe('a disk that fails', () => {
   )
 })
 
-test('an index of full size makes the log go on in a new segment', async () => {
+test('a full index makes the log start a new segment', async () => {
   const config = { ...defaultLogConfig, indexIntervalBytes: 1, segmentIndexBytes: 40 }
   const log = await openLog(await diskWithData(), { config })
   for (let number = 0; number < 24; number++) await append(log, { records: 1 })
@@ -270,7 +270,7 @@ test('an index of full size makes the log go on in a new segment', async () => {
   await log.close()
 })
 
-test('under `os` an append is answered without a sync', async () => {
+test('with flush=os an append is answered without a sync', async () => {
   let syncs = 0
   const disk = await diskWithData(
     new MemoryDisk({

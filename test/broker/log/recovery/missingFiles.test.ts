@@ -1,6 +1,5 @@
-// Segments and folders that somebody removed while the broker was down: the log that had them takes
-// no writes, and says what is missing; it must never begin anew, or go on with a hole, without a
-// word.
+// Segments and directories that were removed while the broker was stopped: their log accepts no
+// writes and reports what is missing. It must never start anew, or continue with a gap, silently.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -17,7 +16,7 @@ import { append, readValues, smallConfig } from '../logFixture.ts'
 const data = '/data'
 const directory = join(data, 'orders-0')
 
-/** The id of the topic that is deleted; its logs were created without one. */
+/** Id of the deleted topic; its logs were created without one. */
 const deletedId = '00000000-0000-4000-8000-000000000001'
 
 describe('a log of five segments', () => {
@@ -50,7 +49,7 @@ describe('a log of five segments', () => {
     })
   }
 
-  /** The broker ends in either way, and begins again when `change` is done. */
+  /** Ends the broker in either way, runs `change`, and starts it again. */
   const restart = async (
     how: 'closed' | 'killed',
     change: () => Promise<void>,
@@ -72,7 +71,7 @@ describe('a log of five segments', () => {
   }
 
   describe.each(['closed', 'killed'] as const)('that was %s', (how) => {
-    test.each([2, 4, 6])('notices that segment %i is missing', async (base) => {
+    test.each([2, 4, 6])('reports that segment %i is missing', async (base) => {
       for (let start = 0; start < 3; start++) {
         const log = await restart(how, () => removeSegment(base))
         expect(log.offline?.message).toContain(
@@ -86,7 +85,7 @@ describe('a log of five segments', () => {
       }
     })
 
-    test('notices that the first one is missing, at every start', async () => {
+    test('reports at every start that the first segment is missing', async () => {
       for (let start = 0; start < 3; start++) {
         const log = await restart(how, () => removeSegment(0))
         expect(log.offline?.message).toContain('has lost the records from offset 0 to 1')
@@ -94,12 +93,12 @@ describe('a log of five segments', () => {
       }
     })
 
-    test('notices that the last one is missing', async () => {
+    test('reports that the last segment is missing', async () => {
       const log = await restart(how, () => removeSegment(8))
       expect(log.offline?.message).toMatch(/records from offset 8 to 9 are missing/)
     })
 
-    test('goes on with a segment that is restored', async () => {
+    test('continues with a segment that is restored', async () => {
       const path = join(directory, segmentFileName(4, '.log'))
       const saved = await disk.readFile(path)
       expect((await restart(how, () => removeSegment(4))).offline).toBeDefined()
@@ -109,7 +108,7 @@ describe('a log of five segments', () => {
       expect((await append(log, { records: 1, label: 'x' })).baseOffset).toBe(10)
     })
 
-    test('goes on behind the hole when the checkpoint lets it begin there', async () => {
+    test('continues after the gap if the checkpoint says that it starts there', async () => {
       const text = '0\n1\norders 0 6\n'
       const checkpoint = join(data, 'log-start-offset-checkpoint')
       expect((await restart(how, () => removeSegment(4))).offline).toBeDefined()
@@ -118,7 +117,7 @@ describe('a log of five segments', () => {
       expect(await readValues(log)).toEqual(['d/0', 'd/1', 'e/0', 'e/1'])
     })
 
-    test('does not miss what was deleted', async () => {
+    test('does not report deleted segments', async () => {
       await manager.get('orders', 0)!.deleteRecordsBefore(5)
       const log = await restart(how, async () => {})
       expect(log.offline).toBeUndefined()
@@ -126,7 +125,7 @@ describe('a log of five segments', () => {
       expect(await readValues(log)).toEqual(['c/0', 'c/1', 'd/0', 'd/1', 'e/0', 'e/1'])
     })
 
-    test('notices at every start that its folder is missing', async () => {
+    test('reports at every start that its directory is missing', async () => {
       for (let start = 0; start < 3; start++) {
         await restart(how, () => disk.remove(directory))
         expect(manager.get('orders', 0)).toBeUndefined()
@@ -137,13 +136,13 @@ describe('a log of five segments', () => {
       }
     })
 
-    test('does not miss what was deleted with its topic', async () => {
+    test('does not report a directory that was deleted with its topic', async () => {
       await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
       await restart(how, async () => {})
       expect(manager.missing()).toEqual([])
     })
 
-    test('is not missed any more when its topic is deleted after it was removed', async () => {
+    test('is not reported any more after its topic is deleted', async () => {
       await restart(how, () => disk.remove(directory))
       await manager.delete({ name: 'orders', id: deletedId, partitions: 1 })
       expect(manager.missing()).toEqual([])

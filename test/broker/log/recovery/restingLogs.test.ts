@@ -1,5 +1,5 @@
-// What is written down of logs in which nothing is on its way: a start believes it, after an
-// orderly end or a crash, and touches no log, unless something has changed.
+// The saved state of idle logs: a start uses it, after a clean shutdown or a crash, and reads no
+// file of a log that has not changed.
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
@@ -22,7 +22,7 @@ const config = { ...smallConfig, retentionMs: -1 }
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const segment = '/data/orders-0/00000000000000000000.log'
 
-/** Notes what is opened, listed or read in the partition's directory. */
+/** Records what is opened, listed or read in the partition's directory. */
 class WatchedDisk extends MemoryDisk {
   touched: string[] = []
 
@@ -57,7 +57,7 @@ function open(disk: MemoryDisk, clock = new ManualClock()): Promise<LogManager> 
   })
 }
 
-/** A partition with records, closed in order. */
+/** A partition with records, closed cleanly. */
 async function closed(): Promise<WatchedDisk> {
   const disk = new WatchedDisk()
   const manager = await open(disk)
@@ -72,7 +72,7 @@ async function closed(): Promise<WatchedDisk> {
   return disk
 }
 
-test('logs closed in order are not touched by a start, nor by what is done from time to time', async () => {
+test('logs that were closed cleanly are not read by a start, nor by periodic tasks', async () => {
   const disk = await closed()
   const manager = await open(disk)
   const log = manager.get('orders', 0)!
@@ -88,7 +88,7 @@ test('logs closed in order are not touched by a start, nor by what is done from 
   await manager.close()
 })
 
-test('a producer goes on in a log that was taken up again', async () => {
+test('a producer continues in a log that was opened from its saved state', async () => {
   const manager = await open(await closed())
   const log = manager.get('orders', 0)!
   const batch = { records: 1, label: 'd', producerId: 7, producerEpoch: 0 }
@@ -100,7 +100,7 @@ test('a producer goes on in a log that was taken up again', async () => {
   await manager.close()
 })
 
-test('logs that rested are not touched by a start after a crash either', async () => {
+test('idle logs are not read by a start after a crash either', async () => {
   const disk = await closed()
   const before = await open(disk)
   await append(before.get('orders', 0)!, { records: 2, label: 'e' }, 5)
@@ -123,14 +123,14 @@ test('logs that rested are not touched by a start after a crash either', async (
   await manager.close()
 })
 
-test('a topic that is deleted while its log is noted keeps no other log from being noted', async () => {
+test('a topic deleted while its log is saved does not keep others from being saved', async () => {
   const clock = new ManualClock(1e12)
   const disk = new WatchedDisk({ nowMs: () => clock.nowMs() })
   const manager = await open(disk, clock)
   for (const topic of ['left', 'orders', 'right']) {
     await append(await manager.create(topic, 0, config, topicId), { records: 1 })
   }
-  // Too young to be noted.
+  // Too recent to be saved.
   await manager.checkpoint()
   clock.advance(10_000)
   const list = disk.list.bind(disk)
@@ -149,7 +149,7 @@ test('a topic that is deleted while its log is noted keeps no other log from bei
   await manager.close()
 })
 
-test('what an orderly end has written down outlives the next start', async () => {
+test('the state saved by a clean shutdown survives the next start', async () => {
   const disk = await closed()
   await open(disk)
   disk.crash()
@@ -163,10 +163,10 @@ test('what an orderly end has written down outlives the next start', async () =>
 test.each<[string, (log: PartitionLog) => Promise<unknown>, offsets: number[]]>([
   ['appended to', (log) => append(log, { records: 2 }, 5), [0, 93]],
   ['rolled', (log) => log.roll(), [0, 91]],
-  ['cut', (log) => log.truncateTo(90), [0, 90]],
-  ['cut by whole segments', (log) => log.truncateTo(60), [0, 60]],
-  ['deleted from', (log) => log.deleteRecordsBefore(10), [10, 91]],
-])('a log that was %s before the crash is looked into', async (_, change, offsets) => {
+  ['truncated', (log) => log.truncateTo(90), [0, 90]],
+  ['truncated by whole segments', (log) => log.truncateTo(60), [0, 60]],
+  ['shortened by a deletion', (log) => log.deleteRecordsBefore(10), [10, 91]],
+])('a log that was %s before the crash is recovered', async (_, change, offsets) => {
   const disk = await closed()
   const before = await open(disk)
   await change(before.get('orders', 0)!)
@@ -179,7 +179,7 @@ test.each<[string, (log: PartitionLog) => Promise<unknown>, offsets: number[]]>(
   await manager.close()
 })
 
-test('a partition made again under its name is not taken for the one before', async () => {
+test('a recreated partition is not taken for the earlier one', async () => {
   const disk = await closed()
   const before = await open(disk)
   await before.delete({ name: 'orders', id: topicId, partitions: 1 })
@@ -218,7 +218,7 @@ test.each([
   },
 )
 
-test('what was noted at the last moment counts for the next start alone', async () => {
+test('a state saved at the last moment is used by the next start only', async () => {
   const clock = new ManualClock(1e12 + 1)
   const disk = new WatchedDisk({ nowMs: () => clock.nowMs() })
   const first = await open(disk, clock)
@@ -227,7 +227,7 @@ test('what was noted at the last moment counts for the next start alone', async 
   disk.touched = []
   const second = await open(disk, clock)
   expect(disk.touched).toEqual([])
-  // In the same tick of the file system's clock: this leaves no mark that could be told.
+  // In the same tick of the file system's clock: leaves no visible trace.
   await second.get('orders', 0)!.roll()
   disk.crash()
   const third = await open(disk, clock)
@@ -236,7 +236,7 @@ test('what was noted at the last moment counts for the next start alone', async 
   await third.close()
 })
 
-test('a directory whose names have changed is looked into', async () => {
+test('a log whose directory has changed names is recovered', async () => {
   const disk = await closed()
   await disk.remove('/data/orders-0/00000000000000000000.index')
   const manager = await open(disk)
@@ -245,7 +245,7 @@ test('a directory whose names have changed is looked into', async () => {
   await manager.close()
 })
 
-test('a partition whose directory is gone is gone', async () => {
+test('a partition whose directory was removed is not opened', async () => {
   const disk = await closed()
   await disk.remove('/data/orders-0')
   const manager = await open(disk)
@@ -253,7 +253,7 @@ test('a partition whose directory is gone is gone', async () => {
   await manager.close()
 })
 
-test('a last segment that does not end where it did is damage, before anything is written', async () => {
+test('a last segment that does not end where it did is damage, found before any write', async () => {
   const disk = await closed()
   const last = (await disk.list('/data/orders-0')).filter((name) => name.endsWith('.log')).at(-1)!
   const file = await disk.open(`/data/orders-0/${last}`, 'write')
@@ -282,7 +282,7 @@ test('a new partition has its first segment durably', async () => {
   await again.close()
 })
 
-test('what is written down is read again, or not at all', () => {
+test('a saved state is read back unchanged, or not at all', () => {
   const log: RestingLog = {
     topicId: undefined,
     directoryModifiedMs: 1234.5,

@@ -1,5 +1,5 @@
-// How a log loses its beginning: on request, by age and by size. What is gone must stay gone after
-// a crash, and what is being read must not turn into something else.
+// Deletion at the start of a log: on request, by age and by size. Deleted records do not come back
+// after a crash, and reads in progress get the bytes they started with.
 
 import { describe, expect, test } from 'vitest'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
@@ -22,7 +22,7 @@ import { mortalDisk } from '../mortalDisk.ts'
 
 const directory = '/data/orders-0'
 
-/** Keeps the log start offset as the checkpoint file of a LogManager would. */
+/** Keeps the log start offset like the checkpoint file of a LogManager. */
 class Start {
   saved = 0
   #log: PartitionLog | undefined
@@ -57,7 +57,7 @@ function config(change: Partial<LogConfig>): LogConfig {
 }
 
 describe('deleting records', () => {
-  test('moves the start to any offset, and whole segments below it go', async () => {
+  test('moves the start to any offset, and removes whole segments below it', async () => {
     const disk = await diskWithData()
     const clock = new ManualClock()
     const log = await new Start().open(disk, { clock })
@@ -74,7 +74,7 @@ describe('deleting records', () => {
     await log.close()
   })
 
-  test('refuses what nobody may read yet', async () => {
+  test('refuses offsets above the high watermark', async () => {
     const log = await openReplica(await diskWithData())
     await fill(log, 4)
     log.advanceHighWatermark(2)
@@ -87,7 +87,7 @@ describe('deleting records', () => {
     await log.close()
   })
 
-  test('holds after a crash, in the middle of a batch and of a segment', async () => {
+  test('survives a crash, in the middle of a batch and of a segment', async () => {
     const disk = await diskWithData()
     const start = new Start()
     const log = await start.open(disk)
@@ -114,7 +114,7 @@ describe('deleting records', () => {
     await log.close()
   })
 
-  test('keeps the epoch and the producers of what is gone', async () => {
+  test('keeps the epoch and the producers of the deleted records', async () => {
     const disk = await diskWithData()
     const start = new Start()
     const log = await start.open(disk)
@@ -134,7 +134,7 @@ describe('deleting records', () => {
     await again.close()
   })
 
-  test('records are not found by time below the start', async () => {
+  test('records below the start are not found by time', async () => {
     const log = await openLog(await diskWithData())
     await append(log, { records: 4, timestampMs: 1000 })
     await log.deleteRecordsBefore(2)
@@ -153,7 +153,7 @@ describe('retention', () => {
     return { disk, clock, log }
   }
 
-  test('by time takes whole segments by their newest record, the active one too', async () => {
+  test('by time removes whole segments by their newest record, the active one too', async () => {
     const { log, clock, disk } = await aged({ retentionMs: day })
     await fill(log, 4, clock.nowMs())
     await log.roll()
@@ -177,7 +177,7 @@ describe('retention', () => {
     await log.close()
   })
 
-  test('by size keeps as many segments as it takes to hold that many bytes', async () => {
+  test('by size keeps as many segments as are needed to hold that many bytes', async () => {
     const segmentBytes = 2 * makeBatch({ records: 1, label: 'r0' }).length
     const { log } = await aged({ retentionMs: -1, retentionBytes: 2 * segmentBytes - 1 })
     await fill(log, 8)
@@ -186,7 +186,7 @@ describe('retention', () => {
     await log.close()
   })
 
-  test('spares what is above the high watermark, and logs that are only compacted', async () => {
+  test('keeps records above the high watermark, and logs that are only compacted', async () => {
     const { log } = await aged({ retentionBytes: 0 }, openReplica)
     await fill(log, 4)
     log.advanceHighWatermark(2)
@@ -202,7 +202,7 @@ describe('retention', () => {
     await log.close()
   })
 
-  test('the files go after the delay, or with the close, or at the next start', async () => {
+  test('files are deleted after the delay, at the close, or at the next start', async () => {
     const { log, clock, disk } = await aged({ retentionBytes: 0 })
     await fill(log, 4)
     await log.applyRetention()
@@ -220,7 +220,7 @@ describe('retention', () => {
     await again.close()
   })
 
-  test('a read under way gets its bytes', async () => {
+  test('a read in progress gets its bytes', async () => {
     const { log } = await aged({ retentionBytes: 0 })
     await fill(log, 4)
     const expected = (await log.read(0, 1000)).bytes

@@ -1,6 +1,6 @@
 // A follower whose leader starts above its end removes its log and starts there. Each crash point,
-// and each disk call that fails once, must leave a log that opens: a beginning of the old one, or
-// the new empty one.
+// and each disk call that fails once, must leave a log that opens: a prefix of the old one, or the
+// new empty one.
 
 import { expect, test } from 'vitest'
 import { CommitJournal } from '../../../../broker/log/journal/commitJournal.ts'
@@ -14,7 +14,7 @@ import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
 import { append, diskWithData, makeBatch, openLog, readValues, stored } from '../logFixture.ts'
 import { mortalDisk } from '../mortalDisk.ts'
 
-/** The checkpoints of a data directory: what a LogManager would have saved for the log. */
+/** The checkpoints of a data directory, as a LogManager saves them for the log. */
 class Saved {
   recoveryPoint = 0
   logStartOffset = 0
@@ -30,7 +30,7 @@ class Saved {
       isKnown: true,
       journal,
       saveRecoveryPoint: async () => {
-        // A checkpoint is a change of the disk, too, and may be the one that does not happen.
+        // A checkpoint is a change of the disk, too, and may be the one that fails.
         await disk.writeFileAtomic('/data/recovery', Buffer.alloc(1))
         this.recoveryPoint = this.#log!.recoveryPoint
       },
@@ -60,7 +60,7 @@ class Saved {
   }
 }
 
-/** Three segments, two epochs, a producer, a start inside of the second segment. */
+/** Three segments, two epochs, a producer, a start inside the second segment. */
 async function oldLog(saved: Saved, disk: Disk, isJournaled: boolean): Promise<PartitionLog> {
   const log = await saved.open(disk, isJournaled)
   for (let number = 0; number < 6; number++) {
@@ -99,7 +99,7 @@ test.each([
   ['below its start', 2],
   ['inside', 7],
   ['at 0', 0],
-])('the log starts over at an offset %s', async (_, offset) => {
+])('the log starts anew at an offset %s', async (_, offset) => {
   const disk = await diskWithData()
   const saved = new Saved()
   const log = await oldLog(saved, disk, true)
@@ -127,8 +127,8 @@ async function changesOf(offset: number, isJournaled: boolean): Promise<number> 
 }
 
 /**
- * Ends before change number `at`: by an error of the disk, or by a crash that loses what is not
- * synced.
+ * Ends before change number `at`: by an error of the disk, or by a crash that loses unsynced
+ * writes.
  */
 async function interrupted(
   offset: number,
@@ -180,7 +180,7 @@ test.each([
         const values = await readValues(log)
         expect(values).toEqual(oldValues.slice(0, values.length))
       }
-      // Where it ended, it can be done again.
+      // It can be repeated where it ended.
       await log.truncateFullyAndStartAt(offset)
       await expectNew(log, offset)
       await log.close()

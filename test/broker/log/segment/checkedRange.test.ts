@@ -1,4 +1,4 @@
-// Which bytes count as checked: those that were, all of them, and a short while ago.
+// Which bytes count as verified: those that were, all of them, and recently.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ const step = fc.record({
   afterMs: fc.integer({ min: 0, max: 4000 }),
 })
 
-test('nothing counts of which a byte was not checked within the time', () => {
+test('a range with a byte that was not verified in time does not count', () => {
   let covered = 0
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
@@ -36,7 +36,7 @@ test('nothing counts of which a byte was not checked within the time', () => {
   expect(covered).toBeGreaterThan(0)
 })
 
-test('what is read one after another becomes one range', () => {
+test('ranges that are read in sequence become one range', () => {
   const range = new CheckedRange()
   range.add(0, 10, 0)
   range.add(10, 20, 1)

@@ -1,5 +1,5 @@
-// The index files: their bytes are Kafka's, lookups agree with a plain search, and an index built
-// again from the batches is the one that was built while they were appended.
+// The index files: their bytes are those of Kafka, lookups agree with a linear search, and a
+// rebuilt index equals the one built by the appends.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ interface Batch {
 
 const baseOffset = 5_000_000_000
 
-/** Batches one after another, with sizes and timestamps of their own. */
+/** Consecutive batches with various sizes and timestamps. */
 const batches: fc.Arbitrary<Batch[]> = fc
   .array(
     fc.record({
@@ -60,7 +60,7 @@ describe('the bytes', () => {
   })
 })
 
-test('an index read from its file is believed only as far as it makes sense', () => {
+test('an index file is used up to its first invalid entry', () => {
   const index = OffsetIndex.empty(0)
   for (let entry = 1; entry <= 5; entry++) index.append(entry * 10, entry * 100)
   const bytes = index.copyFrom(0)
@@ -77,7 +77,7 @@ test('entries out of order are a broken invariant', () => {
   expect(() => index.append(10, 200)).toThrow('out of order')
 })
 
-test('a lookup finds what a plain search finds', () => {
+test('a lookup finds what a linear search finds', () => {
   fc.assert(
     fc.property(batches, fc.integer({ min: -5, max: 3000 }), (all, relative) => {
       const indexes = SegmentIndexes.empty(baseOffset, 400)
@@ -90,7 +90,7 @@ test('a lookup finds what a plain search finds', () => {
       const expected = entries.findLast((entry) => entry.offset <= offset)?.position ?? 0
       const { start, latestStart, latestEnd } = indexes.offsets.spanFor(offset)
       expect(start).toBe(expected)
-      // The batch that holds the offset lies within, so that one read of the span has it.
+      // The batch that holds the offset lies inside, so that one read of the span has it.
       const holding = all.find((batch) => batch.lastOffset >= offset)
       if (!holding) return
       expect(holding.position).toBeGreaterThanOrEqual(start)
@@ -100,7 +100,7 @@ test('a lookup finds what a plain search finds', () => {
   )
 })
 
-test('a time lookup leaves out only batches that are older', () => {
+test('a time lookup skips only batches that are older', () => {
   fc.assert(
     fc.property(batches, fc.integer({ min: 0, max: 300 }), (all, timestampMs) => {
       const indexes = SegmentIndexes.empty(baseOffset, 400)
@@ -114,7 +114,7 @@ test('a time lookup leaves out only batches that are older', () => {
   )
 })
 
-test('rewound and fed again, the indexes are what they were', () => {
+test('rewound indexes that observe the same batches again are the same', () => {
   fc.assert(
     fc.property(batches, fc.nat({ max: 3000 }), (all, relative) => {
       const indexes = SegmentIndexes.empty(baseOffset, 400)

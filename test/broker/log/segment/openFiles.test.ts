@@ -1,4 +1,4 @@
-// Many logs with few open files: whoever has to let go of its file loses nothing by it.
+// Many logs with few open files: closing the file of a segment loses nothing.
 
 import { describe, expect, test } from 'vitest'
 import type { FlushPolicy } from '../../../../broker/log/logConfig.ts'
@@ -10,7 +10,7 @@ import { settle } from '../../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 import { append, openLog, readValues, smallConfig } from '../logFixture.ts'
 
-/** Knows how many segment files are open, and lets syncs fail. */
+/** Counts the open segment files, and can fail syncs. */
 class CountingDisk extends MemoryDisk {
   openCount = 0
   syncs = 0
@@ -60,7 +60,7 @@ describe('segments', () => {
     expect(disk.openCount).toBe(0)
   })
 
-  test('sync what was not, before they let go, and tell of it when that fails', async () => {
+  test('sync unsynced bytes before they close their file, and report a failed sync', async () => {
     const disk = new CountingDisk()
     const [first, second] = await logs(disk, new IndexCache({ maxOpenFiles: 1 }), 2, 'os')
     await append(first!, { records: 1 })
@@ -77,7 +77,7 @@ describe('segments', () => {
     await Promise.all([first!.close(), second!.close()])
   })
 
-  test('are opened without a sync when they were closed in order', async () => {
+  test('are opened without a sync if they were closed cleanly', async () => {
     const disk = new CountingDisk()
     const [log] = await logs(disk, new IndexCache(), 1, 'group')
     await append(log!, { records: 2 })

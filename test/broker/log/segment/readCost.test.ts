@@ -1,5 +1,5 @@
-// What a read costs: how often the file of a segment is read, which must not depend on how long the
-// log is. Counting says this exactly, where a measurement of time can only suggest it.
+// The cost of a read in reads of the segment file, which must not depend on the length of the log.
+// Counted, because a measurement of time would not be exact.
 
 import { describe, expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -11,10 +11,10 @@ import { type CountingDisk, countingDisk } from '../../../bench/harness/counting
 import { append, diskWithData, makeBatch, openLog } from '../logFixture.ts'
 
 const recordsPerBatch = 5
-/** Room for some thousand batches of the smallest kind: the longest logs have many segments. */
+/** Space for some thousand batches of the smallest kind: the longest logs have many segments. */
 const config = { ...defaultLogConfig, segmentBytes: 200_000, indexIntervalBytes: 1000 }
 
-/** A log of so many batches, each with a value of `valueBytes` in every record. */
+/** A log of this many batches, each with a value of `valueBytes` in every record. */
 async function logOf(disk: Disk, batches: number, valueBytes: number): Promise<PartitionLog> {
   const log = await openLog(disk, { config })
   const label = 'x'.repeat(valueBytes)
@@ -24,7 +24,7 @@ async function logOf(disk: Disk, batches: number, valueBytes: number): Promise<P
   return log
 }
 
-/** The most reads of a file that reading at one of 200 random offsets took. */
+/** The largest number of file reads for a read at one of 200 random offsets. */
 async function mostReads(log: PartitionLog, disk: CountingDisk, maxBytes: number): Promise<number> {
   const random = seededRandom(11)
   let most = 0
@@ -45,11 +45,11 @@ describe.each([
   { what: 'too large to be read past', valueBytes: 15_000, maxBytes: 80_000, reads: 3 },
 ])('with batches $what', ({ valueBytes, maxBytes, reads }) => {
   test.each([10, 100, 1000])(
-    'a read at any offset of %i batches takes as many reads',
+    'a read at any offset of %i batches takes the same number of reads',
     async (batches) => {
       const disk = countingDisk(await diskWithData())
       const log = await logOf(disk, batches, valueBytes)
-      // Indexes of segments that are full are read once, not each time.
+      // Indexes of sealed segments are read once, not each time.
       for (let offset = 0; offset < log.highWatermark; offset += 5) await log.read(offset, 1)
       expect(await mostReads(log, disk, maxBytes)).toBe(reads)
       await log.close()

@@ -1,3 +1,5 @@
+// When a log starts a new segment by time, with jitter.
+
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -13,14 +15,14 @@ const segment = {
   indexesFull: false,
 }
 
-/** Whether a segment whose first record is of time 0 rolls before a record of that time. */
+/** Whether a segment with a first record of timestamp 0 rolls before a record with this one. */
 function rollsAt(timestampMs: number, segmentMs: number, segmentJitterMs: number, jitter: number) {
   const incoming = { sizeBytes: 1, lastOffset: 1, maxTimestampMs: timestampMs }
   const config = { ...defaultLogConfig, segmentMs, segmentJitterMs }
   return shouldRoll(segment, incoming, config, 0, jitter)
 }
 
-it('rolls when the time less the jitter is over, and the jitter is never more than the time', () => {
+it('a segment is rolled after segment.ms less the jitter, which is at most segment.ms', () => {
   fc.assert(
     fc.property(
       fc.nat(1000),
@@ -35,7 +37,7 @@ it('rolls when the time less the jitter is over, and the jitter is never more th
   )
 })
 
-it('is drawn anew for each segment', async () => {
+it('the jitter is drawn for each segment', async () => {
   const random = seededRandom(1)
   const config = { ...smallConfig, segmentMs: 1000, segmentJitterMs: 1000 }
   const log = await openLog(await diskWithData(), { config, random })

@@ -1,5 +1,5 @@
-// A segment that is written to and synced at the same time: what the commit journal relies on being
-// synced must be, whichever of the two was begun first.
+// A segment that is written and synced at the same time: every append that the commit journal
+// expects to be synced is synced, whichever operation started first.
 
 import { describe, expect, it } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
@@ -12,7 +12,7 @@ import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
 const directory = '/log'
 const bytes = Buffer.from('a record')
 
-/** Writes to files begin at once and end when the test says so. */
+/** Writes to files start immediately and end when the test releases them. */
 class SlowDisk {
   readonly memory = new MemoryDisk()
   readonly #held: (() => void)[] = []
@@ -30,7 +30,7 @@ class SlowDisk {
     })
   }
 
-  /** Ends the write that was begun first. */
+  /** Ends the oldest write. */
   release(): void {
     this.#held.shift()!()
   }
@@ -76,7 +76,7 @@ async function durableBytes({ memory }: SlowDisk, segment: Segment): Promise<num
 }
 
 describe('syncing a segment for the journal', () => {
-  it('waits for what is being written', async () => {
+  it('waits for writes in progress', async () => {
     const slow = new SlowDisk()
     const segment = await newSegment(slow)
     const appending = segment.append([batch()])
@@ -88,7 +88,7 @@ describe('syncing a segment for the journal', () => {
     expect(await durableBytes(slow, segment)).toBe(segment.sizeBytes)
   })
 
-  it('covers what was written while another sync was under way', async () => {
+  it('covers what was written during another sync', async () => {
     const slow = new SlowDisk()
     const segment = await newSegment(slow)
     const first = segment.append([batch()])
@@ -106,7 +106,7 @@ describe('syncing a segment for the journal', () => {
     expect(await durableBytes(slow, segment)).toBe(2 * batch().length)
   })
 
-  it('does nothing when there is nothing new', async () => {
+  it('does nothing if nothing was appended', async () => {
     const slow = new SlowDisk()
     const segment = await newSegment(slow)
     const appending = segment.append([batch()])
@@ -119,7 +119,7 @@ describe('syncing a segment for the journal', () => {
   })
 })
 
-/** Until everything that does not wait for a held write has happened. */
+/** Until everything that does not wait for a held write has run. */
 async function untilIdle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await undefined
 }

@@ -1,5 +1,5 @@
-// The file of aborted transactions: Kafka's bytes, and right again whatever became of it. Every
-// test reads from segments that are no longer appended to, so that it is the file that is believed.
+// The file of aborted transactions has the bytes of Kafka, and is repaired whatever happened to it.
+// Every test reads sealed segments, so that the file is used.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -48,14 +48,15 @@ async function checkReads(log: PartitionLog): Promise<void> {
   expect((await committedRead(log, 5)).aborted).toEqual([])
 }
 
-test("has Kafka's bytes", async () => {
+test('has the bytes of Kafka', async () => {
   const disk = await diskWithData()
   const log = await logWithAborts(disk)
   await log.close()
   const entry = (...numbers: number[]) =>
     `0000${numbers.map((number) => number.toString(16).padStart(16, '0')).join('')}`
   const bytes = await disk.readFile(pathOf(segmentWithMarkers, '.txnindex'))
-  // Producer, first offset, marker, last stable offset then: anna's was still open at bert's end.
+  // Producer, first offset, marker, last stable offset after it: anna's was still open at bert's
+  // end.
   expect(bytes!.toString('hex')).toBe(entry(2, 2, 3, 1) + entry(1, 1, 4, 5))
   expect(await disk.stat(pathOf(0, '.txnindex'))).toBeUndefined()
   expect(await disk.stat(pathOf(5, '.txnindex'))).toBeUndefined()
@@ -73,12 +74,12 @@ describe('after a restart', () => {
   })
 
   test.each<[string, (disk: MemoryDisk) => Promise<void>]>([
-    ['cut short', (disk) => cut(disk, 40)],
-    ['of a version that is not known', (disk) => spoil(disk, 1)],
+    ['truncated', (disk) => cut(disk, 40)],
+    ['of an unknown version', (disk) => spoil(disk, 1)],
     ['out of order', (disk) => spoil(disk, 34 + 2 + 23)],
     ['removed with the other indexes', removeIndexes],
     ['removed with the other indexes and the producer snapshot', removeIndexesAndSnapshot],
-  ])('a file %s is built again', async (_what, damage) => {
+  ])('a file that is %s is rebuilt', async (_what, damage) => {
     const disk = await diskWithData()
     const log = await logWithAborts(disk)
     await log.close()
@@ -113,7 +114,7 @@ describe('after a restart', () => {
   }
 })
 
-/** An open transaction, whose abort was saved and then cut off. */
+/** An open transaction, whose abort was saved and then truncated. */
 async function logWithAbortCutOff() {
   const disk = await diskWithData()
   const log = await openLog(disk)
@@ -124,7 +125,7 @@ async function logWithAbortCutOff() {
   return { disk, log }
 }
 
-test('what was saved and then cut off is not found again', async () => {
+test('transactions that were saved and then truncated are not found', async () => {
   const { disk, log } = await logWithAbortCutOff()
   await end(log, anna, true)
   await log.roll()
@@ -135,7 +136,7 @@ test('what was saved and then cut off is not found again', async () => {
   await again.close()
 })
 
-test('nor in a log that is taken up again as it was written down after that', async () => {
+test('nor are they in a log that is opened from its saved state afterwards', async () => {
   const { disk, log } = await logWithAbortCutOff()
   await log.close()
   const again = await openLog(disk, { recoveryPoint: log.recoveryPoint, ...notedOf(log) })
@@ -144,7 +145,7 @@ test('nor in a log that is taken up again as it was written down after that', as
   await again.close()
 })
 
-test('a segment that is deleted takes its file with it', async () => {
+test('a deleted segment takes its file with it', async () => {
   const disk = await diskWithData()
   const log = await logWithAborts(disk)
   await log.close()
@@ -156,7 +157,7 @@ test('a segment that is deleted takes its file with it', async () => {
   expect(names.filter((name) => name.includes('.txnindex'))).toEqual([])
 })
 
-test('only transactions that overlap are collected, and no further than needed', () => {
+test('only overlapping transactions are collected, and no more than needed', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 12 }),

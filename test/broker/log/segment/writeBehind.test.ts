@@ -1,4 +1,4 @@
-// Staged bytes against a plain buffer, and who is told to write, and when.
+// Staged bytes against a plain buffer, and when stagers are asked to write.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -17,7 +17,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('write' as const), addedMeanwhile: fc.nat({ max: 25 }) }),
 )
 
-/** What a segment is made of: `file` is what was written so far, `whole` what it is in all. */
+/** Content of a segment: `file` is what was written so far, `whole` everything. */
 class ModelSegment {
   file = Buffer.alloc(0)
   whole = Buffer.alloc(0)
@@ -29,7 +29,7 @@ class ModelSegment {
     this.#fill = fill
   }
 
-  /** Whether there was room. */
+  /** Whether there was memory. */
   add(sizes: readonly number[]): boolean {
     const chunks = sizes.map((size) => Buffer.from(Array.from({ length: size }, this.#fill)))
     if (!this.staged.add(chunks, this.whole.length)) return false
@@ -38,7 +38,7 @@ class ModelSegment {
     return true
   }
 
-  /** Writes all that is staged; more is staged before the write has ended. */
+  /** Writes all staged bytes; more are staged before the write has ended. */
   write(addedMeanwhile: number): void {
     const { start, end } = this.staged
     const chunks = this.staged.toWrite(end)
@@ -67,7 +67,7 @@ class ModelSegment {
 }
 
 describe('staged bytes', () => {
-  it('are what was added, wherever blocks begin, and never take more than there is', () => {
+  it('equal the added bytes, whatever the block boundaries, and never exceed the memory', () => {
     const steps = fc.array(fc.tuple(fc.nat({ max: 2 }), step), { maxLength: 40 })
     fc.assert(
       fc.property(steps, (all) => {
@@ -90,7 +90,7 @@ describe('staged bytes', () => {
     )
   })
 
-  it('are refused as a whole when there is no room for all of them', () => {
+  it('are refused as a whole if there is no memory for all of them', () => {
     const writeBehind = new WriteBehind(new ManualClock(), { blockBytes, maxBytes: 30 })
     const staged = new StagedBytes(writeBehind, idle)
     expect(staged.add([Buffer.alloc(25)], 0)).toBe(true)
@@ -100,8 +100,8 @@ describe('staged bytes', () => {
   })
 })
 
-describe('who stages', () => {
-  /** Counts what it is told, and ends its writing when the test says so. */
+describe('a stager', () => {
+  /** Counts its calls, and ends its write when the test says so. */
   class Writer implements Stager {
     readonly staged: StagedBytes
     written = 0
@@ -136,7 +136,7 @@ describe('who stages', () => {
     return { clock, all: Array.from({ length: count }, () => new Writer(writeBehind)) }
   }
 
-  it('writes when it has enough', () => {
+  it('writes when it has enough bytes', () => {
     const { all } = writers(1, { enoughBytes: 50 })
     all[0]!.add(49)
     expect(all[0]!.written).toBe(0)
@@ -152,7 +152,7 @@ describe('who stages', () => {
     expect(all[0]!.written).toBe(1)
   })
 
-  it('writes first when it has waited longest and room gets scarce', () => {
+  it('writes first if it has waited longest and memory gets scarce', () => {
     const { all } = writers(3, { maxBytes: 60 })
     for (const writer of all) writer.add(10)
     expect(all.map(({ written }) => written)).toEqual([0, 0, 0])
@@ -168,7 +168,7 @@ describe('who stages', () => {
     expect(all.map(({ written }) => written)).toEqual([1, 1])
   })
 
-  it('leaves no timer behind when all is written', async () => {
+  it('leaves no timer behind when all bytes are written', async () => {
     const { clock, all } = writers(1, {})
     all[0]!.add(10)
     expect(clock.pendingTimers).toBe(1)
