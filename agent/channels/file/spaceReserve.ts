@@ -1,5 +1,6 @@
-// A file that reserves disk space: when the disk is full it is removed, and its space is enough to record
-// which events leave the channel. It is created again when there is space for it, before any put.
+// A file that reserves disk space. When the disk is full, the file is removed: its space is enough
+// to record which events leave the channel. It is created again, before any put, once there is
+// space.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -25,8 +26,8 @@ export class SpaceReserve {
   }
 
   /**
-   * Makes the file unless it is there. A full disk is no failure: `isThere` says it. Once the disk was
-   * full, the file waits for more space than it needs: takes need some meanwhile.
+   * Creates the file if it does not exist. A full disk is not an error: `isThere` stays false.
+   * After a full disk, twice the file's size must be free: takes need some of the space meanwhile.
    */
   async keep(freeBytes: number): Promise<void> {
     if (this.#isThere || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
@@ -44,7 +45,7 @@ export class SpaceReserve {
     this.#wasFull = false
   }
 
-  /** Gives the space back to the file system. */
+  /** Removes the file, which frees its space. */
   async release(): Promise<void> {
     this.#isThere = false
     this.#wasFull = true
@@ -62,7 +63,7 @@ export class SpaceReserve {
     }
   }
 
-  /** Bytes that a compressing file system cannot make small. */
+  /** Random bytes, which a file system cannot compress. */
   #filling(): Buffer {
     const random = seededRandom(1)
     const words = new Uint32Array(Math.ceil(this.#sizeBytes / 4))
@@ -71,7 +72,7 @@ export class SpaceReserve {
   }
 }
 
-/** Whether a failure says that the file system, or the quota on it, is used up. */
+/** Whether an error, or its cause, is a full file system or an exceeded quota. */
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as NodeJS.ErrnoException

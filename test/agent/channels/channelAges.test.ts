@@ -1,5 +1,5 @@
-// What monitoring reads of a channel's events: how old they are, and how long none has left. Reading it never
-// fails, whatever the channel is doing.
+// What monitoring reads of a channel's events: how old they are, and how long none has left.
+// Reading it never fails, whatever the channel is doing.
 
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'

@@ -103,7 +103,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 describe('a file channel that loses power', () => {
-  test('keeps what was committed, once and in order, and prepared takes as they were', async () => {
+  test('keeps committed events, once and in order, and prepared takes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 60 }),
