@@ -19,7 +19,7 @@ test('groups without a file or without a directory are logged; a group with a fi
   const groups = rig.logger.lines.filter(({ fields }) => 'group' in fields)
   expect(groups.map(({ level, message }) => `${level}: ${message}`)).toEqual([
     'info: no file in /logs matches file group f2 yet',
-    'warn: /nowhere of file group f3 does not exist',
+    'warn: directory /nowhere of file group f3 does not exist',
   ])
   await rig.close()
 })

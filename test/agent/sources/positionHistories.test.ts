@@ -85,8 +85,8 @@ class World {
   async copyTruncate(): Promise<void> {
     if (this.current.length === 0) return
     const { history } = this
-    // The position file speaks of the last content that was truncated: a copy of content before that
-    // has to be followed by then.
+    // The position file speaks of the last content that was truncated: a copy of content before
+    // that has to be followed by then.
     if (this.#hasNewCopy && (!history.isRunning || !history.isDiskWell)) return
     if (this.#hasNewCopy) await history.run(2000)
     this.#hasNewCopy = true
