@@ -1,5 +1,5 @@
-// The interface of every source and sink to the actor that runs it: started, polled repeatedly, and
-// stopped. An instance lives for one incarnation; after a failure a new one is created.
+// The interface of every source and sink to the actor that runs it: started, polled repeatedly and
+// stopped. An instance is never started twice; after a failure a new one is created.
 
 import type { ActorContext, BehaviorFactory } from '../protocol/actor/actor.ts'
 import type { AgentReason } from './agentReasons.ts'
@@ -8,20 +8,23 @@ import type { ComponentWatch } from './componentWatch.ts'
 export interface Polled {
   start(): Promise<void>
   /**
-   * Does one round of work and says in how many milliseconds to call again; 0: at once. May wait for
-   * work, but must return soon after `signal` aborts. A failure ends this instance.
+   * Does one round of work. Returns the delay until the next call, in ms; 0 means at once. May wait
+   * for work, but must return soon after `signal` aborts. A failure ends this instance.
    */
   process(signal: AbortSignal): Promise<number>
   stop(): Promise<void>
-  /** The problem that blocks the component although it has not failed; none unless given. */
+  /** Problems that block the component although it has not failed. */
   troubles?(): readonly AgentReason[]
 }
 
 export type RunnerMessage = 'process'
 
-/** The longest that a component waits for work before it lets its actor look at the mailbox. */
+/** Maximum time that a component waits for work before its actor handles other messages, in ms. */
 export const longestWaitMs = 1000
 
+/**
+ * The behavior of the actor that runs a component; failures and successes are reported to `watch`.
+ */
 export function runnerOf(
   make: () => Polled,
   watch: ComponentWatch,
@@ -67,7 +70,7 @@ function again(context: ActorContext<RunnerMessage>, delayMs: number): void {
   else context.self.tryTell('process')
 }
 
-/** What a promise resolves with; undefined when the signal aborts first, and the promise goes on. */
+/** Resolves like `promise`, or with undefined once the signal aborts; the promise stays pending. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const aborted = () => resolve(undefined)

@@ -45,7 +45,7 @@ describe('a component', () => {
     expect(troubles()).toEqual([
       {
         code: 'COMPONENT_FAILING',
-        message: 'sink k1 failed and is started again: refused',
+        message: 'sink k1 failed and is restarted: refused',
         sinceMs,
       },
     ])
@@ -54,7 +54,7 @@ describe('a component', () => {
     watch.failed('no route')
     const [reason] = troubles()
     expect(reason).toMatchObject({ sinceMs })
-    expect(reason!.message).toBe('sink k1 failed 2 times and is started again: no route')
+    expect(reason!.message).toBe('sink k1 failed 2 times and is restarted: no route')
     watch.begins(component())
     expect(troubles()).toHaveLength(1)
     expect(watch.restarts).toBe(2)
