@@ -52,10 +52,7 @@ export interface AgentOptions {
   readonly configuration: string | readonly ConfigurationFile[]
   /** Base of relative paths in the configuration. Default: the working directory of the process. */
   readonly directory?: string
-  /**
-   * Address that serves Flume's JSON metrics; without it they are not served. Port 0 takes a free
-   * one.
-   */
+  /** Address of Flume's JSON metrics; without it they are not served. Port 0 takes a free port. */
   readonly monitoring?: Address
   /** Values of `${sys:key}`. */
   readonly systemProperties?: Readonly<Record<string, string>>

@@ -6,10 +6,7 @@ import Fastify from 'fastify'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { AgentError } from '../errors.ts'
 
-/**
- * Flume's counters by component (`SOURCE.name`) and counter name. All values are strings, as in
- * Flume.
- */
+/** Flume's counters by component (`SOURCE.name`) and counter name. All values are strings. */
 export type MetricsJson = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface MetricsPage {

@@ -1,4 +1,4 @@
-// What an agent says when it starts and the system refuses something.
+// The messages of an agent whose start fails because of a system call.
 
 import { expect, test } from 'vitest'
 import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'

@@ -1,4 +1,4 @@
-// Whether an agent is well: what fails of it, since when, and how full its channels are.
+// The health of an agent: which component fails and since when, and which channel is full.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { agentTroubles, type HealthSources } from '../../agent/agentHealth.ts'

@@ -1,5 +1,5 @@
-// What becomes of right and wrong configurations: which components an agent has, and what it says
-// about the others, with file, line and property.
+// Plans of valid and invalid configurations: which components the agent gets, and which problems
+// are reported, with file, line and property.
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
 

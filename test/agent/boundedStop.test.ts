@@ -1,5 +1,5 @@
-// An agent stops within a bounded time whatever one of its components does, and says which one it
-// left behind; the others stop in order.
+// An agent stops within a bounded time even if a component hangs: it logs and abandons the
+// component, and the others stop in order.
 
 import { describe, expect, test } from 'vitest'
 import { drive } from '../protocol/client/drive.ts'

@@ -1,5 +1,4 @@
-// The command line as a user meets it: mistakes end in one line and exit code 1; the metrics page
-// is Flume's.
+// The command line: a mistake ends with one line and exit code 1; the metrics page is Flume's.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

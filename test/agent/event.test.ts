@@ -1,4 +1,4 @@
-// What becomes of events' ends in their file when interceptors and selectors work on a batch.
+// Interceptors and selectors preserve the ends of events in their file.
 
 import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../agent/channelProcessor.ts'

@@ -1,4 +1,4 @@
-// Java's regular expressions, as java.util.regex.Pattern documents them, against names of files.
+// Java's regular expressions, as documented by java.util.regex.Pattern, matched with file names.
 
 import { describe, expect, test } from 'vitest'
 import { JavaPatternError, javaPattern } from '../../agent/javaPattern.ts'

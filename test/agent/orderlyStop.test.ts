@@ -1,5 +1,5 @@
-// An agent that is stopped in order while its sinks cannot deliver: what a memory channel holds is
-// read again from its files after the next start, and what cannot be is in the log with its number.
+// An orderly stop while the sinks cannot deliver: events of a memory channel are read again from
+// their files after the next start; the number of events that cannot be read again is logged.
 
 import { expect, test } from 'vitest'
 import { AgentRig, tailToKafka } from './agentRig.ts'

@@ -1,5 +1,5 @@
-// The configuration is followed while the agent runs: what changed takes effect, what cannot be
-// used changes nothing, and no event is lost on the way.
+// Reloads of the configuration while the agent runs: a valid change takes effect, an invalid one
+// changes nothing, and no event is lost.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ConfigurationFile } from '../../agent/agent.ts'

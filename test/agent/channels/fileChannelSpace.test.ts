@@ -1,4 +1,4 @@
-// What a file channel does while its file system is nearly full (minimumRequiredSpace), and full.
+// A file channel on a file system that is nearly full (minimumRequiredSpace) or full.
 
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'

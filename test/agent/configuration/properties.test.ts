@@ -1,5 +1,4 @@
-// Golden cases of java.util.Properties.load, checked against what Java's documentation says of
-// each.
+// Golden cases of java.util.Properties.load, from its documentation.
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
 

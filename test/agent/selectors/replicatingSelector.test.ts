@@ -1,4 +1,4 @@
-// What a source promises when some of its channels are optional.
+// A source with required and optional channels.
 
 import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'

@@ -1,5 +1,5 @@
-// The batches that a Kafka sink makes, as the broker has them: their compression, their size, and
-// what becomes of one that the broker does not take.
+// The batches of a Kafka sink as stored by the broker: their compression and size, and how a batch
+// that the broker refuses is handled.
 
 import { describe, expect, test } from 'vitest'
 import { batchOf } from '../../../agent/event.ts'

@@ -1,5 +1,4 @@
-// Where events go and how the Kafka sink meets refusals; that nothing is lost or doubled by crashes
-// is shown in exactlyOnce.test.ts.
+// Routing of events and handling of refusals by the Kafka sink. Crashes are in exactlyOnce.test.ts.
 
 import { describe, expect, test } from 'vitest'
 import { batchOf } from '../../../agent/event.ts'

@@ -1,4 +1,4 @@
-// File groups that match nothing are said, once, when the source starts.
+// File groups without a matching file are logged once, when the source starts.
 
 import { expect, test } from 'vitest'
 import { AgentRig, tailToKafka } from '../agentRig.ts'

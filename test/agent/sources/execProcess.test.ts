@@ -1,5 +1,4 @@
-// Commands as the system runs them: they end with all that they have started, at a stop and at the
-// agent's death.
+// Real processes of commands: a stop, or the end of the agent, terminates them and their children.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// The exec source against a process that the test plays.
+// The exec source with a simulated process.
 
 import { expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'

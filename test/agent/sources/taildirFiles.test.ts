@@ -1,4 +1,4 @@
-// What a taildir source does with many files, and with files that it cannot read.
+// A taildir source with many files, and with files that cannot be read.
 
 import { expect, test } from 'vitest'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'

@@ -1,4 +1,4 @@
-// What real use found about positions, case by case: each lost, doubled or stopped lines once.
+// Regression tests of positions from real use: in each case lines were lost, repeated or blocked.
 
 import { describe, expect, test } from 'vitest'
 import type { PositionEntry } from '../../../agent/sources/taildir/positionFile.ts'
