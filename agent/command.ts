@@ -194,8 +194,8 @@ async function dryRun(
 async function readFiles({ files, confDirectory }: AgentArguments): Promise<ConfigurationFile[]> {
   const read: ConfigurationFile[] = []
   for (const path of files) {
-    let text = await readIfThere(path)
-    if (text === undefined && confDirectory) text = await readIfThere(join(confDirectory, path))
+    let text = await readIfExists(path)
+    if (text === undefined && confDirectory) text = await readIfExists(join(confDirectory, path))
     if (text === undefined || text === '') {
       const reason = text === '' ? 'is empty' : 'does not exist'
       throw new AgentError(
@@ -209,7 +209,7 @@ async function readFiles({ files, confDirectory }: AgentArguments): Promise<Conf
 }
 
 /** Java reads properties as ISO-8859-1. */
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'latin1')
   } catch (error) {

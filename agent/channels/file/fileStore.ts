@@ -164,7 +164,7 @@ export class FileStore implements EventStore {
       throw failure
     }
     const { minimumRequiredBytes, channel, dataDirectories } = this.#options
-    if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.isThere) return
+    if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.exists) return
     // Refused puts write nothing, so free space is checked again here; the next put sees the
     // result.
     void this.#lookForSpace()
@@ -443,7 +443,7 @@ export class FileStore implements EventStore {
   }
 
   #countHealth(): void {
-    const isShort = this.#freeBytes < this.#options.minimumRequiredBytes || !this.#reserve.isThere
+    const isShort = this.#freeBytes < this.#options.minimumRequiredBytes || !this.#reserve.exists
     this.#counter.Unhealthy = this.#commits.failure !== undefined || isShort ? 1 : 0
   }
 

@@ -11,7 +11,7 @@ export class SpaceReserve {
   readonly #path: string
   readonly #directory: string
   readonly #sizeBytes: number
-  #isThere = false
+  #exists = false
   #wasFull = false
 
   constructor(disk: Disk, directory: string, sizeBytes: number) {
@@ -21,16 +21,16 @@ export class SpaceReserve {
     this.#sizeBytes = sizeBytes
   }
 
-  get isThere(): boolean {
-    return this.#isThere
+  get exists(): boolean {
+    return this.#exists
   }
 
   /**
-   * Creates the file if it does not exist. A full disk is not an error: `isThere` stays false.
+   * Creates the file if it does not exist. A full disk is not an error: `exists` stays false.
    * After a full disk, twice the file's size must be free: takes need some of the space meanwhile.
    */
   async keep(freeBytes: number): Promise<void> {
-    if (this.#isThere || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
+    if (this.#exists || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
     if ((await this.#disk.stat(this.#path))?.sizeBytes !== this.#sizeBytes) {
       try {
         await this.#make()
@@ -41,13 +41,13 @@ export class SpaceReserve {
         return
       }
     }
-    this.#isThere = true
+    this.#exists = true
     this.#wasFull = false
   }
 
   /** Removes the file, which frees its space. */
   async release(): Promise<void> {
-    this.#isThere = false
+    this.#exists = false
     this.#wasFull = true
     await this.#disk.remove(this.#path)
     await this.#disk.syncDirectory(this.#directory)

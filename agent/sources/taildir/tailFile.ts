@@ -165,7 +165,7 @@ export class TailFile {
   /** Opens the file; returns false if the path now leads to another file or does not exist. */
   async open(disk: Disk): Promise<boolean> {
     if (this.#file !== undefined) return true
-    const file = await openIfThere(disk, this.path)
+    const file = await openIfExists(disk, this.path)
     if (file === undefined) return false
     try {
       const { device, inode } = await file.stat()
@@ -366,7 +366,7 @@ function tailBatch(
   return new EventBatch(bytes, ranges, count, noHeaders, undefined, 0, ends)
 }
 
-async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+async function openIfExists(disk: Disk, path: string): Promise<DiskFile | undefined> {
   try {
     return await disk.open(path, 'read')
   } catch (error) {
