@@ -135,7 +135,7 @@ class MemoryStore implements EventStore {
     }
     this.#logger.warn(
       fields,
-      `${message}: "events" are lost (their source cannot be read again, or their file was truncated and no copy is followed), "rereadable" are read again after the next start`,
+      `${message}: those counted in "events" are lost (their source cannot be read again, or their file was truncated and no copy is followed), those in "rereadable" are read again after the next start`,
     )
   }
 

@@ -52,7 +52,7 @@ test('the number of lost events of a command is logged', async () => {
   expect(rig.logger.lines.filter(({ level }) => level === 'warn')).toContainEqual({
     level: 'warn',
     message:
-      'memory channel stopped with events that no sink has committed: "events" are lost (their source cannot be read again, or their file was truncated and has no copy), "rereadable" are read again after the next start',
+      'memory channel stopped with uncommitted events: those counted in "events" are lost (their source cannot be read again, or their file was truncated and no copy is followed), those in "rereadable" are read again after the next start',
     fields: { channel: 'c1', events: 3, rereadable: 0 },
   })
   await rig.close()
