@@ -1,10 +1,24 @@
-// An agent: sources put events into channels, sinks take them out, as a flume.conf says. This is the
-// folder's public face. Sources and sinks are actors that are restarted when they fail; channels
-// are opened first and closed last.
+// An agent, configured by a flume.conf: sources put events into channels, sinks take them out. This
+// is the folder's public interface; embeddedAgent.ts is the one for programs, command.ts for the
+// shell.
 //
-// How batch sizes work here: a source's batchSize and a sink's flumeBatchSize bound a transaction,
-// and neither waits for a full batch. Several transactions are in flight at once and share the syncs
-// of a file channel, so small ones cost little; a few thousand events a batch is fastest.
+// Map. Start here, then agentPlan.ts (builds the components), polled.ts (how an actor runs one) and
+// channelProcessor.ts (from a source into its channels); channels/, sources/, sinks/, interceptors/
+// and selectors/ hold the components, configuration/ reads flume.conf, monitoring/ counts. An event
+// is never an object: event.ts is a batch.
+//
+// Contract. Channels are opened first and closed last, so that every event put can be taken.
+// Sources and sinks are actors that are restarted without limit when they fail; their instances
+// share no state but the channels. A stop is bounded in time. An event acknowledged by a file
+// channel is delivered exactly once by a Kafka sink, whatever is killed meanwhile; see
+// channels/channel.ts.
+//
+// It must never report an event as delivered that a crash could still lose, drop an event without a
+// log line, or ignore a security setting.
+//
+// Batch sizes: a source's batchSize and a sink's flumeBatchSize bound a transaction, and neither
+// waits for a full batch. Several transactions are in flight at once and share the syncs of a file
+// channel, so small ones cost little; a few thousand events per batch are fastest.
 
 import { homedir } from 'node:os'
 import { ActorSystem } from '../protocol/actor/actor.ts'
@@ -44,15 +58,15 @@ export interface AgentOptions {
   readonly logger: Logger
   /** Metrics of the agent. */
   readonly metrics?: Metrics
-  /** The agent's name: the first part of its keys in the configuration. */
+  /** Name of the agent: the first part of its keys in the configuration. */
   readonly name: string
-  /** The text of flume.conf, or several files of which later ones win; bytes as ISO-8859-1. */
+  /** Text of flume.conf, or several files of which later ones override earlier ones; ISO-8859-1. */
   readonly configuration: string | readonly ConfigurationFile[]
-  /** Where relative paths start; the directory of the process unless given. */
+  /** Base of relative paths. Default: the working directory of the process. */
   readonly baseDirectory?: string
-  /** Address of the metrics page; none unless given. */
+  /** Address of Flume's metrics page; without it there is none. */
   readonly monitoring?: Address
-  /** Brokers to which the agent reports its status; those of its first Kafka sink unless given. */
+  /** Cluster to which the agent reports its status. Default: that of its first Kafka sink. */
   readonly statusCluster?: Cluster | undefined
   /** Values of `${sys:key}`. */
   readonly systemProperties?: Readonly<Record<string, string>>
@@ -64,7 +78,7 @@ export interface AgentOptions {
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
-/** A file of an agent's configuration, with its text; bytes as ISO-8859-1. The path is for messages. */
+/** A file of an agent's configuration: its text in ISO-8859-1, and its path for messages. */
 export interface ConfigurationFile {
   readonly path: string
   readonly text: string
@@ -72,9 +86,10 @@ export interface ConfigurationFile {
 
 export interface Agent {
   /**
-   * Stops sources, then sinks, then channels, within a bounded time. What is in memory channels is
-   * delivered if it can be, unless `keptChannels` names the channel by its key in `recyclable`.
-   * Returns the names of components that did not stop in time and may keep the process alive.
+   * Stops sources, then sinks, then channels, within a bounded time. Memory channels are drained
+   * first if their sinks can deliver, except those that `keptChannels` lists by their key in
+   * `recyclable`. Returns the names of components that did not stop in time and may keep the
+   * process alive.
    */
   stop(keptChannels?: ReadonlySet<string>): Promise<readonly string[]>
   /** Rejects when the agent fails as a whole. */
@@ -88,24 +103,29 @@ export interface Agent {
   troubles(): readonly AgentReason[]
   /** Address of the metrics page. */
   readonly monitoring: Address | undefined
-  /** Memory channels, which keep their events when the agent has stopped. */
+  /** Memory channels by name and options; the next agent may take them over with their events. */
   readonly recyclable: ReadonlyMap<string, Channel>
 }
 
 /** Time for sinks to drain memory channels when an agent stops. */
 const drainTimeoutMs = 5000
 const drainCheckMs = 20
-/** Limit for all sources to stop, again for all sinks, and again for each channel. */
+/** Time for all sources to stop, for all sinks, and for each channel. */
 const stopTimeoutMs = 10_000
 
-/** A failed component is restarted without limit, at most ten seconds after the failure. */
+/**
+ * A failed component is restarted without a limit of attempts, at most ten seconds after it failed.
+ */
 const supervision = restart({
   minBackoffMs: 500,
   maxBackoffMs: 10_000,
   maxRestarts: Number.MAX_SAFE_INTEGER,
 })
 
-/** Fails with an AgentError whose message says what is wrong with the configuration, line by line. */
+/**
+ * Starts an agent; fails with an AgentError that lists the problems of the configuration, if
+ * invalid.
+ */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const host = options.host ?? (await localHost(options.runtime.clock))
   const hosted = { ...options, host }
@@ -134,7 +154,7 @@ export async function checkAgent(options: AgentOptions): Promise<CheckedConfigur
 
 type HostedOptions = AgentOptions & { readonly host: HostIdentity }
 
-/** Reads the configuration; fails when no agent can be built from it. */
+/** Plans the agent from its configuration; fails if no agent can be built from it. */
 function planFor(options: HostedOptions): AgentPlan {
   const { configuration, name, runtime, logger } = options
   const files =
@@ -149,8 +169,8 @@ function planFor(options: HostedOptions): AgentPlan {
   if (agent === undefined) {
     const paths = files.map(({ path }) => path).join(', ')
     const names = [...agents.keys()].join(', ')
-    const detail = names === '' ? 'it configures none' : `it configures ${names}`
-    throw new AgentError('CONFIGURATION', `${paths}: no agent is called ${name}; ${detail}`)
+    const detail = names === '' ? 'no agent is' : `configured agents: ${names}`
+    throw new AgentError('CONFIGURATION', `${paths}: agent ${name} is not configured; ${detail}`)
   }
   const mine = problems.filter(
     ({ property }) => property.startsWith(`${name}.`) || !property.includes('.'),
@@ -180,7 +200,7 @@ class RunningAgent implements Agent {
   #status: ReturnType<ActorSystem['spawn']> | undefined
   #stopping: Promise<readonly string[]> | undefined
   #failure: Error | undefined
-  /** Supervises sources and sinks. */
+  /** Health of each source and sink, by kind and name. */
   readonly #watches = new Map<string, ComponentWatch>()
   /** Components that did not stop in time. */
   readonly #hanging: string[] = []
@@ -211,7 +231,7 @@ class RunningAgent implements Agent {
     return this.#page?.address
   }
 
-  /** Starts channels, then sinks, then sources, so that every event put can be taken. */
+  /** Opens channels, then starts sinks, then sources, so that every event put can be taken. */
   async start(): Promise<void> {
     const startedMs = this.#options.runtime.clock.monotonicMs()
     try {
@@ -242,7 +262,7 @@ class RunningAgent implements Agent {
         sources: sources.map(named),
         channels: channels.map(named),
         sinks: sinks.map(named),
-        // File channels recover the events of the last run.
+        // Recovered by file channels.
         events,
         elapsedMs: Math.round(runtime.clock.monotonicMs() - startedMs),
       },
@@ -264,7 +284,7 @@ class RunningAgent implements Agent {
     const { sources, channels, sinks } = this.#plan
     for (const { name, counter } of sources) groups[`SOURCE.${name}`] = counterStrings(counter)
     for (const { name, counter } of channels) groups[`CHANNEL.${name}`] = counterStrings(counter)
-    // Logger and null sinks publish none, as in Flume.
+    // As in Flume, logger and null sinks publish no counters.
     for (const { name, counter, kafka } of sinks) {
       if (kafka !== undefined) groups[`SINK.${name}`] = counterStrings(counter)
     }
@@ -339,7 +359,7 @@ class RunningAgent implements Agent {
     if (released === 0) return
     this.#options.logger.warn(
       { channel: channel.name, takes: released },
-      'released the prepared takes of a sink that is no longer configured: other sinks may deliver events that it has sent',
+      'rolled back prepared takes of a sink that is no longer configured: other sinks may deliver their events again',
     )
   }
 
@@ -390,8 +410,9 @@ class RunningAgent implements Agent {
   }
 
   /**
-   * Waits for a component to stop, with a deadline: one that hangs (a file system that does not
-   * answer, a command that cannot be killed) must not keep the others from closing in order.
+   * Waits for a component to stop, with a deadline: a component that hangs (on a file system that
+   * does not answer, on a command that cannot be killed) must not keep the others from closing in
+   * order.
    */
   async #within(what: string, stopping: Promise<unknown>): Promise<void> {
     const { runtime, logger } = this.#options
@@ -428,7 +449,7 @@ class RunningAgent implements Agent {
   }
 }
 
-/** `r1 (taildir)` */
+/** Name and type for the log, such as `r1 (taildir)`. */
 function named({ name, type }: { readonly name: string; readonly type: string }): string {
   return `${name} (${type})`
 }
@@ -439,12 +460,12 @@ function cannotOpen({ name }: Channel, error: unknown): unknown {
   if (isClear || !isOperational(error)) return error
   return new AgentError(
     'CONFIGURATION',
-    `channel ${name} cannot be opened: ${rootCause(error).message}: look at the rights to its checkpointDir and dataDirs, and at the room there`,
+    `channel ${name} cannot be opened: ${rootCause(error).message}: check the permissions and the free space of its checkpointDir and dataDirs`,
     error,
   )
 }
 
-/** LevelDB says "Database failed to open", and why in its cause. */
+/** LevelDB's message is "Database failed to open"; the reason is in its cause. */
 function rootCause(error: Error): Error {
   return error.cause instanceof Error ? rootCause(error.cause) : error
 }

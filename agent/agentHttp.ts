@@ -1,5 +1,5 @@
-// The HTTP edge of an agent: metrics, health, version and the log level. It starts before the agent and
-// stays open across reloads of the configuration.
+// The HTTP server of an agent: metrics, health, version and the log level. It starts before the
+// agent and stays open across reloads of the configuration.
 
 import { healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
 import type { OperationsOptions } from '../protocol/operations/operationsOptions.ts'
@@ -17,12 +17,12 @@ export interface AgentHttpOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly listen: Address
-  /** Whether requests of other hosts are answered. */
+  /** Whether requests from other hosts are answered. */
   readonly isOpen: boolean
   readonly operations: Omit<OperationsOptions, 'health'>
 }
 
-/** The running agent's health. */
+/** The part of an agent that its health needs. */
 export interface TroubledAgent {
   troubles(): readonly AgentReason[]
 }
@@ -68,7 +68,7 @@ export class AgentHttp {
 
   #starting(): AgentReason[] {
     const since = duration(this.#clock.nowMs() - this.#sinceMs)
-    const message = `the agent has been starting for ${since}: it opens its channels`
+    const message = `the agent has been starting for ${since}: it is opening its channels`
     return [{ code: 'STARTING', message, sinceMs: this.#sinceMs }]
   }
 }

@@ -1,6 +1,6 @@
-// Plans an agent from its configuration: channels, and factories of sources and sinks. Every problem
-// of every component is collected. A component with an error is dropped, as in Flume; an agent that
-// would then move nothing is refused (planVerdict.ts). Nothing is started here.
+// Plans an agent from its configuration: its channels, and factories of its sources and sinks.
+// Collects the problems of all components. A component with an error is dropped, as in Flume; an
+// agent that would then move no events is refused (planVerdict.ts). Nothing is started here.
 
 import { join } from 'node:path'
 import type { Address } from '../protocol/runtime/network.ts'
@@ -44,10 +44,10 @@ export interface PlanDependencies {
   readonly logger: Logger
   readonly host: HostIdentity
   readonly startProcess: StartProcess
-  /** Base of relative paths, and the directory that `~` stands for. */
+  /** Base of relative paths, and the directory to which `~` expands. */
   readonly baseDirectory: string
   readonly homeDirectory: string
-  /** Memory channels of the previous configuration, with their events: see AgentPlan. */
+  /** Memory channels of the previous agent, with their events: see AgentPlan. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
 
@@ -78,13 +78,13 @@ export interface AgentPlan {
   readonly sources: readonly PlannedSource[]
   readonly sinks: readonly PlannedSink[]
   readonly problems: readonly ConfigurationProblem[]
-  /** Memory channels, by name and options: a later plan with equal ones takes them over. */
+  /** Memory channels by name and options: a later plan takes over those with an equal key. */
   readonly recyclable: ReadonlyMap<string, Channel>
 }
 
 /**
- * `earlier` are problems of the file that this agent has, too. Throws ConfigurationRefused for an
- * agent that would move nothing.
+ * Plans one agent. `earlier` are problems of the file that concern this agent. Throws
+ * ConfigurationRefused for an agent that would move no events.
  */
 export function planAgent(
   configuration: AgentConfiguration,
@@ -99,7 +99,10 @@ export function planAgent(
   const grouped = planner.failoverSinks(components.sinkgroups)
   const sinks = planner.each(components.sinks, (one) => planner.sink(one, byName, grouped))
   for (const filter of components.configfilters) {
-    planner.warnAbout(filter, 'not supported yet: a value that refers to this filter is an error')
+    planner.warnAbout(
+      filter,
+      'config filters are not supported yet: a value that refers to this one is an error',
+    )
   }
   const used = new Set([...sources.flatMap((source) => source.channels), ...sinks.map(channelOf)])
   const named = new Set([
@@ -108,7 +111,7 @@ export function planAgent(
   ])
   for (const component of components.channels) {
     if (named.has(component.name)) continue
-    planner.warnAbout(component, 'no source or sink uses this channel: dropped')
+    planner.warnAbout(component, 'no source or sink uses this channel: the channel is dropped')
   }
   const problems = [...earlier, ...planner.problems]
   const refusal = refusalOf(configuration, { channels, sources, sinks })
@@ -221,7 +224,7 @@ class Planner {
     return { name, type: type.alias, counter, progress, channel, kafka, make }
   }
 
-  /** Sinks whose group is a failover one, to the group's name: run side by side, both would deliver. */
+  /** Maps the sinks of failover groups to the name of their group. */
   failoverSinks(groups: readonly ComponentConfiguration[]): Map<string, string> {
     const found = new Map<string, string>()
     for (const group of groups) {
@@ -233,7 +236,7 @@ class Planner {
       }
       this.warnAbout(
         group,
-        `not supported yet: its sinks run side by side, and each takes what it can from the channel`,
+        `sink groups of type ${type} are not supported yet: the sinks run independently and share the events of their channel`,
       )
     }
     return found
@@ -263,7 +266,7 @@ class Planner {
     if (problems.some(({ severity }) => severity === 'error')) this.#isBroken = true
   }
 
-  /** Undefined when an option is invalid; the problem is recorded once. */
+  /** Returns undefined when an option is invalid; each problem is recorded once. */
   #attempt<T>(make: () => T): T | undefined {
     try {
       return make()
@@ -297,13 +300,14 @@ class Planner {
   }
 }
 
-/** The channels that a source names, those that are valid; an OptionError when none is. */
+/** Returns the valid channels of a source; fails with an OptionError when none is valid. */
 function channelsOf(
   source: ComponentConfiguration,
   channels: ReadonlyMap<string, Channel>,
 ): Channel[] {
   const key = 'channels'
-  if (!source.properties.has(key)) throw misnamed(source, key, 'channel', 'a source has channels')
+  if (!source.properties.has(key))
+    throw misnamed(source, key, 'channel', 'a source needs at least one channel')
   const mine = listOf(source, key).flatMap((name) => channels.get(name) ?? [])
   if (mine.length === 0) throw noChannel(source, key, channels)
   return mine
@@ -314,13 +318,14 @@ function channelOfSink(
   channels: ReadonlyMap<string, Channel>,
 ): Channel {
   const key = 'channel'
-  if (!sink.properties.has(key)) throw misnamed(sink, key, 'channels', 'a sink has one channel')
+  if (!sink.properties.has(key))
+    throw misnamed(sink, key, 'channels', 'a sink needs exactly one channel')
   const channel = channels.get(sink.properties.get(key)!.value)
   if (channel === undefined) throw noChannel(sink, key, channels)
   return channel
 }
 
-/** The problem is that of the line with the other name, if there is one. */
+/** The error for a channel key that is not set; it names the line with `other`, if there is one. */
 function misnamed(
   component: ComponentConfiguration,
   key: string,
@@ -328,9 +333,9 @@ function misnamed(
   rule: string,
 ): OptionError {
   if (!component.properties.has(other)) {
-    return optionError(component, key, `missing, but required: ${rule}`)
+    return optionError(component, key, `required, but not set: ${rule}`)
   }
-  return optionError(component, other, `${rule}: write ${component.path}.${key}`)
+  return optionError(component, other, `${rule}: use ${component.path}.${key}`)
 }
 
 function noChannel(
@@ -341,10 +346,10 @@ function noChannel(
   const value = quoted(component.properties.get(key)!.value)
   const names = [...channels.keys()].join(', ')
   const valid = names === '' ? 'the agent has none' : `the agent has ${names}`
-  return optionError(component, key, `${value} names no valid channel: ${valid}`)
+  return optionError(component, key, `${value} is not a valid channel: ${valid}`)
 }
 
-/** Channels that a source may lack, as in Flume; a source without any channel is an error. */
+/** Warns of invalid channels of a source that has a valid one, as Flume does. */
 function missingChannels(
   source: ComponentConfiguration,
   channels: ReadonlyMap<string, Channel>,
@@ -353,24 +358,24 @@ function missingChannels(
   const missing = listOf(source, 'channels').filter((name) => !channels.has(name))
   if (property === undefined || missing.length === listOf(source, 'channels').length) return []
   return missing.map((name) =>
-    problemOf(property, `${name} is no valid channel: no event goes there`),
+    problemOf(property, `${name} is not a valid channel: no event is put there`),
   )
 }
 
-/** Side by side, two sinks of a failover group would both deliver. */
+/** Refuses a sink of a failover group: run independently, all its sinks would deliver events. */
 function checkGroup(sink: ComponentConfiguration, group: string | undefined): void {
   if (group === undefined) return
-  const message = `its group ${group} is failover, which is not supported yet`
+  const message = `sink group ${group} is of type failover, which is not supported yet`
   throw optionError(sink, 'channel', message)
 }
 
-/** Equal for two configurations that configure a component equally. */
+/** A key that is equal for components with equal names and options. */
 function identityOf({ name, properties }: ComponentConfiguration): string {
   const pairs = [...properties].map(([key, { value }]) => [key, value])
   return JSON.stringify([name, ...pairs.sort()])
 }
 
-/** A batch larger than a transaction would fail at every retry. */
+/** Refuses a batch that is larger than a transaction: it would fail at every retry. */
 function checkBatchSize(
   component: ComponentConfiguration,
   { key, events }: BatchSize,
@@ -381,7 +386,7 @@ function checkBatchSize(
     throw optionError(
       component,
       key,
-      `a batch of ${events} is larger than the transactionCapacity (${transactionCapacity}) of channel ${name}`,
+      `a batch of ${events} events exceeds the transactionCapacity (${transactionCapacity}) of channel ${name}: lower the batch size or raise transactionCapacity`,
     )
   }
 }

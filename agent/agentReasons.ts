@@ -5,50 +5,50 @@ import type { CodedReason, ReasonSpec } from '../protocol/operations/health.ts'
 export const agentReasons = {
   STARTING: {
     kind: 'not ready',
-    meaning: 'The agent opens its channels; a file channel reads its log back first.',
+    meaning: 'The agent is opening its channels; a file channel replays its log first.',
   },
   STOPPING: {
     kind: 'not ready',
-    meaning: 'The agent was told to stop: sources stop first, then sinks, then channels.',
+    meaning: 'The agent is stopping: sources stop first, then sinks, then channels.',
   },
   RELOADING: {
     kind: 'not ready',
-    meaning: 'The configuration has changed: the agent stops in order and starts with the new one.',
+    meaning: 'The configuration has changed: the agent restarts with the new one.',
   },
   AGENT_FAILED: {
     kind: 'unhealthy',
-    meaning: 'The agent cannot go on and ends.',
+    meaning: 'The agent cannot continue and exits.',
   },
   COMPONENT_FAILING: {
     kind: 'not ready',
-    meaning: 'A source or a sink failed and is started again, ten seconds later at the latest.',
+    meaning: 'A source or a sink failed; it is restarted after at most ten seconds.',
   },
   SINK_FAILING: {
     kind: 'not ready',
     meaning:
-      'A sink cannot deliver: its cluster is away or refuses what is sent. Events wait in the channel.',
+      'A sink cannot deliver: its cluster is unreachable or refuses the events, which wait in the channel.',
   },
   SOURCE_FAILING: {
     kind: 'not ready',
-    meaning: 'A source cannot read: its command has ended or cannot be started.',
+    meaning: 'A source cannot read: its command has exited or failed to start.',
   },
   SOURCE_BLOCKED: {
     kind: 'not ready',
     meaning:
-      'A source cannot put what it has read: a channel is full, or cannot be written. It reads no further and tries again.',
+      'A channel refuses the events of a source: it is full or cannot be written. The source retries the put before it reads on.',
   },
   FILES_UNREADABLE: {
     kind: 'warning',
-    meaning: 'A taildir source skips files that cannot be read, and follows the others.',
+    meaning: 'A taildir source skips files that cannot be read and follows the others.',
   },
   CHANNEL_FULL: {
     kind: 'warning',
-    meaning: 'A channel has no room for what a source puts: its sinks are slower than its sources.',
+    meaning: 'A channel is full or nearly full: its sinks are slower than its sources.',
   },
   CONFIGURATION_REFUSED: {
     kind: 'warning',
     meaning:
-      'The configuration files have changed and cannot be read or used: the agent runs on as it was.',
+      'The changed configuration cannot be read or is invalid: the agent keeps the current one.',
   },
 } as const satisfies Readonly<Record<string, ReasonSpec>>
 

@@ -1,10 +1,12 @@
-// From a source into its channels: interceptors, then one put transaction for each channel. Batches
-// are committed in the order of the calls, so a source may have several in flight; the failure of
-// one is reported to its own caller.
+// Puts the batches of a source into its channels: runs the interceptors, then one put transaction
+// for each channel. Batches are committed in the order of the calls, so a source may have several
+// in flight; a failure is reported to the caller of its batch.
 //
-// Positions travel with events. Whatever interceptors drop and selectors split, every required channel
-// gets the position of every batch, if need be without events: a channel that missed one would refuse
-// the file's next batch as a gap.
+// Positions travel with events. Whatever interceptors drop and selectors split, every required
+// channel must get the position of every batch, if necessary without events: a channel that missed
+// a position would refuse the file's next batch as a gap. The second half of this file computes,
+// from the positions of the channels and the source's own notes, where reading resumes and what the
+// source may record.
 
 import type { Logger } from '../protocol/telemetry/logger.ts'
 import type { Channel } from './channels/channel.ts'
@@ -21,12 +23,13 @@ import type { SourceCounter } from './monitoring/counters.ts'
 import type { ChannelSelector } from './selectors/channelSelector.ts'
 
 /**
- * Batches that may wait for an optional channel; further ones are dropped at once. No caller waits
- * for such puts, so a channel that is full would otherwise gather all that a source reads meanwhile.
+ * Maximum number of puts in flight into an optional channel; further ones are dropped. The source
+ * does not wait for them, so without a limit a full channel would collect all that the source
+ * reads.
  */
 const maxOptionalPuts = 64
 
-/** What a file's bytes before `end` must be, if it is still the file that was read. */
+/** The fingerprint of the bytes before `end`, if the file is still the one that was read. */
 export interface FingerprintCheck {
   readonly end: number
   readonly fingerprint: Fingerprint
@@ -38,47 +41,48 @@ export interface ResumePosition {
   readonly generation: number
   readonly fingerprint: Fingerprint
   /**
-   * What channels and notes know of the file. If the file fails one of them it was replaced, and is
-   * another generation: a channel further on than `end` would take its first lines for known.
+   * Fingerprints that channels and notes have of the file. A file that fails one of them was
+   * replaced and is a new generation: otherwise a channel beyond `end` would drop its first lines
+   * as known.
    */
   readonly checks: readonly FingerprintCheck[]
-  /** End of each required channel's content, for channels that were not asked before. */
+  /** End of the content in each required channel, in the order of the selector. */
   readonly channelEnds: readonly number[]
-  /** The content before this generation, of which a copy may appear. */
+  /** The content of the previous generation, of which a copy may appear. */
   readonly former: FormerPosition | undefined
 }
 
-/** End of the content that was read and is no longer in the file. */
+/** The end of content that was read but is no longer in the file. */
 export interface FormerPosition {
   readonly generation: number
   readonly end: number
   readonly fingerprint: Fingerprint
   /** Offset at which this run began to read the file. */
   readonly baseEnd: number
-  /** Up to where each required channel has it. */
+  /** End of the content in each required channel. */
   readonly channelEnds: readonly number[]
 }
 
-/** A source's own note of a position, for channels that know nothing of the file. */
+/** A source's own note of a position, for channels without a position of the file. */
 export interface NotedPosition {
   readonly end: number
   readonly generation: number
   readonly checks: readonly FingerprintCheck[]
-  /** Up to where each channel, by its name, would lose nothing: at least `end`. */
+  /** By channel name, the position up to which the channel would lose nothing: at least `end`. */
   readonly channelEnds: Readonly<Record<string, number>>
-  /** Of the generation before. */
+  /** The previous generation. */
   readonly former: FormerEnds | undefined
 }
 
-/** How far content that is no longer in the file was read and delivered. */
+/** How far content that is no longer in the file was read, and how far it was delivered. */
 export interface FormerEnds extends FingerprintCheck {
   /** End of the content that no channel would lose. */
   readonly safeEnd: number
-  /** Up to where each required channel has it, by its name. */
+  /** End of the content in each required channel, by channel name. */
   readonly channelEnds: Readonly<Record<string, number>>
 }
 
-/** The identity by which channels know a file. */
+/** The identity of a file in channels. */
 export type FileKey = Pick<FileIdentity, 'device' | 'inode'>
 
 export class ChannelProcessor {
@@ -104,15 +108,15 @@ export class ChannelProcessor {
     selector.required[0]?.onStop(noting)
   }
 
-  /** The most events that every channel takes in one transaction. */
+  /** The lowest transactionCapacity of the channels. */
   get transactionCapacity(): number {
     const { required, optional } = this.#selector
     return Math.min(...[...required, ...optional].map((channel) => channel.transactionCapacity))
   }
 
   /**
-   * Resolves when all required channels have the batch; fails with the first one's AgentError.
-   * `position` covers the whole batch, which then has the end of each event in the file.
+   * Puts a batch. Resolves when all required channels have it; fails with the AgentError of the
+   * first that refuses it. `position` covers the whole batch, which then has `sourceEnds`.
    */
   async process(batch: EventBatch, position?: SourcePosition): Promise<void> {
     this.#counter.EventReceivedCount += batch.count
@@ -141,12 +145,13 @@ export class ChannelProcessor {
   }
 
   /**
-   * From where the source must read a file on, so that every required channel gets everything: the
-   * smallest of the channels' last positions, in the file's newest generation. A channel that knows
-   * the file is believed, even when the source's note is ahead of it (the channel's directory may be
-   * an older copy); the note stands for channels that know nothing. Undefined when nobody knows the
-   * file. `isRotatedOut`: a note that is missing was dropped, because all channels had handed the file
-   * on; otherwise it says that channels that know nothing begin at the start.
+   * Returns the position where the source must resume a file, so that every required channel gets
+   * all of it: the lowest last position of the channels in the newest generation of the file. The
+   * position of a channel takes precedence over the source's note, even a later one (the channel's
+   * directory may be an older copy); the note applies to channels without a position. Undefined if
+   * neither channels nor note have a position. Without note, channels without a position start at
+   * 0; or, with `isRotatedOut`, at the furthest position, because the note was dropped when all
+   * channels had delivered the file.
    */
   resumePosition(
     source: string,
@@ -187,9 +192,9 @@ export class ChannelProcessor {
   }
 
   /**
-   * Up to where each required channel has a generation. What was noted stands for channels that know
-   * nothing of the file (a memory channel was lost since: `safeEnds` by name, or `safeEnd` for all), or
-   * a newer generation only.
+   * Returns the end of a generation's content in each required channel. The note applies to
+   * channels that have no position of the file (a memory channel was lost since: `safeEnds` by
+   * name, or `safeEnd` for all), or only one of a newer generation.
    */
   channelEnds(
     source: string,
@@ -206,7 +211,7 @@ export class ChannelProcessor {
     })
   }
 
-  /** Ends of all required channels by the channels' names. */
+  /** Maps the ends of all required channels to the channels' names. */
   byName(channelEnds: readonly number[]): Record<string, number> {
     const entries = this.#selector.required.map(({ name }, index) => [name, channelEnds[index]!])
     return Object.fromEntries(entries)
@@ -218,9 +223,10 @@ export class ChannelProcessor {
   }
 
   /**
-   * Tells each required channel that knows nothing of a file up to where it has it, so that it takes
-   * for known what it has: of a copy, or of a file that a note speaks of. A memory channel answers for
-   * that position once it has handed on what it holds.
+   * Puts a position without events into each required channel that has none of a file, although it
+   * has the content: because the file is a copy, or is known from a note only. The channel then
+   * drops that content as known. In a memory channel the position counts once all earlier events
+   * have left.
    */
   async putChannelEnds(
     channelEnds: readonly number[],
@@ -268,9 +274,10 @@ export class ChannelProcessor {
   }
 
   /**
-   * Up to where none of the file's events would be lost if the process ended now, over all required
-   * channels: what a source may note. `base` is where reading this generation began, for channels
-   * that got nothing of it yet, `baseEnds` the same by channel.
+   * Returns the position up to which no event of a file would be lost if the process ended now,
+   * over all required channels: the position that a source may record. `base` is where reading of
+   * this generation began, for channels that got nothing of it yet; `baseEnds` is the same by
+   * channel name.
    */
   safePosition(
     source: string,
@@ -282,7 +289,7 @@ export class ChannelProcessor {
     return all.reduce((a, b) => (b.end < a.end ? b : a), all[0] ?? base)
   }
 
-  /** The same of each required channel, by its name. */
+  /** Returns the end of `safePosition` of each required channel, by channel name. */
   safeEnds(
     source: string,
     file: FileKey,
@@ -306,14 +313,14 @@ export class ChannelProcessor {
   }
 
   /**
-   * Up to where nothing of an older generation would be lost if the process ended now, though the file
-   * does not have it any more.
+   * Returns the position up to which no event of an older generation, which the file no longer has,
+   * would be lost if the process ended now.
    */
   safeEnd(source: string, file: FileKey, former: FormerPosition): number {
     return Math.min(former.end, ...Object.values(this.formerSafeEnds(source, file, former)))
   }
 
-  /** The same of each required channel, by its name. */
+  /** Returns the same of each required channel, by channel name. */
   formerSafeEnds(source: string, file: FileKey, former: FormerPosition): Record<string, number> {
     const ends = this.#selector.required.map((channel) => {
       const safe = channel.safePosition(source, file)
@@ -325,8 +332,8 @@ export class ChannelProcessor {
   }
 
   /**
-   * Sets what is called when the channels stop, after the sinks have: the last moment to note
-   * positions. Replaces what was set before.
+   * Sets the callback for the stop of the channels, after the sinks have stopped: the last chance
+   * to record positions. Replaces an earlier callback.
    */
   noteAtStop(note: () => Promise<void>): void {
     this.#lastNote = note
@@ -335,7 +342,7 @@ export class ChannelProcessor {
   #putOptionally(channel: Channel, batch: EventBatch): void {
     const inFlight = this.#optionalPuts.get(channel) ?? 0
     if (inFlight >= maxOptionalPuts) {
-      this.#drop(channel, batch, `${inFlight} batches wait for it already`)
+      this.#drop(channel, batch, `${inFlight} batches already wait for it`)
       return
     }
     this.#optionalPuts.set(channel, inFlight + 1)
@@ -347,7 +354,7 @@ export class ChannelProcessor {
   #drop(channel: Channel, batch: EventBatch, error: unknown): void {
     this.#logger.warn(
       { channel: channel.name, events: batch.count, error },
-      'dropped events for an optional channel',
+      'optional channel refused events: dropped',
     )
   }
 }

@@ -1,6 +1,6 @@
-// `millrace agent`, with the arguments of `flume-ng agent`: the edge between the command line and the
-// agent. Starts it, says so in one line, stops it at a signal. Every mistake of the user ends in lines
-// on standard error that say what to do, and exit code 1.
+// `millrace agent`, with the arguments of `flume-ng agent`: the edge between the command line and
+// the agent. Starts the agent, prints one line when it has started, and stops it on a signal. A
+// mistake of the user ends with lines on standard error that say what to do, and with exit code 1.
 
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -37,18 +37,20 @@ import {
 } from './reloadingAgent.ts'
 import { monitoringAddress, unusedProperties } from './systemProperties.ts'
 
-/** The command's access to its process; the real one unless given. */
+/** The command's access to its process. */
 export interface CommandDependencies {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Resolves when the agent is to stop. */
+  /** Resolves when the agent should stop. */
   readonly stopRequested: () => Promise<void>
-  /** Ends the process although parts of it still run. */
+  /** Ends the process although components may still be running. */
   readonly endProcess: (code: number) => void
 }
 
-/** `args` are those after `agent`. Returns the exit code; throws only for a bug. */
+/**
+ * Runs the command; `args` are those after `agent`. Returns the exit code; throws only for a bug.
+ */
 export async function agentCommand(
   args: readonly string[],
   build: BuildInfo,
@@ -123,14 +125,16 @@ async function serve(
 ): Promise<number> {
   const { name, logger } = options
   const starting = start(options, args)
-  // Before the start has ended, so that a signal during the start is handled.
+  // Before the agent has started, so that a signal during the start is handled.
   const stopRequested = dependencies.stopRequested()
   const hasStarted = new AbortController()
   const tooLate = late(stopRequested, options.runtime.clock, hasStarted.signal)
   const agent = await Promise.race([starting, tooLate])
   hasStarted.abort()
   if (agent === undefined) {
-    dependencies.stderr(`millrace agent: ${name} did not start within ${startTimeoutMs} ms\n`)
+    dependencies.stderr(
+      `millrace agent: ${name} was stopped while starting, and did not finish within ${startTimeoutMs} ms\n`,
+    )
     dependencies.endProcess(1)
     return 1
   }
@@ -154,7 +158,7 @@ async function serve(
   return hanging.length > 0 ? 1 : 0
 }
 
-/** Limit for a start that hangs after a stop was requested. */
+/** Time that a start may still take after a stop was requested. */
 const startTimeoutMs = 10_000
 
 function start(
@@ -166,7 +170,7 @@ function start(
   return startReloadingAgent(options, { read: () => readFiles(args), intervalMs })
 }
 
-/** Resolves when a start has exceeded its limit since the stop was requested. */
+/** Resolves when a start takes longer than its limit after the stop was requested. */
 async function late(
   stopRequested: Promise<void>,
   clock: Clock,
@@ -190,13 +194,13 @@ async function dryRun(
 async function readFiles({ files, confDirectory }: AgentArguments): Promise<ConfigurationFile[]> {
   const read: ConfigurationFile[] = []
   for (const path of files) {
-    let text = await readIfThere(path)
-    if (text === undefined && confDirectory) text = await readIfThere(join(confDirectory, path))
+    let text = await readIfExists(path)
+    if (text === undefined && confDirectory) text = await readIfExists(join(confDirectory, path))
     if (text === undefined || text === '') {
       const reason = text === '' ? 'is empty' : 'does not exist'
       throw new AgentError(
         'CONFIGURATION',
-        `${path} ${reason}: give the path of a flume.conf with --conf-file`,
+        `${path} ${reason}: pass the path of a flume.conf with --conf-file`,
       )
     }
     read.push({ path, text })
@@ -205,7 +209,7 @@ async function readFiles({ files, confDirectory }: AgentArguments): Promise<Conf
 }
 
 /** Java reads properties as ISO-8859-1. */
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'latin1')
   } catch (error) {
@@ -219,7 +223,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Warns of the file that Flume's start script would read from the `--conf` directory. */
+/** Warns of flume-env.sh in the `--conf` directory, which Flume's start script would read. */
 async function environmentWarnings({ confDirectory }: AgentArguments): Promise<string[]> {
   if (confDirectory === undefined) return []
   const script = join(confDirectory, 'flume-env.sh')
@@ -228,7 +232,7 @@ async function environmentWarnings({ confDirectory }: AgentArguments): Promise<s
   } catch {
     return []
   }
-  return [`${script} is not read: give its -D options on the command line`]
+  return [`${script} is not read: pass its -D options on the command line`]
 }
 
 function warnIfOpen(host: string, what: string, logger: Logger): void {

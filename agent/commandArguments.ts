@@ -1,5 +1,6 @@
-// The arguments of `millrace agent`: those of `flume-ng agent`, with one dash or two. An argument that has
-// an effect in Flume and none here is refused, or named in `warnings`; none is ignored silently.
+// The arguments of `millrace agent`: those of `flume-ng agent`, with one dash or two. An argument
+// that has an effect in Flume but none here is refused or named in `warnings`, never ignored
+// silently.
 
 import { Command, CommanderError } from 'commander'
 import {
@@ -29,11 +30,11 @@ export interface AgentArguments {
   readonly logging: LoggingOptions
   /** Address of metrics and health. */
   readonly listen: Address
-  /** Whether `listen` may be an address that other hosts reach. */
+  /** Whether `listen` may be an address that other hosts can reach. */
   readonly isInsecure: boolean
   /** Undefined: the configuration is read once. */
   readonly reloadIntervalMs: number | undefined
-  /** Check the configuration, and start nothing. */
+  /** Whether to check the configuration only. */
   readonly isDryRun: boolean
   readonly warnings: readonly string[]
 }
@@ -72,12 +73,12 @@ export function parseArguments(
   const options = command.opts<ParsedOptions>()
   if (options.zkConnString !== undefined || options.zkBasePath !== undefined) {
     throw mistake(
-      'a configuration in ZooKeeper is not supported: write it to a file and give that with --conf-file',
+      'a configuration in ZooKeeper is not supported: save it to a file and pass that with --conf-file',
     )
   }
   const { name, conf } = options
   const files = [...options.confFile, ...options.confUri.map(pathOfUri)]
-  if (name === undefined) throw missing('--name NAME', 'which agent of the file to run')
+  if (name === undefined) throw missing('--name NAME', 'the agent of the configuration to run')
   if (files.length === 0) throw missing('--conf-file FILE', 'a flume.conf')
   return {
     name,
@@ -117,7 +118,7 @@ const agentOptions: readonly CommandOption[] = [
     default: '30',
   },
   { flags: '--no-reload-conf', doc: 'read the configuration once' },
-  { flags: '-d, --dryrun', doc: 'check the configuration, and start nothing' },
+  { flags: '-d, --dryrun', doc: 'check the configuration and exit' },
   logLevelOption('default: info'),
   {
     flags: '--listen <host:port>',
@@ -126,7 +127,7 @@ const agentOptions: readonly CommandOption[] = [
   },
   {
     flags: '--insecure',
-    doc: 'allow --listen to be an address that other hosts reach, without a login',
+    doc: 'allow --listen to be an address that other hosts can reach, without authentication',
   },
   {
     flags: '-z, --zkConnString <servers>',
@@ -136,12 +137,12 @@ const agentOptions: readonly CommandOption[] = [
     flags: '-p, --zkBasePath <path>',
     doc: 'not supported: a configuration in ZooKeeper',
   },
-  { flags: '-b, --backup-directory <directory>', doc: 'accepted, without effect' },
+  { flags: '-b, --backup-directory <directory>', doc: 'accepted without effect' },
   {
     flags: '-C, --classpath <paths>',
-    doc: 'accepted, without effect, as are -X options of Java',
+    doc: 'accepted without effect, as are -X options of Java',
   },
-  { flags: '--plugins-path <paths>', doc: 'accepted, without effect' },
+  { flags: '--plugins-path <paths>', doc: 'accepted without effect' },
   ...logOutputOptions,
 ]
 
@@ -151,9 +152,9 @@ function commandOf(stdout: (text: string) => void): Command {
     .addHelpText(
       'after',
       `
--Dkey=value sets what sys:key stands for in the file. -Dflume.monitoring.type=http serves the metrics
-page, on -Dflume.monitoring.port=N (41414) of -Dflume.monitoring.host=ADDRESS (127.0.0.1).
--Dflume.root.logger=LEVEL,console sets the level of the log.
+-Dkey=value sets the value of sys:key in the configuration. -Dflume.monitoring.type=http serves Flume's
+metrics page on -Dflume.monitoring.port=N (41414) of -Dflume.monitoring.host=ADDRESS (127.0.0.1).
+-Dflume.root.logger=LEVEL,console sets the log level.
 SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
     )
     .configureOutput({ writeOut: stdout, writeErr: () => {} })
@@ -161,7 +162,7 @@ SIGTERM, SIGINT and SIGHUP stop the agent in order.`,
   return addOptions(command, agentOptions)
 }
 
-/** Separates the arguments of Java's launcher, `-Dkey=value` and `-X` options, from the agent's. */
+/** Separates arguments of the Java launcher, `-Dkey=value` and `-X` options, from the agent's. */
 function withoutJavaArguments(args: readonly string[]): {
   properties: Record<string, string>
   javaOptions: string[]
@@ -181,7 +182,7 @@ function withoutJavaArguments(args: readonly string[]): {
 
 const knownNames = new Set(['help', ...longNames(agentOptions)])
 
-/** Flume takes `-conf-file` for `--conf-file`. */
+/** Flume accepts `-conf-file` as `--conf-file`. */
 function withTwoDashes(arg: string): string {
   const [, name] = /^-([a-zA-Z][a-zA-Z-]+)(?:=.*)?$/s.exec(arg) ?? []
   return name !== undefined && knownNames.has(name) ? `-${arg}` : arg
@@ -190,19 +191,19 @@ function withTwoDashes(arg: string): string {
 function pathOfUri(uri: string): string {
   if (uri.startsWith('file:')) return decodeURIComponent(new URL(uri).pathname)
   if (!/^[a-z][a-z0-9+.-]*:/i.test(uri)) return uri
-  throw mistake(`--conf-uri ${uri} is not supported: only file: URIs are; fetch it to a file`)
+  throw mistake(`--conf-uri ${uri} is not supported: only file: URIs are; save it to a file`)
 }
 
 function seconds(text: string): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : 0
-  if (value < 1) throw mistake(`--poll-interval '${text}' is not a number of seconds from 1`)
+  if (value < 1) throw mistake(`--poll-interval '${text}' is not a number of seconds, at least 1`)
   return value
 }
 
 function listenAddress(text: string, isInsecure: boolean): Address {
   const address = parseHostPort(text)
   if (address === undefined) {
-    throw mistake(`--listen ${text} is not an address: give host:port, with port 0 for a free one`)
+    throw mistake(`--listen ${text} is not an address: use host:port; port 0 takes a free port`)
   }
   if (isLoopback(address.host) || isInsecure) return address
   throw mistake(
@@ -210,7 +211,7 @@ function listenAddress(text: string, isInsecure: boolean): Address {
   )
 }
 
-/** `-Dflume.root.logger=DEBUG,console` says the level, unless `--log-level` does. */
+/** The logging options; `--log-level` takes precedence over `-Dflume.root.logger=DEBUG,console`. */
 function loggingFrom(options: LoggingOptions, rootLogger: string | undefined): LoggingOptions {
   requireLogFile(options)
   return { ...loggingOf(options), logLevel: options.logLevel ?? flumeLevel(rootLogger) }
@@ -229,16 +230,16 @@ function withoutEffect(options: ParsedOptions, javaOptions: readonly string[]): 
     warnings.push('--backup-directory has no effect: no copy of the configuration is kept')
   }
   if (options.classpath !== undefined || options.pluginsPath !== undefined) {
-    warnings.push('--classpath and --plugins-path have no effect: classes of Java are not loaded')
+    warnings.push('--classpath and --plugins-path have no effect: Java classes are not loaded')
   }
   if (javaOptions.length > 0) {
-    warnings.push(`${javaOptions.join(' ')}: options of Java have no effect`)
+    warnings.push(`${javaOptions.join(' ')}: Java options have no effect`)
   }
   return warnings
 }
 
 function missing(option: string, meaning: string): AgentError {
-  return mistake(`${option} is missing: ${meaning}`)
+  return mistake(`${option} is required: ${meaning}`)
 }
 
 function mistake(message: string, cause?: unknown): AgentError {

@@ -1,7 +1,8 @@
-// The common shape of component types, and the lookup of a configured `type`:
-// Flume's alias, or the name of Flume's class; both in any case, as in Flume. The lists are
-// sources/sourceTypes.ts, channels/channelTypes.ts, sinks/sinkTypes.ts, interceptors/interceptorTypes.ts
-// and selectors/selectorTypes.ts; docs/agent-components.md is made from them.
+// The common interface of component types, and the lookup of a configured `type`: Flume's alias or
+// the name of Flume's class, both case-insensitive as in Flume. The lists of types are
+// sources/sourceTypes.ts, channels/channelTypes.ts, sinks/sinkTypes.ts,
+// interceptors/interceptorTypes.ts and selectors/selectorTypes.ts; docs/agent-components.md is
+// generated from them.
 
 import { nearestName } from '../protocol/configuration/nearestName.ts'
 import type { ComponentConfiguration } from './configuration/flumeConfiguration.ts'
@@ -9,19 +10,23 @@ import { type OptionTable, optionError, quoted } from './configuration/options.t
 
 export interface ComponentType {
   readonly alias: string
-  /** Flume's. */
+  /** Name of Flume's class. */
   readonly className: string
   readonly options: OptionTable
 }
 
-/** How many events a component puts or takes at once, which no channel's transaction may be below. */
+/**
+ * Maximum events per transaction of a component; must not exceed transactionCapacity of a channel.
+ */
 export interface BatchSize {
-  /** The key that says so. */
+  /** The option that sets it. */
   readonly key: string
   readonly events: number
 }
 
-/** The type that a component's `key` names; an OptionError when there is none, or an unknown one. */
+/**
+ * Returns the type that a component's `key` names; fails with an OptionError if not set or unknown.
+ */
 export function typeOf<T extends ComponentType>(
   types: readonly T[],
   component: ComponentConfiguration,
@@ -32,7 +37,7 @@ export function typeOf<T extends ComponentType>(
   const aliases = types.map(({ alias }) => alias)
   if (text === undefined) {
     if (fallback !== undefined) return fallback
-    throw optionError(component, key, `missing, but required: one of ${aliases.join(', ')}`)
+    throw optionError(component, key, `required, but not set: one of ${aliases.join(', ')}`)
   }
   const wanted = text.toLowerCase()
   const found = types.find(({ alias, className }) => {
@@ -42,5 +47,5 @@ export function typeOf<T extends ComponentType>(
   const nearest = nearestName(text, [...aliases, ...types.map(({ className }) => className)])
   const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`
   const known = aliases.join(', ')
-  throw optionError(component, key, `${quoted(text)} is not supported: one of ${known}${meant}`)
+  throw optionError(component, key, `${quoted(text)} is not supported: use one of ${known}${meant}`)
 }

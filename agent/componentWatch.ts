@@ -1,4 +1,4 @@
-// The health of one source or sink across its incarnations: whether it works, since when it fails, and
+// The health of one source or sink across its restarts: whether it works, since when it fails, and
 // the problem that its current instance reports.
 
 import type { Clock } from '../protocol/runtime/clock.ts'
@@ -7,7 +7,7 @@ import type { Polled } from './polled.ts'
 
 export class ComponentWatch {
   readonly #clock: Clock
-  /** `sink k1` */
+  /** Kind and name, such as `sink k1`. */
   readonly #name: string
   #instance: Polled | undefined
   #incarnations = 0
@@ -43,11 +43,14 @@ export class ComponentWatch {
 
   reasons(): AgentReason[] {
     const own = this.#instance?.troubles?.() ?? []
-    const told = own.map((reason) => ({ ...reason, message: `${this.#name}: ${reason.message}` }))
-    if (this.#failure === undefined) return told
+    const reported = own.map((reason) => ({
+      ...reason,
+      message: `${this.#name}: ${reason.message}`,
+    }))
+    if (this.#failure === undefined) return reported
     const { message, sinceMs, times } = this.#failure
     const often = times > 1 ? `failed ${times} times` : 'failed'
-    const text = `${this.#name} ${often} and is started again: ${message}`
-    return [{ code: 'COMPONENT_FAILING', message: text, sinceMs }, ...told]
+    const text = `${this.#name} ${often} and is restarted: ${message}`
+    return [{ code: 'COMPONENT_FAILING', message: text, sinceMs }, ...reported]
   }
 }

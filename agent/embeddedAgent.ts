@@ -1,6 +1,6 @@
 /**
- * Runs an agent inside of a program: sources put events into channels and sinks take them out, as a
- * flume.conf says.
+ * Runs an agent inside a program: sources put events into channels and sinks take them out, as
+ * configured by a flume.conf.
  *
  * ```ts
  * import { startAgent } from 'millrace/agent'
@@ -44,44 +44,46 @@ export type { ConfigurationFile } from './agent.ts'
 export { AgentError, type AgentErrorCode } from './errors.ts'
 export type { MetricsJson } from './monitoring/metricsPage.ts'
 
-/** What an agent runs. */
+/** Options of an agent. */
 export interface AgentOptions {
   /** Name of the agent: the first part of its keys in the configuration. */
   readonly name: string
-  /** Text of flume.conf, or several files of which later ones win. */
+  /** Text of flume.conf, or several files of which later ones override earlier ones. */
   readonly configuration: string | readonly ConfigurationFile[]
-  /** Directory where relative paths of the configuration start; that of the process unless given. */
+  /** Base of relative paths in the configuration. Default: the working directory of the process. */
   readonly directory?: string
-  /** Where Flume's JSON metrics are served; nowhere unless given. Port 0 is a free one. */
+  /** Address of Flume's JSON metrics; without it they are not served. Port 0 takes a free port. */
   readonly monitoring?: Address
   /** Values of `${sys:key}`. */
   readonly systemProperties?: Readonly<Record<string, string>>
-  /** Values of `${env:NAME}`; those of the process unless given. */
+  /** Values of `${env:NAME}`. Default: the environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Where the agent logs; a logger of pino fits. JSON lines on standard error unless given. */
+  /** Logger, such as pino's. Default: JSON lines on standard error. */
   readonly logger?: Logger
-  /** Least level of lines on standard error, where no `logger` is given; `warn` unless given. */
+  /** Minimum level of lines on standard error, without a `logger`. Default: `warn`. */
   readonly logLevel?: LogLevel
 }
 
-/** An agent that runs. */
+/** A running agent. */
 export interface EmbeddedAgent extends AsyncDisposable {
-  /** Rejects when the agent cannot go on. */
+  /** Rejects when the agent cannot continue. */
   readonly failed: Promise<never>
-  /** Where Flume's JSON metrics are served. */
+  /** Address that serves Flume's JSON metrics, with the port that was taken. */
   readonly monitoring: Address | undefined
-  /** Flume's counters of each component, as `/metrics` shows them. */
+  /** Flume's counters of each component, as served at `/metrics`. */
   metrics(): MetricsJson
   /**
-   * Stops sources, then sinks, then channels, within a bounded time; memory channels are emptied if that
-   * is possible. Returns the names of components that did not stop in time, and may hold the process.
+   * Stops sources, then sinks, then channels, within a bounded time; memory channels are drained if
+   * their sinks can deliver. Returns the names of components that did not stop in time and may keep
+   * the process alive.
    */
   stop(): Promise<readonly string[]>
 }
 
 /**
- * Starts an agent. Fails with an AgentError whose message says what is wrong with the configuration, line
- * by line. A component that cannot be used is logged, and left out if the others can do without it.
+ * Starts an agent. Fails with an AgentError whose message lists the problems of the configuration,
+ * one per line. An invalid component is logged and dropped, if an agent without it still moves
+ * events.
  */
 export async function startAgent(options: AgentOptions): Promise<EmbeddedAgent> {
   const { directory, logger, logLevel = 'warn', environment = process.env, ...rest } = options

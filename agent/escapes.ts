@@ -1,24 +1,25 @@
-// Escape sequences in values, expanded for each event as Flume's BucketPath does:
-// `%{name}` is a header, `%Y` and its like are parts of the event's time (the header `timestamp`, in
-// milliseconds, in the time zone of the process), `%[localhost]`, `%[ip]` and `%[fqdn]` are about the agent's host.
+// Escape sequences in values, expanded for each event as by Flume's BucketPath: `%{name}` is a
+// header; `%Y`, `%m` and similar are parts of the event's time (the header `timestamp`, in ms,
+// shown in the time zone of the process); `%[localhost]`, `%[ip]` and `%[fqdn]` name the agent's
+// host.
 
 import type { Headers } from './event.ts'
 import type { HostIdentity } from './hostIdentity.ts'
 
 export interface EscapeDependencies {
   readonly host: HostIdentity
-  /** Stands for the time of an event without a usable `timestamp` header. */
+  /** Time of an event without a valid `timestamp` header. */
   readonly nowMs: number
 }
 
 const sequence = /%(\w|%)|%\{([\w.-]+)\}|%\[(\w+)\]/g
 
-/** Whether a text has anything to expand. */
+/** Whether a text contains escape sequences. */
 export function hasEscapes(text: string): boolean {
   return text.search(sequence) >= 0
 }
 
-/** Letters that no event can have an expansion for, for checks of a configuration. */
+/** Returns the escape sequences that have no meaning, for checks of a configuration. */
 export function unknownEscapes(text: string): string[] {
   return [...text.matchAll(sequence)]
     .filter(([, letter, , place]) => {
@@ -28,7 +29,7 @@ export function unknownEscapes(text: string): string[] {
     .map(([whole]) => whole)
 }
 
-/** A header that an event lacks is an empty text; so is a letter that means nothing. */
+/** Expands a text for one event; a missing header and an unknown letter become empty. */
 export function expandEscapes(
   text: string,
   headers: Headers,
@@ -42,7 +43,7 @@ export function expandEscapes(
   })
 }
 
-/** Of an event, in milliseconds since the epoch. */
+/** Time of an event, in ms since the epoch. */
 function timeOf({ timestamp }: Headers, nowMs: number): number {
   if (timestamp === undefined || !/^-?\d{1,15}$/.test(timestamp)) return nowMs
   return Number(timestamp)

@@ -1,24 +1,25 @@
-// A batch of events as one buffer and the ranges in it. An event is a slice of the buffer into which
-// it was read, so nothing on the hot path may copy bodies or make an object for an event. Headers
-// that all events of a batch share are kept once.
+// A batch of events: one buffer and the ranges of the bodies in it. An event is a slice of the
+// buffer into which it was read. Nothing on the hot path may copy bodies or create an object per
+// event. Headers that all events of a batch share are stored once.
 
 import { assert } from '../protocol/runtime/assert.ts'
 
-/** Header names and values of events; never changed once it belongs to a batch. */
+/** Header names and values of events; immutable once they belong to a batch. */
 export type Headers = Readonly<Record<string, string>>
 
 export const noHeaders: Headers = Object.freeze({})
 
 /**
- * Offsets in a source's file behind the events of a batch, line ends included; shared by all slices.
- * They travel with the events through interceptors and selectors: a channel drops what it has already by
- * these, wherever the bytes lie by then. Of a batch that lies in its buffer as in the file: the offset
- * of the buffer's first byte, and that behind the last event of `ranges`; any other event ends where
- * the next one begins. Otherwise one offset for each event, indexed as `ranges` is.
+ * The offset in the source's file after each event of a batch, line end included; shared by all
+ * slices. Interceptors and selectors preserve it: a channel compares it with its last position to
+ * drop events that it already has. Either, for a batch whose buffer is a copy of the file, the
+ * offset of the buffer's first byte and the offset after the last event in `ranges`, where any
+ * other event ends at the start of the next one; or one offset for each event, indexed like
+ * `ranges`.
  */
 export type SourceEnds = { readonly origin: number; readonly end: number } | Float64Array
 
-/** The offset behind one event, by its place in `ranges`; Infinity where it is not known. */
+/** Returns the offset after one event, by its index in `ranges`; Infinity if unknown. */
 export function sourceEndAt(
   sourceEnds: SourceEnds | undefined,
   ranges: Uint32Array,
@@ -31,18 +32,20 @@ export function sourceEndAt(
 }
 
 export class EventBatch {
-  /** Holds every body. Other bytes may lie between them (line ends). */
+  /** Contains every body; there may be other bytes between them, such as line ends. */
   readonly bytes: Buffer
-  /** `[start, end)` in `bytes` of one event after another; shared by all slices of a batch. */
+  /** `[start, end)` in `bytes` of each event; shared by all slices of a batch. */
   readonly ranges: Uint32Array
-  /** The batch's first event within `ranges`, and how many there are. */
+  /** Index of the batch's first event in `ranges`, and number of events. */
   readonly first: number
   readonly count: number
   /** Headers of every event. */
   readonly headers: Headers
-  /** Headers of single events, which override `headers`; indexed as `ranges` is. */
+  /** Headers of single events, which override `headers`; indexed like `ranges`. */
   readonly eventHeaders: readonly (Headers | undefined)[] | undefined
-  /** Where in the source's file its events end; undefined for sources that cannot be read again. */
+  /**
+   * Where the events end in the source's file; undefined for a source that cannot be read again.
+   */
   readonly sourceEnds: SourceEnds | undefined
 
   constructor(
@@ -57,7 +60,7 @@ export class EventBatch {
     assert((first + count) * 2 <= ranges.length, 'a batch has no more events than ranges')
     assert(
       !(sourceEnds instanceof Float64Array) || first + count <= sourceEnds.length,
-      'every event of a batch that can be read again has its end in the file',
+      'sourceEnds has an offset for every event of the batch',
     )
     this.bytes = bytes
     this.ranges = ranges
@@ -73,19 +76,19 @@ export class EventBatch {
     return this.ranges[(this.first + index) * 2]!
   }
 
-  /** Index in `bytes` after the last byte of event `index`. */
+  /** Index in `bytes` after the last byte of event `index` (from 0). */
   end(index: number): number {
     return this.ranges[(this.first + index) * 2 + 1]!
   }
 
-  /** A view of one body; for the cold paths. */
+  /** A view of one body; not for the hot path. */
   body(index: number): Buffer {
     return this.bytes.subarray(this.start(index), this.end(index))
   }
 
   /**
-   * Offset in the source's file behind event `index`. Infinity for an event that does not say: it is
-   * put again rather than taken for known.
+   * Offset in the source's file after event `index`; Infinity if unknown, so that a channel rather
+   * accepts the event twice than drops it.
    */
   sourceEnd(index: number): number {
     return sourceEndAt(this.sourceEnds, this.ranges, this.first + index)
@@ -97,7 +100,7 @@ export class EventBatch {
     return own === undefined ? this.headers : { ...this.headers, ...own }
   }
 
-  /** The events `[from, until)`: a view that shares everything with this batch. */
+  /** The events `[from, until)`, as a view that copies nothing. */
   slice(from: number, until: number): EventBatch {
     assert(0 <= from && from <= until && until <= this.count, 'a slice lies within its batch')
     if (from === 0 && until === this.count) return this
@@ -106,7 +109,9 @@ export class EventBatch {
     return new EventBatch(bytes, ranges, until - from, headers, eventHeaders, first, sourceEnds)
   }
 
-  /** The events at these indexes, in this order, without copying a body: for filters and selectors. */
+  /**
+   * The events at these indexes, in this order, without copying bodies; for filters and selectors.
+   */
   select(indexes: readonly number[]): EventBatch {
     const { first, eventHeaders, sourceEnds } = this
     const ranges = new Uint32Array(indexes.length * 2)
@@ -119,7 +124,7 @@ export class EventBatch {
     return new EventBatch(this.bytes, ranges, indexes.length, this.headers, own, 0, ends)
   }
 
-  /** The same events with other bodies, one for each: for interceptors that change bodies. */
+  /** The same events with new bodies, one for each; for interceptors that change bodies. */
   withBodies(bodies: readonly Uint8Array[]): EventBatch {
     const { first, count, eventHeaders, sourceEnds } = this
     assert(bodies.length === count, 'every event gets one body')
@@ -138,7 +143,7 @@ export class EventBatch {
     return new EventBatch(bytes, ranges, count, headers, eventHeaders, first, sourceEnds)
   }
 
-  /** Bytes of all bodies together. */
+  /** Total size of the bodies, in bytes. */
   bodyBytes(): number {
     const { ranges } = this
     let sum = 0
@@ -149,7 +154,9 @@ export class EventBatch {
   }
 }
 
-/** A batch of separate bodies, copied into one buffer: for sources that get events one by one. */
+/**
+ * Returns a batch of separate bodies, copied into one buffer; for sources that get single events.
+ */
 export function batchOf(
   bodies: readonly Uint8Array[],
   headers: Headers = noHeaders,

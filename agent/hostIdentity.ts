@@ -1,4 +1,4 @@
-// The identity of this host, for the host interceptor and the agent's status.
+// Name and address of this host, for the host interceptor, escapes and the agent's status.
 
 import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../protocol/runtime/clock.ts'
@@ -8,7 +8,7 @@ export interface HostIdentity {
   readonly name: string
   /** Fully qualified, where the host's resolver knows such a name. */
   readonly fullName: string
-  /** The first address that other hosts can reach; the loopback address when there is none. */
+  /** The first IPv4 address that is not loopback; 127.0.0.1 if there is none. */
   readonly address: string
 }
 

@@ -1,24 +1,25 @@
-// Regular expressions of Java, which flume.conf is written in: matched by RE2, which takes time in
-// proportion to the text, or by JavaScript's engine where they look around or refer back, which RE2
-// cannot. An expression that neither would match as Java does is refused, never matched differently.
+// Regular expressions in Java's syntax, which flume.conf uses. They are matched by RE2, in time
+// linear in the text, or by JavaScript's engine if they have look-around or back references, which
+// RE2 lacks. An expression that neither engine would match as Java does is refused, never matched
+// differently.
 
 import { createRequire } from 'node:module'
 
 export interface JavaPattern {
-  /** Whether all of the text is what the pattern describes. */
+  /** Whether the pattern matches the whole text. */
   test(text: string): boolean
 }
 
-/** The problem of a pattern, for a message: `'\\G' is not supported`. */
+/** The unsupported part of an expression, to be named in a message: `'\\G'`. */
 export class JavaPatternError extends Error {}
 
-/** The expression, or a JavaPatternError. */
+/** Compiles an expression; fails with a JavaPatternError. */
 export function javaPattern(expression: string): JavaPattern {
   const { source, needsBacktracking } = translated(expression)
-  return needsBacktracking ? backtracking(source, expression) : linear(source, expression)
+  return needsBacktracking ? backtracking(source) : linear(source)
 }
 
-/** Java's classes of ASCII, as the inside of a character class. */
+/** Java's ASCII classes, as the content of a character class. */
 const asciiClasses: Readonly<Record<string, string>> = {
   Lower: 'a-z',
   Upper: 'A-Z',
@@ -42,7 +43,7 @@ interface Translation {
   readonly needsBacktracking: boolean
 }
 
-/** Rewrites what Java alone has into what both engines read the same way. */
+/** Rewrites syntax that only Java has into syntax that both engines read the same way. */
 function translated(expression: string): Translation {
   let source = ''
   let needsBacktracking = false
@@ -64,7 +65,7 @@ function translated(expression: string): Translation {
 
 interface Token {
   readonly text: string
-  /** Of the expression. */
+  /** Number of characters of the expression that the token replaces. */
   readonly length: number
   readonly needsBacktracking?: boolean
 }
@@ -80,7 +81,7 @@ function nextToken(rest: string, inClass: boolean): Token {
   if (looksAround !== null) {
     return { text: looksAround[0], length: looksAround[0].length, needsBacktracking: true }
   }
-  // A brace that repeats nothing is itself; in JavaScript it must be escaped.
+  // A brace that is not a quantifier is a literal; in JavaScript it must be escaped.
   const counts = /^\{\d+(?:,\d*)?\}/.exec(rest)
   if (counts !== null) return { text: counts[0], length: counts[0].length }
   if (rest.startsWith('}')) return { text: '\\}', length: 1 }
@@ -103,7 +104,7 @@ function escapeToken(rest: string, inClass: boolean): Token {
   if (spaces !== undefined) return { text: inClass ? spaces : `[${spaces}]`, length: 2 }
   if (letter === 'e') return { text: '\\x1B', length: 2 }
   if (letter === 'a') return { text: '\\x07', length: 2 }
-  // The whole text is matched, so that its start and end are known.
+  // The whole text is matched, so these are equal to ^ and $.
   if (!inClass && 'AzZ'.includes(letter)) return { text: letter === 'A' ? '^' : '$', length: 2 }
   const reference = /^\\(?:[1-9]|k<\w+>)/.exec(rest)
   if (reference !== null) {
@@ -124,7 +125,7 @@ function propertyToken(match: RegExpExecArray, inClass: boolean): Token {
   const name = long ?? short!
   const ascii = asciiClasses[name]
   if (ascii === undefined) {
-    // A general category (`\p{Lu}`, `\p{IsL}`), which both engines know without the prefix.
+    // A general category (`\p{Lu}`, `\p{IsL}`); both engines know it without the prefix Is.
     const category = /^(?:Is)?([A-Z][a-z]?)$/.exec(name)?.[1]
     if (category === undefined) throw new JavaPatternError(`'${whole}'`)
     return { text: `\\${sign}{${category}}`, length: whole.length }
@@ -134,13 +135,13 @@ function propertyToken(match: RegExpExecArray, inClass: boolean): Token {
   return { text: `[^${ascii}]`, length: whole.length }
 }
 
-/** A character as itself, escaped where it would mean something, and only there. */
+/** A literal character, escaped only where it is special. */
 function literal(character: string, inClass: boolean): string {
   const special = inClass ? /[\\^[\]-]/ : /[\\^$.|?*+()[\]{}]/
   return special.test(character) ? `\\${character}` : character
 }
 
-function linear(source: string, expression: string): JavaPattern {
+function linear(source: string): JavaPattern {
   const { RE2JS, RE2JSSyntaxException } = createRequire(import.meta.url)(
     're2js',
   ) as typeof import('re2js')
@@ -149,15 +150,15 @@ function linear(source: string, expression: string): JavaPattern {
     return { test: (text) => compiled.matches(text) }
   } catch (error) {
     if (!(error instanceof RE2JSSyntaxException)) throw error
-    throw new JavaPatternError(`'${expression}': ${error.getDescription()}`)
+    throw new JavaPatternError(error.getDescription())
   }
 }
 
-function backtracking(source: string, expression: string): JavaPattern {
+function backtracking(source: string): JavaPattern {
   const [, flags = '', body = source] = /^\(\?([ims]+)\)([\s\S]*)$/.exec(source) ?? []
   try {
     return new RegExp(`^(?:${body})$`, `u${flags}`)
   } catch (error) {
-    throw new JavaPatternError(`'${expression}': ${(error as Error).message}`)
+    throw new JavaPatternError((error as Error).message)
   }
 }

@@ -1,6 +1,6 @@
-// Decides whether an agent starts: it must move events. An agent that Flume would start, and that would
-// move nothing or stop once a channel is full, is refused with every problem found, the errors first
-// (docs/decisions/0023-when-an-agent-starts.md).
+// Decides whether an agent may start: it must move events. Flume would start an agent that moves
+// nothing, or that stops once a channel is full; here it is refused, and the message lists every
+// problem, errors first (docs/decisions/0023-when-an-agent-starts.md).
 
 import type { Channel } from './channels/channel.ts'
 import {
@@ -10,7 +10,10 @@ import {
 } from './configuration/flumeConfiguration.ts'
 import { AgentError } from './errors.ts'
 
-/** No agent can be made of a configuration; the message has a line for the reason and each problem. */
+/**
+ * A configuration from which no agent can be started; the message lists the reason and all
+ * problems.
+ */
 export class ConfigurationRefused extends AgentError {
   readonly problems: readonly ConfigurationProblem[]
   constructor(reason: string, problems: readonly ConfigurationProblem[]) {
@@ -19,7 +22,7 @@ export class ConfigurationRefused extends AgentError {
   }
 }
 
-/** `error: file:line: property: message`, errors before warnings. */
+/** Formats problems as `error: file:line: property: message`, errors before warnings. */
 export function problemLines(problems: readonly ConfigurationProblem[]): string[] {
   const line = (problem: ConfigurationProblem) => `${problem.severity}: ${formatProblem(problem)}`
   const of = (severity: ConfigurationProblem['severity']) =>
@@ -50,7 +53,7 @@ export function refusalOf(
     return lacks(`${none('sources')} and ${none('sinks')}`)
   }
   if (sinks.length === 0) return lacks(`${none('sinks')}, so nothing would leave its channels`)
-  // Without a source, an agent may still empty a file channel that an earlier run has filled.
+  // An agent without a source may drain a file channel that an earlier run filled.
   const drains = components.sources.length === 0 && sinks.some(({ channel }) => isDurable(channel))
   if (sources.length === 0 && !drains) return lacks(none('sources'))
   const drained = new Set(sinks.map(({ channel }) => channel))

@@ -1,18 +1,17 @@
-// The interface between a source or sink and the actor that runs it (componentRunner.ts): started,
-// polled repeatedly, and stopped. An instance lives for one incarnation; after a failure a new one
-// is created.
+// The interface of every source and sink to the actor that runs it: started, polled repeatedly and
+// stopped. An instance is never started twice; after a failure a new one is created.
 
 import type { AgentReason } from './agentReasons.ts'
 
 export interface Polled {
   start(): Promise<void>
   /**
-   * Does one round of work. Returns the delay before the next call, in ms; 0 for none. May wait for
-   * work, but must return soon after `signal` aborts. A failure ends this instance.
+   * Does one round of work. Returns the delay until the next call, in ms; 0 means at once. May wait
+   * for work, but must return soon after `signal` aborts. A failure ends this instance.
    */
   process(signal: AbortSignal): Promise<number>
   stop(): Promise<void>
-  /** The problem that blocks the component although it has not failed; none unless given. */
+  /** Problems that block the component although it has not failed. */
   troubles?(): readonly AgentReason[]
 }
 

@@ -1,7 +1,7 @@
-// An agent that follows its configuration files, as Flume's does: they are read again every interval,
-// and when they have changed the agent stops in order and starts with what they say now. Memory
-// channels that are configured as before keep their events. Unlike Flume, a new configuration that
-// is invalid changes nothing: the agent continues with its current one.
+// An agent that follows its configuration files, as Flume's does: they are read again every
+// interval, and when they have changed, the agent stops in order and starts with the new
+// configuration. Memory channels that are configured as before keep their events. Unlike in Flume,
+// an invalid configuration changes nothing: the agent keeps the current one.
 
 import { sleep } from '../protocol/runtime/clock.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
@@ -16,12 +16,12 @@ import {
 import type { AgentReason } from './agentReasons.ts'
 
 export interface ReloadOptions {
-  /** Reads the configuration files as they are now; fails when one cannot be read. */
+  /** Reads the current configuration files; fails if one cannot be read. */
   readonly read: () => Promise<readonly ConfigurationFile[]>
   readonly intervalMs: number
 }
 
-/** Limit for a pending reload during a stop: one agent's stop and another's start. */
+/** Time that a stop waits for a pending reload: one agent's stop and another's start. */
 const reloadTimeoutMs = 60_000
 
 export type ReloadingAgentOptions = AgentOptions & {
@@ -47,11 +47,11 @@ export class ReloadingAgent {
   readonly #following: Promise<void>
   readonly #hanging: string[] = []
   #agent: Agent
-  /** The running agent. */
+  /** Configuration of the running agent. */
   #files: readonly ConfigurationFile[]
-  /** The configuration read last, used or refused. */
+  /** The configuration that was read last, whether used or refused. */
   #seen: string
-  /** Why the current files are not in use. */
+  /** Why the files that were read last are not in use. */
   #refusal: { readonly message: string; readonly sinceMs: number } | undefined
   #isUnreadable = false
   #isReplacing = false
@@ -72,7 +72,7 @@ export class ReloadingAgent {
     this.#following = this.#follow()
   }
 
-  /** The agent that runs now. */
+  /** The running agent; another one after each reload. */
   get agent(): Agent {
     return this.#agent
   }
@@ -115,7 +115,7 @@ export class ReloadingAgent {
     }
   }
 
-  /** Returns the files if their content has changed. */
+  /** Returns the files if their content has changed since the last read. */
   async #changed(): Promise<readonly ConfigurationFile[] | undefined> {
     try {
       const files = await this.#reload.read()
@@ -130,7 +130,7 @@ export class ReloadingAgent {
       return files
     } catch (error) {
       if (!isOperational(error)) throw error
-      const message = `${error.message}; the agent runs on as it is`
+      const message = `${error.message}; the agent keeps the current configuration`
       if (!this.#isUnreadable) {
         this.#logger.warn({}, message)
         this.#refuse(message)
@@ -148,7 +148,7 @@ export class ReloadingAgent {
       kept = (await checkAgent(fresh)).recyclable
     } catch (error) {
       if (!isOperational(error)) throw error
-      const message = `the configuration has changed and cannot be used, so the agent runs on as it is: ${error.message}`
+      const message = `the changed configuration is invalid, so the agent keeps the current one: ${error.message}`
       this.#logger.error({ agent: name }, message)
       this.#refuse(message)
       return
@@ -170,7 +170,9 @@ export class ReloadingAgent {
     this.#refusal = { message, sinceMs: this.#options.runtime.clock.nowMs() }
   }
 
-  /** Falls back to the previous configuration when the start fails (a directory cannot be written). */
+  /**
+   * Falls back to the previous configuration when the start fails (a directory cannot be written).
+   */
   async #startOr(fresh: ReloadingAgentOptions, before: Agent): Promise<Agent> {
     const { recyclable } = before
     try {
@@ -179,7 +181,7 @@ export class ReloadingAgent {
       return agent
     } catch (error) {
       if (!isOperational(error)) throw error
-      const message = `the agent cannot start with the changed configuration, so it starts with the one before: ${error.message}`
+      const message = `failed to start with the changed configuration, so the agent starts with the previous one: ${error.message}`
       this.#logger.error({ agent: fresh.name }, message)
       this.#refuse(message)
       return await startAgent({ ...this.#options, configuration: this.#files, recyclable })

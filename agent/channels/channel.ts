@@ -1,5 +1,23 @@
-// The interface of a channel to sources and sinks. Events pass in batches; a take may return other
-// portions than were put. Only transactions change a channel.
+// Channels: bounded queues of events between sources and sinks, with Flume's transactions. This
+// file is the interface to sources and sinks. Events pass in batches; a take may return other
+// batches than were put.
+//
+// Map. transactionalChannel.ts is every channel: it waits for slots, for the disk and for events.
+// It is driven by channelTransaction.ts (one transaction; transaction.ts is its lifecycle), decides
+// with channelState.ts (a state machine without I/O) and stores with an eventStore.ts: memory in
+// memoryChannel.ts, a log in fileChannel.ts and file/. sourcePosition.ts, takenPositions.ts: where
+// in a file a source stands. rangeSet.ts, entryList.ts: sets of event numbers, and the batches
+// behind them.
+//
+// Contract. Events leave a channel in the order in which they were put, unless a take is rolled
+// back. A put carries its source's position: both are in the channel, or neither is. A prepared
+// take is handed out again after a crash with the same events and the same stamp, so that a sink
+// can repeat it exactly. Asserted: events put = events that left + events held; puts never exceed
+// the capacity; positions never go back.
+//
+// Only transactions change a channel. It must never acknowledge a put that a crash could lose (a
+// memory channel: that a source could not read again, without logging it), nor a position beyond
+// such a put.
 
 import type { EventBatch } from '../event.ts'
 import type { ChannelCounter } from '../monitoring/counters.ts'
@@ -10,50 +28,61 @@ export interface Channel {
   readonly type: string
   readonly capacity: number
   readonly transactionCapacity: number
-  /** Events in it, the taken and uncommitted ones included. */
+  /** Number of events in the channel, including taken events whose take is not committed. */
   readonly size: number
   readonly counter: ChannelCounter
   /**
-   * Milliseconds since the oldest event in it was put; 0 when it is empty or not open. Events that a restart has
-   * recovered count as put when the channel was opened.
+   * Time since the oldest event in the channel was put, in ms; 0 if it is empty or not open.
+   * Recovered events count as put when the channel was opened.
    */
   readonly oldestEventMs: number
-  /** Milliseconds for which it has held events and none has left it; 0 when it is empty or not open. */
+  /**
+   * Time for which the channel has held events and none has left, in ms; 0 if empty or not open.
+   */
   readonly stalledMs: number
-  /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
+  /** Opens the channel. Before, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>
   /**
-   * Closes it. `isHandedOn`: the next agent of this process starts it again, with the events of a memory
-   * channel still in it.
+   * Closes the channel. `isHandedOn`: the next agent of this process will start it again, and a
+   * memory channel keeps its events.
    */
   stop(isHandedOn?: boolean): Promise<void>
   transaction(): ChannelTransaction
-  /** Calls back when the channel stops, its sinks having stopped, while it can still be asked. */
+  /**
+   * Registers a callback for the stop of the channel: after its sinks stopped, before it closes.
+   */
   onStop(callback: () => Promise<void>): void
-  /** End of this source's last committed put from this file: the next put starts there. */
+  /**
+   * Returns the position of this source's last committed put of a file; the next put starts there.
+   */
   lastPosition(
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SourcePosition | undefined
   /**
-   * Up to where no event of this file would be lost if the process ended now: the last position for a
-   * channel that keeps its events, what sinks have committed for one that forgets them.
+   * Returns the position up to which no event of a file would be lost if the process ended now: the
+   * last position in a durable channel, the position committed by sinks in a memory channel.
    */
   safePosition(
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SafePosition | undefined
-  /** The newest stamp that this sink prepared, committed or not. */
+  /** Returns the newest stamp that a sink prepared, whether or not its take is committed. */
   lastStamp(sink: string): Buffer | undefined
-  /** The sink's prepared takes without a transaction: left by a crash or by `detach`, oldest first. */
+  /**
+   * Returns a sink's prepared takes that a crash or `detach` left without transaction, oldest
+   * first.
+   */
   resumePrepared(sink: string): Promise<ResumedTake[]>
-  /** Returns to the channel the prepared takes of all other sinks, which are no longer configured. */
+  /** Rolls back the prepared takes of all other sinks, which are no longer configured. */
   releasePrepared(sinksToKeep: ReadonlySet<string>): Promise<number>
-  /** Resolves with true when events can be taken; with false after `timeoutMs` or on `signal`. */
+  /** Resolves with true once events can be taken; with false after `timeoutMs` or on `signal`. */
   waitForEvents(timeoutMs: number, signal?: AbortSignal): Promise<boolean>
 }
 
-/** A prepared take from before: its transaction is OPEN, to be committed or rolled back. */
+/**
+ * A take prepared earlier. Its transaction is OPEN, and is committed or rolled back as any other.
+ */
 export interface ResumedTake {
   readonly transaction: ChannelTransaction
   readonly batches: readonly EventBatch[]
@@ -63,28 +92,33 @@ export interface ResumedTake {
 export interface ChannelTransaction {
   begin(): void
   /**
-   * Adds a batch to what `commit` will put; an empty one puts its position. With a position, `commit`
-   * drops the events that the channel has already, by their `sourceEnds`, and fails with POSITION_GAP
-   * when something before the position's start is missing.
+   * Adds a batch for `commit` to put; an empty batch puts only its position. With a position,
+   * `commit` drops events that the channel already has (by their `sourceEnds`), and fails with
+   * POSITION_GAP if bytes before the position's start are missing.
    */
   put(batch: EventBatch, position?: SourcePosition): void
-  /** The events at the head that are there now: at most `maxEvents`, and `maxBytes` unless one event is larger. */
+  /**
+   * Takes the events at the head, without waiting: at most `maxEvents` and `maxBytes`, or one
+   * larger event.
+   */
   take(maxEvents: number, maxBytes?: number): Promise<EventBatch[]>
-  /** Milliseconds since the oldest of the taken events was put, until `commit`; 0 when none is taken. */
+  /** Time since the oldest taken event was put, in ms; 0 if none is taken. Call before `commit`. */
   oldestTakenMs(): number
   /**
-   * Notes durably which events this transaction took and what the sink is about to do with them.
-   * From here on a crash hands out the same events with the same stamp first.
+   * Records durably which events this transaction took, with the sink's stamp. After a crash the
+   * channel hands out the same events with the same stamp before any others.
    */
   prepare(sink: string, stamp: Buffer): Promise<void>
   /**
-   * Puts: resolves when the events are durable (as far as the channel is). Commits of puts take
-   * effect in the order of the calls. Takes: the events leave the channel.
+   * Commits. Puts: resolves when the events are durable, if the channel is; commits take effect in
+   * the order of the calls. Takes: the events leave the channel.
    */
   commit(): Promise<void>
-  /** Taken events return to the head, in order. Puts are discarded. */
+  /** Rolls back: taken events return to the head in their order, puts are discarded. */
   rollback(): Promise<void>
-  /** Releases a prepared take without settling it: `resumePrepared` returns it again. */
+  /**
+   * Ends the transaction of a prepared take without settling it: `resumePrepared` returns it again.
+   */
   detach(): void
   close(): void
 }

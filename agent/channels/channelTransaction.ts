@@ -1,6 +1,8 @@
-// One transaction of a channel: remembers what was put or taken and tells the channel when it is
-// committed or rolled back. The order of calls is TransactionLifecycle's business.
+// One transaction of a channel: collects what was put or taken, and calls the channel when it is
+// committed or rolled back. TransactionLifecycle checks the order of calls. Neither puts nor takes
+// of a transaction ever exceed transactionCapacity.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import { AgentError } from '../errors.ts'
 import type { EventBatch } from '../event.ts'
 import type { ChannelCounter } from '../monitoring/counters.ts'
@@ -28,7 +30,7 @@ export interface TransactionHost {
   commitTake(ranges: readonly Range[], byteSlots: number, prepared: PreparedTake | undefined): void
   rollbackTake(ranges: readonly Range[], prepared: PreparedTake | undefined): Promise<void>
   detachTake(prepared: PreparedTake): void
-  /** Milliseconds since the first of these events was put. */
+  /** Time since the first of these events was put, in ms. */
   ageOf(ranges: readonly Range[]): number
 }
 
@@ -46,7 +48,7 @@ export class BatchTransaction implements ChannelTransaction {
     this.#host = host
   }
 
-  /** The OPEN transaction of a take that was prepared before. */
+  /** Returns an OPEN transaction of a take that was prepared earlier. */
   static resumed(
     host: TransactionHost,
     take: PreparedTake,
@@ -84,6 +86,10 @@ export class BatchTransaction implements ChannelTransaction {
     this.#host.counter.EventTakeAttemptCount++
     const batches = await this.#host.takeBatches(Math.min(maxEvents, room), maxBytes, this.#ranges)
     this.#countTaken(batches)
+    assert(
+      this.#takenEvents <= this.#host.transactionCapacity,
+      'the takes of a transaction never exceed transactionCapacity',
+    )
     return batches
   }
 
@@ -116,7 +122,7 @@ export class BatchTransaction implements ChannelTransaction {
 
   async rollback(): Promise<void> {
     const use = this.#lifecycle.beginCompletion('rollback')
-    // A byte slot of a taken event stays used: the event is still in the channel.
+    // Byte slots of taken events stay in use: the events are still in the channel.
     if (use === 'take') await this.#host.rollbackTake(this.#ranges, this.#prepared)
     this.#lifecycle.complete()
   }
@@ -145,7 +151,7 @@ export class BatchTransaction implements ChannelTransaction {
     if (events <= transactionCapacity) return
     throw new AgentError(
       'TRANSACTION_CAPACITY',
-      `channel ${name}: a ${action} of more than ${transactionCapacity} events in one transaction; raise transactionCapacity or lower the batch size`,
+      `channel ${name}: ${action} of more than transactionCapacity (${transactionCapacity}) events in one transaction; lower the batch size or raise transactionCapacity`,
     )
   }
 

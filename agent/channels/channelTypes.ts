@@ -1,4 +1,4 @@
-// The types of channels.
+// The table of channel types. A new type is added here and nowhere else.
 
 import type { ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
@@ -8,11 +8,11 @@ import { memoryChannel, memoryChannelOptions } from './memoryChannel.ts'
 
 export interface ChannelType extends ComponentType {
   /**
-   * Whether a changed configuration may hand the channel on to the next agent: its events are nowhere
-   * else.
+   * Whether the next agent of this process takes over the channel after a change of the
+   * configuration, because its events exist only in memory.
    */
   readonly isRecyclable: boolean
-  /** Throws an OptionError when the channel cannot be built from the options. */
+  /** Builds the channel; throws an OptionError for invalid options. */
   make(component: ComponentConfiguration, dependencies: FileChannelDependencies): Channel
 }
 

@@ -1,20 +1,20 @@
-// The stored batches of a channel in the order of their event numbers. Finding the one that holds
-// an event is a binary search; leaving happens at the front.
+// The stored batches of a channel, ordered by event number. Finds the batch of an event by binary
+// search; batches are dropped at the front.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { EventBatch } from '../event.ts'
 
-/** One batch as it was put: the events `[from, until)`. */
+/** One batch as it was put: the events numbered `[from, until)`. */
 export interface Entry {
   readonly from: number
   readonly until: number
-  /** When it was put, by the monotonic clock; when the channel was opened for what it held then. */
+  /** Monotonic time of the put; of the channel's start for recovered events. */
   readonly putMs: number
-  /** Undefined when its bytes are on disk only, or all its events have left. */
+  /** Undefined if its bytes are only on disk, or if all its events have left. */
   batch: EventBatch | undefined
 }
 
-/** Below this many dropped entries the array is not moved together. */
+/** Number of dropped entries from which the array is compacted. */
 const compactAt = 1024
 
 export class EntryList<E extends Entry> {
@@ -28,24 +28,24 @@ export class EntryList<E extends Entry> {
 
   push(entry: E): void {
     const last = this.#entries.at(-1)
-    assert(last === undefined || last.until <= entry.from, 'entries come in order')
+    assert(last === undefined || last.until <= entry.from, 'entries are pushed in order')
     this.#entries.push(entry)
   }
 
-  /** The entry that holds this event, which must be in the channel. */
+  /** Returns the entry of an event, which must be in the channel. */
   holding(event: number): E {
     const entry = this.#entries[this.#indexOf(event)]
     assert(entry !== undefined && entry.from <= event, 'an event in the channel has an entry')
     return entry
   }
 
-  /** When the event was put, by the monotonic clock; undefined for an event that has no entry now. */
+  /** Returns the monotonic time of an event's put; undefined for an event without an entry. */
   putMsOf(event: number): number | undefined {
     const entry = this.#entries[this.#indexOf(event)]
     return entry !== undefined && entry.from <= event ? entry.putMs : undefined
   }
 
-  /** Entries that hold any of `[from, until)`, in order. */
+  /** Iterates over the entries that overlap `[from, until)`, in order. */
   *within(from: number, until: number): Iterable<E> {
     for (let at = this.#indexOf(from); at < this.#entries.length; at++) {
       const entry = this.#entries[at]!
@@ -54,7 +54,7 @@ export class EntryList<E extends Entry> {
     }
   }
 
-  /** Drops the entries whose events are all below `event`. */
+  /** Drops entries whose events are all below `event`. */
   dropBelow(event: number): void {
     while (this.#head < this.#entries.length && this.#entries[this.#head]!.until <= event) {
       this.#head++
@@ -65,7 +65,9 @@ export class EntryList<E extends Entry> {
     }
   }
 
-  /** Removes and returns the entries whose events are all at or above `event`: their put failed. */
+  /**
+   * Removes and returns entries whose events are all at or above `event`, because their put failed.
+   */
   dropFrom(event: number): E[] {
     const dropped: E[] = []
     while (this.#entries.length > this.#head && this.#entries.at(-1)!.from >= event) {

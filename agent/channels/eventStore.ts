@@ -1,5 +1,6 @@
-// The storage of a channel: the bytes of its events and, if it is durable, the log of operations. A store
-// makes no decisions: ChannelState does, and a store records its operations in the order of the calls.
+// The interface to the storage of a channel: the bytes of its events and, if it is durable, a log
+// of its operations. A store makes no decisions: ChannelState does. It must record operations in
+// the order of the calls.
 
 import type { EventBatch } from '../event.ts'
 import type { ChannelState, PreparedTake } from './channelState.ts'
@@ -7,39 +8,43 @@ import type { Entry } from './entryList.ts'
 import type { Range } from './rangeSet.ts'
 import type { FileIdentity, SafePosition, SourcePosition } from './sourcePosition.ts'
 
-/** One batch of a put transaction, with the numbers that its events got; none for an empty batch. */
+/**
+ * One batch of a put transaction. `range`: the numbers of its events; undefined for an empty batch.
+ */
 export interface StoredPut {
   readonly range: Range | undefined
   readonly batch: EventBatch
   readonly position: SourcePosition | undefined
-  /** When the transaction was committed, by the monotonic clock. */
+  /** Monotonic time of the transaction's commit. */
   readonly putMs: number
 }
 
 export interface EventStore {
-  /** Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic). */
+  /** Opens the store and recovers `state`; recovered events count as put at `nowMs` (monotonic). */
   open(state: ChannelState, nowMs: number): Promise<void>
-  /** `isHandedOn`: the store is opened again by this process, and keeps what it has in memory. */
+  /**
+   * Closes the store. `isHandedOn`: it will be opened again by this process and keeps its memory.
+   */
   close(isHandedOn?: boolean): Promise<void>
-  /** Throws when no event can be put although there are slots (no space left on the disk). */
+  /** Throws if no event can be put although there are slots, such as on a full disk. */
   checkSpace(): void
   /**
-   * Keeps the batches of one transaction, all or none. Resolves when they are durable; after a
-   * failure, the store has none of them, nor of any put after them.
+   * Stores the batches of one transaction, all or none. Resolves when they are durable; after a
+   * failure the store has none of them, nor of any later put.
    */
   put(puts: readonly StoredPut[]): Promise<void>
-  /** Resolves when it is durable. */
+  /** Records a prepared take; resolves when the record is durable. */
   prepare(take: PreparedTake): Promise<void>
-  /** The events have left the channel; `preparedId` 0 when the take was not prepared. */
+  /** Records that events have left the channel; `preparedId` is 0 if the take was not prepared. */
   take(ranges: readonly Range[], preparedId: number): void
-  /** A prepared take was rolled back. */
+  /** Records that a prepared take was rolled back. */
   release(preparedId: number): void
   safePosition(
     source: string,
     file: Pick<FileIdentity, 'device' | 'inode'>,
   ): SafePosition | undefined
   entryHolding(event: number): Entry
-  /** When an event was put, by the monotonic clock; undefined for one that has no entry (any more). */
+  /** Returns the monotonic time of an event's put; undefined for an event without an entry. */
   putMsOf(event: number): number | undefined
   load(entry: Entry): Promise<EventBatch>
 }

@@ -1,6 +1,6 @@
-// Flume's file channel with Flume's options and a log of our own: what is committed survives a
-// crash of the process or the machine, and carries with it where the sources stood and what the
-// sinks were about to send. Flume's own channel files are not read.
+// Flume's file channel: Flume's options over a log of its own format (file/). Committed events
+// survive a crash of the process or the machine, together with the positions of their sources and
+// the prepared takes of their sinks. Flume's channel files are not read.
 
 import { join } from 'node:path'
 import type { Clock } from '../../protocol/runtime/clock.ts'
@@ -15,78 +15,90 @@ import { FileStore, type FileStoreOptions } from './file/fileStore.ts'
 import { checkTransactionCapacity } from './memoryChannel.ts'
 import { TransactionalChannel } from './transactionalChannel.ts'
 
-const unused = 'accepted for Flume configurations, without effect: '
+const unused = 'Accepted without effect: '
 
 export const fileChannelOptions = {
   checkpointDir: {
     type: 'string',
-    doc: 'locked while the channel is open; ~/.flume/file-channel/checkpoint unless given',
+    doc: 'Directory that is locked while the channel is open; the log needs no checkpoint. Default: ~/.flume/file-channel/checkpoint.',
   },
   dataDirs: {
     type: 'string',
-    doc: 'directories of the log, separated by commas; ~/.flume/file-channel/data unless given',
+    doc: 'Directories of the log, separated by commas. Default: ~/.flume/file-channel/data.',
   },
   capacity: {
     type: 'integer',
     default: 1_000_000,
     min: 1,
     belowMin: 'default',
-    doc: 'events in the channel, at most',
+    doc: 'Maximum number of events in the channel.',
   },
   transactionCapacity: {
     type: 'integer',
     default: 10_000,
     min: 1,
     belowMin: 'default',
-    doc: 'events in one transaction, at most; not over capacity',
+    doc: 'Maximum number of events in one transaction; must not exceed capacity.',
   },
-  'keep-alive': { type: 'integer', default: 3, doc: 'seconds a put waits for room' },
+  'keep-alive': {
+    type: 'integer',
+    default: 3,
+    doc: 'Time that a put waits for room in the channel, in seconds.',
+  },
   maxFileSize: {
     type: 'integer',
     default: 128 * 1024 * 1024,
     min: 1024,
-    doc: "bytes after which the next log file is begun; smaller than Flume's 2 GB, because a file's space comes back only when all its events are drained",
+    doc: "Size after which the next log file is started, in bytes. Smaller than Flume's 2 GB, because a file is deleted only when all its events have been taken.",
   },
   minimumRequiredSpace: {
     type: 'integer',
     default: 524_288_000,
-    doc: 'bytes that must be free on the file system, or puts fail',
+    doc: 'Free space that every data directory needs, in bytes; with less, puts are refused.',
   },
-  // A sink that keeps up needs a few batches of it; more costs memory just when the sink is slow, and
-  // spares only reads that the system's own cache serves.
+  // A sink that keeps up needs a cache of a few batches. A larger one takes memory when the sink is
+  // slow, and saves only reads that the page cache serves.
   cacheBytes: {
     type: 'integer',
     default: 16 * 1024 * 1024,
-    doc: 'bytes of events also kept in memory, beyond which they are read back from the log; not in Flume',
+    doc: 'Size of the cache of put events, in bytes; events that do not fit are read back from the log. Not in Flume.',
   },
   checkpointInterval: {
     type: 'integer',
     default: 30_000,
-    doc: `${unused}the log needs no checkpoint`,
+    doc: `${unused}the log needs no checkpoint.`,
   },
   checkpointOnClose: {
     type: 'boolean',
     default: true,
-    doc: `${unused}the log needs no checkpoint`,
+    doc: `${unused}the log needs no checkpoint.`,
   },
   useDualCheckpoints: {
     type: 'boolean',
     default: false,
-    doc: `${unused}the log needs no checkpoint`,
+    doc: `${unused}the log needs no checkpoint.`,
   },
-  backupCheckpointDir: { type: 'string', doc: `${unused}the log needs no checkpoint` },
-  'use-fast-replay': { type: 'boolean', default: false, doc: `${unused}replay is always fast` },
-  'use-log-replay-v1': { type: 'boolean', default: false, doc: `${unused}there is one log format` },
-  fsyncPerTransaction: { type: 'boolean', default: true, doc: `${unused}transactions share syncs` },
-  fsyncInterval: { type: 'integer', default: 5, doc: `${unused}transactions share syncs` },
+  backupCheckpointDir: { type: 'string', doc: `${unused}the log needs no checkpoint.` },
+  'use-fast-replay': { type: 'boolean', default: false, doc: `${unused}there is one replay.` },
+  'use-log-replay-v1': { type: 'boolean', default: false, doc: `${unused}there is one replay.` },
+  fsyncPerTransaction: {
+    type: 'boolean',
+    default: true,
+    doc: `${unused}a transaction is always synced; concurrent ones share a sync.`,
+  },
+  fsyncInterval: {
+    type: 'integer',
+    default: 5,
+    doc: `${unused}a transaction is always synced; concurrent ones share a sync.`,
+  },
   compressBackupCheckpoint: {
     type: 'boolean',
     default: false,
-    doc: `${unused}the log needs no checkpoint`,
+    doc: `${unused}the log needs no checkpoint.`,
   },
   encryption: {
     type: 'security',
-    doc: 'events lie in the data directories in the clear; put those on an encrypted file system, and remove this key',
+    doc: 'events are written to the data directories unencrypted; put the directories on an encrypted file system and remove this key',
   },
 } as const satisfies OptionTable
 
@@ -95,7 +107,7 @@ export interface FileChannelDependencies {
   readonly disk: Disk
   readonly scheduler: Scheduler
   readonly logger: Logger
-  /** Makes a path of the configuration absolute. */
+  /** Resolves a path of the configuration to an absolute path. */
   readonly resolvePath: (path: string) => string
 }
 

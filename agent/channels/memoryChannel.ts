@@ -1,9 +1,10 @@
-// Flume's memory channel: as fast as memory, gone with the process. Bounded by events (capacity)
-// and by bytes of bodies, counted in slots of 100 bytes of which each event takes at least one.
+// Flume's memory channel: fast, and lost with the process. Bounded by events (capacity) and by
+// bytes of bodies (byteCapacity), counted in slots of 100 bytes; each event takes at least one
+// slot.
 //
-// A source that can be read again loses nothing here: it notes the positions up to which sinks have
-// committed (`safePosition`), and reads the rest again after a restart. What is lost when the channel
-// stops, because its source cannot be read again, is logged with the number of events.
+// A source that can be read again loses nothing: it records the position up to which sinks have
+// committed (`safePosition`) and reads the rest again after a restart. Events of a source that
+// cannot be read again are lost when the channel stops; their number is logged.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
@@ -19,7 +20,7 @@ import type { FileIdentity, SafePosition } from './sourcePosition.ts'
 import { TakenPositions } from './takenPositions.ts'
 import { TransactionalChannel } from './transactionalChannel.ts'
 
-/** Java's default is 80 % of the heap; here of an amount that leaves a small host its memory. */
+/** Flume's default is 80 % of the Java heap; here 80 % of 256 MiB, which fits a small host. */
 const defaultByteCapacity = Math.floor(0.8 * 256 * 1024 * 1024)
 const byteSlotBytes = 100
 
@@ -29,26 +30,30 @@ export const memoryChannelOptions = {
     default: 100,
     min: 1,
     belowMin: 'default',
-    doc: 'events in the channel, at most',
+    doc: 'Maximum number of events in the channel.',
   },
   transactionCapacity: {
     type: 'integer',
     default: 100,
     min: 1,
     belowMin: 'default',
-    doc: 'events in one transaction, at most; not over capacity',
+    doc: 'Maximum number of events in one transaction; must not exceed capacity.',
   },
-  'keep-alive': { type: 'integer', default: 3, doc: 'seconds a put waits for room' },
+  'keep-alive': {
+    type: 'integer',
+    default: 3,
+    doc: 'Time that a put waits for room in the channel, in seconds.',
+  },
   byteCapacity: {
     type: 'integer',
     default: defaultByteCapacity,
-    doc: 'bytes of bodies in the channel, at most; 0: no limit',
+    doc: 'Maximum size of all event bodies in the channel, in bytes; 0 means no limit.',
   },
   byteCapacityBufferPercentage: {
     type: 'integer',
     default: 20,
     max: 100,
-    doc: 'percent of byteCapacity set aside for headers',
+    doc: 'Percentage of byteCapacity reserved for headers.',
   },
 } as const satisfies OptionTable
 
@@ -77,7 +82,7 @@ export function memoryChannel(
   )
 }
 
-/** A transaction larger than the channel could never commit. */
+/** Refuses a transactionCapacity above capacity: such a transaction could never commit. */
 export function checkTransactionCapacity(
   component: ComponentConfiguration,
   options: { readonly capacity: number; readonly transactionCapacity: number },
@@ -87,7 +92,7 @@ export function checkTransactionCapacity(
   throw optionError(
     component,
     component.properties.has('transactionCapacity') ? 'transactionCapacity' : 'capacity',
-    `transactionCapacity (${transactionCapacity}) is larger than capacity (${capacity})`,
+    `transactionCapacity (${transactionCapacity}) exceeds capacity (${capacity})`,
   )
 }
 
@@ -100,7 +105,7 @@ function byteSlotsOf(batch: EventBatch): number {
   return slots
 }
 
-/** Keeps batches as they come. Nothing is durable, so everything is at once. */
+/** Keeps the batches in memory. Nothing is durable, so no operation waits. */
 class MemoryStore implements EventStore {
   readonly #channel: string
   readonly #logger: Logger
@@ -117,20 +122,20 @@ class MemoryStore implements EventStore {
     this.#state = state
   }
 
-  // The events stay: a channel restarted by its supervisor still has them.
+  // The events are kept: a channel that the next agent takes over still has them.
   async close(isHandedOn = false): Promise<void> {
     const held = this.#state!.size
     if (held === 0 || isHandedOn) return
     const rereadable = this.#taken.rereadable(this.#state!)
     const fields = { channel: this.#channel, events: held - rereadable, rereadable }
-    const message = 'memory channel stopped with events that no sink has committed'
+    const message = 'memory channel stopped with uncommitted events'
     if (rereadable === held) {
-      this.#logger.info(fields, `${message}: their files are read again after the next start`)
+      this.#logger.info(fields, `${message}: all of them are read again after the next start`)
       return
     }
     this.#logger.warn(
       fields,
-      `${message}: "events" are lost (their source cannot be read again, or their file was truncated and has no copy), "rereadable" are read again after the next start`,
+      `${message}: those counted in "events" are lost (their source cannot be read again, or their file was truncated and no copy is followed), those in "rereadable" are read again after the next start`,
     )
   }
 
@@ -148,8 +153,8 @@ class MemoryStore implements EventStore {
 
   take(ranges: readonly Range[]): void {
     const state = this.#state!
-    // An entry in the middle keeps its place, because an earlier one may be held for long, but it
-    // must not keep its bytes.
+    // An earlier entry may be held for long: an entry behind it stays in the list, but not its
+    // bytes.
     for (const { from, until } of ranges) {
       for (const entry of this.#entries.within(from, until)) {
         if (state.heldOf(entry).length === 0) entry.batch = undefined

@@ -1,6 +1,6 @@
-// A set of whole numbers kept as sorted, disjoint, non-adjacent ranges `[from, until)`. A channel
-// numbers its events and keeps which of them wait, or are still in it, as such sets: millions of
-// events in order are one range, and every hole is a transaction in flight.
+// A set of integers, stored as sorted, disjoint, non-adjacent ranges `[from, until)`. A channel
+// numbers its events, and keeps the numbers of waiting and of held events in such sets: millions of
+// consecutive events are one range, and every hole is a transaction in flight.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
@@ -14,7 +14,7 @@ export class RangeSet {
   #ranges: Range[] = []
   #size = 0
 
-  /** How many numbers are in the set. */
+  /** Number of integers in the set. */
   get size(): number {
     return this.#size
   }
@@ -28,15 +28,15 @@ export class RangeSet {
     return this.#ranges[0]?.from
   }
 
-  /** Adds numbers of which none is in the set yet. */
+  /** Adds a range; none of its numbers may be in the set. */
   add(range: Range): void {
     const { from, until } = range
     assert(from < until, 'a range is never empty')
     const at = this.#indexFrom(from)
     const before = this.#ranges[at - 1]
     const after = this.#ranges[at]
-    assert(before === undefined || before.until <= from, 'a number is added once')
-    assert(after === undefined || after.from >= until, 'a number is added once')
+    assert(before === undefined || before.until <= from, 'an added number is not in the set')
+    assert(after === undefined || after.from >= until, 'an added number is not in the set')
     const joinsBefore = before?.until === from
     const joinsAfter = after?.from === until
     const joined = {
@@ -47,7 +47,7 @@ export class RangeSet {
     this.#size += until - from
   }
 
-  /** Removes numbers that are all in the set. */
+  /** Removes a range; all its numbers must be in the set. */
   remove(range: Range): void {
     const { from, until } = range
     assert(from < until, 'a range is never empty')
@@ -55,7 +55,7 @@ export class RangeSet {
     const holder = this.#ranges[at]
     assert(
       holder !== undefined && holder.from <= from && until <= holder.until,
-      'only what is in the set is removed',
+      'a removed number is in the set',
     )
     const rest: Range[] = []
     if (holder.from < from) rest.push({ from: holder.from, until: from })
@@ -64,7 +64,7 @@ export class RangeSet {
     this.#size -= until - from
   }
 
-  /** Those of the range's numbers that are in the set. */
+  /** Returns the parts of a range that are in the set. */
   intersect(range: Range): Range[] {
     const found: Range[] = []
     for (

@@ -1,46 +1,51 @@
-// Where in a file a batch of events comes from. A put carries it into the channel, so that events
-// and position are kept, or lost, together: that is what makes a line enter a channel exactly once.
+// The position of a source in a file. A put carries it into the channel together with its events,
+// so that both are stored or neither is: this is what makes a line enter a channel exactly once.
 
-/** What was in a file just before an offset: tells a file that grew from one that was replaced. */
+import { assert } from '../../protocol/runtime/assert.ts'
+
+/** Checksum of the bytes before an offset: tells a file that grew from one that was replaced. */
 export interface Fingerprint {
-  /** Number of bytes before the offset that are compared; 0 matches everything. */
+  /** Number of compared bytes before the offset; 0 matches any file. */
   readonly lengthBytes: number
   /** Their CRC-32C. */
   readonly crc: number
 }
 
-/** Of nothing: matches any file. */
+/** The fingerprint of no bytes: matches any file. */
 export const noFingerprint: Fingerprint = { lengthBytes: 0, crc: 0 }
 
 export interface FileIdentity {
   readonly device: number
   readonly inode: number
-  /** How many times the file was found truncated: offsets of two generations do not compare. */
+  /**
+   * Number of truncations of the file that were seen; offsets of two generations are not
+   * comparable.
+   */
   readonly generation: number
 }
 
 export interface SourcePosition extends FileIdentity {
-  /** The source's name in the agent. */
+  /** Name of the source in the agent. */
   readonly source: string
-  /** A label only: the file may have been renamed since. */
+  /** For messages only: the file may have been renamed since. */
   readonly path: string
-  /** Offsets in the file of the batch's first byte and after its last one, line end included. */
+  /** Offsets in the file of the batch's first byte and after its last byte, line end included. */
   readonly start: number
   readonly end: number
-  /** Of the bytes before `end`. */
+  /** Fingerprint of the bytes before `end`. */
   readonly fingerprint: Fingerprint
 }
 
-/** End of the content of a file that would not be lost if the process ended now. */
+/** The position up to which no event of a file would be lost if the process ended now. */
 export interface SafePosition {
   readonly generation: number
   readonly end: number
-  /** Of the bytes before `fingerprintEnd`, which is `end` or a little before it. */
+  /** Fingerprint of the bytes before `fingerprintEnd`, which is at or shortly before `end`. */
   readonly fingerprint: Fingerprint
   readonly fingerprintEnd: number
 }
 
-/** The last position of each file that each source put: at most `maxFilesPerSource` a source. */
+/** The last position of each file, by source; at most `maxFilesPerSource` files per source. */
 export class SourcePositions {
   readonly #sources = new Map<string, Map<string, SourcePosition>>()
 
@@ -51,13 +56,28 @@ export class SourcePositions {
     return this.#sources.get(source)?.get(fileKey(identity))
   }
 
+  /** Sets the position of a file to a later one. */
+  advance(position: SourcePosition): void {
+    const last = this.#replace(position)
+    assert(last === undefined || !isBehind(position, last), 'a position of a file never goes back')
+  }
+
+  /**
+   * Sets the position of a file, which may go back: after a failed put, or while a log is replayed.
+   */
   set(position: SourcePosition): void {
+    this.#replace(position)
+  }
+
+  #replace(position: SourcePosition): SourcePosition | undefined {
     const files = this.#sources.get(position.source) ?? new Map<string, SourcePosition>()
     this.#sources.set(position.source, files)
     const key = fileKey(position)
+    const last = files.get(key)
     files.delete(key)
     files.set(key, position)
     if (files.size > maxFilesPerSource) files.delete(files.keys().next().value!)
+    return last
   }
 
   delete({ source, ...identity }: Pick<SourcePosition, 'source' | 'device' | 'inode'>): void {
@@ -69,17 +89,23 @@ export class SourcePositions {
   }
 }
 
-/** Beyond this many the file that was put from longest ago is forgotten: memory has a bound. */
+/** Bound of memory: with more files, the position of the file put longest ago is dropped. */
 const maxFilesPerSource = 10_000
 
 function fileKey(identity: Pick<FileIdentity, 'device' | 'inode'>): string {
   return `${identity.device}:${identity.inode}`
 }
 
+/** Whether a position is before another one of the same file. */
+export function isBehind(position: SourcePosition, other: SourcePosition): boolean {
+  if (position.generation !== other.generation) return position.generation < other.generation
+  return position.end < other.end
+}
+
 /**
- * How a put fits to the last one of the same file. `next`: it follows. `known`: the channel has the
- * bytes up to `until` already, because the source went back behind what another of its channels
- * lacked. `gap`: bytes between are missing, because an earlier put failed.
+ * How a put follows the last put of the same file. `next`: it starts at its end. `known`: the
+ * channel already has the bytes up to `until`, because the source went back for another of its
+ * channels. `gap`: bytes in between are missing, because an earlier put failed.
  */
 export type PositionFit = { kind: 'next' } | { kind: 'known'; until: number } | { kind: 'gap' }
 

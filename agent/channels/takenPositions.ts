@@ -1,7 +1,8 @@
-// The position up to which a memory channel's sinks have committed each source file: a source may note it,
-// because everything before it has left the channel. Puts are remembered in their order, and a position
-// counts once every event put before it has left. Keeps no event's bytes.
+// The position up to which the sinks of a memory channel have committed each source file. A source
+// may record it, because every event before it has left the channel: a position counts once all
+// events put before it have left. Holds no event bytes.
 
+import { assert } from '../../protocol/runtime/assert.ts'
 import { type EventBatch, type SourceEnds, sourceEndAt } from '../event.ts'
 import type { ChannelState } from './channelState.ts'
 import type { Range } from './rangeSet.ts'
@@ -15,22 +16,22 @@ import {
 } from './sourcePosition.ts'
 
 interface WaitingPosition {
-  /** The put's events; empty for a position without events, which follows those put before it. */
+  /** Numbers of the put's events; an empty range for a position without events. */
   readonly from: number
   readonly until: number
   readonly position: SourcePosition
-  /** The batch's: event `from + n` ends at place `first + n`. */
+  /** Of the batch: the end of event `from + n` is at index `first + n`. */
   readonly ends: SourceEnds | undefined
   readonly ranges: Uint32Array
   readonly first: number
 }
 
-/** Below this many passed positions the array is not moved together. */
+/** Number of passed positions from which the array is compacted. */
 const compactAt = 1024
 
 export class TakenPositions {
   #waiting: WaitingPosition[] = []
-  /** Positions before this index have passed. */
+  /** Positions before this index are passed: all their events have left. */
   #head = 0
   #nextEvent = 0
   #lowestHeld = 0
@@ -44,13 +45,14 @@ export class TakenPositions {
     this.#waiting.push({ from, until, position, ends, ranges, first })
   }
 
-  /** Every event below `lowestHeld` has left the channel. */
+  /** Called when every event below `lowestHeld` has left the channel. */
   advance(lowestHeld: number): void {
+    assert(lowestHeld >= this.#lowestHeld, 'an event that has left never returns')
     this.#lowestHeld = lowestHeld
     for (;;) {
       const waiting = this.#waiting[this.#head]
       if (waiting === undefined || waiting.until > lowestHeld) break
-      this.#safe.set(waiting.position)
+      this.#safe.advance(waiting.position)
       this.#head++
     }
     if (this.#head >= compactAt && this.#head * 2 >= this.#waiting.length) {
@@ -71,20 +73,20 @@ export class TakenPositions {
     return { ...partial, fingerprint, fingerprintEnd: isSame ? passed.end : 0 }
   }
 
-  /** How many of the events in the channel their sources can read again. */
+  /** Returns the number of events in the channel that their sources can read again. */
   rereadable(state: ChannelState): number {
     let events = 0
     for (let at = this.#head; at < this.#waiting.length; at++) {
       const { from, until, position } = this.#waiting[at]!
       const newest = state.positions.get(position.source, position)
-      // A file that was truncated since has the bytes no more.
+      // A file that was truncated since no longer has the bytes.
       if (from === until || newest?.generation !== position.generation) continue
       for (const held of state.heldOf({ from, until })) events += held.until - held.from
     }
     return events
   }
 
-  /** The part of the file's oldest waiting put that has left. */
+  /** The end of the events that have left, in the channel's oldest put, if it is of this file. */
   #partial(
     source: string,
     { device, inode }: Pick<FileIdentity, 'device' | 'inode'>,

@@ -1,6 +1,6 @@
-// Flume's transaction: NEW -> OPEN -> COMPLETED -> CLOSED. Using it out of order is a bug of the
-// caller and throws ILLEGAL_STATE, as Flume throws IllegalStateException. One transaction either
-// puts or takes, never both.
+// The lifecycle of Flume's transaction: NEW -> OPEN -> COMPLETED -> CLOSED. A call out of order is
+// a bug of the caller and throws ILLEGAL_STATE, as Flume throws IllegalStateException. A
+// transaction either puts or takes, never both.
 
 import { AgentError } from '../errors.ts'
 
@@ -10,7 +10,7 @@ export type TransactionUse = 'put' | 'take'
 export class TransactionLifecycle {
   #state: TransactionState = 'NEW'
   #use: TransactionUse | undefined
-  /** Set while a commit or a rollback is pending, when no other call is allowed. */
+  /** Set while a commit or a rollback is pending: no other call is allowed. */
   #busy = false
 
   get state(): TransactionState {
@@ -22,19 +22,19 @@ export class TransactionLifecycle {
     this.#state = 'OPEN'
   }
 
-  /** Before each put, take or prepare. */
+  /** Called before each put, take or prepare. */
   use(use: TransactionUse): void {
     this.#expect('OPEN', use)
     if (this.#use !== undefined && this.#use !== use) {
       throw new AgentError(
         'ILLEGAL_STATE',
-        `${use} in a transaction that has done a ${this.#use}: use one transaction for each`,
+        `${use} in a transaction that already did a ${this.#use}: use one transaction for each`,
       )
     }
     this.#use = use
   }
 
-  /** Before the work of a commit or rollback; `complete` or `reopen` ends it. */
+  /** Called before the work of a commit or rollback; `complete` or `reopen` follows. */
   beginCompletion(action: 'commit' | 'rollback'): TransactionUse | undefined {
     this.#expect('OPEN', action)
     this.#busy = true
@@ -46,7 +46,7 @@ export class TransactionLifecycle {
     this.#state = 'COMPLETED'
   }
 
-  /** A commit failed: the transaction must now be rolled back. */
+  /** A commit failed: the transaction is OPEN again and must be rolled back. */
   reopen(): void {
     this.#busy = false
   }

@@ -1,7 +1,8 @@
-// The base of memory and file channels: Flume's transactions over a ChannelState, which decides, and an
-// EventStore, which keeps the bytes. This class does the waiting: for slots, for the disk, for events. Puts are committed strictly in the order of the calls, so that a source may
-// have several under way. A put that fails after others were admitted behind it takes those with it,
-// and its file goes on from the last durable position.
+// The memory and the file channel: Flume's transactions over a ChannelState, which decides, and an
+// EventStore, which keeps the bytes. This class waits: for slots, for the disk, for events. Puts
+// are committed strictly in the order of the calls, so that a source may have several in flight. A
+// put that fails in the store fails those admitted after it, and the position of its file returns
+// to the last durable one.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { AgentError } from '../errors.ts'
@@ -23,13 +24,13 @@ export interface ChannelOptions {
   readonly name: string
   readonly type: string
   readonly transactionCapacity: number
-  /** Time that a put waits for slots. */
+  /** Time that a put waits for slots, in ms. */
   readonly keepAliveMs: number
-  /** Slots of bytes that a batch's bodies need; always 0 when bytes are not limited. */
+  /** Byte slots that the bodies of a batch need; always 0 if bytes are not limited. */
   readonly byteSlotsOf: (batch: EventBatch) => number
 }
 
-/** A put that has been committed and waits for its turn or for slots. */
+/** A put whose commit waits for earlier puts or for slots. */
 interface PendingPut {
   readonly puts: readonly PutBatch[]
   /** Monotonic time of the commit. */
@@ -52,11 +53,11 @@ export class TransactionalChannel implements Channel, TransactionHost {
   readonly #keepAliveMs: number
   readonly #pendingPuts: PendingPut[] = []
   readonly #eventWaiters = new Set<() => void>()
-  /** Prepared takes that a transaction holds. */
+  /** Ids of prepared takes that a transaction holds. */
   readonly #attached = new Set<number>()
   readonly #stopCallbacks: (() => Promise<void>)[] = []
   #isOpen = false
-  /** Monotonic time at which an event last left the channel, or came into it while it was empty. */
+  /** Monotonic time at which an event last left the channel, or entered the empty channel. */
   #movedMs = 0
 
   constructor(
@@ -178,13 +179,13 @@ export class TransactionalChannel implements Channel, TransactionHost {
     })
   }
 
-  // What transactions call.
+  // The methods of TransactionHost, called by transactions.
 
   checkOpen(): void {
     if (!this.#isOpen) throw this.#closedError()
   }
 
-  /** Resolves when the batches are in the channel, to stay. */
+  /** Resolves when the batches are in the channel and, if it is a file channel, durable. */
   commitPuts(puts: readonly PutBatch[]): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const pending: PendingPut = {
@@ -199,7 +200,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     })
   }
 
-  /** Puts every waiting put for which there are slots, strictly in order. */
+  /** Admits pending puts strictly in order, as long as there are slots for the next one. */
   #admitPuts(): void {
     for (;;) {
       const pending = this.#pendingPuts[0]
@@ -216,7 +217,9 @@ export class TransactionalChannel implements Channel, TransactionHost {
     }
   }
 
-  /** Undefined while there are too few slots; otherwise resolves when durable. */
+  /**
+   * Returns undefined while there are too few slots; otherwise resolves when the put is durable.
+   */
   #admit({ puts, putMs }: PendingPut): Promise<void> | undefined {
     try {
       this.store.checkSpace()
@@ -263,9 +266,9 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 
   /**
-   * The part of a put that the channel does not have yet; throws when a part before it is missing. By
-   * the events' own ends in the file: interceptors and selectors may have dropped some and moved the
-   * bytes of others.
+   * Returns the part of a put that the channel does not have yet; throws if bytes before it are
+   * missing. Compares the events' own ends in the file, because interceptors and selectors may have
+   * dropped events and moved bytes.
    */
   #withoutKnown(put: PutBatch): PutBatch[] {
     const { position, batch } = put
@@ -275,7 +278,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     if (fit.kind === 'gap') {
       throw new AgentError(
         'POSITION_GAP',
-        `channel ${this.name}: bytes before ${position.start} of ${position.path} were never put: they are read again`,
+        `channel ${this.name}: bytes of ${position.path} before offset ${position.start} were not put: the source reads them again`,
       )
     }
     if (fit.until >= position.end) return []
@@ -290,17 +293,19 @@ export class TransactionalChannel implements Channel, TransactionHost {
     const [full, setting] =
       this.size + events > this.capacity
         ? [`${this.size} of ${this.capacity} events`, 'capacity']
-        : [`${this.size} events have all its bytes`, 'byteCapacity']
+        : [`${this.size} events use its byteCapacity`, 'byteCapacity']
     pending.reject(
       new AgentError(
         'CHANNEL_FULL',
-        `channel ${this.name} has no room (${full}): its sinks are slower than its sources; raise ${setting}, or look at the sinks`,
+        `channel ${this.name} is full (${full}): its sinks are slower than its sources; check the sinks or raise ${setting}`,
       ),
     )
     this.#admitPuts()
   }
 
-  /** Takes what waits at the head, entry by entry, until a limit is reached. */
+  /**
+   * Takes the events at the head, entry by entry, until a limit is reached; adds them to `into`.
+   */
   async takeBatches(maxEvents: number, maxBytes: number, into: Range[]): Promise<EventBatch[]> {
     const batches: EventBatch[] = []
     let bytesLeft = maxBytes
@@ -308,7 +313,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     while (eventsLeft > 0 && bytesLeft > 0 && this.state.head !== undefined) {
       const entry = this.store.entryHolding(this.state.head)
       const taken = this.state.take(eventsLeft, entry.until)!
-      // Noted before any waiting, so that a failure to load can give it back.
+      // Added before the first await, so that a rollback after a failed load returns these events.
       into.push(taken)
       const whole = entry.batch ?? (await this.store.load(entry))
       const batch = whole.slice(taken.from - entry.from, taken.until - entry.from)
@@ -335,7 +340,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
     try {
       await this.store.prepare(take)
     } catch (error) {
-      // A take that is not durable must not be sent, and is not resumed as prepared.
+      // A take whose record is not durable must not be sent, nor resumed.
       this.#attached.delete(take.id)
       this.state.unprepare(take, lastStamp)
       throw error
@@ -371,7 +376,9 @@ export class TransactionalChannel implements Channel, TransactionHost {
     return oldest === undefined ? 0 : this.#ageOf(oldest.from)
   }
 
-  /** For monitoring, which must not fail: 0 for an event that a failed put or a stop is taking out. */
+  /**
+   * For monitoring, which must not fail: 0 for an event that a failed put or a stop is removing.
+   */
   #ageOf(event: number): number {
     const nowMs = this.#clock.monotonicMs()
     return nowMs - (this.store.putMsOf(event) ?? nowMs)
@@ -410,10 +417,12 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 }
 
-/** What a sink is expected to write beside each body, counted against `maxBytes` of a take. */
+/**
+ * Bytes that a sink is expected to send besides each body; counted against `maxBytes` of a take.
+ */
 const eventOverheadBytes = 24
 
-/** How many of the batch's first events fit; at least one when nothing was taken before. */
+/** Returns how many of the batch's first events fit; with `atLeastOne`, never 0. */
 function countWithin(batch: EventBatch, maxBytes: number, atLeastOne: boolean): number {
   if (maxBytes === Number.POSITIVE_INFINITY) return batch.count
   let left = maxBytes
@@ -424,7 +433,7 @@ function countWithin(batch: EventBatch, maxBytes: number, atLeastOne: boolean): 
   return batch.count
 }
 
-/** The same numbers in fewer ranges. */
+/** Joins adjacent ranges. */
 function joined(ranges: readonly Range[]): Range[] {
   const all: Range[] = []
   for (const range of ranges) {

@@ -1,6 +1,6 @@
-// flume.conf's structure: `<agent>.<sources|channels|sinks|...>.<name>.<key> = value`. Says which
-// agents a file has and which components each of them lists. A property that fits nowhere is a
-// warning and ignored, as in Flume; nothing is thrown here.
+// The structure of flume.conf: `<agent>.<sources|channels|sinks|...>.<name>.<key> = value`. Groups
+// the properties by agent and component. A property that fits nowhere is ignored with a warning, as
+// in Flume; nothing is thrown here.
 
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { Property } from './properties.ts'
@@ -8,7 +8,7 @@ import type { Property } from './properties.ts'
 const componentKinds = ['sources', 'channels', 'sinks', 'sinkgroups', 'configfilters'] as const
 export type ComponentKind = (typeof componentKinds)[number]
 
-/** A problem of a file; `line` is 0 when a property is missing. */
+/** A problem of a configuration file; `line` is 0 for a property that is not set. */
 export interface ConfigurationProblem {
   /** A component with an error is dropped; a warning has no consequence. */
   readonly severity: 'error' | 'warning'
@@ -18,7 +18,7 @@ export interface ConfigurationProblem {
   readonly message: string
 }
 
-/** What a file says about one component: keys are those after the component's name. */
+/** The properties of one component; keys are without the component's name. */
 export interface ComponentConfiguration {
   readonly kind: ComponentKind
   readonly name: string
@@ -56,7 +56,7 @@ export function readFlumeConfiguration(
   return { agents, problems }
 }
 
-/** `file:line: property: message`, the form of every problem. */
+/** Formats a problem as `file:line: property: message`. */
 export function formatProblem(problem: ConfigurationProblem): string {
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}`
   return `${place}: ${problem.property}: ${problem.message}`
@@ -70,19 +70,22 @@ function sort(
   const complain = (message: string) => problems.push(problemOf(property, message))
   const key = property.key.trim()
   const value = property.value.trim()
-  if (value === '') return void complain('the value is empty, so the property is ignored')
+  if (value === '') return void complain('ignored: empty value')
   const [agentName, kind, ...rest] = key.split('.')
-  if (!agentName || !kind) return void complain('a key starts with the name of an agent and a dot')
+  if (!agentName || !kind)
+    return void complain('ignored: a key starts with the name of an agent and a dot')
   if (!isKind(kind)) {
     const meant = suggestion(kind, componentKinds)
     const kinds = componentKinds.join(', ')
-    return void complain(`ignored: after the agent's name comes one of ${kinds}${meant}`)
+    return void complain(
+      `ignored: after the name of the agent, a key needs one of ${kinds}${meant}`,
+    )
   }
   const agent = agentOf(agents, agentName)
   if (rest.length === 0) return void agent.lists.set(kind, { ...property, value })
   const [name, ...inner] = rest
   if (!name || inner.length === 0 || inner[0] === '') {
-    return void complain(`expected ${agentName}.${kind}.<name>.<key>`)
+    return void complain(`ignored: expected ${agentName}.${kind}.<name>.<key>`)
   }
   const id = `${kind}.${name}`
   const component = agent.properties.get(id) ?? new Map<string, Property>()

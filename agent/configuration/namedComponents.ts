@@ -1,16 +1,16 @@
-// Keys of one component that name others: names in lists (`interceptors = i1 i2`), the keys
-// below a name (`interceptors.i1.type`), and references that nothing resolves.
+// Keys of a component that name others: lists of names (`interceptors = i1 i2`), keys below a name
+// (`interceptors.i1.type`), and references that could not be resolved.
 
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
 import type { ComponentConfiguration, ConfigurationProblem } from './flumeConfiguration.ts'
 import { problemOf } from './flumeConfiguration.ts'
 
-/** The names in a list, each once. */
+/** Returns the names in a list, each once. */
 export function listOf(component: ComponentConfiguration, key: string): string[] {
   return [...new Set(component.properties.get(key)?.value.split(/\s+/) ?? [])]
 }
 
-/** The keys of a component below a prefix, as a component of their own. */
+/** Returns the keys of a component below a prefix as a component of its own. */
 export function nested(component: ComponentConfiguration, prefix: string): ComponentConfiguration {
   const properties = new Map(
     [...component.properties]
@@ -20,7 +20,7 @@ export function nested(component: ComponentConfiguration, prefix: string): Compo
   return { ...component, path: `${component.path}.${prefix}`, properties }
 }
 
-/** A warning for each name that has keys below a list and is not in the list. */
+/** Warns of each name that has keys below a list but is not in the list. */
 export function unlistedNames(
   component: ComponentConfiguration,
   list: string,
@@ -36,22 +36,22 @@ export function unlistedNames(
   })
 }
 
-/** `${sys:port}` without -Dport and its like: what would be used as it is written. */
+/** Reports references that were not resolved, such as `${sys:port}` without -Dport. */
 export function unresolvedReferences(component: ComponentConfiguration): ConfigurationProblem[] {
   return [...component.properties.values()].flatMap((property) =>
     (property.unresolved ?? []).flatMap((reference) => {
       const remedy = remedyFor(reference)
       if (remedy !== undefined) {
-        return [problemOf(property, `${reference} has no value: ${remedy}`, 'error')]
+        return [problemOf(property, `${reference} is not set: ${remedy}`, 'error')]
       }
-      // A shell has variables of its own; anywhere else this is a slip.
+      // In a command it may be a variable of the shell; anywhere else it is a mistake.
       if (property.key.trim().endsWith('.command')) return []
-      return [problemOf(property, `${reference} stays as it is written: the file has no such key`)]
+      return [problemOf(property, `${reference} is not substituted: no property has this key`)]
     }),
   )
 }
 
-/** Undefined for a reference that may be meant as it is written. */
+/** Returns what to do about a reference; undefined if it may be intended literally. */
 function remedyFor(reference: string): string | undefined {
   const [, kind, name] = /^\$\{(sys|env):(.*)\}$/.exec(reference) ?? []
   if (kind === 'sys') return `start the agent with -D${name}=VALUE`

@@ -1,7 +1,7 @@
-// Options of a component as one table (protocol/configuration/optionTable.ts), with Flume's rules on top.
-// Typed values, checks and documentation come from it. `checkOptions` lists every problem of a
-// component's options at once; `readOptions` returns their values, and throws an OptionError for a value
-// that cannot be used.
+// The options of a component as one table (protocol/configuration/optionTable.ts), with Flume's
+// rules on top. Typed values, checks and documentation come from the table. `checkOptions` lists
+// every problem of a component's options at once; `readOptions` returns the values, and throws an
+// OptionError for an invalid one. A security setting must never be ignored silently.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import {
@@ -16,10 +16,10 @@ import { formatProblem, problemOf } from './flumeConfiguration.ts'
 import type { Property } from './properties.ts'
 import { asksForSecurity } from './securityKeys.ts'
 
-/** What Flume does with an option, beside its value. */
+/** Flume's rules for an option, in addition to its type. */
 interface FlumeRules {
   readonly required?: true
-  /** A value below `min` is a warning, and the default is used, as Flume does for some keys. */
+  /** A value below `min` is a warning and the default is used, as in Flume for some keys. */
   readonly belowMin?: 'default'
 }
 
@@ -27,16 +27,17 @@ type ComponentValueSpec = Exclude<ValueSpec, { type: 'double' }> & FlumeRules
 
 export type OptionSpec =
   | ComponentValueSpec
-  /** Every key that starts with this one and a dot, such as `header`. */
+  /** Stands for every key that starts with this one and a dot, such as `header`. */
   | { readonly type: 'prefix'; readonly doc: string }
   /**
-   * A key of Flume, or all keys below it, that has no effect here; `doc` says why. Each one in a
-   * configuration is a warning, unless its value is one of `harmless`: what happens anyway.
+   * A key of Flume, or all keys below it, without effect here; `doc` is the reason, a clause
+   * without capital and full stop. A warning, unless the value is in `harmless`: what happens
+   * anyway.
    */
   | { readonly type: 'ignored'; readonly doc: string; readonly harmless?: readonly string[] }
   /**
-   * A security setting, or all keys below it, that is not implemented; `doc` says what to do. It is
-   * an error unless its value is one of `harmless`.
+   * A security setting, or all keys below it, that is not implemented; `doc` is a clause that says
+   * what to do. An error, unless the value is in `harmless`.
    */
   | { readonly type: 'security'; readonly doc: string; readonly harmless?: readonly string[] }
 
@@ -61,7 +62,7 @@ export type OptionValues<T extends OptionTable> = {
     : ValueOf[T[K]['type']] | undefined
 }
 
-/** An option with which a component cannot be built. */
+/** An invalid option: the component cannot be built with it. */
 export class OptionError extends AgentError {
   readonly problem: ConfigurationProblem
   constructor(problem: ConfigurationProblem) {
@@ -70,7 +71,7 @@ export class OptionError extends AgentError {
   }
 }
 
-/** Options of every component of a kind; the rest of their keys are in the component's own table. */
+/** Keys that every component of a kind has; its other keys are in the component's own table. */
 const commonKeys = {
   sources: ['type', 'channels', 'selector.type', 'interceptors'],
   channels: ['type'],
@@ -89,8 +90,8 @@ export function readOptions<const T extends OptionTable>(
 }
 
 /**
- * Lists every problem of a component's options. `kind` names the keys that all components of
- * a kind have; keys below those of `elsewhere` (and a dot) are checked by the caller.
+ * Lists every problem of a component's options. `kind` selects the keys that all components of
+ * a kind have. Keys below a prefix in `elsewhere` are left to the caller.
  */
 export function checkOptions(
   table: OptionTable,
@@ -121,7 +122,7 @@ export function checkOptions(
   return problems
 }
 
-/** The problem of one key of a component, set or missing. */
+/** Returns the error for one key of a component, whether the key is set or missing. */
 export function optionError(
   component: ComponentConfiguration,
   key: string,
@@ -134,10 +135,10 @@ export function optionError(
   return new OptionError({ severity, file, line: 0, property: `${path}.${key}`, message })
 }
 
-/** A value for a message; says so when it looks as if a comment had become part of it. */
+/** Quotes a value for a message, with a hint if a comment seems to have become part of it. */
 export function quoted(value: string): string {
   const hint = /\s[#!]/.test(value)
-    ? " (a comment needs a line of its own: behind a value, '#' is part of the value)"
+    ? " (a comment needs its own line: after a value, '#' is part of the value)"
     : ''
   return `'${value}'${hint}`
 }
@@ -146,17 +147,20 @@ function isGroup(spec: OptionSpec | undefined): boolean {
   return spec?.type === 'security' || spec?.type === 'ignored'
 }
 
-/** Warnings for values that are accepted but may not mean what they say. */
+/** Warnings for accepted values that may not have the intended meaning. */
 function doubtful(spec: OptionSpec, property: Property): ConfigurationProblem[] {
   const { value } = property
   if (spec.type === 'boolean' && !/^(?:true|false)$/i.test(value)) {
-    return [problemOf(property, `${quoted(value)} is neither true nor false: false is used`)]
+    return [problemOf(property, `${quoted(value)} is neither true nor false: using false`)]
   }
   if (spec.type !== 'integer' || !isBelowMin(spec, value)) return []
-  return [problemOf(property, `${value} is less than ${spec.min}: ${spec.default} is used`)]
+  return [problemOf(property, `${value} is less than ${spec.min}: using ${spec.default}`)]
 }
 
-/** Problems of a key without a value here: below a prefix, without effect, not implemented, or unknown. */
+/**
+ * Problems of a key that has no value here: below a prefix, without effect, not implemented,
+ * unknown.
+ */
 function strange(
   table: OptionTable,
   known: readonly string[],
@@ -173,7 +177,9 @@ function strange(
   }
   if (group?.type === 'security') {
     if (group.harmless?.includes(value.toLowerCase())) return []
-    return [problemOf(property, `not supported yet, and not ignored: ${group.doc}`, 'error')]
+    return [
+      problemOf(property, `security setting that is not supported yet: ${group.doc}`, 'error'),
+    ]
   }
   const nearest = nearestKey(key, known)
   const isMisspelledSecurity = nearest !== undefined && table[nearest]?.type === 'security'
@@ -181,16 +187,16 @@ function strange(
     return [
       problemOf(
         property,
-        `a security setting that this component does not have, and that is not ignored: remove it if the component needs no encryption or authentication${nearest === undefined ? '' : `; or did you mean ${nearest}?`}`,
+        `unknown security setting, which is not ignored: remove it if the component needs no encryption or authentication${nearest === undefined ? '' : `; or did you mean ${nearest}?`}`,
         'error',
       ),
     ]
   }
   const meant = nearest === undefined ? '' : `: did you mean ${nearest}?`
-  return [problemOf(property, `no such option: ignored${meant}`)]
+  return [problemOf(property, `unknown option, ignored${meant}`)]
 }
 
-/** Also finds a name that the key continues: `encrpytion.keyProvider` is near `encryption`. */
+/** Also compares the part before the first dot: `encrpytion.keyProvider` is near `encryption`. */
 function nearestKey(key: string, known: readonly string[]): string | undefined {
   const first = key.split('.')[0]!
   return nearestName(key, known) ?? (first === key ? undefined : nearestName(first, known))
@@ -201,10 +207,11 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
   if (spec.type === 'ignored' || spec.type === 'security') return undefined
   const text = component.properties.get(key)?.value
   if (text === undefined) {
-    if (spec.required) throw optionError(component, key, `missing, but required: ${spec.doc}`)
+    if (spec.required)
+      throw optionError(component, key, `required, but not set: ${clause(spec.doc)}`)
     return spec.default
   }
-  // Java reads every text that is not `true` as false.
+  // Java reads every text other than `true` as false.
   if (spec.type === 'boolean') return parseValue(spec, text.toLowerCase()) ?? false
   if (spec.type !== 'integer') return parseValue(spec, text)
   if (isBelowMin(spec, text)) return spec.default
@@ -214,13 +221,18 @@ function read(key: string, spec: OptionSpec, component: ComponentConfiguration):
   throw optionError(component, key, `${quoted(text)} is not an integer from ${min} to ${max}`)
 }
 
+/** An option text as the end of a message: without its capital and its full stop. */
+function clause(doc: string): string {
+  return `${doc[0]!.toLowerCase()}${doc.slice(1).replace(/\.$/, '')}`
+}
+
 type IntegerSpec = Extract<OptionSpec, { type: 'integer' }>
 
 function isBelowMin(spec: IntegerSpec, text: string): boolean {
   return spec.belowMin === 'default' && wholeNumber(text) < (spec.min ?? 0)
 }
 
-/** Java's largest long stands for no limit: larger numbers than JavaScript's are read as its largest. */
+/** Clamps to the largest safe integer: configurations use Java's largest long for "no limit". */
 function clampedLong(text: string): string {
   return wholeNumber(text) > Number.MAX_SAFE_INTEGER ? String(Number.MAX_SAFE_INTEGER) : text
 }

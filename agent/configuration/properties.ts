@@ -1,6 +1,6 @@
-// The properties of flume.conf, read exactly as Flume does: by java.util.Properties.load. Several
-// files may be given; later ones override earlier ones. Each property keeps its file and line, so
-// that every later complaint can name them. A malformed escape is an error, as in Java.
+// The properties of flume.conf, parsed as java.util.Properties.load does, which Flume uses. Several
+// files may be given; later ones override earlier ones. Each property keeps its file and line,
+// which every later message names. A malformed escape is an error, as in Java.
 
 import * as properties from '../../protocol/configuration/properties.ts'
 import { AgentError } from '../errors.ts'
@@ -15,7 +15,7 @@ export interface Property {
   readonly unresolved?: readonly string[]
 }
 
-/** `text` is the file's bytes as ISO-8859-1. Later files override earlier ones in `into`. */
+/** Adds the properties of a file to `into`; they override equal keys. `text` is ISO-8859-1. */
 export function parseProperties(
   text: string,
   file: string,
@@ -25,7 +25,7 @@ export function parseProperties(
     if (hasMalformedEscape) {
       throw new AgentError(
         'CONFIGURATION',
-        `${file}:${line}: a \\u must be followed by four hexadecimal digits; write \\\\u for a backslash and a u`,
+        `${file}:${line}: malformed escape: \\u needs four hexadecimal digits; write \\\\u for a backslash and a u`,
       )
     }
     into.delete(key)

@@ -1,8 +1,9 @@
-// Which keys are security settings, whatever component they belong to. A setting that asks for
-// encryption or authentication must never be ignored: the data would travel, or lie, in the clear
-// while the configuration says otherwise. Unknown keys of this shape are therefore errors.
+// Recognizes security settings by the words in their keys, whatever component they belong to. A
+// setting that asks for encryption or authentication must never be ignored: data would be sent or
+// stored unencrypted while the configuration says otherwise. An unknown key of this shape is an
+// error.
 
-/** Words that name security, as whole words of a key: `sasl.mechanism`, `agent-keytab`, `keyStoreFile`. */
+/** Words of a key that name security: `sasl.mechanism`, `agent-keytab`, `keyStoreFile`. */
 // biome-ignore format: a list of words
 const securityWords = new Set([
   'security', 'secure', 'ssl', 'tls', 'https', 'sasl', 'jaas', 'krb5', 'kerberos', 'keytab',
@@ -11,16 +12,16 @@ const securityWords = new Set([
   'authorization', 'token', 'secret', 'ipfilter', 'acl',
 ])
 
-/** Values that ask for nothing: a component that does not know the key does what they say. */
+/** Values that switch a security setting off: ignoring the key does what they say. */
 const harmlessValues = new Set(['false', 'plaintext', 'none'])
 
-/** True when a key names a security setting that is switched on. */
+/** Whether a key names a security setting and the value switches it on. */
 export function asksForSecurity(key: string, value: string): boolean {
   if (harmlessValues.has(value.toLowerCase())) return false
   return wordsOf(key).some((word) => securityWords.has(word))
 }
 
-/** `keyStoreFile` -> key, store, keystore, storefile, file; so that either spelling is found. */
+/** `keyStoreFile` -> key, store, file, keystore, storefile: finds joined and separate spellings. */
 function wordsOf(key: string): string[] {
   const parts = key
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1.$2')

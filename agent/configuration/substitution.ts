@@ -1,7 +1,7 @@
-// `${...}` in values, as Flume resolves it: another property's key, `${env:X}`, `${sys:X}` (given
-// with -Dkey=value), `${X:-default}`; `$${` stands for `${`. What is unknown stays as it is written,
-// and is noted: the planner refuses a component that would use `${sys:...}` literally. Keys are never
-// substituted.
+// Substitutes `${...}` in values as Flume does: the key of another property, `${env:X}`, `${sys:X}`
+// (set with -Dkey=value), `${X:-default}`; `$${` stands for `${`. An unknown reference is kept
+// literally and recorded: the planner refuses a component that would use a literal `${sys:...}`.
+// Keys are never substituted.
 
 import { AgentError } from '../errors.ts'
 import type { Property } from './properties.ts'
@@ -9,7 +9,7 @@ import type { Property } from './properties.ts'
 export interface SubstitutionSources {
   /** Environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What Java calls system properties: -Dkey=value. */
+  /** Java's system properties: -Dkey=value. */
   readonly sys: Readonly<Record<string, string | undefined>>
 }
 

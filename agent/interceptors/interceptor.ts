@@ -1,12 +1,16 @@
-// Interceptors change events between a source and its channels, a batch at a time. These work on
-// the headers that a batch shares, so that their cost does not grow with the number of events.
+// The interface of interceptors, which change events between a source and its channels, one batch
+// at a time. Those of this folder change the headers that a batch shares, so their cost does not
+// depend on the number of events.
 
 import type { EventBatch, Headers } from '../event.ts'
 
-/** Must not change the batch that it gets: it may be put again after a failure. */
+/**
+ * Returns the changed batch. Must never modify its argument, which may be put again after a
+ * failure.
+ */
 export type Interceptor = (batch: EventBatch) => EventBatch
 
-/** Gives all events a header; events that have it already keep theirs if `preserveExisting`. */
+/** Sets a header of all events; with `preserveExisting`, events that have it keep their value. */
 export function withHeader(
   batch: EventBatch,
   name: string,
@@ -16,7 +20,7 @@ export function withHeader(
   if (preserveExisting && name in batch.headers) return batch
   const headers = { ...batch.headers, [name]: value }
   if (preserveExisting || batch.eventHeaders === undefined) return batch.withHeaders(headers)
-  // An event's own header would win over the shared one, so it must go.
+  // An event's own header would override the shared one, so it is removed.
   const eventHeaders = batch.eventHeaders.map((own) =>
     own && name in own ? without(own, name) : own,
   )

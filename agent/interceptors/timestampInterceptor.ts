@@ -1,13 +1,17 @@
-// Flume's timestamp interceptor: the header `timestamp` with the time at which the agent had the
-// event, in milliseconds since the epoch.
+// Flume's timestamp interceptor: adds a header with the time at which the source handed the event
+// to its channels, in ms since the epoch.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import { type Interceptor, withHeader } from './interceptor.ts'
 
 export const timestampInterceptorOptions = {
-  headerName: { type: 'string', default: 'timestamp', doc: 'the header to set' },
-  preserveExisting: { type: 'boolean', default: false, doc: 'keep a header that is there' },
+  headerName: { type: 'string', default: 'timestamp', doc: 'Name of the header to set.' },
+  preserveExisting: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether an event that already has the header keeps its value.',
+  },
 } as const satisfies OptionTable
 
 export function timestampInterceptor(

@@ -1,4 +1,4 @@
-// The source of an agent's metrics: its components with their current counters.
+// The interface between an agent and its metrics: its components with their current counters.
 
 import type {
   ChannelCounter,

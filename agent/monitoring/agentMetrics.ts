@@ -1,5 +1,5 @@
-// The table of an agent's metrics: Flume's counters under Flume's names (flumeMetrics.ts), and all others as
-// `millrace_agent_...`.
+// The table of an agent's metrics: Flume's counters under Flume's names (flumeMetrics.ts), and all
+// others as `millrace_agent_...`.
 
 import { labelText, latencyBucketsSeconds, type Metrics } from '../../protocol/telemetry/metrics.ts'
 import type { AgentFigures } from './agentFigures.ts'
@@ -62,7 +62,7 @@ const ownMetrics: readonly AgentMetric[] = [
     {
       name: 'millrace_agent_source_unreadable_files',
       type: 'gauge',
-      help: 'Files of a taildir source that can not be opened or read now.',
+      help: 'Files of a taildir source that cannot be opened or read now.',
       alerts: [
         {
           name: 'MillraceAgentFilesUnreadable',
@@ -70,9 +70,9 @@ const ownMetrics: readonly AgentMetric[] = [
           for: '10m',
           severity: 'warning',
           summary:
-            'Source {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} can not read {{ $value }} files.',
+            'Source {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} cannot read {{ $value }} files.',
           action:
-            "The agent's log names each file and the reason: most often the agent's user may not read it. Grant that, or take the file out of the file group.",
+            "The agent's log names each file and the reason: usually the agent's user has no permission to read it. Grant it, or exclude the file from the file group.",
         },
       ],
     },
@@ -83,7 +83,7 @@ const ownMetrics: readonly AgentMetric[] = [
     {
       name: 'millrace_agent_source_unread_bytes',
       type: 'gauge',
-      help: 'Bytes in the files of a taildir source that it has not read yet, as of its last look at the files.',
+      help: 'Bytes in the files of a taildir source that it has not read yet, as of its last scan of the files.',
       panels: [
         { row: 'Sources', title: 'Bytes not read yet', query: '$metric', legend, unit: 'bytes' },
       ],
@@ -94,9 +94,9 @@ const ownMetrics: readonly AgentMetric[] = [
           for: '15m',
           severity: 'warning',
           summary:
-            'Source {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} is {{ $value | humanize1024 }}B behind its files, and the gap grows.',
+            'Source {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has {{ $value | humanize1024 }}B of its files to read, and the backlog grows.',
           action:
-            'Look at flume_channel_fill_ratio of its channels: a full channel means that the sinks are too slow. Otherwise the source itself is: raise its batchSize, or divide the files between several sources. A file that is rotated away before it is read is lost.',
+            'Check flume_channel_fill_ratio of its channels: a full channel means that the sinks are too slow. Otherwise the source is: raise its batchSize, or divide the files between several sources. A file that is deleted before it is read is lost.',
         },
       ],
     },
@@ -119,7 +119,7 @@ const ownMetrics: readonly AgentMetric[] = [
     {
       name: 'millrace_agent_channel_stalled_seconds',
       type: 'gauge',
-      help: 'Time for which a channel has held events and none has left it; 0 when it is empty.',
+      help: 'Time for which a channel has held events and none has left; 0 when it is empty.',
       panels: [
         { row: 'Channels', title: 'Held without draining', query: '$metric', legend, unit: 's' },
       ],
@@ -130,9 +130,9 @@ const ownMetrics: readonly AgentMetric[] = [
           for: '1m',
           severity: 'critical',
           summary:
-            'Channel {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has held events for {{ $value | humanizeDuration }} and none has left it.',
+            'Channel {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has held events for {{ $value | humanizeDuration }} and none has left.',
           action:
-            "Look at the messages of the channel's sinks in the agent's log: they say why events can not be delivered, and what to do (broker unreachable, topic missing, not authorized, disk of the broker full). Nothing is lost while the channel has room.",
+            "Check the messages of the channel's sinks in the agent's log: they say why events cannot be delivered and what to do (broker unreachable, topic does not exist, not authorized, disk of the broker full). No event is lost while the channel has room.",
         },
       ],
     },
@@ -141,7 +141,7 @@ const ownMetrics: readonly AgentMetric[] = [
   {
     name: 'millrace_agent_delivery_delay_seconds',
     type: 'histogram',
-    help: 'Time from the moment a source put an event until the event was delivered (by a Kafka sink: acknowledged), of the oldest event of each transaction of a sink.',
+    help: 'Time from the put of an event to its delivery (for a Kafka sink: its acknowledgement), of the oldest event of each transaction of a sink.',
     labels: componentLabels,
     buckets: latencyBucketsSeconds,
     panels: [
@@ -160,9 +160,9 @@ const ownMetrics: readonly AgentMetric[] = [
         for: '10m',
         severity: 'warning',
         summary:
-          'Events of sink {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} take more than 30 s from their line to the acknowledgement of the broker.',
+          'Events of sink {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} take more than 30 s from the source to the acknowledgement of the broker.',
         action:
-          'Look at flume_channel_size: events that wait in the channel mean that the sink is slower than the source. With an almost empty channel look at the produce latency of the broker, and at lingerMs of the sink.',
+          'Check flume_channel_size: events that wait in the channel mean that the sink is slower than the source. If the channel is almost empty, check the produce latency of the broker and kafka.producer.linger.ms of the sink.',
       },
     ],
     readHistogram(agent, write) {
@@ -174,7 +174,7 @@ const ownMetrics: readonly AgentMetric[] = [
   {
     name: 'millrace_agent_component_restarts_total',
     type: 'counter',
-    help: 'Times that a source or a sink was started again after it had failed.',
+    help: 'Restarts of a source or a sink after a failure.',
     labels: ['agent', 'kind', 'component'],
     panels: [
       {
@@ -192,7 +192,7 @@ const ownMetrics: readonly AgentMetric[] = [
         summary:
           'The {{ $labels.kind }} {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has failed {{ $value | humanize }} times in 15 minutes.',
         action:
-          "The agent's log has the error of each failure. A failure that comes back at once is most often one of the configuration, of rights, or of the disk.",
+          "The agent's log has the error of each failure. A failure that recurs at once is usually one of configuration, permissions or the disk.",
       },
     ],
     read({ name, sources, sinks }, sample) {
@@ -211,8 +211,9 @@ const ownMetrics: readonly AgentMetric[] = [
 export const agentMetrics: readonly AgentMetric[] = [...flumeMetricTable, ...ownMetrics]
 
 /**
- * Exposes what `agent` returns at each scrape, so that the series follow an agent that was started anew with
- * a changed configuration; nothing while it returns undefined. Returns what ends that.
+ * Exposes the agent that `agent` returns at each scrape, so that the series follow an agent that
+ * was restarted with a changed configuration; none while it returns undefined. Returns a function
+ * that removes the metrics.
  */
 export function exposeAgent(
   metrics: Metrics,

@@ -1,5 +1,5 @@
-// Flume's counters, by Flume's names, of one component each. Counting adds a number to a field
-// per batch; the strings of the metrics page are built per request.
+// Flume's counters under Flume's names; one object per component. Counting adds to a field once per
+// batch; the strings of the metrics page are built per request.
 
 import { Distribution } from '../../protocol/telemetry/distribution.ts'
 import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics.ts'
@@ -20,26 +20,26 @@ export class SourceCounter {
   StopTime = 0
 }
 
-/** What a source has read; not one of Flume's counters. */
+/** Progress of a source, in addition to Flume's counters. */
 export interface SourceProgress {
-  /** Bytes of events that were put. */
+  /** Bytes that were read and put. */
   bytesRead: number
-  /** Of a source that follows files. */
+  /** Set by a source that follows files. */
   tailed?: () => TailedFiles
 }
 
-/** The files that a source follows, as of its last look at them. */
+/** The files that a source follows, as of its last scan. */
 export interface TailedFiles {
   readonly files: number
   /** Files that currently cannot be opened or read. */
   readonly unreadable: number
-  /** Bytes in the files that are not read yet. */
+  /** Bytes in the files that were not read yet. */
   readonly bytesBehind: number
 }
 
-/** Time from a source's put to a sink's delivery; not one of Flume's counters. */
+/** Progress of a sink, in addition to Flume's counters. */
 export interface SinkProgress {
-  /** In seconds, of the oldest event of each transaction that was delivered. */
+  /** Time from put to delivery, in seconds, of the oldest event of each delivered transaction. */
   readonly deliveryDelay: Distribution
 }
 
@@ -67,7 +67,7 @@ export class ChannelCounter {
     this.StopTime = nowMs
   }
 
-  /** A put was refused or lost by the channel's storage. */
+  /** The storage of the channel refused a put or failed to store it. */
   putFailed(): void {}
 }
 
@@ -85,13 +85,13 @@ export class SinkCounter {
   StopTime = 0
 }
 
-/** A Kafka sink's: without the `...Fail` counters, as Flume publishes them. */
+/** Counters of a Kafka sink: as Flume publishes them, without the `...Fail` counters. */
 export class KafkaSinkCounter extends SinkCounter {
   KafkaEventSendTimer = 0
   RollbackCount = 0
 }
 
-/** A file channel's. */
+/** Counters of a file channel. */
 export class FileChannelCounter extends ChannelCounter {
   Open = false
   Closed = true
@@ -120,7 +120,10 @@ export class FileChannelCounter extends ChannelCounter {
 
 export type Counter = SourceCounter | ChannelCounter | SinkCounter
 
-/** A counter as the metrics page shows it: every value a string, fractions with a point. */
+/**
+ * A counter as on Flume's metrics page: every value is a string, ChannelFillPercentage has a
+ * fraction.
+ */
 export function counterStrings(counter: Counter): Record<string, string> {
   return Object.fromEntries(
     Object.entries(counter).map(([name, value]) => [name, valueString(name, value)]),

@@ -1,6 +1,6 @@
 // Flume's counters as metrics, under Flume's names in Prometheus's form (docs/decisions/0038):
-// `EventDrainSuccessCount` of a sink is `flume_sink_event_drain_success_total`. Counters that nothing in this
-// agent counts are left out, though Flume's page shows them.
+// `EventDrainSuccessCount` of a sink is `flume_sink_event_drain_success_total`. Counters that no
+// component of this agent uses are omitted, although Flume's page has them.
 
 import type { AlertSpec, MetricSpec, PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
 import {
@@ -13,11 +13,11 @@ import { type ChannelCounter, FileChannelCounter, KafkaSinkCounter } from './cou
 
 /** A metric and how it is read from an agent. */
 export interface AgentMetric extends MetricSpec {
-  /** Flume's own name of the counter, as `/metrics` of Flume's HTTP monitoring has it. */
+  /** Name of the counter at `/metrics` of Flume's HTTP monitoring. */
   readonly flumeName?: string
-  /** Of all but histograms. */
+  /** Reads the samples of a counter or gauge. */
   read?(agent: AgentFigures, sample: SampleWriter): void
-  /** Of histograms. */
+  /** Reads the distributions of a histogram. */
   readHistogram?(agent: AgentFigures, write: DistributionWriter): void
 }
 
@@ -32,8 +32,9 @@ interface Shown {
 type Kind = 'source' | 'channel' | 'sink'
 
 /**
- * `EventPutSuccessCount` of a channel -> `flume_channel_event_put_success_total`. Counts and failures become
- * totals, percentages ratios, timers in milliseconds seconds; what repeats the kind is left out.
+ * `EventPutSuccessCount` of a channel -> `flume_channel_event_put_success_total`. Counts and
+ * failures become totals, percentages become ratios, timers in ms become seconds; a repeated kind
+ * is omitted.
  */
 export function prometheusName(kind: Kind, flumeName: string): string {
   const words = flumeName
@@ -51,7 +52,7 @@ interface FlumeCounter<Component> extends Shown {
   /** Flume's name. */
   readonly name: string
   readonly help: string
-  /** Undefined for a component that has no such counter. */
+  /** Returns the value; undefined for a component without this counter. */
   readonly of: (component: Component) => number | undefined
 }
 
@@ -97,7 +98,7 @@ const sourceMetrics = flumeMetrics<SourceFigures>('source', ({ sources }) => sou
   },
   {
     name: 'EventAcceptedCount',
-    help: 'Events of a source that all its required channels have.',
+    help: 'Events of a source that all its required channels accepted.',
     of: ({ counter }) => counter.EventAcceptedCount,
   },
   {
@@ -107,12 +108,12 @@ const sourceMetrics = flumeMetrics<SourceFigures>('source', ({ sources }) => sou
   },
   {
     name: 'AppendBatchAcceptedCount',
-    help: 'Batches of events of a source that all its required channels have.',
+    help: 'Batches of events of a source that all its required channels accepted.',
     of: ({ counter }) => counter.AppendBatchAcceptedCount,
   },
   {
     name: 'EventReadFail',
-    help: 'Failed attempts of a source to read; each is tried again.',
+    help: 'Failed reads of a source; they are retried.',
     of: ({ counter }) => counter.EventReadFail,
     panels: [
       {
@@ -123,7 +124,7 @@ const sourceMetrics = flumeMetrics<SourceFigures>('source', ({ sources }) => sou
   },
   {
     name: 'ChannelWriteFail',
-    help: 'Batches that a required channel refused, because it was full or could not be written; they are put again.',
+    help: 'Batches that a required channel refused because it was full or could not be written; they are retried.',
     of: ({ counter }) => counter.ChannelWriteFail,
     panels: [
       {
@@ -140,13 +141,13 @@ const sourceMetrics = flumeMetrics<SourceFigures>('source', ({ sources }) => sou
         summary:
           'Source {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has been refused by a channel for 10 minutes.',
         action:
-          "Look at flume_channel_fill_ratio: a full channel means that its sink is slower than the source, or does not deliver. Otherwise look for CHANNEL_SPACE and CHANNEL_WRITE in the agent's log: the disk of the channel is full or failing. Taildir reads the lines again; a command's output waits.",
+          "Check flume_channel_fill_ratio: a full channel means that its sink is slower than the source or cannot deliver. Otherwise search the agent's log for CHANNEL_SPACE and CHANNEL_WRITE: the disk of the channel is full or failing. Taildir reads the lines again; a command blocks.",
       },
     ],
   },
 ])
 
-/** Of file channels only. */
+/** A counter that only file channels have. */
 function ofFileChannel(
   value: (counter: FileChannelCounter) => number,
 ): (channel: { readonly counter: ChannelCounter }) => number | undefined {
@@ -156,7 +157,7 @@ function ofFileChannel(
 const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.channels, [
   {
     name: 'ChannelSize',
-    help: 'Events in a channel, those included that a sink has taken and not committed.',
+    help: 'Events in a channel, including events that a sink has taken but not committed.',
     of: ({ counter }) => counter.ChannelSize,
     panels: [
       { row: 'Channels', title: 'Events in channels', query: '$metric', legend, unit: 'short' },
@@ -164,12 +165,12 @@ const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.
   },
   {
     name: 'ChannelCapacity',
-    help: 'Events that a channel holds at most.',
+    help: 'Maximum number of events in a channel.',
     of: ({ counter }) => counter.ChannelCapacity,
   },
   {
     name: 'ChannelFillPercentage',
-    help: 'Part of the capacity of a channel that is in use, from 0 to 1.',
+    help: 'Share of the capacity of a channel that is in use, from 0 to 1.',
     of: ({ counter }) => counter.ChannelFillPercentage / 100,
     panels: [
       { row: 'Channels', title: 'Channel fill', query: '$metric', legend, unit: 'percentunit' },
@@ -183,13 +184,13 @@ const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.
         summary:
           'Channel {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} is {{ $value | humanizePercentage }} full.',
         action:
-          'A full channel stops its sources. Look at flume_sink_event_drain_success_total of its sinks: with no progress, look at the broker and at the messages of the sink; with progress that is too slow, add a sink to the channel or raise its batch size. Raise the capacity of the channel to bridge longer outages.',
+          'A full channel blocks its sources. Check flume_sink_event_drain_success_total of its sinks: if it does not increase, check the broker and the messages of the sink; if it increases too slowly, add a sink to the channel or raise its batch size. Raise the capacity of the channel to bridge longer outages.',
       },
     ],
   },
   {
     name: 'EventPutAttemptCount',
-    help: 'Events that sources have tried to put into a channel.',
+    help: 'Events that sources attempted to put into a channel.',
     of: ({ counter }) => counter.EventPutAttemptCount,
   },
   {
@@ -205,7 +206,7 @@ const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.
   },
   {
     name: 'EventTakeAttemptCount',
-    help: 'Attempts of sinks to take events out of a channel; one attempt takes a batch.',
+    help: 'Attempts of sinks to take events from a channel; one attempt takes a batch.',
     of: ({ counter }) => counter.EventTakeAttemptCount,
   },
   {
@@ -221,12 +222,12 @@ const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.
   },
   {
     name: 'EventPutErrorCount',
-    help: 'Transactions of puts that failed in the storage of a file channel.',
+    help: 'Put transactions that failed in the storage of a file channel.',
     of: ofFileChannel((counter) => counter.EventPutErrorCount),
   },
   {
     name: 'Unhealthy',
-    help: '1 while the log of a file channel can not be written, or its disk is too full for puts.',
+    help: '1 while the log of a file channel cannot be written or its disk is too full for puts.',
     of: ofFileChannel((counter) => counter.Unhealthy),
     alerts: [
       {
@@ -235,15 +236,15 @@ const channelMetrics = flumeMetrics<ChannelFigures>('channel', (agent) => agent.
         for: '1m',
         severity: 'critical',
         summary:
-          'File channel {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} can not be written.',
+          'File channel {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} cannot be written.',
         action:
-          "Look at the agent's log for the channel's name: it says which directory can not be written, and why. Free space on that disk (minimumRequiredSpace says how much must be free); until then sources wait and sinks go on.",
+          "Search the agent's log for the channel's name: it says which directory cannot be written and why. Free space on that disk (at least minimumRequiredSpace); until then sources block and sinks continue.",
       },
     ],
   },
 ])
 
-/** Of Kafka sinks only. */
+/** A counter that only Kafka sinks have. */
 function ofKafkaSink(
   value: (counter: KafkaSinkCounter) => number,
 ): (sink: SinkFigures) => number | undefined {
@@ -253,7 +254,7 @@ function ofKafkaSink(
 const sinkMetrics = flumeMetrics<SinkFigures>('sink', (agent) => agent.sinks, [
   {
     name: 'EventDrainAttemptCount',
-    help: 'Events that a sink has taken from its channel, those included that it has to take again.',
+    help: 'Events that a sink has taken from its channel; events taken again are counted again.',
     of: ({ counter }) => counter.EventDrainAttemptCount,
   },
   {
@@ -269,7 +270,7 @@ const sinkMetrics = flumeMetrics<SinkFigures>('sink', (agent) => agent.sinks, [
   },
   {
     name: 'BatchEmptyCount',
-    help: 'Rounds of a sink that found nothing in its channel.',
+    help: 'Attempts of a sink that found no event in its channel.',
     of: ({ counter }) => counter.BatchEmptyCount,
   },
   {
@@ -311,13 +312,13 @@ const sinkMetrics = flumeMetrics<SinkFigures>('sink', (agent) => agent.sinks, [
         summary:
           'Sink {{ $labels.component }} of agent {{ $labels.agent }} on {{ $labels.instance }} has not reached its brokers for 5 minutes.',
         action:
-          'Look whether the brokers of kafka.bootstrap.servers run and can be reached from that host. Events wait in the channel until it is full (flume_channel_fill_ratio); after that sources stop reading.',
+          'Check that the brokers of kafka.bootstrap.servers are running and reachable from that host. Events wait in the channel until it is full (flume_channel_fill_ratio); then its sources block.',
       },
     ],
   },
   {
     name: 'RollbackCount',
-    help: 'Times that a Kafka sink has given back or sent again what was not stored.',
+    help: 'Rollbacks and retries of a Kafka sink after a failed send.',
     of: ofKafkaSink((counter) => counter.RollbackCount),
     panels: [
       {
@@ -328,7 +329,7 @@ const sinkMetrics = flumeMetrics<SinkFigures>('sink', (agent) => agent.sinks, [
   },
   {
     name: 'KafkaEventSendTimer',
-    help: 'Time from sending to acknowledgement, over all takes of a Kafka sink.',
+    help: 'Total time from send to acknowledgement of all takes of a Kafka sink.',
     of: ofKafkaSink((counter) => counter.KafkaEventSendTimer / msPerSecond),
   },
 ])

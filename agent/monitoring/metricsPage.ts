@@ -1,11 +1,12 @@
-// Flume's HTTP monitoring: /metrics as JSON of which every value is a string, / with a link to it,
-// and nothing else. It listens on the loopback interface only, for it asks nobody who they are.
+// Flume's HTTP monitoring: /metrics as JSON in which every value is a string, and / with a link to
+// it. It has no authentication, and so listens on the loopback interface unless configured
+// otherwise.
 
 import Fastify from 'fastify'
 import type { Address } from '../../protocol/runtime/network.ts'
 import { AgentError } from '../errors.ts'
 
-/** Flume's counters, by component (`SOURCE.name`) and by name. All values are text, as in Flume. */
+/** Flume's counters by component (`SOURCE.name`) and counter name. All values are strings. */
 export type MetricsJson = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface MetricsPage {
@@ -13,6 +14,7 @@ export interface MetricsPage {
   close(): Promise<void>
 }
 
+/** Starts the page; fails with an AgentError if the address is in use. Port 0 takes a free port. */
 export async function serveMetrics(
   address: Address,
   metrics: () => MetricsJson,

@@ -1,5 +1,5 @@
-// Reports the agent's status to the cluster once a second: the newest record of its key in the status topic
-// is current. A report that cannot be sent is skipped, and never delays the agent.
+// Reports the agent's status to the cluster every second: the newest record of the agent's key in
+// the status topic is current. A report that fails is skipped. A report must never delay the agent.
 
 import type { Behavior } from '../../protocol/actor/actor.ts'
 import { BatchSender } from '../../protocol/client/batchSender.ts'
@@ -47,8 +47,9 @@ export function statusReporter(
           })
       },
       async stopping() {
-        // The last report says `stopped`; without it the agent would look dead. Not sent when the previous
-        // report has failed or is pending: a stop must not wait for an unreachable broker.
+        // The last report has the state `stopped`; without it the agent would look crashed. Skipped
+        // if the previous report failed or is pending: a stop must not wait for an unreachable
+        // broker.
         if (isReported) await report().catch(() => {})
         await sender.close()
       },

@@ -1,17 +1,18 @@
-// Selects the channels of a source into which an event goes. A selector only splits batches: the processor
-// puts every position into every required channel, with or without events.
+// The interface of a channel selector, which selects the channels of a source for each event. A
+// selector only splits batches: the processor puts every position into every required channel, with
+// or without events.
 
 import type { Channel } from '../channels/channel.ts'
 import type { EventBatch } from '../event.ts'
 
 export interface ChannelSelector {
-  /** The source retries a put that one of these refuses. */
+  /** Channels that must get every event: the source retries a put that one of them refuses. */
   readonly required: readonly Channel[]
-  /** A put that one of these refuses is logged and dropped. */
+  /** Channels that may lose events: a put that one of them refuses is logged and dropped. */
   readonly optional: readonly Channel[]
   /**
-   * The part of a batch that goes into one of the channels, in the batch's order: the batch itself,
-   * what `EventBatch.select` or `slice` makes of it, an empty one.
+   * Returns the part of a batch for one of the channels, in the order of the batch: the batch
+   * itself, a result of `EventBatch.select` or `slice`, or an empty batch.
    */
   select(batch: EventBatch, channel: Channel): EventBatch
 }

@@ -1,5 +1,6 @@
-// Flume's replicating selector: every event goes to every channel of the source. What an optional
-// channel cannot take is dropped for that channel; a required one makes the source try again.
+// Flume's replicating selector: puts every event into every channel of the source. A put that an
+// optional channel refuses is dropped for that channel; one that a required channel refuses is
+// retried.
 
 import type { Channel } from '../channels/channel.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
@@ -10,7 +11,7 @@ export const replicatingSelectorOptions = {
   'selector.optional': {
     type: 'list',
     default: [],
-    doc: 'channels that may lose events: what they do not take is logged and dropped',
+    doc: 'Names of channels that may lose events: a put that such a channel refuses is logged and dropped.',
   },
 } as const satisfies OptionTable
 

@@ -1,4 +1,4 @@
-// The types of channel selectors, whose options are among those of their source.
+// The table of channel selector types. Their options are among the options of the source.
 
 import type { ComponentType } from '../componentTypes.ts'
 import { replicatingSelector, replicatingSelectorOptions } from './replicatingSelector.ts'
@@ -7,7 +7,7 @@ export interface SelectorType extends ComponentType {
   readonly make: typeof replicatingSelector
 }
 
-/** The selector of a source that names none. */
+/** The selector of a source without selector.type. */
 export const defaultSelectorType: SelectorType = {
   alias: 'replicating',
   className: 'org.apache.flume.channel.ReplicatingChannelSelector',

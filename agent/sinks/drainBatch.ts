@@ -1,5 +1,5 @@
-// One round of a simple sink: a transaction in which what is there is taken, handled and committed.
-// It waits for events, not for a full batch: an event is never late because others are missing.
+// One round of a simple sink: takes the available events in one transaction, handles and commits
+// them. Waits for events but never for a full batch.
 
 import type { Channel } from '../channels/channel.ts'
 import type { EventBatch } from '../event.ts'
@@ -11,7 +11,7 @@ export interface DrainFigures {
   readonly progress: SinkProgress
 }
 
-/** Returns the delay until the next round, as Polled.process does. */
+/** Runs one round; returns the delay until the next one, as Polled.process does. */
 export async function drainBatch(
   channel: Channel,
   maxEvents: number,
@@ -41,7 +41,7 @@ export async function drainBatch(
   return 0
 }
 
-/** Counts a take by Flume's names; returns how many events it has. */
+/** Counts a take under Flume's names; returns its number of events. */
 export function countTake(
   counter: SinkCounter,
   batches: readonly EventBatch[],

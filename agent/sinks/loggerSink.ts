@@ -1,5 +1,5 @@
-// Flume's logger sink: each event as a line of the log, its headers and the first bytes of its body
-// in hexadecimal and as text. For trying a configuration out.
+// Flume's logger sink: logs each event as one line, with its headers and the first bytes of its
+// body in hexadecimal and as text. For trying out a configuration.
 
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Channel } from '../channels/channel.ts'
@@ -9,7 +9,11 @@ import type { Polled } from '../polled.ts'
 import { type DrainFigures, drainBatch } from './drainBatch.ts'
 
 export const loggerSinkOptions = {
-  maxBytesToLog: { type: 'integer', default: 16, doc: 'bytes of a body that are shown' },
+  maxBytesToLog: {
+    type: 'integer',
+    default: 16,
+    doc: 'Maximum number of bytes of a body that are logged.',
+  },
 } as const satisfies OptionTable
 
 const eventsPerTake = 100
@@ -52,13 +56,13 @@ export class LoggerSink implements Polled {
   }
 }
 
-/** `Event: { headers:{a=b} body: 68 65 6C 6C 6F                                  hello }` */
+/** Returns `Event: { headers:{a=b} body: 68 65 6C 6C 6F                          hello }`. */
 export function formatEvent(headers: Headers, body: Buffer, maxBytes: number): string {
   const pairs = Object.entries(headers).map(([name, value]) => `${name}=${value}`)
   return `Event: { headers:{${pairs.join(', ')}} body:${dump(body.subarray(0, maxBytes))} }`
 }
 
-/** Rows of 16 bytes, in hexadecimal and as text. As in Flume, the first has no offset before it. */
+/** Rows of 16 bytes, in hexadecimal and as text. As in Flume, the first row has no offset. */
 function dump(bytes: Buffer): string {
   const rows: string[] = []
   for (let at = 0; at < bytes.length; at += bytesPerRow) {

@@ -1,4 +1,5 @@
-// Flume's null sink: takes events and discards them. For measuring sources and channels.
+// Flume's null sink: takes events and discards them. For measuring the speed of sources and
+// channels.
 
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { Channel } from '../channels/channel.ts'
@@ -7,11 +8,16 @@ import type { Polled } from '../polled.ts'
 import { type DrainFigures, drainBatch } from './drainBatch.ts'
 
 export const nullSinkOptions = {
-  batchSize: { type: 'integer', default: 100, min: 1, doc: 'events taken at a time, at most' },
+  batchSize: {
+    type: 'integer',
+    default: 100,
+    min: 1,
+    doc: 'Maximum number of events in one take.',
+  },
   logEveryNEvents: {
     type: 'integer',
     default: 10_000,
-    doc: 'how often to log the count; 0: never',
+    doc: 'Number of events after which their count is logged; 0 disables it.',
   },
 } as const satisfies OptionTable
 

@@ -1,4 +1,4 @@
-// The types of sinks.
+// The table of sink types. A new type is added here and nowhere else.
 
 import type { Address } from '../../protocol/runtime/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
@@ -28,16 +28,16 @@ interface SinkDependencies {
 }
 
 export interface SinkType extends ComponentType {
-  /** Throws an OptionError when the sink cannot be built from the options. */
+  /** Plans a sink; throws an OptionError for invalid options. */
   plan(
     component: ComponentConfiguration,
     dependencies: SinkDependencies,
   ): {
     readonly counter: SinkCounter
     readonly progress: SinkProgress
-    /** Undefined for a sink that takes what fits. */
+    /** Undefined for a sink without an option for it. */
     readonly batchSize?: BatchSize
-    /** Of a Kafka sink. */
+    /** Topic and brokers of a Kafka sink. */
     readonly kafka?: { readonly topic: string; readonly bootstrap: readonly Address[] }
     readonly make: () => Polled
   }

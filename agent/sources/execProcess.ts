@@ -1,26 +1,29 @@
-// Starts the command of an exec source, as a dependency of the source; the real implementation runs it in
-// a process group of its own that ends with the agent, however the agent ends.
+// The process of an exec source's command: the interface that the source depends on, and the real
+// implementation, which runs the command in a process group that ends with the agent, however the
+// agent ends.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 
 export interface ExecProcess {
-  /** Ends when the command, and everything it has started, has closed its output. */
+  /** Ends when the command and all its children have closed their output. */
   readonly output: AsyncIterable<Buffer>
   readonly errors: AsyncIterable<Buffer>
-  /** Resolves when the output has ended, with the exit code, or the signal's name, or why it could not start. */
+  /**
+   * Resolves after the output has ended: with the exit code, the signal's name, or a start error.
+   */
   readonly exit: Promise<number | string>
   /** Terminates or kills the command and its children. Unread output is lost. */
   kill(isForced?: boolean): void
 }
 
-/** `command` is a program and its arguments. */
+/** Starts a command, given as a program and its arguments. */
 export type StartProcess = (command: readonly string[]) => ExecProcess
 
 /**
- * Runs before the command, which then takes its place. The watcher it leaves behind reads from the
- * agent's end of a pipe, which the system closes when the agent ends, also by SIGKILL: it then ends the
- * whole process group. Without it `tail -F` would stay behind, and read on beside its successor.
+ * Starts a watcher in the background, then executes the command. The watcher reads from a pipe that
+ * the system closes when the agent ends, even by SIGKILL; it then terminates the whole process
+ * group. Without it a `tail -F` would survive the agent and read the same lines as its successor.
  */
 const watchedCommand = `
 (
@@ -40,9 +43,10 @@ export const startProcess: StartProcess = (command) => {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const agentIsAlive = child.stdio[3] as Writable
-  // The watcher may have ended before.
+  // The watcher may have exited already.
   agentIsAlive.on('error', () => {})
-  // Not the event `close`: that waits for the watcher's pipe as well, which is closed after this.
+  // Not the event `close`, which also waits for the watcher's pipe; that is closed only after
+  // `exit`.
   const ended = new Promise<number | string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'))
@@ -50,7 +54,7 @@ export const startProcess: StartProcess = (command) => {
   const closed = Promise.all([streamClosed(child.stdout!), streamClosed(child.stderr!)])
   const exit = closed.then(() => ended)
   void exit.then(() => agentIsAlive.destroy())
-  // Streams that are not read never end.
+  // A stream that is not read never ends.
   const dropOutput = () => {
     child.stdout!.destroy()
     child.stderr!.destroy()
@@ -81,7 +85,7 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal)
   } catch (error) {
-    // The group has ended.
+    // The group no longer exists.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }

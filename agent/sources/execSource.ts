@@ -1,6 +1,6 @@
-// Flume's exec source: the lines that a command prints. While a channel is full the command's output is
-// not read, so that its pipe fills and the command blocks: no line is dropped. Output that the command
-// prints while the agent is stopped is lost; use taildir for files.
+// Flume's exec source: each line that a command prints is an event. While a channel is full, the
+// output is not read, so the pipe fills and the command blocks: no line is dropped. Output printed
+// while the agent is stopped is lost; use taildir for files.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import { sleep } from '../../protocol/runtime/clock.ts'
@@ -20,22 +20,42 @@ export const execOptions = {
   command: {
     type: 'string',
     required: true,
-    doc: 'what to run; split at blanks unless shell is given',
+    doc: 'Command to run; split at whitespace unless shell is set.',
   },
-  shell: { type: 'string', doc: 'a shell and its option to run the command, such as /bin/sh -c' },
-  restart: { type: 'boolean', default: false, doc: 'run the command again when it ends' },
-  restartThrottle: { type: 'integer', default: 10_000, doc: 'milliseconds before it is run again' },
-  logStdErr: { type: 'boolean', default: false, doc: "log the command's standard error" },
-  batchSize: { type: 'integer', default: 20, min: 1, doc: 'lines put at a time, at most' },
+  shell: {
+    type: 'string',
+    doc: 'Shell that runs the command, with its option, such as /bin/sh -c.',
+  },
+  restart: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether to restart the command when it exits.',
+  },
+  restartThrottle: {
+    type: 'integer',
+    default: 10_000,
+    doc: 'Delay before the command is restarted, in ms.',
+  },
+  logStdErr: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether to log the standard error of the command.',
+  },
+  batchSize: {
+    type: 'integer',
+    default: 20,
+    min: 1,
+    doc: 'Maximum number of lines in one put transaction.',
+  },
   batchTimeout: {
     type: 'integer',
     default: 3000,
-    doc: 'accepted, without effect: lines never wait for others, what one read brings is put at once',
+    doc: 'Accepted without effect: the lines of a read are put at once and never wait for more.',
   },
   charset: {
     type: 'string',
     default: 'UTF-8',
-    doc: 'accepted, without effect: bytes pass as they are',
+    doc: 'Accepted without effect: bytes are passed on unchanged.',
   },
 } as const satisfies OptionTable
 
@@ -44,7 +64,9 @@ const maxLineBytes = 1024 * 1024
 /** Backoff before a refused batch is put again; doubles up to the maximum. */
 const firstRetryMs = 250
 const mostRetryMs = 5000
-/** Settle time of the log: a sink slightly slower than the command fills the channel often. */
+/**
+ * Time before a refusal counts as over, in ms: a slightly slow sink fills the channel repeatedly.
+ */
 const refusalSettleMs = 60_000
 /** While stopping, time for the put in flight to succeed. */
 const putTimeoutMs = 500
@@ -52,7 +74,7 @@ const putTimeoutMs = 500
 const killTimeoutMs = 2000
 /** Time after which a killed command is no longer waited for. */
 const abandonTimeoutMs = 1000
-/** Bytes of the command's standard error kept for the message of a failure. */
+/** Characters of the command's standard error that are kept for the message of a failure. */
 const keptErrorCharacters = 500
 
 export interface ExecDependencies {
@@ -69,21 +91,21 @@ export class ExecSource implements Polled {
   readonly #dependencies: ExecDependencies
   #process: ExecProcess | undefined
   #output: AsyncIterator<Buffer> | undefined
-  /** The read in flight, kept over calls of `process`. */
+  /** The pending read, kept between calls of `process`. */
   #reading: Promise<IteratorResult<Buffer>> | undefined
   #lines = new LineReader(maxLineBytes)
-  /** Lines that were read and that the channels do not have yet. */
+  /** Lines that were read but not put yet. */
   #pending: EventBatch | undefined
-  /** The put in flight of the first of them, kept over calls of `process`. */
+  /** The put in flight of the first pending lines, kept between calls of `process`. */
   #putting: Promise<number> | undefined
   #retryMs = 0
   readonly #isBlocked: LastingCondition
   #blockedBy = ''
   #lastErrors = ''
-  /** A command that is restarted and ends the same way each time is logged once. */
+  /** The last exit: a restarted command that exits in the same way each time is logged once. */
   #lastExit: number | string | undefined
   #hasEnded = false
-  /** Why the command ended; cleared when it prints again. */
+  /** Why the command exited; cleared when it prints again. */
   #failure: { readonly message: string; readonly sinceMs: number } | undefined
 
   constructor(options: OptionValues<typeof execOptions>, dependencies: ExecDependencies) {
@@ -91,7 +113,7 @@ export class ExecSource implements Polled {
     this.#dependencies = dependencies
     this.#isBlocked = new LastingCondition({
       ...{ ...dependencies, settleMs: refusalSettleMs },
-      over: 'channels take the lines of a command again',
+      over: 'channels accept lines of the command again',
     })
   }
 
@@ -118,7 +140,7 @@ export class ExecSource implements Polled {
     return reasons
   }
 
-  /** Puts the lines of one read of the command's output; restarts the command when that is due. */
+  /** Puts the lines of one read of the command's output; restarts the command if due. */
   async process(signal: AbortSignal): Promise<number> {
     if (this.#pending !== undefined) return await this.#putPending(signal)
     if (this.#hasEnded) return longestWaitMs
@@ -144,10 +166,10 @@ export class ExecSource implements Polled {
     void this.#readErrors(this.#process, logStdErr)
   }
 
-  /** The command's output has ended: puts its last line, if it has no line end, and says so. */
+  /** Handles the end of the command's output: puts an incomplete last line and logs the exit. */
   async #ended(signal: AbortSignal): Promise<number> {
     const { restart, restartThrottle } = this.#options
-    // A command may close its output and run on.
+    // A command may close its output and keep running.
     const exit = await orAborted(this.#process!.exit, signal)
     if (exit === undefined) return 0
     const last = this.#lines.end()
@@ -164,11 +186,11 @@ export class ExecSource implements Polled {
     const { clock, logger } = this.#dependencies
     const { command, restart, restartThrottle } = this.#options
     const next = restart
-      ? `it is run again in ${restartThrottle} ms`
-      : 'the source reads nothing any more, because restart is not true'
+      ? `it is restarted in ${restartThrottle} ms`
+      : 'it is not restarted, because restart is not true'
     const text = this.#lastErrors.trimEnd()
     const fields = { command, exit, ...(text && { text }) }
-    const reason = exit === 0 ? 'ended' : (startFailures.get(exit) ?? `ended with ${exit}`)
+    const reason = exit === 0 ? 'exited' : (startFailures.get(exit) ?? `exited with ${exit}`)
     const message = `the command of an exec source ${reason}: ${next}`
     if (restart && exit === this.#lastExit) logger.debug(fields, message)
     else if (exit !== 0) logger.error(fields, message)
@@ -180,7 +202,7 @@ export class ExecSource implements Polled {
       : { message, sinceMs: this.#failure?.sinceMs ?? clock.nowMs() }
   }
 
-  /** Puts the pending lines, a batch at a time, until a channel is full or the source is to stop. */
+  /** Puts the pending lines, one batch at a time, until a channel is full or the signal aborts. */
   async #putPending(signal: AbortSignal): Promise<number> {
     while (this.#pending !== undefined) {
       const { count } = this.#pending
@@ -194,7 +216,7 @@ export class ExecSource implements Polled {
     return this.#process === undefined ? this.#options.restartThrottle : 0
   }
 
-  /** How many lines the channels took: all or none. */
+  /** Puts a batch; returns the number of lines that the channels accepted: all or none. */
   async #put(part: EventBatch): Promise<number> {
     const { processor, progress } = this.#dependencies
     try {
@@ -215,12 +237,12 @@ export class ExecSource implements Polled {
     this.#blockedBy = error.message
     this.#isBlocked.met(
       { reason: error.message },
-      'a channel does not take the lines of a command, whose output is not read meanwhile',
+      'a channel refuses lines of the command: its output is not read until they are accepted',
       error.code,
     )
   }
 
-  /** Terminates the command, then kills it; each wait is bounded. */
+  /** Terminates the command, then kills it; both waits are bounded. */
   async #end(process: ExecProcess): Promise<void> {
     const { clock, logger } = this.#dependencies
     process.kill()
@@ -228,7 +250,7 @@ export class ExecSource implements Polled {
     process.kill(true)
     if ((await orLate(process.exit, clock, abandonTimeoutMs)) !== undefined) return
     const { command } = this.#options
-    logger.error({ command }, 'command of an exec source did not end after it was killed')
+    logger.error({ command }, 'command of an exec source did not exit after SIGKILL')
   }
 
   async #readErrors(process: ExecProcess, isLogged: boolean): Promise<void> {
@@ -240,18 +262,20 @@ export class ExecSource implements Polled {
         if (isLogged) logger.warn({ command: this.#options.command, text }, 'standard error')
       }
     } catch (error) {
-      logger.debug({ reason: String(error) }, 'failed to read standard error of the command')
+      logger.debug({ reason: String(error) }, 'failed to read the standard error of the command')
     }
   }
 }
 
-/** The meaning of a shell's exit code for a command that failed to start. */
+/** Exit codes of a shell for a command that failed to start. */
 const startFailures: ReadonlyMap<number | string, string> = new Map([
-  [126, 'failed to start, because it is not executable (126)'],
-  [127, 'failed to start, because it was not found (127)'],
+  [126, 'failed to start: not executable (exit code 126)'],
+  [127, 'failed to start: not found (exit code 127)'],
 ])
 
-/** Undefined when there is no promise, or it does not settle in time, or fails. */
+/**
+ * Resolves like `promise`; with undefined if there is none, or it fails or does not settle in time.
+ */
 async function orLate<T>(
   promise: Promise<T> | undefined,
   clock: Clock,

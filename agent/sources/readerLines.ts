@@ -1,5 +1,6 @@
-// Finds lines as Java's BufferedReader does, which Flume's exec source reads with: a line ends with a
-// newline, a carriage return, or both. Nothing is copied: a line is where it starts and ends.
+// Finds lines as Java's BufferedReader does, which Flume's exec source uses: a line ends with a
+// newline, a carriage return, or both. A line is a range in the buffer; only an incomplete line is
+// copied.
 
 const newline = 0x0a
 const carriageReturn = 0x0d
@@ -8,15 +9,15 @@ export class LineReader {
   readonly #maxLineBytes: number
   /** The bytes after the last line end. */
   #rest = Buffer.alloc(0)
-  /** The last byte was a carriage return: a newline right behind it belongs to it. */
+  /** The last byte was a carriage return: a newline right after it belongs to the same line end. */
   #endsWithReturn = false
 
-  /** Longer lines are split. */
+  /** Lines longer than `maxLineBytes` are split. */
   constructor(maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes
   }
 
-  /** The whole lines up to the end of this piece of text. */
+  /** Adds a piece of text; returns the lines that are complete now. */
   add(piece: Buffer): { bytes: Buffer; ranges: Uint32Array; count: number } {
     const skipped = this.#endsWithReturn && piece[0] === newline ? 1 : 0
     if (piece.length > 0) this.#endsWithReturn = piece.at(-1) === carriageReturn
@@ -42,7 +43,7 @@ export class LineReader {
     return { bytes, ranges: Uint32Array.from(ranges), count: ranges.length / 2 }
   }
 
-  /** The last line, which has no end; undefined when there is none. */
+  /** Returns the last line, which has no line end; undefined if there is none. */
   end(): Buffer | undefined {
     const rest = this.#rest
     this.#rest = Buffer.alloc(0)

@@ -1,4 +1,4 @@
-// The types of sources.
+// The table of source types. A new type is added here and nowhere else.
 
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
@@ -27,16 +27,16 @@ interface SourceDependencies {
   readonly progress: SourceProgress
   readonly processor: ChannelProcessor
   readonly startProcess: StartProcess
-  /** Makes a path of the configuration absolute. */
+  /** Resolves a path of the configuration to an absolute path. */
   readonly resolvePath: (path: string) => string
 }
 
 export interface SourceType extends ComponentType {
-  /** Keys below these are checked by `check` and not by the table of options. */
+  /** Prefixes of keys that `check` checks instead of the table of options. */
   readonly nested?: readonly string[]
-  /** Problems beside those of single options. */
+  /** Returns problems that concern more than a single option. */
   check?(component: ComponentConfiguration): ConfigurationProblem[]
-  /** Throws an OptionError when the source cannot be built from the options. */
+  /** Plans a source; throws an OptionError for invalid options. */
   plan(
     component: ComponentConfiguration,
     dependencies: SourceDependencies,
@@ -55,7 +55,7 @@ const taildir: SourceType = {
     return {
       batchSize: { key: 'batchSize', events: options.batchSize },
       make() {
-        // Once, not for each instance after a failure.
+        // Reported for the first instance only, not after each restart.
         if (!isReported) void reportEmptyGroups(groups, dependencies)
         isReported = true
         return new TaildirSource(component.name, groups, options, dependencies)

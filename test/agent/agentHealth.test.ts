@@ -1,4 +1,4 @@
-// Whether an agent is well: what fails of it, since when, and how full its channels are.
+// The health of an agent: which component fails and since when, and which channel is full.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { agentTroubles, type HealthSources } from '../../agent/agentHealth.ts'
@@ -45,7 +45,7 @@ describe('a component', () => {
     expect(troubles()).toEqual([
       {
         code: 'COMPONENT_FAILING',
-        message: 'sink k1 failed and is started again: refused',
+        message: 'sink k1 failed and is restarted: refused',
         sinceMs,
       },
     ])
@@ -54,7 +54,7 @@ describe('a component', () => {
     watch.failed('no route')
     const [reason] = troubles()
     expect(reason).toMatchObject({ sinceMs })
-    expect(reason!.message).toBe('sink k1 failed 2 times and is started again: no route')
+    expect(reason!.message).toBe('sink k1 failed 2 times and is restarted: no route')
     watch.begins(component())
     expect(troubles()).toHaveLength(1)
     expect(watch.restarts).toBe(2)

@@ -1,5 +1,5 @@
-// What becomes of right and wrong configurations: which components an agent has, and what it says
-// about the others, with file, line and property.
+// Plans of valid and invalid configurations: which components the agent gets, and which problems
+// are reported, with file, line and property.
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
 
@@ -77,46 +77,46 @@ function refusal(text: string): string[] {
 }
 
 describe('an agent', () => {
-  test.each([base, taildir, kafka, file])('has what its lists name: %#', (text) => {
+  test.each([base, taildir, kafka, file])('has the components that its lists name: %#', (text) => {
     expect(plan(text)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
   })
 
   test.each<[string, string, string, RegExp]>([
-    ['an unknown option', base, 'sinks.k1.colour = 3', /no such option: ignored$/],
+    ['an unknown option', base, 'sinks.k1.colour = 3', /unknown option, ignored$/],
     [
-      'an option with a slip in it',
+      'a misspelled option',
       base,
       'channels.c1.transactionCapactiy = 3',
-      /no such option: ignored: did you mean transactionCapacity\?$/,
+      /unknown option, ignored: did you mean transactionCapacity\?$/,
     ],
-    ['a key below an option', base, 'sources.r1.command.x = 3', /no such option: ignored/],
-    ['an empty value', base, 'sinks.k1.maxBytesToLog =', /the value is empty/],
+    ['a key below an option', base, 'sources.r1.command.x = 3', /unknown option, ignored/],
+    ['an empty value', base, 'sinks.k1.maxBytesToLog =', /empty value/],
     ['a component that is not listed', base, 'sinks.k2.type = logger', /does not list this comp/],
     [
-      'a kind with a slip in it',
+      'a misspelled component kind',
       base,
       'sink.k1.type = logger',
-      /after the agent's name comes one of .*: did you mean sinks\?$/,
+      /after the name of the agent, a key needs one of .*: did you mean sinks\?$/,
     ],
-    ['a boolean that is none', base, 'sources.r1.restart = yes', /'yes' is neither true nor false/],
-    ['a capacity below 1', base, 'channels.c1.capacity = 0', /0 is less than 1: 100 is used$/],
+    ['an invalid boolean', base, 'sources.r1.restart = yes', /'yes' is neither true nor false/],
+    ['a capacity below 1', base, 'channels.c1.capacity = 0', /0 is less than 1: using 100$/],
     [
       'a transactionCapacity below 1',
       file,
       'channels.c1.transactionCapacity = -1',
-      /-1 is less than 1: 10000 is used$/,
+      /-1 is less than 1: using 10000$/,
     ],
     [
       'a maxBatchCount below 1',
       taildir,
       'sources.r1.maxBatchCount = 0',
-      /0 is less than 1: \d+ is used$/,
+      /0 is less than 1: using \d+$/,
     ],
     [
       'an undefined file group',
       taildir,
       'sources.r1.filegroups = f g',
-      /group g is ignored: a1\.sources\.r1\.filegroups\.g is missing$/,
+      /group g is ignored: a1\.sources\.r1\.filegroups\.g is not set$/,
     ],
     [
       'a file group that is not listed',
@@ -128,22 +128,22 @@ describe('an agent', () => {
       'an unknown option of an interceptor',
       base,
       'sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = HOST\na1.sources.r1.interceptors.i1.useIp = false',
-      /interceptors\.i1\.useIp: no such option: ignored: did you mean useIP\?$/,
+      /interceptors\.i1\.useIp: unknown option, ignored: did you mean useIP\?$/,
     ],
     [
       'a producer setting that has no effect',
       kafka,
       'sinks.k1.kafka.producer.buffer.memory = 5',
-      /has no effect: at most five takes/,
+      /has no effect: memory is bounded by five takes/,
     ],
     [
-      'acks that promise less than is done',
+      'weaker acks than all',
       kafka,
       'sinks.k1.kafka.producer.acks = 1',
       /has no effect: acks is always all/,
     ],
     [
-      'a producer setting with a slip in it',
+      'a misspelled producer setting',
       kafka,
       'sinks.k1.kafka.producer.compresion.type = gzip',
       /did you mean kafka\.producer\.compression\.type\?$/,
@@ -152,9 +152,14 @@ describe('an agent', () => {
       'a channel that the agent does not have',
       base,
       'sources.r1.channels = c1 c9',
-      /c9 is no valid channel: no event goes there$/,
+      /c9 is not a valid channel: no event is put there$/,
     ],
-    ['a reference to nothing', base, 'sinks.k1.maxBytesToLogs = ${x}', /\$\{x\} stays as it is/],
+    [
+      'a reference to an unknown key',
+      base,
+      'sinks.k1.maxBytesToLogs = ${x}',
+      /\$\{x\} is not substituted: no property has this key$/,
+    ],
   ])('with %s has a warning', (_, text, line, problem) => {
     const planned = plan(`${text}a1.${line}\n`)
     expect(planned.parts).toBe('r1 | c1 | k1')
@@ -172,7 +177,7 @@ describe('an agent', () => {
       taildir,
       'sources.r1.filegroups.f = /x/app\\\\-\\\\d+\\\\_}',
     ],
-  ])('with %s has none', (_, text, line) => {
+  ])('with %s has no warning', (_, text, line) => {
     expect(plan(`${text}a1.${line}\n`)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
   })
 
@@ -194,49 +199,49 @@ a1.sinks.k2.channel = c2
       'a missing required option',
       base,
       'type = taildir',
-      /^x\.conf: a1\.sources\.r1\.filegroups: missing, but required/,
+      /^x\.conf: a1\.sources\.r1\.filegroups: required, but not set/,
     ],
     [
-      'a number that is none',
+      'an invalid number',
       base,
       'batchSize = ten',
       /^x\.conf:\d+: a1\.sources\.r1\.batchSize: 'ten' is not an integer/,
     ],
     [
-      'a comment behind a value',
+      'a comment after a value',
       base,
       'type = exec # lines',
-      /'exec # lines' \(a comment needs a line of its own.* is not supported/,
+      /'exec # lines' \(a comment needs its own line.* is not supported/,
     ],
     [
       'a batch larger than a transaction',
       base,
       'batchSize = 101',
-      /a batch of 101 is larger than the transactionCapacity \(100\) of channel c1/,
+      /a batch of 101 events exceeds the transactionCapacity \(100\) of channel c1/,
     ],
     [
       'an interceptor of unknown type',
       base,
       'interceptors = i1\na1.sources.r1.interceptors.i1.type = timestmap',
-      /'timestmap' is not supported: one of timestamp, host; did you mean timestamp\?/,
+      /'timestmap' is not supported: use one of timestamp, host; did you mean timestamp\?/,
     ],
     [
-      'an expression that is not translated',
+      'an unsupported regular expression',
       taildir,
       'filegroups.f = /x/a*+',
-      /'\*\+' in 'a\*\+' is not a regular expression that is supported/,
+      /the regular expression 'a\*\+' is not supported, because of '\*\+'/,
     ],
     [
-      'a system property that was not given',
+      'an unset system property',
       base,
       'command = tail -F ${sys:nothing}/x',
-      /\$\{sys:nothing\} has no value: start the agent with -Dnothing=VALUE/,
+      /\$\{sys:nothing\} is not set: start the agent with -Dnothing=VALUE/,
     ],
     [
       'an environment variable that is not set',
       base,
       'command = tail -F ${env:NOTHING}/x',
-      /\$\{env:NOTHING\} has no value: set the environment variable NOTHING/,
+      /\$\{env:NOTHING\} is not set: set the environment variable NOTHING/,
     ],
     [
       'a config filter',
@@ -276,19 +281,19 @@ a1.sinks.k2.channel = c2
     expect(plan(text).parts).toBe('r1 | c1 | k1')
     const lines = refusal(`${text}a1.${key} = ${value}\n`)
     expect(lines[1]).toMatch(
-      /^error: x\.conf:13: a1\.[^ ]+: (?:not supported yet, and not ignored: |a security setting that this component does not have, and that is not ignored)/,
+      /^error: x\.conf:13: a1\.[^ ]+: (?:security setting that is not supported yet: |unknown security setting, which is not ignored)/,
     )
     expect(lines[1]).toContain(key)
   })
 
   test.each(['sinks.k1.ssl = false', 'sources.r1.kerberos = false'])(
-    'but %s asks for nothing',
+    'but %s switches nothing on',
     (line) => {
       expect(plan(`${base}a1.${line}\n`).parts).toBe('r1 | c1 | k1')
     },
   )
 
-  test('shows every problem when it is refused, the errors first', () => {
+  test('is refused with a list of all problems, errors first', () => {
     const text = `${base}a1.channels.c1.type = jdbc
 a1.sources.r1.batchSize = ten
 a1.sources.r1.shel = /bin/sh -c
@@ -296,12 +301,12 @@ a1.sinks.k1.type = hdfs
 `
     expect(refusal(text)).toEqual([
       'agent a1 is not started: it has no valid channel',
-      "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: one of file, memory; a1.channels.c1 is dropped",
-      "error: x.conf:6: a1.sources.r1.channels: 'c1' names no valid channel: the agent has none",
+      "error: x.conf:10: a1.channels.c1.type: 'jdbc' is not supported: use one of file, memory; a1.channels.c1 is dropped",
+      "error: x.conf:6: a1.sources.r1.channels: 'c1' is not a valid channel: the agent has none",
       "error: x.conf:11: a1.sources.r1.batchSize: 'ten' is not an integer from 1 to 9007199254740991; a1.sources.r1 is dropped",
-      "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: one of kafka, logger, null",
-      "error: x.conf:9: a1.sinks.k1.channel: 'c1' names no valid channel: the agent has none; a1.sinks.k1 is dropped",
-      'warning: x.conf:12: a1.sources.r1.shel: no such option: ignored: did you mean shell?',
+      "error: x.conf:13: a1.sinks.k1.type: 'hdfs' is not supported: use one of kafka, logger, null",
+      "error: x.conf:9: a1.sinks.k1.channel: 'c1' is not a valid channel: the agent has none; a1.sinks.k1 is dropped",
+      'warning: x.conf:12: a1.sources.r1.shel: unknown option, ignored: did you mean shell?',
     ])
   })
 
@@ -324,7 +329,7 @@ a1.sinks.k1.type = hdfs
       /no valid source and no valid sink/,
     ],
     [
-      'a channel that nothing empties',
+      'a channel without a valid sink',
       second(base).replace('null', 'hdfs'),
       /no valid sink for channel c2, which would fill up and stop source r2/,
     ],
@@ -337,7 +342,7 @@ a1.sinks.k1.type = hdfs
     expect(refusal(text)[0]).toMatch(reason)
   })
 
-  test('without a source may empty a file channel', () => {
+  test('without a source may drain a file channel', () => {
     expect(plan(file.replace('a1.sources = r1\n', '')).parts).toBe(' | c1 | k1')
     expect(refusal(base.replace('a1.sources = r1\n', ''))[0]).toMatch(
       /no source \(a1\.sources lists none\)$/,
@@ -348,24 +353,24 @@ a1.sinks.k1.type = hdfs
     [
       'sources.r1.channels = c1',
       'sources.r1.channel = c1',
-      'error: x.conf:6: a1.sources.r1.channel: a source has channels: write a1.sources.r1.channels',
+      'error: x.conf:6: a1.sources.r1.channel: a source needs at least one channel: use a1.sources.r1.channels',
     ],
     [
       'sinks.k1.channel = c1',
       'sinks.k1.channels = c1',
-      'error: x.conf:9: a1.sinks.k1.channels: a sink has one channel: write a1.sinks.k1.channel',
+      'error: x.conf:9: a1.sinks.k1.channels: a sink needs exactly one channel: use a1.sinks.k1.channel',
     ],
     [
       'sinks.k1.channel = c1',
       'sinks.k1.chanel = c1',
-      'error: x.conf: a1.sinks.k1.channel: missing, but required: a sink has one channel',
+      'error: x.conf: a1.sinks.k1.channel: required, but not set: a sink needs exactly one channel',
     ],
     [
       'sinks.k1.channel = c1',
       'sinks.k1.channel = c3',
-      "error: x.conf:9: a1.sinks.k1.channel: 'c3' names no valid channel: the agent has c1",
+      "error: x.conf:9: a1.sinks.k1.channel: 'c3' is not a valid channel: the agent has c1",
     ],
-  ])('in place of %s, %s is named', (right, wrong, message) => {
+  ])('with %s replaced by %s, the right key is named', (right, wrong, message) => {
     expect(refusal(base.replace(right, wrong)).some((line) => line.startsWith(message))).toBe(true)
   })
 })

@@ -1,5 +1,5 @@
 // An agent and a real broker in one process: a manual clock, disks in memory, an in-memory network.
-// The agent's disk can lose power, alone, and the agent be started again; the broker lives on.
+// The disk of the agent can lose power and the agent be restarted while the broker keeps running.
 
 import { type Agent, type AgentOptions, startAgent } from '../../agent/agent.ts'
 import { type Broker, startBroker } from '../../broker/broker.ts'

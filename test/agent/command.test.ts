@@ -1,5 +1,4 @@
-// The command line as a user meets it: mistakes end in one line and exit code 1; the metrics page is
-// Flume's.
+// The command line: a mistake ends with one line and exit code 1; the metrics page is Flume's.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -61,44 +60,44 @@ a1.sinks.k1.channel = c1
 
 describe('mistakes', () => {
   test.each<[string, string[], RegExp]>([
-    ['no name', ['-f', 'x'], /--name NAME is missing/],
-    ['no file', ['-n', 'a1'], /--conf-file FILE is missing/],
+    ['no name', ['-f', 'x'], /--name NAME is required/],
+    ['no file', ['-n', 'a1'], /--conf-file FILE is required/],
     ['a missing file', ['-n', 'a1', '-f', '/nowhere/x.conf'], /\/nowhere\/x\.conf does not exist/],
     ['an unknown option', ['-n', 'a1', '--nonsense'], /unknown option '--nonsense'/],
     [
-      'an unknown monitor',
+      'an unknown monitoring type',
       ['-n', 'a1', '-f', 'FILE', '-Dflume.monitoring.type=ganglia'],
       /flume.monitoring.type 'ganglia' is not supported: use http/,
     ],
     [
-      'a name that is not there',
+      'an agent that is not configured',
       ['-n', 'a2', '-f', 'FILE'],
-      /no agent is called a2; it configures a1/,
+      /agent a2 is not configured; configured agents: a1/,
     ],
     [
       'a configuration in ZooKeeper',
       ['-n', 'a1', '-z', 'zk:2181', '-p', '/flume'],
-      /a configuration in ZooKeeper is not supported: write it to a file/,
+      /a configuration in ZooKeeper is not supported: save it to a file/,
     ],
     [
-      'a configuration elsewhere',
+      'a configuration at an http URI',
       ['-n', 'a1', '-u', 'http://host/x.conf'],
       /--conf-uri http:\/\/host\/x\.conf is not supported: only file: URIs are/,
     ],
     [
-      'an interval that is none',
+      'an invalid interval',
       ['-n', 'a1', '-f', 'FILE', '-i', '0'],
-      /--poll-interval '0' is not a number of seconds from 1/,
+      /--poll-interval '0' is not a number of seconds, at least 1/,
     ],
     [
-      'a setting of security',
+      'a security setting',
       ['-n', 'a1', '-f', 'FILE', '-Djava.security.auth.login.config=/etc/jaas.conf'],
-      /-Djava\.security\.auth\.login\.config is a security setting that is not supported/,
+      /-Djava\.security\.auth\.login\.config is a security setting, which is not supported/,
     ],
     [
       'encryption of the metrics page',
       ['-n', 'a1', '-f', 'FILE', '-Djavax.net.ssl.keyStore=/x'],
-      /-Djavax\.net\.ssl\.keyStore is a security setting that is not supported/,
+      /-Djavax\.net\.ssl\.keyStore is a security setting, which is not supported/,
     ],
   ])('%s', async (_, args, message) => {
     const file = await configured(working)
@@ -108,7 +107,7 @@ describe('mistakes', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 
-  test('a broken file names file, line and property of each problem', async () => {
+  test('an invalid configuration is reported with file, line and property of each problem', async () => {
     const broken = 'a1.channels.c1.capacity = many\na1.sources.r1.comand = x\n'
     const file = await configured(working + broken)
     const { code, stderr } = await run(['-n', 'a1', '-f', file])
@@ -116,19 +115,19 @@ describe('mistakes', () => {
     expect(stderr.trimEnd().split('\n')).toEqual([
       'millrace agent: agent a1 is not started: it has no valid channel',
       expect.stringContaining(
-        `  error: ${file}:10: a1.channels.c1.capacity: 'many' is not a whole`,
+        `  error: ${file}:10: a1.channels.c1.capacity: 'many' is not an integer`,
       ),
       expect.stringContaining(
-        `  error: ${file}:6: a1.sources.r1.channels: 'c1' names no valid channel`,
+        `  error: ${file}:6: a1.sources.r1.channels: 'c1' is not a valid channel`,
       ),
       expect.stringContaining(
-        `  error: ${file}:9: a1.sinks.k1.channel: 'c1' names no valid channel`,
+        `  error: ${file}:9: a1.sinks.k1.channel: 'c1' is not a valid channel`,
       ),
-      `  warning: ${file}:11: a1.sources.r1.comand: no such option: ignored: did you mean command?`,
+      `  warning: ${file}:11: a1.sources.r1.comand: unknown option, ignored: did you mean command?`,
     ])
   })
 
-  test('a system property that is not given starts nothing', async () => {
+  test('an agent with an unset system property does not start', async () => {
     const file = await configured(working.replace('printf', '$' + '{sys:printer}'))
     const { code, stderr, stdout } = await run(['-n', 'a1', '-f', file])
     expect([code, stdout]).toEqual([1, ''])
@@ -185,11 +184,11 @@ describe('arguments', () => {
     expect(parsed(...args).logging.logLevel).toBe(level)
   })
 
-  test('that have no effect are warned of', () => {
+  test('without effect are warned of', () => {
     expect(parsed('-Xmx1g', '-Xms1g', '-C', 'lib/*', '-b', '/backup').warnings).toEqual([
       '--backup-directory has no effect: no copy of the configuration is kept',
-      '--classpath and --plugins-path have no effect: classes of Java are not loaded',
-      '-Xmx1g -Xms1g: options of Java have no effect',
+      '--classpath and --plugins-path have no effect: Java classes are not loaded',
+      '-Xmx1g -Xms1g: Java options have no effect',
     ])
   })
 
@@ -201,12 +200,12 @@ describe('arguments', () => {
       'flume.monitoring.port': '1',
     }
     expect(unusedProperties(properties, 'a = $' + '{sys:directory} $' + '{sys:used:-2}')).toEqual([
-      '-Ddirectroy has no effect: nothing uses it: did you mean directory?',
-      '-Djava.security.egd has no effect: nothing uses it',
+      '-Ddirectroy has no effect: the configuration does not use it: did you mean directory?',
+      '-Djava.security.egd has no effect: the configuration does not use it',
     ])
   })
 
-  test('of the metrics page say where it listens', () => {
+  test('set the address of the metrics page', () => {
     const type = { 'flume.monitoring.type': 'HTTP' }
     expect(monitoringAddress({})).toBeUndefined()
     expect(monitoringAddress(type)).toEqual({ host: '127.0.0.1', port: 41414 })
@@ -222,13 +221,13 @@ test('a dry run prints the problems, and starts nothing', async () => {
   })
   expect(code).toBe(0)
   expect(stdout.trimEnd().split('\n')).toEqual([
-    'warning: -Xmx20m: options of Java have no effect',
-    `warning: ${file}:10: a1.sinks.k1.batchsize: no such option: ignored: did you mean batchSize?`,
+    'warning: -Xmx20m: Java options have no effect',
+    `warning: ${file}:10: a1.sinks.k1.batchsize: unknown option, ignored: did you mean batchSize?`,
     'agent a1 can be started',
   ])
 })
 
-test('runs until it is asked to stop, and serves the metrics page as Flume does', async () => {
+test('runs until a stop is requested, and serves the metrics page as Flume does', async () => {
   const file = await configured(working)
   const args = ['--name', 'a1', '--conf-file', file, '--no-reload-conf']
   const monitoring = ['-Dflume.monitoring.type=http', '-Dflume.monitoring.port=0']

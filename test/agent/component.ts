@@ -1,4 +1,4 @@
-// A component's configuration as flume.conf would give it, for tests of one component.
+// Builds the configuration of one component as from a flume.conf, for tests of single components.
 
 import {
   type ComponentConfiguration,

@@ -36,7 +36,7 @@ test('headers and the host; what an event lacks is empty', () => {
   expect(expanded('%[localhost] %[IP] %[fqdn]', {})).toBe('host 10.0.0.1 host.example')
 })
 
-test('tells whether there is something to expand, and what cannot be', () => {
+test('escape sequences are found, and unknown ones are reported', () => {
   expect(hasEscapes('50%-off')).toBe(false)
   expect(hasEscapes('orders-%Y')).toBe(true)
   expect(unknownEscapes('%Y %Q %{x} %[ip] %[moon] %%')).toEqual(['%Q', '%[moon]'])

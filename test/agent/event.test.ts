@@ -1,4 +1,4 @@
-// What becomes of events' ends in their file when interceptors and selectors work on a batch.
+// Interceptors and selectors preserve the ends of events in their file.
 
 import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../agent/channelProcessor.ts'
@@ -46,7 +46,7 @@ function shown(batch: EventBatch) {
   ])
 }
 
-describe('ends in the file stay with their events', () => {
+describe('the ends of events in their file', () => {
   test('in slices, selections and batches with other headers', () => {
     const batch = lines(0, 5).slice(1, 5).withHeaders({ host: 'h' })
     const ccc = ['ccc', 9, { host: 'h', n: '2' }]
@@ -66,7 +66,7 @@ describe('ends in the file stay with their events', () => {
   })
 })
 
-describe('a channel drops what it has', () => {
+describe('a channel drops known events', () => {
   const position: Omit<SourcePosition, 'start' | 'end'> = {
     ...{ source: 'r1', device: 1, inode: 2, generation: 0, path: '/log' },
     fingerprint: { lengthBytes: 0, crc: 0 },
@@ -103,7 +103,7 @@ describe('a channel drops what it has', () => {
     expect(await taken()).toEqual(['aa', 'cccccc', 'eeeeeeeeee', 'gggggggggggggg'])
   })
 
-  test('and gets the position of a batch that has no event for it', async () => {
+  test('and gets the position of a batch without events for it', async () => {
     const { channel, processor, taken } = await processed((batch) =>
       batch.body(0).toString() === 'ccc' ? batch.select([]) : batch,
     )

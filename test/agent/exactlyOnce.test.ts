@@ -1,5 +1,5 @@
-// From file to broker exactly once, with the agent's power failing at any of its disk operations:
-// between a put and the note of its position, between prepare and send, between send and commit.
+// Every line reaches the broker exactly once, with a power failure of the agent at each of its disk
+// operations: between put and recorded position, between prepare and send, between send and commit.
 
 import { expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'

@@ -1,4 +1,4 @@
-// Java's regular expressions, as java.util.regex.Pattern documents them, against names of files.
+// Java's regular expressions, as documented by java.util.regex.Pattern, matched with file names.
 
 import { describe, expect, test } from 'vitest'
 import { JavaPatternError, javaPattern } from '../../agent/javaPattern.ts'
@@ -44,9 +44,9 @@ describe('a pattern', () => {
     ['\\G', "'\\G'"],
     ['\\p{javaLowerCase}', "'\\p{javaLowerCase}'"],
     ['(?x)a b', "'(?x)'"],
-    ['(a', "'(a': missing closing )"],
+    ['(a', 'missing closing )'],
     ['a\\', "'\\' at the end"],
-  ])('%s is refused, and not matched in another way', (expression, message) => {
+  ])('%s is refused, not matched differently', (expression, message) => {
     expect(() => javaPattern(expression)).toThrow(new JavaPatternError(message))
   })
 

@@ -1,5 +1,5 @@
-// An agent that is stopped in order while its sinks cannot deliver: what a memory channel holds is read
-// again from its files after the next start, and what cannot be is in the log with its number.
+// An orderly stop while the sinks cannot deliver: events of a memory channel are read again from
+// their files after the next start; the number of events that cannot be read again is logged.
 
 import { expect, test } from 'vitest'
 import { AgentRig, tailToKafka } from './agentRig.ts'
@@ -21,7 +21,7 @@ test('taildir to Kafka through memory loses nothing while Kafka is away', async 
   expect(rig.logger.lines).toContainEqual({
     level: 'info',
     message:
-      'memory channel stopped with events that no sink has committed: their files are read again after the next start',
+      'memory channel stopped with uncommitted events: all of them are read again after the next start',
     fields: { channel: 'c1', events: 0, rereadable: 60 },
   })
   await rig.startBroker()
@@ -31,7 +31,7 @@ test('taildir to Kafka through memory loses nothing while Kafka is away', async 
   await rig.close()
 })
 
-test('events of a command are lost, and their number is logged', async () => {
+test('the number of lost events of a command is logged', async () => {
   const rig = new AgentRig()
   async function* output() {
     yield Buffer.from('one\ntwo\nthree\n')
@@ -52,7 +52,7 @@ test('events of a command are lost, and their number is logged', async () => {
   expect(rig.logger.lines.filter(({ level }) => level === 'warn')).toContainEqual({
     level: 'warn',
     message:
-      'memory channel stopped with events that no sink has committed: "events" are lost (their source cannot be read again, or their file was truncated and has no copy), "rereadable" are read again after the next start',
+      'memory channel stopped with uncommitted events: those counted in "events" are lost (their source cannot be read again, or their file was truncated and no copy is followed), those in "rereadable" are read again after the next start',
     fields: { channel: 'c1', events: 3, rereadable: 0 },
   })
   await rig.close()

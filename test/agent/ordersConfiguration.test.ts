@@ -1,5 +1,5 @@
-// The configuration that is shipped, and that the demo runs, says what it means: no warning, the
-// parts that one expects, and files that are followed by the letter of their name.
+// The configuration of the demo, which is part of the package: it has no warnings, the expected
+// components, and a file group that matches exactly the intended names.
 
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'

@@ -1,6 +1,6 @@
-// Real flume.conf files, planned as `millrace agent` would: each is either an agent that moves events, or
-// refused with every reason. The files are not part of the repository; what they have taught is in
-// agentPlan.test.ts.
+// Real flume.conf files, planned as `millrace agent` would: each is either an agent that moves
+// events, or refused with all reasons. The files are not part of the repository; the cases found
+// with them are in agentPlan.test.ts.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// The configuration is followed while the agent runs: what changed takes effect, what cannot be used
-// changes nothing, and no event is lost on the way.
+// Reloads of the configuration while the agent runs: a valid change takes effect, an invalid one
+// changes nothing, and no event is lost.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ConfigurationFile } from '../../agent/agent.ts'
@@ -83,7 +83,7 @@ test('an invalid configuration changes nothing, and is logged once', async () =>
   expect(agent.agent).toBe(before)
   expect(rig.logger.messages('error')).toEqual([
     expect.stringMatching(
-      /^the configuration has changed and cannot be used, so the agent runs on as it is: agent a1 is not started: it has no valid sink.*\nerror: x\.conf:\d+: a1\.sinks\.k1\.type: 'hdfs'/s,
+      /^the changed configuration is invalid, so the agent keeps the current one: agent a1 is not started: it has no valid sink.*\nerror: x\.conf:\d+: a1\.sinks\.k1\.type: 'hdfs'/s,
     ),
   ])
   await rig.append('/logs/app.log', 'one\n')
@@ -97,7 +97,9 @@ test('a removed file changes nothing, and is logged once', async () => {
   await change(read)
   await change(async () => file(tailToKafka()))
   expect(agent.agent).toBe(before)
-  expect(rig.logger.messages('warn')).toEqual(['x.conf does not exist; the agent runs on as it is'])
+  expect(rig.logger.messages('warn')).toEqual([
+    'x.conf does not exist; the agent keeps the current configuration',
+  ])
 })
 
 test('when only the start shows that it is invalid, the previous one is started again', async () => {
@@ -106,7 +108,7 @@ test('when only the start shows that it is invalid, the previous one is started 
   await change(async () => file(tailToKafka({ 'channels.c1.checkpointDir': '/elsewhere' })))
   expect(rig.logger.messages('error')).toEqual([
     expect.stringMatching(
-      /^the agent cannot start with the changed configuration, so it starts with the one before: \/elsewhere is in use/,
+      /^failed to start with the changed configuration, so the agent starts with the previous one: \/elsewhere is in use/,
     ),
   ])
   await rig.append('/logs/app.log', 'one\n')

@@ -1,11 +1,11 @@
 // The queue of writes to a file channel's log, written by group commit. After a failed write every
-// write fails until `resume`: what the disk then holds is unknown, and the store must first truncate
-// the log to its last durable write.
+// write fails until `resume`: the end of the log is unknown, and the store must first truncate the
+// log to its last durable write.
 
 import { GroupCommit } from '../../../protocol/runtime/groupCommit.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 
-/** Writes and syncs a group; called for one group at a time. */
+/** Writes and syncs a group; never called concurrently. */
 export type WriteGroup<W> = (group: readonly W[]) => Promise<void>
 
 interface QueuedCommit<W> {
@@ -44,7 +44,7 @@ export class CommitQueue<W> {
     )
   }
 
-  /** Set from the first failed write until `resume`; every append fails with it. */
+  /** The error of the first failed write, until `resume`; every append fails with it. */
   get failure(): Error | undefined {
     return this.#failure
   }
@@ -57,12 +57,12 @@ export class CommitQueue<W> {
     })
   }
 
-  /** Stops all writes, as a failed write does. The first failure stays. */
+  /** Fails all writes from now on, as a failed write does; an earlier failure is kept. */
   fail(error: unknown): void {
     this.#failure ??= this.#failureOf(error)
   }
 
-  /** Accepts writes again: the log ends where the last durable write ended. */
+  /** Accepts writes again. The caller has truncated the log to its last durable write. */
   resume(): void {
     this.#failure = undefined
   }

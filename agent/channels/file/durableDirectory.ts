@@ -1,4 +1,4 @@
-// Creates a directory that survives a power failure, with those of its parents that did not exist.
+// Creates a directory and its missing parents so that they survive a power failure.
 
 import { dirname } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'

@@ -1,11 +1,18 @@
-// A file channel's events on disk: log files written front to back, one after another, in the
-// `dataDirs` in turn. Puts, prepared takes and takes are records of the same log, so their order on
-// disk is the order in which they happened. A file is deleted once all events in it and before it
-// have left the channel; the snapshot at the start of each file carries over the state before it.
+// The log of a file channel: files written front to back, one after another, in the `dataDirs` in
+// turn. Puts, prepared takes and takes are records of the same log, so their order on disk is the
+// order in which they happened. A file is deleted once all events in it and before it have left the
+// channel; the snapshot at the start of each file holds the state before it.
 //
-// A failed write (most often a full disk) fails every write queued after it. The log is then truncated
-// to its last durable write before anything else is written (`#repair`), so that the channel recovers
+// Map. commitQueue.ts groups writes into syncs; logRecord.ts encodes records in the frames of
+// frame.ts; logScanner.ts reads them back and logReplay.ts applies them; logFile.ts,
+// spaceReserve.ts and durableDirectory.ts are about files.
+//
+// A failed write (usually a full disk) fails every write queued after it. The log is then truncated
+// to its last durable write before anything else is written (`#repair`), and the channel recovers
 // with the disk. Until then it can be drained: reserved space holds the records of takes.
+//
+// It must never acknowledge a record that is not durable, write after a failed write without
+// `#repair`, or open a log with a damaged record before its end.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
@@ -44,7 +51,7 @@ export interface FileStoreOptions {
   readonly dataDirectories: readonly string[]
   readonly maxFileBytes: number
   readonly minimumRequiredBytes: number
-  /** Bytes of events kept in memory beside the disk, so that a sink that keeps up reads no file. */
+  /** Bytes of events that are also kept in memory, so that a sink that keeps up reads no file. */
   readonly cacheBytes: number
 }
 
@@ -58,23 +65,23 @@ interface FileEntry extends Entry {
   readonly logFile: LogFile
   readonly position: number
   readonly sizeBytes: number
-  /** Its share of the cache, in bytes; 0 while it is not cached. */
+  /** Bytes of the cache that the entry uses; 0 while it is not cached. */
   cachedBytes: number
 }
 
-/** One write of the log, at its position. */
+/** A write of the log at a position. */
 interface QueuedWrite {
   readonly logFile: LogFile
   readonly position: number
   readonly chunks: readonly Buffer[]
-  /** `lowestHeld` when it was queued: once it is durable, events below that have left permanently. */
+  /** `lowestHeld` when the write was queued: once it is durable, lower events never return. */
   readonly lowestHeld: number
 }
 
 /** Bytes written between checks of free space: a small part of the required space. */
 const spaceLookBytes = 1024 * 1024
 
-/** Enough for the records of takes of some thousand batches. */
+/** Space for the take records of several thousand batches. */
 const maxReserveBytes = 1024 * 1024
 
 export class FileStore implements EventStore {
@@ -86,23 +93,23 @@ export class FileStore implements EventStore {
   readonly #entries = new EntryList<FileEntry>()
   readonly #commits: CommitQueue<QueuedWrite>
   /**
-   * Records of takes and releases that are not durable yet, in order. No caller waits for them and their
-   * operations have happened, so the records of a failed write are written again.
+   * Records of takes and releases that are not durable yet, in order. Their operations have
+   * happened and no caller waits for them, so `#repair` writes them again after a failed write.
    */
   readonly #unwritten = new Set<Buffer>()
   readonly #writer = new ByteWriter(64 * 1024)
   #state: ChannelState | undefined
   #locks: DiskLock[] = []
-  /** In order; the last one is written to. */
+  /** Log files in order; writes go to the last one. */
   #files: LogFile[] = []
-  /** Where the next write will be queued in the last file. */
+  /** Position of the next queued write in the last file. */
   #queuedBytes = 0
   #cachedBytes = 0
   #bytesSinceLook = 0
   #freeBytes = Number.POSITIVE_INFINITY
   #lookingForSpace: Promise<void> | undefined
   #repairing: Promise<void> | undefined
-  /** Until the log can be written again: every failed repair would log the same. */
+  /** Set until the log can be written again: failed repairs are not logged. */
   #isFailureLogged = false
 
   constructor(
@@ -129,7 +136,7 @@ export class FileStore implements EventStore {
       await this.#lockDirectories()
       await this.#recover(state, nowMs)
       await this.#beginFile().catch(async (error: unknown) => {
-        // The events in the log can be drained, which frees space.
+        // On a full disk the channel opens all the same: draining it frees space.
         if (!isOutOfSpace(error)) throw error
         await this.#tryRepair()
       })
@@ -142,7 +149,7 @@ export class FileStore implements EventStore {
 
   async close(): Promise<void> {
     await this.#commits.idle()
-    // Last chance to record which events have left the channel.
+    // The last attempt to record which events have left the channel.
     if (this.#commits.failure !== undefined) await this.#tryRepair()
     await this.#commits.idle()
     await this.#lookingForSpace
@@ -157,13 +164,14 @@ export class FileStore implements EventStore {
       throw failure
     }
     const { minimumRequiredBytes, channel, dataDirectories } = this.#options
-    if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.isThere) return
-    // Refused puts write nothing, so this is the only further check: the next put sees its result.
+    if (this.#freeBytes >= minimumRequiredBytes && this.#reserve.exists) return
+    // Refused puts write nothing, so free space is checked again here; the next put sees the
+    // result.
     void this.#lookForSpace()
     const lacking =
       this.#freeBytes < minimumRequiredBytes
-        ? `fewer than minimumRequiredSpace (${minimumRequiredBytes}) bytes are free for ${dataDirectories.join(', ')}: free some, or lower minimumRequiredSpace`
-        : `the file system of ${dataDirectories[0]} is full: free some space; until then events can only be taken`
+        ? `less than minimumRequiredSpace (${minimumRequiredBytes} bytes) is free in ${dataDirectories.join(', ')}: puts are refused; free space or lower minimumRequiredSpace`
+        : `no space left in ${dataDirectories[0]}: puts are refused until space is free, events can still be taken`
     throw new AgentError('CHANNEL_SPACE', `channel ${channel}: ${lacking}`)
   }
 
@@ -250,9 +258,9 @@ export class FileStore implements EventStore {
     const bodyAt = framePrefixBytes + prefix.headBytes
     const head = bytes.subarray(framePrefixBytes, bodyAt)
     const record = readRecord(head)
-    assert(record.type === 'put', 'an entry stands where a put was written')
+    assert(record.type === 'put', 'an entry refers to a put record')
     const batch = readBatch(head, record, bytes, bodyAt)
-    // Kept until its events have left: the next take most likely goes on in it.
+    // Cached until its events have left: the next take probably continues in it.
     this.#cache(entry as FileEntry, batch, true)
     return batch
   }
@@ -285,8 +293,8 @@ export class FileStore implements EventStore {
   }
 
   /**
-   * Queues a record that no caller waits for: if a crash loses it, its events are delivered again, with
-   * their stamp if they had one.
+   * Queues a record that no caller waits for: if a crash loses it, its events are delivered again,
+   * under their stamp if their take was prepared.
    */
   #queueUnawaited(): void {
     const bytes = this.#takeWritten()
@@ -298,7 +306,7 @@ export class FileStore implements EventStore {
     )
   }
 
-  /** Gives a write its place in the log; when that fills the file, begins the next one. */
+  /** Assigns a write its position in the log; starts the next file once the last one is full. */
   #queue(
     chunks: readonly Buffer[],
     sizeBytes: number,
@@ -308,7 +316,7 @@ export class FileStore implements EventStore {
     this.#queuedBytes += sizeBytes
     const { lowestHeld } = this.#state!
     const durable = this.#commits.append({ logFile, position, chunks, lowestHeld })
-    // After a write and never before one: the snapshot must not include a put that may be torn.
+    // After the write, never before it: the snapshot must not include a put that may be torn.
     if (this.#queuedBytes >= this.#options.maxFileBytes) this.#beginFile().catch(() => {})
     return { durable, logFile, position }
   }
@@ -353,11 +361,12 @@ export class FileStore implements EventStore {
       ends.set(logFile, position + chunks.reduce((sum, chunk) => sum + chunk.length, 0))
       first = end
     }
-    // Only now: nothing of a group that fails half way is acknowledged, and all of it is truncated.
+    // After all writes: a group that fails half way is not acknowledged, and `#repair` truncates
+    // it.
     for (const [logFile, durableBytes] of ends) logFile.durableBytes = durableBytes
     await this.#deleteDrained(group.at(-1)!.lowestHeld).catch((error: unknown) => {
       const { channel } = this.#options
-      this.#logger.warn({ channel, error }, 'failed to delete a drained log file, will retry')
+      this.#logger.warn({ channel, error }, 'failed to delete drained log file, will retry')
     })
     for (const { chunks } of group) {
       for (const chunk of chunks) this.#bytesSinceLook += chunk.length
@@ -365,7 +374,7 @@ export class FileStore implements EventStore {
     if (this.#bytesSinceLook >= spaceLookBytes) void this.#lookForSpace()
   }
 
-  /** Makes the log writable after a failed write; on failure `#commits.failure` stays. */
+  /** Makes the log writable after a failed write; if that fails, `#commits.failure` stays set. */
   #tryRepair(): Promise<void> {
     this.#repairing ??= this.#repair()
       .catch((error: unknown) => this.#commits.fail(error))
@@ -379,7 +388,7 @@ export class FileStore implements EventStore {
   async #repair(): Promise<void> {
     await this.#commits.idle()
     const state = this.#state!
-    // Files begun by writes that failed hold nothing that counts.
+    // Files that only failed writes were written to contain no valid record.
     while (this.#files.at(-1)?.durableBytes === 0) {
       const { file, path, directory } = this.#files.at(-1)!
       await file?.close().catch(() => {})
@@ -398,7 +407,7 @@ export class FileStore implements EventStore {
     }
     if (isOutOfSpace(this.#commits.failure)) await this.#reserve.release()
     this.#commits.resume()
-    // In the same turn, so that no later record precedes the ones written again.
+    // Synchronously after `resume`: no later record may precede the ones that are written again.
     const begun = last === undefined ? this.#beginFile() : Promise.resolve()
     const unwritten = [...this.#unwritten]
     const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
@@ -407,7 +416,7 @@ export class FileStore implements EventStore {
     for (const bytes of unwritten) this.#unwritten.delete(bytes)
     this.#isFailureLogged = false
     const { channel } = this.#options
-    this.#logger.info({ channel }, 'channel log can be written again')
+    this.#logger.info({ channel }, 'the channel log can be written again')
   }
 
   #writeFailed(cause: unknown): AgentError {
@@ -418,23 +427,23 @@ export class FileStore implements EventStore {
     const error = isOutOfSpace(cause)
       ? new AgentError(
           'CHANNEL_SPACE',
-          `channel ${channel}: no space left to write the log in ${dataDirectories.join(', ')}: free some; puts are refused until then`,
+          `channel ${channel}: cannot write the log in ${dataDirectories.join(', ')}: no space left; puts are refused until space is free`,
           cause,
         )
       : new AgentError(
           'CHANNEL_WRITE',
-          `channel ${channel}: failed to write the log in ${dataDirectories.join(', ')} (${message}): puts are refused until it can be written again`,
+          `channel ${channel}: failed to write the log in ${dataDirectories.join(', ')}: ${message}; puts are refused until it can be written again`,
           cause,
         )
     if (!this.#isFailureLogged) {
-      this.#logger.error({ channel, error: error.message }, 'channel log cannot be written')
+      this.#logger.error({ channel, error: error.message }, 'failed to write the channel log')
     }
     this.#isFailureLogged = true
     return error
   }
 
   #countHealth(): void {
-    const isShort = this.#freeBytes < this.#options.minimumRequiredBytes || !this.#reserve.isThere
+    const isShort = this.#freeBytes < this.#options.minimumRequiredBytes || !this.#reserve.exists
     this.#counter.Unhealthy = this.#commits.failure !== undefined || isShort ? 1 : 0
   }
 
@@ -443,8 +452,7 @@ export class FileStore implements EventStore {
     for (;;) {
       const [oldest] = this.#files
       if (oldest?.endEvent === undefined || oldest.endEvent > lowestHeld) return
-      // A take may still read an event that another one committed meanwhile: the handle of a
-      // removed file would serve it, but nobody asks, because such events have left the channel.
+      // No take reads this file any more: all its events have left the channel.
       const { file } = oldest
       oldest.file = undefined
       await file?.close()
@@ -490,7 +498,7 @@ export class FileStore implements EventStore {
     this.#entries.dropBelow(state.lowestHeld)
   }
 
-  /** A record that passes its checksum and cannot be read was written by another version. */
+  /** Reads a record. A malformed one with a valid checksum was written by another version. */
   async #scan(scanner: LogScanner, logFile: LogFile) {
     try {
       return await scanner.next()
@@ -500,11 +508,11 @@ export class FileStore implements EventStore {
     }
   }
 
-  /** Truncates the torn end of the last file, which was never acknowledged. */
+  /** Truncates a torn write at the end of the last file, which was never acknowledged. */
   async #cutTail(logFile: LogFile, validBytes: number, fileBytes: number): Promise<void> {
     this.#logger.warn(
       { channel: this.#options.channel, file: logFile.path, validBytes, fileBytes },
-      'cut the end of a channel log that a crash left half written',
+      'truncated a torn write at the end of the channel log',
     )
     if (validBytes > 0) {
       await logFile.file!.truncate(validBytes)
@@ -532,12 +540,12 @@ export class FileStore implements EventStore {
     return files
   }
 
-  /** Checks free space, once at a time; a failed check changes nothing and is repeated by the next refused put. */
+  /** Checks free space, one check at a time; after a failure the next refused put checks again. */
   #lookForSpace(): Promise<void> {
     this.#lookingForSpace ??= this.#checkFreeSpace()
       .catch((error: unknown) => {
         const { channel } = this.#options
-        this.#logger.warn({ channel, error }, 'cannot tell how much space is free')
+        this.#logger.warn({ channel, error }, 'failed to check free disk space')
       })
       .finally(() => {
         this.#lookingForSpace = undefined
@@ -563,7 +571,7 @@ export class FileStore implements EventStore {
     const { channel, checkpointDirectory, dataDirectories } = this.#options
     return new AgentError(
       'CHANNEL_WRITE',
-      `channel ${channel}: cannot be opened (${error.message}): checkpointDir ${checkpointDirectory} and dataDirs ${dataDirectories.join(', ')} must be directories that the agent may write to`,
+      `channel ${channel} cannot be opened: ${error.message}; checkpointDir ${checkpointDirectory} and dataDirs ${dataDirectories.join(', ')} must be directories that the agent can write`,
       error,
     )
   }
@@ -571,7 +579,7 @@ export class FileStore implements EventStore {
   #damaged(logFile: LogFile, position: number, cause?: unknown): AgentError {
     return new AgentError(
       'CHANNEL_CORRUPT',
-      `channel ${this.#options.channel}: ${logFile.path} cannot be read at byte ${position}: restore the file, or move the channel's directories away to start empty`,
+      `channel ${this.#options.channel}: ${logFile.path} is corrupt at offset ${position}: restore the file, or move the channel's directories away to start with an empty channel`,
       cause,
     )
   }
@@ -579,7 +587,7 @@ export class FileStore implements EventStore {
   #missing(number: number): AgentError {
     return new AgentError(
       'CHANNEL_CORRUPT',
-      `channel ${this.#options.channel}: log file ${number} is missing from ${this.#options.dataDirectories.join(', ')}: restore it, or move the channel's directories away to start empty`,
+      `channel ${this.#options.channel}: log file ${number} is missing from ${this.#options.dataDirectories.join(', ')}: restore it, or move the channel's directories away to start with an empty channel`,
     )
   }
 }

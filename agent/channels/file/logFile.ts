@@ -1,5 +1,5 @@
-// One file of a file channel's log, `log-N` in one of the channel's data directories, as far as the
-// store must know it: how much of it is durable, and which events it holds.
+// One file of a file channel's log, `log-N` in one of the channel's data directories: how much of
+// it is durable, and which events it may hold.
 
 import { join } from 'node:path'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -8,11 +8,11 @@ export interface LogFile {
   readonly number: number
   readonly path: string
   readonly directory: string
-  /** Undefined until the file is created, when its first write is due. */
+  /** Undefined until the first write creates the file. */
   file: DiskFile | undefined
-  /** Bytes of the file that are acknowledged; 0 for a file that does not count yet. */
+  /** End of the last acknowledged write; 0 if none is. */
   durableBytes: number
-  /** Set once the next file is begun: every event in this one is below it. */
+  /** Set when the next file is started: all events in this file are below it. */
   endEvent: number | undefined
 }
 

@@ -1,6 +1,7 @@
-// The records of a file channel's log, and their encoding. The format is our own, version 1; Flume's
-// logs are not read. Integers are big-endian, counts are varints. A body is the stretch of a
-// buffer that holds a batch's events; each event is two varints: the gap before it, its length.
+// The records of a file channel's log and their encoding. The format is version 1 of Millrace's
+// own; Flume's logs are not read. Integers are big-endian, counts are varints. A body is the part
+// of a buffer that holds the events of a batch; the head has two varints per event: the gap before
+// it, its length.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -17,7 +18,7 @@ const formatVersion = 1
 
 const Type = { snapshot: 1, put: 2, prepare: 3, take: 4, release: 5 } as const
 
-/** The start of each file, so that the files before it can be deleted. */
+/** The first record of each file: the state before it, so that earlier files can be deleted. */
 export interface Snapshot {
   readonly nextEvent: number
   readonly nextPreparedId: number
@@ -29,19 +30,24 @@ export type LogRecord =
   | ({ readonly type: 'snapshot' } & Snapshot)
   | {
       readonly type: 'put'
-      /** The last record of its transaction: without it the ones before do not count. */
+      /**
+       * Whether it is the last record of its transaction; without it, the records before do not
+       * count.
+       */
       readonly isLast: boolean
       readonly range: Range
       readonly position: SourcePosition | undefined
       readonly bodyCrc: number
-      /** Where in the head the events' headers and lengths start. */
+      /** Position in the head of the events' headers and lengths. */
       readonly contentAt: number
     }
   | { readonly type: 'prepare'; readonly take: PreparedTake }
   | { readonly type: 'take'; readonly preparedId: number; readonly ranges: readonly Range[] }
   | { readonly type: 'release'; readonly preparedId: number }
 
-/** The batch with its events close together: the stretch that is written holds little else. */
+/**
+ * Returns the batch, copied if needed so that the written bytes contain little besides its events.
+ */
 function compacted(batch: EventBatch): EventBatch {
   const stretch = batch.count === 0 ? 0 : batch.end(batch.count - 1) - batch.start(0)
   const tolerated = batch.bodyBytes() + batch.count * 4 + 1024
@@ -52,8 +58,8 @@ function compacted(batch: EventBatch): EventBatch {
 }
 
 /**
- * One batch of a put; returns the stretch of bytes that must follow the head. An empty batch, of which
- * only the position matters, is numbered as the next one.
+ * Writes the head for one batch of a put; returns the body that must follow it. An empty batch,
+ * which only has a position, gets the number of the next event.
  */
 export function writePut(
   writer: ByteWriter,
@@ -120,7 +126,7 @@ export function writeSnapshot(writer: ByteWriter, snapshot: Snapshot): void {
   endFrame(writer, frame, 0)
 }
 
-/** Reads a head. A MalformedError here is a head that passed its checksum: another version's. */
+/** Reads a head. A MalformedError is a head of another version, because its checksum was valid. */
 export function readRecord(head: Buffer): LogRecord {
   const reader = new ByteReader(head)
   const type = reader.uint8()
@@ -144,7 +150,10 @@ export function readRecord(head: Buffer): LogRecord {
   }
 }
 
-/** The batch of a put record. `bytes` holds its body from `bodyAt` and belongs to the batch. */
+/**
+ * Returns the batch of a put record. Its body starts in `bytes` at `bodyAt`; the batch owns
+ * `bytes`.
+ */
 export function readBatch(
   head: Buffer,
   record: Extract<LogRecord, { type: 'put' }>,
@@ -156,7 +165,7 @@ export function readBatch(
   const count = record.range.until - record.range.from
   const headers = readHeaders(reader)
   const eventHeaders = readEventHeaders(reader, count)
-  // Each event takes at least two bytes of the head.
+  // Checked before allocation: each event has at least two bytes in the head.
   reader.need(count * 2)
   const ranges = new Uint32Array(count * 2)
   let at = bodyAt
@@ -203,7 +212,7 @@ function isAscending(batch: EventBatch): boolean {
 
 function writeLengths(writer: ByteWriter, batch: EventBatch, start: number): void {
   const { ranges, first, count } = batch
-  // Two varints an event, of at most five bytes each: room for all at once.
+  // Two varints per event, at most five bytes each, reserved at once.
   const bytes = writer.reserve(count * 10)
   let out = writer.length
   let at = start
@@ -258,11 +267,11 @@ function readHeaders(reader: ByteReader): Headers {
   if (count === 0) return noHeaders
   const entries: [name: string, value: string][] = []
   for (let left = count; left > 0; left--) entries.push([readText(reader), readText(reader)])
-  // Not by assignment, which loses a header that is called __proto__.
+  // Not by assignment, which would lose a header named __proto__.
   return Object.fromEntries(entries)
 }
 
-/** 0, or 1 and the headers of each event, empty ones for those without. */
+/** Writes 0, or 1 and the headers of each event, which may be empty. */
 function writeEventHeaders(writer: ByteWriter, batch: EventBatch): void {
   const { eventHeaders, first, count } = batch
   writer.uint8(eventHeaders === undefined ? 0 : 1)
@@ -309,7 +318,7 @@ function writeBytes(writer: ByteWriter, bytes: Buffer): void {
   writer.raw(bytes)
 }
 
-/** A copy: the head that it is read from is not kept. */
+/** Reads bytes as a copy, because the head is not kept. */
 function readBytes(reader: ByteReader): Buffer {
   return Buffer.from(reader.view(reader.uvarint()))
 }

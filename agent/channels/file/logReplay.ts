@@ -1,12 +1,12 @@
-// Replays the records of a file channel's log into a ChannelState, without I/O. Returns for each
-// complete put where its events lie.
+// Replays the records of a file channel's log into a ChannelState, without I/O. Returns the place
+// of each complete put. The records of an incomplete put transaction must never count.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { ChannelState } from '../channelState.ts'
 import type { Range } from '../rangeSet.ts'
 import type { LogRecord } from './logRecord.ts'
 
-/** A put of which the events are in the channel again; `place` is the caller's. */
+/** A recovered put; `place` is the value that the caller passed with its record. */
 export interface RecoveredPut<Place> {
   readonly range: Range
   readonly place: Place
@@ -16,14 +16,14 @@ type Put = Extract<LogRecord, { type: 'put' }>
 
 export class LogReplay<Place> {
   readonly #state: ChannelState
-  /** Records of a put transaction whose last one has not been seen. */
+  /** Records of a put transaction whose last record was not read yet. */
   #openPut: { record: Put; place: Place }[] = []
 
   constructor(state: ChannelState) {
     this.#state = state
   }
 
-  /** Applies one record; returns the puts that now count. */
+  /** Applies one record; returns the puts of the transaction that it completes. */
   apply(record: LogRecord, place: Place): RecoveredPut<Place>[] {
     if (record.type === 'put') return this.#put(record, place)
     this.#openPut = []
@@ -34,7 +34,7 @@ export class LogReplay<Place> {
       for (const position of record.positions) state.restorePosition(position)
       for (const [sink, stamp] of record.lastStamps) state.lastStamps.set(sink, stamp)
     } else if (record.type === 'prepare') {
-      // Ranges of which a part is gone were taken and committed by a log file deleted since.
+      // A part of the ranges may be gone: its take is in a log file that was deleted since.
       const ranges = this.#held(record.take.ranges)
       state.takeExactly(ranges)
       state.prepare({ ...record.take, ranges })

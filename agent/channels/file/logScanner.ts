@@ -1,5 +1,6 @@
-// Reads a file channel's log file from its start, frame by frame, in large steps. Stops at the first
-// invalid frame and reports its position; the caller decides whether that is a torn tail or damage. Memory: one window, or one frame where that is larger.
+// Reads a log file of a file channel from its start, frame by frame, through a window. Stops at the
+// first invalid frame; the caller decides whether that is a torn write or damage. Uses memory for
+// one window, or for one frame if that is larger.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -10,7 +11,7 @@ const windowBytes = 4 * 1024 * 1024
 
 export interface ScannedRecord {
   readonly record: LogRecord
-  /** Where the frame starts in the file, and its size. */
+  /** Position of the frame in the file, and its size. */
   readonly position: number
   readonly sizeBytes: number
 }
@@ -49,7 +50,7 @@ export class LogScanner {
     return { record, position, sizeBytes }
   }
 
-  /** Brings `[position, position + length)` into the window; false beyond the end of the file. */
+  /** Reads `[position, position + length)` into the window; false beyond the end of the file. */
   async #load(position: number, length: number): Promise<boolean> {
     if (position + length > this.#sizeBytes) return false
     if (position + length <= this.#windowAt + this.#window.length) return true

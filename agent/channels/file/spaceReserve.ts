@@ -1,5 +1,6 @@
-// A file that reserves disk space: when the disk is full it is removed, and its space is enough to record
-// which events leave the channel. It is created again when there is space for it, before any put.
+// A file that reserves disk space. When the disk is full, the file is removed: its space is enough
+// to record which events leave the channel. It is created again, before any put, once there is
+// space.
 
 import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -10,7 +11,7 @@ export class SpaceReserve {
   readonly #path: string
   readonly #directory: string
   readonly #sizeBytes: number
-  #isThere = false
+  #exists = false
   #wasFull = false
 
   constructor(disk: Disk, directory: string, sizeBytes: number) {
@@ -20,16 +21,16 @@ export class SpaceReserve {
     this.#sizeBytes = sizeBytes
   }
 
-  get isThere(): boolean {
-    return this.#isThere
+  get exists(): boolean {
+    return this.#exists
   }
 
   /**
-   * Makes the file unless it is there. A full disk is no failure: `isThere` says it. Once the disk was
-   * full, the file waits for more space than it needs: takes need some meanwhile.
+   * Creates the file if it does not exist. A full disk is not an error: `exists` stays false.
+   * After a full disk, twice the file's size must be free: takes need some of the space meanwhile.
    */
   async keep(freeBytes: number): Promise<void> {
-    if (this.#isThere || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
+    if (this.#exists || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
     if ((await this.#disk.stat(this.#path))?.sizeBytes !== this.#sizeBytes) {
       try {
         await this.#make()
@@ -40,13 +41,13 @@ export class SpaceReserve {
         return
       }
     }
-    this.#isThere = true
+    this.#exists = true
     this.#wasFull = false
   }
 
-  /** Gives the space back to the file system. */
+  /** Removes the file, which frees its space. */
   async release(): Promise<void> {
-    this.#isThere = false
+    this.#exists = false
     this.#wasFull = true
     await this.#disk.remove(this.#path)
     await this.#disk.syncDirectory(this.#directory)
@@ -62,7 +63,7 @@ export class SpaceReserve {
     }
   }
 
-  /** Bytes that a compressing file system cannot make small. */
+  /** Random bytes, which a file system cannot compress. */
   #filling(): Buffer {
     const random = seededRandom(1)
     const words = new Uint32Array(Math.ceil(this.#sizeBytes / 4))
@@ -71,7 +72,7 @@ export class SpaceReserve {
   }
 }
 
-/** Whether a failure says that the file system, or the quota on it, is used up. */
+/** Whether an error, or its cause, is a full file system or an exceeded quota. */
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as NodeJS.ErrnoException

@@ -1,6 +1,6 @@
-// Flume's AvroFlumeEvent in Avro's binary encoding, as Flume's Kafka sink and Kafka channel write it
-// with useFlumeEventFormat: a map of strings (the headers), then bytes (the body), with nothing
-// before, between or behind.
+// Encodes Flume's AvroFlumeEvent in Avro's binary encoding, as Flume's Kafka sink and Kafka channel
+// do with useFlumeEventFormat: a map of strings (the headers), then bytes (the body), and nothing
+// else.
 
 import type { Headers } from '../../event.ts'
 
@@ -14,7 +14,7 @@ export function encodeAvroFlumeEvent(headers: Headers, body: Uint8Array): Buffer
   return Buffer.concat(parts)
 }
 
-/** Bytes that the headers take, at most, and the lengths. */
+/** Returns the maximum bytes of an encoded event besides its body. */
 export function avroOverheadBytes(headers: Headers): number {
   let size = 2 * longestVarintBytes + 1
   for (const [name, value] of Object.entries(headers)) {
@@ -23,7 +23,7 @@ export function avroOverheadBytes(headers: Headers): number {
   return size
 }
 
-/** Of a length below 2^31. */
+/** Bytes of a length below 2^31. */
 const longestVarintBytes = 5
 
 function text(value: string): Uint8Array[] {
@@ -34,7 +34,7 @@ function bytes(value: Uint8Array): Uint8Array[] {
   return [zigzagVarint(value.length), value]
 }
 
-/** Avro's long, for a number that is not negative: seven bits a byte, the lowest first, doubled. */
+/** Avro's long, for a number of at least 0: doubled, then seven bits per byte, lowest first. */
 function zigzagVarint(value: number): Uint8Array {
   const out: number[] = []
   let rest = value * 2

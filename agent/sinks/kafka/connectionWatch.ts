@@ -1,6 +1,6 @@
-// Checks whether a Kafka sink's cluster is reachable, also while there is nothing to send: an agent whose
-// broker is unreachable must report it before the first event is late. Counts connections under Flume's
-// names.
+// Checks periodically whether the cluster of a Kafka sink is reachable, even if there is nothing to
+// send: an unreachable broker must be reported before the first event is late. Counts connections
+// under Flume's names.
 
 import { ClientError } from '../../../protocol/client/clientError.ts'
 import type { Cluster } from '../../../protocol/client/cluster.ts'

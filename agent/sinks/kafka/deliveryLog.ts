@@ -1,5 +1,5 @@
-// The log lines of a Kafka sink that cannot deliver: one when the problem starts, one when its cause
-// changes, one when it ends, regardless of the number of retries.
+// The log lines of a Kafka sink that cannot deliver: one when the problem begins, one when its
+// cause changes, and one when it ends, whatever the number of retries.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -19,7 +19,7 @@ export class DeliveryLog {
     this.#fails = new LastingCondition({ logger, clock, over: 'events are delivered again' })
   }
 
-  /** Why events cannot be delivered; undefined while they can. */
+  /** Why events cannot be delivered; undefined while they are. */
   get trouble(): AgentReason | undefined {
     const { sinceMs } = this.#fails
     if (sinceMs === undefined) return undefined
@@ -34,18 +34,18 @@ export class DeliveryLog {
     this.#met(causeOf(error), `${error.message}${advice === undefined ? '' : `: ${advice}`}`)
   }
 
-  /** A batch was sent and is not answered, although a broker is reachable. */
+  /** A batch has had no response for long, although a broker is reachable. */
   unanswered(place: string, seconds: number): void {
     if (this.#fails.holds && this.#fails.cause !== 'unanswered') return
     this.#met(
       'unanswered',
-      `a batch for ${place} has had no answer for ${seconds} s: look at the leader of that partition`,
+      `no response to a batch for ${place} for ${seconds} s: check the leader of the partition`,
     )
   }
 
   /** A broker is reachable. */
   connected(): void {
-    if (this.#fails.cause === unreachable) this.#over('the cluster can be reached again')
+    if (this.#fails.cause === unreachable) this.#over('the cluster is reachable again')
   }
 
   delivered(): void {
@@ -57,7 +57,7 @@ export class DeliveryLog {
     const { name, size } = this.#channel
     this.#fails.met(
       { channel: name, events: size },
-      `events cannot be delivered: ${reason}; those of channel ${name} wait, ${size} now; retried until it works`,
+      `events cannot be delivered: ${reason}; ${size} events wait in channel ${name}; retried until they are delivered`,
       cause,
     )
   }
@@ -69,7 +69,7 @@ export class DeliveryLog {
 
 const unreachable = 'unreachable'
 
-/** Messages name addresses and times, which vary with each try: causes do not. */
+/** The cause without addresses and times, which differ in the messages of each retry. */
 function causeOf(error: Error): string {
   if (error instanceof NetworkError) return unreachable
   if (error instanceof KafkaError) return `${error.errorCode} ${error.message}`
@@ -83,23 +83,29 @@ function adviceFor(error: Error): string | undefined {
 }
 
 const authorization =
-  'the broker lets this client do less than it needs; the sink does not authenticate, so allow ANONYMOUS, or use another listener'
+  'the broker denies access; the sink does not authenticate, so grant access to ANONYMOUS or use another listener'
 
 const advice: ReadonlyMap<number, string> = new Map([
   [
     ErrorCode.invalidTopicException,
-    "the topic has no valid name: look at kafka.topic, and at the events' topic header; a name has at most 249 letters, digits, '.', '_' and '-'",
+    "the topic name is not valid: check kafka.topic and the topic header of the events; a name has at most 249 letters, digits, '.', '_' and '-'",
   ],
   [
     ErrorCode.unknownTopicOrPartition,
-    'the topic does not exist: create it, or let the broker create it (auto.create.topics.enable)',
+    'the topic does not exist: create it, or set auto.create.topics.enable on the broker',
   ],
   [ErrorCode.topicAuthorizationFailed, authorization],
   [ErrorCode.clusterAuthorizationFailed, authorization],
   [
     ErrorCode.notEnoughReplicas,
-    'the partition has fewer replicas in sync than min.insync.replicas: look at its brokers',
+    'the partition has fewer in-sync replicas than min.insync.replicas: check its brokers',
   ],
-  [ErrorCode.kafkaStorageError, "the broker cannot write: look at its log and at its disks' space"],
-  [ErrorCode.policyViolation, "the broker's policy refuses what is sent: look at the broker's log"],
+  [
+    ErrorCode.kafkaStorageError,
+    'the broker cannot write: check its log and the free space of its disks',
+  ],
+  [
+    ErrorCode.policyViolation,
+    'a policy of the broker refuses the request: check the log of the broker',
+  ],
 ])

@@ -1,5 +1,5 @@
-// Builds the record batch of one send. The same take and the same stamp give the same bytes: after
-// a crash the broker must recognise the batch, and it compares producer, sequence and count.
+// Builds the record batch of one send. The same take with the same stamp must give the same bytes:
+// after a crash the broker recognizes the batch by producer, sequence number and record count.
 
 import type { Compression } from '../../../protocol/bytes/compression.ts'
 import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
@@ -11,7 +11,7 @@ import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import type { KafkaStamp, Piece, StampedSend } from './kafkaStamp.ts'
 import { pieceHeaders } from './splitSends.ts'
 
-/** What a record takes beside its value, about: to begin with a buffer that is large enough. */
+/** Approximate bytes of a record besides its value, for the initial size of the buffer. */
 const recordOverheadBytes = 16
 
 export function encodeSend(
@@ -49,7 +49,9 @@ function builderFor(
   })
 }
 
-/** The hot path: when no event has a key, headers or a time of its own, a record is two numbers. */
+/**
+ * The hot path: if no event has a key, headers or a timestamp of its own, a record is one range.
+ */
 function appendAll(
   builder: RecordBatchBuilder,
   settings: KafkaSinkSettings,

@@ -1,6 +1,6 @@
-// Which topic and partition each event of a take goes to. As a rule that is one partition for all
-// of them, a different one each time; events with a key, a topic or a partition of their own go
-// where that says. Decides only; partition counts are handed in.
+// Selects the topic and partition of each event of a take. Usually all events of a take go to one
+// partition, and the next take to the next partition; a key, topic or partition in an event's
+// headers takes precedence. Without I/O: the caller passes partition counts.
 
 import { partitionForKey } from '../../../protocol/client/partitioner.ts'
 import { expandEscapes } from '../../escapes.ts'
@@ -12,11 +12,11 @@ export const keyHeader = 'key'
 export interface Route {
   readonly topic: string
   readonly partition: number
-  /** Undefined: all events. */
+  /** Indexes of the events in the take; undefined: all events. */
   readonly events: number[] | undefined
 }
 
-/** Whether all events go to the same place. `nowMs` is the time of events that have none. */
+/** Whether all events have the same route. `nowMs` is the time of events that have none. */
 function isUniform(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -32,7 +32,7 @@ function isUniform(
   )
 }
 
-/** The topics of a take's events, to ask for their partitions. */
+/** Returns the topics of a take's events. */
 export function topicsOf(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -50,7 +50,9 @@ export function topicsOf(
   return topics
 }
 
-/** `turn` chooses the partition of events without key or partition. */
+/**
+ * Returns the routes of a take; `turn` selects the partition of events without key and partition.
+ */
 export function route(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -91,7 +93,9 @@ function partitionText(settings: KafkaSinkSettings, headers: Headers): string | 
   return settings.partitionHeader === undefined ? undefined : headers[settings.partitionHeader]
 }
 
-/** A header or default that is not a partition of the topic is ignored. */
+/**
+ * Returns the partition of one event; a header or default that the topic does not have is ignored.
+ */
 function partitionFor(
   settings: KafkaSinkSettings,
   headers: Headers,

@@ -1,4 +1,5 @@
-// A take whose batches are in flight: whether all of them are stored, or which one failed and why.
+// A take in flight: collects the responses to its batches, and tells whether all are stored or
+// which one was refused and why.
 
 import type { SentBatch } from '../../../protocol/client/batchSender.ts'
 import type { ChannelTransaction } from '../../channels/channel.ts'
@@ -11,7 +12,7 @@ export interface Send {
   readonly sent: Promise<SentBatch>
 }
 
-/** A send that the broker refused, and the batches of its events. */
+/** A send that was refused, with the event batches of its take. */
 export interface Refusal {
   readonly send: Send
   readonly batches: readonly EventBatch[]
@@ -23,19 +24,19 @@ export class InFlightTake {
   readonly batches: readonly EventBatch[]
   readonly stamp: KafkaStamp
   readonly events: number
-  /** Monotonic time. */
+  /** Monotonic time of the send. */
   readonly sentMs: number
   /** The partition of the first send, for messages. */
   readonly place: string
-  /** Resolves, and never rejects, when every send is answered. */
+  /** Resolves when every send has its response; never rejects. */
   readonly settled: Promise<void>
-  /** Every batch is in the log of its partition. */
+  /** Whether every batch was acknowledged. */
   isStored = false
-  /** Set when all are answered and one was refused: the first of them. */
+  /** The first refused send; set once all sends have their responses. */
   refusal: Refusal | undefined
-  /** Sends that were refused; known when all are answered. */
+  /** The refused sends; set once all sends have their responses. */
   unstored: readonly StampedSend[] = []
-  /** Whether some of the take's events are stored already: they must not be taken again. */
+  /** Whether some of the take's events are stored: the take must not be rolled back. */
   isPartlyStored: boolean
 
   constructor(

@@ -1,9 +1,20 @@
-// Flume's Kafka sink, which delivers each event of a durable channel exactly once: what is about to be
-// sent, and under which producer sequence, is noted in the channel first (prepare). After a crash the
-// channel hands out the same events with the same note, and the broker drops the batches that it has.
+// Flume's Kafka sink. Delivers each event of a durable channel exactly once: before it sends a
+// take, it prepares it in the channel with a stamp (producer id, epoch, sequence numbers). After a
+// crash the channel hands out the same events with the same stamp, and the broker drops the batches
+// it has.
 //
-// At most five takes are in flight, because a broker remembers the last five batches of a producer: it
-// does not recognize older ones (KIP-98).
+// Map. One take goes through takeSize.ts (how much to take), eventRouting.ts (topics and
+// partitions), splitSends.ts (what is too large), stampedProducer.ts (sequence numbers),
+// kafkaStamp.ts (the stamp), encodeSend.ts (the record batch) and inFlightTake.ts (the responses).
+// sizeLimit.ts, deliveryLog.ts and connectionWatch.ts observe; kafkaSinkOptions.ts and
+// producerOptions.ts configure.
+//
+// Contract. The same take with the same stamp gives identical batches. At most five takes are in
+// flight, because a broker remembers the last five batches of a producer and does not recognize
+// older ones (KIP-98).
+//
+// It must never send a take whose stamp is not durable, commit a take before all its batches are
+// acknowledged by all in-sync replicas, or skip a sequence number of a producer that it keeps.
 
 import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { ClientError } from '../../../protocol/client/clientError.ts'
@@ -32,17 +43,17 @@ import { type PlannedSend, splitSends } from './splitSends.ts'
 import { StampedProducer } from './stampedProducer.ts'
 import { eventsWithin, hasSizeBesideBodies } from './takeSize.ts'
 
-/** Timeout of asking for a producer id, which is retried. */
+/** Timeout of a request for a producer id, which is retried. */
 const requestTimeoutMs = 5000
-/** While stopping, time for pending sends to be answered. */
+/** While stopping, time for responses to sends in flight. */
 const stopTimeoutMs = 2000
 const firstBackoffMs = 100
 const maxBackoffMs = 5000
-/** Time after which an unanswered batch is logged. */
+/** Time after which a batch without response is logged. */
 const answerTimeoutMs = 30_000
 /** Interval between checks for a full batch while events linger. */
 const lingerCheckMs = 10
-/** Bytes of a request beside its records. */
+/** Bytes of a request besides its records. */
 const requestOverheadBytes = 512
 
 export interface KafkaSinkDependencies {
@@ -63,13 +74,13 @@ export class KafkaSink implements Polled {
   readonly #log: DeliveryLog
   readonly #watch: ConnectionWatch
   readonly #producer = new StampedProducer()
-  /** Prepared and sent, oldest first. */
+  /** Takes that are prepared and sent, oldest first. */
   #inFlight: InFlightTake[] = []
-  /** Takes of which some events are stored, and whose other events a new producer has to send. */
+  /** Takes with some events stored; a new producer has to send the others. */
   #partlyStored: InFlightTake[] = []
   #hasResumed = false
   #failures = 0
-  /** Chooses partitions in turn. */
+  /** Selects the partition of takes without key and partition, in turn. */
   #turn = 0
 
   constructor(
@@ -146,7 +157,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Sends again the takes that an earlier run left prepared. */
+  /** Sends the takes again that an earlier run left prepared. */
   async #resume(): Promise<void> {
     for (const { transaction, batches, stamp } of await this.#channel.resumePrepared(this.#name)) {
       this.#send(transaction, batches, decodeStamp(stamp))
@@ -154,7 +165,7 @@ export class KafkaSink implements Polled {
     this.#hasResumed = true
   }
 
-  /** Lets events linger for a fuller batch, as long as the configuration allows. */
+  /** Waits up to linger.ms until a full batch of events is in the channel. */
   async #linger(signal: AbortSignal): Promise<void> {
     const { lingerMs, batchSize } = this.#settings
     if (lingerMs === 0) return
@@ -168,7 +179,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Takes events, prepares their sends, and sends them; false when there are none. */
+  /** Takes events, prepares the take and sends it; returns false if there are no events. */
   async #sendNext(signal: AbortSignal): Promise<boolean> {
     const { batchSize } = this.#settings
     let maxEvents = Math.min(batchSize, this.#channel.transactionCapacity)
@@ -180,7 +191,7 @@ export class KafkaSink implements Polled {
         try {
           await transaction.prepare(this.#name, encodeStamp(taken.stamp))
         } catch (error) {
-          // The channel cannot note it (its disk is full): the events wait for the next instance.
+          // The channel failed to record the take (full disk): the events are taken again later.
           await transaction.rollback()
           transaction.close()
           throw error
@@ -195,8 +206,9 @@ export class KafkaSink implements Polled {
   }
 
   /**
-   * Takes and stamps. Without a stamp the transaction is completed: there was nothing, or more than
-   * one request carries, of which `fitting` events would do.
+   * Takes events and stamps them. Without a stamp in the result the transaction is completed: there
+   * were no events (`fitting` 0), or too many for one request, of which the first `fitting` would
+   * fit.
    */
   async #takeInto(
     transaction: ChannelTransaction,
@@ -224,7 +236,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** Of the records of one request. */
+  /** Maximum bytes of the records in one request. */
   get #maxBytes(): number {
     return this.#limit.bytes - requestOverheadBytes
   }
@@ -240,9 +252,10 @@ export class KafkaSink implements Polled {
       counts.set(topic, await unlessAborted(this.#cluster.partitionCount(topic), signal))
     }
     await this.#identify(signal)
-    // Nothing may fail from here on: a sequence that is given and not sent would be a gap.
+    // Nothing may fail from here on: a sequence number that is assigned but not sent would be a
+    // gap.
     const routes = route(this.#settings, batches, counts, this.#turn++, timestampMs)
-    // A take has several events only when they fit into a request.
+    // A take of several events always fits into a request; only a single event may need splitting.
     const planned =
       events > 1 ? routes : splitSends(this.#settings, batches, routes, this.#maxBytes)
     if (planned.length > 1 && events === 1) {
@@ -257,7 +270,7 @@ export class KafkaSink implements Polled {
     }
   }
 
-  /** `takeEvents`: how many events the take has. */
+  /** Assigns sequence numbers to sends. `takeEvents`: number of events of the take. */
   #withSequences(planned: readonly PlannedSend[], takeEvents: number): StampedSend[] {
     return planned.map(({ topic, partition, events, piece }) => ({
       topic,
@@ -268,7 +281,7 @@ export class KafkaSink implements Polled {
     }))
   }
 
-  /** Sends what the stamp says; with `rest`, only those sends of it, because others are stored. */
+  /** Sends a stamped take; with `rest`, only those of its sends, because the others are stored. */
   #send(
     transaction: ChannelTransaction,
     batches: readonly EventBatch[],
@@ -279,8 +292,8 @@ export class KafkaSink implements Polled {
     const sends = (rest?.sends ?? stamp.sends).map((send) => {
       const bytes = encodeSend(this.#settings, batches, stamp, send)
       const post = () => this.#sender.send(send.topic, send.partition, bytes)
-      // The other parts of an event follow when its first one is stored: a broker that knows nothing of
-      // the producer yet would take them though it has refused the first.
+      // The other parts of an event are sent after its first part is stored: a broker that does not
+      // know the producer yet would accept them even if it refused the first.
       const sent = send.piece === undefined || before === undefined ? post() : before.then(post)
       before ??= sent
       return { stamp: send, sizeBytes: bytes.length, sent }
@@ -292,14 +305,16 @@ export class KafkaSink implements Polled {
     )
   }
 
-  /** Whether another take may be sent: the parts of an event go alone, for their sequences' sake. */
+  /**
+   * Whether another take may be sent. A split event is alone in flight: its parts are sent in turn.
+   */
   get #hasRoom(): boolean {
     if (this.#inFlight.length > 0 && this.#producer.isFull) return false
     if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
     return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
 
-  /** Commits the takes that are stored, oldest first, up to the first that is not answered yet. */
+  /** Commits stored takes, oldest first, up to the first take that is not stored. */
   async #commitAnswered(): Promise<void> {
     while (this.#inFlight[0]?.isStored) {
       const take = this.#inFlight.shift()!
@@ -319,15 +334,16 @@ export class KafkaSink implements Polled {
     progress.deliveryDelay.observe(delayMs / 1000)
   }
 
-  /** Of the oldest take that has one: later ones may be refused for no more than the gap it left. */
+  /** The refusal of the oldest refused take; later takes may be refused only because of its gap. */
   #firstRefusal(): Refusal | undefined {
     return this.#inFlight.find((take) => take.refusal !== undefined)?.refusal
   }
 
   /**
-   * A send was refused. Waits for the answers to the others and decides what becomes of each take: it
-   * is sent again under the same sequences; or, when the broker does not know the producer, or wants
-   * smaller batches, taken again under a new producer, unless some of its events are stored.
+   * A send was refused. Waits for the responses to all others, then handles each take: it is sent
+   * again with the same sequence numbers; or, if the broker does not know the producer or wants
+   * smaller batches, rolled back and taken again with a new producer. A take with some events
+   * stored is not rolled back: the new producer sends its other events.
    */
   async #recover(signal: AbortSignal): Promise<number> {
     await orAborted(Promise.all(this.#inFlight.map((take) => take.settled)), signal)
@@ -353,7 +369,7 @@ export class KafkaSink implements Polled {
     return this.#countRollback()
   }
 
-  /** What is not stored yet of takes of which a part is, under a new producer. */
+  /** Sends the events that are not stored yet of partly stored takes, with a new producer. */
   async #sendRests(signal: AbortSignal): Promise<void> {
     await this.#identify(signal)
     for (const { transaction, batches, stamp, unstored } of this.#partlyStored.splice(0)) {
@@ -365,6 +381,7 @@ export class KafkaSink implements Polled {
     }
   }
 
+  /** Gets a producer id if there is none, or if the stamps of the current one are too large. */
   async #identify(signal: AbortSignal): Promise<void> {
     if (this.#producer.isFull) this.#producer.forget()
     if (this.#producer.identity !== undefined) return
@@ -379,13 +396,13 @@ export class KafkaSink implements Polled {
     this.#log.unanswered(oldest.place, Math.round(ageMs / 1000))
   }
 
-  /** Returns the time until the next attempt, in ms. */
+  /** Counts a rollback; returns the time until the next attempt, in ms. */
   #countRollback(): number {
     this.#dependencies.counter.RollbackCount++
     return Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs)
   }
 
-  /** Until the oldest send is answered, or events come for which there is room. */
+  /** Waits for the responses to the oldest take or, if there is room, for events. */
   async #waitForNews(hasRoom: boolean, signal: AbortSignal): Promise<void> {
     const { clock } = this.#dependencies.runtime
     const enough = new AbortController()
@@ -404,10 +421,10 @@ export class KafkaSink implements Polled {
   }
 }
 
-/** A broker that does not answer must not delay the stop. */
+/** Fails with CLIENT_CLOSED once the signal aborts: a silent broker must not delay the stop. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const result = await orAborted(promise, signal)
-  if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink was stopped')
+  if (result === undefined) throw new ClientError('CLIENT_CLOSED', 'the sink is stopping')
   return result
 }
 
@@ -417,7 +434,7 @@ function isDeliveryFailure(error: unknown): error is Error {
   )
 }
 
-/** The broker has forgotten the producer, fenced it, or lost records that it had acknowledged. */
+/** Whether the broker forgot the producer, fenced it, or lost records that it had acknowledged. */
 function isProducerDisowned(error: Error): boolean {
   if (!(error instanceof KafkaError)) return false
   const codes: readonly number[] = [

@@ -1,4 +1,5 @@
-// The options of the Kafka sink under Flume's names, old ones included, and the settings they yield.
+// The options of the Kafka sink under Flume's names, deprecated ones included, and the settings
+// that they yield. Checks values only: nothing here connects to a broker.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
@@ -11,50 +12,64 @@ import { producerOptions } from './producerOptions.ts'
 export const kafkaSinkOptions = {
   'kafka.bootstrap.servers': {
     type: 'string',
-    doc: 'host:port of some brokers, separated by commas; required',
+    doc: 'Addresses of some brokers, host:port, separated by commas. Required.',
   },
   'kafka.topic': {
     type: 'string',
     default: 'default-flume-topic',
-    doc: "the topic; %{name} stands for a header of the event, %Y, %m, %d, %H and their like for parts of the event's time: its header timestamp, or else the time of the take",
+    doc: "Topic of the records. %{name} is replaced by a header of the event; %Y, %m, %d, %H and Flume's other escapes by parts of its time (the header timestamp or, without it, the time of the take).",
   },
   flumeBatchSize: {
     type: 'integer',
     default: 100,
     min: 1,
-    doc: 'events taken at a time, at most; a take does not wait to be full, and up to five are under way',
+    doc: 'Maximum number of events in one take. A take does not wait until it is full, and up to five are in flight.',
   },
   useFlumeEventFormat: {
     type: 'boolean',
     default: false,
-    doc: "a record's value is the event in Avro (headers and body, as Flume's AvroFlumeEvent) in place of its body",
+    doc: "Whether the value of a record is the whole event in Avro (headers and body: Flume's AvroFlumeEvent) instead of its body.",
   },
-  defaultPartitionId: { type: 'integer', doc: 'the partition of events without partitionIdHeader' },
-  partitionIdHeader: { type: 'string', doc: "the header with an event's partition" },
+  defaultPartitionId: {
+    type: 'integer',
+    doc: 'Partition of events without the header that partitionIdHeader names.',
+  },
+  partitionIdHeader: { type: 'string', doc: 'Name of the event header that holds the partition.' },
   allowTopicOverride: {
     type: 'boolean',
     default: true,
-    doc: 'let an event name its topic in topicHeader',
+    doc: 'Whether the header that topicHeader names overrides kafka.topic.',
   },
-  topicHeader: { type: 'string', default: 'topic', doc: 'the header that names a topic' },
+  topicHeader: {
+    type: 'string',
+    default: 'topic',
+    doc: 'Name of the event header that holds the topic.',
+  },
   timestampHeader: {
     type: 'string',
-    doc: "the header with a record's time; else the time of the take",
+    doc: 'Name of the event header that holds the timestamp of the record. Default: the time of the take.',
   },
   header: {
     type: 'prefix',
-    doc: 'header.<event header>: the name of the record header in which that event header is sent',
+    doc: 'header.<event header>: name of the record header to which the event header is copied.',
   },
   ...producerOptions,
-  brokerList: { type: 'string', doc: 'old name of kafka.bootstrap.servers, which wins' },
-  topic: { type: 'string', doc: 'old name of kafka.topic, which wins' },
-  batchSize: { type: 'integer', min: 1, doc: 'old name of flumeBatchSize, which wins' },
+  brokerList: {
+    type: 'string',
+    doc: 'Deprecated name of kafka.bootstrap.servers, which takes precedence.',
+  },
+  topic: { type: 'string', doc: 'Deprecated name of kafka.topic, which takes precedence.' },
+  batchSize: {
+    type: 'integer',
+    min: 1,
+    doc: 'Deprecated name of flumeBatchSize, which takes precedence.',
+  },
   requiredAcks: {
     type: 'ignored',
     harmless: ['-1', 'all'],
-    doc: 'acks is always all, so that no acknowledged event is lost with its leader',
+    doc: 'acks is always all, so that an acknowledged event survives the loss of the leader',
   },
-  'kafka.flumeBatchSize': { type: 'ignored', doc: 'Flume has no such option: use flumeBatchSize' },
+  'kafka.flumeBatchSize': { type: 'ignored', doc: 'Flume has no such option; use flumeBatchSize' },
 } as const satisfies OptionTable
 
 export interface KafkaSinkSettings {
@@ -66,12 +81,12 @@ export interface KafkaSinkSettings {
   readonly batchSizeKey: string
   readonly isAvro: boolean
   readonly maxRequestBytes: number
-  /** Of a take, at most, unless one event is larger. */
+  /** Maximum bytes of a take; a larger event is taken alone. */
   readonly maxTakeBytes: number
   readonly lingerMs: number
   readonly maxTakesInFlight: number
   readonly compression: Compression
-  /** Undefined: the sink's own. */
+  /** Undefined: derived from the sink's name. */
   readonly clientId: string | undefined
   readonly requestTimeoutMs: number
   readonly retryBackoffMs: number
@@ -86,7 +101,7 @@ export interface KafkaSinkSettings {
   readonly host: HostIdentity
 }
 
-/** Brokers remember the last five batches of a producer: they would not recognize older ones. */
+/** A broker remembers the last five batches of a producer and would not recognize an older one. */
 const mostTakesInFlight = 5
 
 export function readKafkaSinkSettings(
@@ -123,7 +138,7 @@ export function readKafkaSinkSettings(
   }
 }
 
-/** Fails for a topic name that every broker refuses. */
+/** Returns the topic; fails for a name that every broker would refuse. */
 function topicOf(
   component: ComponentConfiguration,
   old: string | undefined,
@@ -134,24 +149,24 @@ function topicOf(
   const key = isOld ? 'topic' : 'kafka.topic'
   const [unknown] = unknownEscapes(topic)
   if (unknown !== undefined) {
-    throw optionError(component, key, `'${unknown}' in '${topic}' is no escape sequence`)
+    throw optionError(component, key, `'${unknown}' in '${topic}' is not an escape sequence`)
   }
   if (!hasEscapes(topic) && !isTopicName(topic)) {
     throw optionError(
       component,
       key,
-      `${quoted(topic)} is not the name of a topic: at most 249 letters, digits, '.', '_' and '-'`,
+      `${quoted(topic)} is not a valid topic name: use 1 to 249 letters, digits, '.', '_' and '-'`,
     )
   }
   return topic
 }
 
-/** Whether it is a valid topic name. */
+/** Whether a text is a valid topic name. */
 function isTopicName(text: string): boolean {
   return /^[a-zA-Z0-9._-]{1,249}$/.test(text) && text !== '.' && text !== '..'
 }
 
-/** `host:port,host:port`, an IPv6 host in brackets. */
+/** Parses `host:port,host:port`; an IPv6 host stands in brackets. */
 function bootstrapOf(component: ComponentConfiguration): Address[] {
   const key = component.properties.has('kafka.bootstrap.servers')
     ? 'kafka.bootstrap.servers'
@@ -161,7 +176,7 @@ function bootstrapOf(component: ComponentConfiguration): Address[] {
     throw optionError(
       component,
       'kafka.bootstrap.servers',
-      'missing, but required: host:port of some brokers',
+      'required, but not set: addresses of some brokers, host:port, separated by commas',
     )
   }
   return text.split(',').map((part) => {
@@ -177,5 +192,9 @@ function bootstrapOf(component: ComponentConfiguration): Address[] {
 function compressionOf(component: ComponentConfiguration, name: string): Compression {
   if (Object.hasOwn(Compression, name)) return Compression[name as keyof typeof Compression]
   const known = Object.keys(Compression).join(', ')
-  throw optionError(component, 'kafka.producer.compression.type', `'${name}' is none of ${known}`)
+  throw optionError(
+    component,
+    'kafka.producer.compression.type',
+    `'${name}' is not a compression type: use one of ${known}`,
+  )
 }

@@ -1,6 +1,6 @@
-// The note that a Kafka sink prepares in the channel before it sends: enough to build identical batches
-// after a crash, under the same producer id and sequence numbers, so that the broker recognizes those
-// it has; and the next sequence number of each partition.
+// The stamp that a Kafka sink prepares in the channel before it sends a take: what is needed to
+// build identical batches after a crash, with the same producer id and sequence numbers, so that
+// the broker recognizes the batches it has; and the next sequence number of each partition.
 
 import type { NextSequences } from '../../../protocol/client/sequenceNumbers.ts'
 import { AgentError } from '../../errors.ts'
@@ -10,9 +10,11 @@ export interface StampedSend {
   readonly topic: string
   readonly partition: number
   readonly baseSequence: number
-  /** Which of the take's events, rising, counted over all its batches; undefined: all of them. */
+  /**
+   * Ascending indexes of the events in the take, counted over its batches; undefined: all events.
+   */
   readonly events?: readonly number[]
-  /** Set when the send carries a part of the body of its only event. */
+  /** Set if the send carries only a part of the body of its single event. */
   readonly piece?: Piece
 }
 
@@ -28,10 +30,10 @@ export interface Piece {
 export interface KafkaStamp {
   readonly producerId: number
   readonly producerEpoch: number
-  /** Of records whose events say nothing about their time. */
+  /** Timestamp of records whose events have none. */
   readonly timestampMs: number
   readonly sends: readonly StampedSend[]
-  /** After this take. */
+  /** The sequence numbers after this take. */
   readonly nextSequences: NextSequences
 }
 
@@ -46,7 +48,7 @@ export function decodeStamp(bytes: Buffer): KafkaStamp {
   if (version !== formatVersion) {
     throw new AgentError(
       'CHANNEL_CORRUPT',
-      `a Kafka sink noted what it sent in format ${version}; this program knows ${formatVersion}: finish with the program that wrote it`,
+      `the channel has a take that a Kafka sink prepared in format ${version}, but this version reads format ${formatVersion}: drain the channel with the version that wrote it`,
     )
   }
   return stamp

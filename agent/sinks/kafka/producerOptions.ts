@@ -1,5 +1,5 @@
-// The `kafka.producer.` settings of the Kafka sink: Kafka's producer settings as of 4.1. Those with an
-// effect are options; the others state why they have none.
+// The `kafka.producer.` settings of the Kafka sink: the producer settings of Kafka 4.1. A setting
+// with an effect is an option; every other setting states why it has none.
 
 import type { OptionSpec, OptionTable } from '../../configuration/options.ts'
 
@@ -7,69 +7,69 @@ const prefix = 'kafka.producer.'
 
 const security = {
   type: 'security',
-  doc: 'the sink connects without encryption and without authentication; use a listener for PLAINTEXT on a network that you trust, and remove this key',
+  doc: 'the sink connects without encryption and authentication; use a PLAINTEXT listener on a trusted network and remove this key',
 } as const satisfies OptionSpec
 
 /** Settings with an effect, or whose value may contradict the sink's behaviour. */
 export const producerOptions = {
   'kafka.producer.client.id': {
     type: 'string',
-    doc: 'the name under which brokers count and log the requests; millrace-agent-<sink> unless given',
+    doc: 'Client id that the brokers log. Default: millrace-agent-<sink>.',
   },
   'kafka.producer.compression.type': {
     type: 'string',
     default: 'none',
-    doc: 'none, gzip, snappy, lz4 or zstd',
+    doc: 'Compression of record batches: none, gzip, snappy, lz4 or zstd.',
   },
   'kafka.producer.max.request.size': {
     type: 'integer',
     default: 1024 * 1024,
     min: 1024,
     max: 1024 * 1024 * 1024,
-    doc: 'bytes of a batch, at most, before compression; an event that does not fit is split into several records',
+    doc: 'Maximum size of a record batch before compression, in bytes; an event that does not fit is split into several records.',
   },
   'kafka.producer.batch.size': {
     type: 'integer',
     min: 1,
-    doc: 'bytes of a batch, at most, if that is less than max.request.size; an event that is larger goes alone',
+    doc: 'Maximum size of a record batch, in bytes, if smaller than max.request.size; a larger event is sent in a batch of its own.',
   },
   'kafka.producer.linger.ms': {
     type: 'integer',
     default: 0,
     max: 2 ** 31 - 1,
-    doc: 'milliseconds that events wait for others, until flumeBatchSize of them are there',
+    doc: 'Time that a take waits for flumeBatchSize events, in ms.',
   },
   'kafka.producer.request.timeout.ms': {
     type: 'integer',
     default: 30_000,
     min: 1,
     max: 2 ** 31 - 1,
-    doc: 'milliseconds until an answer that does not come closes its connection',
+    doc: 'Time to wait for a response before the connection is closed, in ms.',
   },
   'kafka.producer.retry.backoff.ms': {
     type: 'integer',
     default: 100,
     min: 1,
     max: 2 ** 31 - 1,
-    doc: 'milliseconds before the first retry; the wait doubles with each further one',
+    doc: 'Wait before the first retry, in ms; it doubles with each further retry.',
   },
   'kafka.producer.retry.backoff.max.ms': {
     type: 'integer',
     default: 1000,
     min: 1,
     max: 2 ** 31 - 1,
-    doc: 'the longest wait between retries, in milliseconds',
+    doc: 'Maximum wait between retries, in ms.',
   },
   'kafka.producer.max.in.flight.requests.per.connection': {
     type: 'integer',
     default: 5,
     min: 1,
-    doc: 'batches under way at once; at most 5, because a broker recognizes the last five',
+    doc: 'Maximum number of takes in flight. More than 5 count as 5, because a broker remembers the last five batches of a producer.',
   },
   'kafka.producer.acks': {
     type: 'ignored',
     harmless: ['all', '-1'],
-    doc: 'acks is always all, so that no acknowledged event is lost with its leader',
+    doc: 'acks is always all, so that an acknowledged event survives the loss of the leader',
   },
   'kafka.producer.enable.idempotence': {
     type: 'ignored',
@@ -80,18 +80,18 @@ export const producerOptions = {
   'kafka.producer.security': security,
   'kafka.producer.sasl': security,
   'kafka.producer.ssl': security,
-  ...ignored('events are retried until they are stored, as Flume would put them again', [
+  ...ignored('a take is retried until it is stored, and needs no transaction of Kafka', [
     'delivery.timeout.ms',
     'retries',
     'transaction.timeout.ms',
     'transactional.id',
   ]),
-  ...ignored('at most five takes of max.request.size each are in memory', [
+  ...ignored('memory is bounded by five takes of max.request.size each', [
     'buffer.memory',
     'max.block.ms',
   ]),
   ...ignored(
-    "events without a key or a partition of their own go to each partition in turn; keys are placed as Kafka's clients place them",
+    "takes without keys and partitions go to each partition in turn; keys are hashed as by Kafka's clients",
     [
       'partitioner.class',
       'partitioner.adaptive.partitioning.enable',
@@ -99,13 +99,13 @@ export const producerOptions = {
       'partitioner.ignore.keys',
     ],
   ),
-  ...ignored('no code of yours runs in the sink', ['interceptor.classes']),
+  ...ignored('the sink loads no Java classes', ['interceptor.classes']),
   'kafka.producer.key.serializer': serializer('key', 'String'),
   'kafka.producer.value.serializer': serializer('value', 'ByteArray'),
-  ...ignored("kafka.bootstrap.servers says where the brokers are, as in Flume's sink", [
+  ...ignored("the brokers are set in kafka.bootstrap.servers, as in Flume's sink", [
     'bootstrap.servers',
   ]),
-  ...ignored("it tunes Kafka's Java client, which is not used", [
+  ...ignored("it configures Kafka's Java client, which is not used", [
     'auto.include.jmx.reporter',
     'client.dns.lookup',
     'compression.gzip.level',
@@ -135,8 +135,12 @@ function ignored(doc: string, keys: readonly string[]): Record<never, never> {
   return Object.fromEntries(keys.map((key) => [prefix + key, { type: 'ignored', doc }]))
 }
 
-/** The serializers that Flume itself sets write what this sink writes. */
+/** A serializer setting; the classes that Flume itself sets match what this sink writes. */
 function serializer(what: string, name: string): OptionSpec & { readonly type: 'ignored' } {
   const className = `org.apache.kafka.common.serialization.${name}Serializer`.toLowerCase()
-  return { type: 'ignored', harmless: [className], doc: `a ${what} is sent as its bytes` }
+  return {
+    type: 'ignored',
+    harmless: [className],
+    doc: `the ${what} of a record is always sent as bytes`,
+  }
 }

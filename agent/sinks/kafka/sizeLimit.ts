@@ -1,5 +1,5 @@
-// The size limit of a Kafka sink's batches: as configured, or less once the broker has refused a batch as
-// too large. Logs when the limit shrinks, and when an event is split.
+// The size limit of a Kafka sink's batches: as configured, or lower after the broker refused a
+// batch as too large. Logs when the limit is lowered and when an event is split.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -9,7 +9,7 @@ import type { Refusal } from './inFlightTake.ts'
 
 /** Lower bound of the limit. */
 const smallestLimitBytes = 1024
-/** Interval between log lines about the same thing. */
+/** Minimum interval between equal warnings. */
 const repeatMs = 10 * 60_000
 
 export function isTooLarge(error: Error): boolean {
@@ -34,12 +34,12 @@ export class SizeLimit {
     this.#clock = clock
   }
 
-  /** Of a batch, before compression. */
+  /** Maximum bytes of a batch before compression. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** The broker refused a batch as too large: later ones are at most half as large. */
+  /** The broker refused a batch as too large: lowers the limit to half of it. */
   refused({ send, batches }: Refusal): void {
     const { topic, partition, events } = send.stamp
     const bodies = bodyBytes(batches, events)
@@ -51,7 +51,7 @@ export class SizeLimit {
       this.#stuckMs = nowMs
       this.#logger.error(
         place,
-        `the broker refuses a batch of ${send.sizeBytes} bytes as too large, and all events behind it wait: raise message.max.bytes of the broker, or max.message.bytes of the topic; retried until then`,
+        `the broker refused a batch of ${send.sizeBytes} bytes as too large, and it cannot be split further: all later events wait; raise message.max.bytes of the broker or max.message.bytes of the topic; retried until it is accepted`,
       )
       return
     }
@@ -59,7 +59,7 @@ export class SizeLimit {
     this.#bytes = Math.max(half, smallestLimitBytes)
     this.#logger.warn(
       { ...place, maxBytes: this.#bytes },
-      `the broker refuses a batch of ${send.sizeBytes} bytes as too large: batches have at most ${this.#bytes} bytes from now on, and longer events are split; raise message.max.bytes of the broker, or max.message.bytes of the topic, for larger ones`,
+      `the broker refused a batch of ${send.sizeBytes} bytes as too large: from now on batches have at most ${this.#bytes} bytes and larger events are split; to allow larger ones, raise message.max.bytes of the broker or max.message.bytes of the topic`,
     )
   }
 
@@ -71,12 +71,14 @@ export class SizeLimit {
     this.#splitMs = nowMs
     this.#logger.warn(
       { sizeBytes, parts, headers, splitEvents: this.#splitEvents },
-      `an event of ${sizeBytes} bytes is larger than a record may be (${this.#bytes}): sent as ${parts} records, numbered in their headers millrace.part and millrace.parts; raise kafka.producer.max.request.size, and message.max.bytes of the broker, to send such events whole`,
+      `an event of ${sizeBytes} bytes exceeds the maximum size of a record (${this.#bytes} bytes): sent as ${parts} records, numbered in the headers millrace.part and millrace.parts; to send such events whole, raise kafka.producer.max.request.size and message.max.bytes of the broker`,
     )
   }
 }
 
-/** Of the chosen events, counted over all batches; undefined: of all. */
+/**
+ * Returns the body bytes of the events with these indexes in the take; undefined: of all events.
+ */
 function bodyBytes(batches: readonly EventBatch[], events: readonly number[] | undefined): number {
   if (events === undefined) return batches.reduce((sum, batch) => sum + batch.bodyBytes(), 0)
   const chosen = new Set(events)

@@ -1,31 +1,33 @@
-// Splits what exceeds a limit (docs/decisions/0024-long-lines-are-split.md): a batch into several, and an
-// event into several records, so that one long line neither stops the lines behind it nor is lost.
-// Each such record has a part of the body, and says in two headers which part it is; the parts are in
-// order in one partition.
+// Splits what exceeds a size limit (docs/decisions/0024-long-lines-are-split.md): a batch into
+// several batches, and an event into several records, so that a long line neither blocks the lines
+// after it nor is lost. Each such record has a part of the body, numbered in two headers; the parts
+// are in order in one partition. A split never falls within a UTF-8 character.
 
 import type { EventBatch, Headers } from '../../event.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 import type { Piece, StampedSend } from './kafkaStamp.ts'
 import { besideBody } from './takeSize.ts'
 
-/** A record's part and how many there are, as decimal numbers. */
+/** The number of the part, from 1, and the number of parts, in decimal. */
 const partHeader = 'millrace.part'
 const partsHeader = 'millrace.parts'
-/** Of the two headers, in Avro and as headers of the record, at most. */
+/** Maximum bytes of the two headers, both in Avro and as record headers. */
 const partHeaderBytes = 128
-/** A part has at least this many bytes, however long the event's headers are. */
+/** Minimum size of a part, however long the headers of the event are. */
 const smallestPartBytes = 256
 
 export function pieceHeaders({ number, of }: Piece): Headers {
   return { [partHeader]: String(number), [partsHeader]: String(of) }
 }
 
-/** A send that has no sequence yet. */
+/** A send without a sequence number. */
 export type PlannedSend = Pick<StampedSend, 'topic' | 'partition'> & {
   readonly [K in 'events' | 'piece']?: StampedSend[K] | undefined
 }
 
-/** The same events in batches of at most `maxBytes`, of one part of an event where one is larger. */
+/**
+ * Splits sends into batches of at most `maxBytes`; a larger event into batches of one part each.
+ */
 export function splitSends(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -45,7 +47,7 @@ export function splitSends(
 
 interface SizedEvent {
   readonly body: Buffer
-  /** What a record of it takes besides its body, at most. */
+  /** Maximum bytes of its record besides the body. */
   readonly besideBytes: number
 }
 
@@ -69,7 +71,7 @@ function splitBatch(
   return parts.length === 1 ? [send] : parts.map((part) => ({ ...send, events: part }))
 }
 
-/** Of a batch of one event, or of a part of it, that is larger than `maxBytes`. */
+/** Splits a send of one event, or of a part of it, that is larger than `maxBytes`. */
 function splitEvent(
   send: PlannedSend,
   events: readonly SizedEvent[],
@@ -92,14 +94,14 @@ function splitEvent(
     piece: {
       from: ends[index - 1] ?? from,
       until: end,
-      // A part that must be split once more keeps its number: its own parts are in order, too.
+      // A part that is split again keeps its number; its own parts are in order as well.
       number: send.piece?.number ?? index + 1,
       of: send.piece?.of ?? ends.length,
     },
   }))
 }
 
-/** `at`, or the start of the UTF-8 character that it lies in. */
+/** Returns `at`, or the start of the UTF-8 character that contains it. */
 function characterStart(bytes: Buffer, at: number): number {
   for (let start = at; start > at - 4; start--) {
     if ((bytes[start]! & 0xc0) !== 0x80) return start

@@ -1,13 +1,14 @@
-// The producer id under which a Kafka sink sends, with the next sequence number of each partition.
-// Resumes from the newest stamp in the channel, so that a restart does not begin a new producer.
+// The producer id of a Kafka sink, with the next sequence number of each partition. Resumes from
+// the newest stamp in the channel, so that a restart does not need a new producer id.
 
 import type { ProducerIdentity } from '../../../protocol/client/initProducerId.ts'
 import { type NextSequences, SequenceNumbers } from '../../../protocol/client/sequenceNumbers.ts'
 import type { KafkaStamp } from './kafkaStamp.ts'
 
 /**
- * Each stamp repeats the sequence numbers of all partitions. With topics named after the day or after
- * a header, stamps would grow without bound, so a new producer begins after this many partitions.
+ * Each stamp contains the sequence numbers of all partitions. With topics named after the day or
+ * after a header, stamps would grow without bound, so a new producer is used after this many
+ * partitions.
  */
 const mostPartitions = 1000
 
@@ -20,24 +21,24 @@ export class StampedProducer {
     return this.#identity
   }
 
-  /** Whether a new producer is due, once no batch of this one is in flight. */
+  /** Whether a new producer is due as soon as no batch of this one is in flight. */
   get isFull(): boolean {
     return this.#numbers.partitions >= mostPartitions
   }
 
-  /** Begins a new producer: every partition starts at 0. */
+  /** Starts a new producer: the sequence numbers of all partitions start at 0. */
   renew(identity: ProducerIdentity): void {
     this.forget()
     this.#identity = identity
   }
 
-  /** The next send needs a new producer. */
+  /** Drops the producer: `renew` must be called before the next send. */
   forget(): void {
     this.#identity = undefined
     this.#numbers.reset()
   }
 
-  /** Continues after the take that the stamp describes. */
+  /** Continues with the sequence numbers after a stamped take. */
   resume({ producerId, producerEpoch, nextSequences }: KafkaStamp): void {
     this.#identity = { producerId, producerEpoch }
     this.#numbers.restore(nextSequences)

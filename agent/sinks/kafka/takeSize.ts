@@ -1,17 +1,17 @@
-// How much of a take fits into one request. The channel counts only bodies against a byte limit; the sink
-// adds the other bytes of a record: its key and its headers.
+// Computes how many events of a take fit into one request. The channel counts only bodies against
+// its byte limit; the sink adds the other bytes of a record, such as its key and headers.
 
 import type { EventBatch, Headers } from '../../event.ts'
 import { avroOverheadBytes } from './avroFlumeEvent.ts'
 import { keyHeader } from './eventRouting.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'
 
-/** Of a record beside its key, headers and value, at most: lengths, time, offset. */
+/** Maximum bytes of a record besides its key, headers and value: lengths, timestamp, offset. */
 const recordBytes = 32
-/** The two lengths of a record header, at most. */
+/** Maximum bytes of the two lengths of a record header. */
 const headerLengthBytes = 10
 
-/** How many of the first events fit into `maxBytes`, not compressed; at least one. */
+/** Returns how many of the first events fit into `maxBytes` before compression; at least one. */
 export function eventsWithin(
   settings: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -33,7 +33,7 @@ export function eventsWithin(
   return events
 }
 
-/** Whether that can be fewer events than the channel gave. */
+/** Whether `eventsWithin` may be fewer events than the channel handed out for the same limit. */
 export function hasSizeBesideBodies(
   { recordHeaders, isAvro }: KafkaSinkSettings,
   batches: readonly EventBatch[],
@@ -42,7 +42,7 @@ export function hasSizeBesideBodies(
   return batches.some(({ headers, eventHeaders }) => eventHeaders || keyHeader in headers)
 }
 
-/** Bytes of a record that are not the event's body, at most. */
+/** Returns the maximum bytes of a record besides the event's body. */
 export function besideBody({ recordHeaders, isAvro }: KafkaSinkSettings, headers: Headers): number {
   let bytes = recordBytes + Buffer.byteLength(headers[keyHeader] ?? '')
   if (isAvro) bytes += avroOverheadBytes(headers)

@@ -1,21 +1,22 @@
-// Recognizes a copy of a followed file under a matching name, as logrotate's copytruncate makes it: lines
-// read from the original are not read again. A new file that begins like a followed one is checked for
-// a while before it is read, because the copy may still be growing and the original is truncated only
-// afterwards.
+// Recognizes a copy of a followed file under a matching name, as logrotate's copytruncate makes it,
+// so that lines read from the original are not read again. A new file that begins like a followed
+// file is checked for a while before it is read, because the copy may still be growing, and the
+// original is truncated only afterwards.
 //
-// By fingerprints: a copy is taken for one if its first bytes, and those before the original's last
-// position, are the same. A file of nothing but equal lines cannot be told from a copy of another.
+// A file is recognized as a copy if its first bytes and the bytes before the original's last
+// position are equal. A file of identical lines only cannot be distinguished from a copy of another
+// such file.
 
 import type { DiskStat } from '../../../protocol/runtime/disk.ts'
 import type { FormerPosition } from '../../channelProcessor.ts'
 import type { TailFile } from './tailFile.ts'
 
-/** Time that a possible copy is checked since it last grew, and in total. */
+/** Time for which a possible copy is checked after it last grew, and in total. */
 const waitMs = 1000
 const longestWaitMs = 60_000
-/** Growth between two checks below which a file is a log, not a copy. */
+/** A file that grows by less between two checks is a log, not a copy in progress. */
 const copyGrowthBytes = 64 * 1024
-/** Time after a truncation during which its copy may appear. */
+/** Time after a truncation within which a copy may appear. */
 const formerKeptMs = 60_000
 
 interface Suspect {
@@ -24,7 +25,7 @@ interface Suspect {
   readonly sizeBytes: number
 }
 
-/** Where to begin with a new file: `wait` until the next scan. */
+/** What a new file is: a copy, undecided until the next scan (`wait`), or `new`. */
 export type CopyJudgement =
   | { readonly copiedFrom: TailFile; readonly former: FormerPosition }
   | 'wait'
@@ -33,7 +34,7 @@ export type CopyJudgement =
 export class Copies {
   readonly #suspects = new Map<string, Suspect>()
 
-  /** `file` is open, and only its head was read. */
+  /** Judges a new file, which is open and of which only the head was read, against the `others`. */
   async judge(
     key: string,
     file: TailFile,
@@ -47,7 +48,8 @@ export class Copies {
     for (const other of others) {
       const { former, olderFormers, position } = other
       const formers = former === undefined ? [] : [former, ...olderFormers]
-      // After a rotation by renaming or removal, the next file of the name may begin equally.
+      // After a rotation by renaming or removal, the next file of that name may begin with equal
+      // lines.
       if (other.isOrphan || other.formerPath === file.path) continue
       for (const former of formers) {
         if (nowMs - former.truncatedMs >= formerKeptMs) continue
@@ -63,7 +65,8 @@ export class Copies {
       }
       // The file's current content may differ from the content that was read.
       const now = other.headNow?.readMs === nowMs ? other.headNow.bytes : other.head
-      // It was truncated, and has not been read since (its channel is full): it can be compared then.
+      // The original was truncated but not read since, as when its channel is full: compare after
+      // that.
       const isTruncated = now.length < other.head.length || !beginsAs(now, other.head)
       if (isTruncated && beginsAs(head, other.head)) return 'wait'
       const isUnread = other.head.length === 0 || !beginsAs(now, other.head)
@@ -79,7 +82,7 @@ export class Copies {
     return 'new'
   }
 
-  /** Keeps only the files that were found. */
+  /** Drops suspects that were not found any more. */
   retain(keys: { has(key: string): boolean }): void {
     for (const key of this.#suspects.keys()) if (!keys.has(key)) this.#suspects.delete(key)
   }
@@ -97,7 +100,9 @@ export class Copies {
   }
 }
 
-/** As far as both are known: a copy begins with less than its original has. */
+/**
+ * Whether two heads are equal in their common length: a growing copy is shorter than its original.
+ */
 function beginsAs(head: Buffer, other: Buffer): boolean {
   const length = Math.min(head.length, other.length)
   return head.subarray(0, length).equals(other.subarray(0, length))

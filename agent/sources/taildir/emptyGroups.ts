@@ -1,5 +1,5 @@
-// Logs which file groups match no file when a taildir source starts: usually a mistake in the expression
-// or in the path, which is not visible otherwise.
+// Logs the file groups that match no file when a taildir source starts: usually because of a
+// mistake in the path or the expression, which would not be visible otherwise.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
@@ -14,14 +14,14 @@ export async function reportEmptyGroups(
     const fields = { group: name, directory }
     try {
       if ((await disk.stat(directory)) === undefined) {
-        logger.warn(fields, `${directory} of file group ${name} does not exist`)
+        logger.warn(fields, `directory ${directory} of file group ${name} does not exist`)
       } else if (!(await disk.list(directory)).some((file) => pattern.test(file))) {
         logger.info(fields, `no file in ${directory} matches file group ${name} yet`)
       }
     } catch (error) {
-      // The source meets the same failure in its scan, and handles it.
+      // The scan of the source fails in the same way, and logs it.
       if (!isOperational(error)) throw error
-      logger.debug({ ...fields, reason: error.message }, 'a directory cannot be listed')
+      logger.debug({ ...fields, reason: error.message }, 'failed to list directory')
     }
   }
 }

@@ -1,5 +1,5 @@
-// A file group of the taildir source: a directory, taken literally, and a regular expression for
-// the names of files in it, in Java's syntax.
+// A file group of the taildir source: a directory, taken literally, and a regular expression in
+// Java's syntax for the names of the files in it.
 
 import { posix } from 'node:path'
 import {
@@ -30,7 +30,7 @@ export function fileGroup(
     throw optionError(
       component,
       key,
-      `missing, but filegroups names ${name}: a path whose last part is a regular expression`,
+      `required, but not set: a path whose last part is a regular expression; filegroups lists ${name}`,
     )
   }
   const nameAt = text.lastIndexOf('/') + 1
@@ -39,7 +39,7 @@ export function fileGroup(
     throw optionError(
       component,
       key,
-      `'${text}' is not a directory, a slash and a regular expression`,
+      `'${text}' is not a directory and a regular expression, separated by a slash`,
     )
   }
   const headers: Record<string, string> = {}
@@ -51,7 +51,9 @@ export function fileGroup(
   return { name, directory, pattern: patternOf(component, key, expression), headers }
 }
 
-/** Groups that the list does not name, and listed ones that are not defined: Flume ignores both. */
+/**
+ * Warns of groups that are defined but not listed, or listed but not defined: Flume ignores both.
+ */
 export function fileGroupProblems(source: ComponentConfiguration): ConfigurationProblem[] {
   const list = source.properties.get('filegroups')
   if (list === undefined) return []
@@ -61,7 +63,7 @@ export function fileGroupProblems(source: ComponentConfiguration): Configuration
   return [
     ...unlistedNames(source, 'filegroups'),
     ...missing.map((name) =>
-      problemOf(list, `group ${name} is ignored: ${source.path}.filegroups.${name} is missing`),
+      problemOf(list, `group ${name} is ignored: ${source.path}.filegroups.${name} is not set`),
     ),
   ]
 }
@@ -78,7 +80,7 @@ function patternOf(
     throw optionError(
       component,
       key,
-      `${error.message} in '${expression}' is not a regular expression that is supported: write it in another way`,
+      `the regular expression '${expression}' is not supported, because of ${error.message}: rewrite it`,
     )
   }
 }

@@ -1,5 +1,5 @@
-// Finds the files of a taildir source's groups. A directory that cannot be listed and a path that is not a
-// readable file are skipped with one warning; the other files are found.
+// Finds the files of a taildir source's file groups. A directory that cannot be listed, and a path
+// that is not a regular file, are skipped with one warning; the other files are found.
 
 import { join } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -11,7 +11,7 @@ export interface FoundFile {
   readonly path: string
   readonly group: FileGroup
   readonly stat: DiskStat
-  /** False for a name outside the pattern, if such names were requested. */
+  /** Whether the name matches the pattern; other names are returned on request. */
   readonly matches: boolean
 }
 
@@ -29,7 +29,10 @@ interface DirectoryLook {
 
 /** Number of concurrent status reads. */
 const statsAtOnce = 32
-/** File systems keep times in steps: a name may be added in the step in which its directory was listed. */
+/**
+ * Granularity of file times: a name may be added in the same step in which its directory was
+ * listed.
+ */
 const timestampStepMs = 100
 
 export class FileSearch {
@@ -38,7 +41,7 @@ export class FileSearch {
   readonly #disk: Disk
   readonly #logger: Logger
   readonly #looks = new Map<string, DirectoryLook>()
-  /** Paths that a warning was logged for, with the reason. */
+  /** Paths for which a warning was logged, with the reason. */
   readonly #skipped = new Map<string, string>()
 
   constructor(groups: readonly FileGroup[], clock: Clock, disk: Disk, logger: Logger) {
@@ -48,21 +51,23 @@ export class FileSearch {
     this.#logger = logger
   }
 
-  /** Whether names may have been added, removed or changed since `find`. One status read per directory. */
+  /** Whether names may have changed since `find`; costs one status read per directory. */
   async mayHaveChanged(): Promise<boolean> {
     for (const [directory, { modifiedMs, listedMs }] of this.#looks) {
       if (modifiedMs !== undefined && listedMs - modifiedMs < timestampStepMs) return true
       try {
         if ((await this.#disk.stat(directory))?.modifiedMs !== modifiedMs) return true
       } catch {
-        // Listing it reports the error.
+        // `find` fails in the same way and reports it.
         return true
       }
     }
     return false
   }
 
-  /** All files whose names match; with `others`, those of the same directories that do not, too. */
+  /**
+   * Returns all files whose names match; with `others`, also the other files of the directories.
+   */
   async find(others: boolean): Promise<Found> {
     const files: FoundFile[] = []
     const unknownDirectories = new Set<string>()
@@ -78,7 +83,7 @@ export class FileSearch {
         this.#skipped.delete(directory)
       } catch (error) {
         unknownDirectories.add(directory)
-        this.#skip(directory, `the directory cannot be listed: ${(error as Error).message}`)
+        this.#skip(directory, `cannot list directory: ${(error as Error).message}`)
       }
     }
     return { files, unknownDirectories, unknownPaths }
@@ -108,7 +113,7 @@ export class FileSearch {
           unknownPaths.add(path)
           if (matches) this.#skip(path, stat.message)
         } else if (stat !== undefined && !stat.isFile) {
-          if (matches) this.#skip(path, stat.isDirectory ? 'a directory' : 'not a regular file')
+          if (matches) this.#skip(path, stat.isDirectory ? 'is a directory' : 'not a regular file')
         } else if (stat !== undefined) {
           this.#skipped.delete(path)
           files.push({ path, group, stat, matches })
@@ -128,6 +133,6 @@ export class FileSearch {
   #skip(path: string, reason: string): void {
     if (this.#skipped.get(path) === reason) return
     this.#skipped.set(path, reason)
-    this.#logger.warn({ path, reason }, 'skipped: lines can be read from regular files only')
+    this.#logger.warn({ path, reason }, 'path skipped by taildir source')
   }
 }

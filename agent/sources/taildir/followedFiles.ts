@@ -1,6 +1,6 @@
-// The files that a taildir source follows: finds new files, new names of known files and files without a
-// name, and decides where reading begins. An idle file costs one status read per scan, and scans are
-// rarer the more files there are.
+// The files that a taildir source follows: detects new files, new names of known files and files
+// that lost their name, and decides where reading begins. An idle file costs one status read per
+// scan; the more files there are, the less often they are scanned.
 
 import { dirname } from 'node:path'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -19,7 +19,7 @@ import { type FormerContent, TailFile } from './tailFile.ts'
 
 /** Interval between checks of directories for new, changed or removed names. */
 const directoryLookMs = 250
-/** A full scan looks at every file: so many of these pass for each, up to the longest. */
+/** A full scan reads the status of every file: interval per followed file, and the maximum. */
 const scanMsPerFile = 2
 const longestScanIntervalMs = 5000
 /** Time until a file that failed to open or to be read is retried. */
@@ -39,14 +39,16 @@ export interface FollowedFilesParts {
 export class FollowedFiles {
   readonly #parts: FollowedFilesParts
   readonly #files = new Map<string, TailFile>()
-  /** Files read to their end and closed permanently, kept while memory channels may hold their lines. */
+  /** Files that are no longer followed, kept while memory channels may hold their lines. */
   readonly #departed = new Map<string, TailFile>()
-  /** Known files with new content that may be a copy: not read yet, but copied from, perhaps. */
+  /**
+   * Known files with new content that may be a copy; not read yet, but may have been copied from.
+   */
   readonly #replaced = new Map<string, TailFile>()
   readonly #copies = new Copies()
   /** Files that failed to open, by key, with the time of the next attempt. */
   readonly #unopened = new Map<string, number>()
-  /** The path of the last one of them. */
+  /** Path of the last file that failed to open. */
   #lastUnopened = ''
   #isFirstScan = true
   #scannedMs = Number.NEGATIVE_INFINITY
@@ -60,12 +62,12 @@ export class FollowedFiles {
     return this.#files.values()
   }
 
-  /** False until the files are known for the first time. */
+  /** Whether a first scan has been made. */
   get hasScanned(): boolean {
     return !this.#isFirstScan
   }
 
-  /** As of the last scan, and of what has been read since. */
+  /** Figures for monitoring, as of the last scan and the reads since. */
   tailed(): TailedFiles {
     let bytesBehind = 0
     let unreadable = this.#unopened.size
@@ -76,7 +78,7 @@ export class FollowedFiles {
     return { files: this.#files.size, unreadable, bytesBehind }
   }
 
-  /** Scans when a scan is due; true when there is something new to note. */
+  /** Scans if a scan is due; returns true if positions should be recorded. */
   async scanIfDue(): Promise<boolean> {
     const { clock, options, search } = this.#parts
     const nowMs = clock.monotonicMs()
@@ -92,30 +94,30 @@ export class FollowedFiles {
     return await this.#scan(nowMs)
   }
 
-  /** Files that are not followed any more, and of which channels may still hold lines. */
+  /** Files that are no longer followed, but whose lines channels may still hold. */
   get departed(): Iterable<TailFile> {
     return this.#departed.values()
   }
 
-  /** Every line of a departed file has been delivered. */
+  /** Drops a departed file: all its lines were delivered. */
   forget(file: TailFile): void {
     this.#departed.delete(keyOf(file))
   }
 
-  /** Closes an idle file; a file without a name is no longer followed. */
+  /** Closes an idle file, and stops following it if it has no name. */
   async letGo(file: TailFile): Promise<void> {
     await this.#parts.openFiles.close(file)
     if (file.isOrphan) this.#depart(file)
   }
 
-  /** Known files that currently cannot be read, and the path of one of them. */
+  /** Number of files that cannot be read now, and the path of one of them. */
   unreadable(): { readonly count: number; readonly first: string } {
     const skipped = [...this.#files.values()].filter(({ isUnreadable }) => isUnreadable)
     const count = skipped.length + this.#unopened.size
     return { count, first: skipped[0]?.path ?? this.#lastUnopened }
   }
 
-  /** Skips a file until later; the reason is logged once. */
+  /** Skips a file for a while; the reason is logged once. */
   skip(file: TailFile, error: unknown): void {
     const { clock } = this.#parts
     file.retryMs = clock.monotonicMs() + unreadableRetryMs
@@ -151,8 +153,8 @@ export class FollowedFiles {
         if ((await this.#tryToAdopt(file, isKnownPass, nowMs)) === 'adopted') hasNews = true
       }
     }
-    // Their channels may be full for long, and they be renamed meanwhile: the note says what they begin
-    // with.
+    // The head of a file is recorded even if its channels are full for long: by the head the file
+    // is found when it is renamed meanwhile.
     for (const file of this.#files.values()) {
       if (file.head.length > 0 || file.seen.sizeBytes === 0 || file.isUnreadable) continue
       try {
@@ -178,13 +180,15 @@ export class FollowedFiles {
     const { sizeBytes, modifiedMs } = file.seen
     if (stat.sizeBytes !== sizeBytes || stat.modifiedMs !== modifiedMs) {
       file.hasNews = true
-      // A line that has just begun is not idle, however long the file was.
+      // A file that changes is not idle, however long it was before.
       file.lastReadMs = this.#scannedMs
     }
     file.seen = stat
   }
 
-  /** Files whose names are gone and that are not open: renamed out of the pattern, or removed. */
+  /**
+   * Handles files that lost their names and are not open: renamed out of the pattern, or removed.
+   */
   async #findVanished(vanished: readonly TailFile[]): Promise<void> {
     const byKey = keyed(await this.#parts.search.find(true))
     for (const file of vanished) {
@@ -196,7 +200,7 @@ export class FollowedFiles {
       if (now !== undefined || unreadBytes <= 0) continue
       this.#parts.logger.warn(
         { source: this.#parts.source, file: file.path, bytes: unreadBytes },
-        'file was removed before its end was read: lost',
+        'file was removed before it was read to its end: its last bytes are lost',
       )
     }
   }
@@ -207,8 +211,9 @@ export class FollowedFiles {
   }
 
   /**
-   * The pass of the known resumes files that are what they were. Only then are the others judged: any
-   * file with new content may have a copy among them, under a name and an inode that sort before its own.
+   * Starts following a file, if it can be decided where. A first pass (`isKnownPass`) resumes
+   * unchanged known files; a second pass judges the others, because any file with new content may
+   * have a copy among them that sorts before it.
    */
   async #tryToAdopt(
     found: FoundFile,
@@ -238,11 +243,11 @@ export class FollowedFiles {
     const { path, group, stat, matches } = found
     const { options, openFiles, logger, notes, source } = this.#parts
     const { known, noted } = this.#resumePosition(found)
-    // After a start a file may have been renamed out of the pattern with lines left to read. Without
-    // proof that it is that file, it is not followed.
+    // While the agent was stopped, a file may have been renamed out of the pattern with unread
+    // lines. It is followed only if a fingerprint proves its identity.
     if (!matches && (known === undefined || known.end >= stat.sizeBytes || !isProof(known)))
       return 'not yet'
-    // What will be in an empty one may be a copy: only its content can tell.
+    // An empty file may become a copy of another: only its content can tell.
     if (known === undefined && (isKnownPass || stat.sizeBytes === 0)) return 'not yet'
     const { device, inode } = stat
     const file = new TailFile(
@@ -268,7 +273,7 @@ export class FollowedFiles {
     return 'adopted'
   }
 
-  /** Decides where reading begins; false when it does not, yet. The file is open. */
+  /** Decides where reading of an open file begins; returns false if it cannot be decided yet. */
   async #begin(
     file: TailFile,
     found: FoundFile,
@@ -280,7 +285,8 @@ export class FollowedFiles {
     const { options, processor, source } = this.#parts
     const { matches, stat } = found
     if (known !== undefined && (await file.matches(known.checks))) {
-      // A channel that knows nothing of it: the file may be a copy, of which others have been told.
+      // If a channel has no position of it, the file may be a copy of which other channels have
+      // one.
       const isKnownToAll = noted !== undefined || processor.isKnownToAll(source, stat)
       if (!isKnownToAll && matches) {
         if (isKnownPass) return false
@@ -289,7 +295,7 @@ export class FollowedFiles {
       }
       await processor.putChannelEnds(known.channelEnds, this.#positionIn(file, known.generation))
       await file.beginAt(known.end, known.generation)
-      // It may be truncated before it is read, and some channels may be ahead.
+      // The file may be truncated before it is read, and some channels may be ahead.
       file.checks = known.checks
       if (known.former !== undefined) file.former = formerContent(known.former, nowMs)
       this.#warnOfLostBytes(found, noted?.former)
@@ -315,7 +321,7 @@ export class FollowedFiles {
     return true
   }
 
-  /** The known content of the file was replaced; a copy of it may appear. */
+  /** Returns the known content of a file that was replaced; a copy of that content may appear. */
   #formerOf(
     { stat }: FoundFile,
     { end, generation, fingerprint, checks }: ResumePosition,
@@ -323,7 +329,7 @@ export class FollowedFiles {
     nowMs: number,
   ): FormerContent {
     const { source, processor } = this.#parts
-    // What tells the content: a position between two puts has no fingerprint of its own.
+    // The furthest check with a fingerprint: a position between two puts has none.
     const last = checks
       .filter((check) => check.fingerprint.lengthBytes > 0)
       .reduce((a, b) => (b.end > a.end ? b : a), {
@@ -349,7 +355,9 @@ export class FollowedFiles {
     }
   }
 
-  /** Whether the file is a copy of another, or may become one; reading of a copy has `begun`. */
+  /**
+   * Decides whether a file is a copy of another or may become one. Reading of a copy has `begun`.
+   */
   async #judge(
     file: TailFile,
     { path, stat }: FoundFile,
@@ -362,7 +370,7 @@ export class FollowedFiles {
       (other) => other !== file,
     )
     for (const other of this.#files.values()) {
-      // Content that is not read yet may be copied as well. Once a scan.
+      // Content that is not read yet may have been copied as well; its head is read once per scan.
       if (!other.hasNews || other.isUnreadable || other.headNow?.readMs === nowMs) continue
       await openFiles
         .use(other, () => other.lookAtHead(nowMs))
@@ -383,7 +391,7 @@ export class FollowedFiles {
     return 'begun'
   }
 
-  /** Positions in an open file for channels that get no events with them. */
+  /** Returns a function that makes positions in an open file, to be put without events. */
   #positionIn(file: TailFile, generation: number): (end: number) => Promise<SourcePosition> {
     const { device, inode, path } = file
     const { source } = this.#parts
@@ -401,11 +409,11 @@ export class FollowedFiles {
     if (bytes <= 0) return
     this.#parts.logger.warn(
       { source: this.#parts.source, file: path, bytes },
-      'bytes of earlier content were read before the last stop, and no sink is known to have committed them: lost, unless a copy of it is followed',
+      'earlier content of the file was read before the last stop, and no sink is known to have committed its last bytes: lost, unless a copy of the file is followed',
     )
   }
 
-  /** Where an earlier run stopped, and what its position file said. */
+  /** Returns the position where an earlier run stopped, and the note in its position file. */
   #resumePosition({ stat, path, matches }: FoundFile): {
     known: ResumePosition | undefined
     noted: FoundNote | undefined
@@ -424,12 +432,12 @@ export class FollowedFiles {
   }
 }
 
-/** Content of which only the end is known. */
+/** Former content of which only the end is known. */
 function formerContent(position: FormerPosition, truncatedMs: number): FormerContent {
   return { position, head: Buffer.alloc(0), truncatedMs }
 }
 
-/** A file of several names is known by the one that matches. */
+/** Maps the found files by identity; of several names of a file, one that matches is used. */
 function keyed({ files }: Found): Map<string, FoundFile> {
   const byKey = new Map<string, FoundFile>()
   for (const file of files) {
@@ -439,7 +447,7 @@ function keyed({ files }: Found): Map<string, FoundFile> {
   return byKey
 }
 
-/** Whether a noted file was found, or its directory could not be listed. */
+/** Whether the file of a note was found or may exist in a directory that could not be listed. */
 function mayExist(
   { device, inode, path }: { device?: number; inode: number; path: string },
   { files, unknownDirectories, unknownPaths }: Found,

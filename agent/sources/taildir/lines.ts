@@ -1,4 +1,4 @@
-// Finds lines in a chunk of a file. Nothing is copied: a line is where it starts and ends.
+// Finds lines in a chunk of a file, without copying: a line is a range of bytes.
 
 const newline = 0x0a
 const carriageReturn = 0x0d
@@ -7,14 +7,14 @@ export interface Lines {
   /** `[start, end)` of each line, without its line end. */
   readonly ranges: Uint32Array
   readonly count: number
-  /** After the last whole line, its line end included. */
+  /** Offset after the last complete line, including its line end. */
   readonly end: number
 }
 
-/** Ranges found so far; reused between calls, because how many lines a chunk has is not known. */
+/** Buffer for ranges, reused between calls, because the number of lines is not known in advance. */
 let scratch = new Uint32Array(8192)
 
-/** The whole lines of `bytes[start, end)`; a last line without a line end is not among them. */
+/** Returns the complete lines in `bytes[start, end)`, without a last line that has no line end. */
 export function findLines(bytes: Buffer, start: number, end: number): Lines {
   let count = 0
   let at = start

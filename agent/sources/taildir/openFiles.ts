@@ -1,18 +1,21 @@
-// The open files of a taildir source, of which there is a bounded number: descriptors are shared with
-// the channels, the sinks and everything else of the process. Beyond the bound the file that was read
-// longest ago is closed; it is opened again, by the name it has then, when it has changed.
+// The open files of a taildir source. Their number is bounded, because the process needs
+// descriptors for channels, sinks and everything else. At the bound, the least recently read file
+// is closed; it is opened again, under its current name, when it has changed.
 
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import type { TailFile } from './tailFile.ts'
 
-/** Of what the process may open; a few sources, a channel's log files and connections need the rest. */
+/**
+ * The bound is this part of the process's limit; other sources, log files and connections use the
+ * rest.
+ */
 const share = 4
 const fewest = 4
 const most = 4096
 
 export class OpenFiles {
   readonly #disk: Disk
-  /** The file that was used longest ago first. */
+  /** Open files, least recently used first. */
   readonly #open = new Set<TailFile>()
   readonly #inUse = new Set<TailFile>()
   #limit = most
@@ -21,7 +24,7 @@ export class OpenFiles {
     this.#disk = disk
   }
 
-  /** How many files may be open, and so be read at the same time. */
+  /** Maximum number of files that are open, and so read, at the same time. */
   get limit(): number {
     return this.#limit
   }
@@ -32,8 +35,8 @@ export class OpenFiles {
   }
 
   /**
-   * Calls `work` with the file open. Returns undefined, without calling it, when the file's path leads
-   * elsewhere by now.
+   * Calls `work` with the file open. Returns undefined, without calling it, if the path no longer
+   * leads to the file.
    */
   async use<T>(file: TailFile, work: () => Promise<T>): Promise<T | undefined> {
     this.#inUse.add(file)
@@ -64,14 +67,17 @@ export class OpenFiles {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code !== 'EMFILE' && code !== 'ENFILE') throw error
-      // Others have taken more of the descriptors than expected: get by with fewer.
+      // Other code uses more descriptors than expected: lower the limit.
       this.#limit = Math.max(fewest, Math.floor(this.#open.size * 0.75))
       while (this.#open.size >= this.#limit && (await this.#closeOne())) {}
       return await file.open(this.#disk)
     }
   }
 
-  /** False when every open file is in use. A file without a name is kept while another can be closed. */
+  /**
+   * Closes the least recently used file; false if all are in use. A file without a name, which
+   * cannot be opened again, is closed last, and only when it is read to its end.
+   */
   async #closeOne(): Promise<boolean> {
     const idle = [...this.#open].filter((file) => !this.#inUse.has(file))
     const victim = idle.find((file) => !file.isOrphan) ?? idle.find((file) => file.isReadToEnd)

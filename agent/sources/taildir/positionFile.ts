@@ -1,10 +1,10 @@
-// The two files in which a taildir source notes its positions. The first is Flume's, in Flume's format
-// (`[{"inode":1,"pos":2,"file":"/a"}]`), so that the agent can take over from Flume and Flume from the
-// agent; Flume stops at a field that it does not know, so there is none. The second, beside it, says
-// what Flume's cannot: device, generation, and what was in the file, by which it is recognised.
+// The formats of the two files in which a taildir source records its positions. The first is
+// Flume's (`[{"inode":1,"pos":2,"file":"/a"}]`), so that the agent can take over from Flume and
+// Flume from the agent; Flume fails on unknown fields, so there are none. The second file, beside
+// it, has what Flume's lacks: device, generation, and fingerprints by which a file is recognized.
 //
-// Flume's file is the authority for positions. An entry of the second one only explains an entry of
-// Flume's: where the positions differ, Flume has run since.
+// Flume's file is authoritative for positions. An entry of the second file only adds to an entry of
+// Flume's: if their positions differ, Flume has run since.
 
 import type { FormerEnds } from '../../channelProcessor.ts'
 import type { Fingerprint } from '../../channels/sourcePosition.ts'
@@ -16,30 +16,30 @@ export interface PositionEntry {
   readonly file: string
 }
 
-/** What the second file says of a file. Offsets are in bytes. */
+/** An entry of the second file. Offsets are in bytes. */
 export interface FileNote {
   readonly device: number
   readonly inode: number
   readonly path: string
   readonly generation: number
-  /** Everything before it has been delivered, or is in a channel that keeps it. */
+  /** Every line before it was delivered or is in a durable channel. */
   readonly pos: number
-  /** The same of each channel, by its name. */
+  /** The same position of each channel, by channel name. */
   readonly channelEnds: Readonly<Record<string, number>>
-  /** How far the file was read; what is between is in memory channels. */
+  /** How far the file was read; lines between `pos` and `read` are in memory channels. */
   readonly read: number
-  /** Content that was truncated: how far it was read, and delivered, and what was before its end. */
+  /** Truncated content: how far it was read and delivered, and the fingerprint before its end. */
   readonly former?: FormerEnds | undefined
-  /** Of the bytes before `fingerprintEnd`, at or a little before `pos`. */
+  /** Fingerprint of the bytes before `fingerprintEnd`, which is at or shortly before `pos`. */
   readonly fingerprint: Fingerprint
   readonly fingerprintEnd: number
-  /** Of the file's first bytes. */
+  /** Fingerprint of the first bytes of the file. */
   readonly head: Fingerprint
 }
 
 const version = 1
 
-/** Where the second file is. */
+/** Returns the path of the second file. */
 export function notesPath(positionFile: string): string {
   return `${positionFile}.millrace`
 }
@@ -65,7 +65,9 @@ export function formatNotes(files: readonly FileNote[]): Buffer {
   return Buffer.from(JSON.stringify({ version, files }))
 }
 
-/** Undefined for what no version of this program wrote: a hint that is lost, not an error. */
+/**
+ * Parses the second file; undefined if malformed: it is only an addition, so that is not an error.
+ */
 export function parseNotes(content: Buffer): FileNote[] | undefined {
   const parsed = parseJson(content)
   if (!isRecord(parsed) || parsed.version !== version || !Array.isArray(parsed.files)) return
@@ -88,7 +90,7 @@ function isEntry(value: unknown): value is PositionEntry {
 function isNote(value: unknown): value is FileNote {
   if (!isRecord(value) || typeof value.path !== 'string') return false
   const { device, inode, generation, pos, read, fingerprintEnd, former } = value
-  // A device's number may be anything.
+  // A device number may be any number.
   if (typeof device !== 'number' || !Number.isSafeInteger(inode)) return false
   if (![generation, pos, read, fingerprintEnd].every(isOffset)) return false
   if (former !== undefined && !isFormer(former)) return false

@@ -1,5 +1,5 @@
-// A taildir source's notes about its files: read at the start, written when they change. A failed write
-// costs only repeated lines after a crash, so it is logged and retried.
+// The positions that a taildir source records: read at the start, written when they change. A
+// failed write only causes repeated lines after a crash, so it is logged and retried.
 
 import { dirname } from 'node:path'
 import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
@@ -16,9 +16,9 @@ import {
   parsePositions,
 } from './positionFile.ts'
 
-/** A note that may be of a file that was found. */
+/** A note that may be about a file that was found. */
 export interface FoundNote extends NotedPosition {
-  /** Bytes behind `end` that were read and not delivered when the note was written. */
+  /** Bytes after `end` that were read but not delivered when the note was written. */
   readonly undeliveredBytes: number
 }
 
@@ -28,9 +28,9 @@ export class PositionNotes {
   readonly #logger: Logger
   readonly #entries = new Map<string, PositionEntry>()
   readonly #notes = new Map<string, FileNote>()
-  /** All that were loaded, by inode. */
+  /** All loaded notes, by inode. */
   readonly #byInode = new Map<number, FileNote[]>()
-  /** What the two files hold, as far as this run wrote them. */
+  /** Content of the two files, as last written by this run. */
   #written: readonly [positions: string, notes: string] | undefined
   #isFailing = false
 
@@ -40,11 +40,11 @@ export class PositionNotes {
     this.#logger = logger
   }
 
-  /** Fails for a position file that Flume would not read either. */
+  /** Loads the notes; fails for a position file that Flume would not read either. */
   async load(): Promise<void> {
     await this.#disk.makeDirectory(dirname(this.#path))
     const content = await this.#disk.readFile(this.#path)
-    // A position file that was removed means: from the start.
+    // Removing the position file means to read all files from the start.
     if (content === undefined) return
     for (const entry of parsePositions(content, this.#path)) {
       this.#entries.set(entryKey(entry.inode, entry.file), entry)
@@ -53,7 +53,7 @@ export class PositionNotes {
     const second = await this.#disk.readFile(path)
     const notes = second === undefined ? [] : parseNotes(second)
     if (notes === undefined) {
-      this.#logger.warn({ file: path }, 'notes beside the position file are unreadable: ignored')
+      this.#logger.warn({ file: path }, 'second position file is not readable: ignored')
     }
     for (const note of notes ?? []) {
       this.#notes.set(deviceKey(note.device, note.inode), note)
@@ -61,17 +61,20 @@ export class PositionNotes {
     }
   }
 
-  /** Returns an earlier run's notes about a file. The caller compares the file with their checks. */
+  /**
+   * Returns the note of an earlier run about a file. The caller must compare the file with its
+   * checks.
+   */
   find({ device, inode }: DiskStat, path: string): FoundNote | undefined {
     const exact = this.#notes.get(deviceKey(device, inode))
-    // Device numbers may change when a host starts again.
+    // Device numbers may change when the host reboots.
     const note = exact ?? [...this.#notesOf(inode)].find((other) => other.path === path)
     if (note !== undefined) {
       const entry =
         this.#entries.get(entryKey(inode, note.path)) ?? this.#entries.get(entryKey(inode, path))
       return entry && explained(entry, note)
     }
-    // As Flume itself: another path's entry is of another file.
+    // As in Flume: an entry with another path is about another file.
     const entry = this.#entries.get(entryKey(inode, path))
     if (entry === undefined) return undefined
     const { pos } = entry
@@ -87,8 +90,9 @@ export class PositionNotes {
   }
 
   /**
-   * Drops the notes of files that do not exist any more, and logs what was read of them and not
-   * delivered. The others stay, in the position file too, until their files can be followed.
+   * Drops the notes of files that no longer exist, and logs the bytes of them that were read but
+   * not delivered. Other notes are kept, also in the position file, until their files can be
+   * followed.
    */
   dropGone(mayExist: (file: { device?: number; inode: number; path: string }) => boolean): void {
     for (const [key, note] of this.#notes) {
@@ -100,7 +104,7 @@ export class PositionNotes {
       if (bytes === 0) continue
       this.#logger.warn(
         { file: note.path, bytes },
-        'file does not exist any more: bytes of it that were read and that no sink is known to have committed may be lost',
+        'file no longer exists: bytes that were read, but that no sink is known to have committed, may be lost',
       )
     }
     const noted = new Set([...this.#notes.values()].map(({ inode, path }) => entryKey(inode, path)))
@@ -119,7 +123,7 @@ export class PositionNotes {
     this.#entries.delete(entryKey(inode, path))
   }
 
-  /** Writes both files if they would change; false when that fails. */
+  /** Writes both files if their content changes; returns false if that fails. */
   async write(notes: readonly FileNote[]): Promise<boolean> {
     const entries = notes.map(({ inode, pos, path }) => ({ inode, pos, file: path }))
     const positions = formatPositions([...entries, ...this.#entries.values()])
@@ -127,7 +131,7 @@ export class PositionNotes {
     const content = [positions.toString(), second.toString()] as const
     if (this.#written?.[0] === content[0] && this.#written[1] === content[1]) return true
     try {
-      // Flume's file first: after a crash in between, the second file merely explains less.
+      // Flume's file first: after a crash in between, the second file only has less to add.
       await this.#disk.writeFileAtomic(this.#path, positions)
       await this.#disk.writeFileAtomic(notesPath(this.#path), second)
       this.#written = content
@@ -138,7 +142,7 @@ export class PositionNotes {
       this.#isFailing = true
       this.#logger.warn(
         { file: this.#path, error },
-        'failed to write the position file, will retry; after a crash lines since the last one may be repeated',
+        'failed to write the position file, will retry; after a crash, lines since its last write may be repeated',
       )
       return false
     }
@@ -158,7 +162,7 @@ function explained(entry: PositionEntry, note: FileNote): FoundNote {
     { end: note.head.lengthBytes, fingerprint: note.head },
   ]
   const { generation, former } = note
-  // Where Flume has run since, its position is that of all channels.
+  // If Flume ran since, its position is that of all channels.
   const channelEnds = entry.pos === note.pos ? note.channelEnds : {}
   const undeliveredBytes = note.read - note.pos
   return { end: entry.pos, generation, checks, channelEnds, former, undeliveredBytes }

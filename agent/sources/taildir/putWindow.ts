@@ -1,6 +1,6 @@
-// The puts of one file in flight, in order; after the first failure, no further put starts. The first put
-// of a file runs alone: a channel that does not know the file cannot tell that bytes before a later put
-// are missing, and would take a repeated put for known.
+// The puts in flight of one file, in order; after the first failure, no further put starts. The
+// first put of a file runs alone: a channel without a position of the file cannot tell that bytes
+// before a later put are missing, and would then drop the retried put as known.
 
 import type { SourcePosition } from '../../channels/sourcePosition.ts'
 import type { TailFile, TailPosition } from './tailFile.ts'
@@ -9,7 +9,7 @@ export class PutWindow {
   readonly #file: TailFile
   readonly #capacity: number
   readonly #puts: Promise<void>[] = []
-  /** The position that all channels have reached. */
+  /** End of the last put, in order, that all channels accepted. */
   #accepted: TailPosition
   error: unknown
   putBytes = 0
@@ -20,7 +20,7 @@ export class PutWindow {
     this.#accepted = file.position
   }
 
-  /** Starts a put once there is room; throws when an earlier one failed. */
+  /** Starts a put once there is room in the window; throws if an earlier put failed. */
   async add(position: SourcePosition, put: () => Promise<void>): Promise<void> {
     const capacity = this.#file.isKnown ? this.#capacity : 1
     while (this.#puts.length >= capacity) await this.#puts.shift()
@@ -28,18 +28,23 @@ export class PutWindow {
     this.#puts.push(this.#track(position, put()))
   }
 
-  /** Waits for all puts; throws when one failed. */
+  /** Waits for all puts; throws if one failed. */
   async settled(): Promise<void> {
     await Promise.all(this.#puts.splice(0))
     if (this.error !== undefined) throw this.error
   }
 
-  /** The file restarts at its position, with no put in flight: `finish` never moves it before that. */
+  /**
+   * Called when the file restarts, with no put in flight: `finish` never moves it to before this
+   * position.
+   */
   begin(): void {
     this.#accepted = this.#file.position
   }
 
-  /** Waits for all puts; after a failure, moves the file back to the end of the last accepted put. */
+  /**
+   * Waits for all puts; after a failure, moves the file back to the end of the last accepted put.
+   */
   async finish(): Promise<void> {
     await Promise.all(this.#puts.splice(0))
     if (this.error !== undefined) this.#file.moveTo(this.#accepted)

@@ -1,7 +1,8 @@
-// One tailed file: reads whole lines from its position. The file is known by device and inode;
-// its path is a label. Before each read the bytes just before the position are compared with what
-// they were, because a file that was truncated and has grown again looks like one that only grew.
-// Content that is equal in these bytes, and at least as long, cannot be told from the old.
+// One tailed file: reads complete lines from its position. The file is identified by device and
+// inode; its path is only a label. Each read first compares the bytes just before the position with
+// their fingerprint, because a file that was truncated and grew again looks like one that only
+// grew. New content that is equal in these bytes, and at least as long, cannot be distinguished
+// from the old.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import type { Disk, DiskFile, DiskStat } from '../../../protocol/runtime/disk.ts'
@@ -16,36 +17,40 @@ import { EventBatch, noHeaders, type SourceEnds } from '../../event.ts'
 import { findLines } from './lines.ts'
 
 const chunkBytes = 512 * 1024
-/** Read at first, and while there is no more than this: thousands of files must not hold chunks. */
+/** Bytes of a first read, and while a file has no more: thousands of files must not hold chunks. */
 const firstReadBytes = 16 * 1024
 const fingerprintBytes = 256
-/** Below this share of a chunk, lines are copied out of it rather than holding all of it. */
+/**
+ * Below this share of a chunk, lines are copied, so that they do not keep the whole chunk alive.
+ */
 const keepShare = 0.25
 
-/** Copies may turn up late, when a file was truncated again. */
+/**
+ * Number of earlier contents that are kept: a copy may appear after the file was truncated again.
+ */
 const maxOlderFormers = 3
 
-/** The position of reading in the file. */
+/** A read position in the file. */
 export interface TailPosition {
   readonly offset: number
   readonly generation: number
   readonly fingerprint: Fingerprint
 }
 
-/** Lines, and where in the file the first one starts and the last one ends. */
+/** Lines, with the offsets in the file of their start and end. */
 export interface TailChunk {
   readonly batch: EventBatch
   readonly start: number
   readonly end: number
 }
 
-/** `truncated`: what is before the position is not what was read; `restart` begins at 0. */
+/** `truncated`: the bytes before the position have changed; `restart` continues at 0. */
 export type TailRead = TailChunk | 'nothing' | 'truncated'
 
 /** Content that was read before the file was truncated. */
 export interface FormerContent {
   readonly position: FormerPosition
-  /** Its first bytes, as far as they are known. */
+  /** First bytes of the content, as far as they are known. */
   readonly head: Buffer
   readonly truncatedMs: number
 }
@@ -53,47 +58,55 @@ export interface FormerContent {
 export class TailFile {
   readonly device: number
   readonly inode: number
-  /** The newest name under which the file was seen, and the one before. */
+  /** The current name of the file as of the last scan, and the name before. */
   path: string
   formerPath: string | undefined
   readonly group: string
-  /** No path of the group leads to it: it is read to its end, then dropped. */
+  /** Set if no path of the group leads to the file: it is read to its end, then dropped. */
   isOrphan = false
-  /** Set when the file has changed since it was last read to its end. */
+  /** Set if the file has changed since it was last read to its end. */
   hasNews = true
-  /** Every channel has accepted a put of this generation. */
+  /** Set once every channel has accepted a put of this generation. */
   isKnown = false
-  /** The position file has the head of this generation, by which the file is found under any name. */
+  /**
+   * Set once the position file has this generation's head, by which the file is found under any
+   * name.
+   */
   isHeadNoted = false
-  /** Nothing of this generation may be put before the position file says how the former one ended. */
+  /**
+   * Set until the position file has the end of the former generation: before, nothing may be put.
+   */
   mustBeNoted = false
-  /** What the last scan saw, by which the next one tells that the file has changed. */
+  /** Size and time as of the last scan, by which the next scan detects a change. */
   seen: Pick<DiskStat, 'sizeBytes' | 'modifiedMs'>
   /** Monotonic time of the last read that found something. */
   lastReadMs: number
-  /** Monotonic time before which it is not tried again; set when it cannot be opened or read. */
+  /** Monotonic time before which a file that failed to open or be read is not retried. */
   retryMs = Number.NEGATIVE_INFINITY
-  /** A warning that it cannot be read was already logged. */
+  /** Set once a warning was logged that the file cannot be read. */
   isUnreadable = false
   former: FormerContent | undefined
-  /** Content before that, newest first. */
+  /** Contents before `former`, newest first. */
   olderFormers: readonly FormerContent[] = []
-  /** The file and the content of which this one is a copy. */
+  /** The file and its former content of which this file is a copy. */
   copyOf: { readonly file: FileKey; readonly former: FormerPosition } | undefined
-  /** After a failed put: what channels have of the content behind the position, to be compared first. */
+  /**
+   * Fingerprints to compare before the next read: after a start or a failed put, channels may be
+   * ahead.
+   */
   checks: readonly FingerprintCheck[] = []
-  /** The first bytes that a scan found in it, and when. */
+  /** First bytes of the file as of a scan, and its time. */
   headNow: { readonly bytes: Buffer; readonly readMs: number } | undefined
-  /** Where reading of this generation began. */
+  /** Position where reading of this generation began. */
   #base: SafePosition
   #position: TailPosition
-  /** The first bytes of this generation's content. */
+  /** First bytes of this generation's content. */
   #head: Buffer = Buffer.alloc(0)
   #file: DiskFile | undefined
   #chunk: Buffer | undefined
   readonly #maxLineBytes: number
   #wantedBytes = firstReadBytes
-  /** How many bytes the last read found behind the position without a line end. */
+  /** Bytes after the position without a line end, as of the last read. */
   #partialBytes = 0
 
   constructor(
@@ -125,7 +138,7 @@ export class TailFile {
     return this.#head
   }
 
-  /** The head as a position file says it. */
+  /** The head as recorded in the position file. */
   get headFingerprint(): Fingerprint {
     return fingerprintBefore(this.#head, this.#head.length)
   }
@@ -139,20 +152,20 @@ export class TailFile {
     return this.#file !== undefined
   }
 
-  /** Bytes behind the position that have no line end yet, as of the last read. */
+  /** Bytes after the position that have no line end yet, as of the last read. */
   get partialBytes(): number {
     return this.#partialBytes
   }
 
-  /** The last read found no more than a part of a line. */
+  /** Whether the last read found at most a part of a line. */
   get isReadToEnd(): boolean {
     return !this.hasNews
   }
 
-  /** Opens it for `read` and `matches`. False when the path now leads to another file, or nowhere. */
+  /** Opens the file; returns false if the path now leads to another file or does not exist. */
   async open(disk: Disk): Promise<boolean> {
     if (this.#file !== undefined) return true
-    const file = await openIfThere(disk, this.path)
+    const file = await openIfExists(disk, this.path)
     if (file === undefined) return false
     try {
       const { device, inode } = await file.stat()
@@ -175,7 +188,7 @@ export class TailFile {
     await file?.close()
   }
 
-  /** Whether the file holds what all the checks say. */
+  /** Whether the file matches all fingerprints. */
   async matches(checks: readonly FingerprintCheck[]): Promise<boolean> {
     const { sizeBytes } = await this.#file!.stat()
     for (const { end, fingerprint } of checks) {
@@ -188,19 +201,19 @@ export class TailFile {
     return true
   }
 
-  /** Takes the first bytes for known before anything was read, so that they can be noted. */
+  /** Reads the head before any line was read, so that it can be recorded. */
   async takeHead(): Promise<void> {
     this.#head = await this.#readHead()
   }
 
-  /** Reads the first bytes that the file has now; `head` are those of the content that was read. */
+  /** Reads the current first bytes into `headNow`; `head` is of the content that was read. */
   async lookAtHead(nowMs: number): Promise<void> {
     this.headNow = { bytes: await this.#readHead(), readMs: nowMs }
   }
 
   /**
-   * Begins reading at a position of this content, with what the file has before it. `safeEnd`: up to
-   * where nothing is lost, if that is less.
+   * Begins reading at an offset of the current content. `safeEnd`: the position up to which nothing
+   * would be lost, if it is lower.
    */
   async beginAt(offset: number, generation: number, safeEnd = offset): Promise<void> {
     await this.takeHead()
@@ -214,8 +227,8 @@ export class TailFile {
   }
 
   /**
-   * The lines behind the position, which moves behind them: at most a chunk of them. With
-   * `partial`, a last line without line end counts as whole.
+   * Reads at most a chunk of lines after the position, and moves the position behind them. With
+   * `partial`, a last line without line end counts as complete.
    */
   async read(partial = false): Promise<TailRead> {
     const { offset, fingerprint } = this.#position
@@ -227,8 +240,8 @@ export class TailFile {
     if (filled < known || crc32c(chunk, 0, known) !== fingerprint.crc) {
       if (known > 0) return 'truncated'
     }
-    // Nothing tells a file shorter than its position from one at its end when there is no
-    // fingerprint (a position from Flume's own file), but its size.
+    // Without a fingerprint (a position from Flume's file), only the size tells a truncated file
+    // from one that is read to its end.
     if (known === 0 && filled === 0 && (await this.#file!.stat()).sizeBytes < offset) {
       return 'truncated'
     }
@@ -241,7 +254,7 @@ export class TailFile {
       this.#wantedBytes = Math.min(this.#wantedBytes * 2, this.#maxLineBytes)
     } else if (lines.count === 0 && !isFull && !partial) return this.#nothing()
     else {
-      // A line longer than allowed is split; a partial one is taken when the caller says so.
+      // A line that is too long is split; a partial line is complete if the caller says so.
       if (lines.count === 0) {
         return this.#accept(chunk, filled, known, filled, Uint32Array.of(known, filled))
       }
@@ -250,14 +263,14 @@ export class TailFile {
     return this.read(partial)
   }
 
-  /** The fingerprint at an offset of the content, as the file has it now. */
+  /** Returns the fingerprint at an offset of the current content. */
   async fingerprintAt(offset: number): Promise<Fingerprint> {
     const before = Buffer.alloc(Math.min(fingerprintBytes, offset))
     const filled = await this.#file!.read(before, offset - before.length)
     return fingerprintBefore(before.subarray(0, filled), filled)
   }
 
-  /** Goes back (or forth) to a position that was read before, or that a channel has. */
+  /** Moves to a position that was read before or that a channel has. */
   moveTo(position: TailPosition): void {
     if (position.generation !== this.#position.generation) this.#base = baseAt(position)
     this.#position = position
@@ -265,8 +278,8 @@ export class TailFile {
   }
 
   /**
-   * The file was truncated: reads from its start, as another generation. `last`: the furthest that a
-   * channel has of the old content, `channelEnds`: how far each.
+   * The file was truncated: continues at its start, with the next generation. `last`: the furthest
+   * position of a channel in the old content; `channelEnds`: the position of each channel.
    */
   restart(last: FingerprintCheck, channelEnds: readonly number[], nowMs: number): void {
     const { generation: before } = this.#position
@@ -291,7 +304,7 @@ export class TailFile {
   }
 
   #nothing(): 'nothing' {
-    // Until the next scan sees a change; a chunk is not kept for that long.
+    // A large chunk is not kept until the file grows again.
     this.#wantedBytes = firstReadBytes
     if (this.#chunk !== undefined && this.#chunk.length > firstReadBytes * 2)
       this.#chunk = undefined
@@ -321,20 +334,20 @@ export class TailFile {
       const copy = Buffer.from(chunk.subarray(0, end))
       return { batch: tailBatch(copy, ranges, count, ends), start, end: offset }
     }
-    // The batch keeps this memory; the next read gets its own.
+    // The batch owns this memory now; the next read allocates its own.
     this.#chunk = undefined
     return { batch: tailBatch(chunk, ranges, count, ends), start, end: offset }
   }
 
   #keepHead(bytes: Buffer, start: number): void {
-    // Content may have been replaced, without a trace, before anything of it was read.
+    // Content that was not read yet may have been replaced unnoticed.
     if (start === 0) this.#head = Buffer.alloc(0)
     if (start !== this.#head.length || start >= fingerprintBytes) return
     this.#head = Buffer.concat([this.#head, bytes.subarray(0, fingerprintBytes - start)])
   }
 }
 
-/** Of the bytes before `end` in `bytes`, which starts anywhere in the file. */
+/** Returns the fingerprint of the bytes before `end` in `bytes`, which is any part of a file. */
 export function fingerprintBefore(bytes: Buffer, end: number): Fingerprint {
   const lengthBytes = Math.min(fingerprintBytes, end)
   return { lengthBytes, crc: crc32c(bytes, end - lengthBytes, end) }
@@ -353,11 +366,11 @@ function tailBatch(
   return new EventBatch(bytes, ranges, count, noHeaders, undefined, 0, ends)
 }
 
-async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+async function openIfExists(disk: Disk, path: string): Promise<DiskFile | undefined> {
   try {
     return await disk.open(path, 'read')
   } catch (error) {
-    // Renamed or removed since it was listed: the next scan finds it where it is now.
+    // Renamed or removed since it was listed: the next scan finds its current name.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }

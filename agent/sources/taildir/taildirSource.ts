@@ -1,11 +1,20 @@
-// Flume's taildir source: follows the lines of all files that match. A line is put into the channels
-// exactly once: each put carries its position in the file into the channel, and after a start or a
-// failure, reading resumes from the channels' positions. The position file, written periodically, says up
-// to where lines are delivered or durable; it serves memory channels and migrations from and to Flume.
+// Flume's taildir source: follows the lines of all files that match its file groups. A line enters
+// each channel exactly once: a put carries its position in the file into the channel, and after a
+// start or a failure, reading resumes at the positions of the channels. The position file, written
+// periodically, has the positions up to which lines are delivered or durable; memory channels need
+// it, and migrations from and to Flume.
 //
-// Files are read one after another, so that lines of a rotated file come before those of its
-// successor; the next file is read without waiting for one file's puts: many small files share the syncs
-// of a file channel.
+// Map. fileSearch.ts finds the files of a fileGroup.ts; followedFiles.ts keeps the set of followed
+// files and decides where reading begins, with copies.ts for copies of truncated files; tailFile.ts
+// reads one file, lines.ts splits it; openFiles.ts bounds the descriptors, putWindow.ts the puts in
+// flight; positionNotes.ts and positionFile.ts record positions.
+//
+// Contract. A file is identified by device and inode, never by its name. Files are read one after
+// another, so that lines of a rotated file come before those of its successor; the puts of several
+// files are in flight together, so that many small files share the syncs of a file channel.
+//
+// It must never record a position beyond an event that could be lost, read lines of a copy again,
+// or let one unreadable file stop the others.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
@@ -29,17 +38,22 @@ import { PutWindow } from './putWindow.ts'
 import type { TaildirOptions } from './taildirOptions.ts'
 import { fingerprintBefore, type TailChunk, type TailFile } from './tailFile.ts'
 
-/** Puts of one file in flight at once: they share the syncs of a file channel. */
+/** Maximum puts of one file in flight; they share the syncs of a file channel. */
 const maxPutsInFlight = 8
-/** Files with puts in flight at once; each holds a chunk of lines, at most. */
+/** Maximum files with puts in flight; each holds at most a chunk of lines. */
 const maxFilesInFlight = 64
-/** A file is read every pollInterval for so long after its last line; then scans find it changed. */
+/**
+ * Time after its last line for which a file is read every pollInterval; later, scans detect
+ * changes.
+ */
 const activeMs = 2000
-/** Time that a truncated file waits for the position file to be written. */
+/** Maximum time that a truncated file waits for the position file to be written. */
 const longestUnnotedMs = 10_000
-/** Settle time of the log: a sink slightly slower than the files grow fills a channel often. */
+/**
+ * Time before a refusal counts as over, in ms: a slightly slow sink fills the channel repeatedly.
+ */
 const blockedSettleMs = 60_000
-/** Interval between checks of a file without a name. */
+/** Interval between reads of a file without a name. */
 const orphanLookMs = 1000
 
 export interface TaildirDependencies {
@@ -51,7 +65,7 @@ export interface TaildirDependencies {
   readonly progress: SourceProgress
 }
 
-/** A file whose puts have not all been answered. */
+/** A file with puts in flight. */
 interface FileInFlight {
   readonly file: TailFile
   readonly puts: PutWindow
@@ -70,7 +84,7 @@ export class TaildirSource implements Polled {
   #retryDelayMs = 0
   readonly #isBlocked: LastingCondition
   #blockedBy = ''
-  /** A file has content that no note knows: it could not be found under another name. */
+  /** The position file lacks the head of a file, by which the file is found after it is renamed. */
   #mustNote = false
 
   constructor(
@@ -87,7 +101,7 @@ export class TaildirSource implements Polled {
     this.#notedMs = clock.monotonicMs()
     this.#isBlocked = new LastingCondition({
       ...{ clock, logger, settleMs: blockedSettleMs },
-      over: 'channels take what the source puts again',
+      over: 'channels accept events of the source again',
     })
     this.#openFiles = new OpenFiles(disk)
     this.#notes = new PositionNotes(options.positionFile, disk, logger)
@@ -107,7 +121,7 @@ export class TaildirSource implements Polled {
     const { clock, counter, processor } = this.#dependencies
     await this.#notes.load()
     await this.#openFiles.start()
-    // State of the failed instance is outdated from now on.
+    // The callback of a failed instance would record outdated positions.
     processor.noteAtStop(async () => {})
     this.#dependencies.progress.tailed = () => this.#files.tailed()
     counter.StartTime = clock.nowMs()
@@ -117,7 +131,7 @@ export class TaildirSource implements Polled {
     const { processor, counter, clock } = this.#dependencies
     await this.#openFiles.closeAll()
     await this.#note()
-    // Sinks stop after their sources, and may commit until then.
+    // Sinks stop after their sources and may commit until then.
     processor.noteAtStop(async () => {
       await this.#note()
     })
@@ -130,7 +144,7 @@ export class TaildirSource implements Polled {
     if (holds) reasons.push({ code: 'SOURCE_BLOCKED', message: this.#blockedBy, sinceMs })
     const { count, first } = this.#files.unreadable()
     if (count > 0) {
-      const message = `${count} files cannot be read and are skipped until they can: ${first}`
+      const message = `${count} files cannot be read and are skipped, such as ${first}`
       reasons.push({ code: 'FILES_UNREADABLE', message })
     }
     return reasons
@@ -139,7 +153,7 @@ export class TaildirSource implements Polled {
   async process(signal: AbortSignal): Promise<number> {
     let foundAny = false
     try {
-      // Noted before anything of them is read: files may be renamed out of the pattern at any time.
+      // Recorded before they are read: files may be renamed out of the pattern at any time.
       if (await this.#files.scanIfDue()) this.#mustNote = !(await this.#note())
       foundAny = await this.#followAll(signal)
     } catch (error) {
@@ -160,17 +174,19 @@ export class TaildirSource implements Polled {
     this.#mustNote = !(await this.#note())
   }
 
-  /** A channel is full: reads on, from what the channels have, a second later, then two, ... */
+  /** A put was refused: returns the time until the next attempt, which grows with each refusal. */
   #backOff(error: AgentError): number {
     const { backoffSleepIncrement, maxBackoffSleep } = this.#options
     this.#retryDelayMs = Math.min(this.#retryDelayMs + backoffSleepIncrement, maxBackoffSleep)
     const fields = { source: this.#name, error, maxRetryMs: maxBackoffSleep }
-    this.#isBlocked.met(fields, 'put failed, will retry', error.code)
+    this.#isBlocked.met(fields, 'channel refused a put, will retry', error.code)
     this.#blockedBy = error.message
     return this.#retryDelayMs
   }
 
-  /** Reads every file that may have lines, and waits for all their puts; stops at the first failure. */
+  /**
+   * Reads every file that may have new lines and waits for their puts; stops at the first failure.
+   */
   async #followAll(signal: AbortSignal): Promise<boolean> {
     const inFlight: FileInFlight[] = []
     let foundAny = false
@@ -208,7 +224,7 @@ export class TaildirSource implements Polled {
     return true
   }
 
-  /** Reads one file as far as it goes; true when there was anything. A failed put is in `puts`. */
+  /** Reads one file up to its end; returns whether it had new lines. A failed put is in `puts`. */
   async #follow(file: TailFile, puts: PutWindow, signal: AbortSignal): Promise<boolean> {
     const { clock, counter, logger } = this.#dependencies
     try {
@@ -225,7 +241,7 @@ export class TaildirSource implements Polled {
       return batches !== undefined && batches > 0
     } catch (error) {
       if (error === puts.error) return false
-      // A system call failed: for this file, and not for all.
+      // A failed system call concerns this file only.
       if (!isOperational(error) || error instanceof AgentError) throw error
       counter.EventReadFail++
       await this.#openFiles.close(file)
@@ -234,7 +250,7 @@ export class TaildirSource implements Polled {
     }
   }
 
-  /** Returns how many batches it put. */
+  /** Reads and puts lines; returns the number of batches. */
   async #read(file: TailFile, puts: PutWindow, signal: AbortSignal): Promise<number> {
     const { batchSize, maxBatchCount } = this.#options
     let batches = 0
@@ -257,7 +273,7 @@ export class TaildirSource implements Polled {
       }
       if (read === 'nothing') {
         file.hasNews = false
-        // A line that grows is not idle.
+        // A file whose last line grows is not idle.
         if (file.partialBytes !== before) {
           file.lastReadMs = this.#dependencies.clock.monotonicMs()
         }
@@ -275,7 +291,7 @@ export class TaildirSource implements Polled {
     return batches
   }
 
-  /** Waits for a file's puts; after a failure the file stands where the channels have it. */
+  /** Waits for a file's puts; after a failure, moves the file back to the channels' position. */
   async #finish(file: TailFile, puts: PutWindow): Promise<unknown> {
     await puts.finish()
     const { progress, processor } = this.#dependencies
@@ -288,12 +304,12 @@ export class TaildirSource implements Polled {
     if (error instanceof AgentError && error.code === 'POSITION_GAP') {
       file.moveTo({ offset: end, generation, fingerprint })
     }
-    // A channel may be ahead: if the file is truncated now, it would take new lines for known.
+    // A channel may be ahead: if the file is truncated now, it would drop new lines as known.
     if (generation === file.position.generation) file.checks = checks
     return error
   }
 
-  /** The events `[from, until)` of a chunk, and which bytes of the file they are. */
+  /** Returns the events `[from, until)` of a chunk, with their position in the file. */
   #part(
     file: TailFile,
     chunk: TailChunk,
@@ -328,7 +344,10 @@ export class TaildirSource implements Polled {
     return batch.withHeaders(headers, own)
   }
 
-  /** A file that is followed was truncated, or replaced by another with its inode. */
+  /**
+   * A followed file was truncated, or replaced by another file with its inode: reads from the
+   * start.
+   */
   async #restart(file: TailFile): Promise<void> {
     const { logger, clock, processor } = this.#dependencies
     logger.warn(
@@ -343,13 +362,13 @@ export class TaildirSource implements Polled {
     const last = checks.reduce((a, b) => (b.end > a.end ? b : a), read)
     file.restart(last, ends, clock.monotonicMs())
     file.checks = []
-    // How far each channel has the old content, a copy of which may turn up, is lost to it with the
-    // first put of the new; and what memory channels hold of the old cannot be read again.
+    // The first put of new content replaces the channels' positions in the old content, which a
+    // copy may still need; and events of the old content in memory channels cannot be read again.
     file.mustBeNoted = true
     await this.#putGeneration(file)
   }
 
-  /** So that channels know that what they hold of older content cannot be read again. */
+  /** Puts the start of a generation, so that channels count older events as not readable again. */
   async #putGeneration(file: TailFile): Promise<void> {
     await this.#mustBeNoted(file)
     const { path, identity } = file
@@ -357,13 +376,14 @@ export class TaildirSource implements Polled {
     await this.#dependencies.processor.putPosition({ ...position, fingerprint: noFingerprint })
   }
 
+  /** Writes the position file if the file's truncation must be recorded before anything is put. */
   async #mustBeNoted(file: TailFile): Promise<void> {
     if (!file.mustBeNoted) return
     const sinceMs = this.#dependencies.clock.monotonicMs() - (file.former?.truncatedMs ?? 0)
     if (!(await this.#note()) && sinceMs < longestUnnotedMs) {
       throw new AgentError(
         'CHANNEL_WRITE',
-        `${this.#options.positionFile} cannot be written: ${file.path}, which was truncated, waits for that up to ${longestUnnotedMs} ms`,
+        `cannot write ${this.#options.positionFile}: the truncated file ${file.path} is not read before that, for at most ${longestUnnotedMs} ms`,
       )
     }
     file.mustBeNoted = false
@@ -374,9 +394,9 @@ export class TaildirSource implements Polled {
     return idleMs >= this.#options.idleTimeout
   }
 
-  /** False when the position file cannot be written. */
+  /** Writes the position file; returns false if that fails. */
   async #note(): Promise<boolean> {
-    // Before the first scan no file is known, and that must not be written.
+    // Before the first scan no file is known: writing would drop all positions.
     if (!this.#files.hasScanned) return true
     this.#notedMs = this.#dependencies.clock.monotonicMs()
     const files = [...this.#files]
@@ -394,7 +414,7 @@ export class TaildirSource implements Polled {
   #noteOf(file: TailFile): FileNote {
     const { processor } = this.#dependencies
     const { device, inode, path, position, former } = file
-    // What memory channels hold of the original they have not handed on of the copy.
+    // Events of the original that memory channels still hold are not delivered for the copy either.
     const baseEnds =
       file.copyOf === undefined
         ? {}
@@ -427,7 +447,7 @@ function isDelivered({ pos, read, former }: FileNote): boolean {
   return pos >= read && (former === undefined || former.safeEnd >= former.end)
 }
 
-/** Failures that are retried: the lines are read and put again. */
+/** Whether a failure is retried: the lines are read and put again. */
 function isPassing(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return ['CHANNEL_FULL', 'CHANNEL_SPACE', 'CHANNEL_WRITE', 'POSITION_GAP'].includes(error.code)

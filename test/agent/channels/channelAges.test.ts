@@ -1,5 +1,5 @@
-// What monitoring reads of a channel's events: how old they are, and how long none has left. Reading it never
-// fails, whatever the channel is doing.
+// The age of a channel's oldest event and the time since an event last left, as monitoring reads
+// them. Reading never fails, in any state of the channel.
 
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'

@@ -1,5 +1,5 @@
-// The file channel against a model while the power fails at random: what was committed is there, in
-// order and once; a take that was prepared comes again with the same events and the same stamp.
+// The file channel against a model with power failures at random times: committed events are
+// recovered once and in order; a prepared take is handed out again with the same events and stamp.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -103,7 +103,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 describe('a file channel that loses power', () => {
-  test('keeps what was committed, once and in order, and prepared takes as they were', async () => {
+  test('keeps committed events, once and in order, and prepared takes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 60 }),

@@ -1,4 +1,4 @@
-// What a file channel does while its file system is nearly full (minimumRequiredSpace), and full.
+// A file channel on a file system that is nearly full (minimumRequiredSpace) or full.
 
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
@@ -60,24 +60,24 @@ async function takeAll(channel: Channel): Promise<string[]> {
 const noSpace = {
   code: 'CHANNEL_SPACE',
   message:
-    'channel c1: fewer than minimumRequiredSpace (1000) bytes are free for /data: free some, or lower minimumRequiredSpace',
+    'channel c1: less than minimumRequiredSpace (1000 bytes) is free in /data: puts are refused; free space or lower minimumRequiredSpace',
 }
 
-test('without enough space a put is refused with a remedy, and nothing of it is kept', async () => {
+test('a put without the required free space is refused and not stored', async () => {
   const { channel } = await opened(requiredBytes - 1)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   expect(channel.size).toBe(0)
   await channel.stop()
 })
 
-test('exactly as much space as required is enough', async () => {
+test('a put succeeds with exactly the required free space', async () => {
   const { channel } = await opened(requiredBytes)
   await put(channel, 'x')
   expect(await takeAll(channel)).toEqual(['x'])
   await channel.stop()
 })
 
-test('without enough space events can still be taken', async () => {
+test('events can be taken without the required free space', async () => {
   const { channel, space } = await opened(requiredBytes)
   const body = 'x'.repeat(17 * 1024 * 1024)
   await put(channel, body)
@@ -89,7 +89,7 @@ test('without enough space events can still be taken', async () => {
   await channel.stop()
 })
 
-test('when there is space again, puts succeed without a restart', async () => {
+test('puts succeed without a restart once space is free', async () => {
   const { channel, space } = await opened(requiredBytes - 1)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
@@ -158,7 +158,7 @@ describe('a log that cannot be written', () => {
     }
   }
 
-  test('moves no position, keeps no event, is counted, and recovers when it is writable', async () => {
+  test('changes no position, stores no event, is counted, and recovers once it is writable', async () => {
     const { channel, state, logger } = await onFullDisk()
     await putAt(channel, 'one', 0)
     state.isFull = true
@@ -170,7 +170,7 @@ describe('a log that cannot be written', () => {
     expect(channel.lastPosition(source, file)).toMatchObject({ end: 4 })
     expect(channel.size).toBe(1)
     expect(channel.counter).toMatchObject({ Unhealthy: 1, EventPutErrorCount: 3, ChannelSize: 1 })
-    expect(logger.messages('error')).toEqual(['channel log cannot be written'])
+    expect(logger.messages('error')).toEqual(['failed to write the channel log'])
     state.isFull = false
     await until(async () => {
       await putAt(channel, 'two', 4)
@@ -181,7 +181,7 @@ describe('a log that cannot be written', () => {
     await channel.stop()
   })
 
-  test('records the takes made meanwhile once it is writable', async () => {
+  test('records takes that were made meanwhile once it is writable', async () => {
     const { channel, state, make } = await onFullDisk()
     await putAt(channel, 'one', 0)
     await putAt(channel, 'two', 4)
@@ -196,7 +196,7 @@ describe('a log that cannot be written', () => {
     await again.stop()
   })
 
-  test('fails a prepare, whose events then wait to be taken again', async () => {
+  test('fails a prepare, whose events can then be taken again', async () => {
     const { channel, state } = await onFullDisk()
     await putAt(channel, 'one', 0)
     state.isFull = true

@@ -32,7 +32,7 @@ async function begunTake(channel: Channel, max: number) {
 }
 
 describe('a transaction', () => {
-  test('used out of order is an ILLEGAL_STATE', async () => {
+  test('fails with ILLEGAL_STATE when used out of order', async () => {
     const channel = await opened()
     const illegal = expect.objectContaining({ code: 'ILLEGAL_STATE' })
     const fresh = channel.transaction()
@@ -105,7 +105,7 @@ describe('a full channel', () => {
     const refused = expect(put(channel, ['over'])).rejects.toMatchObject({
       code: 'CHANNEL_FULL',
       message:
-        'channel c1 has no room (7 events have all its bytes): its sinks are slower than its sources; raise byteCapacity, or look at the sinks',
+        'channel c1 is full (7 events use its byteCapacity): its sinks are slower than its sources; check the sinks or raise byteCapacity',
     })
     await clock.advanceAndSettle(1)
     await refused
@@ -115,7 +115,7 @@ describe('a full channel', () => {
   })
 })
 
-test('a take waits for nothing, and is bounded by bytes', async () => {
+test('a take does not wait and is bounded by bytes', async () => {
   const channel = await opened()
   expect((await begunTake(channel, 5)).bodies).toEqual([])
   await put(channel, ['x'.repeat(100), 'x'.repeat(100), 'x'.repeat(100)])
@@ -128,9 +128,9 @@ test('a take waits for nothing, and is bounded by bytes', async () => {
   expect(bodies).toEqual([2])
 })
 
-test('transactionCapacity over capacity is a configuration error', () => {
+test('transactionCapacity above capacity is a configuration error', () => {
   const lines = { type: 'memory', capacity: 10, transactionCapacity: 11 }
   expect(() => memoryChannel(component('channels', 'c1', lines), clock)).toThrow(
-    /flume\.conf:4: a1\.channels\.c1\.transactionCapacity: transactionCapacity \(11\) is larger/,
+    /flume\.conf:4: a1\.channels\.c1\.transactionCapacity: transactionCapacity \(11\) exceeds capacity/,
   )
 })

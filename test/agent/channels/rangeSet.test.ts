@@ -1,4 +1,4 @@
-// Sets of ranges against a plain Set of numbers, and the codec of log records there and back.
+// Range sets against a plain Set of numbers, and a round trip of log records.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// Golden cases of java.util.Properties.load, checked against what Java's documentation says of each.
+// Golden cases of java.util.Properties.load, from its documentation.
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
 
@@ -38,7 +38,7 @@ describe('a properties file', () => {
     expect(parsed(text)).toEqual(expected)
   })
 
-  test('says where a property stands', () => {
+  test('records file and line of a property', () => {
     const properties = parseProperties('# one\n\na = b\\\n c\nd = e', 'x.conf')
     expect(properties.get('a')).toMatchObject({ file: 'x.conf', line: 3 })
     expect(properties.get('d')).toMatchObject({ line: 5 })

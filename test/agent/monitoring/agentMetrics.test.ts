@@ -36,7 +36,7 @@ test('every counter of Flume in the table is one that Flume publishes', async ()
   await rig.close()
 })
 
-test('rows keep to the rules of names and helps, and no name is in the table twice', () => {
+test('names and help texts follow the rules, and names are unique', () => {
   expect(agentMetrics.flatMap(breaches)).toEqual([])
   const names = agentMetrics.map(({ name }) => name)
   expect(names).toEqual([...new Set(names)])
@@ -127,7 +127,7 @@ describe('an agent that delivers', () => {
 })
 
 describe('an agent that does not deliver', () => {
-  test('a broker that goes away counts as failed connections, and the one that was there as closed', async () => {
+  test('an unreachable broker counts failed connections, and the lost connection as closed', async () => {
     const rig = new ExposedRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')

@@ -1,4 +1,4 @@
-// What a source promises when some of its channels are optional.
+// A source with required and optional channels.
 
 import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'
@@ -10,7 +10,7 @@ import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 
-const dropped = 'dropped events for an optional channel'
+const dropped = 'optional channel refused events: dropped'
 
 /** Two channels of 10 events, of which `optional` may lose some. */
 async function rig(optional: string) {
@@ -32,7 +32,7 @@ async function rig(optional: string) {
 }
 
 describe('an optional channel', () => {
-  test('that is full blocks nobody; its events are logged and dropped', async () => {
+  test('that is full blocks no other channel; its events are dropped and logged', async () => {
     const { clock, c1, c2, logger, counter, put } = await rig('c2')
     await put(6)
     const take = c1.transaction()
@@ -101,7 +101,7 @@ test('a full required channel fails the put, whatever the optional one does', as
   expect(counter).toMatchObject({ EventAcceptedCount: 6, ChannelWriteFail: 1 })
 })
 
-test('an optional channel that the source does not have is a mistake', () => {
+test('an optional channel that the source does not have is a configuration error', () => {
   const source = component('sources', 'r1', { type: 'exec', 'selector.optional': 'c9' })
   expect(() => replicatingSelector(source, [])).toThrow(/c9 is not a channel of this source/)
 })

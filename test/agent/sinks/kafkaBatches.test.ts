@@ -1,5 +1,5 @@
-// The batches that a Kafka sink makes, as the broker has them: their compression, their size, and
-// what becomes of one that the broker does not take.
+// The batches of a Kafka sink as stored by the broker: their compression and size, and how a batch
+// that the broker refuses is handled.
 
 import { describe, expect, test } from 'vitest'
 import { batchOf } from '../../../agent/event.ts'
@@ -10,7 +10,9 @@ import { records } from '../../../protocol/kafka/recordCursor.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
 import { component, testHost } from '../component.ts'
 
-/** With the lines in the log before the agent starts, so that batches are as large as they can be. */
+/**
+ * With the lines in the log before the agent starts, so that batches are as large as they can be.
+ */
 async function started(
   lines: readonly string[],
   options: Readonly<Record<string, string | number>>,
@@ -90,7 +92,7 @@ describe('the size of a batch', () => {
     await rig.close()
   })
 
-  test('grows while events wait for others as long as linger.ms says', async () => {
+  test('grows for up to linger.ms while events wait', async () => {
     const rig = await started(['1'], {
       'sinks.k1.kafka.producer.linger.ms': 2000,
       'sinks.k1.flumeBatchSize': 3,
@@ -186,19 +188,19 @@ describe('a line that is too long for one record', () => {
     await rig.close()
   })
 
-  test('is split as the broker allows when that is less than the configuration says', async () => {
+  test('is split to the limit of the broker if that is lower than the configured one', async () => {
     const rig = await started(['before', long, 'behind'], {}, { 'message.max.bytes': '3000' })
     await drained(rig, 3)
     const all = await parts(rig)
     expectWhole(all, all.length - 2)
     expect(rig.logger.messages('error')).toEqual([])
     expect(rig.logger.messages('warn')[0]).toMatch(
-      /^the broker refuses a batch of \d+ bytes as too large: batches have at most \d+ bytes from now on/,
+      /^the broker refused a batch of \d+ bytes as too large: from now on batches have at most \d+ bytes/,
     )
     await rig.close()
   })
 
-  test('is stored from its first part on, though its last one alone would be accepted', async () => {
+  test('is stored from its first part on, even if the broker would accept only the last part', async () => {
     const rig = await started(
       [long],
       { 'sinks.k1.kafka.producer.max.request.size': 4000 },
@@ -260,7 +262,8 @@ describe('a batch that the broker refuses as too large', () => {
     const rig = new AgentRig()
     await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
     await rig.disk.makeDirectory('/logs')
-    // A key for each file: those of one take go to several partitions, in small batches and a large one.
+    // A key for each file: those of one take go to several partitions, in small batches and a large
+    // one.
     const counts = [5, 5, 5, 5, 5, 300]
     const all: string[] = []
     for (const [file, count] of counts.entries()) {
@@ -283,19 +286,19 @@ describe('a batch that the broker refuses as too large', () => {
     expect(partitions.filter((values) => values.length > 0).length).toBeGreaterThan(2)
     expect(partitions.flat().sort()).toEqual(all.sort())
     expect(rig.logger.messages('warn')).toContainEqual(
-      expect.stringMatching(/as too large: batches/),
+      expect.stringMatching(/as too large: from now on batches/),
     )
     await rig.close()
   })
 
-  test('even the smallest, is logged at error level once and then rarely', async () => {
+  test('is logged as an error once and then rarely if it cannot be split further', async () => {
     const rig = await started(['x'.repeat(3000)], {}, { 'message.max.bytes': '200' })
     const errors = () => rig.logger.messages('error')
     await rig.until(() => errors().length > 0)
     for (let second = 0; second < 9 * 60; second++) await rig.clock.advanceAndSettle(1000)
     expect(errors()).toEqual([
       expect.stringMatching(
-        /^the broker refuses a batch of \d+ bytes as too large, and all events behind it wait: raise message.max.bytes/,
+        /^the broker refused a batch of \d+ bytes as too large, .*: all later events wait; raise message.max.bytes/,
       ),
     ])
     for (let second = 0; second < 2 * 60; second++) await rig.clock.advanceAndSettle(1000)

@@ -1,5 +1,4 @@
-// Where events go and how the Kafka sink meets refusals; that nothing is lost or doubled by crashes
-// is shown in exactlyOnce.test.ts.
+// Routing of events and handling of refusals by the Kafka sink. Crashes are in exactlyOnce.test.ts.
 
 import { describe, expect, test } from 'vitest'
 import { batchOf } from '../../../agent/event.ts'
@@ -34,14 +33,14 @@ describe('routing', () => {
     }
   })
 
-  test('a topic header overrides the topic unless it may not', () => {
+  test('a topic header overrides the topic unless allowTopicOverride is false', () => {
     const batch = batchOf(bodies, { topic: 'other' })
     expect(route(settings(), [batch], counts, 0, 0)[0]!.topic).toBe('other')
     const fixed = settings({ allowTopicOverride: 'false' })
     expect(route(fixed, [batch], counts, 0, 0)[0]!.topic).toBe('default-flume-topic')
   })
 
-  test('events with a key go where every Kafka client sends that key', () => {
+  test('events with a key go to the partition that Kafka clients choose for the key', () => {
     const own = [{ key: 'foobar' }, { key: '21' }, { key: 'foobar' }]
     const routes = route(settings(), [batchOf(bodies, {}, own)], counts, 0, 0)
     const partitionOf = (key: string) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 4
@@ -93,7 +92,7 @@ describe('options', () => {
     ['what Flume does not have', { 'kafka.flumeBatchSize': 5 }, { batchSize: 100 }],
     ['a client id', { 'kafka.producer.client.id': 'web' }, { clientId: 'web' }],
     [
-      'requests under way, as far as exactly once allows',
+      'takes in flight, at most five',
       { 'kafka.producer.max.in.flight.requests.per.connection': 9 },
       { maxTakesInFlight: 5 },
     ],
@@ -107,10 +106,10 @@ describe('options', () => {
   })
 
   test.each([
-    ['orders/eu', /'orders\/eu' is not the name of a topic/],
-    ['..', /'\.\.' is not the name of a topic/],
-    ['orders-%Q', /'%Q' in 'orders-%Q' is no escape sequence/],
-  ])('the topic %s, which no broker would take, is an error', (topic, message) => {
+    ['orders/eu', /'orders\/eu' is not a valid topic name/],
+    ['..', /'\.\.' is not a valid topic name/],
+    ['orders-%Q', /'%Q' in 'orders-%Q' is not an escape sequence/],
+  ])('the topic %s, which every broker would refuse, is an error', (topic, message) => {
     expect(() => settings({ 'kafka.topic': topic })).toThrow(message)
   })
 })
@@ -146,7 +145,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('a topic that its first events create is no failure', async () => {
+  test('the creation of a topic by its first events is not logged as a failure', async () => {
     const rig = new AgentRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')
@@ -157,7 +156,7 @@ describe('against a broker', () => {
     await rig.close()
   })
 
-  test('an unreachable broker is logged once, also with nothing to send, and so is its return', async () => {
+  test('an unreachable broker is logged once, even with nothing to send, and once more when it is reachable', async () => {
     const rig = new AgentRig()
     await rig.disk.makeDirectory('/logs')
     await rig.startAgent(tailToKafka())
@@ -172,7 +171,7 @@ describe('against a broker', () => {
     for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
     expect(warnings()).toEqual([
       expect.stringMatching(
-        /^events cannot be delivered: no broker of the cluster at broker:9092 can be reached.*; those of channel c1 wait, 0 now; retried until it works$/,
+        /^events cannot be delivered: no broker of the cluster at broker:9092 can be reached.*; 0 events wait in channel c1; retried until they are delivered$/,
       ),
     ])
     expect(rig.logger.lines.find(({ level }) => level === 'warn')!.fields).toEqual({
@@ -183,7 +182,7 @@ describe('against a broker', () => {
     expect(counts()).toEqual(['0', '0', true])
     await rig.startBroker()
     await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
-    expect(rig.logger.messages('info')).toContain('the cluster can be reached again')
+    expect(rig.logger.messages('info')).toContain('the cluster is reachable again')
     expect(counts()).toEqual(['1', '0', true])
     await rig.stopBroker()
     await rig.until(() => warnings().length > 1)
@@ -203,7 +202,7 @@ describe('against a broker', () => {
     for (let second = 0; second < 60; second++) await rig.clock.advanceAndSettle(1000)
     expect(rig.logger.messages('warn')).toEqual([
       expect.stringMatching(
-        /INVALID_TOPIC_EXCEPTION.*: look at kafka.topic|the topic has no valid name/,
+        /INVALID_TOPIC_EXCEPTION.*: the topic name is not valid: check kafka.topic/,
       ),
     ])
     await rig.close()
@@ -316,7 +315,8 @@ describe('against a broker', () => {
     await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
     const [batch] = await rig.batches('lines')
     const [record] = [...records(batch!, 1000)]
-    // By Avro's specification: a block of 1 entry (02), 'host' (08), '10.0.0.1' (10), end (00), 'one' (06).
+    // By Avro's specification: a block of 1 entry (02), 'host' (08), '10.0.0.1' (10), end (00),
+    // 'one' (06).
     expect(record!.value!.toString('latin1')).toBe('\x02\x08host\x1010.0.0.1\x00\x06one')
     expect(record!.headers.map(({ key, value }) => [key, String(value)])).toEqual([
       ['x-host', '10.0.0.1'],

@@ -1,4 +1,4 @@
-// The logger sink's lines, as Flume writes them.
+// The lines of the logger sink, as in Flume.
 
 import { expect, test } from 'vitest'
 import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'

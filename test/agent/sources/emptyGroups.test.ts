@@ -1,4 +1,4 @@
-// File groups that match nothing are said, once, when the source starts.
+// File groups without a matching file are logged once, when the source starts.
 
 import { expect, test } from 'vitest'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
@@ -19,7 +19,7 @@ test('groups without a file or without a directory are logged; a group with a fi
   const groups = rig.logger.lines.filter(({ fields }) => 'group' in fields)
   expect(groups.map(({ level, message }) => `${level}: ${message}`)).toEqual([
     'info: no file in /logs matches file group f2 yet',
-    'warn: /nowhere of file group f3 does not exist',
+    'warn: directory /nowhere of file group f3 does not exist',
   ])
   await rig.close()
 })

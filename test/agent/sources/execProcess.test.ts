@@ -1,5 +1,4 @@
-// Commands as the system runs them: they end with all that they have started, at a stop and at the
-// agent's death.
+// Real processes of commands: a stop, or the end of the agent, terminates them and their children.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,7 +38,7 @@ function run(script: string): ExecProcess {
   return startProcess(['/bin/sh', '-c', script])
 }
 
-test('a shell that is asked to end takes along the pipe that it has started', async () => {
+test('terminating a shell terminates the pipeline that it started', async () => {
   const command = run('sleep 1000 & echo $$ $!; cat /dev/zero | tail -f /dev/null')
   const pids = await pidsFrom(command.output)
   expect(pids.map(isAlive)).toEqual([true, true])
@@ -48,7 +47,7 @@ test('a shell that is asked to end takes along the pipe that it has started', as
   await eventually('the group has ended', () => !pids.some(isAlive))
 })
 
-test('a shell that waits for what it has started is not waited for: both get the signal', async () => {
+test('a shell that waits for its child gets the signal together with the child', async () => {
   const command = run("trap 'exit 7' TERM; /bin/sh -c 'echo $$; exec sleep 1000'")
   await pidsFrom(command.output)
   command.kill()
@@ -56,7 +55,7 @@ test('a shell that waits for what it has started is not waited for: both get the
   expect(await command.exit).toBe(7)
 })
 
-test('what ignores the signal is killed when that is asked for', async () => {
+test('a forced kill ends a process that ignores SIGTERM', async () => {
   const command = run("trap '' TERM; echo $$; while :; do sleep 1000; done")
   const pids = await pidsFrom(command.output)
   command.kill()
@@ -65,7 +64,7 @@ test('what ignores the signal is killed when that is asked for', async () => {
   expect(await command.exit).toBe('SIGKILL')
 })
 
-test('a process that left the group, with the output, does not delay the end', async () => {
+test('a process that left the group and holds the output open does not delay the exit', async () => {
   const command = run('setsid sleep 1000 & echo $$ $!; wait')
   await pidsFrom(command.output)
   command.kill(true)

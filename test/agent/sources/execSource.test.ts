@@ -1,4 +1,4 @@
-// The exec source against a process that the test plays.
+// The exec source with a simulated process.
 
 import { expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'
@@ -73,7 +73,7 @@ test('lines continue across pieces of output; the last one may lack its end', as
   expect(await taken()).toEqual(['one', 'two', 'three'])
 })
 
-test('a command that ends is not run again unless restart says so, and then after the throttle', async () => {
+test('a command that exits is restarted only if restart is true, after restartThrottle', async () => {
   const once = await rig({}, [['a\n']])
   for (let read = 0; read < 5; read++) await once.process()
   expect(once.commands).toHaveLength(1)
@@ -117,7 +117,7 @@ test('a full channel drops nothing: the command waits until there is room', asyn
   expect(all).toEqual(lines)
   expect(logger.messages('error')).toEqual([])
   expect(logger.messages('warn')).toEqual([
-    'a channel does not take the lines of a command, whose output is not read meanwhile',
+    'a channel refuses lines of the command: its output is not read until they are accepted',
   ])
 })
 
@@ -141,23 +141,25 @@ test('a full channel does not delay the stop, which logs the lost lines', async 
 })
 
 test.each([
-  [127, 'error', /failed to start, because it was not found \(127\): the source reads nothing/],
-  [1, 'error', /ended with 1: the source reads nothing any more, because restart is not true/],
-  [0, 'warn', /ended: the source reads nothing any more/],
-] as const)('a command that ends with %i is logged as %s', async (exit, level, message) => {
+  [
+    127,
+    'error',
+    /failed to start: not found \(exit code 127\): it is not restarted, because restart is not true/,
+  ],
+  [1, 'error', /exited with 1: it is not restarted, because restart is not true/],
+  [0, 'warn', /exited: it is not restarted/],
+] as const)('a command that exits with %i is logged as %s', async (exit, level, message) => {
   const { process, logger } = await rig({}, [[]], { exit })
   for (let read = 0; read < 2; read++) await process()
   expect(logger.messages(level)).toEqual([expect.stringMatching(message)])
   expect(logger.lines[0]!.fields).toMatchObject({ command: 'tail -F  /x y', exit, text: 'trouble' })
 })
 
-test('a command that does not end when it is killed is left behind, in bounded time', async () => {
+test('a command that does not exit after SIGKILL is abandoned in bounded time', async () => {
   const { process, source, clock, logger, kills } = await rig({}, [['a\n']], { exit: 'never' })
   await process()
   await drive(clock, source.stop())
   expect(kills).toEqual([false, true])
   expect(clock.monotonicMs()).toBeLessThan(10_000)
-  expect(logger.messages('error')).toEqual([
-    'command of an exec source did not end after it was killed',
-  ])
+  expect(logger.messages('error')).toEqual(['command of an exec source did not exit after SIGKILL'])
 })

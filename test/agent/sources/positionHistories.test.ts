@@ -1,7 +1,7 @@
-// Hundreds of histories of one taildir source: a file channel has every line once, whatever happens
-// to files, disk and process; a memory channel has every line at least once, repeats only what came
-// out shortly before a SIGKILL, and what it loses is in the log. MILLRACE_SEED=N runs one history
-// again, MILLRACE_HISTORIES=N so many new ones.
+// Random histories of a taildir source. A file channel gets every line exactly once, whatever
+// happens to files, disk and process. A memory channel gets every line at least once, repeats only
+// lines delivered shortly before a SIGKILL, and logs what it loses. MILLRACE_SEED=N repeats one
+// history, MILLRACE_HISTORIES=N runs N new ones.
 
 import { expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
@@ -85,8 +85,8 @@ class World {
   async copyTruncate(): Promise<void> {
     if (this.current.length === 0) return
     const { history } = this
-    // The position file speaks of the last content that was truncated: a copy of content before that
-    // has to be followed by then.
+    // The position file speaks of the last content that was truncated: a copy of content before
+    // that has to be followed by then.
     if (this.#hasNewCopy && (!history.isRunning || !history.isDiskWell)) return
     if (this.#hasNewCopy) await history.run(2000)
     this.#hasNewCopy = true

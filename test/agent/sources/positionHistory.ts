@@ -1,9 +1,9 @@
-// One history of a taildir source and its channels on a disk in memory: files that are written,
-// rotated, truncated, copied and removed, a disk that fills up, and an agent that is killed, stopped
-// and started again. Every line is different, so what came out says what was lost and what doubled.
+// One random history of a taildir source and its channels on a disk in memory: files are written,
+// rotated, truncated, copied and removed, the disk fills up, and the agent is killed, stopped and
+// restarted. Every line is unique, so the output shows lost and repeated lines.
 //
-// The sinks are as the Kafka sink is: prepare with a stamp, deliver, commit; what was prepared before
-// the agent was killed is delivered again with its stamp, and recognised by it.
+// The sinks work as the Kafka sink does: prepare with a stamp, deliver, commit. A take prepared
+// before the agent was killed is delivered again and recognized by its stamp.
 
 import { dirname } from 'node:path'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'

@@ -1,4 +1,4 @@
-// What a taildir source does with many files, and with files that it cannot read.
+// A taildir source with many files, and with files that cannot be read.
 
 import { expect, test } from 'vitest'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
@@ -79,7 +79,7 @@ test('works with fewer descriptors when other code has taken them', async () => 
   expect(history.logger.messages('warn')).toEqual([])
 })
 
-test('a file that cannot be opened is skipped with one warning, and read when it can be', async () => {
+test('a file that cannot be opened is skipped with one warning, and read once it can be opened', async () => {
   let isForbidden = true
   const history = await followed((disk) => ({
     ...disk,
@@ -103,7 +103,7 @@ test('a file that cannot be opened is skipped with one warning, and read when it
   expect(await delivered(history)).toEqual(['public', 'secret'])
 })
 
-test('a file of which reading fails is skipped with one warning, and read when it works', async () => {
+test('a file whose reads fail is skipped with one warning, and read once reads succeed', async () => {
   let isBroken = false
   const history = await followed((disk) => ({
     ...disk,
@@ -151,13 +151,13 @@ test('a pipe, or a directory, that matches is skipped with one warning and never
   await history.run(10_000)
   expect(await delivered(history)).toEqual(['line'])
   expect(history.logger.lines.filter(({ level }) => level === 'warn')).toMatchObject([
-    { fields: { path: '/logs/app.directory.log', reason: 'a directory' } },
+    { fields: { path: '/logs/app.directory.log', reason: 'is a directory' } },
     { fields: { path: '/logs/app.pipe.log', reason: 'not a regular file' } },
   ])
   expect(opened).not.toContain('/logs/app.pipe.log')
 })
 
-test('a directory that cannot be listed stops no other, and its files are not taken for removed', async () => {
+test('a directory that cannot be listed does not stop the others, and its files do not count as removed', async () => {
   let isDown = false
   const history = await followed((disk) => ({
     ...disk,

@@ -1,4 +1,4 @@
-// What real use found about positions, case by case: each lost, doubled or stopped lines once.
+// Regression tests of positions from real use: in each case lines were lost, repeated or blocked.
 
 import { describe, expect, test } from 'vitest'
 import type { PositionEntry } from '../../../agent/sources/taildir/positionFile.ts'
@@ -40,7 +40,10 @@ class Case extends PositionHistory {
   }
 }
 
-/** The disk on which `path` lies on a second device, under the inode number that `like` has on the first. */
+/**
+ * The disk on which `path` lies on a second device, under the inode number that `like` has on the
+ * first.
+ */
 function withTwoDevices(disk: Disk, path: string, like: string): Disk {
   const moved = async (stat: DiskStat): Promise<DiskStat> => {
     return { ...stat, device: stat.device + 1, inode: (await disk.stat(like))!.inode }
@@ -149,10 +152,10 @@ describe('a file channel', () => {
     history.isFull = true
     await history.write('/logs/app.log', numbered(20, 60))
     await history.run(5000)
-    expect(history.logger.messages('error')).toEqual(['channel log cannot be written'])
+    expect(history.logger.messages('error')).toEqual(['failed to write the channel log'])
     history.isFull = false
     expect(await history.everything()).toEqual(numbered(0, 60))
-    expect(history.logger.messages('info')).toContain('channel log can be written again')
+    expect(history.logger.messages('info')).toContain('the channel log can be written again')
   })
 
   test('is drained while its disk is full, also by an agent that starts on it', async () => {
@@ -188,7 +191,7 @@ describe('a memory channel', () => {
     expect(history.lost()).toEqual([])
   })
 
-  test('says how much it loses when what it holds was truncated', async () => {
+  test('logs how many events it loses when their file was truncated', async () => {
     const history = await started('memory')
     await history.write('/logs/app.log', numbered(0, 50))
     await history.run(2000)
@@ -270,7 +273,7 @@ describe('rotation', () => {
     expect(await history.everything()).toEqual(numbered(0, 30))
   })
 
-  test('by copytruncate with a copy that matches reads nothing twice, and no line less', async () => {
+  test('by copytruncate with a copy that matches reads every line exactly once', async () => {
     const history = await started('file', 'memory')
     await history.write('/logs/app.log', numbered(0, 20))
     await history.run(1000)
@@ -288,7 +291,7 @@ describe('rotation', () => {
     }
   })
 
-  test('of a file that nobody knows is not put as a part of a line', async () => {
+  test('of an unknown file does not put a part of a line', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', ['one'])
     await history.run(10_000)

@@ -1,5 +1,5 @@
-// The hard cases of tailing: rotation, truncation, partial lines, full channels, restarts. The source
-// runs against a memory channel that keeps everything, on a disk in memory.
+// The hard cases of tailing: rotation, truncation, partial lines, full channels, restarts. The
+// source runs against a memory channel that keeps everything, on a disk in memory.
 
 import { describe, expect, test } from 'vitest'
 import { ChannelProcessor } from '../../../agent/channelProcessor.ts'
@@ -195,7 +195,7 @@ describe('rotation', () => {
 })
 
 describe('truncation', () => {
-  test('is seen when the file is shorter', async () => {
+  test('is detected when the file is shorter', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -206,7 +206,7 @@ describe('truncation', () => {
     expect(await tail.taken()).toEqual([...numbered(0, 10), 'new'])
   })
 
-  test('is seen when the file has grown beyond where it was', async () => {
+  test('is detected when the file has grown beyond its former size', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -217,7 +217,7 @@ describe('truncation', () => {
     expect(await tail.taken()).toEqual([...numbered(0, 10), ...numbered(100, 150)])
   })
 
-  test('is seen when it happened while the source was stopped', async () => {
+  test('is detected when it happened while the source was stopped', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -302,7 +302,7 @@ describe('a full channel', () => {
     expect(lines).toEqual(numbered(0, 100))
   })
 
-  test('among two leaves each with every line once', async () => {
+  test('next to another one: both get every line exactly once', async () => {
     const small = { capacity: 10, transactionCapacity: 10, 'keep-alive': 0 }
     const tail = new Tail({ batchSize: 4 }, [{}, small])
     await tail.start()
