@@ -260,6 +260,7 @@ function answeringWith(batch: Buffer): Cluster {
     send: async () => ({ errorCode: 0, responses: [{ partitions }] }),
   }
   const answering = {
+    newLane: (purpose: string) => purpose,
     leader: async () => connection,
     retrying: (_timeoutMs: number, attempt: () => Promise<unknown>) => attempt(),
     closeLane: () => {},
