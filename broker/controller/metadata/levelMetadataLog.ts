@@ -198,9 +198,17 @@ async function openWithRoom(
   }
 }
 
+const deniedCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS'])
+
 function openingError(directory: string, error: unknown): Error {
   if (error instanceof StoreInUseError) return new DirectoryInUseError(dirname(directory), error)
-  const cause = (error as { cause?: { code?: string; message?: string } }).cause
+  // The system's error is what the directory gave, or stands behind what LevelDB gave.
+  const failure = error as {
+    code?: string
+    message: string
+    cause?: { code?: string; message: string }
+  }
+  const denied = [failure, failure.cause].find((each) => deniedCodes.has(each?.code ?? ''))
   if (isShortage(error)) {
     return new BrokerError(
       'METADATA_UNAVAILABLE',
@@ -209,12 +217,10 @@ function openingError(directory: string, error: unknown): Error {
       error,
     )
   }
-  if (['EACCES', 'EPERM', 'EROFS'].includes(cause?.code ?? '')) {
-    return directoryProblem('write to', dirname(directory), cause) as Error
-  }
+  if (denied) return directoryProblem('write to', dirname(directory), denied) as Error
   return new BrokerError(
     'METADATA_CORRUPT',
-    `${directory} cannot be opened (${cause?.message ?? String(error)}): check its permissions, or restore it from a backup`,
+    `${directory} cannot be opened (${(failure.cause ?? failure).message}): check its permissions, or restore it from a backup`,
     error,
   )
 }
