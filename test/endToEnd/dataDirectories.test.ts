@@ -55,7 +55,7 @@ const jobAt = (path: string) => [
 describe('a directory that cannot be made', () => {
   const longName = 'x'.repeat(300)
   const cases: readonly (readonly [string, () => string, RegExp])[] = [
-    ['a file is in its place', () => join(directory, 'file'), /^[^\n]*file is a file, and not a d/],
+    ['a file is in its place', () => join(directory, 'file'), /^[^\n]*file is a file, not a d/],
     [
       'a file is above it',
       () => join(directory, 'file/below'),
@@ -127,9 +127,7 @@ describe('a directory that cannot be made', () => {
     )
     expect(await complaintOf(['agent', '--name', 'a', '--conf-file', conf])).toEqual({
       code: 1,
-      complaint: expect.stringMatching(
-        /^millrace agent: channel c[^\n]*file is a file, and not a d/,
-      ),
+      complaint: expect.stringMatching(/^millrace agent: channel c[^\n]*file is a file, not a d/),
     })
   })
 })
