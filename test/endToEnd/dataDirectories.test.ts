@@ -127,9 +127,7 @@ describe('a directory that cannot be made', () => {
     )
     expect(await complaintOf(['agent', '--name', 'a', '--conf-file', conf])).toEqual({
       code: 1,
-      complaint: expect.stringMatching(
-        /^millrace agent: channel c[^\n]*file is a file, not a d/,
-      ),
+      complaint: expect.stringMatching(/^millrace agent: channel c[^\n]*file is a file, not a d/),
     })
   })
 })
@@ -159,6 +157,6 @@ describe('where the data lies when nobody says where', () => {
     await broker.start()
     expect(await broker.stop()).toBe(0)
     expect(broker.printed).toContain(`data in ${join(home, 'millrace-data')}`)
-    expect(broker.printed).toContain('using the data directory of an earlier version')
+    expect(broker.printed).toContain('data directory of an earlier version is used')
   })
 })

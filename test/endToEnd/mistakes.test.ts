@@ -169,7 +169,7 @@ test('a file in the place of a directory: the broker, a job', async () => {
   const job = join(root, 'engine/jobs/orderDemographics.ts')
   expectOneMessage(
     await millrace('submit', job, '--directory', inTheWay, '--bootstrap', '127.0.0.1:1'),
-    /in-the-way.* a file, and not a directory/,
+    /in-the-way.* a file, not a directory/,
   )
 })
 

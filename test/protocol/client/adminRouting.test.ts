@@ -1,5 +1,5 @@
-// Where the admin client sends its requests in a cluster of several brokers, what it does when a
-// broker turns them away or is lost, and what it makes of older brokers.
+// Routing of the admin client's requests in a cluster of three brokers, its retries when a broker
+// refuses or is lost, and its support of older brokers.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Admin, OffsetSpec } from '../../../protocol/client/admin.ts'

@@ -1,5 +1,5 @@
-// Lets a manual clock run for as long as something takes, so that backoffs and timeouts pass in no
-// time and a test of minutes takes milliseconds.
+// Advances a manual clock until a promise settles, so that backoffs and timeouts of minutes take
+// milliseconds.
 
 import type { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 

@@ -1,6 +1,6 @@
-// A small Kafka in memory for the client's tests: real frames and real rules (sequences, leaders,
-// groups) with no disk, and faults at will. It is what a broker may do at its worst and still be
-// right: answer late, refuse, lose a connection before or after the work was done.
+// An in-memory Kafka cluster for the client's tests: real frames and real rules (sequences,
+// leaders, groups) without a disk, with injected faults. Does what a correct broker may do at
+// worst: answers late, refuses, or loses a connection before or after it has processed a request.
 
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { apiByKey, apis } from '../../../protocol/kafka/apis.ts'
@@ -19,15 +19,17 @@ import { FakeGroups } from './fakeGroups.ts'
 import { FakeTopics } from './fakeTopics.ts'
 import type { RequestHandlers } from './requestHandlers.ts'
 
-/** What may go wrong, each as a probability per request; everything 0 unless said. */
+/** Injected faults. Probabilities are per request; all are 0 by default. */
 export interface Faults {
-  /** The connection is lost before the request is carried out. */
+  /** Probability that the connection is lost before the request is processed. */
   dropBefore: number
-  /** The connection is lost after the request was carried out, before the answer. */
+  /**
+   * Probability that the connection is lost after the request is processed, before its response.
+   */
   dropAfter: number
-  /** The leaders of all partitions move after the request. */
+  /** Probability that the leaders of all partitions move after the request. */
   moveLeaders: number
-  /** An answer takes up to this long. */
+  /** Maximum delay of a response, in ms. */
   delayMs: number
 }
 
@@ -42,9 +44,9 @@ export class FakeCluster implements RequestHandlers {
   readonly groups: FakeGroups
   readonly faults: Faults = { dropBefore: 0, dropAfter: 0, moveLeaders: 0, delayMs: 0 }
   readonly addresses: Address[] = []
-  /** How often each API was asked, by name. */
+  /** Number of requests, by name of the API. */
   readonly asked = new Map<string, number>()
-  /** Versions that a broker claims for an API, in place of ours. */
+  /** Version ranges in ApiVersions responses that replace the actual ones, by API key. */
   readonly claimed = new Map<number, { minVersion: number; maxVersion: number }>()
   readonly #handlers = new Map<number, Handler>()
   readonly #clock: Clock
@@ -106,7 +108,7 @@ export class FakeCluster implements RequestHandlers {
     this.#listeners.push(await network.listen(address, accept))
   }
 
-  /** As Kafka: one request of a connection at a time, answered in order. */
+  /** Processes one request of a connection at a time, in order, as Kafka does. */
   #accept(connection: Connection, broker: number): void {
     this.#connections.add(connection)
     const frames = new FrameSplitter(64 * 1024 * 1024)

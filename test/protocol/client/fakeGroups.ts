@@ -1,5 +1,5 @@
-// The fake broker's coordinator: one classic consumer group after another, with Kafka's rules for
-// joining, generations and commits, enough to see a member's behaviour from outside.
+// The group coordinator of the fake broker: classic consumer groups with Kafka's rules for joins,
+// generations and commits, as far as the tests of members need them.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { heartbeat } from '../../../protocol/kafka/apis/heartbeat.ts'
@@ -29,7 +29,7 @@ interface Group {
   assignments: Map<string, Buffer>
 }
 
-/** A rebalance takes at least this long, so that members who start together meet. */
+/** Minimum duration of a rebalance, so that members that start together share a generation. */
 const joinMs = 50
 const rebalanceTimeoutMs = 10_000
 const nothing = Buffer.alloc(0)

@@ -1,5 +1,5 @@
-// The fake broker's topics: leaders that move, batches in memory, and Kafka's rule of sequences,
-// so that what was sent twice, lost or reordered shows.
+// The topics of the fake broker: movable leaders, batches in memory, and Kafka's check of sequence
+// numbers, which detects duplicated, lost and reordered batches.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'

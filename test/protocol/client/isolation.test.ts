@@ -1,6 +1,6 @@
-// Readers and consumers of both isolation levels on a partition of our broker that transactional
-// and other producers write in turns: some transactions are committed, some aborted, one stays
-// open.
+// Readers and consumers of both isolation levels on a partition of Millrace's broker, with
+// interleaved batches of transactional and other producers: some transactions are committed, some
+// aborted, one stays open.
 
 import { Kafka, logLevel, type Transaction } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'

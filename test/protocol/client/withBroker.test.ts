@@ -1,5 +1,5 @@
-// The client against our own broker, with a real disk, over memory and over TCP: what the fake
-// broker's author and the client's might both have got wrong shows here.
+// The client against Millrace's broker on a real disk, in memory and over TCP: finds assumptions that
+// the client and the fake broker share and that are wrong.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

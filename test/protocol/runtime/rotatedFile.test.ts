@@ -1,5 +1,5 @@
-// A log file begins anew by size and by age, survives being moved away, and refuses what it cannot
-// take without ending or stopping anybody.
+// Rotation of a log file by size and age, reopening of a moved file, and refusal of lines that
+// cannot be buffered, without ending or blocking the program.
 
 import { spawnSync } from 'node:child_process'
 import {
