@@ -1,7 +1,7 @@
-// The members of a consumer group that speak the classic protocol, while the group moves from one
-// protocol to the other. JoinGroup takes the place of a full heartbeat, SyncGroup fetches the
-// assignment that was decided then, and Heartbeat says when to join again: every epoch is a
-// generation of its own for each member. There is no leader, because the coordinator assigns.
+// The classic members of a consumer group: members that use JoinGroup and SyncGroup while the group
+// migrates from one protocol to the other. JoinGroup acts as a full heartbeat, SyncGroup fetches
+// the assignment that the join computed, and Heartbeat says when to rejoin: every member epoch is a
+// generation of its own. There is no leader, because the coordinator assigns.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -41,7 +41,7 @@ export interface ClassicMembersParts {
   readonly admitted: () => void
 }
 
-/** A member that is known to speak the classic protocol. */
+/** A member of which is known that it uses the classic protocol. */
 type ClassicMember = ConsumerGroupMember & { readonly classic: ClassicMemberMetadata }
 type Subscription = ReturnType<typeof consumerProtocolSubscription.decode>
 
@@ -83,7 +83,7 @@ export class ClassicMembers {
   }
 
   /**
-   * Whether every classic member supports the protocol: the group may become a classic one again.
+   * Whether every classic member supports the protocol, which a downgrade of the group requires.
    */
   #isSpoken(name: string): boolean {
     for (const { classic } of this.#state.members.values()) {
@@ -97,7 +97,7 @@ export class ClassicMembers {
     if (groupInstanceId === null) {
       return this.#state.members.get(memberId) ?? newConsumerMember(memberId)
     }
-    // With a member id, the static instance claims to be this member already.
+    // A request with a member id claims to be this member already.
     if (request.memberId !== '') return identifyMember(this.#state, request)
     const old = this.#state.byInstance(groupInstanceId)
     return old ? this.#parts.reconciliation.replace(old, memberId) : newConsumerMember(memberId)
@@ -166,7 +166,7 @@ export class ClassicMembers {
       (protocolType !== null && protocolType !== consumerProtocolType) ||
       (protocolName !== null && protocolName !== member.classic.supportedProtocols[0]!.name)
     if (disagrees) return ErrorCode.inconsistentGroupProtocol
-    // A member that still has to revoke partitions has joined already, and goes on from there.
+    // A member that still has to revoke partitions has already rejoined, and goes on from there.
     const mustJoin =
       this.#state.groupEpoch > member.memberEpoch &&
       member.state !== MemberState.unrevokedPartitions
@@ -189,7 +189,7 @@ export class ClassicMembers {
     return ErrorCode.rebalanceInProgress
   }
 
-  /** Whether a partition of the member's target is not revoked by its owner yet. */
+  /** Whether the owner of a partition in the member's target has not revoked it yet. */
   #waitsForOthers({ memberId, assigned }: ClassicMember): boolean {
     for (const [topicId, partitions] of this.#state.target(memberId)) {
       for (const partition of partitions) {
@@ -200,7 +200,10 @@ export class ClassicMembers {
     return false
   }
 
-  /** The member that leaves, or that a tool removes by its instance id alone; or an error code. */
+  /**
+   * Returns the member that leaves, or that a tool removes by its instance id alone; or an error
+   * code.
+   */
   identifyLeaving(identity: MemberIdentity): ConsumerGroupMember | number {
     const { memberId, groupInstanceId } = identity
     const byInstance = memberId === '' && groupInstanceId !== null
@@ -211,8 +214,7 @@ export class ClassicMembers {
   }
 
   /**
-   * Renews the session of a classic member; those of others are renewed by their own heartbeats
-   * only.
+   * Renews the session of a classic member. Only their own heartbeats renew the sessions of others.
    */
   touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
     if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
@@ -234,7 +236,9 @@ function isClassic(member: ConsumerGroupMember): member is ClassicMember {
   return member.classic !== null
 }
 
-/** The subscription, which is the same in every protocol. Undefined when it cannot be read. */
+/**
+ * Decodes the subscription, which is the same for every protocol. Undefined when it is malformed.
+ */
 function readSubscription({ protocols }: JoinRequest): Subscription | undefined {
   const first = protocols[0]
   if (!first) return undefined
@@ -246,7 +250,10 @@ function readSubscription({ protocols }: JoinRequest): Subscription | undefined 
   }
 }
 
-/** The request's buffer is a chunk of the connection: what a group keeps is copied out of it. */
+/**
+ * Copies the metadata: the request's buffer is a chunk of the connection, and the group outlives
+ * it.
+ */
 function owned(protocols: JoinRequest['protocols']): ClassicMemberMetadata['supportedProtocols'] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }

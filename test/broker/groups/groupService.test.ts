@@ -114,7 +114,7 @@ describe('GroupService', () => {
     const committed = service.commit('a', nobody, offsetsOf(clock, 5))
     log.held.shift()!(new Error('no log'))
     expect((await committed).map(errorName)).toEqual(['COORDINATOR_NOT_AVAILABLE'])
-    expect(JSON.stringify(logger.lines)).toContain('could not be written')
+    expect(JSON.stringify(logger.lines)).toContain('failed to write records of a consumer group')
     expect(service.groups()).toEqual([])
     await service.close()
   })

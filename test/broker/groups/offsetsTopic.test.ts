@@ -143,7 +143,7 @@ describe('the offsets topic', () => {
       origin: 'coordinator',
     })
     await expect(replayed(log)).rejects.toThrow(
-      /__consumer_offsets-0 cannot be read at offset 1 .*restore the folder/,
+      /__consumer_offsets-0 cannot be read at offset 1 .*restore the directory/,
     )
   })
 

@@ -78,5 +78,5 @@ it('a transaction coordinator shows the step under way of each transactional id'
   ])
   expect(coordinator.pending()).toEqual([])
   const again = { type: 'appended', stepId: 2, errorCode: 0 } as const
-  expect(() => coordinator.handle(3, again)).toThrow('reported twice')
+  expect(() => coordinator.handle(3, again)).toThrow('is reported once')
 })
