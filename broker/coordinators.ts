@@ -1,6 +1,6 @@
-// Composes the coordinators of groups and of transactions with the topics in which they keep their
-// records. This broker leads every partition of both topics: all of them are loaded before the
-// first request.
+// Composes the coordinators of groups and of transactions with the topics that hold their records.
+// This broker leads every partition of both topics, and loads all of them before the first request.
+// Makes no decision of either coordinator.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -27,7 +27,7 @@ import { TransactionMarkers } from './transactions/transactionMarkers.ts'
 import { TransactionService } from './transactions/transactionService.ts'
 import { TransactionStateTopic } from './transactions/transactionStateTopic.ts'
 
-export interface CoordinatorWorld {
+export interface CoordinatorDependencies {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly config: BrokerConfig
@@ -35,31 +35,30 @@ export interface CoordinatorWorld {
   readonly replicas: ReplicaManager
 }
 
-export interface GroupWorld extends CoordinatorWorld {
+export interface GroupDependencies extends CoordinatorDependencies {
   readonly configuration: DynamicConfiguration
-  /** Makes a unique text. */
+  /** Returns a unique string. */
   readonly newId: () => string
 }
 
 /**
- * Any client can join any number of groups with metadata of any size: bounds the memory for all of
- * it.
+ * Maximum memory for the metadata of members, in bytes: any client can join any number of groups
+ * with metadata of any size.
  */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
-/**
- * Bounds the client id in a member id, which has to stay below the longest string of the protocol.
- */
+/** Maximum length of the client id in a member id, which must fit a string of the protocol. */
 const memberIdPrefixLength = 1000
 
 /**
- * Any client can invent transactional ids; each takes about half a kilobyte, more with partitions.
+ * Maximum number of transactional ids, which any client can invent. Each one takes about half a
+ * kilobyte, more with partitions.
  */
 const maxTransactionalIds = 200_000
 
-export async function openGroups(world: GroupWorld): Promise<GroupService> {
-  const { runtime, config, logger } = world
-  const topic = coordinatorTopic(world, {
+export async function openGroups(dependencies: GroupDependencies): Promise<GroupService> {
+  const { runtime, config, logger } = dependencies
+  const topic = coordinatorTopic(dependencies, {
     name: offsetsTopicName,
     contents: 'group offsets',
     numPartitions: config['offsets.topic.num.partitions'],
@@ -78,11 +77,11 @@ export async function openGroups(world: GroupWorld): Promise<GroupService> {
       offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
       maxMemberBytes: maxGroupMemberBytes,
       maxGroups,
-      consumer: consumerGroupLimits(world),
+      consumer: consumerGroupLimits(dependencies),
     },
-    catalog: world.controller.state,
+    catalog: dependencies.controller.state,
     offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
-    newMemberId: (prefix) => `${memberIdPrefix(prefix)}-${world.newId()}`,
+    newMemberId: (prefix) => `${memberIdPrefix(prefix)}-${dependencies.newId()}`,
   })
 }
 
@@ -90,7 +89,7 @@ function consumerGroupLimits({
   config,
   controller,
   configuration,
-}: GroupWorld): ConsumerGroupLimits {
+}: GroupDependencies): ConsumerGroupLimits {
   const policy = config['group.consumer.migration.policy']
   const value = (name: GroupConfigName) => (groupId: string) =>
     groupConfigValue(name, controller.state.groupConfigs(groupId), configuration.current)
@@ -110,13 +109,13 @@ function memberIdPrefix(name: string): string {
 }
 
 export async function openTransactions(
-  world: CoordinatorWorld & {
+  dependencies: CoordinatorDependencies & {
     readonly producerIds: ProducerIds
     readonly groups: TransactionalOffsets
   },
 ): Promise<TransactionService> {
-  const { runtime, config, logger, controller, replicas, producerIds, groups } = world
-  const topic = coordinatorTopic(world, {
+  const { runtime, config, logger, controller, replicas, producerIds, groups } = dependencies
+  const topic = coordinatorTopic(dependencies, {
     name: transactionStateTopicName,
     contents: 'transactional ids (transactions open in it stay open)',
     numPartitions: config['transaction.state.log.num.partitions'],
@@ -156,7 +155,7 @@ interface TopicOptions {
 }
 
 function coordinatorTopic(
-  { controller, replicas }: CoordinatorWorld,
+  { controller, replicas }: CoordinatorDependencies,
   { name, contents, numPartitions, segmentBytes }: TopicOptions,
 ): CoordinatorTopic {
   const topic = () => controller.state.topic(name)

@@ -14,7 +14,7 @@ it('answers each request by its number, in any order', async () => {
 it('may answer at once, but not twice', async () => {
   const waiting = new WaitingRequests()
   const answered = await waiting.ask<number>(Number, (id) => waiting.answer(id, id))
-  expect(() => waiting.answer(answered, 0)).toThrow('answered twice')
+  expect(() => waiting.answer(answered, 0)).toThrow('is answered once')
 })
 
 it('refuses all that wait, each with its own refusal, and none that comes later', async () => {
