@@ -1,8 +1,7 @@
-// The transaction coordinator of one partition of __transaction_state: drives the state machine
-// (transactionCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
-// writes its records and markers, and answers its requests. Decides nothing. Markers carry the
-// leader epoch as their coordinator epoch, so that partitions refuse those of a coordinator that
-// was deposed.
+// The driver of one partition's transaction coordinator (transactionCoordinator.ts, which states
+// the contract) under one leader epoch: gives it the time, writes its records and markers, and
+// answers its requests. Decides nothing. Markers carry the leader epoch as their coordinator epoch,
+// so that partitions refuse the markers of a coordinator that was deposed.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -31,17 +30,17 @@ export interface TransactionShardParts {
   /** Reserves a producer id that was never given out. */
   readonly nextProducerId: () => Promise<number>
   readonly limits: TransactionLimits
-  /** The shards of this broker hold as many transactional ids as they may. */
+  /** Whether the shards of this broker have the maximum number of transactional ids. */
   readonly isFull: () => boolean
 }
 
-/** How long after a failure the end of a transaction is retried. */
+/** Delay between attempts to end a transaction, in ms. */
 const resumeDelayMs = 1000
 
-/** Errors of a marker after which nothing is left to be ended in the partition. */
+/** Results of a marker after which nothing is left to end in the partition. */
 const needsNoMarker: ReadonlySet<number> = new Set([
   ErrorCode.none,
-  // The partition was deleted, and with it what the transaction wrote there.
+  // The partition was deleted, with the records of the transaction.
   ErrorCode.unknownTopicOrPartition,
   // A later epoch of the producer, or a later coordinator, has ended the transaction there.
   ErrorCode.invalidProducerEpoch,
@@ -58,8 +57,8 @@ export class TransactionShard implements CoordinatorShard {
   readonly #work = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
   /**
-   * Markers whose failure was logged, until they are written: a failed data directory may take
-   * hours.
+   * Markers whose failure was logged, until they are written: logged once, because a data directory
+   * may stay offline for hours.
    */
   readonly #reported = new Set<string>()
   #state: 'loading' | 'active' | 'closed' | 'resigned' = 'loading'
@@ -83,7 +82,7 @@ export class TransactionShard implements CoordinatorShard {
     this.coordinator.restore(record)
   }
 
-  /** Goes on with the transactions whose end was decided under an earlier epoch. */
+  /** Continues the transactions whose end was decided under an earlier epoch. */
   activate(): void {
     this.#state = 'active'
     this.handle({ type: 'loaded' })
@@ -116,7 +115,7 @@ export class TransactionShard implements CoordinatorShard {
     this.#waiting.refuseAll(ErrorCode.notCoordinator)
   }
 
-  /** Refuses requests that wait for their turn; steps in flight become durable and are answered. */
+  /** Refuses waiting requests. Steps in progress become durable and are answered. */
   close(): void {
     this.#state = 'closed'
     this.#cancelTimers()
@@ -163,7 +162,7 @@ export class TransactionShard implements CoordinatorShard {
   async #allocate(stepId: number): Promise<void> {
     const { nextProducerId, logger } = this.#parts
     const producerId = await nextProducerId().catch((error: unknown) => {
-      logger.error({ error }, 'no producer id could be reserved')
+      logger.error({ error }, 'failed to reserve a producer id; the client is asked to retry')
       return undefined
     })
     this.#report({ type: 'allocated', stepId, producerId })
@@ -173,7 +172,10 @@ export class TransactionShard implements CoordinatorShard {
     const { log, logger } = this.#parts
     const { transactionalId } = record
     const errorCode = await log.append(this.leadership, record).catch((error: unknown) => {
-      logger.error({ error, transactionalId }, 'a transaction could not be recorded')
+      logger.error(
+        { error, transactionalId },
+        'failed to write the state of a transaction; its client finds the coordinator again and retries',
+      )
       return ErrorCode.coordinatorNotAvailable
     })
     this.#report({ type: 'appended', stepId, errorCode })
@@ -198,7 +200,7 @@ export class TransactionShard implements CoordinatorShard {
       this.#reported.add(key)
       logger.warn(
         { transactionalId, ...partition, errorCode },
-        'a transaction marker could not be written; retrying',
+        'failed to write a transaction marker; retrying until it is written',
       )
     })
     await Promise.all(writes)
@@ -206,8 +208,8 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   /**
-   * What became of work in flight; dropped after a resignation, since another coordinator has taken
-   * over.
+   * Reports the result of work in flight to the coordinator. Dropped after a resignation, when
+   * another coordinator has taken over.
    */
   #report(event: TransactionEvent): void {
     if (this.#state !== 'resigned') this.handle(event)

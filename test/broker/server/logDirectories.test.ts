@@ -178,7 +178,7 @@ describe('a data folder that fails while the broker runs', () => {
     await broker.clock.advanceAndSettle(30_000)
     expect(await admin.endTransaction(producer, true)).toBe(ErrorCode.concurrentTransactions)
     const warnings = broker.logger.messages('warn').filter((line) => line.includes('marker'))
-    expect(warnings).toEqual(['a transaction marker could not be written; retrying'])
+    expect(warnings).toEqual(['failed to write a transaction marker; retrying until it is written'])
     await broker.stop()
     failing = []
     await broker.start()
