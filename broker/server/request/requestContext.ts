@@ -1,5 +1,5 @@
-// What a handler may use: the parts of the broker, and the connection and header of the request.
-// A handler must not keep a context longer than it handles the request.
+// What a handler may use: the parts of the broker, and the connection and header of the request. A
+// handler must not keep a context longer than it handles the request.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Address } from '../../../protocol/runtime/network.ts'
@@ -24,7 +24,7 @@ import type { TestHooks } from './testHooks.ts'
 
 export interface BrokerParts {
   readonly nodeId: number
-  /** The configuration in force: read it each time, it changes while the broker runs. */
+  /** The current configuration. It changes while the broker runs: read it each time. */
   readonly config: BrokerConfig
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
@@ -43,24 +43,24 @@ export interface BrokerParts {
   readonly followedRequests: FollowedRequests
   readonly requestFigures: RequestFigures
   readonly traffic: TrafficByTopic
-  /** Only in tests of clients. */
+  /** Set only in tests of clients. */
   readonly testHooks: TestHooks | undefined
 }
 
-/** The same for every request of a connection. */
+/** The context that all requests of a connection share. */
 export interface ConnectionContext {
   readonly broker: BrokerParts
-  /** What the client may do; `access.principal` is the client. */
+  /** The access of the client, whose principal is `access.principal`. */
   readonly access: ConnectionAccess
-  /** `/host`, as Kafka shows it. */
+  /** The client's address as Kafka shows it: `/host`. */
   readonly clientHost: string
   /** The address that the client's own listener advertises. */
   readonly advertised: Address
-  /** Memory to reserve before anything is read for an answer. */
+  /** The memory to reserve before anything is read for an answer. */
   readonly answerMemory: AnswerMemory
-  /** Aborted when the connection ends or the broker stops: long polls end. */
+  /** Aborted when the connection ends or the broker stops, which ends long polls. */
   readonly stopWaiting: AbortSignal
-  /** Closes the connection: the only way to report the failure of a request without an answer. */
+  /** Closes the connection: the only way to report the failure of a request without a response. */
   readonly disconnect: (reason: string) => void
 }
 

@@ -1,5 +1,5 @@
-// The hooks with which tests of clients influence the broker (broker/testing). The only seam for
-// them: a broker that is started without hooks runs no code of theirs.
+// The hooks with which tests of clients influence the broker (broker/testing). This is their only
+// seam: a broker that is started without hooks never runs code of theirs.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { LogManager } from '../../log/logManager.ts'
@@ -9,9 +9,9 @@ export interface TestHooks {
   /** Called once, before the first request is served. */
   opened(parts: BrokerParts, logs: LogManager): void
   /**
-   * Called with each decoded request in the place of its handler. `handle` is the handler: what it
-   * is called with is handled, and what this returns is answered; a promise, or what the handler
-   * returns (`noResponse` included).
+   * Called with each decoded request instead of its handler, which is `handle`: the request that it
+   * is called with is handled. The result is the response, a promise of it, or the handler's
+   * `noResponse`.
    */
   handle(
     api: Api,

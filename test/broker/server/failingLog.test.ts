@@ -65,7 +65,7 @@ it.each(['EIO', 'ENOSPC', 'EPIPE', 'EAGAIN'])(
   '%s at any line, or from any line on',
   async (code) => {
     const whole = await life(0, 0, code)
-    expect(whole.filter((message) => message === 'a client is disconnected')).toHaveLength(3)
+    expect(whole.filter((message) => message === 'disconnecting client')).toHaveLength(3)
     for (let line = 0; line < whole.length; line++) {
       const once = await life(line, line + 1, code)
       // The line waits for the next one; only the last has none.

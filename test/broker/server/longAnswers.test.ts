@@ -89,7 +89,9 @@ it('clients that ask again and again and do not read hold no more than the budge
     await settle()
   }
   await waiting
-  expect(reasons()).toContain('an answer is not read, and memory is scarce')
+  expect(reasons()).toContain(
+    'response unread: the client stopped reading, and memory for responses is exhausted',
+  )
 })
 
 it('one who names the same thing again and again is refused with a reason', async () => {
@@ -127,7 +129,9 @@ it('one who names the same thing again and again is refused with a reason', asyn
     const greedy = await broker.client()
     await expect(ask(greedy, 1000)).rejects.toThrow('closed')
     expect(reasons()).toHaveLength(number + 1)
-    expect(reasons().at(-1)).toMatch(/ask for less at once, or raise queued\.max\.response\.bytes$/)
+    expect(reasons().at(-1)).toMatch(
+      /request less at a time, or raise queued\.max\.response\.bytes$/,
+    )
   }
   expect(await broker.metric(responseBytes)).toBe(0)
 })

@@ -107,7 +107,9 @@ describe('clients that do not read', () => {
       await settle()
     }
     expect((await waiting).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(500_000)
-    expect(closingReasons()).toContain('an answer is not read, and memory is scarce')
+    expect(closingReasons()).toContain(
+      'response unread: the client stopped reading, and memory for responses is exhausted',
+    )
   })
 
   it('keep what they have while nobody else needs it', async () => {
@@ -174,7 +176,7 @@ describe('clients that do not finish', () => {
     }
     await stopped!.closed
     expect((await answer).responses[0]!.partitionResponses[0]!.errorCode).toBe(0)
-    expect(closingReasons()).toContain('a request stopped half way')
+    expect(closingReasons()).toContain('request incomplete: the client stopped sending')
     expect(await broker.metric(requestBytes)).toBe(0)
   })
 })

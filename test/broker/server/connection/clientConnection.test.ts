@@ -154,7 +154,7 @@ describe('a client connection', () => {
     await client.closed
     expect(broker.logger.lines.at(-1)).toMatchObject({
       level: 'warn',
-      message: 'a client is disconnected',
+      message: 'disconnecting client',
     })
     const next = await broker.client()
     await next.send(apiVersions, 0, {})

@@ -74,7 +74,7 @@ describe('a request with bytes after its last field', () => {
     client = await broker.client()
     client.write(followed(metadata, 1, { topics: null }, Buffer.alloc(2048)))
     await client.closed
-    expect(broker.logger.lines.map(({ message }) => message)).toContain('a client is disconnected')
+    expect(broker.logger.lines.map(({ message }) => message)).toContain('disconnecting client')
   })
 
   it('leaves no byte of what follows in a stored record', async () => {
