@@ -1,5 +1,5 @@
-// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what
-// it does when the log or the broker ends.
+// GroupService: which requests wait for writes, which groups a marker concerns, and what happens
+// when the log or the broker ends.
 
 import { describe, expect, it } from 'vitest'
 import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
@@ -77,7 +77,7 @@ function transactional(groupId: string, clock: ManualClock) {
 }
 
 describe('GroupService', () => {
-  it('lets a stable fetch wait for a commit that is being written (KIP-447)', async () => {
+  it('makes a stable fetch wait for a commit in flight (KIP-447)', async () => {
     const { service, log, clock } = await open()
     const committed = service.commit('a', nobody, offsetsOf(clock, 5))
     let fetched: number | undefined | 'waits' = 'waits'
@@ -109,7 +109,7 @@ describe('GroupService', () => {
     await service.close()
   })
 
-  it('tells the client to come again when there is no log to write to', async () => {
+  it('asks the client to retry when an append fails', async () => {
     const { service, log, clock, logger } = await open()
     const committed = service.commit('a', nobody, offsetsOf(clock, 5))
     log.held.shift()!(new Error('no log'))
@@ -119,7 +119,7 @@ describe('GroupService', () => {
     await service.close()
   })
 
-  it('looks for old offsets again and again, until it is closed', async () => {
+  it('checks for expired offsets repeatedly, until it is closed', async () => {
     const { service, log, clock } = await open()
     void service.commit('a', nobody, offsetsOf(clock, 5))
     await log.letGo()
