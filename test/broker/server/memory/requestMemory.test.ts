@@ -1,5 +1,5 @@
-// What one connection holds of the memory for requests: what the shared budget counts, and when the
-// connection is not read.
+// The share of one connection in the memory for requests: what the shared budget counts, and when
+// the connection is not read.
 
 import { expect, it } from 'vitest'
 import { MemoryBudget } from '../../../../broker/server/memory/memoryBudget.ts'
