@@ -26,8 +26,8 @@ import { joinError, syncError } from './groupOutcome.ts'
 import {
   type CoordinatorEffect,
   GroupRegistry,
+  type RegistryDependencies,
   type RegistryLimits,
-  type RegistryParts,
 } from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
 import type {
@@ -49,7 +49,7 @@ export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
   readonly maxSessionTimeoutMs: number
 }
 
-export interface CoordinatorParts extends RegistryParts {
+export interface CoordinatorDependencies extends RegistryDependencies {
   readonly limits: CoordinatorLimits
 }
 
@@ -109,10 +109,10 @@ export class GroupCoordinator {
   readonly #limits: CoordinatorLimits
   readonly #registry: GroupRegistry
 
-  constructor(parts: CoordinatorParts) {
-    const { limits, catalog } = parts
+  constructor(dependencies: CoordinatorDependencies) {
+    const { limits, catalog } = dependencies
     this.#limits = limits
-    this.#registry = new GroupRegistry(parts)
+    this.#registry = new GroupRegistry(dependencies)
     this.#consumers = new ConsumerCoordinator(this.#registry, limits.consumer, catalog)
     this.#offsets = new OffsetCoordinator(this.#registry, limits)
     this.offsets = this.#offsets

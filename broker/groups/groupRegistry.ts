@@ -69,7 +69,7 @@ export interface GroupEntry {
   wakeAtMs: number
 }
 
-export interface RegistryParts {
+export interface RegistryDependencies {
   readonly limits: RegistryLimits
   /** Returns a unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
@@ -90,7 +90,7 @@ interface Append {
 
 export class GroupRegistry {
   readonly budget: MemberBudget
-  readonly #parts: RegistryParts
+  readonly #dependencies: RegistryDependencies
   readonly #entries = new Map<string, GroupEntry>()
   readonly #appends = new Map<number, Append>()
   /** The groups in which each producer has committed offsets in its open transaction. */
@@ -100,9 +100,9 @@ export class GroupRegistry {
   #nowMs = 0
   #effects: CoordinatorEffect[] = []
 
-  constructor(parts: RegistryParts) {
-    this.#parts = parts
-    this.budget = parts.budget ?? new MemberBudget(parts.limits.maxMemberBytes)
+  constructor(dependencies: RegistryDependencies) {
+    this.#dependencies = dependencies
+    this.budget = dependencies.budget ?? new MemberBudget(dependencies.limits.maxMemberBytes)
   }
 
   get size(): number {
@@ -110,7 +110,7 @@ export class GroupRegistry {
   }
 
   get isFull(): boolean {
-    const { isFull, limits } = this.#parts
+    const { isFull, limits } = this.#dependencies
     return isFull ? isFull() : this.#entries.size >= limits.maxGroups
   }
 
@@ -145,12 +145,12 @@ export class GroupRegistry {
   }
 
   newClassicGroup(groupId: string): ClassicGroup {
-    const { limits, newMemberId } = this.#parts
+    const { limits, newMemberId } = this.#dependencies
     return new ClassicGroup(groupId, limits, newMemberId, this.budget)
   }
 
   newConsumerGroup(nowMs: number, state: ConsumerGroupState): ConsumerGroup {
-    const { limits, catalog, newMemberId } = this.#parts
+    const { limits, catalog, newMemberId } = this.#dependencies
     const { budget } = this
     return new ConsumerGroup(nowMs, state, {
       limits: limits.consumer,

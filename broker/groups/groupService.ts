@@ -58,7 +58,7 @@ export class GroupService implements TransactionalOffsets {
     this.#options = options
     const { clock, log, limits } = options
     this.#budget = new MemberBudget(limits.maxMemberBytes)
-    const parts = {
+    const dependencies = {
       ...options,
       deadlineClock: stallTolerant(clock),
       budget: this.#budget,
@@ -66,7 +66,7 @@ export class GroupService implements TransactionalOffsets {
     }
     this.#runtime = new CoordinatorRuntime({
       partitions: log,
-      newShard: (leadership) => new GroupShard(leadership, parts),
+      newShard: (leadership) => new GroupShard(leadership, dependencies),
       load: (shard, partition, isWanted) => log.load(partition, shard.reader, isWanted),
     })
     this.#runtime.start()

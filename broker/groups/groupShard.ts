@@ -9,12 +9,16 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { type Refusal, WaitingRequests } from '../coordinators/waitingRequests.ts'
-import { type CoordinatorParts, GroupCoordinator, type GroupEvent } from './groupCoordinator.ts'
+import {
+  type CoordinatorDependencies,
+  GroupCoordinator,
+  type GroupEvent,
+} from './groupCoordinator.ts'
 import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import type { CoordinatorEffect } from './groupRegistry.ts'
 import type { GroupReplay } from './groupReplay.ts'
 
-export interface GroupShardParts extends CoordinatorParts {
+export interface GroupShardDependencies extends CoordinatorDependencies {
   readonly clock: Clock
   /**
    * Clock of the timers: after a stall of the process they fire after the requests that arrived
@@ -30,7 +34,7 @@ type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
 export class GroupShard implements CoordinatorShard {
   readonly leadership: CoordinatorLeadership
   readonly coordinator: GroupCoordinator
-  readonly #parts: GroupShardParts
+  readonly #dependencies: GroupShardDependencies
   readonly #replay: GroupReplay
   readonly #waiting = new WaitingRequests()
   readonly #timers = new Map<string, Timer>()
@@ -38,10 +42,10 @@ export class GroupShard implements CoordinatorShard {
   readonly #appends = new Map<Promise<void>, string>()
   #state: 'open' | 'closed' | 'resigned' = 'open'
 
-  constructor(leadership: CoordinatorLeadership, parts: GroupShardParts) {
+  constructor(leadership: CoordinatorLeadership, dependencies: GroupShardDependencies) {
     this.leadership = leadership
-    this.#parts = parts
-    this.coordinator = new GroupCoordinator(parts)
+    this.#dependencies = dependencies
+    this.coordinator = new GroupCoordinator(dependencies)
     this.#replay = this.coordinator.replay()
   }
 
@@ -55,12 +59,12 @@ export class GroupShard implements CoordinatorShard {
   }
 
   activate(): void {
-    const { clock } = this.#parts
+    const { clock } = this.#dependencies
     this.#perform(this.coordinator.loaded(clock.monotonicMs(), clock.nowMs(), this.#replay))
   }
 
   handle(event: GroupEvent): void {
-    this.#perform(this.coordinator.handle(this.#parts.clock.monotonicMs(), event))
+    this.#perform(this.coordinator.handle(this.#dependencies.clock.monotonicMs(), event))
   }
 
   /**
@@ -126,7 +130,7 @@ export class GroupShard implements CoordinatorShard {
   }
 
   async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
-    const { log, logger } = this.#parts
+    const { log, logger } = this.#dependencies
     const appended = await log
       .append(this.leadership, records, producer)
       .catch((error: unknown): Appended => {
@@ -142,7 +146,7 @@ export class GroupShard implements CoordinatorShard {
   #wakeAt(groupId: string, atMs: number): void {
     this.#timers.get(groupId)?.cancel()
     if (this.#state !== 'open') return
-    const { clock, deadlineClock } = this.#parts
+    const { clock, deadlineClock } = this.#dependencies
     const timer = deadlineClock.setTimer(Math.max(0, atMs - clock.monotonicMs()), () => {
       if (this.#timers.get(groupId) === timer) this.#timers.delete(groupId)
       this.handle({ type: 'wake', groupId })

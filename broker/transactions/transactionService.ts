@@ -13,11 +13,11 @@ import type { EndedTransactions } from './transactionCoordinator.ts'
 import type { TransactionEvent, TransactionMarker } from './transactionEvents.ts'
 import type { ClientTransactionVersion, TransactionMetadata } from './transactionMetadata.ts'
 import { failed, type TransactionOutcome } from './transactionOutcome.ts'
-import { TransactionShard, type TransactionShardParts } from './transactionShard.ts'
+import { TransactionShard, type TransactionShardDependencies } from './transactionShard.ts'
 import type { TransactionLog } from './transactionStateTopic.ts'
 import type { ProducerIdentity, TransactionVerifier } from './transactionVerifier.ts'
 
-export interface TransactionServiceOptions extends Omit<TransactionShardParts, 'isFull'> {
+export interface TransactionServiceOptions extends Omit<TransactionShardDependencies, 'isFull'> {
   readonly log: TransactionLog
   /** transaction.abort.timed.out.transaction.cleanup.interval.ms */
   readonly abortIntervalMs: number

@@ -21,7 +21,7 @@ import { failed, type TransactionOutcome } from './transactionOutcome.ts'
 import type { TransactionLog } from './transactionStateTopic.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
 
-export interface TransactionShardParts {
+export interface TransactionShardDependencies {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
@@ -50,7 +50,7 @@ const needsNoMarker: ReadonlySet<number> = new Set([
 export class TransactionShard implements CoordinatorShard {
   readonly leadership: CoordinatorLeadership
   readonly coordinator: TransactionCoordinator
-  readonly #parts: TransactionShardParts
+  readonly #dependencies: TransactionShardDependencies
   readonly #additions: PartitionAdditions
   readonly #waiting = new WaitingRequests()
   /** Appends, markers and allocations in flight. */
@@ -63,13 +63,13 @@ export class TransactionShard implements CoordinatorShard {
   readonly #reported = new Set<string>()
   #state: 'loading' | 'active' | 'closed' | 'resigned' = 'loading'
 
-  constructor(leadership: CoordinatorLeadership, parts: TransactionShardParts) {
+  constructor(leadership: CoordinatorLeadership, dependencies: TransactionShardDependencies) {
     this.leadership = leadership
-    this.#parts = parts
-    this.coordinator = new TransactionCoordinator(parts.limits, parts.isFull)
+    this.#dependencies = dependencies
+    this.coordinator = new TransactionCoordinator(dependencies.limits, dependencies.isFull)
     this.#additions = new PartitionAdditions(
-      parts.clock,
-      parts.scheduler,
+      dependencies.clock,
+      dependencies.scheduler,
       (producer, partitions, version) => this.#addPartitions(producer, partitions, version),
     )
   }
@@ -89,7 +89,7 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   handle(event: TransactionEvent): void {
-    for (const effect of this.coordinator.handle(this.#parts.clock.nowMs(), event)) {
+    for (const effect of this.coordinator.handle(this.#dependencies.clock.nowMs(), event)) {
       this.#perform(effect)
     }
   }
@@ -160,7 +160,7 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   async #allocate(stepId: number): Promise<void> {
-    const { nextProducerId, logger } = this.#parts
+    const { nextProducerId, logger } = this.#dependencies
     const producerId = await nextProducerId().catch((error: unknown) => {
       logger.error({ error }, 'failed to reserve a producer id; the client is asked to retry')
       return undefined
@@ -169,7 +169,7 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   async #append(stepId: number, record: TransactionRecord): Promise<void> {
-    const { log, logger } = this.#parts
+    const { log, logger } = this.#dependencies
     const { transactionalId } = record
     const errorCode = await log.append(this.leadership, record).catch((error: unknown) => {
       logger.error(
@@ -186,7 +186,7 @@ export class TransactionShard implements CoordinatorShard {
     marker,
     partitions,
   }: Extract<TransactionEffect, { type: 'writeMarkers' }>): Promise<void> {
-    const { markers, logger } = this.#parts
+    const { markers, logger } = this.#dependencies
     const missing: TopicPartition[] = []
     const writes = [...partitions].map(async (partition) => {
       const errorCode = await markers.write(partition, marker, this.leaderEpoch)
@@ -217,7 +217,7 @@ export class TransactionShard implements CoordinatorShard {
 
   #resumeLater(transactionalId: string): void {
     if (this.#state !== 'active') return
-    const timer = this.#parts.clock.setTimer(resumeDelayMs, () => {
+    const timer = this.#dependencies.clock.setTimer(resumeDelayMs, () => {
       this.#timers.delete(timer)
       this.handle({ type: 'resumed', transactionalId })
     })

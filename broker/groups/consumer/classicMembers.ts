@@ -28,7 +28,7 @@ import type { RecordJournal } from './recordJournal.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { hasPartition } from './topicPartitions.ts'
 
-export interface ClassicMembersParts {
+export interface ClassicMembersDependencies {
   readonly state: ConsumerGroupState
   readonly journal: RecordJournal
   readonly deadlines: MemberDeadlines
@@ -38,7 +38,7 @@ export interface ClassicMembersParts {
   readonly newMemberId: (prefix: string) => string
   readonly hasRoomFor: (memberId: string, bytes: number) => boolean
   /** Called when a member has joined, before its records are written. */
-  readonly admitted: () => void
+  readonly onAdmitted: () => void
 }
 
 /** A member of which is known that it uses the classic protocol. */
@@ -46,19 +46,19 @@ type ClassicMember = ConsumerGroupMember & { readonly classic: ClassicMemberMeta
 type Subscription = ReturnType<typeof consumerProtocolSubscription.decode>
 
 export class ClassicMembers {
-  readonly #parts: ClassicMembersParts
+  readonly #dependencies: ClassicMembersDependencies
   readonly #state: ConsumerGroupState
 
-  constructor(parts: ClassicMembersParts) {
-    this.#parts = parts
-    this.#state = parts.state
+  constructor(dependencies: ClassicMembersDependencies) {
+    this.#dependencies = dependencies
+    this.#state = dependencies.state
   }
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     const { groupInstanceId, requireKnownMemberId } = request
     const isUnknown = request.memberId === ''
     const memberId =
-      request.memberId || this.#parts.newMemberId(groupInstanceId ?? request.clientId)
+      request.memberId || this.#dependencies.newMemberId(groupInstanceId ?? request.clientId)
     const subscription = readSubscription(request)
     const refusal = this.#refuseJoin(memberId, request)
     if (refusal !== ErrorCode.none || !subscription) {
@@ -76,7 +76,7 @@ export class ClassicMembers {
   #refuseJoin(memberId: string, { protocolType, protocols }: JoinRequest): number {
     const classic = { sessionTimeoutMs: 0, supportedProtocols: protocols }
     const bytes = bytesOf({ subscribedTopicNames: [], subscribedTopicRegex: null, classic })
-    if (!this.#parts.hasRoomFor(memberId, bytes)) return ErrorCode.groupMaxSizeReached
+    if (!this.#dependencies.hasRoomFor(memberId, bytes)) return ErrorCode.groupMaxSizeReached
     const agrees =
       protocolType === consumerProtocolType && protocols.some(({ name }) => this.#isSpoken(name))
     return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
@@ -100,7 +100,9 @@ export class ClassicMembers {
     // A request with a member id claims to be this member already.
     if (request.memberId !== '') return identifyMember(this.#state, request)
     const old = this.#state.byInstance(groupInstanceId)
-    return old ? this.#parts.reconciliation.replace(old, memberId) : newConsumerMember(memberId)
+    return old
+      ? this.#dependencies.reconciliation.replace(old, memberId)
+      : newConsumerMember(memberId)
   }
 
   #admit(
@@ -112,7 +114,7 @@ export class ClassicMembers {
   ): void {
     const { memberId } = before
     const { sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request
-    const member = this.#parts.reconciliation.advance(
+    const member = this.#dependencies.reconciliation.advance(
       nowMs,
       {
         ...before,
@@ -124,13 +126,13 @@ export class ClassicMembers {
         subscribedTopicNames: topicNames(subscription.topics),
         classic: { sessionTimeoutMs, supportedProtocols: owned(protocols) },
       },
-      fromTopics(subscription.ownedPartitions, this.#parts.catalog),
+      fromTopics(subscription.ownedPartitions, this.#dependencies.catalog),
     )
-    const { admitted, deadlines, journal } = this.#parts
+    const { onAdmitted, deadlines, journal } = this.#dependencies
     deadlines.cancel(memberId, 'join')
     deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     deadlines.set(memberId, 'sync', nowMs + rebalanceTimeoutMs)
-    admitted()
+    onAdmitted()
     const outcome = {
       errorCode: ErrorCode.none,
       memberId,
@@ -145,7 +147,7 @@ export class ClassicMembers {
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
-    const { effects, deadlines, journal, catalog } = this.#parts
+    const { effects, deadlines, journal, catalog } = this.#dependencies
     const member = this.#authenticate(request, request.generationId)
     const error = typeof member === 'number' ? member : this.#refuseSync(nowMs, member, request)
     if (typeof member === 'number' || error !== ErrorCode.none) {
@@ -185,7 +187,7 @@ export class ClassicMembers {
   }
 
   #askToJoin(nowMs: number, { memberId, rebalanceTimeoutMs }: ClassicMember): number {
-    this.#parts.deadlines.setIfAbsent(memberId, 'join', nowMs + rebalanceTimeoutMs)
+    this.#dependencies.deadlines.setIfAbsent(memberId, 'join', nowMs + rebalanceTimeoutMs)
     return ErrorCode.rebalanceInProgress
   }
 
@@ -217,7 +219,8 @@ export class ClassicMembers {
    * Renews the session of a classic member. Only their own heartbeats renew the sessions of others.
    */
   touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
-    if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
+    if (classic)
+      this.#dependencies.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
   }
 
   #authenticate(identity: MemberIdentity, generationId: number): ClassicMember | number {
@@ -228,7 +231,7 @@ export class ClassicMembers {
   }
 
   #joined(requestId: number, outcome: ReturnType<typeof joinError>): void {
-    this.#parts.effects.push({ type: 'joined', requestId, outcome })
+    this.#dependencies.effects.push({ type: 'joined', requestId, outcome })
   }
 }
 

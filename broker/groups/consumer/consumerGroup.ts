@@ -76,7 +76,7 @@ export interface ConsumerGroupLimits {
   readonly heartbeatIntervalMs: (groupId: string) => number
 }
 
-export interface ConsumerGroupParts {
+export interface ConsumerGroupDependencies {
   readonly limits: ConsumerGroupLimits
   readonly catalog: TopicCatalog
   readonly newMemberId: (prefix: string) => string
@@ -87,7 +87,7 @@ export class ConsumerGroup implements Group {
   readonly type = 'consumer'
   readonly protocolType = consumerProtocolType
   readonly groupId: string
-  readonly #parts: ConsumerGroupParts
+  readonly #dependencies: ConsumerGroupDependencies
   readonly #state: ConsumerGroupState
   readonly #journal: RecordJournal
   readonly #deadlines = new MemberDeadlines()
@@ -100,10 +100,10 @@ export class ConsumerGroup implements Group {
   #isDead = false
 
   /** The sessions of the members in `state` start anew. */
-  constructor(nowMs: number, state: ConsumerGroupState, parts: ConsumerGroupParts) {
-    const { budget, catalog, limits, newMemberId } = parts
+  constructor(nowMs: number, state: ConsumerGroupState, dependencies: ConsumerGroupDependencies) {
+    const { budget, catalog, limits, newMemberId } = dependencies
     this.groupId = state.groupId
-    this.#parts = parts
+    this.#dependencies = dependencies
     this.#state = state
     this.#journal = new RecordJournal(this.#effects)
     const { assignors } = limits
@@ -115,7 +115,7 @@ export class ConsumerGroup implements Group {
       effects: this.#effects,
       newMemberId,
       hasRoomFor: (memberId, bytes) => this.#hasRoomFor(memberId, bytes),
-      admitted: () => this.#downgradeIfClassic(),
+      onAdmitted: () => this.#downgradeIfClassic(),
     })
     this.#offsets = new OffsetAdmission(state)
     this.#memory = new MemberMemory(budget)
@@ -176,26 +176,26 @@ export class ConsumerGroup implements Group {
 
   #identify(request: HeartbeatRequest): Identified | Refusal {
     if (!isLeaving(request) && !this.#hasRoomFor(request.memberId, bytesOfRequest(request))) {
-      return groupIsFull(this.#parts.limits.maxSize)
+      return groupIsFull(this.#dependencies.limits.maxSize)
     }
     return identify(this.#state, request)
   }
 
   #stay(nowMs: number, requestId: number, identified: Identified, request: HeartbeatRequest): void {
-    const memberId = request.memberId || this.#parts.newMemberId(request.clientId)
+    const memberId = request.memberId || this.#dependencies.newMemberId(request.clientId)
     const { member: known, isReplaced } = identified
     const before =
       known && isReplaced
         ? this.#reconciliation.replace(known, memberId)
         : (known ?? newConsumerMember(memberId))
     const after = this.#reconciliation.advance(nowMs, updatedBy(before, request), request.owned)
-    const sessionTimeoutMs = this.#parts.limits.sessionTimeoutMs(this.groupId)
+    const sessionTimeoutMs = this.#dependencies.limits.sessionTimeoutMs(this.groupId)
     this.#deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     const isNews = isFull(request) || !equal(before.assigned, after.assigned)
     this.#answerWhenDurable(requestId, {
       memberId,
       memberEpoch: after.memberEpoch,
-      heartbeatIntervalMs: this.#parts.limits.heartbeatIntervalMs(this.groupId),
+      heartbeatIntervalMs: this.#dependencies.limits.heartbeatIntervalMs(this.groupId),
       assignment: isNews ? after.assigned : null,
     })
   }
@@ -215,7 +215,7 @@ export class ConsumerGroup implements Group {
   /** Whether there is room for a new member, or for the metadata of a known one. */
   #hasRoomFor(memberId: string, bytes: number): boolean {
     const { members } = this.#state
-    const hasPlace = members.has(memberId) || members.size < this.#parts.limits.maxSize
+    const hasPlace = members.has(memberId) || members.size < this.#dependencies.limits.maxSize
     return hasPlace && this.#memory.hasRoomFor(bytes)
   }
 
@@ -233,7 +233,7 @@ export class ConsumerGroup implements Group {
 
   /** Whether all members, or all but this one, use the classic protocol. */
   #isClassicWithout(memberId: string | undefined): boolean {
-    const { canDowngrade, classicMaxSize } = this.#parts.limits
+    const { canDowngrade, classicMaxSize } = this.#dependencies.limits
     const { members } = this.#state
     const left = members.size - (memberId === undefined ? 0 : 1)
     if (!canDowngrade || left === 0 || left > classicMaxSize) return false
@@ -244,7 +244,7 @@ export class ConsumerGroup implements Group {
   }
 
   #becomeClassic(): void {
-    const value = classicGroupValue(this.#state, this.#parts.catalog)
+    const value = classicGroupValue(this.#state, this.#dependencies.catalog)
     const { groupId } = this
     this.#isDead = true
     this.#effects.push({ type: 'downgraded', value, leftovers: this.tombstones() })
@@ -391,7 +391,7 @@ export class ConsumerGroup implements Group {
   #resume(nowMs: number): void {
     for (const { memberId, classic, state, rebalanceTimeoutMs } of this.members()) {
       const sessionTimeoutMs =
-        classic?.sessionTimeoutMs ?? this.#parts.limits.sessionTimeoutMs(this.groupId)
+        classic?.sessionTimeoutMs ?? this.#dependencies.limits.sessionTimeoutMs(this.groupId)
       this.#deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
       if (state === MemberState.unrevokedPartitions && classic === null) {
         this.#deadlines.set(memberId, 'rebalance', nowMs + rebalanceTimeoutMs)

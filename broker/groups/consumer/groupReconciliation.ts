@@ -23,7 +23,7 @@ import type { RecordJournal } from './recordJournal.ts'
 import type { CatalogTopic, TopicCatalog } from './topicCatalog.ts'
 import { equal, noPartitions, type TopicPartitions } from './topicPartitions.ts'
 
-export interface ReconciliationParts {
+export interface ReconciliationDependencies {
   readonly state: ConsumerGroupState
   readonly journal: RecordJournal
   readonly deadlines: MemberDeadlines
@@ -33,16 +33,16 @@ export interface ReconciliationParts {
 }
 
 export class GroupReconciliation {
-  readonly #parts: ReconciliationParts
+  readonly #dependencies: ReconciliationDependencies
   readonly #state: ConsumerGroupState
   readonly #catalog: TopicCatalog
   /** Version of the topic catalog from which the group epoch was computed; -1 after loading. */
   #topicsVersion = -1
 
-  constructor(parts: ReconciliationParts) {
-    this.#parts = parts
-    this.#state = parts.state
-    this.#catalog = parts.catalog
+  constructor(dependencies: ReconciliationDependencies) {
+    this.#dependencies = dependencies
+    this.#state = dependencies.state
+    this.#catalog = dependencies.catalog
   }
 
   /**
@@ -88,7 +88,7 @@ export class GroupReconciliation {
    * Lets a static member leave temporarily: its partitions stay assigned until its session expires.
    */
   suspend(member: ConsumerGroupMember, memberEpoch: number): void {
-    this.#parts.deadlines.cancel(member.memberId, 'rebalance')
+    this.#dependencies.deadlines.cancel(member.memberId, 'rebalance')
     this.#write({
       type: 'consumerGroupCurrentMemberAssignment',
       ...this.#of(member.memberId),
@@ -107,7 +107,7 @@ export class GroupReconciliation {
    * ends.
    */
   forget(memberId: string): void {
-    this.#parts.deadlines.forget(memberId)
+    this.#dependencies.deadlines.forget(memberId)
     for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
   }
 
@@ -117,9 +117,9 @@ export class GroupReconciliation {
     for (const { serverAssignor } of this.#state.members.values()) {
       if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1)
     }
-    const preferred = this.#parts.assignors.filter((name) => votes.has(name))
+    const preferred = this.#dependencies.assignors.filter((name) => votes.has(name))
     const byVotes = preferred.sort((a, b) => votes.get(b)! - votes.get(a)!)
-    return byVotes[0] ?? this.#parts.assignors[0]!
+    return byVotes[0] ?? this.#dependencies.assignors[0]!
   }
 
   get #hasNewTopics(): boolean {
@@ -247,9 +247,9 @@ export class GroupReconciliation {
     // Classic members have deadlines for JoinGroup and SyncGroup instead.
     const mustRevoke = next.state === MemberState.unrevokedPartitions && next.classic === null
     if (mustRevoke) {
-      this.#parts.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
+      this.#dependencies.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
     } else {
-      this.#parts.deadlines.cancel(memberId, 'rebalance')
+      this.#dependencies.deadlines.cancel(memberId, 'rebalance')
     }
     return next
   }
@@ -272,7 +272,7 @@ export class GroupReconciliation {
 
   #write(record: ConsumerGroupRecord): void {
     this.#state.apply(record)
-    this.#parts.journal.add([record])
+    this.#dependencies.journal.add([record])
   }
 }
 

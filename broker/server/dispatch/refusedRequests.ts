@@ -23,7 +23,7 @@ const reasons: readonly (readonly [apis: readonly RefusedApi[], code: number, re
     ErrorCode.delegationTokenRequestNotAllowed,
     'delegation tokens need a listener that authenticates its clients; this broker has none',
   ],
-  [quotaApis, ErrorCode.unsupportedVersion, 'quotas are not kept here'],
+  [quotaApis, ErrorCode.unsupportedVersion, 'quotas are not supported'],
   [
     credentialApis,
     ErrorCode.unsupportedVersion,

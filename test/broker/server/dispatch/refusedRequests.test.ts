@@ -131,14 +131,14 @@ describe('an API that is known and not served', () => {
     expect((await client.send(alterClientQuotas, 1, request)).entries).toEqual([
       {
         errorCode: ErrorCode.unsupportedVersion,
-        errorMessage: 'quotas are not kept here',
+        errorMessage: 'quotas are not supported',
         entity: [{ entityType: 'user', entityName: 'alice' }],
       },
     ])
     const users = requests.AlterUserScramCredentials as RequestOf<typeof alterUserScramCredentials>
     const { results } = await client.send(alterUserScramCredentials, 0, users)
     expect(results.map(({ user }) => user)).toEqual(['alice', 'bob'])
-    expect(results[0]!.errorMessage).toMatch(/no listener authenticates/)
+    expect(results[0]!.errorMessage).toMatch(/need a listener that authenticates/)
   })
 })
 
@@ -185,7 +185,7 @@ describe('UpdateFeatures', () => {
     ['share.version', 1, upgrade, /does not know the feature/],
     ['no.such.feature', 0, safe, /does not know the feature/],
     ['transaction.version', -1, safe, /cannot be less than 0/],
-    ['transaction.version', 2, 7, /no upgrade type 7/],
+    ['transaction.version', 2, 7, /unknown upgrade type 7/],
   ])('of %s to %i with type %i is refused', async (feature, level, type, message) => {
     expect(await update(feature, level, type)).toMatchObject({
       errorCode: ErrorCode.invalidUpdateVersion,
