@@ -23,8 +23,8 @@ export type OffsetsContinuation =
 
 export type AppendStep =
   /**
-   * Records of the group itself. `incarnation` names the group that goes on, of all groups that
-   * have had this id.
+   * Records of the group itself. `incarnation` names the group that wrote them, among all groups
+   * that have had this id.
    */
   | {
       readonly type: 'group'

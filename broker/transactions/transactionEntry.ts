@@ -47,7 +47,7 @@ export type AppendStep =
   | { readonly type: 'complete'; readonly metadata: TransactionMetadata }
   | { readonly type: 'remove'; readonly metadata: null }
 
-/** `stepId` is the number under which the driver reports that the step can go on. */
+/** A step in progress. The driver reports its result under `stepId`. */
 export type Step = (AllocationStep | AppendStep) & { readonly stepId: number }
 
 export interface Entry {

@@ -94,7 +94,7 @@ test.each([
   [['--log-format', 'xml'], /Allowed choices are auto, pretty, json/],
   [['--log-file-age', '7'], /give a time with its unit/],
 ])(
-  '%j is a mistake that is told in a line',
+  '%j is invalid and is reported in one line',
   async (words, message) => {
     const outcome = await millrace(
       'broker',

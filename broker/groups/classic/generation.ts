@@ -55,8 +55,7 @@ export class Generation {
   /**
    * Returns the answer to the JoinGroup of a static member that returned to a running generation
    * (KIP-814). A returning leader must not assign again, because no member waits for an assignment.
-   * A client without `skipAssignment` cannot be told so; it is answered that its former member id
-   * leads.
+   * A client whose version lacks `skipAssignment` is answered that its former member id leads.
    */
   returnOutcome(
     member: GroupMember,

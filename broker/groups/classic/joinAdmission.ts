@@ -1,4 +1,4 @@
-// Decides whether a group can take a JoinGroup at all, whoever sends it: a group has a maximum
+// Decides whether a group can take a JoinGroup, independent of its sender: a group has a maximum
 // size, members must support a common protocol, and their metadata takes memory. A pure function.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

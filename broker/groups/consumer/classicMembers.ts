@@ -41,7 +41,7 @@ export interface ClassicMembersDependencies {
   readonly onAdmitted: () => void
 }
 
-/** A member of which is known that it uses the classic protocol. */
+/** A member that uses the classic protocol. */
 type ClassicMember = ConsumerGroupMember & { readonly classic: ClassicMemberMetadata }
 type Subscription = ReturnType<typeof consumerProtocolSubscription.decode>
 
@@ -168,7 +168,7 @@ export class ClassicMembers {
       (protocolType !== null && protocolType !== consumerProtocolType) ||
       (protocolName !== null && protocolName !== member.classic.supportedProtocols[0]!.name)
     if (disagrees) return ErrorCode.inconsistentGroupProtocol
-    // A member that still has to revoke partitions has already rejoined, and goes on from there.
+    // A member that still has to revoke partitions has already rejoined, and continues from there.
     const mustJoin =
       this.#state.groupEpoch > member.memberEpoch &&
       member.state !== MemberState.unrevokedPartitions

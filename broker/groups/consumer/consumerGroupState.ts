@@ -47,7 +47,8 @@ export class ConsumerGroupState {
   }
 
   /**
-   * Whether the log has a partition metadata record, which Kafka before 4.1 wrote and nobody reads.
+   * Whether the log has a partition metadata record, which Kafka before 4.1 wrote and which is
+   * unused.
    */
   get hasPartitionMetadata(): boolean {
     return this.#hasPartitionMetadata

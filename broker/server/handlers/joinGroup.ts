@@ -8,7 +8,7 @@ import { handler } from '../request/handler.ts'
 const knownMemberIdVersion = 4
 /** First version in which the protocol name may be null. */
 const nullableProtocolVersion = 7
-/** First version in which a static leader can be told not to assign again (KIP-814). */
+/** First version in which a static leader can be asked to skip the assignment (KIP-814). */
 const skipAssignmentVersion = 9
 
 export const joinGroupHandler = handler(joinGroup, async (request, context) => {

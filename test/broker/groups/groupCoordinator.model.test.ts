@@ -250,7 +250,7 @@ function silence(group: GroupSimulation): void {
     group.advance(60_000)
     group.completeAllAppends()
   }
-  expect(group.waiting, 'nobody waits for ever').toBe(0)
+  expect(group.waiting, 'no request stays pending').toBe(0)
   expect(group.coordinator.classicGroup(groupId)!.state).toBe('Empty')
 }
 

@@ -379,7 +379,7 @@ export class GroupSimulation {
     const isDurable = this.log.groupRecords().some((record) => {
       return record.type === 'group' && record.value?.generation === generationId
     })
-    expect(isDurable, 'an assignment is durable before anybody is told of it').toBe(true)
+    expect(isDurable, 'an assignment is durable before any member is answered with it').toBe(true)
     client.partitions = [...assignment]
     const owner = client.options.groupInstanceId ?? client.memberId
     for (const partition of assignment) {

@@ -171,15 +171,15 @@ class TwoBrokers {
       await settle()
     }
     this.#expectNothingLost()
-    expect(this.#waiting, 'nobody waits for ever').toBe(0)
+    expect(this.#waiting, 'no request stays pending').toBe(0)
     for (const service of this.services) await service.close()
     expect(this.clock.pendingTimers).toBe(0)
   }
 
   #commit(at: number): void {
     const offset = this.#nextOffset++
-    const nobody = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
-    this.#expectLed(at, this.services[at]!.commit(groupId, nobody, offsets(offset)), () => {
+    const anonymous = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
+    this.#expectLed(at, this.services[at]!.commit(groupId, anonymous, offsets(offset)), () => {
       this.#acknowledged = Math.max(this.#acknowledged, offset)
     })
   }

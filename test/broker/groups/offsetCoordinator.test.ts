@@ -58,7 +58,7 @@ function commitOf(expireTimestampMs: number) {
 }
 
 describe('a commit', () => {
-  const nobody: Committer = {
+  const anonymous: Committer = {
     memberId: '',
     groupInstanceId: null,
     generationId: -1,
@@ -84,7 +84,7 @@ describe('a commit', () => {
     const { ask } = start({})
     const answers = [8, 9].map((apiVersion) =>
       ask((requestId) => {
-        const committer = { ...nobody, memberId: 'm', generationId: 3, apiVersion }
+        const committer = { ...anonymous, memberId: 'm', generationId: 3, apiVersion }
         return { type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) }
       }),
     )
@@ -95,7 +95,7 @@ describe('a commit', () => {
     const { group, client, settle, ask } = start({ a: {} })
     settle('a')
     group.leave(client('a'))
-    const committer = { ...nobody, memberId: 'was-here' }
+    const committer = { ...anonymous, memberId: 'was-here' }
     const answer = ask((requestId) => ({
       ...{ type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) },
     }))
@@ -224,7 +224,7 @@ describe('the deletion of offsets', () => {
     group.completeAllAppends()
     expect(ask(deleteOffset(group))).toEqual(['NONE'])
     expect(offset()).toBeUndefined()
-    expect(ask(deleteOffset(group)), 'what is not there is no error').toEqual(['NONE'])
+    expect(ask(deleteOffset(group)), 'a missing offset is not an error').toEqual(['NONE'])
   })
 
   it('deletes nothing when a subscription cannot be decoded: it may be to any topic', () => {

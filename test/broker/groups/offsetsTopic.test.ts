@@ -156,13 +156,13 @@ describe('the offsets topic', () => {
       messageTooLarge: 'UNKNOWN_SERVER_ERROR',
       invalidProducerEpoch: 'INVALID_PRODUCER_EPOCH',
     } as const
-    for (const [name, told] of Object.entries(cases)) {
+    for (const [name, expected] of Object.entries(cases)) {
       const errorCode = ErrorCode[name as keyof typeof cases]
       const log = Object.assign(await openLog(await diskWithData()), {
         appendAsLeader: async () => ({ errorCode, baseOffset: -1 }) as AppendResult,
       })
       const appended = await topicOver(log).append(leadership, [record(0, 5)], undefined)
-      expect(errorName(appended.errorCode), name).toBe(told)
+      expect(errorName(appended.errorCode), name).toBe(expected)
     }
   })
 })

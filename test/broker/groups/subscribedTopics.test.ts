@@ -12,7 +12,7 @@ describe('subscribedTopics', () => {
     const subscriptions = [0, 1, 2, 3].map((version) => subscription(['t', `t${version}`], version))
     const topics = subscribedTopics('consumer', subscriptions)
     expect([...topics!].sort()).toEqual(['t', 't0', 't1', 't2', 't3'])
-    expect(subscribedTopics('consumer', []), 'nobody wants anything').toEqual(new Set())
+    expect(subscribedTopics('consumer', []), 'no subscriptions').toEqual(new Set())
   })
 
   it('are read from a subscription that claims version 1 and has version 0, or has a later one', () => {

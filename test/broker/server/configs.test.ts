@@ -126,23 +126,20 @@ describe('configs', () => {
     ['max.connections.per.ip.overrides', '10.0.0.1:3,[::1]:4', 'some-host:3'],
     ['max.connections', '9', 'x'],
     ['max.connection.creation.rate', '9', '0'],
-  ])(
-    'changes %s of a broker or of all, and refuses what it cannot be',
-    async (name, value, bad) => {
-      const before = await shown(brokerType, '1', name)
-      expect(before).toMatchObject({ readOnly: false, configSource: 5 })
-      for (const resource of ['', '1']) {
-        expect(await alter(brokerType, resource, [name, set, bad])).toBe(ErrorCode.invalidRequest)
-        expect(await alter(brokerType, resource, [name, set, value])).toBe(ErrorCode.none)
-      }
-      await restart()
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 2 })
-      await alter(brokerType, '1', [name, remove, null])
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 3 })
-      await alter(brokerType, '', [name, remove, null])
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value: before!.value })
-    },
-  )
+  ])('changes %s of one broker or of all, and refuses invalid values', async (name, value, bad) => {
+    const before = await shown(brokerType, '1', name)
+    expect(before).toMatchObject({ readOnly: false, configSource: 5 })
+    for (const resource of ['', '1']) {
+      expect(await alter(brokerType, resource, [name, set, bad])).toBe(ErrorCode.invalidRequest)
+      expect(await alter(brokerType, resource, [name, set, value])).toBe(ErrorCode.none)
+    }
+    await restart()
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 2 })
+    await alter(brokerType, '1', [name, remove, null])
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 3 })
+    await alter(brokerType, '', [name, remove, null])
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value: before!.value })
+  })
 
   it('shows which configs of a broker can be changed', async () => {
     await alter(brokerType, '', ['message.max.bytes', set, '2000'])

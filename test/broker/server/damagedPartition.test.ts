@@ -86,8 +86,8 @@ test('the damage is logged once, however often clients read it', async () => {
   for (let times = 0; times < 20; times++) {
     expect((await fetchFrom(1)).errorCode).toBe(ErrorCode.corruptMessage)
   }
-  const told = broker.logger.messages('error')
-  expect(new Set(told).size).toBe(told.length)
+  const messages = broker.logger.messages('error')
+  expect(new Set(messages).size).toBe(messages.length)
 })
 
 test('a long poll for more than the intact records waits until its deadline, and reads at most twice', async () => {

@@ -62,7 +62,7 @@ async function life(from: number, until: number, code: string): Promise<string[]
 }
 
 it.each(['EIO', 'ENOSPC', 'EPIPE', 'EAGAIN'])(
-  '%s at any line, or from any line on',
+  '%s at any line, or from any line on, does not stop the broker',
   async (code) => {
     const whole = await life(0, 0, code)
     expect(whole.filter((message) => message === 'disconnecting client')).toHaveLength(3)

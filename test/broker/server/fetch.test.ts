@@ -93,7 +93,7 @@ describe('Fetch', () => {
     ['all of it', 10, 1],
     ['more than what is left of it, for some in a row', 100, 9],
   ])(
-    'reads nothing more once a batch takes %s, and begins with the others the next time',
+    'stops reading after a batch that takes %s, and begins with the others in the next fetch',
     async (_, maxBytes, readCount) => {
       const all = [...Array(20).keys()]
       await client.send(createPartitions, 3, {

@@ -168,7 +168,7 @@ async function kernelSocket(localPort: number, remotePort: number): Promise<Kern
 
 // Other systems do not show it: skipped there.
 it.runIf(process.platform === 'linux')(
-  'a host that is gone is found out: the kernel asks it',
+  'a host that vanished is detected by keepalive',
   async () => {
     const socket = await connected()
     await answerTo(socket, frameOf(apiVersions, 0, {}))

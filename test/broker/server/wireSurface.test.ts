@@ -135,7 +135,7 @@ describe('the wire surface', () => {
       [-5, 8],
       [-6, 10],
       [-99, 10],
-    ])('does not know the place %i in version %i', async (timestamp, version) => {
+    ])('refuses the special timestamp %i in version %i', async (timestamp, version) => {
       const { errorCode } = await list(timestamp, { version })
       expect(errorCode).toBe(ErrorCode.unsupportedVersion)
     })

@@ -196,7 +196,7 @@ class TwoBrokers {
       }
       await this.clock.advanceAndSettle(1000)
     }
-    expect(this.#waiting, 'nobody waits for ever').toBe(0)
+    expect(this.#waiting, 'no request stays pending').toBe(0)
     this.#expectWhole()
     for (const service of this.services) await service.close()
     expect(this.clock.pendingTimers).toBe(0)

@@ -185,7 +185,7 @@ export class TransactionSimulation {
       }),
       this.#mustNotBeFenced(client, identity),
       (outcome) => {
-        if (of) expect(of.committed, 'it ended as the client was told').toBe(committed)
+        if (of) expect(of.committed, 'it ended as the client was answered').toBe(committed)
         if (client.identity !== identity) return
         client.added.clear()
         if (client.version === 0) return
@@ -277,7 +277,7 @@ export class TransactionSimulation {
       expect(isPreparing(metadata)).toBe(false)
       expect(metadata.status).not.toBe(TransactionStatus.ongoing)
     }
-    expect(this.#answers.size, 'nobody waits for ever').toBe(0)
+    expect(this.#answers.size, 'no request stays pending').toBe(0)
     for (const events of this.#partitions) expectEnded(events)
   }
 
@@ -415,7 +415,7 @@ export class TransactionSimulation {
     if (!wasOpen || !transaction) return
     if (status === TransactionStatus.prepareAbort) transaction.committed = false
     if (status !== TransactionStatus.prepareCommit) return
-    expect(transaction.commitRequested, 'nobody asked for this commit').toBe(true)
+    expect(transaction.commitRequested, 'a client requested this commit').toBe(true)
     transaction.committed = true
   }
 }

@@ -159,7 +159,7 @@ function converge(group: ConsumerSimulation, members: readonly SimulatedMember[]
 }
 
 function hasWhatItWasTold(member: SimulatedMember): boolean {
-  return member.epoch > 0 && places(member.owned).join() === places(member.told).join()
+  return member.epoch > 0 && places(member.owned).join() === places(member.lastAssignment).join()
 }
 
 function wanted(group: ConsumerSimulation, members: readonly SimulatedMember[]): string[] {

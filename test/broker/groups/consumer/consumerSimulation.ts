@@ -43,7 +43,7 @@ export class SimulatedMember {
   /** The partitions that it consumes. */
   owned: TopicPartitions = nothing
   /** The last assignment that it was sent. */
-  told: TopicPartitions = nothing
+  lastAssignment: TopicPartitions = nothing
   /** The partitions that it last reported. */
   reported: TopicPartitions = nothing
   /** Its last request was not answered, so that its next heartbeat is a full one. */
@@ -78,7 +78,7 @@ export class SimulatedMember {
   drop(): void {
     this.keep(nothing)
     this.epoch = 0
-    this.told = nothing
+    this.lastAssignment = nothing
     this.isUnsure = true
   }
 
@@ -116,7 +116,7 @@ export class ConsumerSimulation {
   coordinator: GroupCoordinator
   nowMs = 0
   /** The highest epoch that a member of the group has been sent. */
-  #toldEpoch = 0
+  #highestEpoch = 0
   /** Counts how often the group has been empty, after which its epochs start again. */
   #life = 0
   /** The run of the member in which each request was sent: the answer may arrive in a later one. */
@@ -227,7 +227,9 @@ export class ConsumerSimulation {
 
   /** Revokes the partitions that it was asked to revoke. */
   revoke(member: SimulatedMember): void {
-    member.keep(filterPartitions(member.owned, (...at) => hasPartition(member.told, ...at)))
+    member.keep(
+      filterPartitions(member.owned, (...at) => hasPartition(member.lastAssignment, ...at)),
+    )
   }
 
   /** Loses the answers to the pending requests of the member. */
@@ -342,20 +344,20 @@ export class ConsumerSimulation {
 
   #noteEpoch(requestId: number, epoch: number): void {
     if (this.#sentIn.get(requestId) !== this.#life) return
-    this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
+    this.#highestEpoch = Math.max(this.#highestEpoch, epoch)
   }
 
   /** Checks that epochs that were sent never decrease, until the group is empty. */
   #expectEpochsToGrow(): void {
     const [group] = this.coordinator.groups()
     if (!group || group.isEmpty) {
-      this.#toldEpoch = 0
+      this.#highestEpoch = 0
       this.#life++
     }
     const classic = this.coordinator.classicGroup(groupId)
     const epoch = this.group?.groupEpoch ?? classic?.generationId ?? 0
-    const told = this.#toldEpoch
-    if (epoch < told) expect.fail(`epoch ${epoch}, but somebody has been told ${told}`)
+    const highest = this.#highestEpoch
+    if (epoch < highest) expect.fail(`epoch ${epoch} was sent after epoch ${highest}`)
   }
 
   #everyone() {
@@ -405,7 +407,7 @@ export class ConsumerSimulation {
     member.isUnsure = revision !== member.revision
     member.heardMs = sentMs
     if (outcome.assignment === null) return
-    member.told = outcome.assignment
+    member.lastAssignment = outcome.assignment
     member.owned = union(member.owned, outcome.assignment)
   }
 

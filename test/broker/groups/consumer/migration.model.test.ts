@@ -91,7 +91,8 @@ class Slot {
   get isSettled(): boolean {
     if (this.isClassic) return this.classic.next === 'heartbeat'
     return (
-      this.modern.epoch > 0 && places(this.modern.owned).join() === places(this.modern.told).join()
+      this.modern.epoch > 0 &&
+      places(this.modern.owned).join() === places(this.modern.lastAssignment).join()
     )
   }
 

@@ -181,8 +181,8 @@ describe('a classic group', () => {
 
   it.each<[string, Partial<JoinRequest>]>([
     ['that are not consumers', { protocolType: 'connect' }],
-    ['whose words cannot be read', { protocols: [{ name: 'range', metadata: Buffer.from('m') }] }],
-  ])('of members %s stays one', (_, request) => {
+    ['with malformed metadata', { protocols: [{ name: 'range', metadata: Buffer.from('m') }] }],
+  ])('of members %s is not upgraded', (_, request) => {
     const { memberId } = joinClassic('', request)!
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
     expect(heartbeatClassic(memberId, 1)).toBe('NONE')

@@ -55,6 +55,6 @@ describe('refuses', () => {
   })
 
   test('every change when the level cannot be changed', () => {
-    expect(loggerProblem('1', { ...broker(), logLevel: undefined })).toMatch(/not changed/)
+    expect(loggerProblem('1', { ...broker(), logLevel: undefined })).toMatch(/cannot be changed/)
   })
 })

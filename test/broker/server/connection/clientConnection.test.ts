@@ -150,7 +150,7 @@ describe('a client connection', () => {
       [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
     ],
     ['HTTP', [...Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
-  ])('closes on %s and says why', async (_, bytes) => {
+  ])('closes the connection after %s, with a reason in the log', async (_, bytes) => {
     client.write(Buffer.from(bytes))
     await client.closed
     expect(broker.logger.lines.at(-1)).toMatchObject({

@@ -83,7 +83,7 @@ describe('connection limits', () => {
     '010.0.0.1:5',
     '[::1:5',
     '[::g]:5',
-  ])('cannot be read from "%s"', (text) => {
+  ])('refuse the overrides "%s"', (text) => {
     expect(() => limitsOf({ 'max.connections.per.ip.overrides': text })).toThrow(/overrides is "/)
     expect(brokerOptions['max.connections.per.ip.overrides'].parse(text)).toBeUndefined()
   })
@@ -93,7 +93,7 @@ describe('connection limits', () => {
     ['[FE80::0001]', 'fe80::1'],
     ['::ffff:10.0.0.1', '10.0.0.1'],
     ['[::ffff:a00:1]', '10.0.0.1'],
-  ])('know %s as %s', (written, address) => {
+  ])('normalize %s to %s', (written, address) => {
     const limits = limitsOf({ 'max.connections.per.ip.overrides': `${written}:0` }).limits
     const host = address.includes(':') ? `[${address}]` : address
     expect(limits.admit(`${host}:5000`)).toBe(false)

@@ -49,7 +49,9 @@ it('the number of overlapping Produce requests is bounded', () => {
   let begun = 0
   for (; order.admits(frameOf(produce)); begun++) begin(order, frameOf(produce))
   expect(begun).toBe(64)
-  expect(() => begin(order, frameOf(produce))).toThrow('requests in flight are bounded')
+  expect(() => begin(order, frameOf(produce))).toThrow(
+    'the number of requests in flight is bounded',
+  )
 })
 
 it('a request is answered exactly once', () => {

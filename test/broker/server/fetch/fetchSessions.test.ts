@@ -78,12 +78,12 @@ class Client {
   readonly known = new Map<number, number>()
   #session = { id: 0, epoch: 0 }
   /** The partitions in the session. */
-  #told = new Set<number>()
+  #inSession = new Set<number>()
 
   fetch(sessions: FetchSessions, highWatermarks: readonly number[], nowMs: number): void {
     const isNew = this.#session.id === 0
-    const added = [...this.wanted].filter((partition) => isNew || !this.#told.has(partition))
-    const forgotten = isNew ? [] : [...this.#told].filter((each) => !this.wanted.has(each))
+    const added = [...this.wanted].filter((partition) => isNew || !this.#inSession.has(partition))
+    const forgotten = isNew ? [] : [...this.#inSession].filter((each) => !this.wanted.has(each))
     const request = requestOf(this.#session, added, forgotten)
     const context = sessions.begin(request, false, nowMs)
     if (typeof context === 'number') {
@@ -101,7 +101,7 @@ class Client {
     for (const [index, partition] of asked.entries()) {
       if (outcome.isSent(index)) this.known.set(partition, highWatermarks[partition]!)
     }
-    this.#told = new Set(this.wanted)
+    this.#inSession = new Set(this.wanted)
     this.#session =
       outcome.sessionId === 0
         ? { id: 0, epoch: 0 }

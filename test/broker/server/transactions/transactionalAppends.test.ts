@@ -83,7 +83,7 @@ describe('TransactionalAppends', () => {
     [12, ErrorCode.notCoordinator, 'NOT_ENOUGH_REPLICAS'],
     [12, ErrorCode.producerFenced, 'INVALID_PRODUCER_EPOCH'],
     [12, ErrorCode.invalidProducerIdMapping, 'INVALID_PRODUCER_ID_MAPPING'],
-  ])('says in version %i for %i: %s', async (apiVersion, errorCode, name) => {
+  ])('answers in version %i to error %i: %s', async (apiVersion, errorCode, name) => {
     const refused = write(1, 0, apiVersion)
     await answer(errorCode)
     expect(await refused).toBe(name)
