@@ -1,6 +1,6 @@
-// Connects the coordinators of groups and of transactions to the topics in which they keep their
-// records. This broker leads every partition of both topics, and loads all of them before the first
-// request.
+// Composes the coordinators of groups and of transactions with the topics that hold their records.
+// This broker leads every partition of both topics, and loads all of them before the first request.
+// Makes no decision of either coordinator.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logger.ts'
@@ -37,25 +37,22 @@ export interface CoordinatorDependencies {
 
 export interface GroupDependencies extends CoordinatorDependencies {
   readonly configuration: DynamicConfiguration
-  /** Returns a unique text. */
+  /** Returns a unique string. */
   readonly newId: () => string
 }
 
 /**
- * Limit on the memory of all group members: any client can join any number of groups, with metadata
- * of any size.
+ * Maximum memory for the metadata of members, in bytes: any client can join any number of groups
+ * with metadata of any size.
  */
 const maxGroupMemberBytes = 256 * 1024 * 1024
 const maxGroups = 100_000
-/**
- * Limit on the client id in a member id, which must be shorter than the longest string of the
- * protocol.
- */
+/** Maximum length of the client id in a member id, which must fit a string of the protocol. */
 const memberIdPrefixLength = 1000
 
 /**
- * Limit on transactional ids, which any client can invent; each takes about half a kilobyte, more
- * with partitions.
+ * Maximum number of transactional ids, which any client can invent. Each one takes about half a
+ * kilobyte, more with partitions.
  */
 const maxTransactionalIds = 200_000
 

@@ -82,16 +82,17 @@ function protocolSupportPage(): string {
   const rows = [...known.values()]
     .sort((a, b) => a.key - b.key)
     .map(({ key, name, minVersion, maxVersion, advertisedMinVersion }) => {
-      const spoken = `${minVersion}–${maxVersion}`
-      const told =
+      const versions = `${minVersion}–${maxVersion}`
+      const advertised =
         advertisedMinVersion === minVersion ? '' : `, advertised from ${advertisedMinVersion}`
-      return `| ${key} | ${name} | ${spoken} | ${served.has(key) ? `yes${told}` : 'no, refused'} |`
+      const support = served.has(key) ? `yes${advertised}` : 'no, refused'
+      return `| ${key} | ${name} | ${versions} | ${support} |`
     })
   return page(
     'Support of the Kafka protocol',
     [
-      'Every API that `protocol/kafka` knows, in which versions, and whether the broker serves it. What it refuses is not offered in ApiVersions; a request of that kind is answered in its own response with an error.',
-      'Share groups (KIP-932) and streams groups (KIP-1071) are not served.',
+      'The APIs of the Kafka protocol with their versions, and whether the broker serves them. A refused API is not listed in ApiVersions; a request for it gets a response of that API with an error code.',
+      'Share groups (KIP-932) and streams groups (KIP-1071) are not supported.',
     ].join('\n\n'),
     ['| key | API | versions | served |', '|---|---|---|---|', ...rows],
   )

@@ -1,10 +1,18 @@
-// How many command sequences each model of the broker is run through by `npm test`. The models take
-// their number from here, and docs/testing.md shows it. A list of commands is to say
-// `size: 'max'`: without it, fast-check makes lists of five on average, however long they may be.
+// The models of the broker, with the number of command sequences that `npm test` runs through each.
+// The models take their numbers from here, and docs/testing.md shows them. An arbitrary of command
+// lists must set `size: 'max'`: otherwise fast-check generates five commands on average, whatever
+// `maxLength` is.
 
 interface Model {
   readonly file: string
-  readonly of: 'log' | 'groups' | 'transactions' | 'configuration' | 'metadata' | 'broker'
+  readonly of:
+    | 'log'
+    | 'partition'
+    | 'groups'
+    | 'transactions'
+    | 'configuration'
+    | 'metadata'
+    | 'broker'
   readonly sequences: number
   readonly doc: string
 }
@@ -12,43 +20,51 @@ interface Model {
 export const models = {
   logSynced: {
     ...{ file: 'log/partitionLogModel.test.ts', of: 'log', sequences: 1500 },
-    doc: 'append, read, roll, retain, delete records, truncate, a full disk, crash with lost, torn and reordered bytes, recover; every append synced',
+    doc: 'append, read, roll, retain, delete records, truncate, a full disk, crash with lost, torn and reordered bytes, recovery; every append is synced',
   },
   logJournaled: {
     ...{ file: 'log/partitionLogModel.test.ts', of: 'log', sequences: 1500 },
-    doc: 'the same with a commit journal that goes round often, and writes to segments put off',
+    doc: 'the same with a small commit journal, which wraps around often, and staged writes to segments',
   },
   transactionsInLog: {
     ...{ file: 'log/transactionModel.test.ts', of: 'log', sequences: 600 },
-    doc: 'transactions in a log: last stable offset, who has one open, aborted lists of every read, what every producer snapshot says; with truncations and crashes',
+    doc: 'transactions in a log: last stable offset, open transactions, aborted transactions of every read, producer snapshots; with truncations and crashes',
   },
   cleaning: {
     ...{ file: 'log/cleaner/cleaningModel.test.ts', of: 'log', sequences: 200 },
-    doc: 'compaction against the state that everything written gives; tombstones, markers, crashes at any operation',
+    doc: 'compaction against the state that all written records give; tombstones, markers, crashes at any operation',
+  },
+  completionOrders: {
+    ...{ file: 'log/completionOrders.test.ts', of: 'log', sequences: 150 },
+    doc: 'a disk whose operations complete in any order: overlapping appends, syncs, checkpoints and truncations, crashes between any two completions',
   },
   journal: {
     ...{ file: 'log/journal/commitJournal.test.ts', of: 'log', sequences: 300 },
-    doc: 'the commit journal of several logs: append, roll, replace, cut, crash at any operation, replay',
+    doc: 'the commit journal of several logs: append, roll, replace, truncate, crash at any operation, replay',
+  },
+  partitionLeader: {
+    ...{ file: 'replication/leaderState.test.ts', of: 'partition', sequences: 500 },
+    doc: 'the leader of a partition: fetches of followers, changes of the ISR that are proposed, refused and registered; the high watermark never decreases, and has all in-sync replicas behind it',
   },
   classicGroups: {
     ...{ file: 'groups/groupCoordinator.model.test.ts', of: 'groups', sequences: 3000 },
-    doc: 'members of the classic protocol, offsets, transactions of offsets, failing appends, restarts',
+    doc: 'members of the classic protocol, offsets in and out of transactions, failing appends, restarts, moves of the coordinator',
   },
   consumerGroups: {
     ...{ file: 'groups/consumer/consumerGroup.model.test.ts', of: 'groups', sequences: 250 },
-    doc: 'members of KIP-848, topics that change, lost answers, restarts; no partition has two owners',
+    doc: 'members of KIP-848, changing topics, lost answers, restarts; no partition has two owners',
   },
   groupMigration: {
     ...{ file: 'groups/consumer/migration.model.test.ts', of: 'groups', sequences: 800 },
-    doc: 'members that move between the classic protocol and KIP-848, static ones too; the upgrade and the downgrade of their group, lost answers, restarts; nobody commits for another',
+    doc: 'members, also static ones, that migrate between the classic protocol and KIP-848; upgrade and downgrade of their group, lost answers, restarts, moves of the coordinator; no member commits for another',
   },
   groupLeaderMoves: {
     ...{ file: 'groups/leaderMoves.model.test.ts', of: 'groups', sequences: 150 },
-    doc: 'a coordinator that moves between two brokers with appends in flight, late calls of older epochs; committed offsets never go back',
+    doc: 'a coordinator that moves between two brokers with appends in flight, and late calls of older epochs; committed offsets never decrease',
   },
   offsetsTopic: {
     ...{ file: 'groups/offsetsTopic.test.ts', of: 'groups', sequences: 150 },
-    doc: 'the offsets topic says after compaction what it said before',
+    doc: 'the offsets topic restores the same state after compaction',
   },
   transactionCoordinator: {
     file: 'transactions/transactionCoordinator.model.test.ts',
@@ -57,24 +73,24 @@ export const models = {
   },
   transactionLeaderMoves: {
     ...{ file: 'transactions/leaderMoves.model.test.ts', of: 'transactions', sequences: 150 },
-    doc: 'the same for transactions, with markers in flight; no transaction is ended by halves',
+    doc: 'the same for transactions, with markers in flight; every transaction ends in all of its partitions',
   },
   transactionCrashes: {
     ...{ file: 'server/transactionCrashes.test.ts', of: 'transactions', sequences: 30 },
-    doc: 'a whole broker that loses its power at any moment of a transaction',
+    doc: 'a whole broker that loses power at any moment of a transaction',
   },
   configs: {
     ...{ file: 'controller/configHistory.test.ts', of: 'configuration', sequences: 300 },
-    doc: 'changes of configs, refused ones too, and restarts',
+    doc: 'changes of configs, also refused ones, and restarts',
   },
   proposals: {
     file: 'controller/metadata/proposals.model.test.ts',
     ...{ of: 'metadata', sequences: 600 },
-    doc: 'two nodes that propose to one metadata log which loses requests and answers; conflicts, reads that fail, restarts; each proposal applied once, all folds equal',
+    doc: 'two nodes that propose to one metadata log, which loses requests and answers; conflicts, failing reads, restarts; each proposal is applied once, and all folds are equal',
   },
   powerLoss: {
     ...{ file: 'kill/powerLoss.test.ts', of: 'broker', sequences: 300 },
-    doc: 'the whole broker under producers, transactions, groups and topics that come and go, losing its power at random operations of its disk',
+    doc: 'the whole broker under producers, transactions, groups, and topics that are created and deleted, losing power at random operations of its disk',
   },
 } as const satisfies Record<string, Model>
 

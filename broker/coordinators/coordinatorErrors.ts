@@ -1,5 +1,5 @@
-// Translates the error of an append to a coordinator's partition into what the coordinator's client
-// is answered: mostly, to find the coordinator again.
+// Translates the error of an append to a coordinator's partition into the error code that the
+// coordinator's client gets: in most cases, to find the coordinator again.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 

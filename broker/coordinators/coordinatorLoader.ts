@@ -1,6 +1,6 @@
-// Reads one partition of a coordinator's topic from its first batch to its last. Decides nothing
-// about the records; a partition that cannot be read fails with COORDINATOR_LOAD_FAILED, which says
-// where and what to do.
+// Loads one partition of a coordinator's topic, from its first batch to its last. Decides nothing
+// about the records. A partition that cannot be read fails with COORDINATOR_LOAD_FAILED, which
+// names the offset and the remedy.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -16,13 +16,13 @@ export interface LoadSource {
   readonly topic: string
   readonly partition: number
   readonly log: PartitionLog
-  /** What is lost when the partition is removed because it cannot be read: shown in the error. */
+  /** What is lost if the partition is removed because it cannot be read. Shown in the error. */
   readonly contents: string
 }
 
 /**
- * Visits every batch in the order of the log. Stops early, without an error, when `isWanted` is
- * false after a read: the partition has been resigned, or is loaded again in a newer epoch.
+ * Visits every batch in the order of the log. Stops early, without an error, when `isWanted`
+ * returns false after a read: the partition was resigned, or is loaded again in a newer epoch.
  */
 export async function loadPartition(
   source: LoadSource,
@@ -44,7 +44,7 @@ export async function loadPartition(
         throw loadFailed(source, batch.baseOffset, error.message)
       }
     }
-    // Compaction leaves gaps, also at the end of what was read; but there is always a batch.
+    // Compaction leaves gaps, also at the end of a read, but a read returns at least one batch.
     if (errorCode !== ErrorCode.none || offset === before) {
       throw loadFailed(source, offset, `error ${errorCode}`)
     }
@@ -67,6 +67,6 @@ function loadFailed(
 ): BrokerError {
   return new BrokerError(
     'COORDINATOR_LOAD_FAILED',
-    `${topic}-${partition} cannot be read at offset ${offset} (${reason}): restore the folder from a backup, or remove it to start without ${contents}`,
+    `${topic}-${partition} cannot be read at offset ${offset} (${reason}): restore the directory from a backup, or remove it to start without ${contents}`,
   )
 }

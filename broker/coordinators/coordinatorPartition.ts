@@ -1,7 +1,8 @@
-// Which partition of its coordinator's topic a group or a transactional id belongs to. Kafka's
-// rule, so that its tools and a broker that takes over the folder look in the same place.
+// The partition of a coordinator's topic that a group or a transactional id belongs to. Kafka's
+// rule, so that Kafka's tools, and a broker that takes over the data directory, find the same
+// partition.
 
-/** Java's String.hashCode, as an int32. */
+/** Returns Java's String.hashCode, an int32. */
 export function javaHashCode(text: string): number {
   let hash = 0
   for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0

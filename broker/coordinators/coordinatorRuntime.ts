@@ -2,12 +2,11 @@
 // leads, as in Kafka's CoordinatorRuntime. Loads and resigns shards as leadership moves, and routes
 // ids to them.
 //
-// Fencing: the leader epoch of a partition never goes back. A load or a resignation of an older
-// epoch changes nothing, and a load that ends after a resignation or a newer load is discarded. A
-// shard writes under its epoch, so that a coordinator that was deposed without knowing it cannot
-// write either.
+// Fencing: the leader epoch of a partition never decreases. A load or resignation of an older epoch
+// changes nothing, and a load that ends after a resignation or a newer load is discarded. A shard
+// writes under its epoch, so that a coordinator that was deposed without knowing it cannot write.
 //
-// A partition without batches costs nothing until its first request: its shard is created then.
+// A partition without batches costs nothing before its first request: its shard is created lazily.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -16,56 +15,53 @@ import type { CoordinatorLeadership } from './coordinatorTopic.ts'
 /** The coordinator of one partition: a state machine with its requests, appends and timers. */
 export interface CoordinatorShard {
   readonly leaderEpoch: number
-  /**
-   * The log has been replayed and the runtime was started: the shard may act from now on. Called
-   * once.
-   */
+  /** Lets the shard act: its log is replayed, and the runtime was started. Called once. */
   activate(): void
   /**
-   * Answers whoever waits with NOT_COORDINATOR, cancels timers, and drops the results of appends.
+   * Answers pending requests with NOT_COORDINATOR, cancels timers, and drops the results of
+   * appends.
    */
   resign(): void
-  /** Ends the shard with the broker: results of appends in flight are still answered. */
+  /** Ends the shard with the broker: requests whose appends are in flight are still answered. */
   close(): void
-  /** Resolves when no append is in flight any more. */
+  /** Resolves when no append is in flight. */
   settled(): Promise<void>
 }
 
-/** What the runtime needs of the coordinator's topic. */
+/** The coordinator's topic, as far as the runtime needs it. */
 export interface CoordinatorPartitions {
   readonly partitionCount: number
   partitionOf(id: string): number
   leaderEpoch(partition: number): number
-  /** Whether loading the partition would read nothing. */
+  /** Whether the partition has no batches, so that loading it would read nothing. */
   isEmpty(partition: number): boolean
 }
 
 export interface CoordinatorRuntimeOptions<Shard extends CoordinatorShard> {
   readonly partitions: CoordinatorPartitions
   readonly newShard: (leadership: CoordinatorLeadership) => Shard
-  /** Replays the partition's log into the shard; may stop early once `isWanted` is false. */
+  /** Replays the partition's log into the shard. May stop early once `isWanted` returns false. */
   readonly load: (shard: Shard, partition: number, isWanted: () => boolean) => Promise<void>
   /** Called after a shard has resigned. */
-  readonly ended?: (shard: Shard) => void
+  readonly onEnded?: (shard: Shard) => void
 }
 
 interface Led<Shard> {
   readonly leaderEpoch: number
   state: 'loading' | 'active' | 'failed' | 'resigned'
-  /** Undefined while loading, and for an active partition without requests so far. */
+  /** Undefined while loading, and for an active partition that has had no request yet. */
   shard: Shard | undefined
-  /** Called once the partition is active. */
+  /** Calls that wait until the partition is active. */
   readonly deferred: ((shard: Shard) => void)[]
 }
 
 export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   readonly #options: CoordinatorRuntimeOptions<Shard>
   readonly #partitions = new Map<number, Led<Shard>>()
-  /** Shards that resigned with appends in flight. */
+  /** The remaining appends of shards that have resigned. */
   readonly #draining = new Set<Promise<void>>()
   /**
-   * The number of partitions that `loadAll` loaded; undefined when partitions are loaded one by
-   * one.
+   * Number of partitions that `loadAll` loaded; undefined when partitions are loaded one by one.
    */
   #loadedCount: number | undefined
   #isStarted = false
@@ -75,7 +71,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     this.#options = options
   }
 
-  /** Lets shards act: those that are loaded now, and later ones once they are. */
+  /** Lets shards act: those that are loaded already, and later ones once they are loaded. */
   start(): void {
     this.#isStarted = true
     for (const shard of this.shards()) shard.activate()
@@ -93,8 +89,8 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   }
 
   /**
-   * This broker leads the partition from `leaderEpoch` on. Returns undefined when there is nothing
-   * to wait for. Fails, and leaves the partition to nobody, when its log cannot be read.
+   * Takes over the leadership of a partition from `leaderEpoch` on. Returns undefined when there is
+   * nothing to load. Fails when the log cannot be read; the partition then has no coordinator.
    */
   load(partition: number, leaderEpoch: number): Promise<void> | undefined {
     const before = this.#partitions.get(partition)
@@ -107,7 +103,9 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     return isEmpty ? undefined : this.#load(partition, led)
   }
 
-  /** Another broker leads the partition from `leaderEpoch` on, or nobody does. */
+  /**
+   * Resigns the leadership of a partition: from `leaderEpoch` on, another broker leads it, or none.
+   */
   resign(partition: number, leaderEpoch: number): void {
     const before = this.#partitions.get(partition)
     if (before && leaderEpoch < before.leaderEpoch) return
@@ -117,7 +115,10 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     this.#endShard(before)
   }
 
-  /** The shard that coordinates the id, or the error code with which its requests are refused. */
+  /**
+   * Returns the shard that coordinates the id, or the error code with which its requests are
+   * refused.
+   */
   shardOf(id: string): Shard | number {
     const { partitions } = this.#options
     const { partitionCount } = partitions
@@ -130,16 +131,19 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     return led.shard ?? this.#create(partition, led)
   }
 
-  /** The error code with which requests for the id are refused; 0 when it is coordinated here. */
+  /**
+   * Returns the error code with which requests for the id are refused; 0 when this broker
+   * coordinates it.
+   */
   errorOf(id: string): number {
     const shard = this.shardOf(id)
     return typeof shard === 'number' ? shard : ErrorCode.none
   }
 
   /**
-   * Calls `act` with the partition's shard now or, while it is loaded, when it is active. Drops it
-   * when this broker does not lead the partition, or when the shard does not exist: then there is
-   * nothing to act on.
+   * Calls `act` with the partition's shard: now or, while the partition is loaded, once it is
+   * active. Drops the call when this broker does not lead the partition, or when no shard was
+   * created: then there is nothing to act on.
    */
   whenActive(partition: number, act: (shard: Shard) => void): void {
     const led = this.#partitions.get(partition)
@@ -147,7 +151,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     else if (led?.shard) act(led.shard)
   }
 
-  /** The active shards that exist. */
+  /** Yields the active shards that were created. */
   *shards(): Generator<Shard, void> {
     for (const { shard } of this.#partitions.values()) if (shard) yield shard
   }
@@ -161,7 +165,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     return this.#closed
   }
 
-  /** Ends all shards and resolves when no append is in flight. Calling it again changes nothing. */
+  /** Ends all shards. Resolves when no append is in flight. Idempotent. */
   async close(): Promise<void> {
     const shards = [...this.shards()]
     if (!this.#closed) for (const shard of shards) shard.close()
@@ -197,7 +201,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
 
   #activate(led: Led<Shard>, shard: Shard): void {
     assert(led.shard === undefined, 'a partition has at most one shard in a leader epoch')
-    assert(shard.leaderEpoch === led.leaderEpoch, 'a shard is active only in its own leader epoch')
+    assert(shard.leaderEpoch === led.leaderEpoch, 'a shard acts only in its own leader epoch')
     led.shard = shard
     led.state = 'active'
     if (this.#isStarted) shard.activate()
@@ -208,15 +212,15 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     const { shard } = led
     led.shard = undefined
     shard.resign()
-    this.#options.ended?.(shard)
+    this.#options.onEnded?.(shard)
     const draining = shard.settled().finally(() => this.#draining.delete(draining))
     this.#draining.add(draining)
   }
 
   /**
-   * The topic was created by somebody else, with another number of partitions than was expected of
-   * it. Ids belong to other partitions now; no shard has written anything yet, so that nothing is
-   * lost.
+   * Starts again with the actual number of partitions: the topic was created by another party, with
+   * another number than was expected, so that ids belong to other partitions. No shard has written
+   * anything yet, so nothing is lost.
    */
   #repartition(): void {
     for (const led of this.#partitions.values()) this.#endShard(led)

@@ -1,7 +1,7 @@
-// The topic in which a coordinator keeps its records: routes ids to partitions, appends to a
-// partition in the order of the calls, and loads one partition. The topic and its logs are created
-// by the first append, because most brokers have few groups and creating fifty directories takes a
-// second. Knows no record format.
+// The topic that holds a coordinator's records: routes ids to partitions, appends to a partition in
+// the order of the calls, and loads one partition. The topic and its logs are created lazily, by
+// the first append: most brokers have few groups, and creating fifty directories takes a second.
+// Must never know a record format.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
@@ -12,31 +12,34 @@ import { coordinatorError } from './coordinatorErrors.ts'
 import { loadPartition } from './coordinatorLoader.ts'
 import { coordinatorPartition } from './coordinatorPartition.ts'
 
-/** A coordinator's batches are small; this bounds what a damaged one may claim to decompress to. */
+/**
+ * Maximum size of a decompressed batch, in bytes. A coordinator's batches are small: this bounds
+ * what a damaged one can claim.
+ */
 export const maxCoordinatorBatchBytes = 64 * 1024 * 1024
 
 export interface CoordinatorTopicOptions {
   readonly name: string
-  /** What is lost when a partition is removed because it cannot be read: shown in the error. */
+  /** What is lost if a partition is removed because it cannot be read. Shown in the error. */
   readonly contents: string
   /**
-   * Number of partitions of the topic; while it does not exist, the number that it will be created
-   * with.
+   * Returns the number of partitions of the topic: while it does not exist, the number that it will
+   * be created with.
    */
   readonly partitionCount: () => number
   /** Creates the topic unless it exists. Fails with a BrokerError. */
   readonly ensureTopic: () => Promise<void>
-  /** The partition, when its log is open here. */
+  /** Returns the partition if its log is open on this broker. */
   readonly find: (partition: number) => Partition | undefined
-  /** The partition; creates its log. Fails with a LogError. */
+  /** Returns the partition, whose log is created if necessary. Fails with a LogError. */
   readonly open: (partition: number) => Promise<Partition>
-  /** The epoch of the partition's leader, whether its log is open here or not. */
+  /** Returns the leader epoch of the partition, whether its log is open or not. */
   readonly leaderEpoch: (partition: number) => number
 }
 
 /**
- * What became of an append: an error code for clients of the coordinator, or the offset of its
- * first record.
+ * The result of an append: an error code for clients of the coordinator, or the offset of its first
+ * record.
  */
 export interface Appended {
   readonly errorCode: number
@@ -44,20 +47,20 @@ export interface Appended {
 }
 
 /**
- * Where a coordinator's records go: one partition, under the epoch in which its coordinator leads.
+ * The leadership under which a coordinator writes its records: one partition, in one leader epoch.
  */
 export interface CoordinatorLeadership {
   readonly partition: number
   readonly leaderEpoch: number
-  /** The number of partitions by which the coordinator's ids were routed to it. */
+  /** Number of partitions of the topic when the coordinator's ids were routed to this partition. */
   readonly partitionCount: number
 }
 
 export class CoordinatorTopic {
   readonly #options: CoordinatorTopicOptions
-  /** By partition: settled when its last append has been handed to the log. */
+  /** By partition: a promise that settles when its last append has been passed to the log. */
   readonly #handedOver = new Map<number, Promise<unknown>>()
-  /** The creation of the topic under way, shared by the first appends of all partitions. */
+  /** The pending creation of the topic, which the first appends of all partitions share. */
   #creation: Promise<void> | undefined
 
   constructor(options: CoordinatorTopicOptions) {
@@ -84,7 +87,7 @@ export class CoordinatorTopic {
     return this.#creation
   }
 
-  /** Whether the partition holds no batch: loading it reads nothing. */
+  /** Whether the partition has no batches, so that loading it would read nothing. */
   isEmpty(partition: number): boolean {
     const log = this.#options.find(partition)?.log
     return !log || log.logStartOffset >= log.logEndOffset
@@ -102,17 +105,17 @@ export class CoordinatorTopic {
   }
 
   /**
-   * Resolves when the batch is durable, or with an error; a leadership that is over gets
-   * NOT_COORDINATOR. Appends to one partition keep the order of the calls. Fails when the topic or
-   * the log cannot be created.
+   * Appends a batch. Resolves when it is durable, or with an error code: NOT_COORDINATOR when the
+   * leadership has ended. Appends to one partition keep the order of the calls. Fails when the
+   * topic or the log cannot be created.
    */
   async append(
     leadership: CoordinatorLeadership,
     batch: Buffer,
     verification?: VerificationGuard,
   ): Promise<Appended> {
-    // One after another up to the log, which keeps the order from there: creating the log may take
-    // a while, and durability must not be waited for here.
+    // Appends pass to the log one after another, because creating the log may take a while. From
+    // there the log keeps their order, so the next append must not wait for this one to be durable.
     const { partition } = leadership
     const before = this.#handedOver.get(partition) ?? Promise.resolve()
     const handedOver = before.then(() => this.#handOver(leadership, batch, verification))
@@ -125,7 +128,10 @@ export class CoordinatorTopic {
     return { errorCode: coordinatorError(errorCode), baseOffset }
   }
 
-  /** The result is wrapped: awaiting the turn must not be awaiting durability. */
+  /**
+   * Passes a batch to the log. The result is wrapped in an object, because awaiting the turn must
+   * not await durability.
+   */
   async #handOver(
     { partition: number, leaderEpoch, partitionCount }: CoordinatorLeadership,
     batch: Buffer,
@@ -133,7 +139,7 @@ export class CoordinatorTopic {
   ): Promise<{ readonly result: Promise<Pick<AppendResult, 'errorCode' | 'baseOffset'>> }> {
     const found = this.#options.find(number)
     if (!found) await this.ensure()
-    // The topic was created by somebody else, with other partitions: the ids belong elsewhere.
+    // The topic was created by another party, with other partitions: the ids belong to others now.
     if (partitionCount !== this.partitionCount) return { result: Promise.resolve(notLed) }
     const partition = found ?? (await this.#options.open(number))
     const options = { origin: 'coordinator', acks: 'all', leaderEpoch, verification } as const

@@ -1,4 +1,4 @@
-// The topics of the two coordinators, under Kafka's own names.
+// The names of the coordinators' topics, which are Kafka's.
 
 export const offsetsTopicName = '__consumer_offsets'
 export const transactionStateTopicName = '__transaction_state'

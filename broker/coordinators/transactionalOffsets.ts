@@ -1,8 +1,11 @@
-// What transactions report to the groups: a marker in __consumer_offsets decides what becomes of
-// the offsets that a transaction committed (KIP-98). An interface, so that transactions and groups
-// do not import each other.
+// What transactions report to groups: a marker in __consumer_offsets commits or aborts the offsets
+// of a transaction (KIP-98). An interface, so that transactions and groups do not import each
+// other.
 
 export interface TransactionalOffsets {
-  /** The producer's marker is durable in this partition of __consumer_offsets. */
+  /**
+   * Ends the producer's transaction, whose marker is durable in this partition of
+   * __consumer_offsets.
+   */
   completeTransaction(partition: number, producerId: number, committed: boolean): void
 }

@@ -1,10 +1,9 @@
-// Requests that wait for a state machine to answer. A request is known to the machine by a number
-// while it is pending, and is answered exactly once: by the machine, or by `refuseAll` when its
-// coordinator resigns.
+// Requests that wait for the answer of a state machine, which knows them by numbers. Every request
+// is answered exactly once: by the machine, or by `refuseAll` when its coordinator resigns.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
-/** Makes the answer with which a request is refused. */
+/** Returns the answer that refuses a request with this error code. */
 export type Refusal<Outcome> = (errorCode: number) => Outcome
 
 interface Waiting {
@@ -20,7 +19,7 @@ export class WaitingRequests {
     return this.#waiting.size
   }
 
-  /** `send` hands the request over under a number. Resolves with the answer. */
+  /** Sends a request to the machine: `send` gets its number. Resolves with the answer. */
   ask<Outcome>(refusal: Refusal<Outcome>, send: (requestId: number) => void): Promise<Outcome> {
     return new Promise((resolve) => {
       const requestId = this.#nextId++
@@ -34,12 +33,12 @@ export class WaitingRequests {
 
   answer(requestId: number, outcome: unknown): void {
     const waiting = this.#waiting.get(requestId)
-    assert(waiting, `request ${requestId} was answered twice`)
+    assert(waiting, `request ${requestId} is pending, and is answered once`)
     this.#waiting.delete(requestId)
     waiting.resolve(outcome)
   }
 
-  /** Answers every pending request with the error; the machine must not answer them any more. */
+  /** Refuses every pending request. The machine must not answer them afterwards. */
   refuseAll(errorCode: number): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()

@@ -1,33 +1,38 @@
-// What a coordinator goes on with once an append is durable or has failed. Plain data, kept in the
-// coordinator's state while the append is in flight: it can be printed, compared and saved.
+// The continuation of an append: what the coordinator does once the append is durable or has
+// failed. Plain data, kept in the coordinator's state while the append is in flight, so that the
+// state can be printed, compared and saved. Must never hold a function or a promise.
 
 import type { JournalWrite } from './consumer/recordJournal.ts'
 import type { GroupStep } from './groupOutcome.ts'
 import type { OffsetWrite } from './offsets/groupOffsets.ts'
 
-/** What follows offsets, or their tombstones. */
+/** The continuation of an append of offsets or of their tombstones. */
 export type OffsetsContinuation =
   /**
-   * Answer the request: `errorCodes` of what was refused at once, 0 for what the append decides.
+   * Answers the request. `errorCodes` holds the error of each refused item, and 0 for each item
+   * whose outcome is that of the append.
    */
   | {
       readonly type: 'answer'
       readonly requestId: number
       readonly errorCodes: readonly number[]
     }
-  /** Remove the group itself, and answer the request, if there is one. */
+  /** Removes the group itself, and answers the request, if there is one. */
   | { readonly type: 'removeGroup'; readonly requestId: number | undefined }
   | { readonly type: 'nothing' }
 
 export type AppendStep =
-  /** Records of a group. `incarnation` says which of the groups that had this id goes on. */
+  /**
+   * Records of the group itself. `incarnation` names the group that wrote them, among all groups
+   * that have had this id.
+   */
   | {
       readonly type: 'group'
       readonly incarnation: number
       readonly leftoversId: number
       readonly step: GroupStep
     }
-  /** Only the leftovers of a former consumer group. */
+  /** Only the leftover tombstones of a former consumer group. */
   | { readonly type: 'leftovers'; readonly leftoversId: number }
   /** The tombstones of a group. */
   | {
@@ -52,20 +57,20 @@ export interface PendingAppend {
   readonly offsets: OffsetWrite | undefined
 }
 
-/** Several appends with one continuation. */
+/** An operation of several appends with one continuation. */
 export interface PendingOperation {
   readonly operationId: number
-  /** How many of the appends are in flight. */
+  /** Number of appends in flight. */
   open: number
-  /** The last error of an append; 0 when there was none. */
+  /** Error code of the last append that failed; 0 when none has. */
   errorCode: number
   readonly next: OffsetsContinuation
 }
 
-/** Everything that a coordinator waits for. */
+/** All work that a coordinator has in flight. */
 export interface PendingWork {
   readonly appends: readonly PendingAppend[]
   readonly operations: readonly PendingOperation[]
-  /** Writes of consumer groups, with what they will be answered. */
+  /** Writes of consumer groups, with the answers that depend on them. */
   readonly writes: readonly JournalWrite[]
 }

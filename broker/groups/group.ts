@@ -1,9 +1,25 @@
-// A group as its coordinator sees it, whichever protocol its members speak. Members of the classic
-// protocol can be in groups of both kinds; ConsumerGroupHeartbeat is for consumer groups alone. A
-// group is a state machine: it changes only when it is called, and `takeEffects` returns what is to
-// be done, in order.
+// A group as its coordinator sees it, of either protocol. Classic members can be in groups of both
+// kinds; ConsumerGroupHeartbeat is for consumer groups only. A group is a state machine: it changes
+// only when it is called, and `takeEffects` returns what is to be done, in order. Times are
+// monotonic milliseconds.
 //
-// Times are monotonic milliseconds.
+// Map of the folder:
+//   groupService.ts      the coordinators of this broker, and the requests of the handlers
+//   groupShard.ts        the driver of one partition's coordinator: time, log, timers, answers
+//   groupCoordinator.ts  the state machine of one partition, and the contract with its driver
+//   groupRegistry.ts     the groups of one coordinator, and their appends
+//   groupReplay.ts       rebuilds a coordinator from its log
+//   groupRequests.ts, groupOutcome.ts, appendStep.ts   requests, answers, continuations: plain data
+//   groupLog.ts          the log of groups; offsetsTopic.ts implements it on __consumer_offsets
+//   groupRecords.ts      the formats of the records
+//   memberBudget.ts      the bound on the memory of members
+//   classic/             groups of the classic protocol (classicGroup.ts)
+//   consumer/            groups of the consumer protocol (consumerGroup.ts)
+//   offsets/             committed offsets (offsetCoordinator.ts)
+//
+// Contract of the folder: an answer is returned only after the records that it depends on are
+// durable, except that a classic generation is announced before it is written, as in Kafka. The
+// state machines must never touch a log, a clock or a timer.
 
 import type { GroupEffect, GroupStep } from './groupOutcome.ts'
 import type { GroupRecord } from './groupRecords.ts'
@@ -18,9 +34,9 @@ export interface GroupLimits {
 }
 
 /**
- * Since when a group's offsets have not been needed: since the group is empty, since each was
- * committed (nothing says otherwise), or never: they are needed as long as the group is in this
- * state.
+ * Since when the offsets of a group are unused, from which their retention counts: `time`, since
+ * the group became empty; `commit`, since the commit of each offset, when nothing else is known;
+ * `never`, when the group in its present state may still need them.
  */
 export type OffsetsUnused =
   | { readonly since: 'time'; readonly ms: number }
@@ -30,14 +46,15 @@ export type OffsetsUnused =
 export interface Group {
   readonly groupId: string
   readonly type: GroupType
-  /** Kafka's name for it. */
+  /** The state under Kafka's name. */
   readonly state: string
   /** 'consumer' for consumers; null before the first member. */
   readonly protocolType: string | null
-  /** The group has no members: it may be deleted. */
+  /** Whether the group has no members, so that it may be deleted. */
   readonly isEmpty: boolean
   /**
-   * Nothing of the group was written and no member is expected: it may be dropped without a trace.
+   * Whether nothing of the group was written and no member is expected: it may be dropped without a
+   * tombstone.
    */
   readonly isUntouched: boolean
 
@@ -46,33 +63,36 @@ export interface Group {
   join(nowMs: number, requestId: number, request: JoinRequest): void
   sync(nowMs: number, requestId: number, request: SyncRequest): void
   heartbeat(nowMs: number, identity: MemberIdentity, generationId: number): number
-  /** An error code for each member. */
+  /** Removes members; returns an error code for each. */
   leave(nowMs: number, members: readonly MemberIdentity[]): number[]
 
   // Admission: each returns a Kafka error code.
 
-  /** Renews the session of a member that may commit. */
+  /** Admits a commit, and renews the session of the member. */
   admitCommit(nowMs: number, committer: Committer): number
-  /** The same within a transaction: a producer commits for the member that it names (KIP-447). */
+  /**
+   * Admits a commit within a transaction, in which a producer commits for the member that it names
+   * (KIP-447).
+   */
   admitTransactionalCommit(member: MemberIdentity, generationId: number): number
-  /** `memberId` null and epoch -1 are for callers that do not name a member. */
+  /** Admits the fetching of offsets. Callers that name no member pass null and epoch -1. */
   admitOffsetFetch(memberId: string | null, memberEpoch: number): number
   admitOffsetDelete(): number
 
-  /** Offsets of a subscribed topic are not deleted and do not expire. */
+  /** Whether a member consumes the topic, whose offsets are then neither deleted nor expired. */
   isSubscribedTo(topic: string): boolean
   offsetsUnused(): OffsetsUnused
 
-  /** When `tick` is due; Infinity for never. */
+  /** Returns when `tick` is due; Infinity for never. */
   nextDeadlineMs(): number
   tick(nowMs: number): void
 
-  /** The tombstones of all of the group's own records; offsets are not among them. */
+  /** Returns the tombstones of the group's own records, which do not include its offsets. */
   tombstones(): readonly GroupRecord[]
-  /** The write with this step is durable (0), or has failed. */
+  /** Continues after the write with this step, which is durable (0) or has failed. */
   written(nowMs: number, step: GroupStep, errorCode: number): void
-  /** Ends the group: requests that wait are answered with this error. */
+  /** Ends the group: pending requests are answered with the error. */
   end(errorCode: number): void
-  /** What the calls since the last time have decided, in order. */
+  /** Returns, and forgets, the effects of the calls since the last `takeEffects`, in order. */
   takeEffects(): GroupEffect[]
 }

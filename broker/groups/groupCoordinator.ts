@@ -1,16 +1,16 @@
-// All groups of one partition of __consumer_offsets, as a state machine: an event goes in, effects
-// come out. It waits for nothing and touches no log, clock or timer. Times are monotonic
-// milliseconds.
+// The group coordinator of one partition of __consumer_offsets, as a state machine: an event goes
+// in, effects come out. It is synchronous and must never touch a log, a clock or a timer. Times are
+// monotonic milliseconds.
 //
-// The contract with the driver (groupShard.ts). Effects are performed in the order in which they
-// are returned. `append`: batches go to the log in this order, and `appended` reports each when it
-// is durable or has failed; an answer that rests on a write is returned only after that report, so
-// that nothing is answered that a crash could take back. The one exception is Kafka's: a classic
-// generation is announced before it is written. Failed appends change nothing that was answered;
-// records of consumer groups are written again with the next write. `wakeAt` asks for one `wake`
-// per group. `replay` is finished before the first event.
+// The contract with the driver (groupShard.ts): effects are performed in the order in which they
+// are returned. The batches of `append` go to the log in this order, and `appended` reports each
+// one when it is durable or has failed. An answer that depends on a write is returned only after
+// that report, so that no answer can be undone by a crash. The one exception is Kafka's: a classic
+// generation is announced before it is written. A failed append changes nothing that was answered;
+// records of consumer groups are written again with the next write. `wakeAt` asks for one `wake` of
+// the group. `replay` is complete before the first event.
 //
-// What goes on after an append is plain data (appendStep.ts): `pending` can be printed, compared
+// The continuation of an append is plain data (appendStep.ts): `pending` can be printed, compared
 // and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -26,8 +26,8 @@ import { joinError, syncError } from './groupOutcome.ts'
 import {
   type CoordinatorEffect,
   GroupRegistry,
+  type RegistryDependencies,
   type RegistryLimits,
-  type RegistryParts,
 } from './groupRegistry.ts'
 import { GroupReplay } from './groupReplay.ts'
 import type {
@@ -49,11 +49,11 @@ export interface CoordinatorLimits extends RegistryLimits, OffsetLimits {
   readonly maxSessionTimeoutMs: number
 }
 
-export interface CoordinatorParts extends RegistryParts {
+export interface CoordinatorDependencies extends RegistryDependencies {
   readonly limits: CoordinatorLimits
 }
 
-/** A request of one group, answered once under its number. */
+/** A request for one group, which is answered exactly once under its request id. */
 interface GroupRequest<Type extends string> {
   readonly type: Type
   readonly requestId: number
@@ -81,12 +81,12 @@ export type GroupEvent =
   | (GroupRequest<'deleteOffsets'> & { readonly partitions: readonly OffsetPartition[] })
   | GroupRequest<'deleteGroup'>
   | { readonly type: 'forgetTopic'; readonly requestId: number; readonly topic: string }
-  /** Asks the members of a classic group to join again. */
+  /** Asks the members of a classic group to rejoin. */
   | { readonly type: 'rebalance'; readonly groupId: string }
-  /** The time that a `wakeAt` asked for has come. */
+  /** The time of a `wakeAt` has come. */
   | { readonly type: 'wake'; readonly groupId: string }
   | { readonly type: 'expireOffsets'; readonly wallClockMs: number }
-  /** The append is durable, or has failed. */
+  /** An append is durable, or has failed. */
   | { readonly type: 'appended'; readonly appendId: number; readonly appended: Appended }
   /** The marker of the producer's transaction is durable in the partition. */
   | {
@@ -94,34 +94,36 @@ export type GroupEvent =
       readonly producerId: number
       readonly isCommitted: boolean
     }
-  /** The coordinator ends: members that wait are told to find another one. */
+  /**
+   * The coordinator ends: members with pending requests are answered to find another coordinator.
+   */
   | { readonly type: 'closed' }
 
 type EventOf<Type> = Extract<GroupEvent, { type: Type }>
 
 export class GroupCoordinator {
-  /** Queries of offsets. */
+  /** The queries of offsets. */
   readonly offsets: Pick<OffsetCoordinator, 'of' | 'admitFetch' | 'admitDelete'>
   readonly #offsets: OffsetCoordinator
   readonly #consumers: ConsumerCoordinator
   readonly #limits: CoordinatorLimits
   readonly #registry: GroupRegistry
 
-  constructor(parts: CoordinatorParts) {
-    const { limits, catalog } = parts
+  constructor(dependencies: CoordinatorDependencies) {
+    const { limits, catalog } = dependencies
     this.#limits = limits
-    this.#registry = new GroupRegistry(parts)
+    this.#registry = new GroupRegistry(dependencies)
     this.#consumers = new ConsumerCoordinator(this.#registry, limits.consumer, catalog)
     this.#offsets = new OffsetCoordinator(this.#registry, limits)
     this.offsets = this.#offsets
   }
 
-  /** Rebuilds the state from the log; finished before the first event. */
+  /** Returns the replay that rebuilds the state from the log. Complete before the first event. */
   replay(): GroupReplay {
     return new GroupReplay(this.#registry)
   }
 
-  /** Returns the effects in the order in which they are to be performed. */
+  /** Handles an event. Returns its effects in the order in which they are to be performed. */
   handle(nowMs: number, event: GroupEvent): CoordinatorEffect[] {
     this.#registry.begin(nowMs)
     this.#apply(nowMs, event)
@@ -156,7 +158,7 @@ export class GroupCoordinator {
     return this.#registry.size
   }
 
-  /** Everything that the coordinator waits for, as plain data. */
+  /** Returns all work in flight, as plain data. */
   pending(): PendingWork {
     return {
       appends: this.#registry.pending(),
@@ -244,7 +246,7 @@ export class GroupCoordinator {
       return ErrorCode.invalidSessionTimeout
     }
     if (this.#registry.find(groupId)) return ErrorCode.none
-    // A member id can only have come from a group that existed.
+    // Member ids are given out only by groups that exist.
     if (memberId !== '') return ErrorCode.unknownMemberId
     return this.#registry.isFull ? ErrorCode.groupMaxSizeReached : ErrorCode.none
   }
@@ -264,7 +266,7 @@ export class GroupCoordinator {
     const entry = this.#registry.find(groupId)
     if (!entry) return unknownGroup(groupId)
     const errorCode = entry.group.heartbeat(nowMs, identity, generationId)
-    // In a classic group, a heartbeat only postpones deadlines: the timer that is set is early
+    // A heartbeat in a classic group only postpones deadlines: the timer that is set is early
     // enough.
     if (entry.group.type === 'consumer') this.#registry.settle(entry)
     return errorCode

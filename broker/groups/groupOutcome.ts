@@ -1,6 +1,5 @@
-// What a group answers its members, and what it asks of the registry. Plain data throughout: a
-// request is known by its number, and what goes on after a write is a named step that the group is
-// handed back.
+// The answers of a group to its members, and its effects. All plain data: a request is named by its
+// id, and the continuation of a write is a step that the group gets back.
 
 import { type HeartbeatOutcome, refused } from './consumer/heartbeatRequest.ts'
 import type { GroupMetadataValue, GroupRecord } from './groupRecords.ts'
@@ -12,7 +11,9 @@ export interface JoinOutcome {
   readonly protocolType: string | null
   readonly protocolName: string | null
   readonly leader: string
-  /** The leader must not compute a new assignment (a static leader that came back: KIP-814). */
+  /**
+   * Whether the leader must not compute a new assignment (a static leader that returned: KIP-814).
+   */
   readonly skipAssignment: boolean
   /** The subscriptions of all members, for the leader; empty for the others. */
   readonly members: readonly JoinedMember[]
@@ -31,7 +32,7 @@ export interface SyncOutcome {
   readonly assignment: Buffer
 }
 
-/** Answers one request, once. */
+/** The answer to one request. Every request is answered exactly once. */
 export type GroupAnswer =
   | { readonly type: 'joined'; readonly requestId: number; readonly outcome: JoinOutcome }
   | { readonly type: 'synced'; readonly requestId: number; readonly outcome: SyncOutcome }
@@ -41,14 +42,15 @@ export type GroupAnswer =
       readonly outcome: HeartbeatOutcome
     }
 
-/** What goes on once a write is durable, or has failed. */
+/** The continuation of a write that is durable or has failed. */
 export type GroupStep =
-  /** The group is empty; nobody waits for that to be durable. */
+  /** The group is empty. No request depends on this record. */
   | { readonly type: 'emptied' }
-  /** The leader's assignment for this generation. */
+  /** The leader's assignment for this generation. Pending SyncGroups depend on it. */
   | { readonly type: 'assigned'; readonly generationId: number }
   /**
-   * A static member came back into a running generation, and waits to be told its new member id.
+   * A static member returned to a running generation. Its JoinGroup is answered with the new member
+   * id.
    */
   | {
       readonly type: 'staticMemberReturned'
@@ -62,11 +64,11 @@ export type GroupStep =
 
 export type GroupEffect =
   | GroupAnswer
-  /** Append the records to the group's partition as one batch, then hand the step back. */
+  /** Append the records to the group's partition as one batch, then pass the step to `written`. */
   | { readonly type: 'write'; readonly records: readonly GroupRecord[]; readonly step: GroupStep }
   /**
-   * The consumer group ends, and goes on as the classic group `value`. `leftovers` take the
-   * consumer group out of the log.
+   * The consumer group ends and continues as the classic group `value`. `leftovers` are the
+   * tombstones of the consumer group.
    */
   | {
       readonly type: 'downgraded'
@@ -93,7 +95,7 @@ export function syncError(errorCode: number): SyncOutcome {
   return { errorCode, protocolType: null, protocolName: null, assignment: noAssignment }
 }
 
-/** The answer in place of one that rests on a write that failed. */
+/** Returns the answer in place of one that depended on a failed write. */
 export function failedAnswer(answer: GroupAnswer, errorCode: number): GroupAnswer {
   const { requestId } = answer
   switch (answer.type) {
@@ -102,7 +104,10 @@ export function failedAnswer(answer: GroupAnswer, errorCode: number): GroupAnswe
     case 'synced':
       return { type: 'synced', requestId, outcome: syncError(errorCode) }
     case 'heartbeatAnswered': {
-      const outcome = refused({ errorCode, message: 'The group could not be written.' })
+      const outcome = refused({
+        errorCode,
+        message: 'The coordinator failed to write the change to its log.',
+      })
       return { type: 'heartbeatAnswered', requestId, outcome }
     }
   }

@@ -1,6 +1,7 @@
-// The records of __consumer_offsets, in Kafka's own formats, so that Kafka's tools read them: a
-// committed offset, a classic group with its members, or a part of a consumer group
-// (consumer/consumerGroupRecords.ts), each under a key; a null value removes what is under its key.
+// Encodes and decodes the records of __consumer_offsets, in Kafka's formats, so that Kafka's tools
+// can read them: a committed offset, a classic group with its members, or a part of a consumer
+// group (consumer/consumerGroupRecords.ts). A null value (a tombstone) removes the record under its
+// key.
 
 import {
   decodeGroupRecordKey,
@@ -20,7 +21,7 @@ export interface CommittedOffset {
   readonly leaderEpoch: number
   readonly metadata: string
   readonly commitTimestampMs: number
-  /** When it expires, if the client set that (before OffsetCommit v5); -1 otherwise. */
+  /** Expiry timestamp, if the client set one (before OffsetCommit v5); -1 otherwise. */
   readonly expireTimestampMs: number
 }
 
@@ -29,7 +30,10 @@ export interface GroupMetadataValue {
   readonly generation: number
   readonly protocol: string | null
   readonly leader: string | null
-  /** By the wall clock; -1 when the record does not say, and before it is written. */
+  /**
+   * Wall-clock time of the last change of state; -1 when the record lacks it, and before it is
+   * written.
+   */
   readonly currentStateTimestampMs: number
   readonly members: readonly {
     readonly memberId: string
@@ -59,7 +63,7 @@ export interface ClassicGroupRecord {
 
 export type GroupRecord = OffsetRecord | ClassicGroupRecord | ConsumerGroupRecord
 
-/** The only version whose values expire by themselves; it has no leader epoch. */
+/** The only version of the value with an expiry timestamp; it has no leader epoch. */
 const expiringOffsetVersion = 1
 
 export function encodeGroupRecord(
@@ -100,7 +104,10 @@ function encodeGroup(value: GroupMetadataValue, nowMs: number): Buffer {
   })
 }
 
-/** Undefined for records of kinds that are not used here. Throws MalformedError. */
+/**
+ * Decodes a record. Undefined for kinds of records that this broker does not use. Throws
+ * MalformedError.
+ */
 export function decodeGroupRecord(keyBytes: Buffer, value: Buffer | null): GroupRecord | undefined {
   const key = decodeGroupRecordKey(keyBytes)
   if (!key) return undefined
@@ -130,7 +137,7 @@ function decodeGroup(bytes: Buffer): GroupMetadataValue {
   return {
     ...value,
     currentStateTimestampMs: currentStateTimestamp,
-    // The log is read in large buffers: what is kept is copied out of them.
+    // Copied: the log is read in large buffers.
     members: value.members.map((member) => ({
       ...member,
       subscription: Buffer.from(member.subscription),

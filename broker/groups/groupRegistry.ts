@@ -1,6 +1,5 @@
-// The groups of one coordinator, whatever their protocol. Collects the effects of groups and
-// numbers their appends, with the step that each goes on with. Decides nothing about members or
-// offsets.
+// The groups of one coordinator, of both protocols. Collects the effects of groups, and numbers
+// their appends with the continuation of each. Decides nothing about members or offsets.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -18,9 +17,9 @@ import { GroupOffsets } from './offsets/groupOffsets.ts'
 import type { CommittingProducer } from './offsets/transactionalCommit.ts'
 
 export interface RegistryLimits extends GroupLimits {
-  /** Bounds the memory for the metadata of members, in all groups of this broker. */
+  /** Maximum memory for the metadata of members in all groups of this broker, in bytes. */
   readonly maxMemberBytes: number
-  /** Bounds the groups of this broker. */
+  /** Maximum number of groups of this broker. */
   readonly maxGroups: number
   readonly consumer: ConsumerGroupLimits
 }
@@ -35,13 +34,13 @@ export type CoordinatorEffect =
       readonly records: readonly GroupRecord[]
       readonly producer: CommittingProducer | undefined
     }
-  /** Answers any other request: an error code for each item, or one. */
+  /** Answers any other request with an error code for each item, or with one. */
   | {
       readonly type: 'answered'
       readonly requestId: number
       readonly errorCodes: readonly number[]
     }
-  /** Report `wake` for the group at this time. Replaces an earlier one of the same group. */
+  /** Report `wake` for the group at this time. Replaces the previous time of the same group. */
   | { readonly type: 'wakeAt'; readonly groupId: string; readonly atMs: number }
 
 export interface GroupEntry {
@@ -54,29 +53,33 @@ export interface GroupEntry {
    */
   incarnation: number
   /**
-   * Consumer groups that were converted with writes in flight, by incarnation: they owe answers.
+   * Consumer groups that were converted while writes were in flight, by incarnation. Their answers
+   * are still due.
    */
   readonly former: Map<number, ConsumerGroup>
   /**
-   * The tombstones of the consumer group that this classic group was. Written with every record of
-   * the group until one of these is durable: they must precede the records of any later consumer
-   * group, or the former members would be members again after a restart.
+   * The tombstones of the consumer group that this classic group was before. They are written with
+   * every record of the group until one such write is durable: they must precede the records of any
+   * later consumer group, or a restart would restore the former members.
    */
   leftovers: readonly GroupRecord[]
-  /** Changes with the leftovers; 0 when there are none. */
+  /** Identifies the leftovers; 0 when there are none. */
   leftoversId: number
-  /** The deadline that the driver was last asked to report. */
+  /** The time of the last `wakeAt`. */
   wakeAtMs: number
 }
 
-export interface RegistryParts {
+export interface RegistryDependencies {
   readonly limits: RegistryLimits
-  /** Makes a unique member id that starts with the prefix. */
+  /** Returns a unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
   readonly catalog: TopicCatalog
-  /** Shared by the coordinators of this broker; by default the coordinator is alone. */
+  /**
+   * The memory budget that the coordinators of this broker share. By default the coordinator is
+   * alone.
+   */
   readonly budget?: MemberBudget
-  /** Whether the coordinators of this broker hold as many groups as they may. */
+  /** Whether the coordinators of this broker have the maximum number of groups. */
   readonly isFull?: () => boolean
 }
 
@@ -87,19 +90,19 @@ interface Append {
 
 export class GroupRegistry {
   readonly budget: MemberBudget
-  readonly #parts: RegistryParts
+  readonly #dependencies: RegistryDependencies
   readonly #entries = new Map<string, GroupEntry>()
   readonly #appends = new Map<number, Append>()
-  /** The groups that a producer has committed offsets of in its open transaction. */
+  /** The groups in which each producer has committed offsets in its open transaction. */
   readonly #transactions = new Map<number, Set<GroupEntry>>()
   #nextAppendId = 1
   #lastLeftoversId = 0
   #nowMs = 0
   #effects: CoordinatorEffect[] = []
 
-  constructor(parts: RegistryParts) {
-    this.#parts = parts
-    this.budget = parts.budget ?? new MemberBudget(parts.limits.maxMemberBytes)
+  constructor(dependencies: RegistryDependencies) {
+    this.#dependencies = dependencies
+    this.budget = dependencies.budget ?? new MemberBudget(dependencies.limits.maxMemberBytes)
   }
 
   get size(): number {
@@ -107,7 +110,7 @@ export class GroupRegistry {
   }
 
   get isFull(): boolean {
-    const { isFull, limits } = this.#parts
+    const { isFull, limits } = this.#dependencies
     return isFull ? isFull() : this.#entries.size >= limits.maxGroups
   }
 
@@ -115,7 +118,7 @@ export class GroupRegistry {
     return this.#entries.get(groupId)
   }
 
-  /** A copy: groups come and go while it is walked. */
+  /** Returns a copy: groups may be created and removed during an iteration. */
   all(): GroupEntry[] {
     return [...this.#entries.values()]
   }
@@ -142,12 +145,12 @@ export class GroupRegistry {
   }
 
   newClassicGroup(groupId: string): ClassicGroup {
-    const { limits, newMemberId } = this.#parts
+    const { limits, newMemberId } = this.#dependencies
     return new ClassicGroup(groupId, limits, newMemberId, this.budget)
   }
 
   newConsumerGroup(nowMs: number, state: ConsumerGroupState): ConsumerGroup {
-    const { limits, catalog, newMemberId } = this.#parts
+    const { limits, catalog, newMemberId } = this.#dependencies
     const { budget } = this
     return new ConsumerGroup(nowMs, state, {
       limits: limits.consumer,
@@ -157,7 +160,7 @@ export class GroupRegistry {
     })
   }
 
-  /** From now on another group has the entry's id. */
+  /** Replaces the group of an entry by another one with the same id. */
   replace(entry: GroupEntry, group: Group): void {
     this.collect(entry)
     const { group: former, incarnation } = entry
@@ -173,9 +176,9 @@ export class GroupRegistry {
     entry.leftoversId = leftovers.length === 0 ? 0 : ++this.#lastLeftoversId
   }
 
-  /** The group's tombstones are durable: a member id that was promised is void. */
+  /** Removes a group whose tombstones are durable. Its promised member ids become void. */
   remove(entry: GroupEntry): void {
-    // The entry may have been dropped already, and another one have the id.
+    // The entry may have been dropped meanwhile, and the id may belong to another one.
     if (this.#entries.get(entry.groupId) !== entry) return
     entry.group.end(ErrorCode.unknownMemberId)
     this.collect(entry)
@@ -184,13 +187,13 @@ export class GroupRegistry {
 
   // Effects
 
-  /** An event is being handled at this time. */
+  /** Begins the handling of an event at this time. */
   begin(nowMs: number): void {
     this.#nowMs = nowMs
     this.#effects = []
   }
 
-  /** The effects since `begin`. */
+  /** Returns the effects since `begin`. */
   end(): CoordinatorEffect[] {
     return this.#effects
   }
@@ -200,8 +203,8 @@ export class GroupRegistry {
   }
 
   /**
-   * Collects the group's effects, asks for its next deadline, and drops it when nothing is left of
-   * it.
+   * Collects the effects of the group, asks for a wake at its next deadline, and drops the group
+   * when nothing of it is left.
    */
   settle(entry: GroupEntry): void {
     this.collect(entry)
@@ -238,7 +241,7 @@ export class GroupRegistry {
 
   // Appends
 
-  /** Appends records of the group itself, after its leftovers. */
+  /** Appends records of the group itself, behind its leftovers. */
   appendGroup(
     entry: GroupEntry,
     records: readonly GroupRecord[],
@@ -248,7 +251,7 @@ export class GroupRegistry {
     this.#append(entry, [...leftovers, ...records], undefined, { ...step, leftoversId })
   }
 
-  /** Appends offsets, which are in flight until the append is reported. */
+  /** Appends offsets, which are in flight until `appended` reports the append. */
   appendOffsets(
     entry: GroupEntry,
     records: readonly OffsetRecord[],
@@ -261,15 +264,15 @@ export class GroupRegistry {
     entry.offsets.writing(appendId, records, producerId)
   }
 
-  /** The append is durable or has failed: returns the step to go on with. */
+  /** Ends an append that is durable or has failed. Returns its continuation. */
   takeAppend(appendId: number): Append {
     const append = this.#appends.get(appendId)
-    assert(append, `append ${appendId} was reported twice, or never asked for`)
+    assert(append, `append ${appendId} is in flight, and is reported once`)
     this.#appends.delete(appendId)
     return append
   }
 
-  /** Hands the step back to the group that wrote the records. */
+  /** Passes the step to the group that wrote the records, which may have been converted since. */
   groupWritten(
     entry: GroupEntry,
     { incarnation, step }: Extract<AppendStep, { type: 'group' }>,
@@ -286,7 +289,7 @@ export class GroupRegistry {
     if (!former.owesAnswers) entry.former.delete(incarnation)
   }
 
-  /** Appends in flight. */
+  /** Returns the appends in flight. */
   pending(): PendingAppend[] {
     return [...this.#appends].map(([appendId, { entry, step }]) => {
       const { groupId, offsets } = entry
@@ -294,7 +297,9 @@ export class GroupRegistry {
     })
   }
 
-  /** Writes in flight of consumer groups, of those that were converted as well. */
+  /**
+   * Returns the writes in flight of consumer groups, including groups that were converted since.
+   */
   pendingWrites(): JournalWrite[] {
     return this.all().flatMap(({ group, former }) =>
       [...former.values(), group].flatMap((each) =>
@@ -324,7 +329,7 @@ export class GroupRegistry {
     else this.#transactions.set(producerId, new Set([entry]))
   }
 
-  /** The marker of the producer's transaction is in the coordinator's partition. */
+  /** Ends the producer's transaction, whose marker is in the coordinator's partition. */
   endTransaction(producerId: number, isCommitted: boolean): void {
     const entries = this.#transactions.get(producerId)
     if (!entries) return

@@ -1,6 +1,6 @@
-// Rebuilds a coordinator's groups from its log, record by record, so that the log itself is never
-// held in memory. Of a classic group only the latest record counts, of a consumer group the latest
-// of each kind: members exist only after `finish`.
+// Rebuilds a coordinator's groups from its log, one record at a time: the log itself must never be
+// held in memory. Of a classic group the latest record counts, of a consumer group the latest
+// record of each kind. Members exist only after `finish`.
 
 import type { ConsumerGroupRecord } from './consumer/consumerGroupRecords.ts'
 import { ConsumerGroupState } from './consumer/consumerGroupState.ts'
@@ -32,7 +32,7 @@ export class GroupReplay {
     this.#classic.delete(groupId)
     if (value === null) return
     this.#classic.set(groupId, value)
-    // The group was converted: it was a consumer group before.
+    // The group was converted from a consumer group.
     this.#consumer.delete(groupId)
   }
 
@@ -40,7 +40,7 @@ export class GroupReplay {
     const { groupId, type, value } = record
     let state = this.#consumer.get(groupId)
     if (!state) {
-      // A tombstone of a group that does not exist any more.
+      // A tombstone of a group that no longer exists.
       if (value === null) return
       state = new ConsumerGroupState(groupId)
       this.#consumer.set(groupId, state)
@@ -53,14 +53,14 @@ export class GroupReplay {
 
   #offset(record: OffsetRecord, producerId: number, logOffset: number): void {
     const { groupId, value } = record
-    // A tombstone of a group that was deleted.
+    // A tombstone, possibly of a group that was deleted.
     if (value === null) {
       this.#registry.find(groupId)?.offsets.apply(record, producerId, logOffset)
       return
     }
     const entry = this.#registry.findOrCreate(groupId)
     entry.offsets.apply(record, producerId, logOffset)
-    // Its transaction is open until the marker is replayed, or is written later.
+    // The transaction is open until its marker is replayed, or is written later.
     if (producerId >= 0) this.#registry.noteTransaction(entry, producerId)
   }
 
@@ -71,7 +71,7 @@ export class GroupReplay {
   finish(nowMs: number, wallClockMs: number): void {
     for (const [groupId, value] of this.#classic) {
       const { currentStateTimestampMs: sinceMs } = value
-      // The wall clock may have been set back since: an age is never negative.
+      // The wall clock may have been set back since: an age must not be negative.
       const ageMs = sinceMs < 0 ? undefined : Math.max(0, wallClockMs - sinceMs)
       const entry = this.#registry.findOrCreate(groupId)
       const group = this.#registry.newClassicGroup(groupId)

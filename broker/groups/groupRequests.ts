@@ -1,4 +1,4 @@
-// The requests of groups as their coordinator takes them, free of the versions of the wire
+// The requests of groups as their coordinator takes them, independent of the versions of the wire
 // protocol.
 
 import type { CommittedOffset } from './groupRecords.ts'
@@ -18,7 +18,10 @@ export interface JoinRequest {
   readonly rebalanceTimeoutMs: number
   readonly protocolType: string
   readonly protocols: readonly MemberProtocol[]
-  /** From JoinGroup v4 on, a new member first gets its member id, and joins with it (KIP-394). */
+  /**
+   * Whether a new member is first given its member id and joins with it, as from JoinGroup v4 on
+   * (KIP-394).
+   */
   readonly requireKnownMemberId: boolean
   readonly supportsSkippingAssignment: boolean
 }
@@ -41,10 +44,12 @@ export interface OffsetToCommit {
   readonly value: CommittedOffset
 }
 
-/** The committer of offsets: a member in its generation (in a consumer group, its epoch). */
+/**
+ * The committer of offsets: a member in its generation (in a consumer group: in its member epoch).
+ */
 export interface Committer extends MemberIdentity {
   /** -1 when the committer is not a member. */
   readonly generationId: number
-  /** Version of OffsetCommit: it decides which error codes the client knows. */
+  /** Version of OffsetCommit, which determines the error codes that the client knows. */
   readonly apiVersion: number
 }

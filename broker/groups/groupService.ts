@@ -1,8 +1,8 @@
-// The group coordinators of this broker: routes a group to the shard of its partition, and loads
-// and resigns shards as the leadership of __consumer_offsets moves. Decides nothing about groups. A
-// group that is coordinated elsewhere is refused with NOT_COORDINATOR, and with
-// COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded. Memory for members and the
-// number of groups are bounded for all shards together.
+// The group coordinators of this broker: routes a request to the shard of its group's partition,
+// and loads and resigns shards as the leadership of __consumer_offsets moves. Decides nothing about
+// groups. Refuses groups that are coordinated elsewhere with NOT_COORDINATOR, and groups whose
+// partition is being loaded with COORDINATOR_LOAD_IN_PROGRESS. The memory for members and the
+// number of groups are bounded across all shards.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -42,9 +42,9 @@ export interface GroupServiceOptions {
   readonly log: GroupLog
   readonly limits: CoordinatorLimits
   readonly catalog: TopicCatalog
-  /** Interval between checks for expired offsets. */
+  /** Interval between checks for expired offsets, in ms. */
   readonly offsetsRetentionCheckIntervalMs: number
-  /** Makes a unique member id that starts with the prefix. */
+  /** Returns a unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
 }
 
@@ -58,7 +58,7 @@ export class GroupService implements TransactionalOffsets {
     this.#options = options
     const { clock, log, limits } = options
     this.#budget = new MemberBudget(limits.maxMemberBytes)
-    const parts = {
+    const dependencies = {
       ...options,
       deadlineClock: stallTolerant(clock),
       budget: this.#budget,
@@ -66,14 +66,14 @@ export class GroupService implements TransactionalOffsets {
     }
     this.#runtime = new CoordinatorRuntime({
       partitions: log,
-      newShard: (leadership) => new GroupShard(leadership, parts),
+      newShard: (leadership) => new GroupShard(leadership, dependencies),
       load: (shard, partition, isWanted) => log.load(partition, shard.reader, isWanted),
     })
     this.#runtime.start()
     this.#scheduleExpiry()
   }
 
-  /** Loads every partition, for a broker that leads them all. */
+  /** Opens the service of a broker that leads every partition: loads them all. */
   static async open(options: GroupServiceOptions): Promise<GroupService> {
     const service = new GroupService(options)
     try {
@@ -88,32 +88,34 @@ export class GroupService implements TransactionalOffsets {
   // Leadership
 
   /**
-   * This broker leads the partition from the epoch on. Resolves when its groups can be coordinated.
+   * Takes over the leadership of a partition from this epoch on. Resolves when its groups are
+   * loaded.
    */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
   }
 
-  /** This broker does not lead the partition any more: another one does, from the epoch on. */
+  /** Resigns the leadership of a partition: another broker leads it from this epoch on. */
   resign(partition: number, leaderEpoch: number): void {
     this.#runtime.resign(partition, leaderEpoch)
   }
 
   /**
-   * The error code with which requests for the group are refused; 0 when it is coordinated here.
+   * Returns the error code with which requests for the group are refused; 0 when this broker
+   * coordinates it.
    */
   coordinatorError(groupId: string): number {
     return this.#runtime.errorOf(groupId)
   }
 
-  /** Whether a partition is being loaded: lists are incomplete meanwhile. */
+  /** Whether a partition is being loaded. Lists of groups are incomplete meanwhile. */
   get isLoading(): boolean {
     return this.#runtime.isLoading
   }
 
   // Membership
 
-  /** Answered when the group's next generation begins, or at once with an error. */
+  /** Joins a group. Resolves when the group's next generation begins, or at once with an error. */
   join(groupId: string, request: JoinRequest): Promise<JoinOutcome> {
     return this.#request(
       groupId,
@@ -122,7 +124,7 @@ export class GroupService implements TransactionalOffsets {
     )
   }
 
-  /** Answered when the leader's assignment is durable. */
+  /** Fetches a member's assignment. Resolves when the leader's assignment is durable. */
   sync(groupId: string, request: SyncRequest): Promise<SyncOutcome> {
     return this.#request(groupId, syncError, (requestId) => ({
       ...{ type: 'sync', requestId, groupId, request },
@@ -141,7 +143,8 @@ export class GroupService implements TransactionalOffsets {
   }
 
   /**
-   * A heartbeat of the consumer protocol (KIP-848), answered when what the answer says is durable.
+   * Handles a heartbeat of the consumer protocol (KIP-848). Resolves when all state that the answer
+   * reports is durable.
    */
   consumerHeartbeat(groupId: string, request: HeartbeatRequest): Promise<HeartbeatOutcome> {
     return this.#request(groupId, refusedHeartbeat, (requestId) => ({
@@ -149,14 +152,14 @@ export class GroupService implements TransactionalOffsets {
     }))
   }
 
-  /** An error code for each member. */
+  /** Removes members from a group. Resolves with an error code for each. */
   leave(groupId: string, members: readonly MemberIdentity[]): Promise<readonly number[]> {
     return this.#request(groupId, forEach(members), (requestId) => ({
       ...{ type: 'leave', requestId, groupId, members },
     }))
   }
 
-  /** Asks the members of a classic group to join again. False for an empty group, or none. */
+  /** Asks the members of a classic group to rejoin. Returns false for an empty or unknown group. */
   rebalance(groupId: string): boolean {
     const shard = this.#find(groupId)
     const group = shard?.coordinator.classicGroup(groupId)
@@ -167,7 +170,10 @@ export class GroupService implements TransactionalOffsets {
 
   // Offsets
 
-  /** An error code for each offset, when those that are admitted are durable. */
+  /**
+   * Commits offsets. Resolves with an error code for each, when those that are admitted are
+   * durable.
+   */
   commit(
     groupId: string,
     committer: Committer,
@@ -178,14 +184,17 @@ export class GroupService implements TransactionalOffsets {
     }))
   }
 
-  /** The partition of __consumer_offsets for the group's offsets; creates the topic. */
+  /** Returns the partition of __consumer_offsets for the group. Creates the topic if necessary. */
   async partitionOf(groupId: string): Promise<number> {
     const { log } = this.#options
     await log.ensure()
     return log.partitionOf(groupId)
   }
 
-  /** An error code for each offset, once they are durable as part of the transaction. */
+  /**
+   * Commits offsets within a transaction. Resolves with an error code for each, once they are
+   * durable.
+   */
   commitInTransaction(commit: TransactionalCommit): Promise<readonly number[]> {
     return this.#request(commit.groupId, forEach(commit.offsets), (requestId) => ({
       ...{ type: 'commitInTransaction', requestId, commit },
@@ -199,8 +208,8 @@ export class GroupService implements TransactionalOffsets {
   }
 
   /**
-   * Whether the caller may fetch the group's offsets: null and -1 are for callers that name no
-   * member.
+   * Returns 0 when the caller may fetch the group's offsets. Callers that name no member pass null
+   * and -1.
    */
   admitOffsetFetch(groupId: string, memberId: string | null, memberEpoch: number): number {
     const shard = this.#runtime.shardOf(groupId)
@@ -213,8 +222,8 @@ export class GroupService implements TransactionalOffsets {
   }
 
   /**
-   * The same once no append of the group is in flight any more: a consumer that takes a partition
-   * over must not miss the last commit of its previous owner (KIP-447).
+   * Returns the group's offsets once no append of the group is in flight any more: a consumer that
+   * takes over a partition must not miss the last commit of the previous owner (KIP-447).
    */
   async settledOffsets(groupId: string): Promise<GroupOffsets | undefined> {
     await this.#find(groupId)?.groupSettled(groupId)
@@ -226,7 +235,9 @@ export class GroupService implements TransactionalOffsets {
     return typeof shard === 'number' ? shard : shard.coordinator.offsets.admitDelete(groupId)
   }
 
-  /** An error code for each partition, when the deletion is durable. */
+  /**
+   * Deletes committed offsets. Resolves with an error code for each, when the deletion is durable.
+   */
   deleteOffsets(
     groupId: string,
     partitions: readonly OffsetPartition[],
@@ -237,11 +248,11 @@ export class GroupService implements TransactionalOffsets {
   }
 
   /**
-   * Removes all offsets that groups of this broker committed for a topic. Resolves with an error
-   * code.
+   * Removes the offsets that groups of this broker committed for a deleted topic. Resolves with an
+   * error code.
    */
   async forgetTopic(topic: string): Promise<number> {
-    // Reported as done, the deletion of the topic would never be repeated.
+    // If this were reported as done, the deletion of the topic would never be repeated.
     if (this.#runtime.isClosed || this.#runtime.isLoading) return ErrorCode.notCoordinator
     const removals = [...this.#runtime.shards()].map((shard) =>
       shard.request<readonly number[]>(one, (requestId) => ({
@@ -270,7 +281,7 @@ export class GroupService implements TransactionalOffsets {
     return groups
   }
 
-  /** Memory for the metadata of the members of all groups. */
+  /** The memory for the metadata of the members of all groups, in bytes. */
   get memberMemory(): { readonly takenBytes: number; readonly maxBytes: number } {
     return this.#budget
   }
@@ -282,7 +293,7 @@ export class GroupService implements TransactionalOffsets {
     return errorCode!
   }
 
-  /** Refuses members that wait, and waits for the appends in flight. */
+  /** Refuses pending requests of members, and waits for the appends in flight. */
   async close(): Promise<void> {
     this.#expiryTimer?.cancel()
     await this.#runtime.close()
@@ -329,5 +340,8 @@ function forEach(items: readonly unknown[]): Refusal<readonly number[]> {
 }
 
 function refusedHeartbeat(errorCode: number): HeartbeatOutcome {
-  return refused({ errorCode, message: 'The group is not coordinated by this broker now.' })
+  return refused({
+    errorCode,
+    message: 'This broker is not the coordinator of the group. Find the coordinator, and retry.',
+  })
 }

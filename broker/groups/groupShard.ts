@@ -1,8 +1,7 @@
-// The group coordinator of one partition of __consumer_offsets: drives the state machine
-// (groupCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
-// writes its records, sets its timers, and answers its requests. Decides nothing. After a
-// resignation, results of appends in flight are dropped: the coordinator of the next epoch finds in
-// the log what became of them.
+// The driver of one partition's group coordinator (groupCoordinator.ts, which states the contract)
+// under one leader epoch: gives it the time, writes its records, sets its timers, and answers its
+// requests. Decides nothing. After a resignation, the results of appends in flight are dropped: the
+// coordinator of the next epoch reads their outcome from the log.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -10,15 +9,20 @@ import type { Logger } from '../../protocol/telemetry/logger.ts'
 import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { type Refusal, WaitingRequests } from '../coordinators/waitingRequests.ts'
-import { type CoordinatorParts, GroupCoordinator, type GroupEvent } from './groupCoordinator.ts'
+import {
+  type CoordinatorDependencies,
+  GroupCoordinator,
+  type GroupEvent,
+} from './groupCoordinator.ts'
 import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import type { CoordinatorEffect } from './groupRegistry.ts'
 import type { GroupReplay } from './groupReplay.ts'
 
-export interface GroupShardParts extends CoordinatorParts {
+export interface GroupShardDependencies extends CoordinatorDependencies {
   readonly clock: Clock
   /**
-   * Sets timers that, after a stall of the process, fire after the requests that came meanwhile.
+   * Clock of the timers: after a stall of the process they fire after the requests that arrived
+   * meanwhile.
    */
   readonly deadlineClock: Clock
   readonly logger: Logger
@@ -30,18 +34,18 @@ type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
 export class GroupShard implements CoordinatorShard {
   readonly leadership: CoordinatorLeadership
   readonly coordinator: GroupCoordinator
-  readonly #parts: GroupShardParts
+  readonly #dependencies: GroupShardDependencies
   readonly #replay: GroupReplay
   readonly #waiting = new WaitingRequests()
   readonly #timers = new Map<string, Timer>()
-  /** Appends in flight, with the group of each. */
+  /** Appends in flight, with the group id of each. */
   readonly #appends = new Map<Promise<void>, string>()
   #state: 'open' | 'closed' | 'resigned' = 'open'
 
-  constructor(leadership: CoordinatorLeadership, parts: GroupShardParts) {
+  constructor(leadership: CoordinatorLeadership, dependencies: GroupShardDependencies) {
     this.leadership = leadership
-    this.#parts = parts
-    this.coordinator = new GroupCoordinator(parts)
+    this.#dependencies = dependencies
+    this.coordinator = new GroupCoordinator(dependencies)
     this.#replay = this.coordinator.replay()
   }
 
@@ -49,21 +53,24 @@ export class GroupShard implements CoordinatorShard {
     return this.leadership.leaderEpoch
   }
 
-  /** Takes in the partition's log, before `activate`. */
+  /** Receives the partition's log, before `activate`. */
   get reader(): GroupLogReader {
     return this.#replay
   }
 
   activate(): void {
-    const { clock } = this.#parts
+    const { clock } = this.#dependencies
     this.#perform(this.coordinator.loaded(clock.monotonicMs(), clock.nowMs(), this.#replay))
   }
 
   handle(event: GroupEvent): void {
-    this.#perform(this.coordinator.handle(this.#parts.clock.monotonicMs(), event))
+    this.#perform(this.coordinator.handle(this.#dependencies.clock.monotonicMs(), event))
   }
 
-  /** `refusal` makes the answer when the coordinator resigns first. */
+  /**
+   * Sends a request to the coordinator. `refusal` makes the answer if the coordinator resigns
+   * first.
+   */
   request<Outcome>(
     refusal: Refusal<Outcome>,
     eventOf: (requestId: number) => GroupEvent,
@@ -71,14 +78,14 @@ export class GroupShard implements CoordinatorShard {
     return this.#waiting.ask(refusal, (requestId) => this.handle(eventOf(requestId)))
   }
 
-  /** Resolves when no append of the group is in flight that was when it was called. */
+  /** Resolves when the appends of the group that are in flight now have ended. */
   async groupSettled(groupId: string): Promise<void> {
     const ofGroup = [...this.#appends].filter(([, of]) => of === groupId)
     await Promise.all(ofGroup.map(([append]) => append))
   }
 
   resign(): void {
-    // Also gives back the memory of the members.
+    // Also returns the memory of the members to the budget.
     this.close()
     this.#state = 'resigned'
     this.#waiting.refuseAll(ErrorCode.notCoordinator)
@@ -123,11 +130,14 @@ export class GroupShard implements CoordinatorShard {
   }
 
   async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
-    const { log, logger } = this.#parts
+    const { log, logger } = this.#dependencies
     const appended = await log
       .append(this.leadership, records, producer)
       .catch((error: unknown): Appended => {
-        logger.error({ error, groupId }, 'group records could not be written')
+        logger.error(
+          { error, groupId },
+          'failed to write records of a consumer group; its clients find the coordinator again and retry',
+        )
         return { errorCode: ErrorCode.coordinatorNotAvailable, baseOffset: -1 }
       })
     if (this.#state !== 'resigned') this.handle({ type: 'appended', appendId, appended })
@@ -136,7 +146,7 @@ export class GroupShard implements CoordinatorShard {
   #wakeAt(groupId: string, atMs: number): void {
     this.#timers.get(groupId)?.cancel()
     if (this.#state !== 'open') return
-    const { clock, deadlineClock } = this.#parts
+    const { clock, deadlineClock } = this.#dependencies
     const timer = deadlineClock.setTimer(Math.max(0, atMs - clock.monotonicMs()), () => {
       if (this.#timers.get(groupId) === timer) this.#timers.delete(groupId)
       this.handle({ type: 'wake', groupId })

@@ -1,6 +1,5 @@
-// The memory that the metadata of members takes, in all groups of this broker together, and its
-// bound: any client can join any number of groups, with as much metadata as a request holds.
-// Invariant: never negative.
+// The memory budget for the metadata of members in all groups of this broker: any client can join
+// any number of groups, with as much metadata as a request holds. Invariant: never negative.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 
@@ -26,6 +25,6 @@ export class MemberBudget {
 
   giveBack(bytes: number): void {
     this.#takenBytes -= bytes
-    assert(this.#takenBytes >= 0, 'members never give back more memory than they took')
+    assert(this.#takenBytes >= 0, 'members never return more memory than they took')
   }
 }

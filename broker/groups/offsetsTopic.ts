@@ -1,5 +1,5 @@
-// __consumer_offsets as the groups' log: translates between batches and records of groups. Knows
-// nothing of what groups do.
+// __consumer_offsets as the log of groups: translates between batches and records of groups. Must
+// never know what a group does with them.
 
 import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
@@ -63,7 +63,7 @@ export class OffsetsTopic implements GroupLog {
 
   #encode(groupRecords: readonly GroupRecord[], producer?: CommittingProducer): Buffer {
     const nowMs = this.#clock.nowMs()
-    // Without a sequence number: the coordinator writes, not the producer.
+    // No sequence number: the batch is written by the coordinator, not by the producer.
     const { producerId = -1, producerEpoch = -1 } = producer ?? {}
     const isTransactional = producer !== undefined
     const builder = new RecordBatchBuilder({ producerId, producerEpoch, isTransactional })
@@ -75,7 +75,10 @@ export class OffsetsTopic implements GroupLog {
   }
 }
 
-/** Batches may be empty: compaction keeps the last one of each producer. */
+/**
+ * Passes a batch on, record by record. A batch may be empty: compaction keeps the last batch of
+ * each producer.
+ */
 function loadBatch(batch: RecordBatch, reader: GroupLogReader): void {
   const producerId = batch.isTransactional ? batch.producerId : -1
   for (const { key, value, offset } of records(batch, maxCoordinatorBatchBytes)) {

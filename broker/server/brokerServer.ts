@@ -1,25 +1,31 @@
 // The listeners of a broker and the connections that they accepted, with the memory budgets that
-// all connections share. Invariant: a client is only ever sent to the address that the listener it
-// came through advertises.
+// all connections share. Invariant: a client is only ever sent the address that its own listener
+// advertises.
 //
 // The folder is everything between a socket and the rooms of the broker (log, controller, groups,
-// transactions). The way of a request, by folders. Each uses only those below it; only the types in
-// request/requestContext.ts name parts of the folders above:
+// transactions). The path of a request, by folders; each folder uses only those below it, and only
+// the types in request/requestContext.ts name parts of the folders above:
 //
 //   connection/     one client: framing, order of answers, idleness, limits of connections
 //   dispatch/       frame -> API, version, request; the table of served APIs; response -> frame
 //   handlers/       one file for each served API, named like it: request -> response
 //   configs/        what the handlers of configs share
-//   fetch/          reading for Fetch, and its sessions
+//   fetch/          reads for Fetch, and fetch sessions
 //   transactions/   appends of transactional producers
 //   partitions/     existence, leaders and error codes of partitions
 //   request/        what a handler is and may use: its context, the hooks for tests of clients
-//   gate/           who may do what: access of each API, authorizer, throttle
-//   memory/         budgets that connections share, and what each connection holds of them
+//   gate/           access of each API, authorizer, throttle
+//   memory/         budgets that connections share, and the share of each connection
 //   figures/        counters of requests and of topics
 //
-// No handler may touch a connection, write a throttle time, or decide on access other than by asking
-// `context.access`.
+// A handler must never touch a connection, write a throttle time, or decide on access other than by
+// asking `context.access`.
+//
+// The folder handlers/ has no main file. The contract of a handler is in request/handler.ts, and
+// the table of handlers in dispatch/dispatch.ts. A handler translates: it checks what only the wire
+// protocol knows (versions, repeated names, limits), calls the room that decides, and maps the
+// result to the error codes that the client's version knows. Each resource in a request has its own
+// outcome wherever Kafka's response has a place for it.
 
 import type { Address, Connection, Listener } from '../../protocol/runtime/network.ts'
 import type { BrokerListener } from '../configuration/listeners.ts'
@@ -30,7 +36,9 @@ import { MemoryBudget } from './memory/memoryBudget.ts'
 import { ReadBuffers } from './memory/readBuffers.ts'
 import type { BrokerParts } from './request/requestContext.ts'
 
-/** Memory for read buffers that is kept between fetches, enough for a few busy consumers. */
+/**
+ * Memory for read buffers that is kept between fetches, in bytes: enough for a few busy consumers.
+ */
 const keptReadBufferBytes = 32 * 1024 * 1024
 
 interface OpenListener {
@@ -45,7 +53,7 @@ export interface ListenerFigures {
   readonly name: string
   open: number
   accepted: number
-  /** Accepted, and read only after a wait (max.connection.creation.rate). */
+  /** Connections that were read only after a delay (max.connection.creation.rate). */
   delayed: number
 }
 
@@ -104,7 +112,7 @@ export class BrokerServer {
     return this.#connections
   }
 
-  /** The listeners that clients of other processes can connect to. */
+  /** The listeners that clients in other processes can connect to. */
   get listeners(): { name: string; address: Address; advertised: Address }[] {
     const open = this.#listeners.filter(({ isInProcess }) => !isInProcess)
     return open.map(({ name, listener, advertised }) => {
@@ -112,17 +120,17 @@ export class BrokerServer {
     })
   }
 
-  /** Rejects with a NetworkError when the address cannot be bound. */
+  /** Opens a listener. Fails with a NetworkError when the address cannot be bound. */
   async listen(options: BrokerListener): Promise<void> {
     const { name, network, address, isInProcess = false } = options
-    let told = options.advertised
+    let { advertised } = options
     const figures = { name, open: 0, accepted: 0, delayed: 0 }
     const listener = await network.listen(address, (connection) =>
-      this.#accept(connection, told ?? address, figures),
+      this.#accept(connection, advertised ?? address, figures),
     )
     this.#figures.push(figures)
-    told ??= listener.address
-    this.#listeners.push({ name, listener, advertised: told, isInProcess })
+    advertised ??= listener.address
+    this.#listeners.push({ name, listener, advertised, isInProcess })
   }
 
   /** Stops accepting connections and requests; requests in flight are still answered. */
@@ -134,7 +142,8 @@ export class BrokerServer {
   }
 
   /**
-   * Waits until all requests in flight are answered, at most `timeoutMs`, then closes what is left.
+   * Waits until all requests in flight are answered, for `timeoutMs` at most, then closes the
+   * remaining connections.
    */
   async close(timeoutMs: number): Promise<void> {
     if (this.#connections.size === 0) return

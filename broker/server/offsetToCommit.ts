@@ -16,7 +16,7 @@ export type CommitTimestamps = Pick<
   'commitTimestampMs' | 'expireTimestampMs'
 >
 
-/** Returns an error code for an offset that is too large to be stored exactly. */
+/** Returns the value to store, or an error code for an offset that cannot be stored exactly. */
 export function offsetToCommit(
   topic: string,
   partition: CommittedPartition,

@@ -1,5 +1,5 @@
 // The partition of __consumer_offsets for the offsets of a group, for requests of transactions. The
-// topic and the partition's log are created on first use; when that fails, the client is told to
+// topic and the log of the partition are created lazily; when that fails, the client is asked to
 // retry.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -14,7 +14,7 @@ export interface OffsetsPartition {
   readonly log: PartitionLog
 }
 
-/** The partition of the group, or an error code. */
+/** Returns the partition of the group, or an error code. */
 export async function offsetsPartition(
   groupId: string,
   { groups, replicas, controller, logger }: BrokerParts,
@@ -26,7 +26,10 @@ export async function offsetsPartition(
     return { partition, log }
   } catch (error) {
     if (!(error instanceof LogError || error instanceof BrokerError)) throw error
-    logger.error({ error, groupId }, 'the partition of a group cannot be opened')
+    logger.error(
+      { error, groupId },
+      'failed to open the partition of a consumer group; its client is asked to retry',
+    )
     return ErrorCode.coordinatorNotAvailable
   }
 }

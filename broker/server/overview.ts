@@ -7,30 +7,28 @@ import type { TrafficByTopic } from './figures/topicTraffic.ts'
 
 export interface PartitionOverview {
   readonly partition: number
-  /**
-   * Figures are null where they are unknown: the log is offline, or its broker did not report them.
-   */
+  /** Figures are null where unknown: the log is offline, or its broker did not report them. */
   readonly logStartOffset: number | null
-  /** One above the last record that consumers can read. */
+  /** The offset after the last record that consumers can read. */
   readonly highWatermark: number | null
   readonly sizeBytes: number | null
-  /** Whether the log is in a failed data directory, and can be neither read nor written. */
+  /** Whether the log is in a failed data directory, where it can be neither read nor written. */
   readonly isOffline: boolean
 }
 
-/** Totals are counted since the broker started; rates are differences of two overviews. */
+/** A topic. Totals are counted since the broker started; rates are differences of two overviews. */
 export interface TopicOverview {
   readonly name: string
   readonly id: string
   readonly isInternal: boolean
   readonly partitions: readonly PartitionOverview[]
-  /** Null where totals are unknown: of a broker that is asked through the Kafka protocol. */
+  /** Null where unknown: a broker that is asked over the Kafka protocol does not report totals. */
   readonly bytesInTotal: number | null
   readonly bytesOutTotal: number | null
   readonly messagesInTotal: number | null
 }
 
-/** The sum of the high watermarks; null while any is unknown. */
+/** Returns the sum of the high watermarks; null while any is unknown. */
 export function recordsIn(partitions: readonly PartitionOverview[]): number | null {
   let records = 0
   for (const { highWatermark } of partitions) {

@@ -1,5 +1,5 @@
-// Finds the resources that a request names more than once. Kafka refuses each of these once, and
-// processes the rest.
+// Finds the resources that a request contains more than once. Kafka refuses each of these once, and
+// processes the others.
 
 export interface Named<T> {
   /** The first of the resources with each key. */

@@ -1,8 +1,8 @@
-// Decides what a request to end a transaction does: begins the end, is already done, or is refused.
-// Kafka's rules for clients of both versions. With version 2 every transaction has an epoch of its
-// own: an epoch one below the current one names the transaction that has ended, so that the request
-// is a retry. A retry is answered as the first request was, and must never end the next
-// transaction. Pure functions.
+// Decides what a request to end a transaction does: it begins the end, finds it already done, or is
+// refused. Kafka's rules, for clients of both versions. With version 2 every transaction has an
+// epoch of its own: a request whose epoch is one below the current one names the transaction that
+// ended last, so it is a retry. A retry is answered as the first request was, and must never end
+// the next transaction. Pure functions.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -31,7 +31,8 @@ const wrongState = refused(ErrorCode.invalidTxnState)
 const busy = refused(ErrorCode.concurrentTransactions)
 
 /**
- * `isBusy`: the last step is not durable yet, or the markers of a decided end are being written.
+ * Returns the decision for a request. `isBusy`: the last step is not durable yet, or the markers of
+ * a decided end are being written.
  */
 export function decideEndTxn(
   metadata: TransactionMetadata,
@@ -60,8 +61,8 @@ function decideWithEpochs(
   isBusy: boolean,
   request: EndTxnRequest,
 ): EndTxnDecision {
-  // Checked first: the step under way may be the one that this request repeats, or may lead to the
-  // producer id of this request.
+  // Checked first: the step in progress may be the one that this request repeats, or may lead to
+  // the producer id of this request.
   if (isBusy) return busy
   if (isRetry(metadata, request)) {
     return metadata.status === completeStatus(request) ? alreadyDone : wrongState
@@ -69,14 +70,15 @@ function decideWithEpochs(
   const error = claimError(metadata, request)
   if (error !== ErrorCode.none) return refused(error)
   if (metadata.status === TransactionStatus.ongoing) return begin
-  // A client cannot know whether its transaction has reached the coordinator: it may always abort.
+  // No transaction is open. A client cannot know whether its transaction has reached the
+  // coordinator, so an abort is always allowed.
   return request.committed ? wrongState : begin
 }
 
 /** Whether the request names the transaction that ended last. */
 function isRetry(metadata: TransactionMetadata, request: EndTxnRequest): boolean {
   const { status, clientTransactionVersion } = metadata
-  // If the last end did not bump the epoch, the epoch below is that of a fenced producer.
+  // Unless the last end has bumped the epoch, the epoch below is that of a fenced producer.
   if (clientTransactionVersion !== 2) return false
   if (status === TransactionStatus.empty || status === TransactionStatus.ongoing) return false
   const { producerId, producerEpoch } = request
@@ -85,7 +87,10 @@ function isRetry(metadata: TransactionMetadata, request: EndTxnRequest): boolean
   return changedId && isExhausted(producerEpoch)
 }
 
-/** Checks the producer against the transactional id: one producer id, one epoch. */
+/**
+ * Returns 0 when the producer id and epoch are the current ones of the transactional id; otherwise
+ * an error code.
+ */
 export function claimError(
   metadata: TransactionMetadata,
   { producerId, producerEpoch }: Pick<EndTxnRequest, 'producerId' | 'producerEpoch'>,

@@ -1,8 +1,8 @@
-// Requests to add partitions to transactions, on their way to the coordinator, which takes one step
-// of a transaction at a time and refuses other requests meanwhile. Here they wait for their turn,
-// at most 100 ms, and those of one producer then go together: a client that begins with sixteen
-// partitions costs one write and not sixteen. The partitions of a producer are added in the order
-// of the requests.
+// Batches requests to add partitions to transactions. The coordinator takes one step of a
+// transaction at a time and refuses other requests meanwhile; here they wait for their turn, at
+// most 100 ms, and those of one producer are then sent together: a client that begins with sixteen
+// partitions costs one write instead of sixteen. The partitions of a producer are added in the
+// order of its requests.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -11,10 +11,10 @@ import type { TopicPartition } from './partitionSet.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
 
-/** As Kafka's add.partitions.to.txn.retry.backoff.max.ms. */
+/** Longest wait of a request, in ms: Kafka's add.partitions.to.txn.retry.backoff.max.ms. */
 const patienceMs = 100
 
-/** Further requests for one transactional id are refused at once. */
+/** Maximum number of waiting requests for one transactional id; further ones are refused. */
 const maxWaiting = 1000
 
 export type AddPartitions = (
@@ -31,11 +31,11 @@ interface Addition {
   readonly resolve: (errorCode: number) => void
 }
 
-/** The additions to one transaction. */
+/** The waiting additions to one transaction. */
 interface Queue {
   waiting: Addition[]
   isAsking: boolean
-  /** A step ended while the coordinator was being asked: its refusal may be outdated. */
+  /** A step ended while a request to the coordinator was pending: its refusal may be outdated. */
   hasSettled: boolean
   timer: Timer | undefined
 }
@@ -46,14 +46,14 @@ export class PartitionAdditions {
   readonly #add: AddPartitions
   readonly #queues = new Map<string, Queue>()
 
-  /** `add` asks the coordinator, which may answer CONCURRENT_TRANSACTIONS. */
+  /** `add` sends a request to the coordinator, which may answer CONCURRENT_TRANSACTIONS. */
   constructor(clock: Clock, scheduler: Scheduler, add: AddPartitions) {
     this.#clock = clock
     this.#scheduler = scheduler
     this.#add = add
   }
 
-  /** Resolves with an error code for all of the partitions, once they are durably added. */
+  /** Adds partitions. Resolves with one error code for all of them, once they are durably added. */
   add(
     producer: ProducerIdentity,
     partitions: readonly TopicPartition[],
@@ -67,12 +67,12 @@ export class PartitionAdditions {
     return new Promise((resolve) => {
       const deadlineMs = this.#clock.monotonicMs() + patienceMs
       queue.waiting.push({ producer, partitions, version, deadlineMs, resolve })
-      // Deferred, so that all partitions of one request go together.
+      // Deferred, so that all partitions of one request are sent together.
       if (queue.waiting.length === 1) this.#scheduler.soon(() => void this.#ask(transactionalId))
     })
   }
 
-  /** No step of the transaction is under way any more. */
+  /** Sends the waiting requests of a transaction, none of whose steps is in progress any more. */
   settled(transactionalId: string): void {
     const queue = this.#queues.get(transactionalId)
     if (!queue) return
@@ -117,7 +117,7 @@ export class PartitionAdditions {
     else this.#forget(transactionalId, queue)
   }
 
-  /** Refuses the requests whose time to wait is over. */
+  /** Refuses the requests that have waited for too long. */
   #refuse(transactionalId: string, queue: Queue, nowMs: number, errorCode: number): void {
     const late = queue.waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
     queue.waiting = queue.waiting.filter(({ deadlineMs }) => deadlineMs > nowMs)

@@ -1,5 +1,5 @@
-// The partitions of a transaction. An immutable value: adding makes another set, so that durable
-// metadata and metadata in flight never share an object.
+// The partitions of a transaction. An immutable value: adding a partition returns another set, so
+// that durable metadata and metadata in flight never share a set that changes.
 
 export interface TopicPartition {
   readonly topic: string

@@ -12,14 +12,14 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 export interface InitProducerIdRequest {
   readonly timeoutMs: number
   /**
-   * The id and epoch that the producer was given before; undefined when it does not say (KIP-360).
+   * The producer id and epoch that the producer had before; undefined when it names none (KIP-360).
    */
   readonly expected: { readonly producerId: number; readonly producerEpoch: number } | undefined
 }
 
 /**
- * Whether the producer that names its id and epoch has been replaced by another one since
- * (KIP-360). It may be one epoch behind when the answer to its previous InitProducerId was lost.
+ * Whether the producer that names its id and epoch was replaced by another one since (KIP-360). It
+ * may be one epoch behind if the answer to its previous InitProducerId was lost.
  */
 export function isFenced(
   metadata: TransactionMetadata,
@@ -38,7 +38,7 @@ export function isFenced(
 export function refuseToAdd(entry: Entry | undefined, producer: ProducerIdentity): number {
   if (producer.transactionalId === '') return ErrorCode.invalidRequest
   if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
-  // Checked first: the step under way may lead to the producer id of this request.
+  // Checked first: the step in progress may lead to the producer id of this request.
   return isBusy(entry) ? ErrorCode.concurrentTransactions : claimError(entry.metadata, producer)
 }
 
@@ -47,8 +47,8 @@ export function refuseToVerify(entry: Entry | undefined, producer: ProducerIdent
   if (!isKnown(entry)) return ErrorCode.invalidProducerIdMapping
   const error = claimError(entry.metadata, producer)
   if (error !== ErrorCode.none) return error
-  // A record behind the marker would open a transaction that nobody ends; other partitions may be
-  // added.
+  // A record behind the marker would open a transaction that nobody ends. An addition in progress
+  // does not end the transaction.
   const isEnding = isBusy(entry) && entry.step?.type !== 'add'
   return isEnding ? ErrorCode.concurrentTransactions : ErrorCode.none
 }

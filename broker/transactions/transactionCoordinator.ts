@@ -1,20 +1,33 @@
-// All transactional ids of one partition of __transaction_state, as a state machine: an event goes
-// in, effects come out. It waits for nothing and touches neither a log nor a clock. Times are
+// The transaction coordinator of one partition of __transaction_state, as a state machine: an event
+// goes in, effects come out. It is synchronous and must never touch a log or a clock. Times are
 // wall-clock milliseconds, because they survive restarts.
 //
-// The contract with the driver (transactionShard.ts). Effects are performed in the order in which
-// they are returned; an answer is sent only when returned, never on a guess. `append`: records of
-// one transactional id go to the log in this order, and `appended` reports each when it is durable
-// or has failed. `writeMarkers` is returned only after the Prepare record it follows was reported
-// durable, since after a crash that record is all that remains of the decision; `markersWritten`
-// reports the partitions that could not be written. `allocate` is reported by `allocated`, without
-// a producer id when it failed. Whatever fails, nothing has happened: the step ends, its request is
-// answered with an error, and the ends of transactions are retried on `resumed`. `loaded` comes
-// once, after all records and before any request.
+// The contract with the driver (transactionShard.ts): effects are performed in the order in which
+// they are returned, and an answer is sent only when it is returned. The records of one
+// transactional id go to the log in the order of `append`, and `appended` reports each one when it
+// is durable or has failed. `writeMarkers` is returned only after the Prepare record before it was
+// reported durable, because after a crash that record is all that remains of the decision;
+// `markersWritten` reports the partitions that still lack the marker. `allocate` is reported by
+// `allocated`, without a producer id when it failed. A failed step changes nothing: it ends, its
+// request is answered with an error, and the ends of transactions are retried on `resumed`.
+// `loaded` comes once, after all records and before any request.
 //
-// One step of a transactional id is under way at a time; other requests for the id are meanwhile
+// One step of a transactional id is in progress at a time. Meanwhile other requests for the id are
 // refused with CONCURRENT_TRANSACTIONS. Steps are plain data: `pending` can be printed, compared
 // and saved.
+//
+// Map of the folder:
+//   transactionService.ts   the coordinators of this broker, and the requests of the handlers
+//   transactionShard.ts     the driver of one partition's coordinator
+//   transactionEvents.ts    the events and effects of the state machine
+//   transactionEntry.ts     one transactional id: its durable metadata, and the step in progress
+//   transactionMetadata.ts  the metadata, an immutable value (partitionSet.ts), and its next values
+//   endTxnRules.ts, producerRules.ts   which request may do what: pure functions
+//   partitionAdditions.ts   batches the additions of partitions
+//   transactionMarkers.ts   writes markers into the logs of partitions
+//   transactionVerifier.ts  the check before a log opens a transaction, as an interface
+//   transactionStateTopic.ts, transactionLogRecords.ts   the coordinator's log and its formats
+//   transactionOutcome.ts, transactionStateName.ts       answers, and the names of states
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
@@ -60,20 +73,20 @@ import type { ProducerIdentity } from './transactionVerifier.ts'
 
 export interface TransactionLimits {
   readonly maxTimeoutMs: number
-  /** How long an unused transactional id is remembered. */
+  /** Retention of an unused transactional id, in ms. */
   readonly expirationMs: number
-  /** Bounds the ids of all coordinators of this broker. */
+  /** Maximum number of transactional ids of this broker. */
   readonly maxTransactionalIds: number
 }
 
-/** Ends of transactions that became durable, and how many of them no client asked for. */
+/** Counts of the transactions whose end is durable, and of those that timed out among them. */
 export interface EndedTransactions {
   committed: number
   aborted: number
   timedOut: number
 }
 
-/** Further ids are removed next time: each waits in memory until its record is durable. */
+/** Maximum number of ids removed at a time: each one takes memory until its record is durable. */
 const maxRemovedAtOnce = 10_000
 
 type Identity = Pick<TransactionMetadata, 'producerId' | 'producerEpoch' | 'lastProducerEpoch'>
@@ -82,29 +95,31 @@ export class TransactionCoordinator {
   readonly #limits: TransactionLimits
   readonly #isFull: () => boolean
   readonly #entries = new Map<string, Entry>()
-  /** By step id: the transactional id whose step is under way. */
+  /** The transactional id of each step in progress, by step id. */
   readonly #steps = new Map<number, string>()
   /**
-   * By producer id: the transactional id with a transaction that is open, or not completely ended.
+   * The transactional id with a transaction that is open or not completely ended, by producer id.
    */
   readonly #open = new Map<number, string>()
   readonly ended: EndedTransactions = { committed: 0, aborted: 0, timedOut: 0 }
   #nextStepId = 1
   #effects: TransactionEffect[] = []
 
-  /** `isFull`: the coordinators of this broker hold as many transactional ids as they may. */
+  /**
+   * `isFull`: whether the coordinators of this broker have the maximum number of transactional ids.
+   */
   constructor(limits: TransactionLimits, isFull?: () => boolean) {
     this.#limits = limits
     this.#isFull = isFull ?? (() => this.#entries.size >= limits.maxTransactionalIds)
   }
 
-  /** Takes in one record of the log; all of them, in their order, before `loaded`. */
+  /** Restores one record of the log. All of them are restored, in their order, before `loaded`. */
   restore({ transactionalId, metadata }: TransactionRecord): void {
     if (metadata === null) this.#entries.delete(transactionalId)
     else this.#entries.set(transactionalId, newEntry(transactionalId, metadata))
   }
 
-  /** Returns the effects in the order in which they are to be performed. */
+  /** Handles an event. Returns its effects in the order in which they are to be performed. */
   handle(nowMs: number, event: TransactionEvent): TransactionEffect[] {
     this.#effects = []
     this.#apply(nowMs, event)
@@ -113,7 +128,7 @@ export class TransactionCoordinator {
 
   // Queries
 
-  /** The steps under way, as plain data. */
+  /** Returns the steps in progress, as plain data. */
   pending(): { readonly transactionalId: string; readonly step: Step }[] {
     return [...this.#steps.values()].map((transactionalId) => ({
       transactionalId,
@@ -121,7 +136,9 @@ export class TransactionCoordinator {
     }))
   }
 
-  /** An error code for each partition: whether it is part of the producer's open transaction. */
+  /**
+   * Returns an error code for each partition: 0 if it is part of the producer's open transaction.
+   */
   verifyPartitions(producer: ProducerIdentity, partitions: readonly TopicPartition[]): number[] {
     const entry = this.#entries.get(producer.transactionalId)
     const error = refuseToVerify(entry, producer)
@@ -132,7 +149,7 @@ export class TransactionCoordinator {
     })
   }
 
-  /** What is durable of the id; undefined for an id that is not known. */
+  /** Returns the durable metadata of the id; undefined for an unknown id. */
   describe(transactionalId: string): TransactionMetadata | undefined {
     return this.#entries.get(transactionalId)?.metadata
   }
@@ -187,7 +204,7 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Goes on with every transaction whose end was decided before the coordinator moved or restarted.
+   * Continues every transaction whose end was decided before the coordinator moved or restarted.
    */
   #loaded(nowMs: number): void {
     for (const entry of this.#entries.values()) {
@@ -243,8 +260,7 @@ export class TransactionCoordinator {
     const { producerId, producerEpoch, lastProducerEpoch } = entry.metadata
     const last = expected ? producerEpoch : noEpoch
     if (expected && expected.producerEpoch !== producerEpoch) {
-      // Repeats a request whose answer was lost, and no other producer came meanwhile: the same
-      // answer.
+      // A retry whose answer was lost, while no other producer came: it gets the same answer.
       const same = { producerId, producerEpoch, lastProducerEpoch }
       this.#initialize(nowMs, entry, requestId, same, timeoutMs)
     } else if (isExhausted(producerEpoch)) {
@@ -304,7 +320,7 @@ export class TransactionCoordinator {
     }
   }
 
-  /** Forgets ids that have not been used for long and that have no open transaction. */
+  /** Removes transactional ids that have expired and have no open transaction. */
   #removeExpired(nowMs: number): void {
     let removed = 0
     for (const entry of this.#entries.values()) {
@@ -319,7 +335,10 @@ export class TransactionCoordinator {
 
   #markersWritten(nowMs: number, transactionalId: string, missing: PartitionSet): void {
     const entry = this.#entries.get(transactionalId)
-    assert(isKnown(entry) && entry.markersUnderWay, `no markers of ${transactionalId} are awaited`)
+    assert(
+      isKnown(entry) && entry.markersUnderWay,
+      `markers of ${transactionalId} are being written`,
+    )
     entry.markersUnderWay = false
     entry.unmarked = missing
     if (missing.isEmpty) this.#complete(nowMs, entry)
@@ -328,8 +347,14 @@ export class TransactionCoordinator {
 
   #resume(nowMs: number, transactionalId: string): void {
     const entry = this.#entries.get(transactionalId)
-    assert(isKnown(entry) && isPreparing(entry.metadata), `${transactionalId} is not being ended`)
-    assert(!entry.step && !entry.markersUnderWay, `${transactionalId} is being ended already`)
+    assert(
+      isKnown(entry) && isPreparing(entry.metadata),
+      `the end of ${transactionalId} is decided`,
+    )
+    assert(
+      !entry.step && !entry.markersUnderWay,
+      `the end of ${transactionalId} waits to be resumed`,
+    )
     this.#finish(nowMs, entry)
   }
 
@@ -346,7 +371,7 @@ export class TransactionCoordinator {
     this.#append(entry, { type: 'initialize', requestId, metadata })
   }
 
-  /** Decides how the transaction ends. */
+  /** Decides the end of a transaction. */
   #end(nowMs: number, entry: KnownEntry, end: TransactionEnd, cause: EndCause): void {
     const { committed, clientTransactionVersion } = end
     const changesId = clientTransactionVersion === 2 && isExhausted(entry.metadata.producerEpoch)
@@ -359,7 +384,7 @@ export class TransactionCoordinator {
     }
   }
 
-  /** Does what is missing for a decided transaction to be over. */
+  /** Continues a decided end: writes the missing markers, or completes the transaction. */
   #finish(nowMs: number, entry: KnownEntry): void {
     if (entry.unmarked.isEmpty) this.#complete(nowMs, entry)
     else this.#writeMarkers(entry)
@@ -383,7 +408,10 @@ export class TransactionCoordinator {
     this.#effects.push({ type: 'allocate', stepId })
   }
 
-  /** Makes a step durable, and takes it once it is. When it fails, nothing has happened. */
+  /**
+   * Appends the record of a step, which takes effect once it is durable. A failed step changes
+   * nothing.
+   */
   #append(entry: Entry, step: AppendStep): void {
     const stepId = this.#begin(entry, step)
     const { transactionalId } = entry
@@ -393,7 +421,7 @@ export class TransactionCoordinator {
 
   #begin(entry: Entry, step: AllocationStep | AppendStep): number {
     const { transactionalId } = entry
-    assert(!entry.step, `one step of ${transactionalId} is under way at a time`)
+    assert(!entry.step, `one step of ${transactionalId} is in progress at a time`)
     assert(!entry.markersUnderWay, `${transactionalId} takes no step while markers are written`)
     const stepId = this.#nextStepId++
     entry.step = { ...step, stepId }
@@ -401,13 +429,13 @@ export class TransactionCoordinator {
     return stepId
   }
 
-  /** Ends the step: returns it with its entry. */
+  /** Ends a step. Returns it with its entry. */
   #takeStep(stepId: number): { readonly entry: Entry; readonly step: Step } {
     const transactionalId = this.#steps.get(stepId)
-    assert(transactionalId !== undefined, `step ${stepId} was reported twice, or never begun`)
+    assert(transactionalId !== undefined, `step ${stepId} is in progress, and is reported once`)
     this.#steps.delete(stepId)
     const entry = this.#entries.get(transactionalId)
-    assert(entry?.step?.stepId === stepId, `step ${stepId} is the one under way of its id`)
+    assert(entry?.step?.stepId === stepId, `step ${stepId} is the one in progress for its id`)
     const { step } = entry
     entry.step = undefined
     return { entry, step }
@@ -421,13 +449,13 @@ export class TransactionCoordinator {
       const metadata = initialized(producerId, timeoutMs, nowMs)
       this.#append(entry, { type: 'initialize', requestId, metadata })
     } else {
-      assert(isKnown(entry), 'only the first step of an id goes without durable metadata')
+      assert(isKnown(entry), 'only the first step of an id has no durable metadata')
       if (step.type === 'allocateAgain') {
         const { requestId, timeoutMs, lastProducerEpoch } = step
         const identity = { producerId, producerEpoch: 0, lastProducerEpoch }
         this.#initialize(nowMs, entry, requestId, identity, timeoutMs)
       } else {
-        assert(step.type === 'allocateForEnd', `step ${stepId} waits for no producer id`)
+        assert(step.type === 'allocateForEnd', `step ${stepId} waits for a producer id`)
         const metadata = prepared(entry.metadata, step.end, producerId, nowMs)
         this.#append(entry, { type: 'prepare', cause: step.cause, metadata })
       }
@@ -437,7 +465,7 @@ export class TransactionCoordinator {
 
   #appended(nowMs: number, stepId: number, errorCode: number): void {
     const { entry, step } = this.#takeStep(stepId)
-    assert('metadata' in step, `step ${stepId} waits for no append`)
+    assert('metadata' in step, `step ${stepId} waits for an append`)
     if (errorCode === ErrorCode.none) {
       this.#take(entry, step.metadata ?? undefined)
       this.#stepTaken(nowMs, entry, step)
@@ -449,16 +477,14 @@ export class TransactionCoordinator {
     this.#settle(entry)
   }
 
-  /** The step's record is durable and its metadata holds. */
+  /** Continues after a step whose record is durable and whose metadata is in effect. */
   #stepTaken(nowMs: number, entry: Entry, step: AppendStep): void {
     if (step.type === 'initialize') this.#answer(step.requestId, succeededAs(step.metadata))
     else if (step.type === 'add') this.#answer(step.requestId, succeeded)
     else if (step.type === 'prepare') this.#decided(nowMs, entry as KnownEntry, step)
   }
 
-  /**
-   * The end of the transaction is durable: nothing can change it any more, and its markers follow.
-   */
+  /** Continues after the decision of an end is durable: it is final, and its markers follow. */
   #decided(
     nowMs: number,
     entry: KnownEntry,
@@ -478,7 +504,7 @@ export class TransactionCoordinator {
     this.#finish(nowMs, entry)
   }
 
-  /** Answers whoever waits for the step. */
+  /** Answers the request of a failed step. */
   #stepFailed(step: Step, errorCode: number): void {
     const waiting = 'cause' in step ? step.cause : step
     if ('requestId' in waiting) this.#answer(waiting.requestId, failed(errorCode))
@@ -490,7 +516,7 @@ export class TransactionCoordinator {
       const isSameId = after.producerId === before.producerId
       assert(
         !isSameId || after.producerEpoch >= before.producerEpoch,
-        `the producer epoch of ${entry.transactionalId} never goes back`,
+        `the producer epoch of ${entry.transactionalId} never decreases`,
       )
     }
     if (before && this.#open.get(before.producerId) === entry.transactionalId) {
@@ -522,5 +548,7 @@ export class TransactionCoordinator {
   }
 }
 
-/** How the coordinator itself ends a transaction: its producer must not go on under its epoch. */
+/**
+ * The end that the coordinator itself decides: an abort after which the producer's epoch is fenced.
+ */
 const fence: TransactionEnd = { committed: false, clientTransactionVersion: 2 }

@@ -1,5 +1,5 @@
-// One transactional id in the coordinator's memory: its durable metadata and the step under way. A
-// step is plain data that says what happens once the driver has done what the step waits for.
+// One transactional id in the coordinator's memory: its durable metadata and the step in progress.
+// A step is plain data that says how the coordinator continues once the driver has reported.
 
 import { PartitionSet } from './partitionSet.ts'
 import {
@@ -8,16 +8,16 @@ import {
   type TransactionMetadata,
 } from './transactionMetadata.ts'
 
-/** Why a transaction is being ended, and so who is answered. */
+/** Why a transaction is being ended, which determines the request to answer. */
 export type EndCause =
   | { readonly by: 'endTxn'; readonly requestId: number }
   /**
-   * A new producer fences the one before. It is answered CONCURRENT_TRANSACTIONS, and asks again.
+   * A new producer fences the previous one. It is answered CONCURRENT_TRANSACTIONS, and retries.
    */
   | { readonly by: 'initProducerId'; readonly requestId: number }
   | { readonly by: 'timeout' }
 
-/** Waits for a producer id that was never given out. */
+/** A step that waits for a producer id that was never given out. */
 export type AllocationStep =
   /** The first producer of a transactional id. */
   | { readonly type: 'allocateFirst'; readonly requestId: number; readonly timeoutMs: number }
@@ -32,8 +32,8 @@ export type AllocationStep =
   | { readonly type: 'allocateForEnd'; readonly end: TransactionEnd; readonly cause: EndCause }
 
 /**
- * Waits for a record to be durable: then `metadata` holds (null: the transactional id is
- * forgotten).
+ * A step that waits for its record to be durable, when `metadata` takes effect (null removes the
+ * transactional id).
  */
 export type AppendStep =
   | {
@@ -41,18 +41,18 @@ export type AppendStep =
       readonly requestId: number
       readonly metadata: TransactionMetadata
     }
-  /** How the transaction ends is decided once this is durable; its markers follow. */
+  /** The decision of an end, which is final once it is durable; its markers follow. */
   | { readonly type: 'prepare'; readonly cause: EndCause; readonly metadata: TransactionMetadata }
-  /** Every partition has its marker. */
+  /** The completion of an end: every partition has its marker. */
   | { readonly type: 'complete'; readonly metadata: TransactionMetadata }
   | { readonly type: 'remove'; readonly metadata: null }
 
-/** `stepId` is the number under which the driver reports that the step can go on. */
+/** A step in progress. The driver reports its result under `stepId`. */
 export type Step = (AllocationStep | AppendStep) & { readonly stepId: number }
 
 export interface Entry {
   readonly transactionalId: string
-  /** What is durable; undefined until the first record is. */
+  /** The durable metadata; undefined until the first record is durable. */
   metadata: TransactionMetadata | undefined
   step: Step | undefined
   /** Partitions that still lack the marker of a decided end. */
@@ -70,12 +70,12 @@ export function newEntry(
   return { transactionalId, metadata, step: undefined, unmarked, markersUnderWay: false }
 }
 
-/** False for an id whose first record is not durable yet. */
+/** Whether the id has durable metadata. */
 export function isKnown(entry: Entry | undefined): entry is KnownEntry {
   return entry?.metadata !== undefined
 }
 
-/** A step is under way, or the markers of a decided end are being written. */
+/** Whether a step is in progress, or the markers of a decided end are being written. */
 export function isBusy({ metadata, step }: Entry): boolean {
   return step !== undefined || (metadata !== undefined && isPreparing(metadata))
 }

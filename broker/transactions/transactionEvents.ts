@@ -1,5 +1,5 @@
-// The events that go into a transaction coordinator and the effects that come out. Plain data. What
-// a driver does with each effect, and in which order, is stated in transactionCoordinator.ts.
+// The events and effects of a transaction coordinator. Plain data. What the driver does with each
+// effect, and in which order, is stated in transactionCoordinator.ts.
 
 import type { EndTxnRequest } from './endTxnRules.ts'
 import type { PartitionSet, TopicPartition } from './partitionSet.ts'
@@ -38,25 +38,25 @@ export type TransactionEvent =
     }
   /** All records of the log have been restored. */
   | { readonly type: 'loaded' }
-  /** Without a producer id when none could be reserved. */
+  /** A producer id was reserved; undefined when the reservation failed. */
   | {
       readonly type: 'allocated'
       readonly stepId: number
       readonly producerId: number | undefined
     }
-  /** The record is durable, or `errorCode` says why it is not. */
+  /** The record is durable, or `errorCode` says why it failed. */
   | { readonly type: 'appended'; readonly stepId: number; readonly errorCode: number }
-  /** The marker is durable in all partitions but those that are missing. */
+  /** The marker is durable in all partitions except the missing ones. */
   | {
       readonly type: 'markersWritten'
       readonly transactionalId: string
       readonly missing: PartitionSet
     }
-  /** The time to retry the end of a transaction has come. */
+  /** It is time to retry the end of a transaction. */
   | { readonly type: 'resumed'; readonly transactionalId: string }
-  /** Time to abort transactions that have been open for longer than their producers allowed. */
+  /** It is time to abort transactions that have exceeded their timeouts. */
   | { readonly type: 'abortTimedOut' }
-  /** Time to forget transactional ids that have not been used for long. */
+  /** It is time to remove expired transactional ids. */
   | { readonly type: 'removeExpired' }
 
 export type TransactionEffect =
@@ -72,7 +72,7 @@ export type TransactionEffect =
       readonly partitions: PartitionSet
     }
   | { readonly type: 'answer'; readonly requestId: number; readonly outcome: TransactionOutcome }
-  /** Ending the transaction failed: report `resumed` after a while. */
+  /** The end of the transaction failed: report `resumed` after a delay. */
   | { readonly type: 'resumeLater'; readonly transactionalId: string }
-  /** No step of the id is under way any more: refused requests may be retried. */
+  /** No step of the id is in progress any more: refused requests may be retried. */
   | { readonly type: 'settled'; readonly transactionalId: string }

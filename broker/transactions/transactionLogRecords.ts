@@ -1,5 +1,5 @@
-// The records of __transaction_state, in Kafka's own format, so that Kafka's tools and brokers read
-// them.
+// Encodes and decodes the records of __transaction_state, in Kafka's format, so that Kafka's tools
+// and brokers can read them.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import {
@@ -15,13 +15,13 @@ import {
   type TransactionMetadata,
 } from './transactionMetadata.ts'
 
-/** Null metadata removes the transactional id. */
+/** The record of a transactional id. Null metadata (a tombstone) removes the id. */
 export interface TransactionRecord {
   readonly transactionalId: string
   readonly metadata: TransactionMetadata | null
 }
 
-/** The states that a coordinator writes; the others are transitions between these. */
+/** The states that a coordinator writes. The other states are transitions between these. */
 const writtenStatuses: ReadonlySet<number> = new Set([
   TransactionStatus.empty,
   TransactionStatus.ongoing,
@@ -41,7 +41,10 @@ export function encodeTransactionRecord({ transactionalId, metadata }: Transacti
   }
 }
 
-/** Undefined for records of kinds that are not used here. Throws MalformedError. */
+/**
+ * Decodes a record. Undefined for kinds of records that this broker does not use. Throws
+ * MalformedError.
+ */
 export function decodeTransactionRecord(
   key: Buffer,
   value: Buffer | null,
@@ -60,7 +63,7 @@ function encodeMetadata(metadata: TransactionMetadata): Buffer {
     producerEpoch: metadata.producerEpoch,
     transactionTimeoutMs: metadata.timeoutMs,
     transactionStatus: metadata.status,
-    // Kafka's readers expect null in this state, and a list, perhaps an empty one, in the others.
+    // Kafka's decoders expect null in this state, and a list, possibly empty, in the others.
     transactionPartitions: isEmpty ? null : partitionsOf(metadata.partitions),
     transactionLastUpdateTimestampMs: metadata.lastUpdateTimestampMs,
     transactionStartTimestampMs: metadata.startTimestampMs,
@@ -102,7 +105,10 @@ function* flatten(
   }
 }
 
-/** Version 1 changed only the format of these records: for clients it equals version 0. */
+/**
+ * Returns the client's transaction version. Version 1 changed only the format of these records: for
+ * clients it equals version 0.
+ */
 function versionOf(version: number): ClientTransactionVersion {
   return version >= 2 ? 2 : 0
 }

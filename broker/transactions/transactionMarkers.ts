@@ -1,6 +1,5 @@
-// Writes the markers that end transactions into the logs of partitions, and reports those in
-// __consumer_offsets to the groups. Decides nothing and retries nothing: that is for the
-// coordinator, or for whoever asked for the marker.
+// Writes the markers that end transactions into the logs of partitions, and reports markers in
+// __consumer_offsets to the groups. Decides nothing and never retries: the caller does.
 
 import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
@@ -16,8 +15,8 @@ export interface TransactionMarkersOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Creates the log of a coordinator's partition on first use. Resolves with an error code when
-   * there is no log: the partition does not exist, or cannot be reached now.
+   * Returns a partition; creates the log of a coordinator's partition lazily. Resolves with an
+   * error code when there is no log: the partition does not exist, or is not available now.
    */
   readonly findPartition: (partition: TopicPartition) => Promise<Partition | number>
   readonly offsets: TransactionalOffsets
@@ -30,7 +29,7 @@ export class TransactionMarkers {
     this.#options = options
   }
 
-  /** Resolves with 0 once the marker is durable, or with a Kafka error code. */
+  /** Writes a marker. Resolves with 0 once it is durable, or with a Kafka error code. */
   async write(
     partition: TopicPartition,
     marker: TransactionMarker,
@@ -51,7 +50,7 @@ export class TransactionMarkers {
       }
       return errorCode
     } catch (error) {
-      logger.error({ error, ...partition }, 'a transaction marker could not be written')
+      logger.error({ error, ...partition }, 'failed to write a transaction marker')
       return ErrorCode.kafkaStorageError
     }
   }

@@ -1,5 +1,5 @@
-// Kafka's TransactionMetadata, as an immutable value, and the result of each step. Which step may
-// be taken is decided in endTxnRules.ts, producerRules.ts and transactionCoordinator.ts.
+// Kafka's TransactionMetadata, as an immutable value, and the value after each step. Which step is
+// allowed is decided in endTxnRules.ts, producerRules.ts and transactionCoordinator.ts.
 
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { PartitionSet, type TopicPartition } from './partitionSet.ts'
@@ -13,12 +13,14 @@ export type ClientTransactionVersion = 0 | 2
 export const noProducerId = -1
 export const noEpoch = -1
 
-/** The highest epoch. Never given to a client, so that every client can be fenced. */
+/**
+ * The highest producer epoch. It is never given to a client, so that every client can be fenced.
+ */
 export const maxEpoch = 2 ** 15 - 1
 
 export interface TransactionMetadata {
   readonly producerId: number
-  /** The producer id before the last step: identifies a client that missed a change of the id. */
+  /** The producer id before the last step. Recognizes a client that missed a change of the id. */
   readonly previousProducerId: number
   /**
    * The producer id after the end of this transaction, when the epochs of the current one are
@@ -27,8 +29,8 @@ export interface TransactionMetadata {
   readonly nextProducerId: number
   readonly producerEpoch: number
   /**
-   * The epoch before the last bump that the producer itself asked for; -1 when another producer
-   * did.
+   * The epoch before the last bump, if the producer itself had asked for it; -1 if another producer
+   * had.
    */
   readonly lastProducerEpoch: number
   readonly timeoutMs: number
@@ -41,7 +43,7 @@ export interface TransactionMetadata {
   readonly clientTransactionVersion: ClientTransactionVersion
 }
 
-/** No further epoch of this producer id may be given to a client. */
+/** Whether no further epoch of this producer id may be given to a client. */
 export function isExhausted(epoch: number): boolean {
   return epoch >= maxEpoch - 1
 }
@@ -54,7 +56,7 @@ export function isCommitting({ status }: TransactionMetadata): boolean {
   return status === TransactionStatus.prepareCommit
 }
 
-/** A producer begins under a new producer id. */
+/** Returns the metadata of a producer that begins under a new producer id. */
 export function initialized(
   producerId: number,
   timeoutMs: number,
@@ -75,7 +77,7 @@ export function initialized(
   }
 }
 
-/** A producer begins again, under another epoch of its producer id or under a new producer id. */
+/** Returns the metadata of a producer that begins again, under another epoch or producer id. */
 export function initializedAgain(
   before: TransactionMetadata,
   identity: Pick<TransactionMetadata, 'producerId' | 'producerEpoch' | 'lastProducerEpoch'>,
@@ -117,7 +119,7 @@ export interface TransactionEnd {
   readonly clientTransactionVersion: ClientTransactionVersion
 }
 
-/** The end of the transaction is decided; its markers carry the epoch of this metadata. */
+/** Returns the metadata after the decision of an end. Its epoch is that of the markers. */
 export function prepared(
   before: TransactionMetadata,
   { committed, clientTransactionVersion }: TransactionEnd,
@@ -139,7 +141,7 @@ export function prepared(
   }
 }
 
-/** Every partition has its marker. */
+/** Returns the metadata after every partition has its marker. */
 export function completed(before: TransactionMetadata, nowMs: number): TransactionMetadata {
   const changesId = before.nextProducerId !== noProducerId
   return {

@@ -5,7 +5,7 @@ import { noEpoch, noProducerId } from './transactionMetadata.ts'
 
 export interface TransactionOutcome {
   readonly errorCode: number
-  /** The id with which the producer goes on; -1 with an error, and where the client knows it. */
+  /** The producer id to use from now on; -1 with an error, and when the client knows it already. */
   readonly producerId: number
   readonly producerEpoch: number
 }

@@ -1,7 +1,7 @@
-// The transaction coordinators of this broker: routes a transactional id to the shard of its
-// partition, and loads and resigns shards as the leadership of __transaction_state moves. Decides
-// nothing about transactions. An id that is coordinated elsewhere is refused with NOT_COORDINATOR,
-// and with COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded.
+// The transaction coordinators of this broker: routes a request to the shard of its transactional
+// id's partition, and loads and resigns shards as the leadership of __transaction_state moves.
+// Decides nothing about transactions. Refuses ids that are coordinated elsewhere with
+// NOT_COORDINATOR, and ids whose partition is being loaded with COORDINATOR_LOAD_IN_PROGRESS.
 
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
@@ -13,11 +13,11 @@ import type { EndedTransactions } from './transactionCoordinator.ts'
 import type { TransactionEvent, TransactionMarker } from './transactionEvents.ts'
 import type { ClientTransactionVersion, TransactionMetadata } from './transactionMetadata.ts'
 import { failed, type TransactionOutcome } from './transactionOutcome.ts'
-import { TransactionShard, type TransactionShardParts } from './transactionShard.ts'
+import { TransactionShard, type TransactionShardDependencies } from './transactionShard.ts'
 import type { TransactionLog } from './transactionStateTopic.ts'
 import type { ProducerIdentity, TransactionVerifier } from './transactionVerifier.ts'
 
-export interface TransactionServiceOptions extends Omit<TransactionShardParts, 'isFull'> {
+export interface TransactionServiceOptions extends Omit<TransactionShardDependencies, 'isFull'> {
   readonly log: TransactionLog
   /** transaction.abort.timed.out.transaction.cleanup.interval.ms */
   readonly abortIntervalMs: number
@@ -27,7 +27,10 @@ export interface TransactionServiceOptions extends Omit<TransactionShardParts, '
 
 export class TransactionService implements TransactionVerifier {
   readonly #options: TransactionServiceOptions
-  /** After a stall of the process, what clients sent meanwhile is handled before any timeout. */
+  /**
+   * Clock of the timers: after a stall of the process, requests that arrived meanwhile are handled
+   * before any timeout.
+   */
   readonly #deadlineClock: Clock
   readonly #runtime: CoordinatorRuntime<TransactionShard>
   readonly #timers = new Set<Timer>()
@@ -43,11 +46,14 @@ export class TransactionService implements TransactionVerifier {
       newShard: (leadership) => new TransactionShard(leadership, { ...options, isFull }),
       load: (shard, partition, isWanted) =>
         log.load(partition, (record) => shard.restore(record), isWanted),
-      ended: (shard) => this.#keepFigures(shard),
+      onEnded: (shard) => this.#keepFigures(shard),
     })
   }
 
-  /** Loads every partition, for a broker that leads them all. Nothing is written before `start`. */
+  /**
+   * Opens the service of a broker that leads every partition: loads them all. Nothing is written
+   * before `start`.
+   */
   static async open(options: TransactionServiceOptions): Promise<TransactionService> {
     const service = new TransactionService(options)
     await service.#runtime.loadAll()
@@ -55,7 +61,8 @@ export class TransactionService implements TransactionVerifier {
   }
 
   /**
-   * Lets shards act: they go on with decided ends, abort what times out, and forget what expires.
+   * Lets shards act: they continue decided ends, abort transactions that time out, and remove
+   * expired ids.
    */
   start(): void {
     const { abortIntervalMs, expiryIntervalMs } = this.#options
@@ -65,23 +72,26 @@ export class TransactionService implements TransactionVerifier {
   }
 
   /**
-   * This broker leads the partition from the epoch on. Resolves when its ids can be coordinated.
+   * Takes over the leadership of a partition from this epoch on. Resolves when its ids are loaded.
    */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
   }
 
-  /** This broker does not lead the partition any more: another one does, from the epoch on. */
+  /** Resigns the leadership of a partition: another broker leads it from this epoch on. */
   resign(partition: number, leaderEpoch: number): void {
     this.#runtime.resign(partition, leaderEpoch)
   }
 
-  /** The error code with which requests for the id are refused; 0 when it is coordinated here. */
+  /**
+   * Returns the error code with which requests for the id are refused; 0 when this broker
+   * coordinates it.
+   */
   coordinatorError(transactionalId: string): number {
     return this.#runtime.errorOf(transactionalId)
   }
 
-  /** Whether a partition is being loaded: lists are incomplete meanwhile. */
+  /** Whether a partition is being loaded. Lists of transactions are incomplete meanwhile. */
   get isLoading(): boolean {
     return this.#runtime.isLoading
   }
@@ -95,7 +105,10 @@ export class TransactionService implements TransactionVerifier {
     }))
   }
 
-  /** An error code for all of the partitions, once they are durably part of the transaction. */
+  /**
+   * Adds partitions to a transaction. Resolves with one error code for all, once they are durably
+   * added.
+   */
   addPartitions(
     producer: ProducerIdentity,
     partitions: readonly TopicPartition[],
@@ -107,7 +120,7 @@ export class TransactionService implements TransactionVerifier {
   }
 
   /**
-   * Writes a marker that another coordinator, or a person, asks for. Resolves with an error code.
+   * Writes a marker that another coordinator or an operator asks for. Resolves with an error code.
    */
   writeMarker(
     partition: TopicPartition,
@@ -117,7 +130,9 @@ export class TransactionService implements TransactionVerifier {
     return this.#options.markers.write(partition, marker, coordinatorEpoch)
   }
 
-  /** An error code for each partition: whether it is part of the producer's open transaction. */
+  /**
+   * Returns an error code for each partition: 0 if it is part of the producer's open transaction.
+   */
   verifyPartitions(producer: ProducerIdentity, partitions: readonly TopicPartition[]): number[] {
     const shard = this.#runtime.shardOf(producer.transactionalId)
     if (typeof shard === 'number') return partitions.map(() => shard)
@@ -135,7 +150,7 @@ export class TransactionService implements TransactionVerifier {
     return Promise.resolve(this.verifyPartitions(producer, partitions)[0]!)
   }
 
-  /** Answered once the end is durably decided; its markers follow. */
+  /** Ends a transaction. Resolves once the decision is durable; its markers follow. */
   endTxn(transactionalId: string, request: EndTxnRequest): Promise<TransactionOutcome> {
     return this.#request(transactionalId, (requestId) => ({
       ...{ type: 'endTxn', requestId, transactionalId, request },
@@ -151,14 +166,14 @@ export class TransactionService implements TransactionVerifier {
     for (const { coordinator } of this.#runtime.shards()) yield* coordinator.transactions()
   }
 
-  /** What became of transactions since the broker started. */
+  /** The number of transactions that have ended since the broker started. */
   get ended(): Readonly<EndedTransactions> {
     const sum = { ...this.#endedBefore }
     for (const { coordinator } of this.#runtime.shards()) addTo(sum, coordinator.ended)
     return sum
   }
 
-  /** Refuses requests that wait for their turn, and lets steps in flight become durable. */
+  /** Refuses waiting requests, and lets the steps in progress become durable. */
   async close(): Promise<void> {
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

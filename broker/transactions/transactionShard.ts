@@ -1,8 +1,7 @@
-// The transaction coordinator of one partition of __transaction_state: drives the state machine
-// (transactionCoordinator.ts, which states the contract) under one leader epoch. Gives it the time,
-// writes its records and markers, and answers its requests. Decides nothing. Markers carry the
-// leader epoch as their coordinator epoch, so that partitions refuse those of a coordinator that
-// was deposed.
+// The driver of one partition's transaction coordinator (transactionCoordinator.ts, which states
+// the contract) under one leader epoch: gives it the time, writes its records and markers, and
+// answers its requests. Decides nothing. Markers carry the leader epoch as their coordinator epoch,
+// so that partitions refuse the markers of a coordinator that was deposed.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
@@ -22,7 +21,7 @@ import { failed, type TransactionOutcome } from './transactionOutcome.ts'
 import type { TransactionLog } from './transactionStateTopic.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
 
-export interface TransactionShardParts {
+export interface TransactionShardDependencies {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly logger: Logger
@@ -31,17 +30,17 @@ export interface TransactionShardParts {
   /** Reserves a producer id that was never given out. */
   readonly nextProducerId: () => Promise<number>
   readonly limits: TransactionLimits
-  /** The shards of this broker hold as many transactional ids as they may. */
+  /** Whether the shards of this broker have the maximum number of transactional ids. */
   readonly isFull: () => boolean
 }
 
-/** How long after a failure the end of a transaction is retried. */
+/** Delay between attempts to end a transaction, in ms. */
 const resumeDelayMs = 1000
 
-/** Errors of a marker after which nothing is left to be ended in the partition. */
+/** Results of a marker after which nothing is left to end in the partition. */
 const needsNoMarker: ReadonlySet<number> = new Set([
   ErrorCode.none,
-  // The partition was deleted, and with it what the transaction wrote there.
+  // The partition was deleted, with the records of the transaction.
   ErrorCode.unknownTopicOrPartition,
   // A later epoch of the producer, or a later coordinator, has ended the transaction there.
   ErrorCode.invalidProducerEpoch,
@@ -51,26 +50,26 @@ const needsNoMarker: ReadonlySet<number> = new Set([
 export class TransactionShard implements CoordinatorShard {
   readonly leadership: CoordinatorLeadership
   readonly coordinator: TransactionCoordinator
-  readonly #parts: TransactionShardParts
+  readonly #dependencies: TransactionShardDependencies
   readonly #additions: PartitionAdditions
   readonly #waiting = new WaitingRequests()
   /** Appends, markers and allocations in flight. */
   readonly #work = new Set<Promise<void>>()
   readonly #timers = new Set<Timer>()
   /**
-   * Markers whose failure was logged, until they are written: a failed data directory may take
-   * hours.
+   * Markers whose failure was logged, until they are written: logged once, because a data directory
+   * may stay offline for hours.
    */
   readonly #reported = new Set<string>()
   #state: 'loading' | 'active' | 'closed' | 'resigned' = 'loading'
 
-  constructor(leadership: CoordinatorLeadership, parts: TransactionShardParts) {
+  constructor(leadership: CoordinatorLeadership, dependencies: TransactionShardDependencies) {
     this.leadership = leadership
-    this.#parts = parts
-    this.coordinator = new TransactionCoordinator(parts.limits, parts.isFull)
+    this.#dependencies = dependencies
+    this.coordinator = new TransactionCoordinator(dependencies.limits, dependencies.isFull)
     this.#additions = new PartitionAdditions(
-      parts.clock,
-      parts.scheduler,
+      dependencies.clock,
+      dependencies.scheduler,
       (producer, partitions, version) => this.#addPartitions(producer, partitions, version),
     )
   }
@@ -83,14 +82,14 @@ export class TransactionShard implements CoordinatorShard {
     this.coordinator.restore(record)
   }
 
-  /** Goes on with the transactions whose end was decided under an earlier epoch. */
+  /** Continues the transactions whose end was decided under an earlier epoch. */
   activate(): void {
     this.#state = 'active'
     this.handle({ type: 'loaded' })
   }
 
   handle(event: TransactionEvent): void {
-    for (const effect of this.coordinator.handle(this.#parts.clock.nowMs(), event)) {
+    for (const effect of this.coordinator.handle(this.#dependencies.clock.nowMs(), event)) {
       this.#perform(effect)
     }
   }
@@ -116,7 +115,7 @@ export class TransactionShard implements CoordinatorShard {
     this.#waiting.refuseAll(ErrorCode.notCoordinator)
   }
 
-  /** Refuses requests that wait for their turn; steps in flight become durable and are answered. */
+  /** Refuses waiting requests. Steps in progress become durable and are answered. */
   close(): void {
     this.#state = 'closed'
     this.#cancelTimers()
@@ -161,19 +160,22 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   async #allocate(stepId: number): Promise<void> {
-    const { nextProducerId, logger } = this.#parts
+    const { nextProducerId, logger } = this.#dependencies
     const producerId = await nextProducerId().catch((error: unknown) => {
-      logger.error({ error }, 'no producer id could be reserved')
+      logger.error({ error }, 'failed to reserve a producer id; the client is asked to retry')
       return undefined
     })
     this.#report({ type: 'allocated', stepId, producerId })
   }
 
   async #append(stepId: number, record: TransactionRecord): Promise<void> {
-    const { log, logger } = this.#parts
+    const { log, logger } = this.#dependencies
     const { transactionalId } = record
     const errorCode = await log.append(this.leadership, record).catch((error: unknown) => {
-      logger.error({ error, transactionalId }, 'a transaction could not be recorded')
+      logger.error(
+        { error, transactionalId },
+        'failed to write the state of a transaction; its client finds the coordinator again and retries',
+      )
       return ErrorCode.coordinatorNotAvailable
     })
     this.#report({ type: 'appended', stepId, errorCode })
@@ -184,7 +186,7 @@ export class TransactionShard implements CoordinatorShard {
     marker,
     partitions,
   }: Extract<TransactionEffect, { type: 'writeMarkers' }>): Promise<void> {
-    const { markers, logger } = this.#parts
+    const { markers, logger } = this.#dependencies
     const missing: TopicPartition[] = []
     const writes = [...partitions].map(async (partition) => {
       const errorCode = await markers.write(partition, marker, this.leaderEpoch)
@@ -198,7 +200,7 @@ export class TransactionShard implements CoordinatorShard {
       this.#reported.add(key)
       logger.warn(
         { transactionalId, ...partition, errorCode },
-        'a transaction marker could not be written; retrying',
+        'failed to write a transaction marker; retrying until it is written',
       )
     })
     await Promise.all(writes)
@@ -206,8 +208,8 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   /**
-   * What became of work in flight; dropped after a resignation, since another coordinator has taken
-   * over.
+   * Reports the result of work in flight to the coordinator. Dropped after a resignation, when
+   * another coordinator has taken over.
    */
   #report(event: TransactionEvent): void {
     if (this.#state !== 'resigned') this.handle(event)
@@ -215,7 +217,7 @@ export class TransactionShard implements CoordinatorShard {
 
   #resumeLater(transactionalId: string): void {
     if (this.#state !== 'active') return
-    const timer = this.#parts.clock.setTimer(resumeDelayMs, () => {
+    const timer = this.#dependencies.clock.setTimer(resumeDelayMs, () => {
       this.#timers.delete(timer)
       this.handle({ type: 'resumed', transactionalId })
     })

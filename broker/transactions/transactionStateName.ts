@@ -1,4 +1,4 @@
-// The states of transactions under the names that tools show and ask for.
+// The names of transaction states in Kafka's tools.
 
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 

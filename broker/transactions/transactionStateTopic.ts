@@ -1,5 +1,5 @@
-// __transaction_state as the transaction coordinators' log: translates between batches and records
-// of transactional ids. Knows nothing of what transactions do.
+// __transaction_state as the log of transaction coordinators: translates between batches and
+// records of transactional ids. Must never know what a transaction does with them.
 
 import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
 import { records } from '../../protocol/kafka/recordCursor.ts'
@@ -16,15 +16,18 @@ import {
   type TransactionRecord,
 } from './transactionLogRecords.ts'
 
-/** Where the records of transactional ids are kept. */
+/** The log of the records of transactional ids. */
 export interface TransactionLog extends CoordinatorPartitions {
-  /** Visits the records of one partition in order; may stop early once `isWanted` is false. */
+  /** Visits the records of one partition in order. May stop early once `isWanted` returns false. */
   load(
     partition: number,
     visit: (record: TransactionRecord) => void,
     isWanted: () => boolean,
   ): Promise<void>
-  /** Resolves with a Kafka error code when durable. Appends to one partition keep their order. */
+  /**
+   * Appends a record. Resolves with a Kafka error code, 0 once it is durable. Appends to one
+   * partition keep their order.
+   */
   append(leadership: CoordinatorLeadership, record: TransactionRecord): Promise<number>
 }
 

@@ -1,6 +1,7 @@
 // The verification of Produce and TxnOffsetCommit by the transaction coordinator, before a
 // partition's log opens a transaction: without it, a batch that arrives after the end of its
-// transaction would open one that never ends (KIP-890).
+// transaction would open one that nobody ends (KIP-890). An interface, so that the logs do not know
+// the coordinator.
 
 export interface ProducerIdentity {
   readonly transactionalId: string

@@ -1,5 +1,6 @@
-// The two brokers that scenarios run against, set up alike: fast where a test would otherwise wait
-// (rebalances, cleaning, retention, timed-out transactions), and at Kafka's defaults everywhere else.
+// The two brokers that scenarios run against, configured alike: fast where a test would otherwise
+// wait (rebalances, cleaning, retention, timed-out transactions), and with Kafka's defaults
+// otherwise.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,7 @@ import { eventually } from '../interop/eventually.ts'
 import { TestBroker } from '../interop/testBroker.ts'
 import { KafkaPeer } from '../peers/kafka.ts'
 
-/** Where scenarios run; `nowMs` is when it was set up. */
+/** The target of the scenarios. `nowMs` is the time at which it was set up. */
 export interface BrokerSetup {
   readonly address: string
   readonly nowMs: number
@@ -24,7 +25,7 @@ export interface RunningBroker extends BrokerSetup {
   stop(): Promise<void>
 }
 
-/** In both brokers' configuration. */
+/** The configuration of both brokers. */
 export const settings = {
   'group.initial.rebalance.delay.ms': 0,
   'group.consumer.heartbeat.interval.ms': 100,
@@ -59,7 +60,7 @@ export async function startKafka(): Promise<RunningBroker> {
   return { address: peer.address, nowMs: Date.now(), stop }
 }
 
-/** Kafka serves before it can give producer ids, or coordinate anything. */
+/** Kafka serves requests before it can assign producer ids or coordinate anything. */
 async function untilCoordinating(port: number): Promise<void> {
   const client = new RawClient(await tcpNetwork.connect({ host: '127.0.0.1', port }, 10_000))
   const coordinators = async (keyType: number) => {

@@ -1,10 +1,10 @@
-// Runs scenarios live against real Kafka and against ours, and prints where they differ:
+// Runs scenarios live against real Kafka and against Millrace, and prints the differences:
 //
 //   node test/differential/compare.ts [--record] [--against HOST:PORT] [NAME...]
 //
-// NAME is the beginning of a scenario's title ('kcat', 'raw-fetch'). --record keeps what Kafka
-// showed in observed/, which `npm test` compares with. --against takes a Kafka that already runs and
-// has not seen these scenarios; without it, one is started here and ended afterwards.
+// NAME is a prefix of scenario titles ('kcat', 'raw-fetch'). --record stores the observations of
+// Kafka in observed/, with which `npm test` compares. --against takes a running Kafka that has not
+// seen these scenarios; without it, a Kafka is started and stopped.
 
 import { parseArgs } from 'node:util'
 import { type BrokerSetup, type RunningBroker, startKafka, startOurs } from './brokers.ts'

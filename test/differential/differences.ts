@@ -1,10 +1,10 @@
-// Compares two observations. A difference says where, what Kafka showed, and what ours showed; lists
-// are compared place by place, so that an order that differs is a difference.
+// Compares two observations. A difference has a path, the value of Kafka and the value of Millrace.
+// Lists are compared index by index, so that a different order is a difference.
 
 export interface Difference {
   /** The path into the observation: 'joined.members.0.state'. */
   readonly at: string
-  /** Left out where there is nothing. */
+  /** Omitted when there is no value. */
   readonly kafka?: unknown
   readonly ours?: unknown
 }

@@ -1,4 +1,4 @@
-// kafkajs, which speaks the old versions of every API, sees what it saw with Kafka.
+// kafkajs, which uses the old versions of every API, observes what it observed with Kafka.
 
 import { sameAsKafka } from './sameAsKafka.ts'
 import { scenariosOf } from './scenarios.ts'

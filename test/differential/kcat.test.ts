@@ -1,4 +1,4 @@
-// librdkafka, through kcat, sees what it saw with Kafka.
+// librdkafka, through kcat, observes what it observed with Kafka.
 
 import { describe } from 'vitest'
 import { hasTool } from '../tools.ts'

@@ -1,6 +1,6 @@
-// Makes an observation plain JSON and takes out of it what no two brokers have in common: ids become
-// numbered names in the order in which they are seen, times become distances, ports become a word.
-// What an id is the same as, and what it is not, remains visible.
+// Converts an observation to plain JSON without the values that no two brokers share: ids become
+// numbered names in the order in which they appear, times become distances, ports become a word.
+// Whether two ids are equal remains visible.
 
 import { errorName } from '../../protocol/kafka/errors.ts'
 import { zeroUuid } from '../../protocol/kafka/fields.ts'
@@ -15,7 +15,7 @@ interface Surroundings {
 
 const hourMs = 3_600_000
 const mostRecordsBytes = 1 << 24
-/** What no two brokers must agree on: how long things take, and the words of an error message. */
+/** Fields that two brokers need not agree on: durations, and the texts of error messages. */
 const meaningless = new Set(['throttleTimeMs', 'duration', 'errorMessage'])
 const partIndexes = ['partitionIndex', 'partitionId', 'partition'] as const
 const erased = new Set(['clusterId', 'logDir', 'totalBytes', 'usableBytes', 'partitionSize'])
@@ -36,7 +36,7 @@ export class Naming {
     this.#around = around
   }
 
-  /** The same name for the same id: '<member 1>'. */
+  /** Returns the same name for the same id: '<member 1>'. */
   of(kind: string, id: string | number): string {
     const key = `${kind} ${id}`
     const known = this.#names.get(key)
@@ -49,7 +49,7 @@ export class Naming {
   }
 
   plain(value: unknown, key = ''): unknown {
-    // None of them, in two ways of saying so.
+    // Two encodings of no value.
     if (key === 'abortedTransactions' && value === null) return []
     if (value === null || value === undefined) return null
     if (typeof value === 'number') return this.#number(value, key)
@@ -68,7 +68,7 @@ export class Naming {
       if (!meaningless.has(key) && each !== undefined)
         plain[this.#relative(key)] = this.plain(each, key)
     }
-    // Where nothing was appended, Kafka follows no rule in telling where the log starts.
+    // When nothing was appended, Kafka returns different log start offsets.
     if (plain.baseOffset === -1) delete plain.logStartOffset
     return plain
   }
@@ -99,7 +99,7 @@ export class Naming {
     return this.#relative(value)
   }
 
-  /** Without what only this run is called, and the port. */
+  /** Removes names that belong to this run, and the port. */
   #relative(text: string): string {
     return text
       .replaceAll(this.#around.name(''), '~')
@@ -114,7 +114,7 @@ export class Naming {
       : value.toString('hex')
   }
 
-  /** A fetch may cut off the last batch. */
+  /** A fetch may truncate the last batch. */
   #batches(value: Buffer): unknown {
     const found: unknown[] = []
     for (const batch of splitBatches(value)) found.push(this.#batch(batch))
@@ -134,7 +134,7 @@ export class Naming {
   }
 }
 
-/** Between partitions there is no order, and Kafka gives them in that of a hash table. */
+/** Sorts partitions, which have no order: Kafka returns them in that of a hash table. */
 function inOrder(values: readonly unknown[]): readonly unknown[] {
   const index = partIndexes.find((each) => values.every((value) => isNumber(value, each)))
   if (index === undefined) return values
@@ -145,7 +145,7 @@ function isNumber(value: unknown, key: string): boolean {
   return typeof (value as Record<string, unknown> | null)?.[key] === 'number'
 }
 
-/** What is plain already may be made plain again. */
+/** Idempotent: plain values stay as they are. */
 function isName(value: string): boolean {
   return value.startsWith('<') && value.endsWith('>')
 }

@@ -1,4 +1,4 @@
-// @platformatic/kafka, which speaks the new versions, sees what it saw with Kafka.
+// @platformatic/kafka, which uses the new versions, observes what it observed with Kafka.
 
 import { sameAsKafka } from './sameAsKafka.ts'
 import { scenariosOf } from './scenarios.ts'

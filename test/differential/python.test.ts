@@ -1,4 +1,4 @@
-// kafka-python sees what it saw with Kafka.
+// kafka-python observes what it observed with Kafka.
 
 import { describe } from 'vitest'
 import { hasTool } from '../tools.ts'

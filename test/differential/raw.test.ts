@@ -1,4 +1,4 @@
-// Requests one by one, by our own codecs: answered as Kafka answered them.
+// Single requests, encoded by our own codecs, get the answers of Kafka.
 
 import { sameAsKafka } from './sameAsKafka.ts'
 import { scenariosOf } from './scenarios.ts'

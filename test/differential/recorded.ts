@@ -1,5 +1,5 @@
-// What real Kafka showed, kept in observed/: one file a scenario, written by `compare.ts --record`
-// and by nothing else.
+// The observations of real Kafka in observed/: one file for each scenario, written only by
+// `compare.ts --record`.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ export async function record(scenario: Scenario, observation: unknown): Promise<
   await writeFile(fileOf(scenario), legible(recording))
 }
 
-/** A line for each thing that was observed. */
+/** Formats an observation with one line for each value. */
 function legible({ observation, ...header }: Recording): string {
   const lines = Object.entries(observation as object).map(
     ([label, value]) => `  ${JSON.stringify(label)}: ${JSON.stringify(value)}`,

@@ -1,5 +1,6 @@
-// The tests of one client's scenarios: each runs against ours and must show what Kafka showed, but
-// for what it lists. They share no names, so they run side by side: most of them wait.
+// The tests of one client's scenarios: each one runs against Millrace and must observe what was
+// recorded from Kafka, except for the differences that it lists. Scenarios share no names and
+// mostly wait, so they run concurrently.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningBroker, startOurs } from './brokers.ts'
@@ -22,7 +23,7 @@ export function sameAsKafka(scenarios: readonly Scenario[]): void {
     expect(differences(kafka, ours)).toEqual(onPurpose)
   }
 
-  describe.concurrent('side by side', () => {
+  describe.concurrent('the same as Kafka', () => {
     for (const scenario of scenarios) {
       it(titleOf(scenario), () => check(scenario))
     }

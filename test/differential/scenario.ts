@@ -1,7 +1,8 @@
-// A scenario: one script against the address of a broker, in one client, that tells all that a user
-// could see. The same script runs against real Kafka and against ours; what differs is a defect, or
-// it is listed here with its reason. A script names its topics and groups through its stage, so that
-// scenarios can share a broker, and it waits for what it can observe, never for time to pass.
+// A scenario: one script of one client against the address of a broker, which observes everything
+// that a user could see. The same script runs against real Kafka and against Millrace; a difference
+// is a defect, or is listed here with its reason. Scripts get the names of topics and groups from
+// their stage, so that scenarios can share a broker, and wait for conditions, never for time to
+// pass.
 
 import type { BrokerSetup } from './brokers.ts'
 import type { Difference } from './differences.ts'
@@ -13,7 +14,7 @@ export interface Scenario {
   readonly client: Client
   readonly name: string
   readonly run: (stage: Stage) => Promise<unknown>
-  /** What differs on purpose, and why. Exactly this must differ. */
+  /** The deliberate differences with their reasons. Exactly these must occur. */
   readonly differs?: readonly DeliberateDifference[]
 }
 
@@ -21,12 +22,14 @@ export interface DeliberateDifference extends Difference {
   readonly why: string
 }
 
-/** Where a scenario plays: the broker, names of its own, and what must be closed in the end. */
+/**
+ * The stage of a scenario: the broker, unique names, and everything that must be closed at the end.
+ */
 export class Stage {
   readonly address: string
   readonly #prefix: string
   readonly #closing: (() => unknown)[] = []
-  /** A time that Kafka and ours agree to keep: midnight before last. Shown as T+0. */
+  /** A time that both brokers retain: midnight before last. Shown as T+0. */
   readonly timeMs: number
   readonly naming: Naming
 
@@ -42,7 +45,7 @@ export class Stage {
     return Number(this.address.slice(this.address.lastIndexOf(':') + 1))
   }
 
-  /** The name of a topic, group or transactional id that no other scenario uses. */
+  /** Returns a name of a topic, group or transactional id that no other scenario uses. */
   name(base: string): string {
     return `${this.#prefix}-${base}`
   }
@@ -56,7 +59,7 @@ export class Stage {
   }
 }
 
-/** What the scenario saw, as plain JSON. */
+/** The observation, as plain JSON. */
 export async function observe(setup: BrokerSetup, scenario: Scenario): Promise<unknown> {
   const stage = new Stage(setup, scenario)
   try {
@@ -66,7 +69,7 @@ export async function observe(setup: BrokerSetup, scenario: Scenario): Promise<u
   }
 }
 
-/** What the promise fails with, by the name its client gives it; its value when it does not. */
+/** Returns the error of a failed promise, by the name that its client uses; its value otherwise. */
 export async function outcome(promise: Promise<unknown>): Promise<unknown> {
   return await promise.catch(failure)
 }

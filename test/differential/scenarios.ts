@@ -1,4 +1,4 @@
-// Every scenario there is.
+// The list of all scenarios.
 
 import type { Client, Scenario } from './scenario.ts'
 import { kafkajsAdmin } from './scenarios/kafkajsAdmin.ts'

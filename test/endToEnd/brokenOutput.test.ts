@@ -1,5 +1,6 @@
-// Programs whose standard output or standard error cannot be written: a full disk (/dev/full), a pipe
-// whose reader has gone, a pipe that nobody reads. Real processes, as the system's own errors count.
+// Programs whose standard output or standard error cannot be written: a full disk (/dev/full), a
+// pipe without a reader, a pipe that nobody reads. With real processes, because the errors are the
+// system's.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -55,7 +56,7 @@ function printed(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<RegExp
   })
 }
 
-/** Sends bytes that are no Kafka request, and resolves when the broker has closed the connection. */
+/** Sends bytes that are not a Kafka request. Resolves when the broker has closed the connection. */
 function sendGarbage(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.alloc(64, 0xff)))
@@ -65,7 +66,7 @@ function sendGarbage(port: number): Promise<void> {
   })
 }
 
-describe('a broker that cannot write its log goes on', () => {
+describe('a broker that cannot write its log continues to serve', () => {
   const words = (name: string) => ['broker', '--port', '0', '--data', join(directory, name)]
 
   test.runIf(existsSync('/dev/full'))('as its disk is full', async () => {
@@ -78,7 +79,7 @@ describe('a broker that cannot write its log goes on', () => {
     expect(await ended).toBe(0)
   })
 
-  test('as the reader of its pipe has gone', async () => {
+  test('when the reader of its pipe has exited', async () => {
     const { child, ended } = start(words('closed'), ['pipe', 'pipe'])
     child.stderr!.destroy()
     const [, port] = await printed(child.stdout!, listening)
@@ -87,10 +88,11 @@ describe('a broker that cannot write its log goes on', () => {
     expect(await ended).toBe(0)
   })
 
-  test('as nobody reads its pipe, and says afterwards how many lines were lost', async () => {
+  test('when nobody reads its pipe, and reports the number of lost lines afterwards', async () => {
     const { child, ended } = start(words('stuck'), ['pipe', 'pipe'])
     const [, port] = await printed(child.stdout!, listening)
-    // Each closed connection is a line of some 200 bytes: more than pipe and backlog hold together.
+    // Each closed connection logs a line of about 200 bytes: more than pipe and backlog hold
+    // together.
     for (let round = 0; round < 40; round++) {
       await Promise.all(Array.from({ length: 60 }, () => sendGarbage(Number(port))))
     }
@@ -100,7 +102,7 @@ describe('a broker that cannot write its log goes on', () => {
     expect(await ended).toBe(0)
   }, 60_000)
 
-  test('nor its first line', async () => {
+  test('when even the first line fails', async () => {
     const { child, ended } = start(words('silent'), ['pipe', 'pipe'])
     child.stdout!.destroy()
     await printed(child.stderr!, /"msg":"broker started"/)
@@ -114,7 +116,7 @@ describe('the demo', () => {
     return await mkdtemp(join(directory, name))
   }
 
-  test('ends quietly, and leaves nothing, when the reader of its output has gone', async () => {
+  test('exits without an error and leaves no files when the reader of its output has exited', async () => {
     const tmp = await ownTmp('head')
     const words = ['demo', '--port', '0', '--console-port', '0']
     const { child, ended } = start(words, ['pipe', 'pipe'], tmp)
@@ -122,7 +124,7 @@ describe('the demo', () => {
     child.stderr!.on('data', (chunk) => {
       complaints += chunk
     })
-    // As `head -1` does: takes a line and goes away.
+    // As `head -1` does: reads a line and exits.
     child.stdout!.once('data', () => child.stdout!.destroy())
     expect(await ended).toBe(0)
     expect(complaints).not.toMatch(/EPIPE|Error|at /)

@@ -1,5 +1,5 @@
-// Where the programs put their data, and what they say of a directory that cannot be made: one line that
-// names it, says why, and what to do.
+// Where the programs put their data, and the error for a directory that cannot be created: one line
+// with its path, the reason, and the remedy.
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { Program } from './programs.ts'
 const root = join(import.meta.dirname, '../..')
 const jobModule = join(root, 'engine/jobs/orderDemographics.ts')
 let directory: string
-/** Of root, whom no permission keeps out of a directory. */
+/** Permissions do not bind root, so that programs of these tests run without privileges. */
 const isRoot = process.getuid?.() === 0
 const withoutPrivileges = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
 const canDropPrivileges = !isRoot || existsSync('/usr/bin/setpriv')
@@ -27,7 +27,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** Of a user whom permissions bind; ends by itself. */
+/** Runs a program as a user whom permissions bind. Resolves with its exit code and error lines. */
 function complaintOf(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
@@ -40,7 +40,7 @@ function complaintOf(
     child.stderr.on('data', (chunk) => (printed += chunk))
     child.on('error', reject)
     child.on('close', (code) => {
-      // What a program logs of its start beforehand is no complaint.
+      // Lines that a program logs before are not errors.
       const lines = printed.split('\n').filter((line) => line !== '' && !line.startsWith('{'))
       resolve({ code, complaint: lines.join('\n') })
     })
@@ -52,7 +52,7 @@ const jobAt = (path: string) => [
   ...['submit', jobModule, '--bootstrap', '127.0.0.1:1', '--directory', path],
 ]
 
-describe('a directory that cannot be made', () => {
+describe('a directory that cannot be created', () => {
   const longName = 'x'.repeat(300)
   const cases: readonly (readonly [string, () => string, RegExp])[] = [
     ['a file is in its place', () => join(directory, 'file'), /^[^\n]*file is a file, not a d/],
@@ -113,7 +113,7 @@ describe('a directory that cannot be made', () => {
     }
   })
 
-  test('of the agent: the directories of its file channel', async () => {
+  test('of the agent: those of its file channel', async () => {
     const conf = join(directory, 'flume.conf')
     await writeFile(
       conf,
@@ -132,8 +132,8 @@ describe('a directory that cannot be made', () => {
   })
 })
 
-describe('where the data lies when nobody says where', () => {
-  test('in the state directory of systemd', async () => {
+describe('the default data directory', () => {
+  test('is the state directory of systemd', async () => {
     const state = join(directory, 'state')
     const broker = new Program('broker', ['broker', '--port', '0', '--no-console'], /listening/, {
       STATE_DIRECTORY: state,
@@ -144,7 +144,7 @@ describe('where the data lies when nobody says where', () => {
     expect(existsSync(join(state, 'meta.properties'))).toBe(true)
   })
 
-  test('where an earlier version put it, with a line that says so', async () => {
+  test('is that of an earlier version, if it exists, with a line in the log', async () => {
     const home = join(directory, 'former')
     await mkdir(join(home, 'millrace-data'), { recursive: true })
     const broker = new Program(

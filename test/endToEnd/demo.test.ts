@@ -1,4 +1,4 @@
-// The demo as a user starts it: what it prints, and that it counts right.
+// The demo as a user starts it: its output, and correct counts.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Runs it with a temporary directory of its own, which must be empty at the end. */
+/** Runs the demo with its own temporary directory, which must be empty at the end. */
 async function demo(...words: string[]): Promise<{ stdout: string; stderr: string }> {
   const own = await mkdtemp(join(directory, 'tmp-'))
   const outcome = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
@@ -38,10 +38,10 @@ async function demo(...words: string[]): Promise<{ stdout: string; stderr: strin
   return outcome
 }
 
-test('one JSON object and nothing else, with the counts of the file', async () => {
+test('prints one JSON object and nothing else, with the counts of the file', async () => {
   const input = join(directory, 'orders.csv')
   const { bytes } = await new OrderLines(seededRandom(7)).next(30_000)
-  // The last line lacks its newline, as files do that people make.
+  // The last line lacks its newline, as in files that people write.
   const text = bytes.toString('latin1').trimEnd()
   await writeFile(input, `${OrderLines.header.toString('latin1')}${text}`)
   const { stdout, stderr } = await demo('--input', input, '--once', '--json')
@@ -79,7 +79,7 @@ test.runIf(tmall)('the true counts of the real log of orders', async () => {
   })
 })
 
-test('runs until it is told to stop, says where the page is, and leaves nothing behind', async () => {
+test('runs until it is stopped, prints the address of its page, and leaves no files', async () => {
   const program = new Program('demo', ['demo', '--console-port', '0', '--port', '0'], /counted/)
   await program.start()
   const [, page] = /console: (\S+)/.exec(program.printed)!
@@ -108,7 +108,7 @@ test.runIf(hasTool('kcat'))('the kcat of the README ends by itself, while lines 
   expect(await program.stop()).toBe(0)
 })
 
-test('takes no more of the disk than it may, and counts every line all the same', async () => {
+test('stays within its disk limit, and counts every line', async () => {
   const own = await mkdtemp(join(directory, 'disk-'))
   const input = join(directory, 'many-orders.csv')
   const orders = new OrderLines(seededRandom(11))
@@ -130,13 +130,13 @@ test('takes no more of the disk than it may, and counts every line all the same'
   done.abort()
   await watched
   expect(JSON.parse(stdout)).toMatchObject({ lines: 12 * 250_000 })
-  // Without a bound it takes some 400 MiB.
+  // Without a limit it takes about 400 MiB.
   expect(mostBytes / 1024 / 1024).toBeLessThan(disk)
   expect(mostBytes / 1024 / 1024).toBeGreaterThan(disk / 4)
   expect(await readdir(own)).toEqual([])
 }, 120_000)
 
-test('the folder of a demo that was killed is removed at the next start', async () => {
+test('removes the directory of a killed demo at its next start', async () => {
   const own = await mkdtemp(join(directory, 'killed-'))
   const words = ['demo', '--console-port', '0', '--port', '0']
   const program = new Program('demo', words, /Kafka clients/, { TMPDIR: own })
@@ -155,7 +155,7 @@ test('the folder of a demo that was killed is removed at the next start', async 
   expect(await readdir(own)).toEqual([])
 }, 60_000)
 
-/** The bytes that files in a directory really take; those that go away meanwhile are left out. */
+/** Returns the disk usage of the files in a directory, without those that disappear meanwhile. */
 async function bytesBelow(path: string): Promise<number> {
   let bytes = 0
   for (const entry of await readdir(path, { withFileTypes: true, recursive: true }).catch(
@@ -190,7 +190,7 @@ test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
   },
 )
 
-/** Every line that was read is stored or on the way, and every stored one counted or waiting. */
+/** Every line that was read is stored or in flight, and every stored line is counted or pending. */
 async function expectLedger(page: string): Promise<void> {
   const picture = async () => (await (await fetch(`${page}api/v1/status`)).json()) as Picture
   await expect

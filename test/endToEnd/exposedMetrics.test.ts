@@ -1,5 +1,5 @@
-// What each program exposes, as a process of its own, is what its tables say: no metric is without a row of
-// docs/metrics.md, and no row without a metric.
+// The metrics that each program exposes, as a separate process: no metric lacks a row in
+// docs/metrics.md, and no row lacks a metric.
 
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -30,7 +30,7 @@ async function started(name: string, words: readonly string[], ready: RegExp): P
 
 function found({ printed }: Program, pattern: RegExp): string {
   const [, match] = pattern.exec(printed) ?? []
-  if (match === undefined) throw new Error(`nothing like ${pattern} in:\n${printed}`)
+  if (match === undefined) throw new Error(`no match for ${pattern} in:\n${printed}`)
   return match
 }
 
@@ -39,7 +39,7 @@ async function familiesAt(url: string): Promise<Map<string, Family>> {
   return familiesOf(await response.text())
 }
 
-/** Metrics as lines, so that a difference is easy to see. */
+/** Formats metrics as lines, so that a difference is easy to see. */
 function described(metrics: readonly Pick<MetricSpec, 'name' | 'type' | 'help'>[]): string[] {
   return metrics.map(({ name, type, help }) => `${name} ${type} ${help}`).sort()
 }

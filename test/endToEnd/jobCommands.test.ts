@@ -1,5 +1,5 @@
-// `millrace job`: what runs is listed, described, asked and stopped, by its name and by its directory; and
-// under --watch a job goes on with its next version.
+// `millrace job`: running jobs are listed, described, queried and stopped, by name and by
+// directory; with --watch a job continues with its next version.
 
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -47,7 +47,7 @@ async function produce(topic: string, ...words: string[]): Promise<void> {
   await Promise.all(words.map((word) => producer.send(topic, { value: Buffer.from(word) })))
 }
 
-/** Counts the words of the topic with its name, as `helper.ts` beside it spells them. */
+/** Counts the words of the topic with its name, after `helper.ts` beside it has converted them. */
 const counting = (name: string) => `
 import { add, job, sum, text } from 'millrace/engine'
 import { spelled } from './helper.ts'
@@ -64,14 +64,14 @@ export default job('${name}', (stream) => {
 const lower = 'export const spelled = (word: string): string => word.toLowerCase()\n'
 const upper = 'export const spelled = (word: string): string => word.toUpperCase()\n'
 
-/** A job with a topic of its own, in which there are three words. */
+/** Creates a job with its own topic, which contains three words. */
 async function module(name: string): Promise<string> {
   await new Admin(cluster).createTopics([{ name, partitions: 1 }])
   await produce(name, 'a', 'b', 'a')
-  const folder = join(directory, name)
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'helper.ts'), lower)
-  const file = join(folder, `${name}.ts`)
+  const jobDirectory = join(directory, name)
+  await mkdir(jobDirectory, { recursive: true })
+  await writeFile(join(jobDirectory, 'helper.ts'), lower)
+  const file = join(jobDirectory, `${name}.ts`)
   await writeFile(file, counting(name))
   return file
 }
@@ -97,7 +97,7 @@ async function status(name: string): Promise<JobStatus> {
   return JSON.parse(stdout).status
 }
 
-/** The rows of the job's view once so many records have been counted. */
+/** Returns the rows of the job's view once this number of records was counted. */
 async function counted(name: string, records: number): Promise<Record<string, number>> {
   await expect
     .poll(async () => (await status(name))?.recordsTotal, { timeout: 20_000 })
@@ -112,7 +112,7 @@ function expectMistake(outcome: Outcome, message: RegExp): void {
   expect(outcome.code).toBe(1)
 }
 
-test('a job that runs is listed, described and stopped', async () => {
+test('a running job is listed, described and stopped', async () => {
   const program = await submitted('plain')
   expect(await counted('plain', 3)).toEqual({ a: 2, b: 1 })
 
@@ -146,7 +146,7 @@ test('a job that runs is listed, described and stopped', async () => {
   expect(stored.stdout).toMatch(/ {2}position {2}plain-0 at 3\n/)
 }, 300_000)
 
-test('a job is stopped, killed and found by its directory, also after a process that was killed', async () => {
+test('a job is stopped, killed and found by its directory, also after a killed process', async () => {
   const program = await submitted('placed')
   const place = ['--directory', stateOf('placed')]
   expect(await job('stop', ...place, '--timeout', '5')).toMatchObject({
@@ -164,7 +164,7 @@ test('a job is stopped, killed and found by its directory, also after a process 
   expectMistake(await job('describe', '--directory', directory), /is not a job's directory/)
 }, 300_000)
 
-test('a job that was stopped goes back to where it is told, with empty state', async () => {
+test('a stopped job can be reset to given offsets, with empty state', async () => {
   const program = await submitted('back')
   expect(await counted('back', 3)).toEqual({ a: 2, b: 1 })
   const place = ['--directory', stateOf('back')]
@@ -190,7 +190,7 @@ test('a job that was stopped goes back to where it is told, with empty state', a
   await expect.poll(rows, { timeout: 20_000 }).toEqual([['a', 1]])
 }, 300_000)
 
-test('a job tells values of its state, and a savepoint of it starts another one', async () => {
+test('a job returns values of its state, and a savepoint of it starts another job', async () => {
   const first = await submitted('saved')
   await counted('saved', 3)
   const { url } = JSON.parse(await readFile(join(stateOf('saved'), 'address.json'), 'utf8'))
@@ -220,7 +220,7 @@ test('a job tells values of its state, and a savepoint of it starts another one'
   expect(await counted('continued', 4)).toEqual({ a: 2, b: 2 })
 }, 120_000)
 
-test('a job whose output holds the driver still answers, and is killed', async () => {
+test('a job whose output blocks the driver still answers, and can be killed', async () => {
   const name = 'holding'
   const file = await module(name)
   const text = await readFile(file, 'utf8')
@@ -240,7 +240,7 @@ test('a job whose output holds the driver still answers, and is killed', async (
   expect(program.printed).toMatch(/is blocking the driver's thread/)
 }, 300_000)
 
-test('a mistake in the options of a job ends in one line', async () => {
+test('an invalid option of a job is reported in one line', async () => {
   const file = await module('options')
   const submit = (...words: string[]) =>
     asked('submit', file, '--directory', stateOf('options'), '--log-level', 'warn', ...words)
@@ -268,7 +268,7 @@ test('a mistake in the options of a job ends in one line', async () => {
   )
 }, 300_000)
 
-test('--watch runs a job whose first batch holds the driver for long', async () => {
+test('--watch runs a job whose first batch blocks the driver for long', async () => {
   const name = 'busy'
   const file = await module(name)
   const text = await readFile(file, 'utf8')
@@ -283,7 +283,7 @@ test('--watch runs a job whose first batch holds the driver for long', async () 
   expect(await program.exited()).toBe(0)
 }, 300_000)
 
-test('--watch goes on with the next version, and with the old one when the next is wrong', async () => {
+test('--watch continues with the next version, or with the old one when the next is invalid', async () => {
   const program = await submitted('watched', '--watch')
   expect(await counted('watched', 3)).toEqual({ a: 2, b: 1 })
   const helper = join(directory, 'watched', 'helper.ts')

@@ -1,5 +1,5 @@
-// A job as a process of its own ends when it is told to and when it has failed: whatever its module has
-// opened, and whatever its tasks are doing.
+// A job as a separate process ends when it is stopped and when it has failed, whatever resources
+// its module has opened, and whatever its tasks are doing.
 
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** A job whose module keeps a socket and a timer for ever, in the driver and in every worker. */
+/** A job whose module keeps a socket and a timer open, in the driver and in every worker. */
 async function program(name: string, map: string, ready = /job \S+ running/): Promise<Program> {
   const module = join(directory, `${name}.ts`)
   await writeFile(
@@ -62,14 +62,14 @@ export default job('${name}', (stream) => {
   return new Program(name, [...words, '--directory', join(directory, name)], ready)
 }
 
-test('a job that is stopped ends with 0, though its module holds a socket and a timer', async () => {
+test('a stopped job exits with 0, although its module holds a socket and a timer', async () => {
   const one = await program('holding', 'return line')
   await one.start()
   expect(await one.stop()).toBe(0)
   expect(one.printed).toContain('stopping after the current batch that runs is done')
 }, 60_000)
 
-test('a job that fails ends with 1 and the reason', async () => {
+test('a failed job exits with 1 and the reason', async () => {
   const one = await program('failing', "throw new Error('no ' + line)")
   await one.start()
   expect(await one.exited()).toBe(1)
@@ -78,7 +78,7 @@ test('a job that fails ends with 1 and the reason', async () => {
   )
 }, 60_000)
 
-test('a job of which a task loops for ever ends at the second signal at the latest', async () => {
+test('a job with a task in an endless loop ends at the second signal at the latest', async () => {
   const loop = "writeSync(2, 'in the loop'); while (!isMainThread); return line"
   const one = await program('looping', loop, /in the loop/)
   await one.start()
@@ -86,7 +86,7 @@ test('a job of which a task loops for ever ends at the second signal at the late
   expect(await one.stop()).toBe(0)
 }, 60_000)
 
-test('a job whose output loops for ever in the driver ends all the same, and says why', async () => {
+test('a job with an output in an endless loop in the driver ends, and logs the reason', async () => {
   const one = await program('holding-driver', 'return line', /in the output/)
   await appendOutput('holding-driver', "writeSync(2, 'in the output'); for (;;);")
   await one.start()
@@ -95,7 +95,7 @@ test('a job whose output loops for ever in the driver ends all the same, and say
   expect(one.printed).toMatch(/is blocking the driver's thread/)
 }, 60_000)
 
-/** Gives the job's module one more output. */
+/** Adds an output to the job's module. */
 async function appendOutput(name: string, run: string): Promise<void> {
   const module = join(directory, `${name}.ts`)
   const text = await readFile(module, 'utf8')

@@ -1,6 +1,6 @@
-// Nothing lost, nothing twice: agent, broker and engine run as processes of their own and are killed
-// with SIGKILL at random moments while lines flow, and the results are those of an undisturbed run.
-// The seed is printed; MILLRACE_SEED=N runs the same kills again.
+// Exactly once: agent, broker and engine run as separate processes and are killed with SIGKILL at
+// random moments while lines flow, and the results equal those of an undisturbed run. The seed is
+// printed; MILLRACE_SEED=N repeats the same kills.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ import { freePort, Program } from './programs.ts'
 
 const kills = 21
 const ratePerSecond = 2_000
-/** Kills come so long after the program last killed was ready again, at the most. */
+/** Maximum delay of a kill after the program that was killed last is ready again, in ms. */
 const mostPauseMs = 600
 const maxBatchBytes = 64 * 1024 * 1024
 
@@ -106,7 +106,7 @@ function threePrograms(directory: string, bootstrap: string): Three {
   ]
 }
 
-/** Each program in turn, in random order; now and then two at once. */
+/** Kills each program in turn, in random order; sometimes two at once. */
 async function killAtRandom(programs: Three, random: Random): Promise<void> {
   const victims: Program[] = []
   while (victims.length < kills) victims.push(...shuffled(programs, random))
@@ -127,7 +127,7 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
     .map(({ item }) => item)
 }
 
-/** The job's status once it has counted so many records. */
+/** Resolves with the job's status once it has counted this number of records. */
 async function resultOf(cluster: Cluster, lines: number): Promise<JobStatus> {
   const reader = new PartitionReader(cluster, { topic: statusTopic, partition: 0 })
   for (let offset = await reader.latest(); ; ) {
@@ -150,7 +150,7 @@ const actionType = 6
 const ageRange = 7
 const gender = 8
 
-/** What the job should say, counted in the plainest way. */
+/** The expected result of the job, counted in a plain loop. */
 function purchases(text: string, column: number): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const line of text.trimEnd().split('\n')) {
@@ -162,7 +162,7 @@ function purchases(text: string, column: number): Record<string, number> {
   return counts
 }
 
-/** Every line in the topic, sorted. */
+/** Returns every line in the topic, sorted. */
 async function storedLines(cluster: Cluster): Promise<string[]> {
   const lines: string[] = []
   for (let partition = 0; partition < 2; partition++) {

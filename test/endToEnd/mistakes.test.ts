@@ -1,5 +1,5 @@
-// What a user gets for typing something wrong: one clear message on standard error, a code that is
-// not zero, and nothing on standard output.
+// The response to a user's mistakes: one clear message on standard error, a non-zero exit code, and
+// nothing on standard output.
 
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -32,7 +32,7 @@ async function file(name: string, text: string): Promise<string> {
 }
 
 function expectOneMessage(outcome: Outcome, message: RegExp, code = 1): void {
-  // What a program logs of its start beforehand is no complaint.
+  // Lines that a program logs before are not errors.
   const complaints = outcome.stderr
     .split('\n')
     .filter((line) => !/^(?:\{"level":30,.*)?$/.test(line))
@@ -41,7 +41,7 @@ function expectOneMessage(outcome: Outcome, message: RegExp, code = 1): void {
   expect(outcome.code).toBe(code)
 }
 
-test('the demo: a file that is not there', async () => {
+test('the demo: a file that does not exist', async () => {
   const outcome = await millrace('demo', '--once', '--input', 'no-such.csv')
   expectOneMessage(outcome, /no-such\.csv.*no such file/)
 })
@@ -63,7 +63,7 @@ test('the broker: an occupied port', async () => {
   expectOneMessage(outcome, new RegExp(`${occupied.port}.* in use`))
 })
 
-test('the broker: a data folder in use by another process', async () => {
+test('the broker: a data directory in use by another process', async () => {
   const data = join(directory, 'data')
   const first = new Program('broker', ['broker', '--port', '0', '--data', data], /listening/)
   await first.start()
@@ -77,7 +77,7 @@ test('the broker: a data folder in use by another process', async () => {
   }
 })
 
-test('the broker: a configuration file with an error in it', async () => {
+test('the broker: a configuration file with an error', async () => {
   const config = await file('broker.properties', 'num.partitions=2\nmessage.max.bytes=many\n')
   expectOneMessage(
     await millrace('broker', '--config', config),
@@ -143,7 +143,7 @@ test('an unknown command or option: usage, and code 2', async () => {
   }
 })
 
-test('the broker: all addresses, and nothing that clients are told to connect to', async () => {
+test('the broker: a listener on all addresses without an advertised address', async () => {
   const outcome = await millrace('broker', '--host', '0.0.0.0', '--data', join(directory, 'open'))
   expectOneMessage(outcome, /add the line advertised\.listeners=PLAINTEXT:\/\/\S+:9092/)
 })
@@ -173,7 +173,7 @@ test('a file in the place of a directory: the broker, a job', async () => {
   )
 })
 
-test('a log level that there is not: the levels, and code 2', async () => {
+test('an unknown log level: the list of levels, and code 2', async () => {
   for (const words of [['broker'], ['demo'], ['submit', 'job.ts']]) {
     const outcome = await millrace(...words, '--log-level', 'loud')
     expect(outcome.stderr).toMatch(/Allowed choices are debug, info, warn, error/)
@@ -185,7 +185,7 @@ test('a log level that there is not: the levels, and code 2', async () => {
   )
 })
 
-test('the version, and the help of the agent, as flume-ng and as everybody spells them', async () => {
+test('the version and the help of the agent, in the spelling of flume-ng and the usual one', async () => {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   for (const words of [['--version'], ['-V'], ['agent', 'version'], ['agent', '--version']]) {
     const outcome = await millrace(...words)
@@ -202,7 +202,7 @@ test('the version, and the help of the agent, as flume-ng and as everybody spell
   }
 })
 
-test('the demo: a file of something else than orders', async () => {
+test('the demo: a file that does not contain orders', async () => {
   const access = await file('access.log', '127.0.0.1 - - [29/Nov/2026] "GET /"\n'.repeat(3))
   const ports = ['--port', '0', '--console-port', '0']
   const outcome = await millrace('demo', '--input', access, '--once', '--json', ...ports)
@@ -211,7 +211,7 @@ test('the demo: a file of something else than orders', async () => {
   expect(outcome.code).toBe(0)
 })
 
-test('HTTP or TLS sent to the port of the broker: the log says what it looks like', async () => {
+test('HTTP or TLS sent to the port of the broker: the log names the protocol', async () => {
   const data = join(directory, 'foreign')
   const broker = new Program('broker', ['broker', '--port', '0', '--data', data], /listening/)
   await broker.start()
@@ -226,7 +226,7 @@ test('HTTP or TLS sent to the port of the broker: the log says what it looks lik
   expect(broker.printed).toMatch(/received TLS, but this port speaks the Kafka protocol only/)
 })
 
-test('npm: a misspelt script is said', async () => {
+test('npm: an unknown script is reported', async () => {
   const npm = spawn('npm', ['run', 'dmeo'], { cwd: root })
   let printed = ''
   for (const stream of [npm.stdout, npm.stderr]) {

@@ -1,5 +1,5 @@
-// The operations edge of broker, agent and submitted job, each as a process of its own: what it answers
-// while all is well, what it says when something real breaks, and that the reasons go when it is mended.
+// The operations endpoints of broker, agent and submitted job, each as a separate process: their
+// answers in normal operation, during a real failure, and after its repair.
 
 import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -67,11 +67,11 @@ async function codes(url: string): Promise<string[]> {
 
 function found(printed: string, pattern: RegExp): string {
   const [, match] = pattern.exec(printed) ?? []
-  if (match === undefined) throw new Error(`nothing like ${pattern} in:\n${printed}`)
+  if (match === undefined) throw new Error(`no match for ${pattern} in:\n${printed}`)
   return match
 }
 
-/** Every program answers the same while it is well. */
+/** Checks the answers that every program gives while it is healthy. */
 async function answersAsWell(url: string, program: string): Promise<void> {
   expect(await ask(`${url}/healthy`)).toMatchObject({
     status: 200,
@@ -107,7 +107,7 @@ async function broker(name: string, ...more: string[]) {
   return await started('broker', [...words, ...port], /listening on .*\n/)
 }
 
-/** A topic with one record, for jobs. */
+/** Creates a topic with one record, for jobs. */
 async function wordsTopic(port: number): Promise<void> {
   const runtime = nodeRuntime(tcpNetwork)
   const bootstrap = [{ host: '127.0.0.1', port }]
@@ -120,7 +120,7 @@ async function wordsTopic(port: number): Promise<void> {
 }
 
 describe('millrace broker', () => {
-  test('answers on the port of its console, and on a second address for metrics alone', async () => {
+  test('answers on the port of its console, and on a second address for metrics only', async () => {
     const { program, printed } = await broker('well', '--metrics-listen', '127.0.0.1:0')
     const url = found(printed, /console at (http:\S+)\//)
     await answersAsWell(url, 'broker')
@@ -139,7 +139,7 @@ describe('millrace broker', () => {
     expect(await program.stop()).toBe(0)
   }, 60_000)
 
-  test('the console works whatever the listeners are', async () => {
+  test('serves its console with any listeners', async () => {
     const config = join(directory, 'elsewhere.properties')
     await writeFile(
       config,
@@ -158,7 +158,7 @@ describe('millrace broker', () => {
     await expect.poll(problems, { timeout: 10_000 }).toEqual([])
   }, 60_000)
 
-  test('a data directory that is removed makes the broker unhealthy, and says which', async () => {
+  test('is unhealthy when a data directory is removed, and names it', async () => {
     const [first, second] = [join(directory, 'first'), join(directory, 'second')]
     const config = join(directory, 'two.properties')
     await writeFile(config, `log.dirs=${first},${second}\nconsole.port=0\n`)
@@ -178,7 +178,7 @@ describe('millrace broker', () => {
     expect(await program.stop()).toBe(0)
   }, 60_000)
 
-  test('a port that was asked for and is taken ends the broker before it opens its logs', async () => {
+  test('exits before it opens its logs when a requested port is in use', async () => {
     const { printed } = await broker('holder')
     const port = found(printed, /console at http:\/\/127\.0\.0\.1:(\d+)\//)
     const data = join(directory, 'late')
@@ -192,7 +192,7 @@ describe('millrace broker', () => {
 })
 
 describe('millrace agent', () => {
-  test('says that its broker is away, and that it is back', async () => {
+  test('reports that its broker is unreachable, and reachable again', async () => {
     const port = String(await freePort())
     const first = await broker('for-agent', '--port', port)
     const configuration = join(directory, 'agent.conf')
@@ -208,7 +208,8 @@ describe('millrace agent', () => {
     const ready = () => codes(`${url}/ready`)
     await expect.poll(ready, { timeout: 30_000 }).toEqual([])
     await answersAsWell(url, 'agent')
-    // The topic is created with the first line: before that, a broker that is away is one cause of several.
+    // The topic is created with the first line: before that, an unreachable broker is one of
+    // several causes.
     const delivered = async () => (await ask(`${url}/metrics`)).text
     await expect
       .poll(delivered, { timeout: 30_000 })
@@ -228,7 +229,7 @@ describe('millrace agent', () => {
     expect(program.printed.match(/events cannot be delivered/g)).toHaveLength(1)
   }, 120_000)
 
-  test('serves other hosts only when that is asked for', async () => {
+  test('serves other hosts only when configured to', async () => {
     const configuration = join(directory, 'open.conf')
     await writeFile(configuration, agentConfiguration(join(directory, 'none.log'), '1'))
     const words = ['agent', '--name', 'a1', '--conf-file', configuration, '--listen', '0.0.0.0:0']
@@ -241,7 +242,7 @@ describe('millrace agent', () => {
 })
 
 describe('millrace job submit', () => {
-  test('says that its topics cannot be read, and that they can again', async () => {
+  test('reports that its topics cannot be read, and can be read again', async () => {
     await mkdir(join(directory, 'node_modules'), { recursive: true })
     const root = join(import.meta.dirname, '../..')
     await symlink(root, join(directory, 'node_modules', 'millrace'))
@@ -270,7 +271,7 @@ describe('millrace job submit', () => {
     expect(await program.stop()).toBe(0)
   }, 120_000)
 
-  test('a driver that the code of the job holds is told', async () => {
+  test('reports a driver that is blocked by the code of the job', async () => {
     const module = join(directory, 'held.ts')
     await writeFile(module, heldModule)
     const { printed: brokerPrinted } = await broker('for-held')

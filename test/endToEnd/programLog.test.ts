@@ -1,4 +1,4 @@
-// The log of a broker as a process: its story at info, in a file that begins anew, and from which level on.
+// The log of a broker process: the lines at info, in a file that is rotated, and by level.
 
 import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -33,12 +33,12 @@ async function linesOf(file: string): Promise<Record<string, unknown>[]> {
     .map((line) => JSON.parse(line))
 }
 
-test('tells its story in a file, and nothing of it on standard error; a file that was moved is opened anew', async () => {
+test('is written to a file only; a moved file is opened again', async () => {
   const file = join(directory, 'story.log')
   const program = await broker('story', '--log-file', file)
   expect(program.printed).not.toContain('broker started')
   await rename(file, `${file}-moved`)
-  // The next look at the file's name is a second away.
+  // The name of the file is checked once a second.
   const { url } = { url: /console at (http:\S+)\//.exec(program.printed)![1]! }
   const level = async () => {
     for (const level of ['debug', 'info']) {
@@ -71,7 +71,7 @@ test('tells its story in a file, and nothing of it on standard error; a file tha
   expect(story.at(-1)).toMatchObject({ msg: 'broker stopped', elapsedMs: expect.any(Number) })
 }, 60_000)
 
-test('begins a new file by size and keeps as many as were asked for', async () => {
+test('is rotated by size, and keeps the configured number of files', async () => {
   const file = join(directory, 'small.log')
   const words = ['--log-file', file, '--log-file-size', '300', '--log-files', '2']
   const program = await broker('small', ...words, '--log-level', 'debug')
@@ -80,7 +80,7 @@ test('begins a new file by size and keeps as many as were asked for', async () =
   expect(files).toEqual(['small.log', 'small.log.1', 'small.log.2'])
 }, 60_000)
 
-test('pretty when that is asked for', async () => {
+test('can be pretty-printed', async () => {
   const program = await broker('pretty', '--log-format', 'pretty')
   expect(program.printed).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: broker started \{/m)
 }, 60_000)
@@ -94,7 +94,7 @@ test.each([
   [['--log-format', 'xml'], /Allowed choices are auto, pretty, json/],
   [['--log-file-age', '7'], /expected a time with its unit/],
 ])(
-  '%j is a mistake that is told in a line',
+  '%j is invalid and is reported in one line',
   async (words, message) => {
     const outcome = await millrace(
       'broker',

@@ -1,12 +1,12 @@
-// Millrace's programs as processes of their own, as they run on real hosts: started, killed with
-// SIGKILL, started again. What they print is kept for the message of a test that fails.
+// Millrace's programs as separate processes, as they run on real hosts: started, killed with
+// SIGKILL, started again. Their output is kept for the message of a failed test.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
-/** The most that is kept of what one program printed, in characters. */
+/** Maximum of the kept output of one program, in characters. */
 const mostKept = 20_000
 
 export class Program {
@@ -21,8 +21,8 @@ export class Program {
   starts = 0
 
   /**
-   * `ready` matches what the program prints, on either stream, once it works. `environment` is added
-   * to that of the test.
+   * `ready` matches the output of the program, on either stream, once it is ready. `environment` is
+   * added to that of the test.
    */
   constructor(
     name: string,
@@ -42,7 +42,7 @@ export class Program {
     return this.#printed
   }
 
-  /** Resolves once the program says that it is ready; fails when it ends before. */
+  /** Starts the program. Resolves once it is ready; fails when it exits before. */
   start(): Promise<void> {
     this.starts++
     this.#printed += `--- start ${this.starts} of ${this.name}\n`
@@ -80,14 +80,14 @@ export class Program {
     return this.#exited
   }
 
-  /** As Ctrl-C; resolves when the process has printed an answer to it. */
+  /** Sends SIGINT. Resolves when the process has printed an answer. */
   interrupt(answer: RegExp): Promise<void> {
     const answered = this.prints(answer)
     this.#child!.kill('SIGINT')
     return answered
   }
 
-  /** Resolves when the process has printed this, also before; `printed` is emptied by `forget`. */
+  /** Resolves when the process has printed this, also earlier. `forget` clears `printed`. */
   prints(text: RegExp): Promise<void> {
     const child = this.#child!
     return new Promise((resolve, reject) => {
@@ -101,14 +101,14 @@ export class Program {
     })
   }
 
-  /** Calls `take` with everything that the running process prints from now on, on either stream. */
+  /** Calls `take` with all further output of the running process, on either stream. */
   onPrinted(take: (chunk: string) => void): void {
     const child = this.#child!
     child.stdout!.on('data', (chunk: Buffer) => take(chunk.toString()))
     child.stderr!.on('data', (chunk: Buffer) => take(chunk.toString()))
   }
 
-  /** Of what was printed; `prints` waits for what comes from now on. */
+  /** Clears the kept output, so that `prints` waits for later output. */
   forget(): void {
     this.#printed = ''
   }
@@ -139,7 +139,7 @@ export function millrace(...words: string[]): Promise<Outcome> {
   })
 }
 
-/** A TCP port that is free now. */
+/** Returns a TCP port that is free now. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()

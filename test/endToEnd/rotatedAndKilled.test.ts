@@ -1,6 +1,6 @@
-// An agent as a process of its own, on real files that are rotated by renaming and by copytruncate,
-// killed with SIGKILL between and during that: every line is in the topic once. The seed is printed;
-// MILLRACE_SEED=N rotates and kills the same way again.
+// An agent as a separate process, on real files that are rotated by renaming and by copytruncate,
+// and killed with SIGKILL meanwhile: every line is in the topic exactly once. The seed is printed;
+// MILLRACE_SEED=N repeats the same rotations and kills.
 
 import {
   appendFile,
@@ -32,7 +32,9 @@ afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
 
-test(`every line once through ${rounds} rotations and kills`, { timeout: 120_000 }, async () => {
+test(`every line is in the topic exactly once after ${rounds} rotations and kills`, {
+  timeout: 120_000,
+}, async () => {
   const seed = Number(process.env.MILLRACE_SEED ?? Math.floor(Math.random() * 2 ** 32))
   console.log(`rotations and kills with MILLRACE_SEED=${seed}`)
   const random = seededRandom(seed)
@@ -70,7 +72,8 @@ test(`every line once through ${rounds} rotations and kills`, { timeout: 120_000
   for (let round = 0; round < rounds; round++) {
     await write(1 + random.below(3000))
     const how = random.below(3)
-    // A copy is told from its original by what was read of that. A file may be renamed at any time.
+    // A copy is distinguished from its original by the bytes that were read. A file may be renamed
+    // at any time.
     if (how === 0) {
       await untilStored(cluster, written.length)
       if (random.below(2) === 0) await agent.kill()
@@ -112,7 +115,10 @@ function flumeConf(directory: string, bootstrap: string): string {
     .join('')
 }
 
-/** The topic's lines, once there are as many; what is there too often shows in the caller's comparison. */
+/**
+ * Resolves with the topic's lines once there are enough. The caller's comparison detects
+ * duplicates.
+ */
 async function untilStored(cluster: Cluster, count: number): Promise<string[]> {
   const reader = new PartitionReader(cluster, { topic: 'lines', partition: 0 })
   const lines: string[] = []

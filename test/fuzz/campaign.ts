@@ -1,6 +1,7 @@
-// Throws inputs at whole brokers in memory and says what must never be: a request that hangs, a
-// connection closed without a reason in the log, an error in the log, an answer that cannot be read,
-// memory that grows, a log that does not open again. One seed is one history.
+// Sends inputs to whole brokers in memory and checks their invariants. A failure is: a request that
+// hangs, a connection closed without a reason in the log, an error in the log, an answer that
+// cannot be decoded, memory that grows, or a log that does not open again. A seed determines the
+// whole history.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -15,23 +16,25 @@ import { Figures } from './figures.ts'
 import { FuzzClient } from './fuzzClient.ts'
 import { drawInput, type InputSource } from './input.ts'
 import { withTopicIds } from './layout.ts'
-import { sampleFrame, type World } from './requestGenerator.ts'
+import { type BrokerContents, sampleFrame } from './requestGenerator.ts'
 import { checkedPeakBytes } from './residentMemory.ts'
 
 const address = { host: 'broker', port: 9092 }
 const megabyte = 1024 * 1024
 const clientCount = 32
 const maxFrameBytes = megabyte
-/** After so many inputs the broker is stopped or loses power, opens its logs again, and is replaced. */
+/** After this number of inputs the broker is stopped or loses power, and opens its logs again. */
 const inputsPerBroker = 20_000
 const roundsBetweenProbes = 20
-/** A connection is used for so many inputs on average. */
+/** Average number of inputs on a connection. */
 const inputsPerConnection = 12
-/** By then the broker has looked twice for clients that stopped half way. */
+/**
+ * Time in which the broker has checked twice for clients that stopped in the middle of a request.
+ */
 const patienceMs = 65_000
-/** What is answered when others do something, or when a time is over that the client chose. */
+/** APIs whose answers wait for other clients, or for a time that the client chose. */
 const mayWait = new Set(['Fetch', 'JoinGroup', 'SyncGroup'])
-/** What brokers that are gone may leave behind: compiled code, codecs, pools. */
+/** Memory that closed brokers may leave in use: compiled code, codecs, pools. */
 const leftBehindBytes = 48 * megabyte
 
 const figuresOfClients = [
@@ -60,7 +63,7 @@ export interface CampaignOptions {
   readonly onProgress?: (figures: Figures) => void
 }
 
-/** Throws a FuzzError that says how to see it again. */
+/** Runs a campaign. Throws a FuzzError with the command that repeats a failure. */
 export async function runCampaign({ seed, inputs, onProgress }: CampaignOptions): Promise<Figures> {
   const figures = new Figures()
   let heldBytes: number | undefined
@@ -71,7 +74,9 @@ export async function runCampaign({ seed, inputs, onProgress }: CampaignOptions)
       const nowBytes = await collectedBytes()
       heldBytes ??= nowBytes
       if (nowBytes - heldBytes > leftBehindBytes) {
-        throw new FuzzError(`${nowBytes - heldBytes} bytes are held for brokers that are gone`)
+        throw new FuzzError(
+          `${nowBytes - heldBytes} bytes are still in use after brokers were closed`,
+        )
       }
     } catch (error) {
       const message = `${(error as Error).message}\nto see it again: node test/fuzz/fuzz.ts --seed ${brokerSeed} --inputs ${most}`
@@ -82,7 +87,7 @@ export async function runCampaign({ seed, inputs, onProgress }: CampaignOptions)
   return figures
 }
 
-/** One broker and its clients. */
+/** A broker and its clients. */
 class Siege {
   readonly #random: Random
   readonly #figures: Figures
@@ -126,7 +131,7 @@ class Siege {
     await this.#broker.stop()
   }
 
-  /** A connection that knows of nothing is served; and what the requests are about exists. */
+  /** Checks that a new connection is served, and that the resources of the requests exist. */
   async #probe(): Promise<InputSource> {
     const client = await this.#broker.client()
     this.#connections++
@@ -154,21 +159,21 @@ class Siege {
     if (!found) throw new FuzzError('a probe was not answered')
     client.close()
     this.#figures.probes++
-    const world: World = {
+    const contents: BrokerContents = {
       topics,
       topicIds: found.topics.map(({ topicId }) => topicId),
       nowMs: () => this.#broker.clock.nowMs(),
     }
     return {
       random: this.#random,
-      world,
+      contents,
       apis: servedApis,
-      corpus: this.#corpus.map((frame) => withTopicIds(frame, world.topicIds[0]!)),
+      corpus: this.#corpus.map((frame) => withTopicIds(frame, contents.topicIds[0]!)),
       tooManyBytes: maxFrameBytes + 1,
     }
   }
 
-  /** An input from each client, until all have come to an end. */
+  /** Sends an input from each client, until all inputs have ended. */
   async #round(clients: number): Promise<void> {
     const startMs = performance.now()
     for (let at = 0; at < clients; at++) {
@@ -199,13 +204,13 @@ class Siege {
     }
   }
 
-  /** Everything that can go on does; when that has been for a while, time does. */
+  /** Runs until nothing can proceed; after some rounds of that, the time advances. */
   async #turn(turn: number): Promise<void> {
     await settle()
     if (turn % 8 === 7) this.#broker.clock.advance(this.#broker.clock.nextTimerInMs ?? 1000)
   }
 
-  /** Clients whose answers may take their time go away; for others this is a hang. */
+  /** Disconnects clients whose answers may wait; for other clients a wait is a hang. */
   #giveUp(): void {
     for (const client of this.#clients) {
       if (!client.isPending) continue
@@ -236,7 +241,7 @@ class Siege {
     })
   }
 
-  /** Every connection that the broker closed has a reason there, and nothing is an error. */
+  /** Checks that the log has a reason for every connection that the broker closed, and no error. */
   #readLog(): void {
     const { lines } = this.#broker.logger
     for (const { level, fields, message } of lines) {
@@ -255,13 +260,16 @@ class Siege {
     this.#clients.splice(0, this.#clients.length, ...this.#clients.filter((each) => !each.isClosed))
   }
 
-  /** Without clients it holds nothing for them; its logs open again, also after a loss of power. */
+  /**
+   * Checks that a broker without clients has no memory in use for them, and that its logs open
+   * again, also after a loss of power.
+   */
   async #comeBack(): Promise<void> {
     for (const client of this.#clients) client.leave()
     await settle()
     for (const name of figuresOfClients) {
       const left = await this.#broker.metric(`millrace_broker_${name}`)
-      if (left !== 0) throw new FuzzError(`without a client ${name} is ${left}`)
+      if (left !== 0) throw new FuzzError(`${name} is ${left} after all clients have disconnected`)
     }
     this.#clients.length = 0
     if (this.#random.below(2) === 0) {
@@ -289,7 +297,10 @@ function errorText(fields: object | undefined): string {
 
 let collect: (() => void) | undefined
 
-/** Memory in use after a collection. What buffers had is given back a turn after they are collected. */
+/**
+ * Returns the memory in use after a garbage collection. The memory of buffers is released a turn
+ * later.
+ */
 async function collectedBytes(): Promise<number> {
   if (!collect) {
     setFlagsFromString('--expose-gc')

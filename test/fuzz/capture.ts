@@ -1,6 +1,7 @@
-// Makes captured.jsonl: runs kafkajs, @platformatic/kafka, kcat, kafka-python and Kafka's own tools
-// against a broker of this process that keeps what they send. Of each client, API and version the
-// first few requests of different lengths are kept. Needs kcat, java, mvn and python3 with kafka.
+// Writes captured.jsonl: runs kafkajs, @platformatic/kafka, kcat, kafka-python and Kafka's own
+// tools against a broker in this process that records their requests. For each client, API and
+// version the first few requests of different lengths are kept. Needs kcat, java, mvn and python3
+// with kafka.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -27,7 +28,7 @@ import { kcat } from '../interop/kcat.ts'
 import { runJava } from '../peers/kafka.ts'
 import { type CapturedFrame, capturedFile } from './capturedFrames.ts'
 
-/** Of one client, API and version, and no longer ones than that. */
+/** Maximum number of requests for each client, API and version, and their maximum length. */
 const mostFrames = 2
 const mostBytes = 2000
 const waitMs = 1500
@@ -36,7 +37,7 @@ class Capture {
   client = ''
   readonly #frames = new Map<string, CapturedFrame[]>()
 
-  /** As the network, but what is received is kept. */
+  /** A network that records received bytes. */
   on(network: Network): Network {
     return {
       connect: (address, timeoutMs) => network.connect(address, timeoutMs),

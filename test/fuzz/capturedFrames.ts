@@ -1,5 +1,5 @@
-// Requests as real clients wrote them: what captured.jsonl keeps, a frame a line. It is made anew by
-// node test/fuzz/capture.ts, and holds nothing but those clients' own frames about test data.
+// Requests of real clients: the frames in captured.jsonl, one per line. `node test/fuzz/capture.ts`
+// writes the file, which contains only requests of these clients about test data.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ export interface CapturedFrame {
   readonly client: string
   readonly api: string
   readonly version: number
-  /** Without its length prefix; base64. */
+  /** The frame without its length prefix, in base64. */
   readonly frame: string
 }
 

@@ -1,4 +1,5 @@
-// Choices of a fuzzer: everything is drawn from one seeded generator, so that a seed is a history.
+// The choices of the fuzzer: everything is drawn from one seeded generator, so that a seed
+// determines the whole history.
 
 import type { Random } from '../../protocol/runtime/random.ts'
 
@@ -6,7 +7,7 @@ export function pick<T>(random: Random, choices: readonly T[]): T {
   return choices[random.below(choices.length)]!
 }
 
-/** True once in `count` times. */
+/** Returns true once in `count` times. */
 export function oneIn(random: Random, count: number): boolean {
   return random.below(count) === 0
 }
@@ -14,7 +15,7 @@ export function oneIn(random: Random, count: number): boolean {
 const near32 = [0, 1, -1, -2, 2, 7, 127, 128, 255, 256, 32_767, 32_768, 65_536, 0x7ffffffe]
 const far32 = [0x7fffffff, -0x80000000, -0x7fffffff, 0x10000000]
 
-/** A 32-bit integer that a careless decoder would trip over. */
+/** Returns a 32-bit integer that a careless decoder would mishandle. */
 export function trickyInt32(random: Random): number {
   if (oneIn(random, 6)) return random.uint32() | 0
   return pick(random, oneIn(random, 3) ? far32 : near32)
@@ -41,7 +42,7 @@ const tricky64 = [
   -(2n ** 63n),
 ]
 
-/** Eight bytes, also of numbers that are no safe integers. */
+/** Returns eight bytes, also of integers beyond the safe range. */
 export function trickyInt64(random: Random): Buffer {
   if (oneIn(random, 6)) return random.bytes(8)
   const bytes = Buffer.alloc(8)
@@ -49,7 +50,7 @@ export function trickyInt64(random: Random): Buffer {
   return bytes
 }
 
-/** A varint that is valid, longer than it need be, too long, or without an end. */
+/** Returns a varint that is valid, not minimal, too long, or unterminated. */
 export function trickyVarint(random: Random, value: number): Buffer {
   switch (random.below(6)) {
     case 0:
@@ -65,7 +66,7 @@ export function trickyVarint(random: Random, value: number): Buffer {
   }
 }
 
-/** The shortest form; a negative number as its 32 bits. */
+/** The minimal form; a negative number as its 32 bits. */
 export function uvarint(value: number): Buffer {
   const bytes: number[] = []
   let rest = value >>> 0
@@ -77,7 +78,7 @@ export function uvarint(value: number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** Over-long: continued with groups of zeros. */
+/** Not minimal: continued with groups of zeros. */
 function padded(value: number, length: number): Buffer {
   const shortest = uvarint(value)
   if (shortest.length >= length) return shortest

@@ -1,4 +1,4 @@
-// What a campaign counts, and how it is printed.
+// The counters of a campaign, and their output.
 
 import { errorName } from '../../protocol/kafka/errors.ts'
 
@@ -6,7 +6,7 @@ export class Figures {
   inputs = 0
   answers = 0
   sentAway = 0
-  /** Inputs whose client went away itself: at once, or since an answer may take its time. */
+  /** Inputs whose client disconnected: at once, or because its answer may wait. */
   left = 0
   probes = 0
   restarts = 0
@@ -53,12 +53,12 @@ function lines(counts: Map<string, number>): string[] {
   return sorted.map(([key, times]) => `  ${String(times).padStart(9)}  ${key}`)
 }
 
-/** Without what differs from input to input. */
+/** Removes the parts of a message that differ between inputs. */
 function generalized(reason: string): string {
   return reason.replace(/^.*(request|response) v\d+( \S+)*:/, '$1 …:').replace(/-?\d+/g, 'N')
 }
 
-/** All that an answer says, wherever it says it. */
+/** Returns all error messages in an answer. */
 function* errorCodes(body: unknown): Generator<number> {
   if (Array.isArray(body)) {
     for (const item of body) yield* errorCodes(item)

@@ -1,6 +1,6 @@
-// Record batches as no honest client sends them: counts and deltas that lie, other magics, streams of
-// each codec that are broken, or that would become gigabytes. Most have a CRC that is right all the
-// same, since otherwise nothing behind the CRC would ever be tried.
+// Forged record batches: false counts and deltas, other magic bytes, and streams of each codec that
+// are broken or would decompress to gigabytes. Most have a correct CRC, because otherwise no code
+// behind the CRC would be tested.
 
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import { Compression } from '../../protocol/bytes/compression.ts'
@@ -22,7 +22,7 @@ const codecs = [
   Compression.zstd,
 ]
 
-/** A batch as clients send it, of any codec, from a producer of any kind. */
+/** Returns a valid batch, of any codec, from a producer of any kind. */
 export function soundBatch(random: Random, nowMs: number): Buffer {
   const builder = new RecordBatchBuilder({
     compression: pick(random, codecs),
@@ -42,7 +42,7 @@ export function soundBatch(random: Random, nowMs: number): Buffer {
   return builder.build()
 }
 
-/** One or more batches with something wrong in them. */
+/** Returns one or more batches with an error in them. */
 export function forgedBatch(random: Random, nowMs: number): Buffer {
   const batch = soundBatch(random, nowMs)
   switch (random.below(8)) {
@@ -66,7 +66,7 @@ function bombBatch(batch: Buffer, random: Random): Buffer {
   return withRecords(batch, codec, bytes)
 }
 
-/** Changes the batch in place. */
+/** Damages the batch in place. */
 export function wrongHeader(batch: Buffer, random: Random): Buffer {
   const fields = Object.values(RecordBatchField)
   for (let count = 1 + random.below(2); count > 0; count--) {
@@ -94,7 +94,9 @@ export function wrongHeader(batch: Buffer, random: Random): Buffer {
   return oneIn(random, 4) ? batch : withCrc(batch)
 }
 
-/** Changes bytes behind the header: lengths, deltas and headers of records, or a compressed stream. */
+/**
+ * Damages bytes behind the header: lengths, deltas and headers of records, or a compressed stream.
+ */
 function brokenRecords(batch: Buffer, random: Random): Buffer {
   const at = recordBatchOverheadBytes + random.below(batch.length - recordBatchOverheadBytes)
   const parts = [
@@ -107,7 +109,7 @@ function brokenRecords(batch: Buffer, random: Random): Buffer {
   return withCrc(changed)
 }
 
-/** The batch with other records, of which its header knows nothing. */
+/** Returns the batch with other records, which its header does not describe. */
 export function withRecords(batch: Buffer, codec: Compression, records: Buffer): Buffer {
   const changed = Buffer.concat([batch.subarray(0, recordBatchOverheadBytes), records])
   changed.writeInt32BE(changed.length - 12, RecordBatchField.batchLength)
@@ -133,7 +135,9 @@ export interface Bomb {
 
 let made: readonly Bomb[] | undefined
 
-/** Few bytes each, that claim or become hundreds of megabytes up to gigabytes. */
+/**
+ * Decompression bombs: few bytes each, which claim or become hundreds of megabytes up to gigabytes.
+ */
 export function bombs(): readonly Bomb[] {
   made ??= [
     { codec: Compression.gzip, bytes: gzipBomb() },
@@ -146,7 +150,7 @@ export function bombs(): readonly Bomb[] {
   return made
 }
 
-/** Members may follow one another: 16 times 16 MiB. */
+/** Gzip members may follow one another: 16 times 16 MiB. */
 function gzipBomb(): Buffer {
   const member = gzipSync(Buffer.alloc(16 * 1024 * 1024), { level: constants.Z_BEST_COMPRESSION })
   return Buffer.concat(Array.from({ length: 16 }, () => member))
@@ -165,7 +169,7 @@ function rleBlock(isLast: boolean): Buffer {
   return bytes
 }
 
-/** A frame that says it has 2^62 bytes. */
+/** A frame that claims 2^62 bytes. */
 function zstdClaim(): Buffer {
   const bytes = Buffer.from(zstdCompressSync(Buffer.alloc(1000)))
   const size = Buffer.alloc(8)
@@ -200,7 +204,7 @@ function snappyBomb(): Buffer {
   return Buffer.concat([xerial, ...Array.from({ length: 8 }, () => [length, block]).flat()])
 }
 
-/** A block that says it has 4 GiB. */
+/** A block that claims 4 GiB. */
 function snappyClaim(): Buffer {
   return Buffer.from([...varintBytes(0xffffffff), 0x00, 0x61, 0xfe, 0x01, 0x00])
 }

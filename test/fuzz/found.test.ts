@@ -1,4 +1,5 @@
-// What the fuzzer has found, a case each: small requests and small damage that once did harm.
+// Bugs that the fuzzer has found, one case each: small requests and small damage that once did
+// harm.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import {
@@ -37,7 +38,7 @@ afterEach(() => broker.stop())
 
 const longName = 'x'.repeat(32_767)
 
-it('offsets that are to be kept for ever do not keep the broker from starting again', async () => {
+it('offsets with the largest retention time do not prevent a restart of the broker', async () => {
   await client.send(metadata, 1, { topics: [{ name: 't' }] })
   const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }]
   const answer = await client.send(offsetCommit, 2, {
@@ -51,7 +52,7 @@ it('offsets that are to be kept for ever do not keep the broker from starting ag
   await broker.start()
 })
 
-it('words that quote what is long are cut, and the answer is sent', async () => {
+it('an error message that quotes a long value is truncated, and the answer is sent', async () => {
   const { results } = await client.send(describeUserScramCredentials, 0, {
     users: [{ name: longName }],
   })
@@ -77,7 +78,7 @@ it('a client with a long name gets a member id that fits into a string', async (
   expect(memberId.isWellFormed()).toBe(true)
 })
 
-it('bytes that are not UTF-8 and would become too long a string are malformed', () => {
+it('bytes that are not UTF-8 and would decode to too long a string are malformed', () => {
   const codec = primitiveCodec('string', { flexible: false, nullable: false, where: 'here' })
   const bytes = Buffer.alloc(2 + 20_000, 0xff)
   bytes.writeInt16BE(20_000)
@@ -86,10 +87,10 @@ it('bytes that are not UTF-8 and would become too long a string are malformed', 
   expect(codec.decode(new ByteReader(bytes))).toBe('x'.repeat(20_000))
 })
 
-it('records that nobody can read do not end a search for a time among them', async () => {
+it('records that cannot be decoded do not fail a search by time', async () => {
   const log = await openLog(await diskWithData())
   const unreadable = withRecords(batchOf('a', 'b'), Compression.gzip, Buffer.from('no gzip'))
-  // Clients cannot append such a batch any more; what a leader has is appended as it is.
+  // Clients cannot append such a batch any more; the batches of a leader are appended unchecked.
   const appended = await log.appendAsFollower(unreadable)
   expect(appended.errorCode).toBe(ErrorCode.none)
   expect(await log.offsetForTimestamp(1000)).toMatchObject({ offset: 0 })
@@ -97,7 +98,7 @@ it('records that nobody can read do not end a search for a time among them', asy
   await log.close()
 })
 
-it('an aborted transaction with numbers that are none of ours is not believed', () => {
+it('an aborted transaction with numbers beyond the safe range is damage', () => {
   const index = TransactionIndex.empty()
   index.append({ producerId: 1, firstOffset: 0, lastOffset: 5, lastStableOffset: 6 })
   const bytes = Buffer.from(index.copyFrom(0))
@@ -106,7 +107,7 @@ it('an aborted transaction with numbers that are none of ours is not believed', 
   expect(TransactionIndex.load(0, bytes).count).toBe(0)
 })
 
-it('a producer snapshot with such numbers, and a checksum that is right, is none', () => {
+it('a producer snapshot with such numbers is damage, even with a correct checksum', () => {
   const producers = new ProducerState(1000)
   producers.append(new RecordBatch(soundIdempotentBatch()), 0)
   const bytes = encodeProducerSnapshot(producers)
@@ -122,7 +123,7 @@ function soundIdempotentBatch(): Buffer {
   return builder.build()
 }
 
-it('a batch whose offset no index of its segment can hold ends a recovery', () => {
+it('recovery truncates at a batch whose offset does not fit the index of its segment', () => {
   const scanned = (baseOffset: number) => {
     const batch = new RecordBatch(batchOf('a'))
     batch.baseOffset = baseOffset
@@ -136,7 +137,7 @@ it('a batch whose offset no index of its segment can hold ends a recovery', () =
   expect(scanned(2 ** 31).defect).toMatch(/^offset 2147483648/)
 })
 
-it('a batch with a time that is no number of ours ends a recovery that reads only headers', () => {
+it('recovery by headers truncates at a batch with a timestamp beyond the safe range', () => {
   const bytes = batchOf('a')
   bytes.writeBigInt64BE(2n ** 63n - 1n, RecordBatchField.maxTimestamp)
   const start = { position: 0, fileBytes: bytes.length, nextOffset: 0, verifyFrom: 100 }
@@ -145,12 +146,12 @@ it('a batch with a time that is no number of ours ends a recovery that reads onl
   expect(scan.defect).toMatch(/timestamps/)
 })
 
-it('a batch that cannot be where it is ends a search for a time, and writes', async () => {
+it('a batch at an impossible position ends a search by time, and appends', async () => {
   const disk = await diskWithData()
   const log = await openLog(disk)
   for (const _ of [0, 1]) await append(log, { records: 1 })
   const file = await disk.open('/data/orders-0/00000000000000000000.log', 'write')
-  // A length of nothing at all: who walked on by it would never come to an end.
+  // A length of zero, at which a scan would never advance.
   await file.write([Buffer.from([0xff, 0xff, 0xff, 0xf4])], 8)
   await file.close()
   await expect(log.offsetForTimestamp(1000)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })

@@ -1,13 +1,13 @@
-// Changes a request frame in ways that its format suggests: lengths and counts that lie, varints that
-// run over, tags that repeat, bytes that are missing or too many. Takes and returns frames without
-// their length prefix, and never changes what it was given.
+// Mutates a request frame in ways that its format suggests: false lengths and counts, varints that
+// overflow, repeated tags, missing or additional bytes. Takes and returns frames without their
+// length prefix, and never changes its input.
 
 import type { Random } from '../../protocol/runtime/random.ts'
 import { oneIn, pick, trickyInt32, trickyInt64, trickyVarint, uvarint } from './draw.ts'
 import { forgedBatch } from './forgedBatches.ts'
 import { layoutOf, type Span } from './layout.ts'
 
-/** `donor` is another frame, for splices. */
+/** Returns a mutated copy. `donor` is another frame, for splices. */
 export function mutated(frame: Buffer, donor: Buffer, random: Random, nowMs: number): Buffer {
   let changed = frame
   for (let count = 1 + (oneIn(random, 3) ? random.below(4) : 0); count > 0; count--) {
@@ -95,7 +95,7 @@ function newValue({ kind, name, at, bytes }: Span, frame: Buffer, random: Random
   }
 }
 
-/** Tagged fields with their count: known numbers and unknown ones, twice, out of order, huge. */
+/** Tagged fields with their count: known and unknown tags, repeated, out of order, huge. */
 function tags(random: Random): Buffer {
   const count = 1 + random.below(4)
   const parts = [uvarint(count)]
@@ -106,7 +106,7 @@ function tags(random: Random): Buffer {
   return Buffer.concat(parts)
 }
 
-/** What a length stands before: strings, bytes and records. */
+/** The kinds of fields with a length before them: strings, bytes and records. */
 function isContent({ kind }: Span): boolean {
   return kind === 'text' || kind === 'bytes' || kind === 'records'
 }
@@ -127,7 +127,7 @@ function newContent({ kind, at, bytes }: Span, frame: Buffer, random: Random): B
   return bitsFlipped(frame.subarray(at, at + bytes), random)
 }
 
-/** The content replaced, and the length before it with it, so that what follows is read as before. */
+/** Replaces the contents with the length before them, so that later fields decode as before. */
 function withContent(frame: Buffer, layout: Span[], index: number, content: Buffer): Buffer {
   const span = layout[index]!
   const changed = spliced(frame, span, content)
@@ -144,7 +144,7 @@ function withContent(frame: Buffer, layout: Span[], index: number, content: Buff
   }
 }
 
-/** The field again behind itself, or gone. */
+/** Repeats the field behind itself, or removes it. */
 function spanRepeated(frame: Buffer, { at, bytes }: Span, random: Random): Buffer {
   const end = at + bytes
   const rest = frame.subarray(oneIn(random, 2) ? at : end)

@@ -1,16 +1,16 @@
-// The fuzzer's command line. Prints figures; a failure prints the seed that it happened to.
-//   node test/fuzz/fuzz.ts --inputs 1000000 [--seed N]   requests to a running broker
-//   node test/fuzz/fuzz.ts --folders 10000 [--seed N]    damaged data folders to start from
+// The command line of the fuzzer. Prints figures; a failure prints its seed.
+//   node test/fuzz/fuzz.ts --inputs 1000000 [--seed N]       requests to a running broker
+//   node test/fuzz/fuzz.ts --directories 10000 [--seed N]    damaged data directories to start from
 
 import { parseArgs } from 'node:util'
 import { systemRandom } from '../../protocol/runtime/random.ts'
 import { runCampaign } from './campaign.ts'
-import { runFolderCampaign } from './folderCampaign.ts'
+import { runDirectoryCampaign } from './directoryCampaign.ts'
 
 const { values } = parseArgs({
   options: {
     inputs: { type: 'string' },
-    folders: { type: 'string' },
+    directories: { type: 'string' },
     seed: { type: 'string' },
   },
 })
@@ -18,8 +18,8 @@ const seed = values.seed === undefined ? systemRandom().uint32() : Number(values
 process.on('uncaughtExceptionMonitor', () => console.error(`it began with seed ${seed}`))
 
 const startMs = performance.now()
-if (values.folders === undefined) await fuzzRequests(Number(values.inputs ?? 1_000_000))
-else await fuzzFolders(Number(values.folders))
+if (values.directories === undefined) await fuzzRequests(Number(values.inputs ?? 1_000_000))
+else await fuzzDirectories(Number(values.directories))
 
 async function fuzzRequests(inputs: number): Promise<void> {
   const onProgress = ({ inputs }: { inputs: number }) => {
@@ -29,9 +29,9 @@ async function fuzzRequests(inputs: number): Promise<void> {
   console.log(`seed: ${seed}\n${figures.text(seconds())}`)
 }
 
-async function fuzzFolders(folders: number): Promise<void> {
-  const { started, refused, peakBytes } = await runFolderCampaign(seed, folders)
-  console.log(`seed: ${seed}\nfolders: ${folders} in ${Math.round(seconds())} s`)
+async function fuzzDirectories(directories: number): Promise<void> {
+  const { started, refused, peakBytes } = await runDirectoryCampaign(seed, directories)
+  console.log(`seed: ${seed}\ndirectories: ${directories} in ${Math.round(seconds())} s`)
   console.log(`brokers that started and served: ${started}`)
   for (const [code, count] of refused) console.log(`refused with ${code}: ${count}`)
   console.log(`largest resident memory: ${Math.round(peakBytes / 1024 / 1024)} MB`)

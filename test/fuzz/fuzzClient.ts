@@ -1,6 +1,6 @@
-// A client that sends inputs and judges what comes back: every whole frame has an answer, in order,
-// that can be read in its version; or the connection is closed. Whether a reason for closing was
-// logged is for the campaign to say, which knows the log.
+// A client that sends inputs and checks the result: every whole frame has an answer, in order, that
+// can be decoded in its version, or the connection is closed. Whether the reason for closing was
+// logged is checked by the campaign.
 
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { apiVersions } from '../../protocol/kafka/apis/apiVersions.ts'
@@ -12,13 +12,13 @@ const sentinelId = 0x5e17
 
 export interface ClientObserver {
   answered(api: string, body: unknown): void
-  /** Once for each input, when there is nothing more to come of it. */
+  /** Called once for each input, when nothing more can follow from it. */
   settled(client: FuzzClient): void
   failed(client: FuzzClient, problem: string): void
 }
 
 export class FuzzClient {
-  /** As the broker's log names this connection. */
+  /** The name of this connection in the broker's log. */
   readonly name: string
   readonly #connection: Connection
   readonly #observer: ClientObserver
@@ -50,7 +50,7 @@ export class FuzzClient {
     return this.#isClosed
   }
 
-  /** Whether it was the broker that closed the connection. */
+  /** Whether the broker closed the connection. */
   get wasSentAway(): boolean {
     return this.#isClosed && !this.#hasLeft
   }
@@ -59,7 +59,7 @@ export class FuzzClient {
     return this.#isPending
   }
 
-  /** What it waits for: a request's answer, or to be sent away. */
+  /** The event that it waits for: the answer to a request, or the close. */
   get waitsFor(): string {
     const first = this.#expected[0]
     return first === undefined ? 'the end' : (first.api?.name ?? 'an unknown API')
@@ -88,7 +88,7 @@ export class FuzzClient {
     this.#settle()
   }
 
-  /** A request that gets no answer has been dealt with when one behind it is answered. */
+  /** A request without an answer is done when a later request is answered. */
   #sendSentinel(): void {
     const header = { correlationId: sentinelId, clientId: null }
     this.#connection.write(encodeRequest(apiVersions, 0, header, {}))

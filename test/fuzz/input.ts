@@ -1,5 +1,6 @@
-// One input: what a client sends, in which pieces, and whether it stays to read the answer. Drawn
-// from a corpus of sound frames, from requests made of the tables, and from what mutators make of both.
+// One input: the bytes that a client sends, in which chunks, and whether it stays to read the
+// answer. Drawn from a corpus of valid frames, from requests that are generated from the tables,
+// and from mutations of both.
 
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { produce } from '../../protocol/kafka/apis/produce.ts'
@@ -9,12 +10,12 @@ import type { Api } from '../../protocol/kafka/schema.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { oneIn, pick, trickyInt32 } from './draw.ts'
 import { mutated } from './frameMutator.ts'
-import { frameOf, generatedFrame, type World } from './requestGenerator.ts'
+import { type BrokerContents, frameOf, generatedFrame } from './requestGenerator.ts'
 import { arraysOf, bodyWith } from './tinyElements.ts'
 
 export interface Input {
   readonly chunks: readonly Buffer[]
-  /** The client goes away when it has sent this, without reading. */
+  /** The client disconnects when it has sent this, without reading. */
   readonly leaves: boolean
 }
 
@@ -22,10 +23,10 @@ const mostElements = 25_000
 
 export interface InputSource {
   readonly random: Random
-  readonly world: World
+  readonly contents: BrokerContents
   readonly apis: readonly Api[]
   readonly corpus: readonly Buffer[]
-  /** More than the broker reads in one request. */
+  /** Longer than the longest request that the broker accepts. */
   readonly tooManyBytes: number
 }
 
@@ -42,30 +43,30 @@ export function drawInput(source: InputSource): Input {
 }
 
 function drawFrame(source: InputSource): Buffer {
-  const { random, world } = source
+  const { random, contents } = source
   if (oneIn(random, 300)) return flood(source)
   const frame = oneIn(random, 3) ? pick(random, source.corpus) : generated(source)
   if (oneIn(random, 3)) return frame
-  return mutated(frame, pick(random, source.corpus), random, world.nowMs())
+  return mutated(frame, pick(random, source.corpus), random, contents.nowMs())
 }
 
-function generated({ random, apis, world }: InputSource): Buffer {
-  // Record batches are a format of their own, with more that can be wrong than in all others.
+function generated({ random, apis, contents }: InputSource): Buffer {
+  // Record batches are a separate format with more possible errors than all others.
   const api = oneIn(random, 6) ? produce : pick(random, apis)
   const versions = api.maxVersion - api.advertisedMinVersion + 1
-  return generatedFrame(api, api.advertisedMinVersion + random.below(versions), random, world)
+  return generatedFrame(api, api.advertisedMinVersion + random.below(versions), random, contents)
 }
 
-/** One array of as many elements as the broker may just take, or too many. */
-function flood({ random, apis, world }: InputSource): Buffer {
+/** Returns a request with one array of as many elements as the broker just accepts, or too many. */
+function flood({ random, apis, contents }: InputSource): Buffer {
   const api = pick(random, apis)
   const places = arraysOf(api, api.maxVersion)
-  if (places.length === 0) return generatedFrame(api, api.maxVersion, random, world)
+  if (places.length === 0) return generatedFrame(api, api.maxVersion, random, contents)
   const body = bodyWith(api, api.maxVersion, pick(random, places), random.below(mostElements))
   return frameOf(api, api.maxVersion, body)
 }
 
-/** With its length before it, which is now and then a lie. */
+/** Adds the length prefix, which is sometimes false. */
 function prefixed(frame: Buffer, { random, tooManyBytes }: InputSource): Buffer {
   const length = Buffer.alloc(4)
   const lies = [0, -1, frame.length - 1, frame.length + 1, tooManyBytes, trickyInt32(random)]
@@ -84,22 +85,22 @@ function inPieces(stream: Buffer, random: Random): Buffer[] {
   return pieces
 }
 
-/** A frame as the broker must see it. */
+/** A frame as the broker must parse it. */
 export interface SentFrame {
   readonly correlationId: number
   readonly api: Api | undefined
   readonly version: number
-  /** A Produce request that wants no answer. */
+  /** Whether it is a Produce request without an answer. */
   readonly isSilent: boolean
 }
 
 export interface SentStream {
   readonly frames: readonly SentFrame[]
-  /** What follows the last whole frame: nothing, a beginning, or a length that is refused. */
+  /** The bytes after the last whole frame: none, a partial frame, or an invalid length. */
   readonly rest: 'nothing' | 'half' | 'refused'
 }
 
-/** Cuts what was sent into frames, by other means than the broker's. */
+/** Splits the sent bytes into frames, with other code than the broker's. */
 export function readStream(stream: Buffer, maxFrameBytes: number): SentStream {
   const frames: SentFrame[] = []
   let at = 0

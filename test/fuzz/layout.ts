@@ -1,6 +1,6 @@
-// Where each field of a request frame lies, found by walking the tables that its codec is made from:
-// what lets a mutator change a length, a count or a tag and know that it did. The frame may itself be
-// broken; the walk then ends where sense does.
+// The position of each field in a request frame, found by walking the tables of its codec, so that
+// a mutator can change a length, a count or a tag on purpose. The frame may itself be damaged; the
+// walk then ends at the damage.
 
 import { apiByKey } from '../../protocol/kafka/apis.ts'
 import type { Field, Fields, FieldType, PrimitiveName } from '../../protocol/kafka/fields.ts'
@@ -10,7 +10,7 @@ import { includes } from '../../protocol/kafka/versionRange.ts'
 export type SpanKind =
   | Exclude<PrimitiveName, 'string'>
   | 'text'
-  /** Fixed-width lengths of strings, and of bytes and arrays. */
+  /** Fixed-width lengths: of strings, and of bytes and arrays. */
   | 'length16'
   | 'length32'
   /** A varint of a length plus one. */
@@ -21,7 +21,7 @@ export type SpanKind =
 
 export interface Span {
   readonly kind: SpanKind
-  /** Index in the frame, whose length prefix is not counted. */
+  /** Index in the frame, without the length prefix. */
   readonly at: number
   readonly bytes: number
   /** The field's name in the table. */
@@ -41,7 +41,7 @@ const widths: Partial<Record<SpanKind, number>> = {
   uuid: 16,
 }
 
-/** What is there of the fields of a request frame without its length prefix, in their order. */
+/** Returns the fields that are present in a request frame without its length prefix, in order. */
 export function layoutOf(frame: Buffer): Span[] {
   const walk = new Walk(frame)
   try {
@@ -52,7 +52,7 @@ export function layoutOf(frame: Buffer): Span[] {
   return walk.spans
 }
 
-/** The frame about topics that exist now: what was captured has the ids of others. */
+/** Returns the frame with ids of existing topics: captured frames have the ids of others. */
 export function withTopicIds(frame: Buffer, topicId: string): Buffer {
   const ids = layoutOf(frame).filter(({ kind, name }) => kind === 'uuid' && name === 'topicId')
   if (ids.length === 0) return frame
@@ -61,7 +61,7 @@ export function withTopicIds(frame: Buffer, topicId: string): Buffer {
   return changed
 }
 
-/** The bytes are no longer what the table says. */
+/** Thrown when the bytes no longer match the table. */
 class Astray extends Error {}
 
 class Walk {

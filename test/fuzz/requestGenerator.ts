@@ -1,6 +1,5 @@
-// Requests that are well-formed and make little sense: any value that the tables allow, drawn from
-// names that exist at the broker and from extremes. What is decoded without complaint is then the
-// handlers' to refuse.
+// Well-formed requests with arbitrary values: any value that the tables allow, drawn from names
+// that exist in the broker and from extremes. They decode, so that handlers have to refuse them.
 
 import { type Field, type Fields, type FieldType, zeroUuid } from '../../protocol/kafka/fields.ts'
 import { encodeRequest } from '../../protocol/kafka/frame.ts'
@@ -11,8 +10,8 @@ import { sampleRequests } from '../broker/server/sampleRequests.ts'
 import { oneIn, pick, trickyInt32, trickyInt64 } from './draw.ts'
 import { soundBatch } from './forgedBatches.ts'
 
-/** What the broker under test has, so that requests can be about it. */
-export interface World {
+/** The resources of the broker under test, so that requests can be about them. */
+export interface BrokerContents {
   readonly topics: readonly string[]
   readonly topicIds: readonly string[]
   readonly nowMs: () => number
@@ -25,17 +24,22 @@ const configValues = ['1', '-1', 'compact', 'delete', 'gzip', '14', '1000000', '
 const smallCounts = [1, 1, 2, 3, -1, 0, 10_001, 0x7fffffff]
 const waitsMs = [0, 0, 1, 100, 10_000, 60_000, -1, 0x7fffffff]
 
-/** The sample of the API, which is served, in one of its versions; without its length prefix. */
+/** Returns the sample request of a served API in one of its versions, without its length prefix. */
 export function sampleFrame(api: Api, version: number): Buffer {
   return frameOf(api, version, sampleRequests[api.name]!(version))
 }
 
-export function generatedFrame(api: Api, version: number, random: Random, world: World): Buffer {
+export function generatedFrame(
+  api: Api,
+  version: number,
+  random: Random,
+  contents: BrokerContents,
+): Buffer {
   const { fields } = api.request as unknown as Message<Fields>
-  return frameOf(api, version, new Generator(version, random, world).struct(fields))
+  return frameOf(api, version, new Generator(version, random, contents).struct(fields))
 }
 
-/** Without its length prefix. */
+/** Encodes a request without its length prefix. */
 export function frameOf(api: Api, version: number, body: unknown): Buffer {
   const chunks = encodeRequest(api, version, { correlationId: 0, clientId: 'fuzz' }, body)
   return Buffer.concat(chunks).subarray(4)
@@ -44,12 +48,12 @@ export function frameOf(api: Api, version: number, body: unknown): Buffer {
 class Generator {
   readonly #version: number
   readonly #random: Random
-  readonly #world: World
+  readonly #contents: BrokerContents
 
-  constructor(version: number, random: Random, world: World) {
+  constructor(version: number, random: Random, contents: BrokerContents) {
     this.#version = version
     this.#random = random
-    this.#world = world
+    this.#contents = contents
   }
 
   struct(fields: Fields): Record<string, unknown> {
@@ -78,9 +82,9 @@ class Generator {
       case 'string':
         return this.#text(name)
       case 'uuid':
-        return oneIn(random, 4) ? zeroUuid : pick(random, this.#world.topicIds)
+        return oneIn(random, 4) ? zeroUuid : pick(random, this.#contents.topicIds)
       case 'records':
-        return soundBatch(random, this.#world.nowMs())
+        return soundBatch(random, this.#contents.nowMs())
       case 'bytes':
         return random.bytes(random.below(30))
       case 'bool':
@@ -98,9 +102,9 @@ class Generator {
     const random = this.#random
     if (oneIn(random, 12)) return pick(random, oddNames)
     if (/topic/i.test(name) || (name === 'name' && !oneIn(random, 3))) {
-      return pick(random, this.#world.topics)
+      return pick(random, this.#contents.topics)
     }
-    if (name === 'resourceName') return pick(random, [...this.#world.topics, '1', ''])
+    if (name === 'resourceName') return pick(random, [...this.#contents.topics, '1', ''])
     if (/config|^name$/i.test(name)) return pick(random, [...configs, ...names])
     return pick(random, name === 'value' ? configValues : names)
   }
@@ -109,7 +113,7 @@ class Generator {
     const random = this.#random
     if (/Ms$/.test(name)) return pick(random, waitsMs)
     if (name === 'acks') return pick(random, [-1, -1, -1, 1, 1, 0, 2])
-    // A topic of thousands of partitions is no crime, and tells nothing more than one of three.
+    // A topic of thousands of partitions is legitimate, and tests nothing more than one of three.
     if (/^(numPartitions|count)$/.test(name)) return pick(random, smallCounts)
     if (!oneIn(random, 3)) return random.below(name === 'resourceType' ? 9 : 4)
     const number = kind === 'int64' ? trickyInt64(random).readBigInt64BE() : trickyInt32(random)

@@ -1,10 +1,10 @@
-// What the process under fuzz may take of the machine's memory. Input that makes it take more is a
-// failure as a crash is: in earnest it would be one.
+// The limit on the resident memory of the process under test. An input that exceeds it is a
+// failure, because in production it would be an outage.
 
-/** A whole campaign stays well below this, with its disk in memory. */
+/** Limit in bytes. A whole campaign stays well below it, with its disk in memory. */
 const mostResidentBytes = 1024 * 1024 * 1024
 
-/** The most that was resident at any time since the process began. Throws when that is too much. */
+/** Returns the peak resident memory of the process, in bytes. Throws when it exceeds the limit. */
 export function checkedPeakBytes(): number {
   const peakBytes = process.resourceUsage().maxRSS * 1024
   if (peakBytes > mostResidentBytes) {

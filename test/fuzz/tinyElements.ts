@@ -1,5 +1,5 @@
-// Requests that are well-formed and consist of one array with very many elements, each as small as its
-// type can be: what takes the most memory, decoded, for the bytes that it came in.
+// Well-formed requests with one array of very many elements, each as small as its type can be: the
+// inputs that take the most memory when decoded, for their bytes on the wire.
 
 import { type Field, type Fields, type FieldType, zeroUuid } from '../../protocol/kafka/fields.ts'
 import type { Api, Message } from '../../protocol/kafka/schema.ts'
@@ -7,24 +7,24 @@ import { includes } from '../../protocol/kafka/versionRange.ts'
 
 export type ArrayType = Extract<FieldType, { kind: 'array' }>
 
-/** An array of a request, wherever it is in it. */
+/** An array in a request, at any depth. */
 export interface ArrayPlace {
-  /** Its name, after those that it is in. */
+  /** Its path: the names of the enclosing fields, and its own. */
   readonly path: string
   readonly type: ArrayType
 }
 
-/** Every array that a request of this version has. */
+/** Returns every array in a request of this version. */
 export function arraysOf(api: Api, version: number): ArrayPlace[] {
   return [...arraysIn(fieldsOf(api), version, '')]
 }
 
-/** A body in which this array has so many elements, and all others none. */
+/** Returns a body in which this array has this number of elements, and all others are empty. */
 export function bodyWith(api: Api, version: number, { type }: ArrayPlace, count: number): unknown {
   return smallest(fieldsOf(api), version, { type, count })
 }
 
-/** The smallest element that the array can have. */
+/** Returns the smallest element of the array. */
 export function smallestElement({ type }: ArrayPlace, version: number): unknown {
   return smallestOf(type.element, version)
 }

@@ -1,6 +1,6 @@
-// The clients of Apache Kafka, driven by lines: each line of standard input names a scenario below, each
-// line of standard output is its result as JSON. A failure is a result, too. Every scenario closes what
-// it has opened, whatever happens.
+// The clients of Apache Kafka, driven by lines: each line of standard input names a scenario below,
+// each line of standard output is its result as JSON. A failure is a result, too. Every scenario
+// closes everything that it has opened.
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -119,7 +119,7 @@ public final class KafkaClients {
         return result;
     }
 
-    /** Two members share four partitions; one leaves, and the other has all. */
+    /** Two members share four partitions; one leaves, and the other gets all. */
     private static Map<String, Object> group(String protocol) throws Exception {
         Map<String, Object> result = new LinkedHashMap<>();
         String topic = "shared-" + protocol;
@@ -153,7 +153,7 @@ public final class KafkaClients {
         return result;
     }
 
-    /** A topic that is created after the subscription is found as well. */
+    /** Subscribes before the topic is created, which must be found. */
     private static Map<String, Object> pattern(String protocol) throws Exception {
         Map<String, Object> result = new LinkedHashMap<>();
         String prefix = "pattern-" + protocol;
@@ -217,7 +217,7 @@ public final class KafkaClients {
         return result;
     }
 
-    /** The question for a topic that was just deleted must not be answered with the topic. */
+    /** A request for a topic that was just deleted must not be answered with the topic. */
     private static Map<String, Object> deletion() throws Exception {
         create("deleted", 1);
         admin.deleteTopics(List.of("deleted")).all().get();
@@ -226,7 +226,7 @@ public final class KafkaClients {
             "listed", admin.listTopics().names().get().contains("deleted"));
     }
 
-    /** What is not offered fails at once and says so; nothing waits or is tried again. */
+    /** An API that is not served fails at once with a reason, without waits or retries. */
     private static Map<String, Object> notServed() throws Exception {
         Map<String, Object> result = new LinkedHashMap<>();
         ClientQuotaEntity user = new ClientQuotaEntity(Map.of(ClientQuotaEntity.USER, "alice"));
@@ -268,7 +268,7 @@ public final class KafkaClients {
         }
     }
 
-    /** The values of partition 0 from its beginning, `count` of them. */
+    /** Returns the first `count` values of partition 0. */
     private static List<String> read(String topic, int count, Map<String, Object> more) {
         List<String> values = new ArrayList<>();
         try (KafkaConsumer<String, String> consumer = consumer(more)) {
@@ -279,7 +279,7 @@ public final class KafkaClients {
         return values;
     }
 
-    /** Polls each member in turn until `isEnough` of the values that came, or the time is over. */
+    /** Polls each member in turn until `isEnough` of the received values, or the time is up. */
     private static void poll(
             List<KafkaConsumer<String, String>> members,
             Collection<String> values,
@@ -312,7 +312,7 @@ public final class KafkaClients {
         return settings;
     }
 
-    /** The kind of the failure; null when there was none. */
+    /** Returns the kind of the failure; null when there was none. */
     private static String failure(Callable<?> attempt) {
         try {
             attempt.call();

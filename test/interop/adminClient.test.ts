@@ -1,4 +1,4 @@
-// The admin client against our broker and against real Kafka: the same calls, the same results.
+// The admin client against Millrace and against real Kafka: the same calls have the same results.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Admin, OffsetSpec, type TopicDescription } from '../../protocol/client/admin.ts'
@@ -39,7 +39,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     await broker?.stop()
   })
 
-  /** One record a second, from `startMs` on. */
+  /** Produces one record a second, from `startMs` on. */
   async function produce(topic: string, values: readonly string[], startMs = Date.now()) {
     const producer = new Producer(cluster, cluster.runtime, { lingerMs: 0 })
     const sent = values.map((value, index) => {
@@ -50,14 +50,14 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     await producer.close()
   }
 
-  /** As soon as the brokers have heard of it from their controller. */
+  /** Waits until the brokers have learned of it from their controller. */
   async function described(topic: string): Promise<TopicDescription> {
     const isListed = async () => (await admin.listTopics()).includes(topic)
     await eventually(`${topic} is known`, isListed)
     return (await admin.describeTopics([topic]))[0]!
   }
 
-  /** Of a topic that was just created, Kafka's brokers may not know yet. */
+  /** Kafka's brokers may not know a topic yet that was just created. */
   async function create(topic: string, partitions: number): Promise<void> {
     await admin.createTopics([{ name: topic, partitions }])
     await described(topic)
@@ -71,7 +71,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     expect(controllerId).toBe(brokers[0]!.id)
   })
 
-  it('creates topics, or only checks whether it could, and adds partitions', async () => {
+  it('creates and validates topics, and adds partitions', async () => {
     await admin.createTopics([{ name: 'checked', partitions: 1 }], { validateOnly: true })
     expect(await admin.listTopics()).not.toContain('checked')
     await admin.createTopics([{ name: 'wide', partitions: 2 }])
@@ -101,7 +101,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     ])
   })
 
-  it('creates topics with the defaults of the broker, and with given replicas', async () => {
+  it('creates topics with the defaults of the broker, and with explicit replicas', async () => {
     const { brokers } = await admin.describeCluster()
     const id = brokers[0]!.id
     const created = await admin.createTopics([
@@ -254,7 +254,7 @@ describe.each(peers)('the admin client with %s', (_, start) => {
     expect((await admin.deleteGroupOffsets(groupId, [place]))[0]!.errorCode).toBe(86)
   })
 
-  it('sets and deletes the offsets of a group without members, and the group', async () => {
+  it('sets and deletes the offsets of an empty group, and deletes the group', async () => {
     await create('offsets', 3)
     const at = (partition: number, topic = 'offsets') => ({ topic, partition })
     const set = await admin.alterGroupOffsets('moved', [

@@ -1,5 +1,5 @@
-// Topics that clients create by asking for them: the first answer says that the topic does not exist,
-// and every client must ask again.
+// Topics that are created on demand: the first answer is that the topic does not exist, and every
+// client must retry.
 
 import { spawn } from 'node:child_process'
 import { ProduceAcks } from '@platformatic/kafka'

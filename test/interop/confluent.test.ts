@@ -1,5 +1,5 @@
-// confluent-kafka of Python's index, with the librdkafka that it brings: the classic group protocol and
-// that of KIP-848, subscriptions by pattern, transactions.
+// confluent-kafka from PyPI, with its own librdkafka: the classic group protocol and that of
+// KIP-848, subscriptions by regular expression, transactions.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -36,7 +36,7 @@ describe.runIf(hasTool('confluent-kafka'))('confluent-kafka', () => {
     expect(await client.run('configs')).toEqual({ 'log.cleaner.backoff.ms': '15000' })
   })
 
-  it('subscribes by a pattern, in the classic group protocol', async () => {
+  it('subscribes by a regular expression, in the classic group protocol', async () => {
     expect(await client.run('regex_subscription')).toEqual({ first: ['first'], late: ['late'] })
   })
 
@@ -58,7 +58,7 @@ describe.runIf(hasTool('confluent-kafka'))('confluent-kafka', () => {
     })
   })
 
-  it('subscribes by a pattern, in the group protocol of KIP-848', async () => {
+  it('subscribes by a regular expression, in the group protocol of KIP-848', async () => {
     expect(await client.run('consumer_protocol_pattern')).toEqual({
       first: ['first'],
       late: ['late'],

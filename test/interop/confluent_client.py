@@ -1,6 +1,6 @@
-# confluent-kafka (librdkafka), driven by lines: each line of standard input names a scenario below, each
-# line of standard output is its result as JSON. A failure is a result, too. Every scenario closes what
-# it has opened, whatever happens.
+# confluent-kafka (librdkafka), driven by lines: each line of standard input names a scenario below,
+# each line of standard output is its result as JSON. A failure is a result, too. Every scenario
+# closes everything that it has opened.
 
 import json
 import sys
@@ -47,7 +47,7 @@ def consumer(group, **settings):
 
 
 def poll_until(members, is_enough):
-    """Polls each member in turn until `is_enough` of the messages that came, or the time is over."""
+    """Polls each member in turn until `is_enough` of the received messages, or the time is up."""
     seen = []
     end = time.monotonic() + deadline_seconds
     while not is_enough(seen) and time.monotonic() < end:
@@ -81,7 +81,7 @@ def regex_subscription():
 
 
 def by_pattern(group, key, value):
-    """A topic that is created after the subscription is found as well."""
+    """Subscribes before the topic is created, which must be found."""
     for name in ("first", "other"):
         create(f"{group}.{name}")
         produce(f"{group}.{name}", [name])
@@ -121,7 +121,7 @@ def transactions():
     with consumer("transactions-check", **{"isolation.level": "read_committed"}) as reader:
         reader.subscribe(["transactions-out"])
         out = poll_until([reader], lambda seen: len(seen) >= 2)
-    # A second producer with the same id takes the place of the first.
+    # A second producer with the same id fences the first.
     second = Producer({**common, "transactional.id": "confluent-transactions"})
     second.init_transactions(deadline_seconds)
     try:
@@ -135,7 +135,7 @@ def transactions():
 
 
 def consumer_protocol():
-    """Two members of a group of KIP-848 share four partitions; one leaves, the other has all."""
+    """Two members of a group of KIP-848 share four partitions; one leaves, and the other gets all."""
     create("next-generation", 4)
     with ExitStack() as stack:
         join = lambda: stack.enter_context(

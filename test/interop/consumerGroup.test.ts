@@ -1,5 +1,5 @@
-// Consumer groups of KIP-848 with a client that speaks them (@platformatic/kafka), alone and together
-// with a member of the classic protocol (kafkajs).
+// Consumer groups of KIP-848 with a client that supports them (@platformatic/kafka), alone and
+// together with a member of the classic protocol (kafkajs).
 
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { eventually } from './eventually.ts'
 import { PlatformaticClients } from './platformaticClients.ts'
 import { TestBroker } from './testBroker.ts'
 
-describe('a group of the new protocol', () => {
+describe('a group of the consumer protocol', () => {
   let broker: TestBroker
   const clients = new PlatformaticClients(() => broker.address)
 
@@ -22,7 +22,7 @@ describe('a group of the new protocol', () => {
   const join = (groupId: string, topic: string) =>
     clients.join(groupId, topic, { groupProtocol: 'consumer' })
 
-  /** A member of the classic protocol. */
+  /** Starts a member of the classic protocol. */
   async function joinClassic(groupId: string, topic: string) {
     const kafka = new Kafka({
       clientId: 'classic',
@@ -46,7 +46,7 @@ describe('a group of the new protocol', () => {
     return { values, share: () => assigned.length }
   }
 
-  it('shares a topic, gives one the rest when the other leaves, and keeps its offsets', async () => {
+  it('shares a topic, reassigns the partitions of a member that leaves, and keeps its offsets', async () => {
     await clients.admin().createTopics({ topics: ['shared'], partitions: 4, replicas: 1 })
     const first = await join('shared-group', 'shared')
     await eventually('all four', () => first.share() === 4)
@@ -65,7 +65,7 @@ describe('a group of the new protocol', () => {
     expect(new Set(next.values)).toEqual(new Set(keys(100, 110)))
   })
 
-  it('goes on after the broker was restarted', async () => {
+  it('continues after a restart of the broker', async () => {
     await clients.admin().createTopics({ topics: ['kept'], partitions: 2, replicas: 1 })
     const member = await join('kept-group', 'kept')
     await eventually('both', () => member.share() === 2)
@@ -74,7 +74,7 @@ describe('a group of the new protocol', () => {
     await eventually('all', () => new Set(member.values).size === 20)
   })
 
-  it('takes in a classic group while it runs, and gives it back', async () => {
+  it('upgrades a running classic group, and downgrades it again', async () => {
     await clients.admin().createTopics({ topics: ['moved'], partitions: 4, replicas: 1 })
     const old = await joinClassic('moved-group', 'moved')
     await eventually('all four', () => old.share() === 4)

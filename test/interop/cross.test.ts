@@ -1,4 +1,4 @@
-// What one client wrote, the others read: all codecs that both sides have.
+// Records of one client are read by the others, with all codecs that both support.
 
 import { Consumer, stringDeserializers } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
@@ -23,7 +23,7 @@ describe.runIf(hasTool('kcat'))('what kcat produced', () => {
 
   afterAll(() => broker?.stop())
 
-  // kafkajs brings no codec but gzip.
+  // kafkajs contains no codec except gzip.
   for (const codec of ['none', 'gzip']) {
     it(`is read by kafkajs (${codec})`, async () => {
       const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING })
@@ -65,7 +65,7 @@ describe.runIf(hasTool('kcat'))('what kcat produced', () => {
     })
   }
 
-  it('and kcat reads what kafkajs produced', async () => {
+  it('records of kafkajs are read by kcat', async () => {
     const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING })
     const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
     await producer.connect()

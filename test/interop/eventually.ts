@@ -1,6 +1,6 @@
-// Waiting for what another program does: no clock of ours can be turned forward for it.
+// Waits for another program, whose clock a test cannot control.
 
-/** Resolves when `condition` holds; looks again every 20 ms, fails after `timeoutMs`. */
+/** Resolves when `condition` holds. Checks it every 20 ms, and fails after `timeoutMs`. */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,

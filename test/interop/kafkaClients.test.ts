@@ -1,5 +1,5 @@
-// The clients of Apache Kafka of the current version: administration, producers, consumers of both group
-// protocols, transactions; and that what this broker does not serve fails with Kafka's own error.
+// The current Java clients of Apache Kafka: administration, producers, consumers of both group
+// protocols, transactions, and Kafka's own errors for APIs that this broker does not serve.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { ScenarioProcess } from './scenarioProcess.ts'
 import { TestBroker } from './testBroker.ts'
 
 const version = '4.4.0'
-/** At first use the jars come from Maven Central. */
+/** The first use downloads the jars from Maven Central. */
 const downloadTimeoutMs = 180_000
 
 describe.runIf(hasKafka())(`the Java clients of Kafka ${version}`, () => {
@@ -67,7 +67,7 @@ describe.runIf(hasKafka())(`the Java clients of Kafka ${version}`, () => {
   })
 
   it.each(['classic', 'consumer'])(
-    'subscribe by a pattern in the %s group protocol',
+    'subscribe by a regular expression in the %s group protocol',
     async (protocol) => {
       const result = { first: ['first'], late: ['late'] }
       expect(await client.run(`${protocol}Pattern`)).toEqual(result)
@@ -79,7 +79,7 @@ describe.runIf(hasKafka())(`the Java clients of Kafka ${version}`, () => {
       committed: 2,
       out: ['A', 'B'],
       uncommitted: ['aborted', 'A', 'B'],
-      // Which of the two it is depends on what the client notices first, with Kafka's broker as well.
+      // Which of the two errors depends on what the client detects first, also with Kafka's broker.
       fenced: expect.stringMatching(/^(ProducerFenced|InvalidProducerEpoch)Exception$/),
     })
   })
@@ -91,7 +91,7 @@ describe.runIf(hasKafka())(`the Java clients of Kafka ${version}`, () => {
     })
   })
 
-  it('are told what is not served', async () => {
+  it('get an error for APIs that are not served', async () => {
     expect(await client.run('notServed')).toEqual({
       quotas: 'UnsupportedVersionException',
       quorum: 'UnsupportedVersionException',

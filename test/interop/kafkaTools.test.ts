@@ -1,5 +1,5 @@
-// Kafka's own command-line tools against the broker, the most used ones: what a person who runs Kafka
-// types first. test/peers/tools.ts runs all of them, and against a real Kafka as well.
+// Kafka's own command-line tools against the broker, those that operators use most.
+// test/peers/tools.ts runs all of them, also against a real Kafka.
 
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { hasKafka } from '../peers/kafka.ts'
 import { Side } from '../peers/kafkaTools/side.ts'
 import { TestBroker } from './testBroker.ts'
 
-/** At first use Kafka comes from Maven Central. */
+/** The first use downloads Kafka from Maven Central. */
 const downloadTimeoutMs = 180_000
 
 describe.runIf(hasKafka())("Kafka's own tools", () => {
@@ -26,7 +26,7 @@ describe.runIf(hasKafka())("Kafka's own tools", () => {
     await broker?.stop()
   })
 
-  /** What the tool printed, a line each, with columns one space apart. */
+  /** Returns the lines that the tool printed, with single spaces between columns. */
   const run = async (line: string, input = ''): Promise<string[]> => {
     const { code, stdout, stderr } = await tools.run(line, input)
     if (code !== 0) throw new Error(`${line} ended with ${code}: ${stdout}${stderr}`)
@@ -100,7 +100,8 @@ describe.runIf(hasKafka())("Kafka's own tools", () => {
     const isolation = '--isolation-level read_committed'
     const consumed = `kafka-console-consumer --topic paid --from-beginning --max-messages 5 ${isolation}`
     expect(await run(consumed)).toHaveLength(5)
-    // Files have everything once the broker has stopped: indexes then, the last records within a second.
+    // The files are complete once the broker has stopped: indexes then, the last records within a
+    // second.
     await broker.restart()
     const segment = 'DATA/paid-0/00000000000000000000'
     const dump = await run(`kafka-dump-log --files ${segment}.log --print-data-log`)

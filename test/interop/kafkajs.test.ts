@@ -98,7 +98,7 @@ describe('kafkajs', () => {
     expect(configured.errors[0]).toMatchObject({ type: 'INVALID_CONFIG' })
   })
 
-  it('produces with gzip and reads back', async () => {
+  it('produces with gzip and consumes the same records', async () => {
     const values = Array.from({ length: 1000 }, (_, index) => `value ${index}`)
     await send('zipped', values, CompressionTypes.GZIP)
     const member = await join('zipped-group', 'zipped')
@@ -106,7 +106,7 @@ describe('kafkajs', () => {
     expect(member.values).toEqual(values)
   })
 
-  it('shares a topic between two members, and gives one the rest when the other leaves', async () => {
+  it('shares a topic between two members, and reassigns the partitions of one that leaves', async () => {
     const client = await admin()
     await client.createTopics({ topics: [{ topic: 'shared', numPartitions: 4 }] })
     const first = await join('shared-group', 'shared')
@@ -128,7 +128,7 @@ describe('kafkajs', () => {
     await eventually('the rest', () => first.values.length - before === 100)
   })
 
-  it('goes on from committed offsets after the broker was restarted', async () => {
+  it('continues from committed offsets after a restart of the broker', async () => {
     await send('kept', keys(0, 10))
     const before = await join('kept-group', 'kept')
     await eventually('ten', () => before.values.length === 10)
@@ -161,7 +161,7 @@ function keys(from: number, until: number): string[] {
   return Array.from({ length: until - from }, (_, index) => `key ${from + index}`)
 }
 
-/** The partitions that each rebalance gave to the consumer. */
+/** The partitions that each rebalance assigned to the consumer. */
 function assignments(consumer: Consumer): number[][] {
   const seen: number[][] = []
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {

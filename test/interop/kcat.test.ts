@@ -1,4 +1,4 @@
-// librdkafka against the broker, through kcat: every codec, plain and group consumption.
+// librdkafka against the broker, through kcat: every codec, consumption by partition and by group.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasTool } from '../tools.ts'
@@ -62,9 +62,9 @@ describe.runIf(hasTool('kcat'))('kcat', () => {
     expect(await query(-2)).toContain('offset 0')
   })
 
-  it('shares a topic between the members of a group and goes on where it stopped', async () => {
+  it('shares a topic between the members of a group, and continues from committed offsets', async () => {
     const admin = ['-b', broker.address]
-    // Four partitions, because the broker is asked for them by the name alone.
+    // Created by kafkajs with four partitions, because kcat creates topics with the default number.
     const { Kafka, logLevel } = await import('kafkajs')
     const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING })
     const topics = kafka.admin()

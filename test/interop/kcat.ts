@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 
-/** Runs kcat to its end and gives what it printed. Fails with what it complained about. */
+/** Runs kcat to its end. Returns its output; fails with its error output. */
 export function kcat(args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('kcat', args, { timeout: 30_000 })
@@ -23,7 +23,7 @@ export function kcat(args: readonly string[], input = ''): Promise<string> {
   })
 }
 
-/** A kcat that runs until it is stopped, and calls `onLine` for what it prints. */
+/** Starts a kcat that runs until it is stopped, and calls `onLine` for each line of its output. */
 export function startKcat(
   args: readonly string[],
   onLine: (line: string) => void,

@@ -51,7 +51,7 @@ describe('@platformatic/kafka', () => {
     expect(await client.listTopics()).not.toContain('made')
   })
 
-  it('produces with gzip and reads back', async () => {
+  it('produces with gzip and consumes the same records', async () => {
     const values = Array.from({ length: 1000 }, (_, index) => `value ${index}`)
     const sent = await send('zipped', values, 'gzip')
     expect(sent.offsets).toEqual([{ topic: 'zipped', partition: 0, offset: 0n }])
@@ -60,7 +60,7 @@ describe('@platformatic/kafka', () => {
     expect(member.values).toEqual(values)
   })
 
-  it('finds offsets by place and by timestamp', async () => {
+  it('finds offsets by position and by timestamp', async () => {
     await send('placed', ['a', 'b', 'c'], 'none')
     const consumer = new Consumer({ ...clients.options, groupId: 'placed-group' })
     clients.alsoClose(() => consumer.close(true))
@@ -72,7 +72,7 @@ describe('@platformatic/kafka', () => {
     expect(await at(BigInt(Date.now() + 60_000))).toBe(-1n)
   })
 
-  it('shares a topic between two members, and gives one the rest when the other leaves', async () => {
+  it('shares a topic between two members, and reassigns the partitions of one that leaves', async () => {
     const client = clients.admin()
     await client.createTopics({ topics: ['shared'], partitions: 4, replicas: 1 })
     const first = await join('shared-group', 'shared')
@@ -93,7 +93,7 @@ describe('@platformatic/kafka', () => {
     await eventually('the rest', () => new Set([...first.values, ...second.values]).size === 300)
   })
 
-  it('goes on from committed offsets after the broker was restarted', async () => {
+  it('continues from committed offsets after a restart of the broker', async () => {
     await send('kept', keys(0, 10), 'none')
     const before = await join('kept-group', 'kept')
     await eventually('ten', () => before.values.length === 10)

@@ -1,5 +1,5 @@
-// Clients of @platformatic/kafka that the interop tests work with: made where they are needed, and all
-// closed at the end of the test, the last one first.
+// Clients of @platformatic/kafka for the interop tests: created lazily, and all closed at the end
+// of the test, the last one first.
 
 import {
   Admin,
@@ -20,7 +20,7 @@ export class PlatformaticClients {
   readonly #address: () => string
   readonly #closing: (() => Promise<void>)[] = []
 
-  /** `address` is asked for with each client: a broker may come back at another one. */
+  /** `address` is called for each client: a broker may restart at another address. */
   constructor(address: () => string) {
     this.#address = address
   }
@@ -34,7 +34,7 @@ export class PlatformaticClients {
     }
   }
 
-  /** Closed with the clients. */
+  /** Adds a resource that is closed with the clients. */
   alsoClose(close: () => Promise<unknown>): void {
     this.#closing.push(async () => {
       await close()
@@ -61,13 +61,13 @@ export class PlatformaticClients {
     return producer
   }
 
-  /** Each value is its own key. */
+  /** Produces values, each of which is its own key. */
   async send(topic: string, values: readonly string[]): Promise<void> {
     const messages = values.map((value) => ({ topic, key: value, value }))
     await this.producer().send({ messages, acks: ProduceAcks.ALL })
   }
 
-  /** A member that commits what it has read. */
+  /** Starts a member that commits the records that it has read. */
   async join(groupId: string, topic: string, settings: Partial<TextConsumerOptions> = {}) {
     const consumer = new Consumer({
       ...this.options,

@@ -1,5 +1,6 @@
-// A real Prometheus with the example configuration, against a broker, an agent and a job, each a process of
-// its own: all targets are up, the rules are loaded, none fires, and the queries of the boards have answers.
+// A real Prometheus with the example configuration, against a broker, an agent and a job as
+// separate processes: all targets are up, the rules are loaded, none fires, and the queries of the
+// boards have results.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -117,7 +118,7 @@ async function query(text: string): Promise<Vector['result']> {
   return (await ask<Vector>(`query?query=${encodeURIComponent(text)}`)).result
 }
 
-/** Queries about what does not happen here: errors, consumer groups, watermarks, a rate limit. */
+/** Queries without results here: errors, consumer groups, watermarks, a rate limit. */
 const withoutAnswer =
   /error|refused|consumer_?group|watermark|rate_limit|rejected|deleted_segment|full_in|failedproduce|collections/
 

@@ -1,5 +1,5 @@
-// Our own routes below /api/v1 over our broker and over real Kafka: the same records, markers of transactions and
-// aborted records, groups and resets. And `millrace admin` as a program over Kafka.
+// Our own routes below /api/v1, over Millrace and over real Kafka: the same records, transaction
+// markers, aborted records, groups and resets. And `millrace admin` as a program over Kafka.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,10 @@ interface Side {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** Two records, an aborted transaction of one, a committed one of one: offsets 0 to 5 with the markers. */
+/**
+ * Produces two records, an aborted transaction of one record and a committed one of one record:
+ * offsets 0 to 5 with the markers.
+ */
 async function write(address: string): Promise<void> {
   const kafka = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING })
   const producer = kafka.producer({
@@ -57,7 +60,7 @@ describe.runIf(hasKafka())('browsing and resetting over our broker and over Kafk
       const rest = await RestFixture.start({ bootstrap, network: tcpNetwork })
       sides.push({ broker, rest })
       await rest.admin.createTopics([
-        // The records are of a time that is over.
+        // The records have a timestamp in the past.
         { name: 'visits', partitions: 1, configs: { 'retention.ms': '-1' } },
       ])
       await eventually('the topic', async () => {
@@ -74,7 +77,7 @@ describe.runIf(hasKafka())('browsing and resetting over our broker and over Kafk
     }
   })
 
-  /** Both answers, without what is of a cluster or a moment. */
+  /** Returns both answers, without values that depend on the cluster or the time. */
   async function both(method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object) {
     const answers = []
     for (const { rest } of sides) {
@@ -107,7 +110,7 @@ describe.runIf(hasKafka())('browsing and resetting over our broker and over Kafk
     await both('GET', '/api/v1/topics/visits')
   })
 
-  it('says the same of what is not there', async () => {
+  it('returns the same errors for resources that do not exist', async () => {
     const at = (offset: number, more = '') =>
       both('GET', `/api/v1/topics/visits/partitions/0/records/${offset}${more}`)
     expect((await at(0)).body).toMatchObject({ value: { data: { at: 0 } } })

@@ -1,5 +1,6 @@
-// The same requests to two REST servers, one over our broker and one over real Kafka, are answered the same: what
-// depends on the cluster (its id, its addresses, ids of members, times) aside, and what is named below.
+// The same requests to two REST servers, one over Millrace and one over real Kafka, get the same
+// answers, except for values that depend on the cluster (its id, addresses, member ids, times) and
+// for the differences named below.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GroupConsumer } from '../../protocol/client/consumer.ts'
@@ -13,12 +14,12 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 interface Step {
   readonly method?: Method
-  /** Below the cluster; `BROKER` is the id of the only broker. */
+  /** Path below the cluster. `BROKER` stands for the id of the only broker. */
   readonly path: string
   readonly payload?: object
-  /** Changes of Kafka take a moment until its broker shows them. */
+  /** Repeats the request until this holds: Kafka's broker shows changes with a delay. */
   readonly until?: (body: Body) => boolean
-  /** What of the answer is compared; all of it unless given. */
+  /** Returns the compared part of the answer; by default all of it. */
   readonly of?: (body: Body) => unknown
 }
 
@@ -114,7 +115,8 @@ const scenarios: Readonly<Record<string, readonly Step[]>> = {
     get('/broker-configs/log.retention.ms'),
     put('/broker-configs/log.retention.ms', '7300000'),
     get('/broker-configs/log.retention.ms', ({ value }) => value === '7300000'),
-    // Kafka 4.1 keeps min.insync.replicas there, for eligible leader replicas (KIP-966), which we have not.
+    // Kafka 4.1 has min.insync.replicas there, for eligible leader replicas (KIP-966), which
+    // Millrace lacks.
     { ...get('/broker-configs'), ...entriesOf('log.retention.ms') },
     remove('/broker-configs/log.retention.ms'),
     get('/broker-configs/log.retention.ms', ({ error_code }) => error_code === 404),
@@ -174,7 +176,7 @@ interface Side {
   consumer?: GroupConsumer
 }
 
-/** Not of the request, but of how each side words it, or came to it. */
+/** Fields that depend on the wording or the history of each side, not on the request. */
 const worded = new Set(['message', 'request_id'])
 
 describe.runIf(hasKafka())('a REST server over our broker and one over Kafka', () => {
@@ -240,7 +242,7 @@ describe.runIf(hasKafka())('a REST server over our broker and one over Kafka', (
       .replaceAll(/\bconsumer=[^/]+/g, 'consumer=ID')
   }
 
-  /** A member that has read what there is, and records that came since. */
+  /** Starts a member that has read all records, and produces further ones. */
   async function readTopic(side: Side): Promise<void> {
     const { cluster } = side.rest
     const consumer = new GroupConsumer(cluster, {

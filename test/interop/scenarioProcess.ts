@@ -1,5 +1,5 @@
-// A client in another language, as a process that runs the scenario of each line that it is given, and
-// answers each with one line of JSON. A failed scenario is an answer as well: `{"error": "..."}`.
+// A client in another language, as a process that runs the scenario on each line of its input, and
+// answers each with one line of JSON. A failed scenario is an answer, too: `{"error": "..."}`.
 
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ export class ScenarioProcess {
     })
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     this.#ended = once(child, 'close')
-    // A process that does not start has no output, which `run` reports.
+    // A process that fails to start has no output, which `run` reports.
     this.#ended.catch(() => {})
   }
 
@@ -30,7 +30,7 @@ export class ScenarioProcess {
     return JSON.parse(value)
   }
 
-  /** Lets the process end, and ends it when it does not. */
+  /** Lets the process exit, and kills it if it does not. */
   async stop(): Promise<void> {
     this.#child.stdin.end()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5000)

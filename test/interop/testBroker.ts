@@ -1,5 +1,5 @@
-// A broker of this very process on a free port, with a data folder of its own, for tests that talk
-// to it through real sockets.
+// A broker in this process, on a free port and with its own data directory, for tests over real
+// sockets.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -40,13 +40,13 @@ export class TestBroker {
     return `127.0.0.1:${this.#port}`
   }
 
-  /** Stops and starts again on the same port and the same data. */
+  /** Restarts on the same port and the same data. */
   async restart(): Promise<void> {
     await this.pause()
     await this.resume()
   }
 
-  /** Stops; the port and the data are kept for `resume`. */
+  /** Stops. `resume` starts again with the same port and data. */
   async pause(): Promise<void> {
     await this.#broker?.close()
   }

@@ -1,6 +1,6 @@
-// Transactions of clients from npm: kafkajs (version 0 of the protocol) and @platformatic/kafka. What
-// is committed is seen, what is aborted is not; offsets move with the records; a producer that has
-// been replaced is fenced, and one that falls silent is given up.
+// Transactions of clients from npm: kafkajs (version 0 of the protocol) and @platformatic/kafka.
+// Committed records are visible and aborted ones are not; offsets are committed with the records; a
+// producer that was replaced is fenced, and the transaction of a silent one is aborted.
 
 import {
   Consumer as PlatformaticConsumer,
@@ -119,7 +119,7 @@ describe('transactions', () => {
       expect(committed).toEqual(['up to 5'])
     })
 
-    it('a zombie is fenced', async () => {
+    it('fences a zombie', async () => {
       await createTopic('fenced')
       const zombie = await producer('fenced-tx')
       const opened = await zombie.transaction()
@@ -134,7 +134,7 @@ describe('transactions', () => {
       expect(committed).toEqual(['next'])
     })
 
-    it('a transaction that is open for too long is aborted', async () => {
+    it('aborts a transaction that times out', async () => {
       await createTopic('silent')
       const sender = await producer('silent-tx', 300)
       const transaction = await sender.transaction()

@@ -1,6 +1,6 @@
-// Real Apache Kafka, run beside ours: as a peer in tests of what clients see, and as the other side of
-// benchmarks. Its published jars (mavenJars.ts) need mvn and a JDK, and nothing of the product does. Every
-// process is ended by who started it.
+// Runs real Apache Kafka: as a peer in tests of what clients see, and as the other side of
+// benchmarks. Its published jars (mavenJars.ts) need mvn and a JDK, which the product does not. The
+// caller ends every process that it started.
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -18,12 +18,12 @@ const loggingVersion = '2.25.1'
 const startTimeoutMs = 60_000
 
 export interface KafkaOptions {
-  /** For its data; the caller removes it. */
+  /** Directory for its data; the caller removes it. */
   readonly directory: string
   readonly heapMegabytes?: number
-  /** Levels of features other than those of a new cluster: `NAME=LEVEL`. */
+  /** Feature levels other than those of a new cluster: `NAME=LEVEL`. */
   readonly features?: readonly string[]
-  /** On top of what one node needs: lines of server.properties. */
+  /** Further lines of server.properties, beside those that one node needs. */
   readonly properties?: Readonly<Record<string, string | number>>
 }
 
@@ -33,12 +33,15 @@ export interface ToolRun {
   readonly stderr: string
 }
 
-/** Whether Kafka can be run here. Throws with CI=true when it cannot. */
+/** Whether Kafka can be run here. Throws when it cannot and CI=true. */
 export function hasKafka(): boolean {
   return hasTool('javac', 'default-jdk') && hasTool('mvn', 'maven')
 }
 
-/** One node that is broker and controller, in its default configuration but for what one node needs. */
+/**
+ * Starts one node that is broker and controller, with its default configuration except for the
+ * options that one node needs.
+ */
 export class KafkaPeer {
   readonly port: number
   readonly #process: ChildProcess
@@ -55,10 +58,11 @@ export class KafkaPeer {
     await writeFile(config, serverProperties(options, port, controllerPort))
     const id = randomBytes(16).toString('base64url')
     const features = (options.features ?? []).flatMap((level) => ['--feature', level])
-    // In one word, because an id may begin with a dash.
+    // In one argument, because an id may begin with a dash.
     const words = ['format', `--cluster-id=${id}`, '-c', config, ...features]
     const formatted = await runJava('kafka.tools.StorageTool', words)
-    if (formatted.code !== 0) throw new Error(`Kafka could not format: ${formatted.stderr}`)
+    if (formatted.code !== 0)
+      throw new Error(`failed to format the storage of Kafka: ${formatted.stderr}`)
     const heap = options.heapMegabytes ?? 1024
     const java = await javaArguments('kafka.Kafka', [config], [`-Xmx${heap}m`, `-Xms${heap}m`])
     const child = spawn('java', java, { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -84,7 +88,7 @@ export class KafkaPeer {
 
   async #untilServing(): Promise<void> {
     const exited = once(this.#process, 'exit').then(([code]) => {
-      throw new Error(`Kafka ended with code ${code} before it served`)
+      throw new Error(`Kafka exited with code ${code} before it was ready`)
     })
     exited.catch(() => {})
     const tool = 'org.apache.kafka.tools.BrokerApiVersionsCommand'
@@ -94,7 +98,7 @@ export class KafkaPeer {
         const { code } = await runJava(tool, ['--bootstrap-server', this.address])
         if (code === 0) return
       }
-      throw new Error(`Kafka did not serve within ${startTimeoutMs} ms`)
+      throw new Error(`Kafka was not ready within ${startTimeoutMs} ms`)
     })()
     await Promise.race([asked, exited])
   }
@@ -120,12 +124,15 @@ export async function runJava(
 
 export type JavaProcess = ChildProcessByStdio<Writable, Readable, null>
 
-/** Starts a main class, or a file of source, that runs until it is ended. For work that is small: compiled once, quickly. */
+/**
+ * Starts a main class, or a source file, that runs until it is ended. Compiled with few
+ * optimizations, for small tasks.
+ */
 export async function startJava(mainClass: string, words: readonly string[]): Promise<JavaProcess> {
   const options = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
   const java = await javaArguments(mainClass, words, options)
   const child = spawn('java', java, { stdio: ['pipe', 'pipe', 'inherit'] })
-  // Nobody need say that it has ended: its output does.
+  // A write after its exit may fail: the end of its output reports the exit.
   child.stdin.on('error', () => {})
   return child
 }
@@ -140,7 +147,7 @@ async function javaArguments(
   return [...options, quiet, '-cp', join(jars, '*'), mainClass, ...words]
 }
 
-/** The folder with Kafka's jars, downloaded at first use. */
+/** Returns the directory with Kafka's jars, which the first use downloads. */
 export function kafkaJars(): Promise<string> {
   return mavenJars({
     name: `kafka-${kafkaVersion}`,
@@ -193,6 +200,7 @@ async function freePort(): Promise<number> {
   const address = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  if (address === null || typeof address === 'string')
+    throw new Error('the system assigned no port')
   return address.port
 }

@@ -1,5 +1,5 @@
-// Published jars that tests and benchmarks run: they come from Maven Central at first use, with what they
-// depend on, and stay in node_modules/.cache. This needs mvn; nothing of the product does.
+// Published jars that tests and benchmarks run: the first use downloads them from Maven Central
+// with their dependencies, into node_modules/.cache. This needs mvn, which the product does not.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,17 +9,17 @@ import { join } from 'node:path'
 const cache = join(import.meta.dirname, '../../node_modules/.cache/peers')
 
 export interface JarSet {
-  /** Of the folder; with the versions in it, so that another version is downloaded anew. */
+  /** Name of the directory. It includes the versions, so that another version is downloaded. */
   readonly name: string
   /** `group:artifact:version` */
   readonly artifacts: readonly string[]
-  /** Other files that belong beside the jars, by name. */
+  /** Contents of further files beside the jars, by name. */
   readonly files?: Readonly<Record<string, string>>
 }
 
 const downloads = new Map<string, Promise<string>>()
 
-/** The folder with the jars, downloaded at first use. */
+/** Returns the directory with the jars, which the first use downloads. */
 export function mavenJars(jars: JarSet): Promise<string> {
   let downloading = downloads.get(jars.name)
   downloading ??= download(jars)
@@ -28,8 +28,8 @@ export function mavenJars(jars: JarSet): Promise<string> {
 }
 
 async function download({ name, artifacts, files = {} }: JarSet): Promise<string> {
-  const folder = join(cache, name)
-  if (await exists(folder)) return folder
+  const directory = join(cache, name)
+  if (await exists(directory)) return directory
   const work = join(cache, `download-${name}-${process.pid}`)
   await mkdir(work, { recursive: true })
   try {
@@ -41,18 +41,18 @@ async function download({ name, artifacts, files = {} }: JarSet): Promise<string
     })
     const [code] = await once(maven, 'exit')
     const found = await readdir(join(work, 'jars')).catch(() => [])
-    if (code !== 0 || found.length === 0) throw new Error(`mvn could not download ${name}`)
+    if (code !== 0 || found.length === 0) throw new Error(`mvn failed to download ${name}`)
     for (const [file, content] of Object.entries(files)) {
       await writeFile(join(work, 'jars', file), content)
     }
-    // At once or not at all; another process may have been faster, with the same content.
-    await rename(join(work, 'jars'), folder).catch(async (error: unknown) => {
-      if (!(await exists(folder))) throw error
+    // Atomic; another process may have been faster, with the same contents.
+    await rename(join(work, 'jars'), directory).catch(async (error: unknown) => {
+      if (!(await exists(directory))) throw error
     })
   } finally {
     await rm(work, { recursive: true, force: true })
   }
-  return folder
+  return directory
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -62,7 +62,7 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-/** Names what is wanted; nothing is compiled. */
+/** Names the dependencies; nothing is compiled. */
 function pom(artifacts: readonly string[]): string {
   const dependencies = artifacts.map((text) => {
     const [group, artifact, version] = text.split(':')

@@ -1,5 +1,5 @@
-// Runs Kafka's own command-line tools against our broker and against a real Kafka, and writes what
-// happens into docs/kafka-tools.md. It takes minutes and needs java and mvn, so it is no part of
+// Runs Kafka's own command-line tools against Millrace and against a real Kafka, and writes the
+// results into docs/kafka-tools.md. This takes minutes and needs java and mvn, so it is not part of
 // `npm test`; test/interop/kafkaTools.test.ts is.
 //
 //   node test/peers/tools.ts [--only SECTION]... [--verbose]
@@ -18,15 +18,16 @@ import { Side } from './kafkaTools/side.ts'
 
 const pagePath = join(import.meta.dirname, '../../docs/kafka-tools.md')
 /**
- * What both brokers are given beyond their defaults: groups need not wait for members that never come,
- * and ours takes no checkpoint while the tools run. A checkpoint leaves a producer snapshot in the
- * middle of a log, where a transaction may well be open; Kafka takes them where segments begin only.
+ * Options of both brokers beyond their defaults: groups do not wait for members that never come,
+ * and Millrace takes no checkpoint while the tools run. A checkpoint leaves a producer snapshot in
+ * the middle of a log, where a transaction may be open; Kafka takes snapshots only where segments
+ * begin.
  */
 const properties = {
   'group.initial.rebalance.delay.ms': 0,
   'log.flush.offset.checkpoint.interval.ms': 3_600_000,
 }
-/** Without it, because with it Kafka shows min.insync.replicas as if it were set for each topic. */
+/** Disabled, because with it Kafka shows min.insync.replicas as if it were set for each topic. */
 const features = ['eligible.leader.replicas.version=0']
 
 const { values: options } = parseArgs({
@@ -39,7 +40,7 @@ await main()
 
 async function main(): Promise<void> {
   const wanted = sections.filter(({ name }) => options.only?.includes(name) ?? true)
-  if (wanted.length === 0) throw new Error(`there is no section ${options.only}`)
+  if (wanted.length === 0) throw new Error(`unknown section ${options.only}`)
   const directory = await mkdtemp(join(tmpdir(), 'millrace-tools-'))
   let page = options.only === undefined ? '' : await readFile(pagePath, 'utf8').catch(() => '')
   try {

@@ -1,8 +1,21 @@
-// One group of the classic protocol (KIP-134, 345, 394, 814), as a state machine: requests and the
-// time go in, `takeEffects` returns answers and writes. Reads no clock, sends nothing and writes
-// nothing. This file is the face of its parts: joinPhase.ts decides what a JoinGroup is,
-// rebalance.ts owns the states and moves between them, offsetAdmission.ts says who may commit.
-// Times are monotonic milliseconds.
+// A consumer group of the classic protocol (KIP-134, 345, 394, 814), as a state machine: requests
+// and the time go in, `takeEffects` returns answers and writes. Must never read a clock, send or
+// write. Times are monotonic milliseconds.
+//
+// Map of the folder:
+//   joinAdmission.ts     whether a JoinGroup is admitted: size, protocols, memory
+//   joinPhase.ts         what a JoinGroup is: a new member, a rejoin, a returning static member, a retry
+//   rebalance.ts         the states of the group and the only transitions between them
+//   joinWait.ts          the wait of PreparingRebalance
+//   syncRound.ts         the wait of CompletingRebalance
+//   generation.ts        one generation, an immutable value
+//   memberRoster.ts      the members (groupMember.ts), promised member ids and static instances
+//   offsetAdmission.ts   who may commit, fetch and delete offsets
+//   subscribedTopics.ts  the topics that the members consume
+//   groupOutbox.ts       the effects, collected in order
+//
+// Contract of the folder: every request is answered exactly once; a member is never answered with a
+// generation that it has not joined, nor with an assignment that is not durable.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Group, GroupLimits, OffsetsUnused } from '../group.ts'
@@ -26,7 +39,7 @@ export class ClassicGroup implements Group {
   readonly #joining: JoinPhase
   readonly #offsets: OffsetAdmission
 
-  /** `newMemberId` makes a unique id that starts with the prefix. */
+  /** `newMemberId` returns a unique member id that starts with the prefix. */
   constructor(
     groupId: string,
     limits: GroupLimits,
@@ -72,7 +85,9 @@ export class ClassicGroup implements Group {
     return this.#roster.all()
   }
 
-  /** Takes over what was stored `ageMs` ago; undefined when that is not known. */
+  /**
+   * Restores the group from its record, which was written `ageMs` ago (undefined when not known).
+   */
   restore(nowMs: number, value: GroupMetadataValue, ageMs: number | undefined): void {
     this.#rebalance.restore(nowMs, value, ageMs)
   }
@@ -109,7 +124,10 @@ export class ClassicGroup implements Group {
       : ErrorCode.none
   }
 
-  /** An error code for each member; the remaining members are asked to join again once. */
+  /**
+   * Removes members; returns an error code for each. The remaining members are asked to rejoin
+   * once.
+   */
   leave(nowMs: number, members: readonly MemberIdentity[]): number[] {
     if (this.state === 'Dead') return members.map(() => ErrorCode.coordinatorNotAvailable)
     const codes = members.map((identity) => this.#leaveOne(identity))
@@ -131,7 +149,7 @@ export class ClassicGroup implements Group {
     return ErrorCode.none
   }
 
-  /** Asks every member to join again. False when there is none. */
+  /** Asks every member to rejoin. Returns false when the group has no members. */
   rebalance(nowMs: number): boolean {
     if (this.isEmpty || this.state === 'Dead') return false
     this.#rebalance.begin(nowMs)
@@ -185,7 +203,7 @@ export class ClassicGroup implements Group {
 
   // Time
 
-  /** When `tick` is due; Infinity for never. */
+  /** Returns when `tick` is due; Infinity for never. */
   nextDeadlineMs(): number {
     let next = this.#rebalance.nextDeadlineMs()
     for (const member of this.#roster.all()) next = Math.min(next, member.sessionDeadlineMs)
@@ -200,8 +218,8 @@ export class ClassicGroup implements Group {
       this.#rebalance.joinersChanged(nowMs)
     }
     for (const member of [...this.#roster.all()]) {
-      // An earlier removal may have completed a rebalance, which started this member's session
-      // anew.
+      // The removal of an earlier member may have completed a rebalance and so renewed this
+      // session.
       const isMember = this.#roster.get(member.memberId) === member
       if (!isMember || member.sessionDeadlineMs > nowMs) continue
       this.#rebalance.dismiss(member)

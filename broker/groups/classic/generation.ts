@@ -1,6 +1,6 @@
 // One generation of a classic group: its number and what its members agreed on, as answers to
 // JoinGroup and SyncGroup and as the stored record. An immutable value; rebalance.ts decides when
-// the next one begins.
+// the next generation begins.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -24,14 +24,16 @@ export class Generation {
     this.protocolName = protocolName
   }
 
-  /** The next generation, of the members in the roster. */
+  /** Returns the next generation, of the members in the roster. */
   next(protocolType: string | null, roster: MemberRoster): Generation {
     const id = this.id === lastGenerationId ? 0 : this.id + 1
-    assert(id > this.id || id === 0, 'generations never go back, but where the number wraps')
+    assert(id > this.id || id === 0, 'generation ids increase, except when they wrap around to 0')
     return new Generation(id, protocolType, roster.selectProtocol())
   }
 
-  /** The answer to a member's JoinGroup; the leader gets the subscriptions of all members. */
+  /**
+   * Returns the answer to a member's JoinGroup. The leader gets the subscriptions of all members.
+   */
   joinOutcome(member: GroupMember, roster: MemberRoster, withMembers: boolean): JoinOutcome {
     const members = withMembers ? [...roster.all()] : []
     return {
@@ -51,9 +53,9 @@ export class Generation {
   }
 
   /**
-   * The answer to the JoinGroup of a static member that came back into a running generation
-   * (KIP-814). A leader must not assign again, since nobody waits for it; an older client, which
-   * cannot be told so, is told that its former self leads.
+   * Returns the answer to the JoinGroup of a static member that returned to a running generation
+   * (KIP-814). A returning leader must not assign again, because no member waits for an assignment.
+   * A client whose version lacks `skipAssignment` is answered that its former member id leads.
    */
   returnOutcome(
     member: GroupMember,
@@ -67,13 +69,13 @@ export class Generation {
     return leads ? { ...outcome, leader: previousLeader } : outcome
   }
 
-  /** The answer to a member's SyncGroup. */
+  /** Returns the answer to a member's SyncGroup. */
   syncOutcome({ assignment }: GroupMember): SyncOutcome {
     const { protocolType, protocolName } = this
     return { errorCode: ErrorCode.none, protocolType, protocolName, assignment }
   }
 
-  /** The stored record. `assignments`, when given, replace those that the members have. */
+  /** Returns the record to store. `assignments`, when given, replace those of the members. */
   record(
     roster: MemberRoster,
     assignments: ReadonlyMap<string, Buffer> | undefined,

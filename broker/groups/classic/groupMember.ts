@@ -1,4 +1,4 @@
-// One member of a classic group: a record that the rebalance changes in place. Decides nothing.
+// One member of a classic group: plain data that the rebalance changes in place. Decides nothing.
 
 import { noAssignment } from '../groupOutcome.ts'
 import type { GroupMetadataValue } from '../groupRecords.ts'
@@ -15,26 +15,27 @@ export interface GroupMember {
   protocols: readonly MemberProtocol[]
   assignment: Buffer
   /**
-   * The assignment before, which the member may still use: it has not asked for the new one yet.
+   * The previous assignment. The member may still consume it, because it has not fetched the new
+   * assignment yet.
    */
   formerAssignment: Buffer
-  /** The JoinGroup that waits for the others. */
+  /** Request id of the JoinGroup that waits for the other members. */
   joinRequest: number | undefined
-  /** The SyncGroup that waits for the leader. */
+  /** Request id of the SyncGroup that waits for the leader's assignment. */
   syncRequest: number | undefined
-  /** When its session ends, in monotonic milliseconds; Infinity while it waits for an answer. */
+  /** When the session expires, in monotonic ms; Infinity while the member waits for an answer. */
   sessionDeadlineMs: number
-  /** The member has not been part of a generation yet. */
+  /** Whether the member has not been part of any generation yet. */
   isNew: boolean
 }
 
-/** The leader's assignment is durable; the member gets it with its SyncGroup. */
+/** Sets the assignment of a member, once the leader's assignment is durable. */
 export function assign(member: GroupMember, assignment: Buffer): void {
   if (member.formerAssignment.length === 0) member.formerAssignment = member.assignment
   member.assignment = assignment
 }
 
-/** Whether a member that joins again has the same protocols as before. */
+/** Whether a member rejoins with the same protocols and metadata as before. */
 export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberProtocol[]): boolean {
   if (a.length !== b.length) return false
   return a.every(({ name, metadata }, index) => {
@@ -43,7 +44,7 @@ export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberPr
   })
 }
 
-/** The member's metadata for one protocol. */
+/** Returns the member's metadata for one protocol. */
 export function metadataFor(member: GroupMember, protocolName: string | null): Buffer {
   const protocol = member.protocols.find(({ name }) => name === protocolName)
   return protocol?.metadata ?? Buffer.alloc(0)
@@ -68,7 +69,7 @@ export function newMember(memberId: string, request: JoinRequest): GroupMember {
   }
 }
 
-/** Takes over the metadata of a member that joins again. */
+/** Replaces the metadata of a member that rejoins. */
 export function updateMember(member: GroupMember, request: JoinRequest): void {
   member.clientId = request.clientId
   member.clientHost = request.clientHost
@@ -77,12 +78,15 @@ export function updateMember(member: GroupMember, request: JoinRequest): void {
   member.protocols = owned(request.protocols)
 }
 
-/** The request's buffer is a chunk of the connection: what a group keeps is copied out of it. */
+/**
+ * Copies the metadata: the request's buffer is a chunk of the connection, and the group outlives
+ * it.
+ */
 function owned(protocols: readonly MemberProtocol[]): MemberProtocol[] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }
 
-/** A member as it was stored: its session starts anew. */
+/** Restores a member from its record. Its session starts anew. */
 export function restoredMember(
   stored: GroupMetadataValue['members'][number],
   protocolName: string | null,

@@ -1,5 +1,5 @@
 // The effects of a classic group, collected in order until `takeEffects`. A member waits with at
-// most one request of each kind (JoinGroup, SyncGroup), which is answered once.
+// most one JoinGroup and one SyncGroup, and each is answered exactly once.
 
 import {
   type GroupEffect,
@@ -33,21 +33,21 @@ export class GroupOutbox {
     this.#effects.push({ type: 'write', records, step })
   }
 
-  /** Answers the member's JoinGroup, if it waits with one. */
+  /** Answers the member's pending JoinGroup, if any. */
   join(member: GroupMember, outcome: JoinOutcome): void {
     if (member.joinRequest === undefined) return
     this.joined(member.joinRequest, outcome)
     member.joinRequest = undefined
   }
 
-  /** Answers the member's SyncGroup, if it waits with one. */
+  /** Answers the member's pending SyncGroup, if any. */
   sync(member: GroupMember, outcome: SyncOutcome): void {
     if (member.syncRequest === undefined) return
     this.synced(member.syncRequest, outcome)
     member.syncRequest = undefined
   }
 
-  /** Refuses whatever the member waits for. */
+  /** Refuses the member's pending requests. */
   refuse(member: GroupMember, errorCode: number): void {
     this.join(member, joinError(errorCode, member.memberId))
     this.sync(member, syncError(errorCode))

@@ -1,5 +1,5 @@
-// Whether a JoinGroup is admitted, whoever sends it: a group has a maximum size, members must
-// support a common protocol, and their metadata takes memory. A pure function.
+// Decides whether a group can take a JoinGroup, independent of its sender: a group has a maximum
+// size, members must support a common protocol, and their metadata takes memory. A pure function.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { JoinRequest } from '../groupRequests.ts'
@@ -8,12 +8,12 @@ import type { MemberRoster } from './memberRoster.ts'
 export interface JoinedGroup {
   readonly roster: MemberRoster
   readonly protocolType: string | null
-  /** A rebalance is being prepared: known members have to join again. */
+  /** Whether the group is in PreparingRebalance: known members have to rejoin. */
   readonly isPreparing: boolean
   readonly maxSize: number
 }
 
-/** 0, or the error with which the request is refused. */
+/** Returns 0, or the error code with which the request is refused. */
 export function admitJoin(group: JoinedGroup, request: JoinRequest): number {
   if (!hasPlaceFor(group, request.memberId)) return ErrorCode.groupMaxSizeReached
   const { roster, protocolType } = group
@@ -27,8 +27,9 @@ export function admitJoin(group: JoinedGroup, request: JoinRequest): number {
 }
 
 /**
- * During a rebalance, members that wait to join count, instead of known members: after the maximum
- * size was lowered, the last members to join again lose their place.
+ * Whether there is a place for the member. During a rebalance the members that have rejoined count,
+ * instead of the known members: after the maximum size was lowered, the last members to rejoin lose
+ * their places.
  */
 function hasPlaceFor({ roster, isPreparing, maxSize }: JoinedGroup, memberId: string): boolean {
   const member = roster.get(memberId)

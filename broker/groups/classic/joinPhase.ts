@@ -1,6 +1,6 @@
-// Decides what a JoinGroup is: a new member, a known member that joins again, a static member that
-// came back, or a request whose answer was lost. Whether the others have to join as well is the
-// rebalance's decision.
+// Decides what a JoinGroup is: a new member, a known member that rejoins, a static member that
+// returned, or the retry of a request whose answer was lost. Whether the other members have to
+// rejoin is the decision of rebalance.ts.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { GroupLimits } from '../group.ts'
@@ -46,7 +46,7 @@ export class JoinPhase {
       this.#joinAsNew(nowMs, requestId, request)
       return
     }
-    // Member ids are only promised to dynamic members.
+    // Only dynamic members are promised member ids (KIP-394).
     if (request.groupInstanceId === null && this.#roster.promised.has(request.memberId)) {
       this.#rebalance.add(nowMs, newMember(request.memberId, request), request, requestId)
       return
@@ -67,7 +67,10 @@ export class JoinPhase {
     return admitJoin({ roster, protocolType, isPreparing, maxSize }, request)
   }
 
-  /** The group is full: a member that had a place, or was promised one, loses it. */
+  /**
+   * Refuses a member because the group is full. A known member, or a promised member id, loses its
+   * place.
+   */
   #turnAway(nowMs: number, requestId: number, memberId: string): void {
     this.#outbox.joined(requestId, joinError(ErrorCode.groupMaxSizeReached, ''))
     const member = this.#roster.get(memberId)
@@ -100,8 +103,8 @@ export class JoinPhase {
     const { state, generation } = this.#rebalance
     const isLeader = member.memberId === this.#roster.leader
     const isUnchanged = sameProtocols(member.protocols, request.protocols)
-    // The leader of a stable group that joins wants a rebalance (it noticed new partitions). Any
-    // other member that repeats its join has only missed the answer.
+    // A leader that rejoins a stable group asks for a rebalance (the partitions of a topic
+    // changed). Any other member that repeats its JoinGroup unchanged has only missed the answer.
     const isRepeated =
       isUnchanged && (state === 'CompletingRebalance' || (state === 'Stable' && !isLeader))
     if (!isRepeated) {

@@ -1,17 +1,21 @@
-// How long a rebalance waits for members to join. An empty group waits a little for further
-// members, again after each that joined, so that an application that starts causes one rebalance
-// and not one for each of its processes (KIP-134). Knows no member.
+// How long a rebalance waits for members to join. The first rebalance of an empty group waits a
+// little for further members, and again after each one that joined, so that the start of an
+// application causes one rebalance and not one for each of its processes (KIP-134). Knows no
+// member.
 
 export class JoinWait {
-  /** Infinity when no rebalance waits. */
+  /** When the wait ends, in monotonic ms; Infinity when no rebalance waits. */
   deadlineMs = Number.POSITIVE_INFINITY
   /**
-   * The first rebalance of an empty group: how long it may still be extended, and whether a member
-   * joined.
+   * The wait of an empty group's first rebalance: how long it may still be extended, and whether a
+   * member has joined since the last extension.
    */
   #initial: { remainingMs: number; memberAdded: boolean } | undefined
 
-  /** The wait does not end early when all known members have joined. */
+  /**
+   * Whether this is an empty group's first wait, which does not end early when all members have
+   * joined.
+   */
   get isInitial(): boolean {
     return this.#initial !== undefined
   }
@@ -29,7 +33,9 @@ export class JoinWait {
     if (this.#initial) this.#initial.memberAdded = true
   }
 
-  /** The deadline has passed: returns true when it was extended because a member joined. */
+  /**
+   * Handles the passed deadline. Returns true when the wait was extended because a member joined.
+   */
   extend(nowMs: number, delayMs: number): boolean {
     const initial = this.#initial
     if (!initial?.memberAdded || initial.remainingMs === 0) return false

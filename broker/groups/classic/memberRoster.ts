@@ -1,5 +1,6 @@
-// The members of one classic group: members, promised member ids, static instances, the leader, and
-// the protocols that all support. Accounts for their memory. Holds no state of the rebalance.
+// The roster of one classic group: members, promised member ids, static instances, the leader, and
+// the protocols that all members support. Accounts for their memory. Holds no state of the
+// rebalance.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -7,13 +8,13 @@ import type { JoinRequest, MemberIdentity, MemberProtocol } from '../groupReques
 import type { MemberBudget } from '../memberBudget.ts'
 import { type GroupMember, updateMember } from './groupMember.ts'
 
-/** Memory of a member, or of a promised member id, without its metadata. */
+/** Memory of a member without its metadata, or of a promised member id, in bytes. */
 const memberOverheadBytes = 512
 
 export class MemberRoster {
   readonly #members = new Map<string, GroupMember>()
   readonly #instances = new Map<string, string>()
-  /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which the promise expires. */
+  /** Member ids given out with MEMBER_ID_REQUIRED, with the time at which each promise expires. */
   readonly #promised = new Map<string, number>()
   readonly #budget: MemberBudget
   leader: string | null = null
@@ -31,7 +32,7 @@ export class MemberRoster {
     return this.#promised
   }
 
-  /** In the order of joining. */
+  /** Returns the members in the order in which they joined. */
   all(): Iterable<GroupMember> {
     return this.#members.values()
   }
@@ -40,13 +41,16 @@ export class MemberRoster {
     return this.#members.get(memberId)
   }
 
-  /** The member behind a static instance. */
+  /** Returns the member of a static instance. */
   byInstance(groupInstanceId: string): GroupMember | undefined {
     const memberId = this.#instances.get(groupInstanceId)
     return memberId === undefined ? undefined : this.#members.get(memberId)
   }
 
-  /** Whether the member id, and the instance behind it, are this group's. */
+  /**
+   * Returns 0 when the member id, and the static instance if named, belong to this group; otherwise
+   * an error code.
+   */
   identify({ memberId, groupInstanceId }: MemberIdentity): number {
     if (groupInstanceId !== null) {
       const member = this.byInstance(groupInstanceId)
@@ -56,7 +60,7 @@ export class MemberRoster {
     return this.#members.has(memberId) ? ErrorCode.none : ErrorCode.unknownMemberId
   }
 
-  /** Whether the budget has room for the metadata of a member that joins (again). */
+  /** Whether the memory budget has room for the metadata of a member that joins or rejoins. */
   canAfford(memberId: string, protocols: readonly MemberProtocol[]): boolean {
     const member = this.#members.get(memberId)
     const promisedBytes = this.#promised.has(memberId) ? memberOverheadBytes : 0
@@ -70,7 +74,7 @@ export class MemberRoster {
     this.#budget.take(memberOverheadBytes)
   }
 
-  /** Returns whether the member id was promised. */
+  /** Withdraws the promise of a member id. Returns whether there was one. */
   withdraw(memberId: string): boolean {
     const wasPromised = this.#promised.delete(memberId)
     if (wasPromised) this.#budget.giveBack(memberOverheadBytes)
@@ -78,7 +82,10 @@ export class MemberRoster {
   }
 
   add(member: GroupMember): void {
-    assert(!this.#members.has(member.memberId), `${member.memberId} is a member already`)
+    assert(
+      !this.#members.has(member.memberId),
+      `${member.memberId} is already a member of the group`,
+    )
     this.withdraw(member.memberId)
     this.#budget.take(memberBytes(member))
     this.#members.set(member.memberId, member)
@@ -89,7 +96,7 @@ export class MemberRoster {
   }
 
   remove(member: GroupMember): void {
-    assert(this.#members.delete(member.memberId), `${member.memberId} is no member`)
+    assert(this.#members.delete(member.memberId), `${member.memberId} is not a member of the group`)
     this.#budget.giveBack(memberBytes(member))
     if (member.groupInstanceId !== null) this.#instances.delete(member.groupInstanceId)
     if (this.leader !== member.memberId) return
@@ -101,14 +108,14 @@ export class MemberRoster {
     for (const member of [...this.#members.values()]) this.remove(member)
   }
 
-  /** Takes over the metadata of a member that joins again. */
+  /** Replaces the metadata of a member that rejoins. */
   update(member: GroupMember, request: JoinRequest): void {
     this.#budget.giveBack(memberBytes(member))
     updateMember(member, request)
     this.#budget.take(memberBytes(member))
   }
 
-  /** A static instance that came back under a new member id takes the old one's place. */
+  /** Replaces the member of a static instance that returned under a new member id. */
   replace(old: GroupMember, next: GroupMember): void {
     const wasLeader = this.leader === old.memberId
     this.remove(old)
@@ -117,8 +124,8 @@ export class MemberRoster {
   }
 
   /**
-   * Makes sure that a member that has joined leads. Returns false when none has: nobody could
-   * assign.
+   * Elects a leader among the members that have joined, unless the current leader has. Returns
+   * false when no member has joined, so that none could assign.
    */
   electJoinedLeader(): boolean {
     const leader = this.leader === null ? undefined : this.#members.get(this.leader)
@@ -137,7 +144,7 @@ export class MemberRoster {
     return waiting
   }
 
-  /** Every member has joined, and no promised member id is outstanding. */
+  /** Whether every member has joined and no promised member id is outstanding. */
   get allJoined(): boolean {
     return this.#promised.size === 0 && this.waitingToJoin === this.size
   }
@@ -156,8 +163,8 @@ export class MemberRoster {
   }
 
   /**
-   * The protocol for the next generation: each member votes for the first of its own that all
-   * members support. Null without members or without a common protocol.
+   * Returns the protocol of the next generation: each member votes for the first of its protocols
+   * that all members support. Null without members or without a common protocol.
    */
   selectProtocol(): string | null {
     const votes = new Map<string, number>()

@@ -1,6 +1,6 @@
-// Who may commit, fetch and delete the offsets of a classic group, and whether its offsets are
-// still needed. Reads the group and changes nothing. A commit from another generation is refused:
-// its partitions may have another owner now.
+// Decides who may commit, fetch and delete the offsets of a classic group, and whether its offsets
+// are still needed. Reads the group and changes nothing. A commit from another generation is
+// refused, because its partitions may have another owner now.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
@@ -21,7 +21,8 @@ export class OffsetAdmission {
   admitCommit(committer: Committer): number {
     const error = this.#admit(committer, committer.generationId)
     if (error !== ErrorCode.none || this.#isEmpty) return error
-    // Others than members (tools, consumers without a group) commit only while the group is empty.
+    // Committers that are not members (tools, consumers with manual assignment) may commit only
+    // while the group is empty.
     if (!this.#roster.get(committer.memberId)) return ErrorCode.unknownMemberId
     const isAssigning = this.#rebalance.state === 'CompletingRebalance'
     return isAssigning ? ErrorCode.rebalanceInProgress : ErrorCode.none
@@ -31,7 +32,10 @@ export class OffsetAdmission {
     return this.#admit(member, generationId)
   }
 
-  /** A committer that names neither a generation nor a member is anonymous, and not checked. */
+  /**
+   * Returns an error code. A committer that names neither a generation nor a member is anonymous
+   * and is not authenticated.
+   */
   #admit(member: MemberIdentity, generationId: number): number {
     if (this.#rebalance.state === 'Dead') return ErrorCode.coordinatorNotAvailable
     if (generationId < 0 && this.#isEmpty) return ErrorCode.none
@@ -40,14 +44,15 @@ export class OffsetAdmission {
     return isAnonymous ? ErrorCode.none : this.#rebalance.authenticate(member, generationId)
   }
 
-  /** Fetches are not authenticated in the classic protocol. */
+  /** Returns an error code. The classic protocol does not authenticate the fetching of offsets. */
   admitFetch(): number {
     return this.#rebalance.state === 'Dead' ? ErrorCode.groupIdNotFound : ErrorCode.none
   }
 
   admitDelete(): number {
     if (this.#rebalance.state === 'Dead') return ErrorCode.groupIdNotFound
-    // The subscriptions of consumers are known; those of other protocol types are not.
+    // Subscriptions can be read in groups of consumers only; in other groups every topic may be in
+    // use.
     const isConsumers = this.#rebalance.protocolType === consumerProtocolType
     return this.#isEmpty || isConsumers ? ErrorCode.none : ErrorCode.nonEmptyGroup
   }

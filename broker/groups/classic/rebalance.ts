@@ -1,13 +1,14 @@
 // The rebalance of a classic group, from one generation to the next: tracks which members must
-// join, how long the coordinator waits for them, their generation, and the leader's assignment. Its
-// state changes here and nowhere else; joinPhase.ts decides who is let in, offsetAdmission.ts only
-// reads. Invariants: a member is never answered with a generation that it has not joined,
-// generations never go back, and no member is answered with an assignment before it is durable.
+// join, how long the coordinator waits for them, their generation, and the leader's assignment. The
+// state of the group changes only here: joinPhase.ts admits members, offsetAdmission.ts only reads.
+// Invariants: a member is never answered with a generation that it has not joined, generation ids
+// never decrease except when they wrap around, and no member is answered with an assignment before
+// it is durable.
 //
-//   Empty -> PreparingRebalance   a member joined; the others have to join (again)
-//   PreparingRebalance -> CompletingRebalance   all joined, or the time is up: a new generation
-//   CompletingRebalance -> Stable   the leader's assignment is durable
-//   any -> PreparingRebalance   a member came, left, changed, or timed out
+//   Empty -> PreparingRebalance               a member joined; the others have to rejoin
+//   PreparingRebalance -> CompletingRebalance all joined, or the wait timed out: a new generation
+//   CompletingRebalance -> Stable             the leader's assignment is durable
+//   any -> PreparingRebalance                 a member joined, left, changed or timed out
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -26,19 +27,24 @@ import { SyncRound } from './syncRound.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
-/** A new member whose client is gone would otherwise delay its group without end. */
+/**
+ * Bounds the wait for a new member: without it, a client that has died would delay its group
+ * forever.
+ */
 const newMemberJoinTimeoutMs = 5 * 60_000
 
-/** What the rest of the group may read. */
+/** The state of a rebalance as the other parts of the group may read it. */
 export interface RebalanceView {
   readonly state: GroupState
-  /** Undefined when the stored group does not say. */
+  /**
+   * When the group entered its state, in monotonic ms; undefined when the restored record lacks it.
+   */
   readonly stateSinceMs: number | undefined
   readonly protocolType: string | null
   readonly generation: Generation
-  /** Topics of the generation's members; undefined where they cannot be known. */
+  /** Topics that the generation's members consume; undefined when they cannot be known. */
   readonly subscribedTopics: ReadonlySet<string> | undefined
-  /** Whether the identity is that of a member of this generation: 0, or an error code. */
+  /** Returns 0 when the identity is a member of this generation; otherwise an error code. */
   authenticate(identity: MemberIdentity, generationId: number): number
 }
 
@@ -53,7 +59,7 @@ export class Rebalance implements RebalanceView {
   readonly #syncRound = new SyncRound()
   #state: GroupState = 'Empty'
   #stateSinceMs: number | undefined
-  /** The log has, or may have, a record of this group. */
+  /** Whether the log has, or may have, a record of this group. */
   #isWritten = false
   /** Protocol type of the joining members; the next generation inherits it. */
   #protocolType: string | null = null
@@ -92,8 +98,8 @@ export class Rebalance implements RebalanceView {
   }
 
   /**
-   * Takes over what was stored `ageMs` ago (undefined when that is not known). The session of every
-   * member starts anew.
+   * Restores the group from its record, which was written `ageMs` ago (undefined when not known).
+   * The session of every member starts anew.
    */
   restore(nowMs: number, value: GroupMetadataValue, ageMs: number | undefined): void {
     this.#isWritten = true
@@ -106,16 +112,16 @@ export class Rebalance implements RebalanceView {
     this.#state = this.roster.size > 0 ? 'Stable' : 'Empty'
     this.#stateSinceMs = ageMs === undefined ? undefined : nowMs - ageMs
     this.#noteSubscriptions()
-    // The maximum size may have been lowered: members that join again in time stay. Without a
-    // leader, the group was a consumer group before, and nobody has assigned the partitions among
-    // these members.
+    // The maximum size may have been lowered: the members that rejoin first stay. A record without
+    // a leader was written by a downgrade from a consumer group, whose partitions nobody has
+    // assigned among these members yet.
     const isTooLarge = this.roster.size > this.#limits.maxSize
     if (isTooLarge || (this.roster.size > 0 && value.leader === null)) this.begin(nowMs)
   }
 
   // Members
 
-  /** A new member joins; it waits with this request for the next generation. */
+  /** Adds a new member, whose request waits for the next generation. */
   add(nowMs: number, member: GroupMember, request: JoinRequest, requestId: number): void {
     if (this.roster.size === 0) this.#protocolType = request.protocolType
     this.roster.add(member)
@@ -124,7 +130,7 @@ export class Rebalance implements RebalanceView {
     this.begin(nowMs)
   }
 
-  /** A member joins again; it waits with this request for the next generation. */
+  /** Updates a known member that rejoins; its request waits for the next generation. */
   rejoin(nowMs: number, member: GroupMember, request: JoinRequest, requestId: number): void {
     this.roster.update(member, request)
     this.#awaitJoin(nowMs, member, requestId)
@@ -132,8 +138,8 @@ export class Rebalance implements RebalanceView {
   }
 
   /**
-   * A static member came back under a new member id and takes the place of its former self
-   * (KIP-345). A stable group goes on in its generation when that changes nothing for the others.
+   * Replaces a static member that returned under a new member id (KIP-345). A stable group stays in
+   * its generation when the replacement changes nothing for the other members.
    */
   replace(
     nowMs: number,
@@ -143,7 +149,7 @@ export class Rebalance implements RebalanceView {
     supportsSkipping: boolean,
   ): void {
     const previousLeader = this.roster.leader ?? ''
-    // A request that waits under the former member id must not go on.
+    // A request that is pending under the former member id must not be answered with success.
     this.#outbox.refuse(old, ErrorCode.fencedInstanceId)
     this.roster.replace(old, member)
     this.#syncRound.settle(old.memberId)
@@ -154,27 +160,31 @@ export class Rebalance implements RebalanceView {
       this.begin(nowMs)
       return
     }
-    // Answered once the new member id is durable: after a crash, the former one would fence it.
+    // Answered once the new member id is durable: after a crash, the former id would fence the
+    // member.
     const { memberId } = member
     this.#persist(undefined, {
       ...{ type: 'staticMemberReturned', memberId, requestId, previousLeader, supportsSkipping },
     })
   }
 
-  /** Removes a member; `membersGone` has to follow. */
+  /** Removes a member. The caller must call `membersGone` afterwards. */
   dismiss(member: GroupMember): void {
     this.#outbox.refuse(member, ErrorCode.unknownMemberId)
     this.#syncRound.settle(member.memberId)
     this.roster.remove(member)
   }
 
-  /** Members were dismissed: the others share their partitions. */
+  /** Rebalances after members were removed, so that the others share their partitions. */
   membersGone(nowMs: number): void {
     if (this.#state === 'PreparingRebalance') this.joinersChanged(nowMs)
     else if (this.#state !== 'Empty') this.begin(nowMs)
   }
 
-  /** A member that the rebalance was waiting for left or timed out. */
+  /**
+   * Completes the join phase if every member has joined, after one that it waited for left or timed
+   * out.
+   */
   joinersChanged(nowMs: number): void {
     if (this.#state === 'PreparingRebalance' && this.roster.allJoined) this.#completeJoin(nowMs)
   }
@@ -186,13 +196,15 @@ export class Rebalance implements RebalanceView {
     return generationId === this.#generation.id ? ErrorCode.none : ErrorCode.illegalGeneration
   }
 
-  /** Renews the session of a member that was heard from, unless the member waits for an answer. */
+  /** Renews the session of a member that sent a request, unless the member waits for an answer. */
   touch(nowMs: number, member: GroupMember): void {
     if (member.joinRequest !== undefined || member.syncRequest !== undefined) return
     member.sessionDeadlineMs = nowMs + member.sessionTimeoutMs
   }
 
-  /** Ends the group: requests that wait are answered with this error, and nobody joins any more. */
+  /**
+   * Ends the group: pending requests are answered with the error, and no member can join any more.
+   */
   end(errorCode: number): void {
     this.#state = 'Dead'
     for (const member of this.roster.all()) this.#outbox.refuse(member, errorCode)
@@ -201,7 +213,10 @@ export class Rebalance implements RebalanceView {
 
   // Joining
 
-  /** Asks every member to join; when that is under way already, checks whether all have. */
+  /**
+   * Begins a rebalance: asks every member to rejoin. During one, checks whether all members have
+   * joined.
+   */
   begin(nowMs: number): void {
     if (this.#state === 'PreparingRebalance') {
       if (!this.#joinWait.isInitial && this.roster.allJoined) this.#completeJoin(nowMs)
@@ -221,7 +236,8 @@ export class Rebalance implements RebalanceView {
   }
 
   #awaitJoin(nowMs: number, member: GroupMember, requestId: number): void {
-    // The same member on a new connection: nobody reads the answer to its former request any more.
+    // The member repeats its JoinGroup on a new connection: the answer to the former request is not
+    // read.
     this.#outbox.join(member, joinError(ErrorCode.unknownMemberId, member.memberId))
     member.joinRequest = requestId
     member.sessionDeadlineMs = member.isNew
@@ -229,12 +245,15 @@ export class Rebalance implements RebalanceView {
       : Number.POSITIVE_INFINITY
   }
 
-  /** Starts the next generation with the members that have joined. */
+  /** Begins the next generation with the members that have joined. */
   #completeJoin(nowMs: number): void {
-    assert(this.#state === 'PreparingRebalance', 'joins complete while preparing a rebalance')
+    assert(
+      this.#state === 'PreparingRebalance',
+      'the join phase completes only in PreparingRebalance',
+    )
     this.#joinWait.end()
     for (const member of [...this.roster.all()]) {
-      // Static members keep their place until their session ends (KIP-345).
+      // Static members keep their places until their sessions expire (KIP-345).
       if (member.joinRequest === undefined && member.groupInstanceId === null) {
         this.roster.remove(member)
       }
@@ -247,7 +266,8 @@ export class Rebalance implements RebalanceView {
     this.#noteSubscriptions()
     if (this.roster.size === 0) {
       this.#enter(nowMs, 'Empty')
-      // Without this record, the former members would be restored after a crash, and time out.
+      // Without this record, a restart would restore the former members and wait for them to time
+      // out.
       this.#persist(undefined, { type: 'emptied' })
       return
     }
@@ -268,11 +288,12 @@ export class Rebalance implements RebalanceView {
   // Syncing
 
   /**
-   * A member of this generation asks for its assignment; the leader brings the assignments of all.
+   * Handles the SyncGroup of a member of this generation, which asks for its assignment. The
+   * SyncGroup of the leader carries the assignments of all members.
    */
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
     const member = this.roster.get(request.memberId)
-    assert(member, 'only members sync')
+    assert(member, 'only members of the group send SyncGroup')
     this.#syncRound.settle(member.memberId)
     if (this.#state === 'Stable') {
       this.touch(nowMs, member)
@@ -280,7 +301,10 @@ export class Rebalance implements RebalanceView {
       this.#outbox.synced(requestId, this.#generation.syncOutcome(member))
       return
     }
-    assert(this.#state === 'CompletingRebalance', 'members sync after a generation has begun')
+    assert(
+      this.#state === 'CompletingRebalance',
+      'SyncGroup is pending only in CompletingRebalance',
+    )
     this.#outbox.sync(member, syncError(ErrorCode.unknownMemberId))
     member.syncRequest = requestId
     member.sessionDeadlineMs = Number.POSITIVE_INFINITY
@@ -290,7 +314,7 @@ export class Rebalance implements RebalanceView {
     this.#persist(this.#syncRound.assignments, { type: 'assigned', generationId })
   }
 
-  /** Members that waited for an assignment start their sessions anew. */
+  /** Refuses every pending SyncGroup. The sessions of these members start anew. */
   #refuseSyncs(nowMs: number, errorCode: number): void {
     for (const member of this.roster.all()) {
       if (member.syncRequest === undefined) continue
@@ -301,7 +325,7 @@ export class Rebalance implements RebalanceView {
 
   // Writes
 
-  /** The write with this step is durable (0), or has failed. */
+  /** Continues after the write with this step, which is durable (0) or has failed. */
   written(nowMs: number, step: GroupStep, errorCode: number): void {
     if (step.type === 'assigned') this.#assigned(nowMs, step.generationId, errorCode)
     else if (step.type === 'staticMemberReturned') this.#returned(nowMs, step, errorCode)
@@ -337,7 +361,7 @@ export class Rebalance implements RebalanceView {
     errorCode: number,
   ): void {
     const member = this.roster.get(memberId)
-    // A rebalance that has begun meanwhile answers the request.
+    // If a rebalance has begun meanwhile, that rebalance answers the request.
     if (this.#state !== 'Stable' || member?.joinRequest !== requestId) return
     const outcome =
       errorCode === ErrorCode.none
@@ -347,7 +371,7 @@ export class Rebalance implements RebalanceView {
     this.touch(nowMs, member)
   }
 
-  /** `assignments` are those of the leader; without them, members keep what they have. */
+  /** Writes the group's record. Without `assignments`, members keep the ones that they have. */
   #persist(assignments: ReadonlyMap<string, Buffer> | undefined, step: GroupStep): void {
     this.#isWritten = true
     const value = this.#generation.record(this.roster, assignments)
@@ -356,7 +380,7 @@ export class Rebalance implements RebalanceView {
 
   // Time
 
-  /** When `tick` is due; Infinity for never. */
+  /** Returns when `tick` is due; Infinity for never. */
   nextDeadlineMs(): number {
     return Math.min(this.#joinWait.deadlineMs, this.#syncRound.deadlineMs)
   }
@@ -369,7 +393,7 @@ export class Rebalance implements RebalanceView {
     if (this.#syncRound.deadlineMs <= nowMs) this.#expireSyncs(nowMs)
   }
 
-  /** Members that have not asked for their assignment in time are removed. */
+  /** Removes members that have not sent SyncGroup in time. */
   #expireSyncs(nowMs: number): void {
     const missing = this.#syncRound.expire()
     for (const memberId of missing) {

@@ -1,6 +1,6 @@
 // The topics that the members of a classic group consume, where they can be known: subscriptions
-// are meant for the members' assignor, and only those of consumers have a format that a coordinator
-// can read.
+// are opaque data for the members' assignor, and only those of consumers have a format that a
+// coordinator can read.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
@@ -10,8 +10,8 @@ import {
 } from '../../../protocol/kafka/groups.ts'
 
 /**
- * The topics of all subscriptions; undefined when the group is not one of consumers, or when one
- * subscription cannot be read: then it may be to any topic.
+ * Returns the topics of all subscriptions. Undefined when the members are not consumers, or when
+ * one subscription cannot be decoded: such a member may consume any topic.
  */
 export function subscribedTopics(
   protocolType: string | null,
@@ -28,7 +28,7 @@ export function subscribedTopics(
   return topics
 }
 
-/** Every version begins as version 0 does; some clients encode the rest wrongly. */
+/** Decodes version 0, with which every version begins: some clients encode the rest incorrectly. */
 function topicsOf(bytes: Uint8Array): readonly string[] {
   const reader = new ByteReader(bytes)
   const version = reader.int16()

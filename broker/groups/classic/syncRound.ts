@@ -2,12 +2,15 @@
 // when, and the leader's assignment while it is being written. Knows members by their ids only.
 
 export class SyncRound {
-  /** When members that have not synced are removed; Infinity outside of a round. */
+  /**
+   * When members that have not sent SyncGroup are removed, in monotonic ms; Infinity outside of a
+   * round.
+   */
   deadlineMs = Number.POSITIVE_INFINITY
   readonly #missing = new Set<string>()
   #assignments: ReadonlyMap<string, Buffer> | undefined
 
-  /** The leader's assignment, from when it is accepted until it is durable. */
+  /** The leader's assignment while it is being written; undefined before and after. */
   get assignments(): ReadonlyMap<string, Buffer> | undefined {
     return this.#assignments
   }
@@ -18,13 +21,13 @@ export class SyncRound {
     for (const memberId of memberIds) this.#missing.add(memberId)
   }
 
-  /** The member has synced, or was removed. */
+  /** Stops waiting for a member, which has sent SyncGroup or was removed. */
   settle(memberId: string): void {
     this.#missing.delete(memberId)
   }
 
   accept(assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[]): void {
-    // The request's buffer is a chunk of the connection: what is kept is copied out of it.
+    // Copied: the request's buffer is a chunk of the connection.
     this.#assignments = new Map(
       assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)]),
     )
@@ -36,7 +39,7 @@ export class SyncRound {
     return assignments
   }
 
-  /** The deadline has passed: returns the members that have not synced. */
+  /** Ends the wait at its deadline. Returns the members that have not sent SyncGroup. */
   expire(): readonly string[] {
     const missing = [...this.#missing]
     this.#missing.clear()

@@ -1,11 +1,11 @@
 // The server-side assignors. Each is a pure function: the same members, topics and current targets
-// make the same assignment.
+// give the same assignment.
 
 import type { AssignMembers } from './assignorMember.ts'
 import { rangeAssignor } from './rangeAssignor.ts'
 import { uniformAssignor } from './uniformAssignor.ts'
 
-/** By the name that members ask for. */
+/** The assignors, by the name that members request (`ServerAssignor`). */
 export const assignors = {
   uniform: uniformAssignor,
   range: rangeAssignor,

@@ -1,7 +1,7 @@
-// The members of a consumer group that speak the classic protocol, while the group moves from one
-// protocol to the other. JoinGroup takes the place of a full heartbeat, SyncGroup fetches the
-// assignment that was decided then, and Heartbeat says when to join again: every epoch is a
-// generation of its own for each member. There is no leader, because the coordinator assigns.
+// The classic members of a consumer group: members that use JoinGroup and SyncGroup while the group
+// migrates from one protocol to the other. JoinGroup acts as a full heartbeat, SyncGroup fetches
+// the assignment that the join computed, and Heartbeat says when to rejoin: every member epoch is a
+// generation of its own. There is no leader, because the coordinator assigns.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -28,7 +28,7 @@ import type { RecordJournal } from './recordJournal.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { hasPartition } from './topicPartitions.ts'
 
-export interface ClassicMembersParts {
+export interface ClassicMembersDependencies {
   readonly state: ConsumerGroupState
   readonly journal: RecordJournal
   readonly deadlines: MemberDeadlines
@@ -38,27 +38,27 @@ export interface ClassicMembersParts {
   readonly newMemberId: (prefix: string) => string
   readonly hasRoomFor: (memberId: string, bytes: number) => boolean
   /** Called when a member has joined, before its records are written. */
-  readonly admitted: () => void
+  readonly onAdmitted: () => void
 }
 
-/** A member that is known to speak the classic protocol. */
+/** A member that uses the classic protocol. */
 type ClassicMember = ConsumerGroupMember & { readonly classic: ClassicMemberMetadata }
 type Subscription = ReturnType<typeof consumerProtocolSubscription.decode>
 
 export class ClassicMembers {
-  readonly #parts: ClassicMembersParts
+  readonly #dependencies: ClassicMembersDependencies
   readonly #state: ConsumerGroupState
 
-  constructor(parts: ClassicMembersParts) {
-    this.#parts = parts
-    this.#state = parts.state
+  constructor(dependencies: ClassicMembersDependencies) {
+    this.#dependencies = dependencies
+    this.#state = dependencies.state
   }
 
   join(nowMs: number, requestId: number, request: JoinRequest): void {
     const { groupInstanceId, requireKnownMemberId } = request
     const isUnknown = request.memberId === ''
     const memberId =
-      request.memberId || this.#parts.newMemberId(groupInstanceId ?? request.clientId)
+      request.memberId || this.#dependencies.newMemberId(groupInstanceId ?? request.clientId)
     const subscription = readSubscription(request)
     const refusal = this.#refuseJoin(memberId, request)
     if (refusal !== ErrorCode.none || !subscription) {
@@ -76,14 +76,14 @@ export class ClassicMembers {
   #refuseJoin(memberId: string, { protocolType, protocols }: JoinRequest): number {
     const classic = { sessionTimeoutMs: 0, supportedProtocols: protocols }
     const bytes = bytesOf({ subscribedTopicNames: [], subscribedTopicRegex: null, classic })
-    if (!this.#parts.hasRoomFor(memberId, bytes)) return ErrorCode.groupMaxSizeReached
+    if (!this.#dependencies.hasRoomFor(memberId, bytes)) return ErrorCode.groupMaxSizeReached
     const agrees =
       protocolType === consumerProtocolType && protocols.some(({ name }) => this.#isSpoken(name))
     return agrees ? ErrorCode.none : ErrorCode.inconsistentGroupProtocol
   }
 
   /**
-   * Whether every classic member supports the protocol: the group may become a classic one again.
+   * Whether every classic member supports the protocol, which a downgrade of the group requires.
    */
   #isSpoken(name: string): boolean {
     for (const { classic } of this.#state.members.values()) {
@@ -97,10 +97,12 @@ export class ClassicMembers {
     if (groupInstanceId === null) {
       return this.#state.members.get(memberId) ?? newConsumerMember(memberId)
     }
-    // With a member id, the static instance claims to be this member already.
+    // A request with a member id claims to be this member already.
     if (request.memberId !== '') return identifyMember(this.#state, request)
     const old = this.#state.byInstance(groupInstanceId)
-    return old ? this.#parts.reconciliation.replace(old, memberId) : newConsumerMember(memberId)
+    return old
+      ? this.#dependencies.reconciliation.replace(old, memberId)
+      : newConsumerMember(memberId)
   }
 
   #admit(
@@ -112,7 +114,7 @@ export class ClassicMembers {
   ): void {
     const { memberId } = before
     const { sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request
-    const member = this.#parts.reconciliation.advance(
+    const member = this.#dependencies.reconciliation.advance(
       nowMs,
       {
         ...before,
@@ -124,13 +126,13 @@ export class ClassicMembers {
         subscribedTopicNames: topicNames(subscription.topics),
         classic: { sessionTimeoutMs, supportedProtocols: owned(protocols) },
       },
-      fromTopics(subscription.ownedPartitions, this.#parts.catalog),
+      fromTopics(subscription.ownedPartitions, this.#dependencies.catalog),
     )
-    const { admitted, deadlines, journal } = this.#parts
+    const { onAdmitted, deadlines, journal } = this.#dependencies
     deadlines.cancel(memberId, 'join')
     deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     deadlines.set(memberId, 'sync', nowMs + rebalanceTimeoutMs)
-    admitted()
+    onAdmitted()
     const outcome = {
       errorCode: ErrorCode.none,
       memberId,
@@ -145,7 +147,7 @@ export class ClassicMembers {
   }
 
   sync(nowMs: number, requestId: number, request: SyncRequest): void {
-    const { effects, deadlines, journal, catalog } = this.#parts
+    const { effects, deadlines, journal, catalog } = this.#dependencies
     const member = this.#authenticate(request, request.generationId)
     const error = typeof member === 'number' ? member : this.#refuseSync(nowMs, member, request)
     if (typeof member === 'number' || error !== ErrorCode.none) {
@@ -166,7 +168,7 @@ export class ClassicMembers {
       (protocolType !== null && protocolType !== consumerProtocolType) ||
       (protocolName !== null && protocolName !== member.classic.supportedProtocols[0]!.name)
     if (disagrees) return ErrorCode.inconsistentGroupProtocol
-    // A member that still has to revoke partitions has joined already, and goes on from there.
+    // A member that still has to revoke partitions has already rejoined, and continues from there.
     const mustJoin =
       this.#state.groupEpoch > member.memberEpoch &&
       member.state !== MemberState.unrevokedPartitions
@@ -185,11 +187,11 @@ export class ClassicMembers {
   }
 
   #askToJoin(nowMs: number, { memberId, rebalanceTimeoutMs }: ClassicMember): number {
-    this.#parts.deadlines.setIfAbsent(memberId, 'join', nowMs + rebalanceTimeoutMs)
+    this.#dependencies.deadlines.setIfAbsent(memberId, 'join', nowMs + rebalanceTimeoutMs)
     return ErrorCode.rebalanceInProgress
   }
 
-  /** Whether a partition of the member's target is not revoked by its owner yet. */
+  /** Whether the owner of a partition in the member's target has not revoked it yet. */
   #waitsForOthers({ memberId, assigned }: ClassicMember): boolean {
     for (const [topicId, partitions] of this.#state.target(memberId)) {
       for (const partition of partitions) {
@@ -200,7 +202,10 @@ export class ClassicMembers {
     return false
   }
 
-  /** The member that leaves, or that a tool removes by its instance id alone; or an error code. */
+  /**
+   * Returns the member that leaves, or that a tool removes by its instance id alone; or an error
+   * code.
+   */
   identifyLeaving(identity: MemberIdentity): ConsumerGroupMember | number {
     const { memberId, groupInstanceId } = identity
     const byInstance = memberId === '' && groupInstanceId !== null
@@ -211,11 +216,11 @@ export class ClassicMembers {
   }
 
   /**
-   * Renews the session of a classic member; those of others are renewed by their own heartbeats
-   * only.
+   * Renews the session of a classic member. Only their own heartbeats renew the sessions of others.
    */
   touch(nowMs: number, { memberId, classic }: ConsumerGroupMember): void {
-    if (classic) this.#parts.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
+    if (classic)
+      this.#dependencies.deadlines.set(memberId, 'session', nowMs + classic.sessionTimeoutMs)
   }
 
   #authenticate(identity: MemberIdentity, generationId: number): ClassicMember | number {
@@ -226,7 +231,7 @@ export class ClassicMembers {
   }
 
   #joined(requestId: number, outcome: ReturnType<typeof joinError>): void {
-    this.#parts.effects.push({ type: 'joined', requestId, outcome })
+    this.#dependencies.effects.push({ type: 'joined', requestId, outcome })
   }
 }
 
@@ -234,7 +239,9 @@ function isClassic(member: ConsumerGroupMember): member is ClassicMember {
   return member.classic !== null
 }
 
-/** The subscription, which is the same in every protocol. Undefined when it cannot be read. */
+/**
+ * Decodes the subscription, which is the same for every protocol. Undefined when it is malformed.
+ */
 function readSubscription({ protocols }: JoinRequest): Subscription | undefined {
   const first = protocols[0]
   if (!first) return undefined
@@ -246,7 +253,10 @@ function readSubscription({ protocols }: JoinRequest): Subscription | undefined 
   }
 }
 
-/** The request's buffer is a chunk of the connection: what a group keeps is copied out of it. */
+/**
+ * Copies the metadata: the request's buffer is a chunk of the connection, and the group outlives
+ * it.
+ */
 function owned(protocols: JoinRequest['protocols']): ClassicMemberMetadata['supportedProtocols'] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }

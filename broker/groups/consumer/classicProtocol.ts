@@ -11,7 +11,7 @@ interface PartitionsOfTopic {
   readonly partitions: readonly number[]
 }
 
-/** Topics that do not exist are left out. */
+/** Translates topic names to topic ids. Topics that do not exist are left out. */
 export function fromTopics(
   list: readonly PartitionsOfTopic[],
   catalog: TopicCatalog,
@@ -25,7 +25,7 @@ export function fromTopics(
   return all
 }
 
-/** Encoded in a version that the member reads. */
+/** Encodes an assignment in a version that the member can decode. */
 export function encodeAssignment(
   assigned: TopicPartitions,
   version: number,
@@ -38,7 +38,9 @@ export function encodeAssignment(
   return consumerProtocolAssignment.encode({ assignedPartitions, userData: null }, version)
 }
 
-/** The version of ConsumerProtocol that a member supports: that of its subscription. */
+/**
+ * Returns the version of ConsumerProtocol that a member supports: the version of its subscription.
+ */
 export function protocolVersion({ supportedProtocols }: ClassicMemberMetadata): number {
   const highest = consumerProtocolAssignment.message.versions.to
   return Math.min(supportedProtocols[0]!.metadata.readInt16BE(0), highest)

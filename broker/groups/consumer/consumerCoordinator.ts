@@ -1,6 +1,7 @@
 // Finds the consumer group of a heartbeat, and converts groups between the protocols: an empty
 // group takes the protocol of its next member, and a classic group of consumers becomes a consumer
-// group, while its members go on, when the first member of the consumer protocol (KIP-848) joins.
+// group, with its members, when the first member of the consumer protocol (KIP-848) joins. Must
+// never convert a group for a member that is then refused.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
@@ -31,7 +32,7 @@ export class ConsumerCoordinator {
     this.#catalog = catalog
   }
 
-  /** Answered when everything that the answer says is durable. */
+  /** Handles a heartbeat. The answer is returned once all state that it reports is durable. */
   heartbeat(nowMs: number, requestId: number, groupId: string, request: HeartbeatRequest): void {
     const group =
       checkRequest(groupId, request, this.#limits.assignors) ??
@@ -44,7 +45,7 @@ export class ConsumerCoordinator {
     this.#registry.settle(this.#registry.find(groupId)!)
   }
 
-  /** A classic member joins an empty consumer group: the group becomes a classic one. */
+  /** Makes an empty consumer group a classic group, for a classic member that joins it. */
   makeClassicIfEmpty(entry: GroupEntry): void {
     const { group, groupId } = entry
     if (group.type === 'classic' || !group.isEmpty) return
@@ -69,7 +70,7 @@ export class ConsumerCoordinator {
     const classic = entry.group as ClassicGroup
     const state = classic.isEmpty ? new ConsumerGroupState(groupId) : this.#stateOf(classic)
     if ('errorCode' in state) return state
-    // Checked before anything changes: a group is not converted for a member that is refused.
+    // Checked first: a group is not converted for a member that is then refused.
     if (!this.#hasRoomFor(request, state)) return groupIsFull(this.#limits.maxSize)
     return this.#replace(nowMs, entry, classic, state)
   }
@@ -82,7 +83,7 @@ export class ConsumerCoordinator {
     )
   }
 
-  /** The classic group as a consumer group, or why it cannot be one. */
+  /** Returns the classic group as a consumer group, or why it cannot be converted. */
   #stateOf(classic: ClassicGroup): ConsumerGroupState | Refusal {
     const { groupId } = classic
     const cannot = (reason: string): Refusal => ({
@@ -111,7 +112,7 @@ export class ConsumerCoordinator {
     const tombstones = classic.isUntouched ? [] : classic.tombstones()
     group.writeFirst([...entry.leftovers, ...tombstones, ...records])
     this.#registry.setLeftovers(entry, [])
-    // Members that wait for a generation are asked to join again, and join the new group.
+    // Members that wait for a generation are asked to rejoin; they join the new group.
     classic.end(ErrorCode.rebalanceInProgress)
     this.#registry.replace(entry, group)
     return group

@@ -1,15 +1,28 @@
-// One consumer group (KIP-848), as a state machine: heartbeats and the time go in, `takeEffects`
-// returns answers and writes. Reads no clock, sends nothing and writes nothing. This file decides
-// who is a member; groupReconciliation.ts changes epochs and assignments, recordJournal.ts writes
-// and answers.
+// A consumer group of the consumer protocol (KIP-848), as a state machine: heartbeats and the time
+// go in, `takeEffects` returns answers and writes. Must never read a clock, send or write.
 //
 //   Empty         the group has no members
 //   Assigning     the group epoch has increased; the next heartbeat computes new target assignments
 //   Reconciling   members move towards their targets: they revoke partitions, then get others
 //   Stable        every member has its target assignment
 //
-// While a group moves from one protocol to the other, members of the classic protocol can be in it
-// as well (classicMembers.ts).
+// Map of the folder:
+//   heartbeatRequest.ts      requests and answers of ConsumerGroupHeartbeat, and their validation
+//   memberIdentity.ts        which member a request is from; fenced clients are refused
+//   groupReconciliation.ts   epochs, target assignments, and the steps of members towards them
+//   currentAssignment.ts     one such step, a pure function
+//   assignor.ts              the assignors: uniformAssignor.ts, rangeAssignor.ts
+//   consumerGroupState.ts    the state, a fold of records (consumerGroupRecords.ts)
+//   recordJournal.ts         records and answers on their way to the log
+//   offsetAdmission.ts       who may commit and fetch offsets
+//   memberDeadlines.ts       sessions and other deadlines; memberMemory.ts: the memory of members
+//   topicCatalog.ts          the cluster's topics; metadataHash.ts: a hash of the subscribed ones
+//   consumerCoordinator.ts   finds the group of a heartbeat, and converts groups
+//   groupConversion.ts       the conversions between the protocols, pure functions
+//   classicMembers.ts        classic members during a migration; classicProtocol.ts: their format
+//
+// Contract of the folder: every change is a record, and no answer is returned before the records
+// that it depends on are durable. Epochs never decrease, and a partition has at most one owner.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
@@ -51,9 +64,9 @@ import { equal, type TopicPartitions } from './topicPartitions.ts'
 
 export interface ConsumerGroupLimits {
   readonly maxSize: number
-  /** Maximum size of a group that is downgraded to the classic protocol. */
+  /** Maximum number of members of a group that is downgraded to the classic protocol. */
   readonly classicMaxSize: number
-  /** The first one is the default. */
+  /** The assignors on offer; the first one is the default. */
   readonly assignors: readonly AssignorName[]
   /** Whether classic groups with members may become consumer groups. */
   readonly canUpgrade: boolean
@@ -63,7 +76,7 @@ export interface ConsumerGroupLimits {
   readonly heartbeatIntervalMs: (groupId: string) => number
 }
 
-export interface ConsumerGroupParts {
+export interface ConsumerGroupDependencies {
   readonly limits: ConsumerGroupLimits
   readonly catalog: TopicCatalog
   readonly newMemberId: (prefix: string) => string
@@ -74,7 +87,7 @@ export class ConsumerGroup implements Group {
   readonly type = 'consumer'
   readonly protocolType = consumerProtocolType
   readonly groupId: string
-  readonly #parts: ConsumerGroupParts
+  readonly #dependencies: ConsumerGroupDependencies
   readonly #state: ConsumerGroupState
   readonly #journal: RecordJournal
   readonly #deadlines = new MemberDeadlines()
@@ -82,15 +95,15 @@ export class ConsumerGroup implements Group {
   readonly #classic: ClassicMembers
   readonly #offsets: OffsetAdmission
   readonly #memory: MemberMemory
-  /** Shared with the parts of the group. */
+  /** One list, shared by all objects of the group, so that effects keep their order. */
   readonly #effects: GroupEffect[] = []
   #isDead = false
 
-  /** The sessions of members that are in the state already start anew. */
-  constructor(nowMs: number, state: ConsumerGroupState, parts: ConsumerGroupParts) {
-    const { budget, catalog, limits, newMemberId } = parts
+  /** The sessions of the members in `state` start anew. */
+  constructor(nowMs: number, state: ConsumerGroupState, dependencies: ConsumerGroupDependencies) {
+    const { budget, catalog, limits, newMemberId } = dependencies
     this.groupId = state.groupId
-    this.#parts = parts
+    this.#dependencies = dependencies
     this.#state = state
     this.#journal = new RecordJournal(this.#effects)
     const { assignors } = limits
@@ -102,7 +115,7 @@ export class ConsumerGroup implements Group {
       effects: this.#effects,
       newMemberId,
       hasRoomFor: (memberId, bytes) => this.#hasRoomFor(memberId, bytes),
-      admitted: () => this.#downgradeIfClassic(),
+      onAdmitted: () => this.#downgradeIfClassic(),
     })
     this.#offsets = new OffsetAdmission(state)
     this.#memory = new MemberMemory(budget)
@@ -141,14 +154,14 @@ export class ConsumerGroup implements Group {
     return this.#state.target(memberId)
   }
 
-  /** Records of the conversion to this group, to be written before its own. */
+  /** Adds the records of the conversion to this group, to be written before its own. */
   writeFirst(records: readonly GroupRecord[]): void {
     this.#journal.add(records)
   }
 
   // Heartbeats
 
-  /** For a request that `checkRequest` has accepted. */
+  /** Handles a heartbeat that `checkRequest` has accepted. */
   consumerHeartbeat(nowMs: number, requestId: number, request: HeartbeatRequest): void {
     const identified = this.#identify(request)
     if ('errorCode' in identified) {
@@ -163,26 +176,26 @@ export class ConsumerGroup implements Group {
 
   #identify(request: HeartbeatRequest): Identified | Refusal {
     if (!isLeaving(request) && !this.#hasRoomFor(request.memberId, bytesOfRequest(request))) {
-      return groupIsFull(this.#parts.limits.maxSize)
+      return groupIsFull(this.#dependencies.limits.maxSize)
     }
     return identify(this.#state, request)
   }
 
   #stay(nowMs: number, requestId: number, identified: Identified, request: HeartbeatRequest): void {
-    const memberId = request.memberId || this.#parts.newMemberId(request.clientId)
+    const memberId = request.memberId || this.#dependencies.newMemberId(request.clientId)
     const { member: known, isReplaced } = identified
     const before =
       known && isReplaced
         ? this.#reconciliation.replace(known, memberId)
         : (known ?? newConsumerMember(memberId))
     const after = this.#reconciliation.advance(nowMs, updatedBy(before, request), request.owned)
-    const sessionTimeoutMs = this.#parts.limits.sessionTimeoutMs(this.groupId)
+    const sessionTimeoutMs = this.#dependencies.limits.sessionTimeoutMs(this.groupId)
     this.#deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
     const isNews = isFull(request) || !equal(before.assigned, after.assigned)
     this.#answerWhenDurable(requestId, {
       memberId,
       memberEpoch: after.memberEpoch,
-      heartbeatIntervalMs: this.#parts.limits.heartbeatIntervalMs(this.groupId),
+      heartbeatIntervalMs: this.#dependencies.limits.heartbeatIntervalMs(this.groupId),
       assignment: isNews ? after.assigned : null,
     })
   }
@@ -202,27 +215,25 @@ export class ConsumerGroup implements Group {
   /** Whether there is room for a new member, or for the metadata of a known one. */
   #hasRoomFor(memberId: string, bytes: number): boolean {
     const { members } = this.#state
-    const hasPlace = members.has(memberId) || members.size < this.#parts.limits.maxSize
+    const hasPlace = members.has(memberId) || members.size < this.#dependencies.limits.maxSize
     return hasPlace && this.#memory.hasRoomFor(bytes)
   }
 
-  /**
-   * Removes a member. A group that only members of the classic protocol are left in is downgraded.
-   */
+  /** Removes a member. A group that has only classic members afterwards is downgraded. */
   #fence(memberId: string): void {
     if (!this.#isClassicWithout(memberId)) {
       this.#reconciliation.remove([memberId])
       return
     }
-    // Without a new epoch, which is the generation of the remaining members: they are asked to join
-    // again instead of being answered ILLEGAL_GENERATION.
+    // No new epoch, because the epoch is the generation of the remaining members: they are to be
+    // asked to rejoin, not to be refused with ILLEGAL_GENERATION.
     this.#reconciliation.forget(memberId)
     this.#becomeClassic()
   }
 
-  /** Whether all members but this one, or all, speak the classic protocol. */
+  /** Whether all members, or all but this one, use the classic protocol. */
   #isClassicWithout(memberId: string | undefined): boolean {
-    const { canDowngrade, classicMaxSize } = this.#parts.limits
+    const { canDowngrade, classicMaxSize } = this.#dependencies.limits
     const { members } = this.#state
     const left = members.size - (memberId === undefined ? 0 : 1)
     if (!canDowngrade || left === 0 || left > classicMaxSize) return false
@@ -233,7 +244,7 @@ export class ConsumerGroup implements Group {
   }
 
   #becomeClassic(): void {
-    const value = classicGroupValue(this.#state, this.#parts.catalog)
+    const value = classicGroupValue(this.#state, this.#dependencies.catalog)
     const { groupId } = this
     this.#isDead = true
     this.#effects.push({ type: 'downgraded', value, leftovers: this.tombstones() })
@@ -256,18 +267,18 @@ export class ConsumerGroup implements Group {
 
   // Effects
 
-  /** The write of the journal is durable, or has failed. */
+  /** Continues after a write of the journal, which is durable or has failed. */
   written(_nowMs: number, step: GroupStep, errorCode: number): void {
     assert(step.type === 'journaled', 'a consumer group writes through its journal')
     this.#journal.written(step.writeId, errorCode === ErrorCode.none)
   }
 
-  /** Whether writes are in flight: their answers are owed also after the group was converted. */
+  /** Whether writes are in flight. Their answers are due even after the group was converted. */
   get owesAnswers(): boolean {
     return this.#journal.inFlight.length > 0
   }
 
-  /** The writes in flight, with what they will be answered. */
+  /** Returns the writes in flight, with the answers that depend on them. */
   pendingWrites(): readonly JournalWrite[] {
     return this.#journal.inFlight
   }
@@ -284,9 +295,10 @@ export class ConsumerGroup implements Group {
   }
 
   /**
-   * Converts the group when the member that joined is a static instance that was the last member of
-   * the consumer protocol. The join itself is not written yet: one batch holds both, since a broker
-   * that ended between the two would restore a consumer group that nobody downgrades any more.
+   * Downgrades the group if the member that joined is a static instance that had been the last
+   * member of the consumer protocol. The join itself is not written yet: one batch holds both,
+   * because a broker that crashed between the two would restore a consumer group that is never
+   * downgraded.
    */
   #downgradeIfClassic(): void {
     if (this.#isClassicWithout(undefined)) this.#becomeClassic()
@@ -300,7 +312,7 @@ export class ConsumerGroup implements Group {
     return this.#classic.heartbeat(nowMs, identity, generationId)
   }
 
-  /** An error code for each member. */
+  /** Removes classic members; returns an error code for each. */
   leave(_nowMs: number, members: readonly MemberIdentity[]): number[] {
     const leaving = new Set<string>()
     const codes = members.map((identity) => {
@@ -358,7 +370,7 @@ export class ConsumerGroup implements Group {
     this.#settleBudget()
   }
 
-  /** Also of records that are still in flight. */
+  /** Returns the tombstones of all records of the group, including records still in flight. */
   tombstones(): readonly GroupRecord[] {
     const bySubject = new Map<string, GroupRecord>()
     for (const record of [...this.#journal.unsettled(), ...this.#state.tombstones()]) {
@@ -368,7 +380,8 @@ export class ConsumerGroup implements Group {
   }
 
   /**
-   * Nobody is answered: every heartbeat is answered at once, or when what it changed is durable.
+   * Ends the group. No request is pending here: a heartbeat is answered at once, or by the journal
+   * when its records are durable.
    */
   end(): void {
     this.#isDead = true
@@ -378,7 +391,7 @@ export class ConsumerGroup implements Group {
   #resume(nowMs: number): void {
     for (const { memberId, classic, state, rebalanceTimeoutMs } of this.members()) {
       const sessionTimeoutMs =
-        classic?.sessionTimeoutMs ?? this.#parts.limits.sessionTimeoutMs(this.groupId)
+        classic?.sessionTimeoutMs ?? this.#dependencies.limits.sessionTimeoutMs(this.groupId)
       this.#deadlines.set(memberId, 'session', nowMs + sessionTimeoutMs)
       if (state === MemberState.unrevokedPartitions && classic === null) {
         this.#deadlines.set(memberId, 'rebalance', nowMs + rebalanceTimeoutMs)

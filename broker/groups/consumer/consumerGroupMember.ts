@@ -2,20 +2,21 @@
 
 import { noPartitions, type TopicPartitions } from './topicPartitions.ts'
 
-/** The state of a member between two assignments, with Kafka's names and numbers. */
+/** The state of a member between two assignments, under Kafka's names and numbers. */
 export const MemberState = {
-  /** The member has the assignment that it was told. */
+  /** The member owns the assignment that it was last sent. */
   stable: 0,
-  /** The member was told to revoke partitions, and has not confirmed it yet. */
+  /** The member was asked to revoke partitions, and has not confirmed it yet. */
   unrevokedPartitions: 1,
-  /** The member waits for partitions that others have not revoked yet. */
+  /** The member waits for partitions that other members have not revoked yet. */
   unreleasedPartitions: 2,
 } as const
 
 export type MemberState = (typeof MemberState)[keyof typeof MemberState]
 
 /**
- * Special epochs of a heartbeat: the member joins, leaves, or (a static member) leaves for a while.
+ * Special member epochs of a heartbeat: the member joins, leaves, or leaves temporarily (a static
+ * member).
  */
 export const joinEpoch = 0
 export const leaveEpoch = -1
@@ -128,15 +129,15 @@ function sameClassic(a: ClassicMemberMetadata | null, b: ClassicMemberMetadata |
   )
 }
 
-/** The names sorted and without duplicates. */
+/** Returns the names sorted and without duplicates. */
 export function topicNames(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort()
 }
 
-/** Memory of a member without its metadata. */
+/** Memory of a member without its metadata, in bytes. */
 const overheadBytes = 512
 
-/** Approximate memory of a member with its metadata. */
+/** Returns the approximate memory of a member with its metadata, in bytes. */
 export function bytesOf({
   subscribedTopicNames,
   subscribedTopicRegex,

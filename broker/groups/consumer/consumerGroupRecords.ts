@@ -1,5 +1,5 @@
-// The records of consumer groups in __consumer_offsets, to and from Kafka's formats. A null value
-// removes what is under the record's key.
+// Encodes and decodes the records of consumer groups in __consumer_offsets, in Kafka's formats. A
+// null value (a tombstone) removes the record under its key.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import {
@@ -20,7 +20,7 @@ import {
 } from './consumerGroupMember.ts'
 import { fromList, type TopicPartitions, toList } from './topicPartitions.ts'
 
-/** The topics that matched a regular expression, as of a version of the metadata. */
+/** The topics that a regular expression matched, at one version of the metadata. */
 export interface ResolvedRegularExpression {
   readonly topics: readonly string[]
   readonly version: number
@@ -29,7 +29,7 @@ export interface ResolvedRegularExpression {
 
 interface Values {
   consumerGroupMetadata: { readonly epoch: number; readonly metadataHash: bigint }
-  /** Of Kafka before 4.1: only its existence matters, so that it can be removed. */
+  /** Written by Kafka before 4.1. Only its existence matters, so that it can be removed. */
   consumerGroupPartitionMetadata: ReturnType<typeof consumerGroupPartitionMetadataValue.decode>
   consumerGroupMemberMetadata: MemberMetadata
   consumerGroupTargetAssignmentMetadata: { readonly assignmentEpoch: number }
@@ -145,7 +145,7 @@ function decodeMember(bytes: Buffer): MemberMetadata {
   return { ...value, classic: classic && { ...classic, supportedProtocols: owned(classic) } }
 }
 
-/** The log is read in large buffers: what is kept is copied out of them. */
+/** Copies the metadata: the log is read in large buffers, and the group outlives them. */
 function owned({ supportedProtocols }: ClassicMemberMetadata) {
   return supportedProtocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) }))
 }
@@ -153,7 +153,8 @@ function owned({ supportedProtocols }: ClassicMemberMetadata) {
 function decodeCurrentAssignment(bytes: Buffer): CurrentAssignment {
   const value = consumerGroupCurrentMemberAssignmentValue.decode(bytes)
   const { memberEpoch, previousMemberEpoch, state } = value
-  if (!isMemberState(state)) throw new MalformedError(`a member's state is ${state}`)
+  if (!isMemberState(state))
+    throw new MalformedError(`consumer group member state ${state} is not known`)
   return {
     memberEpoch,
     previousMemberEpoch,

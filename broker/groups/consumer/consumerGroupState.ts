@@ -1,5 +1,5 @@
-// The state of a consumer group as a fold of its records: the same records make the same state,
-// whether they are being decided or are replayed from the log. Decides nothing.
+// The state of a consumer group, as a fold of its records: the same records give the same state,
+// whether a request has just produced them or they are replayed from the log. Decides nothing.
 
 import {
   bytesOf,
@@ -25,7 +25,7 @@ export class ConsumerGroupState {
   #memberBytes = 0
   readonly #targets = new Map<string, TopicPartitions>()
   readonly #patterns = new Map<string, ResolvedRegularExpression>()
-  /** By topic id and partition: the member that owns it. */
+  /** The owner of each partition, by topic id and partition number. */
   readonly #owners = new Map<string, Map<number, string>>()
 
   constructor(groupId: string) {
@@ -36,7 +36,7 @@ export class ConsumerGroupState {
     return this.#groupEpoch
   }
 
-  /** Of the topics that the group is subscribed to. */
+  /** Hash of the topics that the group is subscribed to; see metadataHash.ts. */
   get metadataHash(): bigint {
     return this.#metadataHash
   }
@@ -46,7 +46,10 @@ export class ConsumerGroupState {
     return this.#assignmentEpoch
   }
 
-  /** Kafka before 4.1 wrote a record that is not needed any more. */
+  /**
+   * Whether the log has a partition metadata record, which Kafka before 4.1 wrote and which is
+   * unused.
+   */
   get hasPartitionMetadata(): boolean {
     return this.#hasPartitionMetadata
   }
@@ -55,7 +58,7 @@ export class ConsumerGroupState {
     return this.#members
   }
 
-  /** Approximate memory of the members' metadata. */
+  /** Approximate memory of the members' metadata, in bytes. */
   get memberBytes(): number {
     return this.#memberBytes
   }
@@ -73,13 +76,13 @@ export class ConsumerGroupState {
     return 'Stable'
   }
 
-  /** The member behind a static instance. */
+  /** Returns the member of a static instance. */
   byInstance(instanceId: string): ConsumerGroupMember | undefined {
     const memberId = this.#instances.get(instanceId)
     return memberId === undefined ? undefined : this.#members.get(memberId)
   }
 
-  /** The target assignment of a member. */
+  /** Returns the target assignment of a member. */
   target(memberId: string): TopicPartitions {
     return this.#targets.get(memberId) ?? noPartitions
   }
@@ -88,12 +91,12 @@ export class ConsumerGroupState {
     return this.#owners.get(topicId)?.has(partition) ?? false
   }
 
-  /** The member that the partition is assigned to, or that has not revoked it yet. */
+  /** Returns the member that the partition is assigned to, or that has not revoked it yet. */
   owner(topicId: string, partition: number): string | undefined {
     return this.#owners.get(topicId)?.get(partition)
   }
 
-  /** Names of the topics that a member is subscribed to. */
+  /** Yields the names of the topics that a member is subscribed to. */
   *subscribedTopics(member: ConsumerGroupMember): Iterable<string> {
     yield* member.subscribedTopicNames
     yield* this.#patterns.get(member.subscribedTopicRegex ?? '')?.topics ?? []
@@ -129,7 +132,7 @@ export class ConsumerGroupState {
     }
   }
 
-  /** The whole state as records. */
+  /** Returns the whole state as records. */
   records(): ConsumerGroupRecord[] {
     const { groupId } = this
     const members = [...this.#members.values()]
@@ -171,7 +174,10 @@ export class ConsumerGroupState {
     ]
   }
 
-  /** The tombstones of all records. The group's own goes last: its record is what makes a group. */
+  /**
+   * Returns the tombstones of all records. The tombstone of the group's own record comes last,
+   * because that record is what makes the group exist.
+   */
   tombstones(): ConsumerGroupRecord[] {
     const { groupId } = this
     const value = null
@@ -197,7 +203,7 @@ export class ConsumerGroupState {
     record: Extract<ConsumerGroupRecord, { type: 'consumerGroupCurrentMemberAssignment' }>,
   ): void {
     const known = this.#members.get(record.memberId)
-    // A member's assignment is removed before the member itself is.
+    // The tombstone of a member's assignment precedes that of the member itself.
     if (!known && record.value === null) return
     const member = known ?? newConsumerMember(record.memberId)
     this.#put({ ...member, ...(record.value ?? noAssignmentYet) })
@@ -233,8 +239,9 @@ export class ConsumerGroupState {
   }
 
   /**
-   * Removes the member as owner where it still is: in a compacted log, the record with which a
-   * member revoked a partition may follow the record that assigns it to another.
+   * Removes the member as owner of its partitions, unless another member owns them already: in a
+   * compacted log, the record with which a member revoked a partition may follow the record that
+   * assigns it to another member.
    */
   #disown({ memberId, assigned, pendingRevocation }: ConsumerGroupMember): void {
     for (const all of [assigned, pendingRevocation]) {
@@ -255,7 +262,7 @@ export function currentOf(member: ConsumerGroupMember) {
   return { memberEpoch, previousMemberEpoch, state, assigned, pendingRevocation }
 }
 
-/** Of the current assignment, the target, and the member itself, in this order. */
+/** Returns the tombstones of the current assignment, the target and the member, in this order. */
 export function memberTombstones(groupId: string, memberId: string): ConsumerGroupRecord[] {
   const value = null
   return [

@@ -1,5 +1,5 @@
-// The steps of a member from its current assignment to its target (KIP-848): it revokes partitions
-// first, and gets those that others have revoked afterwards. A pure function; the group keeps the
+// The steps of a member from its current assignment to its target (KIP-848): it first revokes
+// partitions, then gets those that others have revoked. A pure function; the caller stores the
 // result.
 
 import {
@@ -22,7 +22,7 @@ export interface Target {
   readonly partitions: TopicPartitions
 }
 
-/** Whether a member owns the partition, or has not revoked it yet. */
+/** Whether any member owns the partition, or has not revoked it yet. */
 export type IsOwned = (topicId: string, partition: number) => boolean
 
 /** Whether the member has reached its target. */
@@ -31,8 +31,9 @@ export function isReconciled(member: CurrentAssignment, targetEpoch: number): bo
 }
 
 /**
- * The next step. `owned` are the partitions that the member reports; null when it does not report
- * any, which counts as owning all of them: nothing is assigned to others on a guess.
+ * Returns the member after its next step. `owned` are the partitions that the member reports; null
+ * when it does not report them, which counts as owning all: partitions are never reassigned on a
+ * guess.
  */
 export function reconcile(
   member: ConsumerGroupMember,
@@ -45,7 +46,7 @@ export function reconcile(
     return nextStep(member, member.memberEpoch, target, isOwned, owned)
   }
   if (stillHas(owned, member.pendingRevocation)) return member
-  // The member has revoked what it had to. That ends its epoch, even if the target has changed
+  // The member has revoked its partitions, which ends its epoch even if the target has changed
   // meanwhile and there is more to revoke.
   return nextStep(member, member.memberEpoch + 1, target, isOwned, owned)
 }

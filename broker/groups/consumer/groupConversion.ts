@@ -1,5 +1,5 @@
-// Converts a group between the protocols while its members go on: a classic group as records of a
-// consumer group, and the reverse. Pure functions.
+// Converts a group with members between the protocols: a classic group to the records of a consumer
+// group, and back. Pure functions.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import {
@@ -28,8 +28,8 @@ import {
 } from './topicPartitions.ts'
 
 /**
- * A classic group as a consumer group, every member with its last assignment. Or the reason why it
- * cannot be converted: metadata that cannot be read, or an assignor with user data.
+ * Returns the classic group as a consumer group, in which every member has its last assignment, or
+ * the reason why it cannot be converted: metadata that is malformed, or an assignor with user data.
  */
 export function consumerGroupOf(
   group: ClassicGroup,
@@ -47,22 +47,23 @@ export function consumerGroupOf(
     if (error instanceof MalformedError) return 'the embedded consumer protocol is malformed'
     throw error
   }
-  // The hash of no topics: the member for which the group is converted begins a new epoch.
+  // The hash of no topics, so that the member for which the group is converted begins a new epoch.
   state.apply({ type: 'consumerGroupMetadata', groupId, value: { epoch, metadataHash: 0n } })
   const value = { assignmentEpoch: epoch }
   state.apply({ type: 'consumerGroupTargetAssignmentMetadata', groupId, value })
   return state
 }
 
-/** User data of the assignor, which the coordinator cannot produce. */
+/** Whether the assignor has added user data, which the coordinator cannot produce. */
 function hasUserData({ assignment }: GroupMember): boolean {
   return (readAssignment(assignment)?.userData?.length ?? 0) > 0
 }
 
 /**
- * The partitions of each member: its assignment, and, if it has not asked for that yet, its former
- * partitions that are not assigned now. A cooperative member consumes these until it has asked, so
- * that they must not be assigned to the member for which the group is converted.
+ * Returns the partitions of each member: its assignment and, if it has not fetched that yet, the
+ * partitions of its former assignment that are not assigned now. A cooperative member consumes
+ * these until it fetches the new assignment, so they must not go to the member for which the group
+ * is converted.
  */
 function assignedTo(members: readonly GroupMember[], catalog: TopicCatalog): TopicPartitions[] {
   const read = (assignment: Buffer) =>
@@ -118,13 +119,16 @@ function putMember(
   })
 }
 
-/** The subscription is the same in every protocol; before the first generation none is selected. */
+/**
+ * Decodes the subscription, which is the same for every protocol. No protocol is selected before
+ * the first generation.
+ */
 function readSubscription({ protocols }: GroupMember, protocolName: string | null) {
   const protocol = protocols.find(({ name }) => name === protocolName) ?? protocols[0]
   return consumerProtocolSubscription.decode(protocol?.metadata ?? noBytes)
 }
 
-/** Undefined for a member without an assignment so far. */
+/** Decodes an assignment. Undefined for a member that has none yet. */
 function readAssignment(assignment: Buffer) {
   return assignment.length === 0 ? undefined : consumerProtocolAssignment.decode(assignment)
 }
@@ -132,8 +136,9 @@ function readAssignment(assignment: Buffer) {
 const noBytes = Buffer.alloc(0)
 
 /**
- * A consumer group of classic members only, as the record of a classic group. Without a leader, so
- * that every member is asked to join again, also by a coordinator that loads the record.
+ * Returns a consumer group of classic members as the record of a classic group. The record has no
+ * leader, so that every member is asked to rejoin, also by a coordinator that loads the record
+ * later.
  */
 export function classicGroupValue(
   state: ConsumerGroupState,
@@ -162,15 +167,15 @@ export function classicGroupValue(
   }
 }
 
-/**
- * Includes partitions that the member is revoking: it may own them longer than the group is a
- * consumer group.
- */
+/** Includes partitions that the member is revoking: it may still own them after the conversion. */
 function stillWith({ assigned, pendingRevocation }: ConsumerGroupMember): TopicPartitions {
   return union(assigned, pendingRevocation)
 }
 
-/** Exists: a member without a common protocol is not admitted. */
+/**
+ * Returns the protocol that all members support. It exists, because a member without one is
+ * refused.
+ */
 function commonProtocol(members: readonly ClassicMemberMetadata[]): string | null {
   const [first, ...others] = members
   const common = first?.supportedProtocols.find(({ name }) =>

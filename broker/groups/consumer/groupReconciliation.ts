@@ -1,7 +1,8 @@
-// The changes of a consumer group (KIP-848): a member that joins, changes or leaves moves the group
-// to a new epoch, a new epoch gets new target assignments, and each member is led to its target one
-// heartbeat at a time. Every change is a record, applied at once and added to the journal. Does not
-// decide who may ask for a change. Invariants: epochs never go back, and a partition has one owner.
+// Reconciles a consumer group (KIP-848): a member that joins, changes or leaves moves the group to
+// a new epoch, a new epoch gets new target assignments, and each heartbeat leads its member one
+// step towards its target. Every change is a record, which is applied at once and added to the
+// journal. Does not decide who may ask for a change. Invariants: epochs never decrease, and a
+// partition has at most one owner.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
@@ -22,31 +23,31 @@ import type { RecordJournal } from './recordJournal.ts'
 import type { CatalogTopic, TopicCatalog } from './topicCatalog.ts'
 import { equal, noPartitions, type TopicPartitions } from './topicPartitions.ts'
 
-export interface ReconciliationParts {
+export interface ReconciliationDependencies {
   readonly state: ConsumerGroupState
   readonly journal: RecordJournal
   readonly deadlines: MemberDeadlines
   readonly catalog: TopicCatalog
-  /** The first is used when no member asks for one. */
+  /** The assignors on offer; the first one is used when no member requests one. */
   readonly assignors: readonly AssignorName[]
 }
 
 export class GroupReconciliation {
-  readonly #parts: ReconciliationParts
+  readonly #dependencies: ReconciliationDependencies
   readonly #state: ConsumerGroupState
   readonly #catalog: TopicCatalog
-  /** Version of the topics that the epoch was computed from; -1 after loading. */
+  /** Version of the topic catalog from which the group epoch was computed; -1 after loading. */
   #topicsVersion = -1
 
-  constructor(parts: ReconciliationParts) {
-    this.#parts = parts
-    this.#state = parts.state
-    this.#catalog = parts.catalog
+  constructor(dependencies: ReconciliationDependencies) {
+    this.#dependencies = dependencies
+    this.#state = dependencies.state
+    this.#catalog = dependencies.catalog
   }
 
   /**
-   * Takes over the metadata of a member, new or known, and leads it a step towards its target.
-   * Returns the result.
+   * Stores the metadata of a new or known member, and leads the member one step towards its target.
+   * Returns the member after the step.
    */
   advance(
     nowMs: number,
@@ -69,8 +70,8 @@ export class GroupReconciliation {
   }
 
   /**
-   * A static member came back under a new member id: it takes over the assignment of its former
-   * self.
+   * Replaces a static member that returned under a new member id, which inherits its target
+   * assignment.
    */
   replace(old: ConsumerGroupMember, memberId: string): ConsumerGroupMember {
     const assigned = this.#state.target(old.memberId)
@@ -84,10 +85,10 @@ export class GroupReconciliation {
   }
 
   /**
-   * A static member leaves for a while: its partitions stay assigned to it until its session ends.
+   * Lets a static member leave temporarily: its partitions stay assigned until its session expires.
    */
   suspend(member: ConsumerGroupMember, memberEpoch: number): void {
-    this.#parts.deadlines.cancel(member.memberId, 'rebalance')
+    this.#dependencies.deadlines.cancel(member.memberId, 'rebalance')
     this.#write({
       type: 'consumerGroupCurrentMemberAssignment',
       ...this.#of(member.memberId),
@@ -95,34 +96,37 @@ export class GroupReconciliation {
     })
   }
 
-  /** Removes members. The others get new targets with the next heartbeat of one of them. */
+  /** Removes members. The others get new targets with the next heartbeat of any of them. */
   remove(memberIds: Iterable<string>): void {
     for (const memberId of memberIds) this.forget(memberId)
     this.#updateEpoch(true)
   }
 
-  /** The same without a new epoch: for a member that is replaced, or when the group itself ends. */
+  /**
+   * Removes a member without a new epoch: for a member that is replaced, or when the group itself
+   * ends.
+   */
   forget(memberId: string): void {
-    this.#parts.deadlines.forget(memberId)
+    this.#dependencies.deadlines.forget(memberId)
     for (const record of memberTombstones(this.#state.groupId, memberId)) this.#write(record)
   }
 
-  /** The assignor that most members ask for. */
+  /** The assignor that most members request. */
   get assignorName(): AssignorName {
     const votes = new Map<string, number>()
     for (const { serverAssignor } of this.#state.members.values()) {
       if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1)
     }
-    const preferred = this.#parts.assignors.filter((name) => votes.has(name))
+    const preferred = this.#dependencies.assignors.filter((name) => votes.has(name))
     const byVotes = preferred.sort((a, b) => votes.get(b)! - votes.get(a)!)
-    return byVotes[0] ?? this.#parts.assignors[0]!
+    return byVotes[0] ?? this.#dependencies.assignors[0]!
   }
 
   get #hasNewTopics(): boolean {
     return this.#topicsVersion !== this.#catalog.topicsVersion
   }
 
-  /** Begins a new epoch if `isNeeded`, or when the subscribed topics have changed. */
+  /** Begins a new group epoch if `isNeeded`, or if the subscribed topics have changed. */
   #updateEpoch(isNeeded: boolean): void {
     const { groupId } = this.#state
     const hasNewPatterns = this.#resolvePatterns(this.#hasNewTopics)
@@ -136,7 +140,10 @@ export class GroupReconciliation {
     this.#write({ type: 'consumerGroupMetadata', groupId, value })
   }
 
-  /** Resolves new patterns, or all, and removes unused ones. Returns whether any has changed. */
+  /**
+   * Resolves new regular expressions, or all with `isAgain`, and removes unused ones. Returns
+   * whether the topics of any have changed.
+   */
   #resolvePatterns(isAgain: boolean): boolean {
     const { groupId, members, patterns } = this.#state
     const used = new Set([...members.values()].map((member) => member.subscribedTopicRegex ?? ''))
@@ -156,8 +163,9 @@ export class GroupReconciliation {
       if (known && !isAgain) continue
       const topics = this.#topicsMatching(regularExpression)
       if (known && sameNames(known.topics, topics)) continue
-      // Version and timestamp say how old the topics are. They are kept up to date while the
-      // coordinator runs; a coordinator that takes over the log has to resolve them again.
+      // Version and timestamp would say how old the resolution is. The coordinator keeps it up to
+      // date while it runs, and a coordinator that loads the log has to resolve it again in any
+      // case.
       const value = { topics, version: 0, timestamp: 0 }
       this.#write({ type: 'consumerGroupRegularExpression', groupId, regularExpression, value })
       hasChanged = true
@@ -167,13 +175,14 @@ export class GroupReconciliation {
 
   #topicsMatching(regularExpression: string): string[] {
     const pattern = compilePattern(regularExpression)
-    // Only a pattern that another implementation accepted can be read back and be invalid here.
+    // Invalid only when another implementation, which accepted the expression, has written the
+    // record.
     if (pattern instanceof PatternError) return []
     const names = [...this.#catalog.topics()].map(({ name }) => name)
     return names.filter((name) => pattern.matches(name)).sort()
   }
 
-  /** The existing topics that any member is subscribed to. */
+  /** Returns the existing topics that at least one member is subscribed to. */
   #topics(): Iterable<CatalogTopic> {
     const names = new Set<string>()
     for (const member of this.#state.members.values()) {
@@ -227,7 +236,7 @@ export class GroupReconciliation {
     if (sameCurrent(member, next)) return member
     assert(
       next.memberEpoch >= member.memberEpoch,
-      `the epoch of member ${memberId} never goes back`,
+      `the epoch of member ${memberId} never decreases`,
     )
     this.#assertOneOwner(next)
     this.#write({
@@ -235,12 +244,12 @@ export class GroupReconciliation {
       ...this.#of(memberId),
       value: currentOf(next),
     })
-    // Classic members have deadlines for joining and syncing instead.
+    // Classic members have deadlines for JoinGroup and SyncGroup instead.
     const mustRevoke = next.state === MemberState.unrevokedPartitions && next.classic === null
     if (mustRevoke) {
-      this.#parts.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
+      this.#dependencies.deadlines.set(memberId, 'rebalance', nowMs + next.rebalanceTimeoutMs)
     } else {
-      this.#parts.deadlines.cancel(memberId, 'rebalance')
+      this.#dependencies.deadlines.cancel(memberId, 'rebalance')
     }
     return next
   }
@@ -251,7 +260,7 @@ export class GroupReconciliation {
         const owner = this.#state.owner(topicId, partition)
         assert(
           owner === undefined || owner === memberId,
-          `partition ${topicId}-${partition} has one owner in its group`,
+          `partition ${topicId}-${partition} has at most one owner in its group`,
         )
       }
     }
@@ -263,7 +272,7 @@ export class GroupReconciliation {
 
   #write(record: ConsumerGroupRecord): void {
     this.#state.apply(record)
-    this.#parts.journal.add([record])
+    this.#dependencies.journal.add([record])
   }
 }
 

@@ -1,5 +1,5 @@
-// The requests and answers of ConsumerGroupHeartbeat, and which requests are invalid whatever group
-// they are for.
+// Requests and answers of ConsumerGroupHeartbeat, and the validation that does not depend on the
+// group.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
@@ -14,7 +14,7 @@ import {
 } from './consumerGroupMember.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
 
-/** Null, and -1 for the timeout: unchanged. */
+/** A heartbeat. A field that is null (-1 for the timeout) is unchanged since the last heartbeat. */
 export interface HeartbeatRequest {
   readonly memberId: string
   readonly memberEpoch: number
@@ -26,9 +26,9 @@ export interface HeartbeatRequest {
   readonly subscribedTopicNames: readonly string[] | null
   readonly subscribedTopicRegex: string | null
   readonly serverAssignor: string | null
-  /** The partitions that the member owns. */
+  /** Partitions that the member owns; null when it does not report them. */
   readonly owned: TopicPartitions | null
-  /** From version 1 on, members make their own ids. */
+  /** Whether the member must bring its own id, as from version 1 on. */
   readonly requireMemberId: boolean
 }
 
@@ -38,11 +38,11 @@ export interface HeartbeatOutcome {
   readonly memberId: string | null
   readonly memberEpoch: number
   readonly heartbeatIntervalMs: number
-  /** Null when it is unchanged. */
+  /** The assignment of the member; null when it is unchanged. */
   readonly assignment: TopicPartitions | null
 }
 
-/** Why a request is refused; the message is for the operators of the client. */
+/** Why a request is refused. The message is for the operators of the client. */
 export interface Refusal {
   readonly errorCode: number
   readonly message: string
@@ -63,14 +63,14 @@ export function isLeaving({ memberEpoch }: HeartbeatRequest): boolean {
   return memberEpoch === leaveEpoch || memberEpoch === leaveStaticEpoch
 }
 
-/** A full heartbeat sets every field, and gets a full answer. */
+/** Whether the heartbeat sets every field. A full heartbeat gets a full answer. */
 export function isFull(request: HeartbeatRequest): boolean {
   if (request.memberEpoch === joinEpoch) return true
   const { rebalanceTimeoutMs, subscribedTopicNames, owned } = request
   return rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && owned !== null
 }
 
-/** Approximate memory that the request adds. */
+/** Returns the approximate memory that the request adds, in bytes. */
 export function bytesOfRequest(request: HeartbeatRequest): number {
   const { subscribedTopicNames, subscribedTopicRegex } = request
   if (subscribedTopicNames === null && subscribedTopicRegex === null) return 0
@@ -89,7 +89,9 @@ export function groupIsFull(maxSize: number): Refusal {
   }
 }
 
-/** The member after a heartbeat: fields that the heartbeat does not set keep their values. */
+/**
+ * Returns the member after a heartbeat. Fields that the heartbeat does not set keep their values.
+ */
 export function updatedBy(
   before: ConsumerGroupMember,
   request: HeartbeatRequest,
@@ -112,7 +114,7 @@ export function updatedBy(
   }
 }
 
-/** Why the request is invalid, whatever group it is for; undefined when it is valid. */
+/** Returns why the request is invalid, for any group; undefined when it is valid. */
 export function checkRequest(
   groupId: string,
   request: HeartbeatRequest,

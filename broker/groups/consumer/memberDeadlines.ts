@@ -1,14 +1,14 @@
-// The deadlines of the members of one consumer group; a member that misses one is fenced. Monotonic
-// milliseconds.
+// The deadlines of the members of one consumer group, in monotonic milliseconds. The group fences a
+// member that misses one.
 
 export type DeadlineKind =
-  /** The member has to send a heartbeat. */
+  /** The next heartbeat. */
   | 'session'
-  /** The member has to revoke partitions. */
+  /** The revocation of partitions that the member was asked to revoke. */
   | 'rebalance'
-  /** A classic member has to join again after it was told of a rebalance. */
+  /** The JoinGroup of a classic member that was asked to rejoin. */
   | 'join'
-  /** A classic member has to ask for its assignment after it has joined. */
+  /** The SyncGroup of a classic member that has joined. */
   | 'sync'
 
 export class MemberDeadlines {
@@ -32,7 +32,7 @@ export class MemberDeadlines {
     this.#byMember.delete(memberId)
   }
 
-  /** The next deadline; Infinity without any. */
+  /** Returns the earliest deadline; Infinity when there is none. */
   nextMs(): number {
     let next = Number.POSITIVE_INFINITY
     for (const deadlines of this.#byMember.values()) {
@@ -41,7 +41,7 @@ export class MemberDeadlines {
     return next
   }
 
-  /** Members that missed a deadline. */
+  /** Returns the members that missed a deadline. */
   expired(nowMs: number): string[] {
     const expired: string[] = []
     for (const [memberId, deadlines] of this.#byMember) {

@@ -1,5 +1,5 @@
-// The sender of a request to a consumer group: a member, a new member, a static member that came
-// back, or a fenced client, which is refused.
+// Identifies the sender of a request to a consumer group: a member, a new member, a static member
+// that returned, or a fenced client, which is refused. Changes nothing.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { MemberIdentity } from '../groupRequests.ts'
@@ -11,7 +11,10 @@ import { isSubset } from './topicPartitions.ts'
 export interface Identified {
   /** Undefined for a new member. */
   readonly member: ConsumerGroupMember | undefined
-  /** The member is the former self of a static member, and is replaced. */
+  /**
+   * Whether the member is to be replaced by the sender: a static instance that returned under a new
+   * id.
+   */
   readonly isReplaced: boolean
 }
 
@@ -34,8 +37,8 @@ export function identify(
 const newcomer: Identified = { member: undefined, isReplaced: false }
 
 /**
- * A static member joins. Its instance id may be in use: by another member, or by its own former
- * self.
+ * Identifies a static member that joins. Its instance id may be in use by another member, or by its
+ * own former member id.
  */
 function identifyInstance(
   state: ConsumerGroupState,
@@ -55,14 +58,15 @@ function identifyInstance(
 }
 
 /**
- * Whether the member itself joins again, because the answer to its join, or its request to leave,
- * was lost: a process that starts makes itself a new id. The member keeps its assignment. Kafka
- * answers UNRELEASED_INSTANCE_ID to a static member and FENCED_MEMBER_EPOCH to others, which locks
- * a member out until its own session has expired.
+ * Whether a known member joins again, because the answer to its join or its request to leave was
+ * lost (a restarted process would have a new id). The member keeps its assignment. Kafka answers
+ * UNRELEASED_INSTANCE_ID to a static member and FENCED_MEMBER_EPOCH to others, which locks a member
+ * out until its own session has expired.
  *
- * A joining member reports no partitions, and is believed. If the join was delayed until the member
- * owned partitions again, and the member has to revoke some, it is in a new epoch when others get
- * them: it is fenced with its next heartbeat, and cannot commit before.
+ * A joining member reports no partitions, and this is taken as true. If the join was delayed in the
+ * network until the member owned partitions again, and some of them are to be revoked, the member
+ * is in a new epoch before others get them: its next heartbeat is fenced, and it cannot commit
+ * before.
  */
 function joinsAgain({ memberId, memberEpoch }: HeartbeatRequest, member: ConsumerGroupMember) {
   return memberEpoch === joinEpoch && member.memberId === memberId && member.classic === null
@@ -74,8 +78,8 @@ function checkEpoch(
 ): Refusal | undefined {
   if (memberEpoch === member.memberEpoch) return undefined
   const isSmaller = memberEpoch < member.memberEpoch
-  // The answer with the new epoch may have been lost; a member that owns nothing but its assignment
-  // is answered again.
+  // The answer with the new epoch may have been lost. A member that owns only partitions of its
+  // assignment gets the answer again.
   const hasMissedAnswer =
     isSmaller &&
     memberEpoch === member.previousMemberEpoch &&
@@ -103,7 +107,7 @@ function fencedInstance(
   }
 }
 
-/** The member of a request of the classic protocol, or of a commit; or an error code. */
+/** Returns the member of a classic request or of a commit, or an error code. */
 export function identifyMember(
   state: ConsumerGroupState,
   { memberId, groupInstanceId }: MemberIdentity,

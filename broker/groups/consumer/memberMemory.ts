@@ -1,4 +1,4 @@
-// The share of one consumer group in the memory for the metadata of all members of this broker.
+// The share of one consumer group in the broker's memory budget for the metadata of members.
 
 import type { MemberBudget } from '../memberBudget.ts'
 
@@ -14,7 +14,7 @@ export class MemberMemory {
     return this.#budget.hasRoomFor(bytes)
   }
 
-  /** From now on the group takes this much. */
+  /** Sets the group's share to `bytes`. */
   set(bytes: number): void {
     this.#budget.giveBack(this.#takenBytes)
     this.#takenBytes = bytes

@@ -1,11 +1,14 @@
 // A hash of the topics that a group is subscribed to. It changes when one of them is created, gets
-// more partitions, or is deleted: then the group needs another assignment. Stored with the group
-// epoch, so that changes are noticed also after a restart.
+// more partitions or is deleted, and the group needs a new assignment. Stored with the group epoch,
+// so that changes made while the coordinator was down are detected.
 
 import { createHash } from 'node:crypto'
 import type { CatalogTopic } from './topicCatalog.ts'
 
-/** 0 for no topics, as in Kafka; otherwise, each coordinator may use its own hash. */
+/**
+ * Returns 0 for no topics, as Kafka does. Otherwise the algorithm is free: no other program reads
+ * it.
+ */
 export function metadataHash(topics: Iterable<CatalogTopic>): bigint {
   const lines = [...topics].map(({ id, partitions }) => `${id} ${partitions.length}\n`).sort()
   if (lines.length === 0) return 0n

@@ -1,5 +1,5 @@
-// Who may commit and fetch the offsets of a consumer group: members in their current epoch, and
-// others only while the group is empty. Reads the group's state and changes nothing.
+// Decides who may commit and fetch the offsets of a consumer group: members in their current epoch,
+// and others only while the group is empty. Reads the group's state and changes nothing.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { Committer, MemberIdentity } from '../groupRequests.ts'
@@ -7,7 +7,7 @@ import type { ConsumerGroupMember } from './consumerGroupMember.ts'
 import type { ConsumerGroupState } from './consumerGroupState.ts'
 import { identifyMember } from './memberIdentity.ts'
 
-/** From this version on, OffsetCommit may be answered with STALE_MEMBER_EPOCH. */
+/** First version of OffsetCommit whose clients know STALE_MEMBER_EPOCH. */
 const memberEpochVersion = 9
 
 export class OffsetAdmission {
@@ -17,10 +17,13 @@ export class OffsetAdmission {
     this.#state = state
   }
 
-  /** The member that may commit; undefined for a committer that is none; or an error code. */
+  /**
+   * Returns the member that may commit, undefined for a committer that is not a member, or an error
+   * code.
+   */
   admitCommit(committer: Committer): ConsumerGroupMember | undefined | number {
     const { generationId, apiVersion } = committer
-    // Tools, and consumers without a group, commit only while the group is empty.
+    // Tools and consumers with manual assignment commit only while the group is empty.
     if (generationId < 0 && this.#isEmpty) return undefined
     const member = identifyMember(this.#state, { ...committer, groupInstanceId: null })
     if (typeof member === 'number') return member

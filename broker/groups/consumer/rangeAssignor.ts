@@ -1,8 +1,8 @@
-// The assignor `range`: divides each topic into ranges of nearly equal length, one per subscriber,
+// The `range` assignor: divides each topic into ranges of nearly equal length, one per subscriber,
 // in the same order of subscribers for every topic. Topics with the same number of partitions and
-// the same subscribers are co-partitioned: the owner of partition 3 of one owns partition 3 of the
-// other, which joins rely on. Static members come first, by instance id, which outlives the member
-// id: they get the same ranges after a restart.
+// the same subscribers are co-partitioned, which joins rely on: the owner of partition 3 of one
+// topic owns partition 3 of the other. Static members come first, by instance id: they get the same
+// ranges after a restart, because an instance id outlives the member id.
 
 import type { AssignorMember } from './assignorMember.ts'
 import type { TopicPartitions } from './topicPartitions.ts'
@@ -37,7 +37,10 @@ function subscribersByTopic(
   return byTopic
 }
 
-/** The first ranges are longer by one when the partitions do not divide evenly. */
+/**
+ * Divides partitions into ranges. The first ranges are longer by one when they do not divide
+ * evenly.
+ */
 function cut(partitions: number, ranges: number): ReadonlySet<number>[] {
   const shortest = Math.floor(partitions / ranges)
   const longer = partitions % ranges

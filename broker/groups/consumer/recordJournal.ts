@@ -1,7 +1,7 @@
-// The records of one consumer group on their way to the log. What was decided together is written
-// together, and an answer is returned only once everything that it rests on is durable. A failed
-// write leaves the state ahead of the log: its records, and those of writes in flight behind it,
-// are written again with the next write, so that log and state agree again once there is space.
+// The records of one consumer group on their way to the log. Records that were decided together are
+// written as one batch, and an answer is returned only once all records that it depends on are
+// durable. A failed write leaves the state ahead of the log: its records, and those of later writes
+// in flight, are written again with the next write, until log and state agree.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -12,18 +12,18 @@ import type { GroupRecord } from '../groupRecords.ts'
 export interface JournalWrite {
   readonly writeId: number
   readonly records: readonly GroupRecord[]
-  /** What is answered once the write is durable. */
+  /** Answers that are returned once the write is durable. */
   readonly answers: GroupAnswer[]
-  /** A write before this one failed, and the records of this one are pending again. */
+  /** An earlier write failed: the records of this write are pending again. */
   isSpoiled: boolean
 }
 
 export class RecordJournal {
   readonly #effects: GroupEffect[]
   #decided: GroupRecord[] = []
-  /** In the order in which they were sent, which is also the order of the log. */
+  /** Writes in flight, in the order in which they were sent, which is the order of the log. */
   #inFlight: JournalWrite[] = []
-  /** Records of failed writes: the latest of each subject. */
+  /** Records of failed writes: the latest one of each subject. */
   readonly #lost = new Map<string, GroupRecord>()
   #nextWriteId = 1
 
@@ -32,14 +32,16 @@ export class RecordJournal {
     this.#effects = effects
   }
 
-  /** Not as arguments: a group of many members has more records than a call can take. */
+  /**
+   * Takes an array, not rest arguments: a large group has more records than a call takes arguments.
+   */
   add(records: readonly GroupRecord[]): void {
     for (const record of records) this.#decided.push(record)
   }
 
   /**
-   * Writes what was decided, and answers when all of it is durable: at once, when nothing is in
-   * flight.
+   * Writes the pending records. The answer is returned once all of them are durable: at once, when
+   * nothing is pending or in flight.
    */
   flush(answer?: GroupAnswer): void {
     const answers = answer ? [answer] : []
@@ -57,7 +59,7 @@ export class RecordJournal {
     return this.#inFlight
   }
 
-  /** Records that are not known to be in the log. */
+  /** Returns the records that are not known to be in the log. */
   unsettled(): GroupRecord[] {
     const inFlight = this.#inFlight.flatMap(({ records }) => records)
     return [...inFlight, ...this.#lost.values(), ...this.#decided]
@@ -73,7 +75,7 @@ export class RecordJournal {
   written(writeId: number, isDurable: boolean): void {
     const at = this.#inFlight.findIndex((each) => each.writeId === writeId)
     const write = this.#inFlight[at]
-    assert(write, `write ${writeId} of a group ends once`)
+    assert(write, `write ${writeId} of a group is in flight, and is reported once`)
     if (!isDurable) {
       for (const spoiled of this.#inFlight.slice(at)) this.#lose(spoiled)
     }
@@ -102,7 +104,9 @@ export class RecordJournal {
   }
 }
 
-/** Of several records with the same subject, only the last one counts. */
+/**
+ * Returns the subject of a record. Of several records with one subject, only the last one counts.
+ */
 export function subjectOf(record: GroupRecord): string {
   const { value: _, ...subject } = record
   return JSON.stringify(subject)

@@ -1,4 +1,4 @@
-// The cluster's topics as consumer groups see them.
+// The cluster's topics, as far as consumer groups need them.
 
 export interface CatalogTopic {
   readonly name: string

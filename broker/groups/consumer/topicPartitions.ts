@@ -3,7 +3,7 @@
 
 export type TopicPartitions = ReadonlyMap<string, ReadonlySet<number>>
 
-/** The form of messages and records. */
+/** The form in which messages and records hold the set. */
 export type TopicPartitionsList = readonly {
   readonly topicId: string
   readonly partitions: readonly number[]
@@ -29,7 +29,7 @@ export function toList(all: TopicPartitions): TopicPartitionsList {
     }))
 }
 
-/** A set under construction. */
+/** Adds a partition to a set under construction. */
 export function addPartition(
   all: Map<string, Set<number>>,
   topicId: string,

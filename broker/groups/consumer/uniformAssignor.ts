@@ -1,16 +1,16 @@
-// The assignor `uniform`: gives members as equal numbers of partitions as their subscriptions
+// The `uniform` assignor: gives members numbers of partitions as equal as their subscriptions
 // allow, and moves as few partitions as possible.
 //
 //   1. Every member keeps the partitions of topics that it is still subscribed to.
-//   2. A partition without an owner goes to the subscriber with the fewest, topics with few
-//      subscribers first.
+//   2. A partition without an owner goes to the subscriber with the fewest partitions; topics with
+//      few subscribers come first.
 //   3. While a subscriber of a topic has two partitions more than another, one partition of that
-//      topic moves. The subscriber with the most partitions gives first, as long as it can: one
-//      that gives too early gets some back.
+//      topic moves. The subscriber with the most partitions gives first, as long as it can: a
+//      subscriber that gives too early gets some back.
 //
-// Each move of step 3 reduces the sum of the squares, so that it ends. When all members have the
-// same subscription, only partitions beyond a member's fair share move: no assignment that is as
-// balanced moves fewer.
+// Step 3 terminates, because each move reduces the sum of the squares of the counts. When all
+// members have the same subscription, only partitions beyond a member's fair share move: no
+// assignment that is as balanced moves fewer.
 
 import type { AssignorMember } from './assignorMember.ts'
 import { addPartition, hasPartition, type TopicPartitions } from './topicPartitions.ts'
@@ -47,7 +47,10 @@ function newShare(memberId: string): Share {
   return { memberId, partitions: new Map(), count: 0 }
 }
 
-/** Topics with few subscribers come first, since the others leave more choice. */
+/**
+ * Returns the subscribers of each topic. Topics with few subscribers come first, because the others
+ * leave more choice.
+ */
 function subscribersByTopic(
   members: readonly AssignorMember[],
   shares: ReadonlyMap<string, Share>,
@@ -65,7 +68,7 @@ function subscribersByTopic(
   )
 }
 
-/** Lets members keep their partitions; returns all partitions that are kept. */
+/** Lets members keep the partitions of their targets; returns all partitions that are kept. */
 function keepTargets(
   members: readonly AssignorMember[],
   shares: ReadonlyMap<string, Share>,
@@ -87,11 +90,15 @@ function keepTargets(
 }
 
 /**
- * The subscriber that gives away a partition of the topic; undefined when the topic is balanced.
+ * Returns the subscriber that gives away a partition of the topic; undefined when the topic is
+ * balanced.
  */
 type Giver = (subscribers: readonly Share[], topicId: string) => Share | undefined
 
-/** Returns whether a partition was moved. */
+/**
+ * Moves partitions of each topic as long as `giver` names a subscriber with two partitions more
+ * than another. Returns whether any was moved.
+ */
 function balanceTopics(topics: ReadonlyMap<string, Share[]>, giver: Giver): boolean {
   let hasMoved = false
   for (const [topicId, subscribers] of topics) {
@@ -115,15 +122,15 @@ function largestOf(partitions: Iterable<number>): number {
 }
 
 /**
- * A subscriber with the most partitions of all; undefined when none of these has a partition of the
- * topic.
+ * Returns a subscriber that has the most partitions of all subscribers and one of this topic;
+ * undefined when there is none.
  */
 function mostOf(subscribers: readonly Share[], topicId: string): Share | undefined {
   const most = subscribers.reduce((largest, { count }) => Math.max(largest, count), 0)
   return subscribers.find(({ count, partitions }) => count === most && partitions.has(topicId))
 }
 
-/** The subscriber with the most partitions, of those with a partition of the topic. */
+/** Returns the subscriber with the most partitions, among those that have one of this topic. */
 function mostWith(subscribers: readonly Share[], topicId: string): Share | undefined {
   let most: Share | undefined
   for (const share of subscribers) {

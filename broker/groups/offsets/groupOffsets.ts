@@ -1,27 +1,27 @@
-// The offsets of one group: committed, pending in transactions until they end (KIP-98), and in
-// flight. Only durable offsets can be read; what is later in the log wins, so that a transaction's
-// offset does not undo a commit that came after it.
+// The offsets of one group: committed, pending in transactions until these end (KIP-98), and in
+// flight. Only durable offsets can be read. The offset that is later in the log counts, so that the
+// end of a transaction does not undo a commit that came after its offset.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { CommittedOffset, OffsetRecord } from '../groupRecords.ts'
 import { type OffsetEntry, OffsetTable } from './offsetTable.ts'
 
-/** An append of offsets or of their tombstones, while it is in flight. */
+/** An append of offsets, or of their tombstones, in flight. */
 export interface OffsetWrite {
   readonly records: readonly OffsetRecord[]
-  /** -1 outside of a transaction. */
+  /** Producer id of the transaction; -1 outside of one. */
   readonly producerId: number
-  /** The outcome of its transaction: the marker may be reported before the append is. */
+  /** Outcome of the transaction: its marker may be reported before the append is. */
   transaction: 'open' | 'committed' | 'aborted'
 }
 
 export class GroupOffsets {
   readonly #committed = new OffsetTable()
   readonly #pending = new Map<number, OffsetTable>()
-  /** By append id. */
+  /** Appends in flight, by append id. */
   readonly #writes = new Map<number, OffsetWrite>()
 
-  /** No offset is committed, pending or in flight. */
+  /** Whether no offset is committed, pending or in flight. */
   get isEmpty(): boolean {
     return this.#committed.isEmpty && this.#pending.size === 0 && this.#writes.size === 0
   }
@@ -44,7 +44,9 @@ export class GroupOffsets {
     return this.#committed.entries()
   }
 
-  /** An open transaction may yet change this offset: a stable fetch has to wait (KIP-447). */
+  /**
+   * Whether an open transaction may still change this offset: a stable fetch has to wait (KIP-447).
+   */
   isUnstable(topic: string, partition: number): boolean {
     for (const table of this.#pending.values()) if (table.get(topic, partition)) return true
     for (const { producerId, records } of this.#writes.values()) {
@@ -54,7 +56,9 @@ export class GroupOffsets {
     return false
   }
 
-  /** Every partition with an offset of any kind: what is removed with the group. */
+  /**
+   * Returns every partition with a committed, pending or in-flight offset: what a deletion removes.
+   */
   partitions(): { topic: string; partition: number }[] {
     const found = new Map<string, { topic: string; partition: number }>()
     const note = ({ topic, partition }: { topic: string; partition: number }) =>
@@ -67,20 +71,20 @@ export class GroupOffsets {
     return [...found.values()]
   }
 
-  /** The offsets are in flight in this append: `wrote` has to follow. */
+  /** Records that the offsets are in flight in this append. `wrote` must follow. */
   writing(appendId: number, records: readonly OffsetRecord[], producerId: number): void {
     this.#writes.set(appendId, { records, producerId, transaction: 'open' })
   }
 
-  /** What is in flight in the append; undefined when that is no append of offsets. */
+  /** Returns the offsets in flight in the append; undefined when it is not an append of offsets. */
   inFlight(appendId: number): OffsetWrite | undefined {
     return this.#writes.get(appendId)
   }
 
-  /** The append is durable and its first record is at `baseOffset`, or it failed (undefined). */
+  /** Ends an append: it is durable with its first record at `baseOffset`, or failed (undefined). */
   wrote(appendId: number, baseOffset: number | undefined): void {
     const write = this.#writes.get(appendId)
-    assert(write, `append ${appendId} of offsets ends once`)
+    assert(write, `append ${appendId} of offsets is in flight, and is reported once`)
     this.#writes.delete(appendId)
     if (baseOffset === undefined || write.transaction === 'aborted') return
     const producerId = write.transaction === 'committed' ? -1 : write.producerId
@@ -89,7 +93,7 @@ export class GroupOffsets {
     }
   }
 
-  /** Takes over a record that is in the log; `producerId` is -1 outside of a transaction. */
+  /** Applies a record that is in the log. `producerId` is -1 outside of a transaction. */
   apply({ topic, partition, value }: OffsetRecord, producerId: number, logOffset: number): void {
     if (value === null) {
       this.#committed.remove(topic, partition, logOffset)
@@ -102,7 +106,7 @@ export class GroupOffsets {
     this.#tableOf(producerId).set({ topic, partition, value, logOffset })
   }
 
-  /** The producer's transaction has ended, by a marker that is in the log. */
+  /** Ends the producer's transaction, whose marker is in the log. */
   endTransaction(producerId: number, isCommitted: boolean): void {
     for (const write of this.#writes.values()) {
       if (write.producerId === producerId && write.transaction === 'open') {

@@ -1,8 +1,6 @@
-// Commits, fetches, deletions and expiry of offsets, in and out of transactions. Groups say who may
-// do what (group.ts); the registry numbers the appends. What goes on after an append is a
-// plain-data continuation.
-//
-// Times are monotonic milliseconds, unless the name says wall clock.
+// Commits, fetches, deletes and expires offsets, inside and outside of transactions. Groups decide
+// who may do so (group.ts), and the registry numbers the appends. The continuation of an append is
+// plain data. Times are monotonic milliseconds, unless the name says wall clock.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -18,7 +16,7 @@ import type { CommittingProducer, TransactionalCommit } from './transactionalCom
 
 export interface OffsetLimits {
   readonly maxOffsetMetadataBytes: number
-  /** How long offsets are kept that are not needed any more. */
+  /** Retention of unused offsets, in ms. */
   readonly offsetsRetentionMs: number
 }
 
@@ -27,14 +25,16 @@ export interface OffsetPartition {
   readonly partition: number
 }
 
-/** A batch of tombstones stays far below what a log takes at once. */
+/** Size of a batch of tombstones, far below the largest batch that a log accepts. */
 const tombstoneBatchBytes = 128 * 1024
-/** A record without the group's name: a topic's name is at most 249 bytes, the rest is small. */
+/**
+ * Size of a tombstone without the group id: a topic name is at most 249 bytes, the rest is small.
+ */
 const maxTombstoneBytes = 320
-/** Of a character in UTF-8. */
+/** Bytes of a UTF-16 code unit in UTF-8, at most. */
 const maxCharacterBytes = 3
 
-/** From this version on, OffsetCommit may be answered with GROUP_ID_NOT_FOUND. */
+/** First version of OffsetCommit whose clients know GROUP_ID_NOT_FOUND. */
 const groupIdNotFoundVersion = 9
 
 export class OffsetCoordinator {
@@ -48,7 +48,10 @@ export class OffsetCoordinator {
     this.#limits = limits
   }
 
-  /** Answered with an error code per offset, when those that are admitted are durable. */
+  /**
+   * Commits offsets. Answered with an error code for each, when those that are admitted are
+   * durable.
+   */
   commit(
     nowMs: number,
     requestId: number,
@@ -60,14 +63,16 @@ export class OffsetCoordinator {
     this.#write(requestId, groupId, error, offsets, undefined)
   }
 
-  /** The same as part of a transaction: not visible before its marker commits it. */
+  /** Commits offsets within a transaction: they are visible once its commit marker is durable. */
   commitInTransaction(requestId: number, commit: TransactionalCommit): void {
     const { groupId, offsets, producerId, producerEpoch, verification } = commit
     const error = this.#admitTransactionalCommit(commit)
     this.#write(requestId, groupId, error, offsets, { producerId, producerEpoch, verification })
   }
 
-  /** Whether the caller may read the offsets; a group that does not exist has none. */
+  /**
+   * Returns 0 when the caller may read the group's offsets. A group that does not exist has none.
+   */
   admitFetch(groupId: string, memberId: string | null, memberEpoch: number): number {
     const group: Group | undefined = this.#registry.find(groupId)?.group
     const error = group?.admitOffsetFetch(memberId, memberEpoch)
@@ -78,14 +83,14 @@ export class OffsetCoordinator {
     return this.#registry.find(groupId)?.offsets
   }
 
-  /** Whether offsets of the group may be deleted; `delete` asks topic by topic. */
+  /** Returns 0 when offsets of the group may be deleted. `delete` checks each topic. */
   admitDelete(groupId: string): number {
     if (groupId === '') return ErrorCode.invalidGroupId
     const entry = this.#registry.find(groupId)
     return entry ? entry.group.admitOffsetDelete() : ErrorCode.groupIdNotFound
   }
 
-  /** Answered with an error code per partition, when the deletion is durable. */
+  /** Deletes offsets. Answered with an error code for each, when the deletion is durable. */
   delete(requestId: number, groupId: string, partitions: readonly OffsetPartition[]): void {
     const entry = this.#registry.find(groupId)
     const codes = partitions.map(({ topic }) =>
@@ -104,7 +109,10 @@ export class OffsetCoordinator {
     })
   }
 
-  /** Removes what groups committed for a deleted topic; answered when that is durable. */
+  /**
+   * Removes the offsets that groups committed for a deleted topic. Answered when the removal is
+   * durable.
+   */
   forgetTopic(requestId: number, topic: string): void {
     const removals = this.#registry.all().flatMap((entry) => {
       const partitions = entry.offsets.partitions().filter((each) => each.topic === topic)
@@ -113,7 +121,7 @@ export class OffsetCoordinator {
     this.#removeOffsets(removals, { type: 'answer', requestId, errorCodes: [ErrorCode.none] })
   }
 
-  /** Removes an empty group with its offsets; answered when that is durable. */
+  /** Deletes an empty group with its offsets. Answered when the deletion is durable. */
   deleteGroup(requestId: number, groupId: string): void {
     const entry = this.#registry.find(groupId)
     if (!entry?.group.isEmpty) {
@@ -125,7 +133,7 @@ export class OffsetCoordinator {
     this.#removeOffsets([{ entry, partitions }], { type: 'removeGroup', requestId })
   }
 
-  /** Removes expired offsets, and groups of which nothing else is left. */
+  /** Removes expired offsets, and empty groups that have no other offsets. */
   expire(nowMs: number, wallClockMs: number): void {
     const { offsetsRetentionMs } = this.#limits
     for (const entry of this.#registry.all()) {
@@ -139,7 +147,9 @@ export class OffsetCoordinator {
     }
   }
 
-  /** An append of offsets, or of tombstones, is durable or has failed. */
+  /**
+   * Continues after an append of offsets or of their tombstones, which is durable or has failed.
+   */
   written(
     entry: GroupEntry,
     appendId: number,
@@ -151,19 +161,19 @@ export class OffsetCoordinator {
     else this.#continue(entry, next, errorCode)
   }
 
-  /** The tombstones of a group are durable, or writing them failed. */
+  /** Continues after the append of a group's tombstones, which is durable or has failed. */
   groupRemoved(entry: GroupEntry, requestId: number | undefined, errorCode: number): void {
     const isUnused = entry.group.isEmpty && entry.offsets.isEmpty
     if (errorCode === ErrorCode.none && isUnused) this.#registry.remove(entry)
     this.#answer(requestId, [ErrorCode.none], errorCode)
   }
 
-  /** Operations that wait for appends. */
+  /** Returns the operations that wait for appends. */
   pending(): PendingOperation[] {
     return [...this.#operations.values()]
   }
 
-  /** Appends the tombstones of any number of offsets; goes on once all of them are durable. */
+  /** Appends the tombstones of any number of offsets. Continues once all of them are durable. */
   #removeOffsets(
     removals: readonly {
       readonly entry: GroupEntry
@@ -200,14 +210,17 @@ export class OffsetCoordinator {
   #continue(entry: GroupEntry | undefined, next: OffsetsContinuation, errorCode: number): void {
     if (next.type === 'answer') this.#answer(next.requestId, next.errorCodes, errorCode)
     else if (next.type === 'removeGroup') {
-      assert(entry, 'a group is removed after its own offsets')
+      assert(
+        entry,
+        'only the removal of offsets of one group continues with the removal of the group',
+      )
       this.#removeGroup(entry, next.requestId, errorCode)
     }
   }
 
   /**
-   * The offsets are removed: removes the group unless somebody joined meanwhile. Answers 0 also
-   * when somebody joins or commits before the tombstones are durable: then the group is a new one.
+   * Removes the group, whose offsets are removed, unless a member has joined meanwhile. A member or
+   * offset that arrives before the tombstones are durable makes a new group: the answer is still 0.
    */
   #removeGroup(entry: GroupEntry, requestId: number | undefined, offsetsError: number): void {
     const error = offsetsError || (entry.group.isEmpty ? ErrorCode.none : ErrorCode.nonEmptyGroup)
@@ -222,7 +235,7 @@ export class OffsetCoordinator {
   #admitCommit(nowMs: number, groupId: string, committer: Committer): number {
     const entry = this.#registry.find(groupId)
     if (entry) return entry.group.admitCommit(nowMs, committer)
-    // A commit without a generation creates the group.
+    // A commit without a generation creates the group, as a tool's commit does.
     if (committer.generationId < 0) return this.#admitNewGroup()
     const canSayNotFound = committer.apiVersion >= groupIdNotFoundVersion
     return canSayNotFound ? ErrorCode.groupIdNotFound : ErrorCode.illegalGeneration
@@ -266,7 +279,7 @@ export class OffsetCoordinator {
     return isTooLarge ? ErrorCode.offsetMetadataTooLarge : ErrorCode.none
   }
 
-  /** `errorCode` is for everything that was admitted. Without a request, nobody is answered. */
+  /** Answers a request, if there is one. `errorCode` is for the items that were admitted. */
   #answer(requestId: number | undefined, codes: readonly number[], errorCode: number): void {
     if (requestId === undefined) return
     const errorCodes = codes.map((code) => (code === ErrorCode.none ? errorCode : code))

@@ -1,6 +1,6 @@
-// Which offsets of a group have expired (KIP-211): those that were not needed for the retention
-// time. Offsets that an open transaction may change, and those of subscribed topics, stay. A pure
-// function.
+// Decides which offsets of a group have expired (KIP-211): those unused for the retention time.
+// Offsets of subscribed topics, and those that an open transaction may change, do not expire. A
+// pure function.
 
 import type { Group } from '../group.ts'
 import type { GroupOffsets } from './groupOffsets.ts'
@@ -8,12 +8,13 @@ import type { OffsetEntry } from './offsetTable.ts'
 
 export interface ExpiredOffsets {
   readonly expired: readonly OffsetEntry[]
-  /** The group has no other offsets. */
+  /** Whether the group has no other offsets. */
   readonly isAll: boolean
 }
 
 /**
- * `nowMs` is monotonic, as the group's deadlines; `wallClockMs` is the clock that stamps commits.
+ * Returns the expired offsets of a group. `nowMs` is monotonic, as are the deadlines of groups;
+ * `wallClockMs` is the clock that stamps commits.
  */
 export function expiredOffsets(
   { group, offsets }: { readonly group: Group; readonly offsets: GroupOffsets },

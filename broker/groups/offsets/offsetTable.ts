@@ -1,5 +1,5 @@
-// Offsets by topic and partition, each with its place in the log: what is later in the log holds,
-// in whatever order it becomes known.
+// Offsets by topic and partition, each with its position in the log. The later position counts, in
+// whatever order the offsets become known.
 
 import type { CommittedOffset } from '../groupRecords.ts'
 
@@ -25,7 +25,7 @@ export class OffsetTable {
     for (const partitions of this.#byTopic.values()) yield* partitions.values()
   }
 
-  /** Does nothing when a later commit is known already. */
+  /** Sets an offset, unless a later commit is known already. */
   set(entry: OffsetEntry): void {
     const { topic, partition, logOffset } = entry
     const partitions = this.#byTopic.get(topic)
@@ -37,7 +37,7 @@ export class OffsetTable {
     if (!known || known.logOffset < logOffset) partitions.set(partition, entry)
   }
 
-  /** Removes what was committed before `logOffset`. */
+  /** Removes an offset that was committed before `logOffset`. */
   remove(topic: string, partition: number, logOffset: number): void {
     const partitions = this.#byTopic.get(topic)
     const known = partitions?.get(partition)

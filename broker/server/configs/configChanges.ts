@@ -1,5 +1,5 @@
 // Applies the config changes of one request, resource by resource. Each resource has its own
-// outcome: a refused one does not prevent the others.
+// outcome: a refused resource does not prevent the others.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { type ConfigRequest, ResourceType } from '../../controller/configRequests.ts'
@@ -10,7 +10,7 @@ import { alterLoggers } from './loggerConfigs.ts'
 
 const namedTwice: ConfigOutcome = {
   errorCode: ErrorCode.invalidRequest,
-  message: 'the resource is in the request twice',
+  message: 'the request contains the resource more than once',
 }
 
 export async function alterEach(

@@ -22,12 +22,14 @@ export function loggerProblem(
   resourceName: string,
   { nodeId, logLevel }: LoggingBroker,
 ): string | undefined {
-  if (logLevel === undefined) return 'the level of the log is not changed while the broker runs'
+  if (logLevel === undefined) return 'the log level of this broker cannot be changed while it runs'
   if (resourceName === String(nodeId)) return undefined
   return `this is broker ${nodeId}, not ${resourceName}`
 }
 
-/** The loggers and their levels. Requires that there is no `loggerProblem`. */
+/**
+ * Returns the loggers and their levels. The caller has checked that `loggerProblem` is undefined.
+ */
 export function loggerLevels({ logLevel }: LoggingBroker): { name: string; value: string }[] {
   return [{ name: rootLogger, value: logLevel!.level.toUpperCase() }]
 }
@@ -51,13 +53,16 @@ export function alterLoggers(
       return refused(ErrorCode.invalidConfig, `there is no logger ${name}, only ${rootLogger}`)
     }
     if (operation !== ConfigOperation.set || level !== undefined) {
-      return refused(ErrorCode.invalidRequest, `the level of ${rootLogger} is set, once`)
+      return refused(
+        ErrorCode.invalidRequest,
+        `the request must set the level of ${rootLogger}, exactly once`,
+      )
     }
     const wanted = value?.toLowerCase()
     if (!isLogLevel(wanted)) {
       return refused(
         ErrorCode.invalidConfig,
-        `${value} is no level of ${rootLogger}: ${shownLevels}`,
+        `${value} is not a log level of ${rootLogger}: expected one of ${shownLevels}`,
       )
     }
     level = wanted

@@ -1,11 +1,11 @@
 // The connection of one client. Composes its parts: FrameQueue cuts chunks into requests,
 // RequestOrder keeps answers in the order of requests, RequestMemory, DecodedMemory and
-// AnswerMemory bound what the connection holds by itself and together with all others, Idleness
-// decides when it has been quiet for too long. What happens to a request is decided by the phase
-// that the connection is in.
+// AnswerMemory bound the memory that the connection takes, alone and together with all others,
+// Idleness decides when it has been quiet for too long. The phase of the connection decides what is
+// done with a request.
 //
 // Invariants: answers leave in the order of requests; a client that sends without reading, or sends
-// more than there is memory for, is not read; nothing is dispatched after the connection has
+// more than there is memory for, is not read; nothing is dispatched after the connection was
 // closed.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
@@ -51,9 +51,9 @@ export type CloseReason =
   | 'shutdown'
 
 /**
- * What a connection does with a request. Every connection begins, and stays, in the phase of
- * serving: `dispatch`. A listener that authenticates its clients begins in a phase that admits only
- * the requests of authentication, gives the connection its principal, and is then followed by
+ * The phase of a connection: what it does with a request. Every connection is in the serving phase,
+ * `dispatch`, from the beginning. A listener that authenticates its clients begins in a phase that
+ * admits only authentication requests, sets the principal of the connection, and then changes to
  * serving.
  */
 export type ConnectionPhase = (
@@ -82,7 +82,7 @@ export class ClientConnection implements ConnectionHandler {
   #isDraining = false
   #isClosed = false
   #closeReason: CloseReason = 'client'
-  /** Set while the connection waits for its turn to be read for the first time. */
+  /** Set while the first read of the connection is delayed. */
   #startTimer: Timer | undefined
 
   constructor(connection: Connection, options: ConnectionOptions) {
@@ -98,7 +98,7 @@ export class ClientConnection implements ConnectionHandler {
       () => this.#regulate(),
     )
     this.#decodedMemory = new DecodedMemory(options.decodedBudget, () => this.#advance())
-    // Over other networks a client may hold on to the very bytes that were written.
+    // On other networks the client may keep a reference to the bytes that were written.
     const buffers = connection.copiesOnWrite ? options.readBuffers : undefined
     this.#answerMemory = new AnswerMemory(options.answerBudget, buffers)
     this.#idleness = new Idleness(
@@ -119,12 +119,15 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
-  /** Requests that were received and are not answered. */
+  /** Number of requests that were received and are not answered. */
   get pendingRequests(): number {
     return this.#frames.length + this.#order.length
   }
 
-  /** Whether the connection is not read at present, because it or all of them hold too much. */
+  /**
+   * Whether reading is paused, because this connection or all connections together take too much
+   * memory.
+   */
   get isPaused(): boolean {
     return this.#isPaused
   }
@@ -140,7 +143,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#connection.start(this)
   }
 
-  /** Answers the requests in flight, takes no others, then ends. */
+  /** Answers the requests in flight, accepts no others, then closes. */
   drain(): void {
     this.#closeReason = 'shutdown'
     if (this.#startTimer) {
@@ -186,7 +189,7 @@ export class ClientConnection implements ConnectionHandler {
   onClose(cause?: Error): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    // Their answers will not be sent. Requests in flight are released when they are done.
+    // Their answers are not sent. Requests in flight are released when they are done.
     this.#requestMemory.release(this.#order.doneBytes)
     this.#dropFrames()
     this.#answerMemory.close()
@@ -195,7 +198,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#abort.abort()
     if (cause) {
       const client = this.#connection.remoteAddress
-      this.#logger.debug({ client, error: cause }, 'connection broke')
+      this.#logger.debug({ client, error: cause }, 'connection reset')
     }
     this.#options.onClosed(this.#closeReason)
   }
@@ -258,7 +261,7 @@ export class ClientConnection implements ConnectionHandler {
     )
   }
 
-  /** Sends every answer that is next in the order of requests. */
+  /** Sends every answer whose turn it is in the order of requests. */
   #finish(request: PendingRequest, answer: Answer): void {
     if (this.#isClosed) {
       this.#requestMemory.release(request.costBytes)
@@ -300,7 +303,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#requestMemory.count(this.#frames.heldBytes)
   }
 
-  /** Drops the requests that are not dispatched, and all waiting for memory. */
+  /** Drops the requests that are not dispatched yet, and ends all waits for memory. */
   #dropFrames(): void {
     this.#requestMemory.release(this.#frames.clear())
     this.#decodedMemory.close()
@@ -308,7 +311,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#requestMemory.leaveLine()
   }
 
-  /** Stops reading, or goes on, as the memory for requests says. */
+  /** Pauses or resumes reading, as the memory for requests requires. */
   #regulate(): void {
     if (this.#isClosed) return
     const mustPause = this.#requestMemory.mustPause(this.#isPaused)
@@ -327,8 +330,8 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   /**
-   * Errors of the client end its connection; any other is a failure of the broker, and is logged as
-   * one.
+   * Closes the connection after an error. Errors that are not the client's are failures of the
+   * broker and are logged as such.
    */
   #fail(error: unknown, decoding?: MemoryAllowance): void {
     if (error instanceof MalformedError) {
@@ -341,18 +344,18 @@ export class ClientConnection implements ConnectionHandler {
     }
     if (error instanceof TooCostlyError) {
       const option = decoding?.isExceeded ? 'queued.max.request.bytes' : 'queued.max.response.bytes'
-      this.#disconnect(`${error.message}: ask for less at once, or raise ${option}`, 'costly')
+      this.#disconnect(`${error.message}: request less at a time, or raise ${option}`, 'costly')
       return
     }
     const client = this.#connection.remoteAddress
-    this.#logger.error({ client, error }, 'a request failed; its connection is closed')
+    this.#logger.error({ client, error }, 'failed to handle a request; closing its connection')
     this.destroy('failed')
     if (error instanceof Error && 'code' in error && error.code === 'ASSERTION_FAILED') throw error
   }
 
   #disconnect(reason: string, kind: CloseReason): void {
     const client = this.#connection.remoteAddress
-    this.#logger.warn({ client, reason }, 'a client is disconnected')
+    this.#logger.warn({ client, reason }, 'disconnecting client')
     this.destroy(kind)
   }
 

@@ -1,5 +1,5 @@
-// Limits the number of connections, in all and per IP address. A flood of connections costs no more
-// than closing them: refusals are counted, and logged when they begin and when they end.
+// Limits the number of connections, in total and per IP address. A flood of connections must cost
+// no more than closing them: refusals are counted, and logged when they begin and when they end.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -13,11 +13,11 @@ import {
 } from '../../configuration/connectionOverrides.ts'
 import { BrokerError } from '../../errors.ts'
 
-/** Refusals with shorter pauses between them are one condition in the log. */
+/** Refusals with shorter pauses between them are logged as one condition, in ms. */
 const settleMs = 60_000
 const overridesOption = 'max.connections.per.ip.overrides'
 
-/** The limits may change while the broker runs. */
+/** The parts of the broker that the limits need. The limits may change while the broker runs. */
 export interface LimitedBroker {
   readonly config: Pick<
     BrokerConfig,
@@ -29,7 +29,7 @@ export interface LimitedBroker {
 
 export class ConnectionLimits {
   readonly #broker: LimitedBroker
-  /** The text that `#overrides` was read from. */
+  /** The option text that `#overrides` was parsed from. */
   #overridesText: string | undefined
   #overrides: ReadonlyMap<string, number> = new Map()
   readonly #byHost = new Map<string, number>()
@@ -42,14 +42,14 @@ export class ConnectionLimits {
   constructor(broker: LimitedBroker) {
     this.#broker = broker
     const { clock, logger } = broker
-    const over = 'no clients are refused any more'
+    const over = 'connections are no longer refused'
     this.#refuses = new LastingCondition({ clock, logger, settleMs, over })
     this.#readOverrides()
   }
 
   /**
-   * Counts a connection unless a limit is reached. `left` must be called once for each that is
-   * admitted.
+   * Admits a connection, unless a limit is reached. The caller must call `left` once for each
+   * admitted connection.
    */
   admit(remoteAddress: string): boolean {
     const { config } = this.#broker
@@ -72,7 +72,7 @@ export class ConnectionLimits {
   left(remoteAddress: string): void {
     const host = hostOf(remoteAddress)
     this.#count--
-    assert(this.#count >= 0, 'a connection leaves once')
+    assert(this.#count >= 0, 'every connection that leaves was admitted')
     const remaining = this.#byHost.get(host)! - 1
     if (remaining === 0) this.#byHost.delete(host)
     else this.#byHost.set(host, remaining)
@@ -96,12 +96,15 @@ export class ConnectionLimits {
   /** Records that a connection was refused because of `limit`. */
   refuse(client: string, limit: string): false {
     this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1)
-    this.#refuses.met({ client, limit }, 'clients are refused', limit)
+    this.#refuses.met({ client, limit }, 'refusing connections: limit reached', limit)
     return false
   }
 }
 
-/** The IP address without the port, in canonical spelling; another network's address as it is. */
+/**
+ * Returns the IP address without the port, in canonical spelling; an address of another network as
+ * it is.
+ */
 function hostOf(remoteAddress: string): string {
   const host = remoteAddress.replace(/:\d+$/, '')
   return ipAddress(host) ?? host

@@ -1,16 +1,16 @@
-// Limits the rate of new connections: max.connection.creation.rate. As in Kafka, connections above
+// Limits the rate of new connections (max.connection.creation.rate). As in Kafka, connections above
 // the rate are delayed and not refused, so that many reconnecting clients do not slow down
-// connected ones.
+// connected clients.
 
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
 
-/** The rate is per second: one second of it may be used in a burst. */
+/** Connections of this many ms, at the rate, may come in one burst. */
 const burstMs = 1000
-/** A client that would wait longer has given up by then: it is refused. */
+/** A client that would have to wait longer is refused: it has timed out by then. In ms. */
 const longestWaitMs = 30_000
 
-/** The rate may change while the broker runs. */
+/** The parts of the broker that the pace needs. The rate may change while the broker runs. */
 export interface PacedBroker {
   readonly config: Pick<BrokerConfig, 'max.connection.creation.rate'>
   readonly clock: Clock
@@ -18,7 +18,7 @@ export interface PacedBroker {
 
 export class ConnectionPace {
   readonly #broker: PacedBroker
-  /** When the last accepted connection is served. */
+  /** When the last accepted connection is first read, in monotonic ms. */
   #lastTurnMs = -Infinity
 
   constructor(broker: PacedBroker) {

@@ -1,17 +1,17 @@
-// The framing of one connection: received chunks in, whole request frames out, in their order.
-// Knows nothing of what a frame says, except which memory it lies in. Frames wait here until they
-// are dispatched; a frame that was taken can be put back, at the head.
+// The framing of one connection: received chunks in, whole request frames out, in order. Knows
+// nothing of the contents of a frame, only which memory it lies in. Frames wait here until they are
+// dispatched; a frame that was taken can be put back at the head.
 
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { FrameSplitter } from '../../../protocol/kafka/frame.ts'
 import type { ReadBuffers } from '../memory/readBuffers.ts'
 
 /**
- * Memory that a frame costs besides its bytes, so that a flood of tiny frames is bounded as well.
+ * Memory that a frame costs in addition to its bytes, so that a flood of tiny frames is bounded.
  */
 const frameOverheadBytes = 1024
 
-/** What a frame counts for in the memory of requests. */
+/** Returns the memory cost of a frame, in bytes. */
 export function costOf(frame: Buffer): number {
   return frame.length + frameOverheadBytes
 }
@@ -25,7 +25,7 @@ export class FrameQueue {
   readonly #readBuffers: ReadBuffers
   readonly #splitter: FrameSplitter
   readonly #frames: Buffer[] = []
-  /** When the last byte of each of the frames was received. */
+  /** The time at which the last byte of each frame was received. */
   readonly #arrivals: number[] = []
   /** The blocks of frames that were assembled from several chunks. */
   readonly #blocks = new Map<ArrayBufferLike, Buffer>()
@@ -39,7 +39,7 @@ export class FrameQueue {
     return this.#frames.length
   }
 
-  /** Memory that the incomplete frame takes. */
+  /** Memory of the incomplete frame, in bytes. */
   get heldBytes(): number {
     return this.#splitter.heldBytes
   }
@@ -48,7 +48,7 @@ export class FrameQueue {
     return this.#splitter.pendingBytes > 0
   }
 
-  /** Returns the cost of the frames that the chunk completes. Throws a MalformedError. */
+  /** Adds a chunk. Returns the cost of the frames that it completes. Throws a MalformedError. */
   push(chunk: Buffer, nowMs: number): number {
     let bytes = 0
     for (const frame of this.#splitter.push(chunk)) {
@@ -64,7 +64,7 @@ export class FrameQueue {
     return this.#frames[0]
   }
 
-  /** When the last byte of the frame at the head was received. */
+  /** The time at which the last byte of the frame at the head was received. */
   get headArrivedMs(): number {
     return this.#arrivals[0]!
   }
@@ -80,9 +80,8 @@ export class FrameQueue {
   }
 
   /**
-   * The block that the frame lies in, if it can be used again once the request is answered. Only
-   * for Produce: other requests may leave parts of themselves behind, such as the metadata of a
-   * member.
+   * Returns the block of the frame, if it can be reused once the request is answered. Only for
+   * Produce: other requests may leave references to their bytes, such as the metadata of a member.
    */
   blockOf(frame: Buffer): Buffer | undefined {
     const block = this.#blocks.get(frame.buffer)
@@ -91,8 +90,7 @@ export class FrameQueue {
   }
 
   /**
-   * Drops everything, and returns the cost of the complete frames among it. Nothing may be pushed
-   * after.
+   * Drops everything. Returns the cost of the complete frames. Nothing may be pushed afterwards.
    */
   clear(): number {
     let bytes = 0

@@ -1,19 +1,22 @@
-// When one connection has been quiet for so long that it is closed: idle for
-// connections.max.idle.ms with nothing in flight, or stalled in the middle of a request, or of an
-// answer while others wait for its memory. One timer per connection, which looks again when there
-// could be a reason at the earliest. Timestamps are of the monotonic clock.
+// Decides when one connection has been quiet for so long that it is closed: idle for
+// connections.max.idle.ms with nothing in flight, stalled in the middle of a request, or stalled in
+// the middle of an answer while others wait for its memory. One timer per connection, set to the
+// earliest time at which there could be a reason. Timestamps are of the monotonic clock.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 
-/** How long a client may stop in the middle of a request, or of an answer when memory is scarce. */
+/**
+ * How long a client may stall in the middle of a request, or of an answer while memory is scarce,
+ * in ms.
+ */
 const stalledMs = 30_000
 
-/** What the connection is in the middle of. */
+/** The work that a connection is in the middle of. */
 export interface Unfinished {
   readonly hasPendingRequests: boolean
-  /** Part of a request has been received, and the broker reads on. */
+  /** Part of a request was received, and reading is not paused. */
   readonly isReceiving: boolean
-  /** An answer is not taken yet, and others wait for its memory. */
+  /** An answer is not read yet by the client, and others wait for its memory. */
   readonly holdsScarceMemory: boolean
 }
 
@@ -27,9 +30,9 @@ export class Idleness {
   readonly #unfinished: () => Unfinished
   readonly #onQuiet: (quiet: QuietConnection) => void
   #lastActivityMs: number
-  /** When the client last sent something, or could first do so again. */
+  /** When the client last sent something, or when reading resumed. */
   #lastReceivedMs: number
-  /** When the client last took something of its answers. */
+  /** When the client last read part of an answer. */
   #lastTakenMs: number
   #timer: Timer | undefined
 
@@ -52,7 +55,7 @@ export class Idleness {
     this.#lastReceivedMs = nowMs
   }
 
-  /** The connection is read again after a pause: the client could not send meanwhile. */
+  /** Records that reading has resumed: the client could not send before. */
   resumed(nowMs: number): void {
     this.#lastReceivedMs = nowMs
   }
@@ -61,7 +64,7 @@ export class Idleness {
     this.#lastActivityMs = nowMs
   }
 
-  /** The first answer after all others were taken has been written. */
+  /** Records the first answer after the client had read all others. */
   sending(nowMs: number): void {
     this.#lastTakenMs = nowMs
   }
@@ -89,13 +92,17 @@ export class Idleness {
   #quiet(maxIdleMs: number): QuietConnection | undefined {
     const { isReceiving, holdsScarceMemory, hasPendingRequests } = this.#unfinished()
     if (isReceiving && this.#sinceMs(this.#lastReceivedMs) >= stalledMs) {
-      return { kind: 'stalled', reason: 'a request stopped half way' }
+      return { kind: 'stalled', reason: 'request incomplete: the client stopped sending' }
     }
     if (holdsScarceMemory && this.#sinceMs(this.#lastTakenMs) >= stalledMs) {
-      return { kind: 'stalled', reason: 'an answer is not read, and memory is scarce' }
+      return {
+        kind: 'stalled',
+        reason:
+          'response unread: the client stopped reading, and memory for responses is exhausted',
+      }
     }
     if (hasPendingRequests || this.#sinceMs(this.#lastActivityMs) < maxIdleMs) return undefined
-    return { kind: 'idle', reason: 'connections.max.idle.ms are over' }
+    return { kind: 'idle', reason: 'no request for connections.max.idle.ms' }
   }
 
   #sinceMs(pastMs: number): number {

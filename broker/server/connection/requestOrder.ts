@@ -1,14 +1,13 @@
-// The requests of one connection that are being handled, in the order in which they came. Requests
-// are handled one at a time, as in Kafka, except that consecutive Produce requests overlap, so that
-// many share one sync. Invariants: every request is answered exactly once, and in the order of
-// requests.
+// The requests in flight of one connection, in the order in which they arrived. Requests are
+// handled one at a time, as in Kafka, except that consecutive Produce requests overlap, so that
+// many share one sync. Invariant: every request is answered exactly once, in the order of requests.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Answer } from '../dispatch/dispatch.ts'
 import type { ApiFigures, RequestRecord } from '../figures/requestFigures.ts'
 import { costOf, isProduce } from './frameQueue.ts'
 
-/** The most Produce requests of one connection in flight. */
+/** Maximum number of Produce requests in flight on one connection. */
 const maxOverlapping = 64
 
 /** A request in flight: its place in the order of answers. */
@@ -18,9 +17,9 @@ export class PendingRequest implements RequestRecord {
   readonly startedMs: number
   waitedMs = 0
   readonly frameBytes: number
-  /** What its frame counts for in the memory of requests. */
+  /** Memory cost of its frame, in bytes. */
   readonly costBytes: number
-  /** The block that its frame lies in, if that can be used again after the answer. */
+  /** The block of its frame, if it can be reused after the answer. */
   block: Buffer | undefined = undefined
   isDone = false
   answer: Answer = undefined
@@ -42,22 +41,23 @@ export class RequestOrder {
     return this.#pending.length
   }
 
-  /** Whether the request in this frame may be handled beside those in flight. */
+  /** Whether the request in this frame may be handled while the others are in flight. */
   admits(frame: Buffer): boolean {
     if (this.#pending.length === 0) return true
     return this.#endsInProduce && isProduce(frame) && this.#pending.length < maxOverlapping
   }
 
   /**
-   * Called before a request is dispatched, so that what it starts at once finds the order as it is.
+   * Records the start of a request. Called before it is dispatched, because its handler may finish
+   * at once and look at the order.
    */
   starting(frame: Buffer): void {
     this.#endsInProduce = isProduce(frame)
   }
 
   add(request: PendingRequest): void {
-    assert(!request.isDone, 'a request is in flight before it is answered')
-    assert(this.#pending.length < maxOverlapping, 'requests in flight are bounded')
+    assert(!request.isDone, 'a request is added before it is answered')
+    assert(this.#pending.length < maxOverlapping, 'the number of requests in flight is bounded')
     this.#pending.push(request)
   }
 
@@ -73,7 +73,7 @@ export class RequestOrder {
     return this.#pending[0]?.isDone ? this.#pending.shift() : undefined
   }
 
-  /** Cost of the requests that are answered and wait for older ones. */
+  /** Memory cost of the requests that are done and wait for older ones, in bytes. */
   get doneBytes(): number {
     return this.#pending.reduce((sum, { isDone, costBytes }) => sum + (isDone ? costBytes : 0), 0)
   }

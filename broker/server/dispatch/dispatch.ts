@@ -1,8 +1,8 @@
-// From a frame to the chunks of its answer: decodes the header, checks the version, finds the
-// handler, decodes the request, passes it through the gate, runs the handler, encodes the response.
-// Holds the table of the APIs that this broker serves, from which ApiVersions is answered. Known
-// APIs that are not served are answered with an error (refusedRequests.ts). Invariant: no handler
-// runs before the gate.
+// Turns a request frame into the chunks of its answer: decodes the header, checks the version,
+// finds the handler, decodes the request, passes it through the gate, runs the handler, encodes the
+// response. Holds the table of the APIs that this broker serves, from which ApiVersions is
+// answered. Known APIs that are not served are answered with an error (refusedRequests.ts).
+// Invariant: no handler runs before the gate.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
@@ -123,13 +123,13 @@ const served: readonly Handler[] = [
   updateFeaturesHandler,
 ]
 
-/** Every API that this broker serves, and offers in ApiVersions. */
+/** Every API that this broker serves and lists in ApiVersions. */
 export const servedApis = [...served.map(({ api }) => api), apiVersions]
 
 /**
- * Handlers whose responses describe what the broker has, and can be long. While clients leave their
- * answers unread and the memory for answers is exhausted, these wait. What clients need for their
- * work is answered at once.
+ * Handlers of descriptions, whose responses can be long. They wait while the memory for answers is
+ * exhausted because clients leave answers unread. Requests that clients need for their work are
+ * answered at once.
  */
 const longAnswers: ReadonlySet<Handler> = new Set([
   metadataHandler,
@@ -147,14 +147,14 @@ const longAnswers: ReadonlySet<Handler> = new Set([
   listTransactionsHandler,
 ])
 
-/** An API in the table: how it is handled, and what it needs from the authorizer. */
+/** An API in the table: its handler, and what it needs from the authorizer. */
 interface Entry extends Handler {
   readonly access: ApiAccess
   readonly isServed: boolean
   readonly isLongAnswer: boolean
 }
 
-/** By the key of the API. */
+/** The table, by API key. */
 const entries: ReadonlyMap<number, Entry> = new Map(
   [
     ...[...served, apiVersionsHandler(servedApis)].map(servedEntry),
@@ -164,25 +164,27 @@ const entries: ReadonlyMap<number, Entry> = new Map(
 
 function servedEntry(handler: Handler): Entry {
   const access = apiAccess.find(({ api }) => api.key === handler.api.key)
-  assert(access !== undefined, `${handler.api.name} is served and its access is not declared`)
+  assert(
+    access !== undefined,
+    `${handler.api.name} is served, so its access is declared in apiAccess.ts`,
+  )
   return { ...handler, access, isServed: true, isLongAnswer: longAnswers.has(handler) }
 }
 
-/** A refusal is the same for everybody and discloses nothing. */
+/** Refusals need no authorization: they are the same for all clients and disclose nothing. */
 function refusedEntry(handler: Handler): Entry {
   const access = { api: handler.api, requirements: [] }
   return { ...handler, access, isServed: false, isLongAnswer: false }
 }
 
-/** The chunks of one response frame, or undefined when the request gets no response. */
+/** The chunks of one response frame; undefined when the request gets no response. */
 export type Answer = readonly Uint8Array[] | undefined
 
 /**
  * Starts handling a request. When this returns, everything that the handler does before its first
  * await has happened, so that frames dispatched in order reach the log in order. Throws, or rejects
- * with, a MalformedError or an AccessDeniedError when the client must be disconnected. When
- * decoding alone would take more than the allowance, a TooCostlyError is thrown, and nothing has
- * happened.
+ * with, a MalformedError or an AccessDeniedError when the client must be disconnected. Throws a
+ * TooCostlyError, without having done anything, when decoding would exceed the allowance.
  */
 export function dispatch(
   frame: Buffer,
@@ -194,7 +196,7 @@ export function dispatch(
   const header = decodeRequestHeader(reader)
   const { apiKey, apiVersion, correlationId } = header
   const entry = entries.get(apiKey)
-  if (!entry) throw new MalformedError(`API ${apiKey} is not known here`)
+  if (!entry) throw new MalformedError(`unknown API key ${apiKey}`)
   const { api } = entry
   const { access, broker } = connection
   const { gate, testHooks } = broker
@@ -238,13 +240,14 @@ async function handleWhenThereIsRoom(
 }
 
 /**
- * ApiVersions is answered whatever its version is: a client cannot know what is served (KIP-511).
+ * Refuses a version. ApiVersions is answered in any version, because a client cannot know which are
+ * served (KIP-511).
  */
 function refuseVersion({ api }: Handler, header: RequestHeader): Answer {
   if (api.key === apiVersions.key) {
     return encodeResponse(apiVersions, 0, header.correlationId, unsupportedApiVersions)
   }
   throw new MalformedError(
-    `${api.name} version ${header.apiVersion} is not served here, only ${api.minVersion} to ${api.maxVersion}`,
+    `${api.name} version ${header.apiVersion} is not supported; this broker serves ${api.minVersion} to ${api.maxVersion}`,
   )
 }

@@ -1,6 +1,6 @@
 // The APIs of Kafka that this broker does not serve, with the error for each. ApiVersions does not
-// list them. A client that sends one anyway gets Kafka's error for it; a closed connection would
-// look like a network failure, which clients retry.
+// list them. A client that sends one anyway gets Kafka's error: a closed connection would look like
+// a network failure, which clients retry.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
@@ -21,24 +21,28 @@ const reasons: readonly (readonly [apis: readonly RefusedApi[], code: number, re
   [
     tokenApis,
     ErrorCode.delegationTokenRequestNotAllowed,
-    'no listener authenticates its clients, so there are no delegation tokens',
+    'delegation tokens need a listener that authenticates its clients; this broker has none',
   ],
-  [quotaApis, ErrorCode.unsupportedVersion, 'quotas are not kept here'],
+  [quotaApis, ErrorCode.unsupportedVersion, 'quotas are not supported'],
   [
     credentialApis,
     ErrorCode.unsupportedVersion,
-    'no listener authenticates its clients, so there are no credentials',
+    'SCRAM credentials need a listener that authenticates its clients; this broker has none',
   ],
   [
     replicaApis,
     ErrorCode.unsupportedVersion,
-    'replicas are not moved between data directories here',
+    'moving replicas between data directories is not supported',
   ],
-  [quorumApis, ErrorCode.unsupportedVersion, 'metadata are kept on one node, without a quorum'],
-  [telemetryApis, ErrorCode.unsupportedVersion, 'clients do not push their metrics here'],
-  [shareGroupApis, ErrorCode.unsupportedVersion, 'share groups are not served'],
-  [streamsGroupApis, ErrorCode.unsupportedVersion, 'streams groups are not served'],
-  [controllerApis, ErrorCode.unsupportedVersion, 'this node takes no part in a cluster of Kafka'],
+  [
+    quorumApis,
+    ErrorCode.unsupportedVersion,
+    'the metadata of this broker are kept on one node, without a quorum',
+  ],
+  [telemetryApis, ErrorCode.unsupportedVersion, 'client telemetry is not supported'],
+  [shareGroupApis, ErrorCode.unsupportedVersion, 'share groups are not supported'],
+  [streamsGroupApis, ErrorCode.unsupportedVersion, 'streams groups are not supported'],
+  [controllerApis, ErrorCode.unsupportedVersion, 'this broker is not a member of a KRaft cluster'],
 ]
 
 export const refusedHandlers: readonly Handler[] = reasons.flatMap(

@@ -1,7 +1,8 @@
-// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that its
-// requests carry only changes and its responses only news. A state machine without I/O. Sessions
-// are best effort: a client whose session does not exist gets an error and sends all of its
-// partitions again. Sessions are therefore evicted freely, and bounded in number and in partitions.
+// Fetch sessions (KIP-227): the broker keeps the partitions that a consumer fetches, so that
+// requests carry only changes and responses only news. A state machine without I/O. Sessions are
+// best effort: a client whose session does not exist gets an error and sends all of its partitions
+// again. Sessions may therefore be evicted at any time, and are bounded in number and in
+// partitions.
 
 import type { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -17,10 +18,7 @@ export interface WantedPartition {
   readonly request: PartitionRequest
 }
 
-/**
- * The part of a partition's response that decides whether the partition is in an incremental
- * response.
- */
+/** The part of a partition's response that decides whether an incremental response includes it. */
 export interface PartitionNews {
   readonly errorCode: number
   readonly highWatermark: number
@@ -29,12 +27,12 @@ export interface PartitionNews {
   readonly divergingEpoch?: unknown
 }
 
-/** The partitions of one request, and the end of its session's turn. */
+/** The partitions of one request, and the completion of its session's turn. */
 export interface FetchContext {
   readonly wanted: readonly WantedPartition[]
   /**
-   * Takes the response of each wanted partition; returns the session id, and which of them are
-   * sent.
+   * Completes the turn with the response of each wanted partition. Returns the session id, and
+   * which responses are sent.
    */
   finish(news: readonly PartitionNews[], nowMs: number): FetchOutcome
 }
@@ -47,10 +45,10 @@ export interface FetchOutcome {
 }
 
 interface SessionPartition {
-  /** In the session's map. Kept, so that a fetch builds no keys. */
+  /** Key in the session's map, kept so that a fetch builds no string. */
   readonly key: string
   wanted: WantedPartition
-  /** As the client was told last. */
+  /** The high watermark in the last response to the client. */
   highWatermark: number
   logStartOffset: number
 }
@@ -67,9 +65,9 @@ interface Session {
 
 export interface FetchSessionsOptions {
   readonly maxSessions: number
-  /** In all sessions together. */
+  /** Maximum number of partitions in all sessions together. */
   readonly maxPartitions?: number
-  /** A positive int32, hard to guess. */
+  /** Returns a positive int32 that is hard to guess. */
   readonly newId: () => number
 }
 
@@ -79,15 +77,15 @@ const finalEpoch = -1
 const noSession = 0
 const defaultMaxPartitions = 500_000
 /**
- * Kafka's min.incremental.fetch.session.eviction.ms: for this long a larger session does not evict
- * one.
+ * Kafka's min.incremental.fetch.session.eviction.ms: a session that was used within this time is
+ * not evicted in favour of a larger one.
  */
 const evictionMs = 120_000
 
 export class FetchSessions {
   readonly #options: FetchSessionsOptions
   readonly #maxPartitions: number
-  /** Least recently used first. */
+  /** The sessions, least recently used first. */
   readonly #sessions = new Map<number, Session>()
   #partitionCount = 0
   #evictions = 0
@@ -111,7 +109,10 @@ export class FetchSessions {
     return this.#evictions
   }
 
-  /** Returns an error code, or the partitions to fetch. `byId`: the request gives topics by id. */
+  /**
+   * Begins a request's turn. Returns an error code, or the partitions to fetch. `byId`: the request
+   * names topics by id.
+   */
   begin(request: FetchRequest, byId: boolean, nowMs: number): FetchContext | number {
     const { sessionId, sessionEpoch } = request
     if (sessionEpoch !== initialEpoch && sessionEpoch !== finalEpoch) {
@@ -168,7 +169,7 @@ export class FetchSessions {
     this.#partitionCount += partitions.size - before
   }
 
-  /** Returns the id of a new session, or `noSession` when there is no room for it. */
+  /** Creates a session. Returns its id, or `noSession` when there is no room for it. */
   #create(
     wanted: readonly WantedPartition[],
     news: readonly PartitionNews[],
@@ -215,7 +216,10 @@ export class FetchSessions {
     return hasSlot && this.#partitionCount + partitions <= this.#maxPartitions
   }
 
-  /** An idle session, or else the smallest of the sessions that are old enough to be evicted. */
+  /**
+   * Returns an idle session, or else the smallest of the sessions that are old enough to be
+   * evicted.
+   */
   #victimFor(partitions: number, nowMs: number): Session | undefined {
     const oldest = this.#sessions.values().next().value
     if (oldest && nowMs - oldest.lastUsedMs > evictionMs) return oldest
@@ -250,7 +254,7 @@ function finishIncremental(
   partitions: readonly SessionPartition[],
   news: readonly PartitionNews[],
 ): FetchOutcome {
-  // Another request has used the session meanwhile: what the client was told last is not certain.
+  // Another request has used the session meanwhile: what the client was last sent is not certain.
   if (session.epoch !== epoch) {
     const errorCode = ErrorCode.invalidFetchSessionEpoch
     return { errorCode, sessionId: noSession, isSent: () => false }
@@ -265,7 +269,8 @@ function finishIncremental(
 }
 
 /**
- * Moves partitions that had records to the end: read last the next time, they do not starve others.
+ * Moves partitions that had records to the end: they are read last the next time, so that they do
+ * not starve the others.
  */
 function putLast(
   { partitions }: Session,
@@ -282,7 +287,7 @@ function putLast(
 }
 
 /**
- * Records what the client is told of the partition. Returns false when it was told the same before.
+ * Records what the client is sent for a partition. Returns false when it was sent the same before.
  */
 function note(partition: SessionPartition, news: PartitionNews): boolean {
   const { highWatermark, logStartOffset } = news

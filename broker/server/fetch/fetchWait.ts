@@ -1,6 +1,6 @@
 // The wait of a long poll: until more can be read from one of its partitions, the time is up, or
-// the client has gone. Listens from its creation on, so that records committed while its owner
-// reads are not missed. Reads no log.
+// the client has disconnected. Listens from its creation, so that records committed while its owner
+// reads are not missed. Never reads a log.
 
 import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
 import type { Partition } from '../../replication/partition.ts'
@@ -9,14 +9,14 @@ export class FetchWait {
   readonly #timer: Timer | undefined
   readonly #signal: AbortSignal
   readonly #listening: (() => void)[] = []
-  /** Numbers of the partitions with more records since the last call. */
+  /** Numbers of the partitions with more records since the last `forAppend`. */
   #appended = new Set<number>()
   #over: boolean
   #wake: (() => void) | undefined
   readonly #clock: Clock
   #waitedMs = 0
 
-  /** Partitions are numbered by their place in the list; undefined ones are not waited for. */
+  /** Partitions are numbered by their positions in the list. Undefined ones are not waited for. */
   constructor(
     partitions: readonly (Pick<Partition, 'onHighWatermark'> | undefined)[],
     clock: Clock,
@@ -31,13 +31,13 @@ export class FetchWait {
     signal.addEventListener('abort', this.#finish)
     for (const [number, partition] of partitions.entries()) {
       if (!partition) continue
-      this.#listening.push(partition.onHighWatermark(() => this.#notice(number)))
+      this.#listening.push(partition.onHighWatermark(() => this.#onAppend(number)))
     }
   }
 
   /**
-   * The numbers of the partitions with more records since the last call; undefined when the wait is
-   * over.
+   * Waits for more records. Returns the numbers of the partitions that got some since the last
+   * call; undefined when the wait is over.
    */
   async forAppend(): Promise<ReadonlySet<number> | undefined> {
     if (this.#appended.size === 0 && !this.#over) {
@@ -64,7 +64,7 @@ export class FetchWait {
     for (const stop of this.#listening) stop()
   }
 
-  #notice(number: number): void {
+  #onAppend(number: number): void {
     this.#appended.add(number)
     this.#wake?.()
   }

@@ -1,6 +1,6 @@
-// Reads for Fetch: rounds over the wanted partitions, until there are enough bytes, an answer
-// cannot wait, or the time is up. Returns whole batches as they are stored; the first may begin
-// before the requested offset.
+// Reads for Fetch: makes rounds over the wanted partitions until there are enough bytes, an answer
+// cannot wait, or the time is up. Returns whole batches as they are stored; the first batch may
+// begin before the requested offset.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { AbortedTransaction, ReadOptions } from '../../log/readResult.ts'
@@ -9,7 +9,7 @@ import type { RequestContext } from '../request/requestContext.ts'
 import type { FetchRequest, PartitionRequest, WantedPartition } from './fetchSessions.ts'
 import { FetchWait } from './fetchWait.ts'
 
-/** One partition to read, or the error code for it. */
+/** A partition to read, or its error code. */
 export interface FetchTarget {
   readonly topic: string
   readonly topicId: string
@@ -33,13 +33,13 @@ interface Round {
   readonly bytes: number
   /** Numbers of the partitions with records in the response. */
   readonly filled: readonly number[]
-  /** A partition has an answer that cannot wait. */
+  /** Whether a partition has an answer that cannot wait. */
   readonly isUrgent: boolean
 }
 
 const readCommitted = 1
 const noRecords = Buffer.alloc(0)
-/** After this many batches that did not fit, the response counts as full. */
+/** The response counts as full after this many batches that did not fit. */
 const maxCutShort = 4
 
 export async function findTargets(
@@ -67,7 +67,7 @@ export async function findTargets(
 
 /**
  * Reads until there are `minBytes`, an answer cannot wait, or the time is up; `maxBytes` at most.
- * Of thousands of partitions only those with more records are read again.
+ * Partitions without new records are not read again, of which there can be thousands.
  */
 export async function readEnough(
   request: FetchRequest,
@@ -95,7 +95,7 @@ export async function readEnough(
       const appended = await wait.forAppend()
       requestFigures.waitingFetches--
       if (!appended) return responses
-      // Partitions with records are read again: the next reservation returns their memory.
+      // Partitions with records are read again, because the next reservation frees their memory.
       due = [...new Set([...appended, ...round.filled])].sort((one, other) => one - other)
     }
   } finally {
@@ -106,9 +106,9 @@ export async function readEnough(
 
 /**
  * Reads each partition that is due, in the order of the request, into `responses`, up to `maxBytes`
- * in all. After the first batch, partitions whose own limits fit into the remaining bytes are read
- * concurrently. When several reads returned nothing, because no batch fits into the remaining
- * bytes, the response counts as full.
+ * in total. After the first batch, partitions whose own limits fit into the remaining bytes are
+ * read concurrently. The response counts as full when several reads returned nothing because no
+ * batch fits.
  */
 async function readRound(
   request: FetchRequest,
@@ -148,7 +148,8 @@ async function readRound(
 }
 
 /**
- * The end of the run from `due[first]` on whose limits fit into `bytesLeft` together; at least one.
+ * Returns the end of the run from `due[first]` on whose limits fit into `bytesLeft` together. The
+ * run has at least one partition.
  */
 function fitting(
   targets: readonly FetchTarget[],
@@ -165,7 +166,7 @@ function fitting(
   return end
 }
 
-/** The partition has more records, but no batch fits into the remaining bytes. */
+/** Whether the partition has more records, but no batch fits into the remaining bytes. */
 function wasCutShort(
   { isolationLevel }: FetchRequest,
   { request }: FetchTarget,
@@ -177,12 +178,15 @@ function wasCutShort(
   return request.partitionMaxBytes > bytesLeft && request.fetchOffset < end
 }
 
-/** An error of a partition that exists, or a diverging epoch, is answered at once. */
+/** Whether a response is sent at once: an error of an existing partition, or a diverging epoch. */
 function cannotWait({ errorCode, divergingEpoch }: PartitionResponse): boolean {
   return errorCode !== ErrorCode.none || divergingEpoch !== undefined
 }
 
-/** The first batch of a response is returned however large it is, so that clients make progress. */
+/**
+ * Reads one partition. The first batch of a response is returned whatever its size, so that clients
+ * make progress.
+ */
 async function readPartition(
   { isolationLevel }: FetchRequest,
   { topic, request, partition: source, errorCode }: FetchTarget,
@@ -222,8 +226,8 @@ async function readPartition(
 }
 
 /**
- * The end of the largest common epoch, if the last records that the client read are not in this log
- * (KIP-595). Undefined if they are; 'unknown' if the epoch is not known here.
+ * Returns the end of the largest common epoch, if the last records that the client has read are not
+ * in this log (KIP-595). Undefined if they are; 'unknown' if this log does not know the epoch.
  */
 function divergence(
   partition: Partition,

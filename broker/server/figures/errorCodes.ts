@@ -1,13 +1,13 @@
-// Finds the error codes in a response. Their places are derived from the declaration of the API
-// once, so that counting visits only fields with error codes.
+// Finds the error codes in a response. Their places are derived once, from the declaration of the
+// API, so that counting visits only fields with error codes.
 
 import type { Fields, FieldType } from '../../../protocol/kafka/fields.ts'
 import type { Api } from '../../../protocol/kafka/schema.ts'
 
 interface Places {
-  /** Names of fields that hold an error code. */
+  /** Names of the fields that are error codes. */
   readonly codes: readonly string[]
-  /** Fields with error codes somewhere in them. */
+  /** The fields that contain error codes. */
   readonly inside: readonly { readonly name: string; readonly places: Places }[]
 }
 
@@ -20,7 +20,7 @@ export class ErrorCodes {
     this.#places = 'fields' in response ? placesIn(response.fields as Fields) : nowhere
   }
 
-  /** Calls `found` with every error code of the response but 0. */
+  /** Calls `found` with every error code in the response except 0. */
   each(response: unknown, found: (code: number) => void): void {
     walk(this.#places, response as Plain, found)
   }

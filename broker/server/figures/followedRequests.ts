@@ -1,4 +1,4 @@
-// Counts requests that have bytes after their last field. Kafka's generated readers ignore such
+// Counts requests that have bytes after their last field. Kafka's generated decoders ignore such
 // bytes, and widespread clients send them (librdkafka's Metadata for all topics), so that refusing
 // them would refuse these clients. The bytes are bounded with their frame, and neither decoded nor
 // stored.
@@ -8,9 +8,9 @@ import type { Logger } from '../../../protocol/telemetry/logger.ts'
 
 export class FollowedRequests {
   readonly #logger: Logger
-  /** By the name of the API. */
+  /** The counts, by API name. */
   readonly counts = new Map<string, number>()
-  /** Names of APIs that were logged: the log must not grow with each request of such a client. */
+  /** Names of the APIs that were logged, so that the log does not grow with each such request. */
   readonly #logged = new Set<string>()
 
   constructor(logger: Logger) {

@@ -10,10 +10,10 @@ import { ErrorCodes } from './errorCodes.ts'
 export interface RequestRecord {
   /** Undefined until the header is decoded. */
   figures: ApiFigures | undefined
-  /** When its last byte was received. */
+  /** When the last byte of the request was received. */
   readonly arrivedMs: number
   readonly startedMs: number
-  /** How long a fetch has waited for records. */
+  /** Time that a fetch has waited for records, in ms. */
   waitedMs: number
 }
 
@@ -46,7 +46,7 @@ export class ApiFigures {
     this.#errorCodes.each(response, this.#countError)
   }
 
-  /** Counts a request that is handled. Its response may still wait for those of older requests. */
+  /** Counts a request that was handled. Its response may still wait for those of older requests. */
   handled({ arrivedMs, startedMs, waitedMs }: RequestRecord, bytes: number, nowMs: number): void {
     this.requests++
     this.requestBytes += bytes
@@ -55,7 +55,7 @@ export class ApiFigures {
     if (waitedMs > 0) this.wait.observe(waitedMs / 1000)
   }
 
-  /** Counts a response that is written, or a request without one. */
+  /** Counts a response that was written, or a request without a response. */
   answered(arrivedMs: number, bytes: number, nowMs: number): void {
     this.responseBytes += bytes
     this.latency.observe((nowMs - arrivedMs) / 1000)
@@ -70,7 +70,7 @@ export class ApiFigures {
 export class RequestFigures {
   /** Number of fetch requests waiting for records. */
   waitingFetches = 0
-  /** By the key of the API. */
+  /** The figures of each API, by API key. */
   readonly #apis: ApiFigures[] = []
 
   of(api: Api): ApiFigures {
@@ -82,7 +82,7 @@ export class RequestFigures {
     return figures
   }
 
-  /** The APIs that were requested at least once. */
+  /** Yields the figures of the APIs that were requested at least once. */
   *all(): Generator<ApiFigures> {
     for (const figures of this.#apis) if (figures !== undefined) yield figures
   }

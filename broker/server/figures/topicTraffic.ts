@@ -6,7 +6,7 @@ export interface TopicTraffic {
   bytesOut: number
   messagesIn: number
   messagesOut: number
-  /** Appends requested, including failed and duplicate ones. */
+  /** Number of requested appends, including failed and duplicate ones. */
   appends: number
   failedAppends: number
   failedBytes: number
@@ -31,7 +31,10 @@ function noTraffic(): TopicTraffic {
 export class TrafficByTopic {
   readonly #byTopic = new Map<string, TopicTraffic>()
 
-  /** The counters of a topic, created lazily; a caller may keep and increment them. */
+  /**
+   * Returns the counters of a topic, which are created lazily. A caller may keep and increment
+   * them.
+   */
   of(topic: string): TopicTraffic {
     let traffic = this.#byTopic.get(topic)
     if (!traffic) {
@@ -41,7 +44,7 @@ export class TrafficByTopic {
     return traffic
   }
 
-  /** Undefined while the topic has had no traffic. */
+  /** Returns the counters of a topic; undefined while it has had no traffic. */
   find(topic: string): Readonly<TopicTraffic> | undefined {
     return this.#byTopic.get(topic)
   }

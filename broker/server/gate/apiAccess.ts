@@ -1,6 +1,6 @@
-// What each API needs, by Kafka's documented rules (docs, "Operations and resources on protocols",
-// and KafkaApis.scala where the two differ). One table: a new API is not served before it is
-// declared here.
+// The access that each API needs, by Kafka's documented rules (docs, "Operations and resources on
+// protocols", and KafkaApis.scala where the two differ). One table: an API that is not declared
+// here must not be served.
 //
 // A requirement is checked in one of two places. Resources that the request names are checked by
 // RequestGate before the handler runs (`names`). Resources that only the broker's state names, such
@@ -71,7 +71,7 @@ type Names<Request> = (request: Request, topics: TopicCatalog) => Iterable<strin
 export interface Requirement<Request = unknown> {
   readonly operation: AclOperation
   readonly resourceType: AclResourceType
-  /** The resources in the request, all of which are needed. Undefined: the handler asks. */
+  /** Returns the resources in the request, all of which are needed. Undefined: the handler asks. */
   readonly names: Names<Request> | undefined
   /** An operation on the cluster that satisfies the requirement for all names. */
   readonly orOnCluster?: AclOperation
@@ -82,7 +82,7 @@ export interface ApiAccess {
   readonly requirements: readonly Requirement[]
 }
 
-/** Binds requirements to an API; the compiler holds them to its request. */
+/** Binds requirements to an API. The compiler checks them against its request. */
 function access<A extends Api>(api: A, ...requirements: Requirement<RequestOf<A>>[]): ApiAccess {
   return { api, requirements: requirements as Requirement[] }
 }
@@ -111,7 +111,7 @@ function onClusterWhen<Request>(
   return orOnCluster === undefined ? requirement : { ...requirement, orOnCluster }
 }
 
-/** Checked by the handler, for resources that the request does not name. */
+/** A requirement that the handler checks, for resources that the request does not name. */
 function askedByHandler(
   operation: AclOperation,
   resourceType: AclResourceType,
@@ -138,7 +138,10 @@ interface NamedOrIdentified {
   readonly topicId: string
 }
 
-/** A topic whose id is unknown has no name to check: its handler answers that the id is unknown. */
+/**
+ * Returns the names of topics. A topic with an unknown id has no name to check: its handler answers
+ * that the id is unknown.
+ */
 function topicNames(all: readonly NamedOrIdentified[], topics: TopicCatalog): string[] {
   return all.flatMap(({ name, topicId }) => present(name || topicNameById(topicId, topics)))
 }
@@ -159,7 +162,7 @@ interface ConfigResources {
   readonly resources: readonly { readonly resourceType: number; readonly resourceName: string }[]
 }
 
-/** Configs of brokers and of their loggers are configs of the cluster. */
+/** Requirements on configs. Those of brokers and of their loggers are configs of the cluster. */
 function onConfigs(operation: AclOperation): Requirement<ConfigResources>[] {
   const named = (type: number) => (request: ConfigResources) =>
     request.resources
@@ -189,7 +192,10 @@ function coordinatorKeys(type: number) {
 
 type AddPartitions = RequestOf<typeof addPartitionsToTxn>
 
-/** Up to version 3; what brokers send from version 4 on is an action of the cluster. */
+/**
+ * The names of a request up to version 3. A request of version 4 and above, which brokers send,
+ * needs access to the cluster.
+ */
 function ofOneTransaction(names: Names<AddPartitions>): Names<AddPartitions> {
   return (request, topics) => (request.transactions.length > 0 ? [] : names(request, topics))
 }
@@ -360,14 +366,15 @@ export const apiAccess: readonly ApiAccess[] = [
   access(describeAcls, onCluster('describe')),
   access(createAcls, onCluster('alter')),
   access(deleteAcls, onCluster('alter')),
-  // Answered before a client has authenticated.
+  // APIs that are answered before a client has authenticated.
   access(apiVersions),
   access(saslHandshake),
   access(saslAuthenticate),
 ]
 
 /**
- * CVE-2018-1288: a client that names a replica reads as a broker, whatever it may read as a client.
+ * Whether a request names a replica. It then needs the access of a broker, whatever the client may
+ * read (CVE-2018-1288).
  */
 function isOfFollower({ replicaId, replicaState }: RequestOf<typeof fetch>): boolean {
   return replicaId >= 0 || replicaState.replicaId >= 0

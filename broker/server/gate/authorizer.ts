@@ -1,9 +1,8 @@
-// Who may do what: Kafka's operations, the types of resources they are done to, and the interface
-// of an Authorizer. Without access control `allowAll` is in force. An authorizer decides from
-// memory and at once: it is asked before every request, so it must never wait, and never throw.
-// Operations that imply others (read implies describe; write on any topic implies idempotentWrite
-// on the cluster, KIP-679) are the authorizer's concern: callers ask for the operation that Kafka
-// documents.
+// Access control: Kafka's operations, the types of resources, and the interface of an Authorizer.
+// `allowAll` is used without access control. An authorizer decides from memory and at once: it is
+// asked before every request, so it must never wait and never throw. Operations that imply others
+// (read implies describe; write on any topic implies idempotentWrite on the cluster, KIP-679) are
+// the authorizer's concern: callers ask for the operation that Kafka documents.
 
 /** Kafka's AclOperation, with its codes. */
 export const aclOperations = {
@@ -35,17 +34,15 @@ export interface Principal {
 /** The principal of a connection that has not authenticated. */
 export const anonymous: Principal = { type: 'User', name: 'ANONYMOUS' }
 
-/** On whose behalf a request is handled. */
+/** The client on whose behalf a request is handled. */
 export interface Requester {
   readonly principal: Principal
-  /** `/host`, as Kafka shows it. */
+  /** The client's address as Kafka shows it: `/host`. */
   readonly clientHost: string
 }
 
 export interface Authorizer {
-  /**
-   * True when `authorize` never returns false: then no resource names are collected from requests.
-   */
+  /** Whether `authorize` always returns true, so that no resource names need to be collected. */
   readonly allowsAll: boolean
   authorize(
     requester: Requester,

@@ -1,6 +1,6 @@
-// What the client of one connection may do. Handlers ask it about resources that are found in the
-// broker's state and not in the request (a list of all groups), and for the bit sets of authorized
-// operations that clients can ask for. What a request itself names is checked by RequestGate
+// The access of one connection's client. Handlers ask it about resources that are in the broker's
+// state and not in the request (a list of all groups), and for the bit sets of authorized
+// operations that clients can request. Resources that a request names were checked by RequestGate
 // before.
 
 import {
@@ -14,10 +14,10 @@ import {
   type Requester,
 } from './authorizer.ts'
 
-/** The value of a field of authorized operations that the client did not ask for. */
+/** Value of a field of authorized operations that the client did not request. */
 export const operationsNotRequested = -(2 ** 31)
 
-/** The operations that Kafka's AclEntry supports for each type of resource. */
+/** The operations that Kafka's AclEntry supports, by type of resource. */
 const supportedOperations: Readonly<Record<AclResourceType, readonly AclOperation[]>> = {
   cluster: [
     'create',
@@ -66,7 +66,10 @@ export class ConnectionAccess implements Requester {
     return this.#authorizer.authorize(this, operation, resourceType, resourceName)
   }
 
-  /** The bit set that Kafka's responses have: bit n stands for the operation with code n. */
+  /**
+   * Returns the authorized operations as Kafka's bit set: bit n stands for the operation with code
+   * n.
+   */
   authorizedOperations(resourceType: Exclude<AclResourceType, 'cluster'>, name: string): number {
     return this.#operations(resourceType, name)
   }

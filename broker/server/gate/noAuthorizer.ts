@@ -1,5 +1,5 @@
-// The error with which requests about access control are answered by a broker without it: Kafka's
-// own, by which admin clients recognise that everything is allowed.
+// The error for requests about access control of a broker without it: Kafka's own, by which admin
+// clients recognize that everything is allowed.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 

@@ -1,11 +1,11 @@
 // The gate that every request passes before its handler runs, and every response before it is
-// encoded. In this order: authorize what the request names, and later write the throttle time into
+// encoded: it authorizes the resources that the request names, and writes the throttle time into
 // the response. Invariants: no handler runs for a request that the authorizer denies, and no
-// handler writes `throttleTimeMs`. With an authorizer that allows all and no throttle the gate
-// allocates nothing.
+// handler writes `throttleTimeMs`. With an authorizer that allows all and without a throttle, the
+// gate allocates nothing.
 //
-// A denied request closes its connection. An error for each denied resource, as Kafka has it, needs
-// to know only what is here: the requirements of the API and the request.
+// A denied request closes its connection. Errors for each denied resource, which Kafka returns,
+// would need nothing but the requirements of the API and the request, which are available here.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { ApiAccess, Requirement, TopicCatalog } from './apiAccess.ts'
@@ -13,7 +13,7 @@ import { type Authorizer, clusterResource } from './authorizer.ts'
 import type { ConnectionAccess } from './connectionAccess.ts'
 import type { Throttle } from './throttle.ts'
 
-/** A request for something that its principal may not do. */
+/** A request for which its principal is not authorized. */
 export class AccessDeniedError extends Error {
   readonly code = 'ACCESS_DENIED'
 }
@@ -35,7 +35,10 @@ export class RequestGate {
     this.#topics = topics
   }
 
-  /** Throws an AccessDeniedError when anything that the request names is denied. */
+  /**
+   * Admits a request. Throws an AccessDeniedError when access to any resource that it names is
+   * denied.
+   */
   admit({ api, requirements }: ApiAccess, request: unknown, access: ConnectionAccess): void {
     if (this.authorizer.allowsAll) return
     for (const requirement of requirements) {
@@ -49,7 +52,7 @@ export class RequestGate {
     }
   }
 
-  /** The response to encode: the handler's own, or a copy with the time for which to pause. */
+  /** Returns the response to encode: the handler's own, or a copy with the throttle time. */
   throttled(api: Api, response: unknown, access: ConnectionAccess, clientId: string): unknown {
     const throttleTimeMs = this.#throttle.throttleTimeMs(access, clientId, api)
     if (throttleTimeMs === 0 || !hasThrottleTime(api)) return response

@@ -1,12 +1,12 @@
-// How long a client is asked to pause because it is over its quota. Asked once for each response;
-// the gate puts the time into `throttleTimeMs` where the API has that field. There are no quotas
-// yet, so that `noThrottle` is in force.
+// The throttle: how long a client that exceeds its quota is asked to pause. Asked once for each
+// response; the gate writes the time into `throttleTimeMs` if the API has that field. There are no
+// quotas yet, so `noThrottle` is used.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { Requester } from './authorizer.ts'
 
 export interface Throttle {
-  /** Milliseconds for which the client should send nothing; 0 without a pause. */
+  /** Returns how long the client should pause, in ms; 0 for no pause. */
   throttleTimeMs(requester: Requester, clientId: string, api: Api): number
 }
 

@@ -1,5 +1,5 @@
-// Adds the partition of a group's offsets to a transaction. Clients of transaction version 2 leave
-// this to TxnOffsetCommit.
+// AddOffsetsToTxn: adds the partition of a group's offsets to a transaction. Clients of transaction
+// version 2 leave this to TxnOffsetCommit.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import { offsetsPartition } from '../offsetsPartition.ts'
 import { handler } from '../request/handler.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
 
-/** From this version on, a client knows PRODUCER_FENCED. */
+/** First version whose clients know PRODUCER_FENCED. */
 const fencedVersion = 2
 
 export const addOffsetsToTxnHandler = handler(

@@ -1,6 +1,6 @@
-// Adds partitions to a transaction, durably, before its producer writes to them. Clients name one
-// transaction; from version 4 on, brokers name several, or only verify that partitions are part of
-// them.
+// AddPartitionsToTxn: adds partitions to a transaction, durably, before its producer writes to
+// them. Clients name one transaction; from version 4 on, brokers name several, or only verify that
+// partitions are part of them.
 
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -13,11 +13,9 @@ import { errorForOlder } from '../transactions/producerFenced.ts'
 
 type Transaction = RequestOf<typeof addPartitionsToTxn>['transactions'][number]
 
-/** From this version on, a client knows PRODUCER_FENCED. */
+/** First version whose clients know PRODUCER_FENCED. */
 const fencedVersion = 2
-/**
- * From this version on, a request names several transactions, of clients that bump their epochs.
- */
+/** First version with several transactions in a request, whose clients bump their epochs. */
 const batchedVersion = 4
 
 export const addPartitionsToTxnHandler = handler(addPartitionsToTxn, async (request, context) => {
@@ -55,7 +53,7 @@ async function topicResults(transaction: Transaction, context: RequestContext) {
   }))
 }
 
-/** One for each partition, in the order of the request. */
+/** Returns the error code of each partition, in the order of the request. */
 async function errorCodes(
   transaction: Transaction,
   { broker, apiVersion }: RequestContext,
@@ -66,7 +64,7 @@ async function errorCodes(
   const { state } = broker.controller
   const exist = partitions.map(({ topic, partition }) => partitionExists(state, topic, partition))
   if (exist.includes(false)) {
-    // All or nothing: existing partitions are not added either.
+    // All or nothing: the partitions that exist are not added either.
     return exist.map((exists) =>
       exists ? ErrorCode.operationNotAttempted : ErrorCode.unknownTopicOrPartition,
     )

@@ -1,5 +1,5 @@
-// AlterConfigs: replaces all configs of topics, brokers and groups. A config that is not named goes
-// back to its default. Clients use IncrementalAlterConfigs instead where they can.
+// AlterConfigs: replaces all configs of topics, brokers and groups. A config that the request does
+// not name is reset to its default. Clients use IncrementalAlterConfigs instead if they can.
 
 import { alterConfigs } from '../../../protocol/kafka/apis/alterConfigs.ts'
 import { ConfigOperation } from '../../controller/configRequests.ts'

@@ -1,5 +1,5 @@
-// AlterPartitionReassignments: moves replicas between brokers. A single broker has nowhere to move
-// them: the present assignment is accepted and changes nothing, any other is refused with the
+// AlterPartitionReassignments: moves replicas between brokers. A single broker has no other to move
+// them to: the present assignment is accepted and changes nothing, any other is refused with the
 // reason.
 
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
@@ -28,7 +28,7 @@ export const alterPartitionReassignmentsHandler = handler(
   }),
 )
 
-/** `replicas` null: cancel the reassignment in progress. */
+/** Returns the outcome for one partition. `replicas` null cancels the reassignment in progress. */
 function reassign(
   name: string,
   partition: number,
@@ -37,7 +37,10 @@ function reassign(
 ): Outcome {
   const topic = controller.state.topic(name)
   if (!topic || partition < 0 || partition >= topic.partitions.length) {
-    return refuse(ErrorCode.unknownTopicOrPartition, `there is no partition ${name}-${partition}`)
+    return refuse(
+      ErrorCode.unknownTopicOrPartition,
+      `partition ${name}-${partition} does not exist`,
+    )
   }
   if (replicas === null) return refuse(ErrorCode.noReassignmentInProgress, null)
   const problem = replicasProblem(replicas, nodeId)
@@ -47,7 +50,8 @@ function reassign(
 function replicasProblem(replicas: readonly number[], nodeId: number): string | null {
   if (replicas.length === 0) return 'the list of replicas is empty'
   const stranger = replicas.find((id) => id !== nodeId)
-  if (stranger !== undefined) return `there is no broker ${stranger}, only ${nodeId}`
+  if (stranger !== undefined)
+    return `broker ${stranger} does not exist; the only broker is ${nodeId}`
   return replicas.length > 1 ? `broker ${nodeId} is in the list more than once` : null
 }
 

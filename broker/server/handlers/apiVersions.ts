@@ -1,5 +1,5 @@
-// ApiVersions: the APIs and versions that are served, and the features in force. It is the first
-// request of every client, so that it must be answered whatever its version is (KIP-511).
+// ApiVersions: lists the APIs and versions that are served, and the features in force. The first
+// request of every client, so it must be answered in any version (KIP-511).
 
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -23,7 +23,7 @@ export const unsupportedApiVersions = {
 export function apiVersionsHandler(served: readonly Api[]): Handler {
   const apiKeys = served.map(rangeOf).sort((a, b) => a.apiKey - b.apiKey)
   return handler(apiVersions, (request, { apiVersion }) => {
-    if (apiVersion >= softwareVersion && !saysWhatItIs(request)) {
+    if (apiVersion >= softwareVersion && !hasValidSoftware(request)) {
       return { errorCode: ErrorCode.invalidRequest, apiKeys: [] }
     }
     return {
@@ -38,7 +38,7 @@ export function apiVersionsHandler(served: readonly Api[]): Handler {
   })
 }
 
-function saysWhatItIs({
+function hasValidSoftware({
   clientSoftwareName,
   clientSoftwareVersion,
 }: RequestOf<typeof apiVersions>): boolean {

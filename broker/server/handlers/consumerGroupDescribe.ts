@@ -1,4 +1,5 @@
-// Describes consumer groups (KIP-848): epochs, members, and their current and target assignments.
+// ConsumerGroupDescribe: describes consumer groups (KIP-848) with their epochs, their members, and
+// the current and target assignments of these.
 
 import { consumerGroupDescribe } from '../../../protocol/kafka/apis/consumerGroupDescribe.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -10,10 +11,10 @@ import type { GroupService } from '../../groups/groupService.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../request/handler.ts'
 
-/** The protocol of a member, while a group moves from one protocol to the other. */
+/** The protocol of a member, which differs between members during a migration. */
 const MemberType = { classic: 0, consumer: 1 } as const
 
-/** Approximate memory of one, as an object and in the answer. */
+/** Approximate memory of one member, as an object and in the answer, in bytes. */
 const memberBytes = 400
 const nameBytes = 30
 const topicBytes = 150
@@ -27,7 +28,7 @@ export const consumerGroupDescribeHandler = handler(
       const group = broker.groups.consumerGroup(groupId)
       if (!group) return absent(groupId, broker.groups)
       const described = describe(group, broker.controller.state)
-      allowance.take(costOf(described.members), 'what ConsumerGroupDescribe is to tell')
+      allowance.take(costOf(described.members), 'the response to ConsumerGroupDescribe')
       const authorizedOperations = includeAuthorizedOperations
         ? access.authorizedOperations('group', groupId)
         : operationsNotRequested
@@ -73,7 +74,7 @@ function describeMember(
   }
 }
 
-/** Topics that were deleted have no name, and are left out. */
+/** Describes an assignment. Deleted topics have no name, and are left out. */
 function describeAssignment(all: TopicPartitions, catalog: TopicCatalog) {
   const topicPartitions = toList(all).flatMap(({ topicId, partitions }) => {
     const topic = catalog.topicById(topicId)

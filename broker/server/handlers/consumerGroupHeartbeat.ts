@@ -1,11 +1,11 @@
-// A member of a consumer group (KIP-848) joins, reports its partitions, gets its assignment, or
-// leaves. Answered when what the answer says is durable.
+// ConsumerGroupHeartbeat: a member of a consumer group (KIP-848) joins, reports its partitions,
+// gets its assignment, or leaves. Answered when all state that the answer reports is durable.
 
 import { consumerGroupHeartbeat } from '../../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { fromList, toList } from '../../groups/consumer/topicPartitions.ts'
 import { handler } from '../request/handler.ts'
 
-/** From this version on, members make their own ids. */
+/** First version whose members make their own ids. */
 const memberIdVersion = 1
 
 export const consumerGroupHeartbeatHandler = handler(

@@ -1,4 +1,4 @@
-// CreateAcls: every rule is refused, because there is no authorizer to enforce it.
+// CreateAcls: refuses every rule, because there is no authorizer to enforce it.
 
 import { createAcls } from '../../../protocol/kafka/apis/createAcls.ts'
 import { noAuthorizer } from '../gate/noAuthorizer.ts'

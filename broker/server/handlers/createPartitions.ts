@@ -28,7 +28,7 @@ function refused({ name }: TopicRequest, { errorCode, message }: Refusal) {
 }
 
 function refusedTwice(name: string) {
-  const errorMessage = `${name} is in the request twice`
+  const errorMessage = `the request contains ${name} more than once`
   return { name, errorCode: ErrorCode.invalidRequest, errorMessage }
 }
 
@@ -38,7 +38,8 @@ async function grow(
   { controller, nodeId }: BrokerParts,
 ) {
   if (isInternalTopic(name)) {
-    const errorMessage = 'what is coordinated here would move to other partitions and be lost'
+    const errorMessage =
+      'groups and transactional ids would belong to other partitions of this topic, and be lost'
     return { name, errorCode: ErrorCode.invalidTopicException, errorMessage }
   }
   const added = count - (controller.state.topic(name)?.partitions.length ?? count)
@@ -57,7 +58,7 @@ function refuseAssignments(
   const placedHere = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
   )
-  // Some clients can give no assignments only as an empty list.
+  // Some clients send an empty list for no assignments.
   const areEnough = assignments.length === 0 || assignments.length === newPartitions
   if (placedHere && areEnough) return undefined
   const errorMessage = `each of the ${newPartitions} new partitions must be placed on broker ${nodeId}`

@@ -1,5 +1,5 @@
-// CreateTopics: creates topics one by one, each with its own outcome; a request for too many is
-// refused whole.
+// CreateTopics: creates topics one by one, each with its own outcome. A request for too many topics
+// is refused as a whole.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -35,7 +35,7 @@ export const createTopicsHandler = handler(createTopics, async (request, { broke
 function givenTwice(name: string): TopicOutcome {
   return {
     errorCode: ErrorCode.invalidRequest,
-    message: `${name} is in the request twice`,
+    message: `the request contains ${name} more than once`,
     topic: undefined,
   }
 }

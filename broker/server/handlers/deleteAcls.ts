@@ -1,4 +1,4 @@
-// DeleteAcls: every filter is refused, because there is no authorizer.
+// DeleteAcls: refuses every filter, because there is no authorizer.
 
 import { deleteAcls } from '../../../protocol/kafka/apis/deleteAcls.ts'
 import { noAuthorizer } from '../gate/noAuthorizer.ts'

@@ -1,4 +1,4 @@
-// Deletes empty groups, with their committed offsets.
+// DeleteGroups: deletes empty groups, with their committed offsets.
 
 import { deleteGroups } from '../../../protocol/kafka/apis/deleteGroups.ts'
 import { handler } from '../request/handler.ts'

@@ -1,4 +1,4 @@
-// Deletes the records below an offset. The deletion is durable when it is answered.
+// DeleteRecords: deletes the records below an offset. Answered when the deletion is durable.
 
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -36,7 +36,7 @@ async function deleteBefore(
   if (!partition) return refuse(replicas.errorCodeOfMissing(known, partitionIndex))
   if (!partition.isLeader) return refuse(ErrorCode.notLeaderOrFollower)
   const { log } = partition
-  // A compacted log keeps the last record of each key.
+  // A compacted log must keep the last record of each key.
   if (!log.config.cleanupPolicy.delete) return refuse(ErrorCode.policyViolation)
   return await log.deleteRecordsBefore(offset)
 }

@@ -1,4 +1,4 @@
-// DeleteTopics: deletes topics by name or, from version 6, by id.
+// DeleteTopics: deletes topics by name or, from version 6 on, by id.
 
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -25,7 +25,7 @@ export const deleteTopicsHandler = handler(deleteTopics, async (request, context
       ? request.topics
       : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
   const { unique, repeated } = byKey(wanted, keyOf)
-  // A topic may be in the request twice, once by name and once by id.
+  // The request may contain a topic twice, once by name and once by id.
   const topics = byKey(
     unique.filter((topic) => find(context.broker, topic)),
     (topic) => find(context.broker, topic)!.id,
@@ -46,7 +46,7 @@ type Refusal = Pick<TopicOutcome, 'errorCode' | 'message'>
 
 const givenTwice: Refusal = {
   errorCode: ErrorCode.invalidRequest,
-  message: 'the topic is in the request twice',
+  message: 'the request contains the topic more than once',
 }
 
 function keyOf({ name, topicId }: Wanted): string {
@@ -67,7 +67,7 @@ function refuseDisabled({ apiVersion, broker }: RequestContext): Refusal | undef
 function refuseNaming({ name, topicId }: Wanted): Refusal | undefined {
   const hasId = topicId !== zeroUuid
   if ((name !== null) !== hasId) return undefined
-  const message = `a topic is named by its name or by its id, not by ${hasId ? 'both' : 'neither'}`
+  const message = `a topic is given by its name or by its id, not by ${hasId ? 'both' : 'neither'}`
   return { errorCode: ErrorCode.invalidRequest, message }
 }
 
@@ -81,7 +81,7 @@ async function deleteTopic(
     return answer({ name, topicId }, { errorCode, message: null })
   }
   if (isInternalTopic(topic.name)) {
-    const message = 'the broker keeps what it coordinates in this topic'
+    const message = 'this topic is internal: it holds the state of the coordinators'
     return answer({ name, topicId }, { errorCode: ErrorCode.invalidTopicException, message })
   }
   const outcome = await controller.deleteTopic(topic)

@@ -1,4 +1,4 @@
-// DescribeCluster: the brokers of the cluster and the controller.
+// DescribeCluster: describes the brokers of the cluster and the controller.
 
 import { describeCluster } from '../../../protocol/kafka/apis/describeCluster.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -36,8 +36,8 @@ function refuse(endpointType: number) {
   return {
     errorCode: isController ? ErrorCode.mismatchedEndpointType : ErrorCode.unsupportedEndpointType,
     errorMessage: isController
-      ? 'this is the endpoint of a broker: controllers cannot be asked for here'
-      : `there is no endpoint type ${endpointType}`,
+      ? 'this is the endpoint of a broker, which does not describe controllers'
+      : `unknown endpoint type ${endpointType}`,
     clusterId: '',
     brokers: [],
   }

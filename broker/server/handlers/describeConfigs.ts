@@ -1,5 +1,5 @@
-// DescribeConfigs: the configs of topics, of this broker, of its loggers and of groups, and where
-// each value comes from.
+// DescribeConfigs: describes the configs of topics, of this broker, of its loggers and of groups,
+// with the source of each value.
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -34,7 +34,7 @@ const configTypes: Readonly<Record<ConfigType, number>> = {
   list: 7,
 }
 
-/** Approximate bytes of one, as an object and encoded. */
+/** Approximate memory of one config, as an object and in the answer, in bytes. */
 const configBytes = 160
 const synonymBytes = 64
 
@@ -45,7 +45,7 @@ export const describeConfigsHandler = handler(describeConfigs, (request, context
   const allowance = context.answerMemory.allowance()
   const results = request.resources.map((resource) => {
     const result = describeResource(resource, request, context.broker)
-    allowance.take(costOf(result.configs), 'what DescribeConfigs is to tell')
+    allowance.take(costOf(result.configs), 'the response to DescribeConfigs')
     return result
   })
   return { results }
@@ -81,7 +81,7 @@ function describeLoggers(
     .filter(({ name }) => configurationKeys === null || configurationKeys.includes(name))
     .map((level) => {
       const [source, type] = [ConfigSource.dynamicBrokerLogger, 'string' as const]
-      const doc = 'Least level of the lines that the broker logs.'
+      const doc = 'Lowest level of the lines that the broker logs.'
       return shown({ ...level, source, type, doc, isReadOnly: false, synonyms: [] }, request)
     })
   return { errorCode: ErrorCode.none, errorMessage: null, resourceType, resourceName, configs }

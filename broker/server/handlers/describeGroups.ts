@@ -1,4 +1,4 @@
-// Describes classic groups: state, protocol and members.
+// DescribeGroups: describes classic groups with their state, protocol and members.
 
 import { describeGroups } from '../../../protocol/kafka/apis/describeGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -7,10 +7,10 @@ import { metadataFor } from '../../groups/classic/groupMember.ts'
 import { operationsNotRequested } from '../gate/connectionAccess.ts'
 import { handler } from '../request/handler.ts'
 
-/** From this version on, an unknown group is an error; before, it is described as dead. */
+/** First version with an error for an unknown group; earlier ones describe it as dead. */
 const notFoundVersion = 6
 
-/** Approximate memory of one, as an object and in the answer. */
+/** Approximate memory of one member, as an object and in the answer, in bytes. */
 const memberBytes = 250
 
 export const describeGroupsHandler = handler(describeGroups, (request, context) => {
@@ -21,7 +21,7 @@ export const describeGroupsHandler = handler(describeGroups, (request, context) 
     const group = context.broker.groups.classicGroup(groupId)
     if (!group) return absent(groupId, context.apiVersion)
     const described = describe(group)
-    allowance.take(costOf(described.members), 'what DescribeGroups is to tell')
+    allowance.take(costOf(described.members), 'the response to DescribeGroups')
     const authorizedOperations = request.includeAuthorizedOperations
       ? context.access.authorizedOperations('group', groupId)
       : operationsNotRequested
@@ -62,7 +62,7 @@ function absent(groupId: string, version: number) {
   if (version < notFoundVersion) {
     return { ...undescribed(groupId, ErrorCode.none, null), groupState: 'Dead' }
   }
-  const message = `there is no group ${groupId}`
+  const message = `Group ${groupId} not found.`
   return { ...undescribed(groupId, ErrorCode.groupIdNotFound, message), groupState: 'Dead' }
 }
 

@@ -1,5 +1,5 @@
-// DescribeLogDirs: partitions, sizes and free space of the data directories; of a failed one, the
-// error alone.
+// DescribeLogDirs: describes the data directories with their partitions, sizes and free space. A
+// failed directory is described by its error only.
 
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,4 +1,5 @@
-// DescribeProducers: the producer state of partitions, with last sequences and open transactions.
+// DescribeProducers: describes the producer state of partitions, with last sequence numbers and
+// open transactions.
 
 import { describeProducers } from '../../../protocol/kafka/apis/describeProducers.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +9,7 @@ import { partitionExists } from '../partitions/partitionExists.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
-/** Approximate bytes of one, as an object and encoded. */
+/** Approximate memory of one producer, as an object and in the answer, in bytes. */
 const producerBytes = 150
 
 export const describeProducersHandler = handler(describeProducers, ({ topics }, context) => {
@@ -16,7 +17,7 @@ export const describeProducersHandler = handler(describeProducers, ({ topics }, 
   const described = (topic: string, partitionIndex: number) => {
     const partition = describe(topic, partitionIndex, context.broker)
     const bytes = partition.activeProducers.length * producerBytes
-    allowance.take(bytes, 'what DescribeProducers is to tell')
+    allowance.take(bytes, 'the response to DescribeProducers')
     return { partitionIndex, ...partition }
   }
   return {
@@ -33,7 +34,7 @@ function describe(topic: string, partition: number, { controller, replicas }: Br
   if (!partitionExists(controller.state, topic, partition)) {
     return failure(ErrorCode.unknownTopicOrPartition, null)
   }
-  // A coordinator's partition that was never written has no log, and therefore no producers.
+  // A coordinator's partition that was never written has no log yet, and so no producers.
   const producers = [...(replicas.log(topic, partition)?.producers() ?? [])]
   return {
     errorCode: ErrorCode.none,

@@ -1,5 +1,5 @@
 // DescribeTopicPartitions: describes partitions in pages, ordered by topic name. Each page has a
-// cursor with which the client requests the next one, so that responses stay small (KIP-966).
+// cursor with which the client requests the next page, so that responses stay small (KIP-966).
 
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -21,15 +21,15 @@ const maxPartitionsPerPage = 2000
 export const describeTopicPartitionsHandler = handler(
   describeTopicPartitions,
   ({ topics, cursor, responsePartitionLimit }, { broker, access }) => {
-    const asked = topics.map(({ name }) => name)
-    if (cursor && !isUsable(cursor, asked)) {
+    const requested = topics.map(({ name }) => name)
+    if (cursor && !isUsable(cursor, requested)) {
       return {
-        topics: asked.map((name) =>
+        topics: requested.map((name) =>
           missing(name, ErrorCode.invalidRequest, operationsNotRequested),
         ),
       }
     }
-    const all = asked.length > 0 ? asked : visibleTopics(broker, access)
+    const all = requested.length > 0 ? requested : visibleTopics(broker, access)
     const names = [...new Set(all)].filter((name) => !cursor || name >= cursor.topicName).sort()
     const limit = Math.min(Math.max(1, responsePartitionLimit), maxPartitionsPerPage)
     return describePage(names, cursor, limit, broker, access)
@@ -42,8 +42,8 @@ function visibleTopics({ controller }: BrokerParts, access: ConnectionAccess): s
   )
 }
 
-function isUsable({ topicName, partitionIndex }: Cursor, asked: readonly string[]): boolean {
-  return partitionIndex >= 0 && (asked.length === 0 || asked.includes(topicName))
+function isUsable({ topicName, partitionIndex }: Cursor, requested: readonly string[]): boolean {
+  return partitionIndex >= 0 && (requested.length === 0 || requested.includes(topicName))
 }
 
 function describePage(

@@ -1,4 +1,4 @@
-// Describes transactions by transactional id.
+// DescribeTransactions: describes transactions by transactional id.
 
 import { describeTransactions } from '../../../protocol/kafka/apis/describeTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -6,7 +6,7 @@ import type { TransactionService } from '../../transactions/transactionService.t
 import { transactionStateName } from '../../transactions/transactionStateName.ts'
 import { handler } from '../request/handler.ts'
 
-/** Approximate memory of one, as an object and in the answer. */
+/** Approximate memory of one topic, as an object and in the answer, in bytes. */
 const topicBytes = 150
 const partitionBytes = 12
 
@@ -18,7 +18,7 @@ export const describeTransactionsHandler = handler(
       const state = describe(transactionalId, broker.transactions)
       for (const { partitions } of state.topics) {
         const bytes = topicBytes + partitions.length * partitionBytes
-        allowance.take(bytes, 'what DescribeTransactions is to tell')
+        allowance.take(bytes, 'the response to DescribeTransactions')
       }
       return { transactionalId, ...state }
     })

@@ -12,7 +12,7 @@ export const describeUserScramCredentialsHandler = handler(
     results: (users ?? []).map(({ name }) => ({
       user: name,
       errorCode: ErrorCode.resourceNotFound,
-      errorMessage: `the user ${name} has no SCRAM credentials`,
+      errorMessage: `user ${name} has no SCRAM credentials`,
       credentialInfos: [],
     })),
   }),

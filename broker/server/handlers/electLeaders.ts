@@ -16,7 +16,8 @@ export const electLeadersHandler = handler(
     const { state } = broker.controller
     return {
       errorCode: ErrorCode.none,
-      // A request for all partitions is answered with those that needed an election: none.
+      // A request for all partitions is answered with those that needed an election, which are
+      // none.
       replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
         topic,
         partitionResult: partitions.map((partition) => result(state, topic, partition)),

@@ -1,5 +1,5 @@
-// Commits or aborts a transaction. Answered when the decision is durable: the markers for consumers
-// follow, and nothing can change the outcome any more.
+// EndTxn: commits or aborts a transaction. Answered when the decision is durable and final; the
+// markers, which consumers wait for, follow.
 
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -7,9 +7,9 @@ import { failed } from '../../transactions/transactionOutcome.ts'
 import { handler } from '../request/handler.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
 
-/** From this version on, a client knows PRODUCER_FENCED. */
+/** First version whose clients know PRODUCER_FENCED. */
 const fencedVersion = 2
-/** From this version on, the epoch is bumped with the end of each transaction (KIP-890). */
+/** First version in which the end of each transaction bumps the epoch (KIP-890). */
 const bumpingVersion = 5
 
 export const endTxnHandler = handler(endTxn, async (request, { broker, apiVersion }) => {

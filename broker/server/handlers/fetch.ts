@@ -1,5 +1,5 @@
-// Returns record batches; waits for more if there are too few (long poll). Reads are in
-// partitionFetch.ts, sessions in fetchSessions.ts.
+// Fetch: returns record batches, and waits for more if there are too few (long poll). The reads are
+// in partitionFetch.ts, the sessions in fetchSessions.ts.
 
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -14,7 +14,7 @@ import {
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
-/** From this version on topics are given by id. */
+/** First version with topics by id. */
 const idVersion = 13
 
 export const fetchHandler = handler(fetch, async (request, context) => {

@@ -1,5 +1,5 @@
-// Returns the coordinator of a group or a transactional id. On a single node that is this broker,
-// at the address of the listener that the client is connected to.
+// FindCoordinator: returns the coordinator of a group or a transactional id. On a single node that
+// is this broker, at the address of the listener that the client is connected to.
 
 import { findCoordinator } from '../../../protocol/kafka/apis/findCoordinator.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -8,7 +8,7 @@ import type { RequestContext } from '../request/requestContext.ts'
 
 const KeyType = { group: 0, transaction: 1 } as const
 
-/** From this version on, a request has several keys. */
+/** First version with several keys in a request. */
 const batchedVersion = 4
 
 export const findCoordinatorHandler = handler(findCoordinator, (request, context) => {
@@ -28,6 +28,6 @@ function find(key: string, keyType: number, { broker, advertised }: RequestConte
     host: '',
     port: -1,
     errorCode: ErrorCode.invalidRequest,
-    errorMessage: `there is no coordinator of key type ${keyType} here`,
+    errorMessage: `this broker has no coordinator for key type ${keyType}`,
   }
 }

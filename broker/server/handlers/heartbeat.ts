@@ -1,4 +1,4 @@
-// Renews the session of a member, and tells it whether it has to join again.
+// Heartbeat: renews the session of a classic member, and answers whether it has to rejoin.
 
 import { heartbeat } from '../../../protocol/kafka/apis/heartbeat.ts'
 import { handler } from '../request/handler.ts'

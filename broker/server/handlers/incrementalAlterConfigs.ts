@@ -1,5 +1,5 @@
-// IncrementalAlterConfigs: changes single configs of topics, brokers and groups, and leaves the
-// others.
+// IncrementalAlterConfigs: changes single configs of topics, brokers, loggers and groups, and
+// leaves the others unchanged.
 
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
 import { alterEach } from '../configs/configChanges.ts'

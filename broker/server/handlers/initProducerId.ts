@@ -1,5 +1,5 @@
-// Gives a producer the id under which its batches are deduplicated, and a transactional producer
-// the epoch that fences its predecessors.
+// InitProducerId: gives a producer the id by which its batches are deduplicated, and a
+// transactional producer the epoch that fences its predecessors.
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -11,7 +11,7 @@ import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
 
-/** From this version on, a client knows PRODUCER_FENCED. */
+/** First version whose clients know PRODUCER_FENCED. */
 const fencedVersion = 4
 
 export const initProducerIdHandler = handler(
@@ -19,8 +19,8 @@ export const initProducerIdHandler = handler(
   async (request, { broker, apiVersion }) => {
     const { transactionalId } = request
     if (transactionalId === null) {
-      // Always a new id, whatever id and epoch the client says it has: without a transactional id
-      // there is nothing that would prove it, and some clients send zeros.
+      // Always a new id, whatever id and epoch the client sends: without a transactional id nothing
+      // proves them, and some clients send zeros.
       return { ...(await nextProducer(broker)) }
     }
     const outcome = isHalfKnown(request)
@@ -35,8 +35,8 @@ export const initProducerIdHandler = handler(
 )
 
 /**
- * As in Kafka, while no ids can be reserved, the client is answered COORDINATOR_LOAD_IN_PROGRESS
- * and retries.
+ * Returns a new producer id. While none can be reserved, the client is answered
+ * COORDINATOR_LOAD_IN_PROGRESS, as in Kafka, and retries.
  */
 async function nextProducer({ producerIds, logger }: BrokerParts): Promise<TransactionOutcome> {
   try {
@@ -44,7 +44,7 @@ async function nextProducer({ producerIds, logger }: BrokerParts): Promise<Trans
     return { errorCode: ErrorCode.none, producerId, producerEpoch: 0 }
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    logger.error({ error }, 'no producer id could be reserved')
+    logger.error({ error }, 'failed to reserve a producer id; the client is asked to retry')
     return failed(ErrorCode.coordinatorLoadInProgress)
   }
 }

@@ -1,13 +1,14 @@
-// A member asks to be part of its group's next generation. Answered when that begins.
+// JoinGroup: a classic member asks to be part of its group's next generation. Answered when that
+// generation begins.
 
 import { joinGroup } from '../../../protocol/kafka/apis/joinGroup.ts'
 import { handler } from '../request/handler.ts'
 
-/** From this version on, members get their id before they join (KIP-394). */
+/** First version in which members get their id before they join (KIP-394). */
 const knownMemberIdVersion = 4
-/** From this version on, the protocol name may be null. */
+/** First version in which the protocol name may be null. */
 const nullableProtocolVersion = 7
-/** From this version on, a static leader can be told not to assign again (KIP-814). */
+/** First version in which a static leader can be asked to skip the assignment (KIP-814). */
 const skipAssignmentVersion = 9
 
 export const joinGroupHandler = handler(joinGroup, async (request, context) => {
@@ -18,7 +19,7 @@ export const joinGroupHandler = handler(joinGroup, async (request, context) => {
     clientId,
     clientHost,
     sessionTimeoutMs: request.sessionTimeoutMs,
-    // Version 0 has one timeout for both.
+    // Version 0 has one timeout for session and rebalance.
     rebalanceTimeoutMs:
       request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
     protocolType: request.protocolType,

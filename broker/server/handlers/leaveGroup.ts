@@ -1,5 +1,5 @@
-// Removes members from a group: one that leaves, or, from version 3 on, several that a tool
-// removes.
+// LeaveGroup: removes members from a group: one that leaves or, from version 3 on, several that a
+// tool removes.
 
 import { leaveGroup } from '../../../protocol/kafka/apis/leaveGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// ListConfigResources: the resources that have configs: all topics, this broker, its loggers (under
-// the broker's id, as in Kafka), and the groups for which configs are set.
+// ListConfigResources: lists the resources that have configs: all topics, this broker, its loggers
+// (under the broker's id, as in Kafka), and the groups for which configs are set.
 
 import { listConfigResources } from '../../../protocol/kafka/apis/listConfigResources.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -7,7 +7,10 @@ import { ResourceType } from '../../controller/configRequests.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 
-/** Earlier versions list client metrics only, of which there are none. */
+/**
+ * First version with resource types. Earlier ones list client metrics only, of which there are
+ * none.
+ */
 const typesVersion = 1
 const known: ReadonlySet<number> = new Set(Object.values(ResourceType))
 

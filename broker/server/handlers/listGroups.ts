@@ -1,5 +1,5 @@
-// Lists groups, filtered by state and type. While a partition is being loaded, the list is
-// incomplete, and the answer says so.
+// ListGroups: lists groups, filtered by state and type. While a partition is being loaded the list
+// is incomplete, and the answer has an error code that says so.
 
 import { listGroups } from '../../../protocol/kafka/apis/listGroups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

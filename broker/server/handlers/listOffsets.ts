@@ -1,5 +1,5 @@
-// Finds offsets by time: the earliest, the latest, the first at or after a timestamp, or that of
-// the largest timestamp.
+// ListOffsets: finds offsets by time: the earliest, the latest, the first at or after a timestamp,
+// or the one with the largest timestamp.
 
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -9,17 +9,17 @@ import type { Partition } from '../../replication/partition.ts'
 import { handler } from '../request/handler.ts'
 import type { RequestContext } from '../request/requestContext.ts'
 
-/** Special timestamps that name a place in the log. */
+/** Special timestamps, which name a place in the log. */
 const Place = {
   latest: -1,
   earliest: -2,
   maxTimestamp: -3,
-  /** Without tiered storage all of the log is local, and nothing is tiered. */
+  /** Without tiered storage, all of the log is local and none of it is tiered. */
   earliestLocal: -4,
   latestTiered: -5,
 } as const
 
-/** The first version in which a client may ask for a place. */
+/** The first version in which a client may ask for each place. */
 const placeVersions: ReadonlyMap<number, number> = new Map([
   [Place.latest, 1],
   [Place.earliest, 1],
@@ -103,7 +103,7 @@ function refuse(errorCode: number): { errorCode: number; found: Found } {
   return { errorCode, found: nothing }
 }
 
-/** A record at or above `end` is not found by its timestamp. */
+/** Finds an offset. A record at or above `end` is not found by its timestamp. */
 async function find(
   { log, leaderEpoch }: Partition,
   timestamp: number,

@@ -1,4 +1,5 @@
-// ListPartitionReassignments: always empty, because a single broker has nowhere to move replicas.
+// ListPartitionReassignments: always empty, because a single broker has no other to move replicas
+// to.
 
 import { listPartitionReassignments } from '../../../protocol/kafka/apis/listPartitionReassignments.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Lists the transactions that this broker coordinates, filtered by state, producer id,
-// transactional id or duration.
+// ListTransactions: lists the transactions that this broker coordinates, filtered by state,
+// producer id, transactional id or duration.
 
 import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

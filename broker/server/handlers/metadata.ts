@@ -1,5 +1,5 @@
-// Metadata: describes topics and the leaders of their partitions, and creates topics on first use
-// where that is enabled. The brokers have the address that the client's own listener advertises.
+// Metadata: describes topics and the leaders of their partitions, and creates topics on demand
+// where that is enabled. Brokers have the address that the client's own listener advertises.
 
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -18,15 +18,15 @@ import type { BrokerParts, RequestContext } from '../request/requestContext.ts'
 type MetadataRequest = RequestOf<typeof metadata>
 type RequestedTopic = NonNullable<MetadataRequest['topics']>[number]
 
-/** The first version in which an empty list requests no topics; before, it requests all. */
+/** First version in which an empty list requests no topics; before, it requests all. */
 const emptyMeansNoneVersion = 1
-/** The first version with topics by id; earlier versions have the field and do not use it. */
+/** First version with topics by id; earlier versions have the field and do not use it. */
 const byIdVersion = 12
 
 /**
- * The response to the request that creates a topic says that the topic does not exist, as in Kafka,
- * and clients retry. A client that deletes a topic and looks must not find the topic that looking
- * created.
+ * Error code for a topic that the request has just created: the topic does not exist, as in Kafka,
+ * and clients retry. A client that deletes a topic and checks with Metadata must not find a topic
+ * that its check has created.
  */
 const notYet = ErrorCode.unknownTopicOrPartition
 
@@ -64,7 +64,10 @@ function findOrCreateAll(request: MetadataRequest, context: RequestContext) {
   return Promise.all(topics.map((topic) => findOrCreate(topic, mayCreate, request, context)))
 }
 
-/** As in Kafka, a request for more new topics than may be created at once creates none. */
+/**
+ * Whether the request may create missing topics. As in Kafka, a request for more new topics than
+ * may be created at once creates none.
+ */
 function mayCreateMissing(topics: readonly RequestedTopic[], broker: BrokerParts): boolean {
   if (!broker.config['auto.create.topics.enable']) return false
   const { state } = broker.controller
@@ -97,8 +100,8 @@ async function findOrCreate(
     return missing(name, zeroUuid, errorCode)
   }
   const { errorCode } = await controller.createTopic(defaultTopic(name))
-  // Created, perhaps by another request; or the disk is full; or the former topic is still being
-  // deleted.
+  // The topic was created, possibly by another request; or the disk is full; or the former topic of
+  // this name is still being deleted.
   const willExist =
     controller.state.topic(name) !== undefined ||
     errorCode === ErrorCode.kafkaStorageError ||

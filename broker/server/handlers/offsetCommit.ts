@@ -1,4 +1,4 @@
-// Commits offsets of a group. Answered when they are durable.
+// OffsetCommit: commits offsets of a group. Answered when they are durable.
 
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
@@ -26,9 +26,9 @@ export const offsetCommitHandler = handler(offsetCommit, async (request, context
   return { topics }
 })
 
-/** Up to version 4, a client may set the retention time of its offsets. */
+/** Returns the timestamps of a commit. Up to version 4, a client may set a retention time. */
 function timestampsOf({ retentionTimeMs }: Request, nowMs: number): CommitTimestamps {
-  // A recorded number must be one that can be read again when the log is loaded.
+  // The value must be one that can be decoded when the log is loaded.
   const expireTimestampMs =
     retentionTimeMs < 0 ? -1 : Math.min(nowMs + retentionTimeMs, Number.MAX_SAFE_INTEGER)
   return { commitTimestampMs: nowMs, expireTimestampMs }

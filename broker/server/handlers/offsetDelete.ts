@@ -1,4 +1,4 @@
-// Deletes offsets of a group, but not those of topics that its members are subscribed to.
+// OffsetDelete: deletes offsets of a group, except those of topics that its members consume.
 
 import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,5 @@
-// Fetches committed offsets; of several groups at once from version 8 on. A stable fetch does not
-// return offsets that an open transaction may change (KIP-447).
+// OffsetFetch: returns committed offsets; of several groups at once from version 8 on. A stable
+// fetch does not return offsets that an open transaction may change (KIP-447).
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
@@ -18,15 +18,15 @@ interface WantedGroup {
   readonly groupId: string
   readonly memberId: string | null
   readonly memberEpoch: number
-  /** Null: every partition that the group has committed offsets of. */
+  /** The requested topics; null requests every partition that has a committed offset. */
   readonly topics: readonly WantedTopic[] | null
 }
 
 const batchedVersion = 8
-/** From this version on, the answer has an error code for the whole group. */
+/** First version with an error code for the whole group. */
 const groupErrorVersion = 2
 
-/** Approximate memory of one, as an object and in the answer. */
+/** Approximate memory of one offset, as an object and in the answer, in bytes. */
 const offsetBytes = 120
 
 export const offsetFetchHandler = handler(offsetFetch, async (request, context) => {
@@ -39,8 +39,8 @@ export const offsetFetchHandler = handler(offsetFetch, async (request, context) 
     const group = await fetchGroup(broker.groups, wanted, requireStable, allowance)
     const { errorCode } = group
     const isRefused = errorCode !== ErrorCode.none && apiVersion < groupErrorVersion
-    const answered = isRefused ? refusedTopics(topics, errorCode) : group.topics
-    return { errorCode, topics: answered }
+    const response = isRefused ? refusedTopics(topics, errorCode) : group.topics
+    return { errorCode, topics: response }
   }
   const groups = request.groups.map((wanted) =>
     fetchGroup(broker.groups, wanted, requireStable, allowance),
@@ -58,8 +58,8 @@ async function fetchGroup(
   const errorCode = groups.admitOffsetFetch(groupId, memberId, memberEpoch)
   if (errorCode !== ErrorCode.none) return { groupId, topics: [], errorCode }
   const offsets = requireStable ? await groups.settledOffsets(groupId) : groups.offsets(groupId)
-  // The coordinator may have moved meanwhile: no offsets here does not mean that none are
-  // committed.
+  // The coordinator may have moved meanwhile: an offset that is missing here may be committed
+  // there.
   const coordinatorError = groups.coordinatorError(groupId)
   if (coordinatorError !== ErrorCode.none)
     return { groupId, topics: [], errorCode: coordinatorError }
@@ -77,9 +77,9 @@ function topicsOf(
     name,
     topicId: zeroUuid,
     partitions: partitionIndexes.map((partition) => {
-      const told = answer(name, partition, offsets, requireStable)
-      allowance.take(offsetBytes + told.metadata.length, 'what OffsetFetch is to tell')
-      return told
+      const response = answer(name, partition, offsets, requireStable)
+      allowance.take(offsetBytes + response.metadata.length, 'the response to OffsetFetch')
+      return response
     }),
   }))
 }
@@ -105,7 +105,7 @@ function allTopics(offsets: GroupOffsets | undefined): WantedTopic[] {
   return [...byTopic].map(([name, partitionIndexes]) => ({ name, partitionIndexes }))
 }
 
-/** A partition without a committed offset is no error: its offset is -1. */
+/** Returns the answer for one partition. A missing offset is not an error: it is -1. */
 function answer(
   topic: string,
   partitionIndex: number,

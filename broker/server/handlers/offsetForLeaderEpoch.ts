@@ -1,5 +1,5 @@
-// Answers the end offset of a leader epoch, by which a client detects that records it has read were
-// truncated (KIP-320).
+// OffsetForLeaderEpoch: returns the end offset of a leader epoch, by which a client detects that
+// records that it has read were truncated (KIP-320).
 
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -1,5 +1,6 @@
-// Appends record batches. All appends of a request are started before the first await, so that
-// requests handled in order are appended in order; the response is sent when all are answered.
+// Produce: appends record batches. All appends of a request are started before the first await, so
+// that requests that are handled in order are appended in order. The response is sent when all have
+// ended.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
@@ -21,7 +22,7 @@ interface Sender {
   readonly acks: 'all' | 'leader'
   readonly transactionalId: string | null
   readonly apiVersion: number
-  /** Limit on what validation may decompress, shared by the whole request. */
+  /** Limit on what validation may decompress, shared by all partitions of the request. */
   readonly decompression: MemoryAllowance
 }
 
@@ -36,13 +37,14 @@ interface PartitionResponse {
 }
 
 /**
- * Older versions have other record formats: answered with an error, not disconnected (KAFKA-18659).
+ * First version with this record format. Earlier ones are answered with an error and not
+ * disconnected (KAFKA-18659).
  */
 const firstVersion = produce.minVersion
 const idVersion = 13
-/** Clients may send zstd from this version on. */
+/** First version in which clients may send zstd. */
 const zstdVersion = 7
-/** All replicas in sync, none, the leader. */
+/** All in-sync replicas, none, the leader only. */
 const knownAcks = new Set([-1, 0, 1])
 
 export const produceHandler = handler(produce, async (request, context) => {
@@ -67,7 +69,7 @@ function refuseRequest(request: ProduceRequest, version: number): number {
   return refuseTransaction(request)
 }
 
-/** A request belongs to one transaction at most, and names it. */
+/** Checks that a request belongs to one transaction at most, and names it. */
 function refuseTransaction({ transactionalId, topicData }: ProduceRequest): number {
   let producerId: number | undefined
   for (const { partitionData } of topicData) {
@@ -155,7 +157,7 @@ async function append(
   }
 }
 
-/** Counts an append that was refused or has failed; returns its response. */
+/** Counts an append that was refused or has failed. Returns its response. */
 function failedAppend(
   response: PartitionResponse,
   records: Buffer | null,
@@ -166,21 +168,24 @@ function failedAppend(
   return response
 }
 
-/** Checks what a request must not contain for a partition, independent of its log. */
+/** Checks what a partition's part of a request must not contain, independent of its log. */
 function refuseBatches(records: Buffer | null, apiVersion: number): Refusal | undefined {
   if (!records || records.length === 0) return refuse(ErrorCode.invalidRecord, 'no record batch')
   const first = firstBatch(records)
-  if (!first?.isComplete()) return refuse(ErrorCode.invalidRecord, 'a record batch cut short')
+  if (!first?.isComplete()) return refuse(ErrorCode.invalidRecord, 'the record batch is incomplete')
   if (first.sizeInBytes < records.length) {
-    return refuse(ErrorCode.invalidRecord, 'a partition gets one record batch at a time')
+    return refuse(ErrorCode.invalidRecord, 'a request may contain one record batch per partition')
   }
   if (first.compression === Compression.zstd && apiVersion < zstdVersion) {
-    return refuse(ErrorCode.unsupportedCompressionType, `no zstd before version ${zstdVersion}`)
+    return refuse(
+      ErrorCode.unsupportedCompressionType,
+      `zstd requires version ${zstdVersion} of Produce`,
+    )
   }
   return undefined
 }
 
-/** The first batch, whose header is that of the producer. */
+/** Returns the first batch, whose header has the producer's id and epoch. */
 function firstBatch(records: Buffer | null): RecordBatch | undefined {
   const isWhole = records !== null && records.length >= recordBatchOverheadBytes
   return isWhole ? new RecordBatch(records) : undefined
@@ -202,7 +207,7 @@ function failure(
   }
 }
 
-/** A producer with acks=0 is disconnected on an error, as in Kafka. */
+/** Disconnects a producer with acks=0 after an error, as Kafka does: it gets no response. */
 function reportUnanswered(
   responses: readonly { readonly partitionResponses: readonly PartitionResponse[] }[],
   context: RequestContext,
@@ -210,7 +215,7 @@ function reportUnanswered(
   for (const { partitionResponses } of responses) {
     const failed = partitionResponses.find(({ errorCode }) => errorCode !== ErrorCode.none)
     if (failed) {
-      context.disconnect(`Produce with acks=0 failed: error ${failed.errorCode}`)
+      context.disconnect(`failed to append with acks=0: error ${failed.errorCode}`)
       return
     }
   }

@@ -6,6 +6,6 @@ import { handler } from '../request/handler.ts'
 
 export const saslAuthenticateHandler = handler(saslAuthenticate, () => ({
   errorCode: ErrorCode.illegalSaslState,
-  errorMessage: 'this listener takes everybody without authentication',
+  errorMessage: 'this listener does not authenticate its clients',
   authBytes: Buffer.alloc(0),
 }))

@@ -1,4 +1,5 @@
-// The leader submits the assignment of all members, and every member waits for its own.
+// SyncGroup: the leader of a classic group submits the assignments of all members, and every member
+// waits for its own.
 
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { handler } from '../request/handler.ts'

@@ -1,5 +1,5 @@
-// Commits offsets of a group as part of a transaction: they are not visible before the transaction
-// is committed. Answered when they are durable.
+// TxnOffsetCommit: commits offsets of a group within a transaction. They are not visible before the
+// transaction is committed. Answered when they are durable.
 
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -14,9 +14,9 @@ import type { RequestContext } from '../request/requestContext.ts'
 
 type Request = RequestOf<typeof txnOffsetCommit>
 
-/** From this version on, a client knows TRANSACTION_ABORTABLE. */
+/** First version whose clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 4
-/** From this version on, the broker adds the partition to the transaction. */
+/** First version in which the broker adds the partition to the transaction. */
 const addingVersion = 5
 
 export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, context) => {
@@ -31,7 +31,7 @@ export const txnOffsetCommitHandler = handler(txnOffsetCommit, async (request, c
   return { topics }
 })
 
-/** An error code for each offset. */
+/** Returns an error code for each offset. */
 async function commit(
   request: Request,
   offsets: readonly OffsetToCommit[],
@@ -44,7 +44,8 @@ async function commit(
   const found = await offsetsPartition(groupId, broker)
   if (typeof found === 'number') return offsets.map(() => found)
   const { partition, log } = found
-  // Taken before the coordinator is asked: a marker that is written meanwhile invalidates it.
+  // Must precede the request to the coordinator: a marker that is written meanwhile invalidates the
+  // guard.
   const verification = log.verificationFor({
     producerId,
     producerEpoch,
@@ -58,7 +59,7 @@ async function commit(
   return await groups.commitInTransaction({ groupId, member, generationId, ...producer, offsets })
 }
 
-/** The transaction coordinator's error as one that the client's version knows. */
+/** Returns the transaction coordinator's error as one that the client's version knows. */
 function commitError(errorCode: number, apiVersion: number): number {
   if (errorCode === ErrorCode.producerFenced) return ErrorCode.invalidProducerEpoch
   const isUnknown = errorCode === ErrorCode.transactionAbortable && apiVersion < abortableVersion

@@ -1,7 +1,7 @@
-// UpdateFeatures: validates updates of feature levels by Kafka's rules. The levels in force are
-// fixed by this version of the broker: an update to the present level succeeds, an update to
-// another supported level is refused, because it would have no effect. One refused update refuses
-// the whole request.
+// UpdateFeatures: validates updates of feature levels by Kafka's rules. This version of the broker
+// fixes the finalized levels: an update to the present level succeeds, an update to another
+// supported level is refused, because it would have no effect. One refused update refuses the whole
+// request.
 
 import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -13,7 +13,7 @@ type FeatureUpdate = RequestOf<typeof updateFeatures>['featureUpdates'][number]
 
 const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const
 const upgradeTypes: ReadonlySet<number> = new Set(Object.values(UpgradeType))
-/** The first version with the type of an update; before, it says whether a downgrade is allowed. */
+/** First version with the type of an update; earlier ones say whether a downgrade is allowed. */
 const upgradeTypeVersion = 1
 
 export const updateFeaturesHandler = handler(
@@ -46,12 +46,12 @@ function upgradeTypeOf({ allowDowngrade, upgradeType }: FeatureUpdate, version: 
   return allowDowngrade ? UpgradeType.safeDowngrade : UpgradeType.upgrade
 }
 
-/** Why the update is refused, checked in Kafka's order. */
+/** Returns why the update is refused, checked in Kafka's order; undefined if it is not. */
 function updateProblem(
   { feature, maxVersionLevel: level }: FeatureUpdate,
   upgradeType: number,
 ): string | undefined {
-  if (!upgradeTypes.has(upgradeType)) return `there is no upgrade type ${upgradeType}`
+  if (!upgradeTypes.has(upgradeType)) return `unknown upgrade type ${upgradeType}`
   if (level < 0) return 'a level cannot be less than 0'
   const supported = supportedFeatures.find(({ name }) => name === feature)
   if (supported === undefined) return 'this broker does not know the feature'

@@ -1,5 +1,5 @@
-// Writes the markers that end transactions: for coordinators on other brokers, and for operators
-// who end a transaction that its coordinator has lost (kafka-transactions abort).
+// WriteTxnMarkers: writes the markers that end transactions, for coordinators on other brokers, and
+// for operators who end a transaction that its coordinator has lost (kafka-transactions abort).
 
 import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'

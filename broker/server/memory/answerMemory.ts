@@ -1,52 +1,55 @@
-// What one connection holds of the memory for answers: reserved or read for an answer in progress,
-// and written but not yet taken by the client. A client that asks for much and reads nothing makes
-// others wait; it cannot make memory grow. Invariant, asserted: neither amount is negative.
+// The share of one connection in the memory for answers: reserved or read for an answer in
+// progress, and written but not yet read by the client. A client that requests much and reads
+// nothing makes others wait, but cannot make memory grow. Invariant, asserted: neither amount is
+// negative.
 
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 import type { ReadBuffers } from './readBuffers.ts'
 
-/** The least that is reserved: enough for one batch of usual size, which a fetch returns whole. */
+/**
+ * Smallest reservation, in bytes: enough for a batch of usual size, which a fetch returns whole.
+ */
 const smallestReserveBytes = 1024 * 1024
 
 export class AnswerMemory {
   readonly #budget: MemoryBudget
   readonly #buffers: ReadBuffers | undefined
-  /** Blocks that data for the answer in progress was read into. */
+  /** Blocks that hold data of the answer in progress. */
   #blocks: Buffer[] = []
   #reservedBytes = 0
   #unsentBytes = 0
   #waiting: { readonly room: RoomRequest; readonly giveUp: () => void } | undefined
   #isClosed = false
 
-  /** Without `buffers`, memory that is read into is left to the garbage collector. */
+  /** Without `buffers`, blocks are left to the garbage collector. */
   constructor(budget: MemoryBudget, buffers?: ReadBuffers) {
     this.#budget = budget
     this.#buffers = buffers
   }
 
-  /** Bytes written and not taken by the client. */
+  /** Bytes that were written and not yet read by the client. */
   get unsentBytes(): number {
     return this.#unsentBytes
   }
 
-  /** Whether other connections wait for what this one holds, or soon will. */
+  /** Whether other connections wait for memory for answers, or soon will. */
   get isScarce(): boolean {
     return this.#budget.isExceeded || this.#budget.isWaitedFor
   }
 
   /**
-   * For an answer that describes every resource the request names, once for each time it is named:
-   * a limit on what it takes, as large as the budget of all answers together.
+   * Returns an allowance for an answer that describes every resource in the request, once for each
+   * time it is named. Its limit is the budget of all answers together.
    */
   allowance(): MemoryAllowance {
     return new MemoryAllowance(this.#budget.limitBytes)
   }
 
   /**
-   * Waits for memory to read for an answer, and returns how many bytes may be read: at most
-   * `wantedBytes`, and no more than a quarter of what is free. Replaces an earlier reservation.
+   * Waits for memory to read for an answer. Returns how many bytes may be read: at most
+   * `wantedBytes`, and at most a quarter of the free memory. Replaces the previous reservation.
    */
   async reserve(wantedBytes: number): Promise<number> {
     if (this.#isClosed) return 0
@@ -65,7 +68,7 @@ export class AnswerMemory {
     return bytes
   }
 
-  /** `bytes` were read: the rest of the reservation is released. */
+  /** Reduces the reservation to the `bytes` that were read. */
   keep(bytes: number): void {
     if (this.#isClosed) return
     assert(bytes >= 0, 'a reservation is not negative')
@@ -76,8 +79,8 @@ export class AnswerMemory {
   }
 
   /**
-   * Memory to read into for the answer in progress, valid until it is taken or `reserve` is called
-   * again.
+   * Returns a block for data of the answer in progress. It is valid until the client has read the
+   * answer, or `reserve` is called again.
    */
   readonly allocate = (length: number): Buffer => {
     if (!this.#buffers) return Buffer.allocUnsafeSlow(length)
@@ -87,8 +90,8 @@ export class AnswerMemory {
   }
 
   /**
-   * Counts an answer that is written. The returned function must be called when the client has
-   * taken it.
+   * Counts an answer that was written. The returned function must be called when the client has
+   * read it.
    */
   sent(bytes: number): () => void {
     this.#unsentBytes += bytes
@@ -98,13 +101,13 @@ export class AnswerMemory {
     this.#blocks = []
     return () => {
       this.#unsentBytes -= bytes
-      assert(this.#unsentBytes >= 0, 'an answer is taken once')
+      assert(this.#unsentBytes >= 0, 'an answer is released once')
       this.#budget.release(bytes)
       this.#giveBack(blocks)
     }
   }
 
-  /** Ends reservations. Answers that were written count until the network drops them. */
+  /** Ends reservations. Written answers count until the network drops them. */
   close(): void {
     this.keep(0)
     this.#isClosed = true
@@ -119,7 +122,7 @@ export class AnswerMemory {
     if (!this.#isClosed) this.keep(bytes)
   }
 
-  /** Resolves when `neededBytes` have been taken from the budget, or the connection is closed. */
+  /** Resolves when `neededBytes` were taken from the budget, or the connection was closed. */
   #room(neededBytes: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

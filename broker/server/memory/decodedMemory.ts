@@ -1,18 +1,18 @@
-// What one connection holds of the memory for decoded requests, from decoding until the answer.
-// Decoded, a request can be twenty times its size on the wire. A request that would take more than
-// its share is refused; one for which there is no room now waits in line until others are answered.
+// The share of one connection in the memory for decoded requests, from decoding until the answer. A
+// decoded request can take twenty times its size on the wire. A request that would exceed its share
+// is refused; a request for which there is no room now waits in line until others are answered.
 
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
 
-/** Requests that take no more than this never wait, so that requests of usual size always go on. */
+/** Requests that take no more bytes than this never wait, so that usual requests always proceed. */
 const alwaysBytes = 256 * 1024
 
 export class DecodedMemory {
   readonly #budget: MemoryBudget
   readonly #onRoom: () => void
   #waiting: RoomRequest | undefined
-  /** Taken from the budget for the request that waited, before it is decoded again. */
+  /** Bytes taken from the budget for the request that waited, before it is decoded again. */
   #reservedBytes = 0
 
   /** `onRoom` is called when the request that did not fit can be decoded again. */
@@ -21,7 +21,7 @@ export class DecodedMemory {
     this.#onRoom = onRoom
   }
 
-  /** The most that one request may take: half of the budget. */
+  /** Maximum memory of one request, in bytes: half of the budget. */
   get mostBytes(): number {
     return Math.max(alwaysBytes, Math.floor(this.#budget.limitBytes / 2))
   }
@@ -31,7 +31,7 @@ export class DecodedMemory {
     return this.#waiting !== undefined
   }
 
-  /** What decoding the next request may take. */
+  /** Returns the allowance for decoding the next request. */
   allowance(): MemoryAllowance {
     if (this.#reservedBytes > 0) return new MemoryAllowance(this.#reservedBytes)
     const freeBytes = this.#budget.isWaitedFor ? 0 : this.#budget.availableBytes

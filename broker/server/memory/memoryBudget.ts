@@ -1,8 +1,7 @@
-// A limit in bytes on memory that all connections hold together; there is one budget each for
-// received requests, decoded requests and answers. A state machine that counts, and keeps a line of
-// those who wait for room. It does not refuse memory that is already taken, so that usage can
-// exceed the limit by what one turn brings, and by no more. Invariant, asserted: usage is never
-// negative.
+// A limit, in bytes, on memory of all connections together. There is one budget each for received
+// requests, decoded requests and answers. A state machine that counts, and keeps a line of requests
+// for room. It does not refuse memory that is already in use, so usage can exceed the limit, but
+// only by the amount of one turn. Invariant, asserted: usage is never negative.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 
@@ -11,8 +10,8 @@ export interface RoomRequest {
   /** Called once: when there is room for the bytes, or, to overdraw, without room. */
   readonly go: (overdraws: boolean) => void
   /**
-   * Whether it may go on without room, one request at a time. Otherwise half-received requests
-   * could fill the budget and wait for each other forever.
+   * Whether the request may proceed without room; one request may at a time. Otherwise
+   * half-received requests could fill the budget and wait for each other forever.
    */
   readonly mayOverdraw: boolean
 }
@@ -52,13 +51,13 @@ export class MemoryBudget {
   }
 
   take(bytes: number): void {
-    assert(bytes >= 0, 'memory is taken in amounts that are not negative')
+    assert(bytes >= 0, 'an amount of memory is never negative')
     this.#usedBytes += bytes
   }
 
   release(bytes: number): void {
     this.#usedBytes -= bytes
-    assert(this.#usedBytes >= 0, 'a memory budget gets back no more than was taken from it')
+    assert(this.#usedBytes >= 0, 'no more memory is released than was taken')
     this.#wake()
   }
 
@@ -74,7 +73,7 @@ export class MemoryBudget {
     if (this.#waiting.has(request)) this.#waits++
   }
 
-  /** Leaves the line, and gives up the turn to overdraw. */
+  /** Leaves the line, or ends the turn to overdraw. */
   leave(request: RoomRequest): void {
     this.#waiting.delete(request)
     if (this.#overdrawing !== request) return

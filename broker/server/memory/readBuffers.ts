@@ -1,14 +1,16 @@
-// A pool of memory blocks: for log data that is read for an answer, until the answer has left, and
+// A pool of memory blocks: for log data that is read for an answer, until the answer was sent, and
 // for Produce frames that arrive in several chunks, until they are answered. Allocating costs more,
-// in the kernel and in the garbage collector, than filling a block does. Contract: a block is given
-// back by its only user, or never.
+// in the kernel and in the garbage collector, than filling a block does. Contract: a block is
+// returned by its only user, or never.
 
-/** Smaller requests are allocated, and not pooled. */
+/** Smaller blocks are allocated instead of pooled. */
 const smallestBytes = 64 * 1024
 
 export class ReadBuffers {
   readonly #maxKeptBytes: number
-  /** The blocks given back last are at the end: they are still in the processor's caches. */
+  /**
+   * The free blocks. The blocks returned last, which are still in the CPU's caches, are at the end.
+   */
   readonly #free: Buffer[] = []
   #freeBytes = 0
 
@@ -34,7 +36,8 @@ export class ReadBuffers {
   }
 
   /**
-   * Takes back a block that nothing refers to any more. The oldest free blocks make room for it.
+   * Returns a block, to which no reference remains, to the pool. The oldest free blocks make room
+   * for it.
    */
   giveBack(block: Buffer): void {
     if (block.length < smallestBytes || block.length > this.#maxKeptBytes) return

@@ -1,7 +1,7 @@
-// What one connection holds of the memory for requests: received and not answered, by itself and
-// against the budget that all connections share. Decides when the connection is not read: above its
-// own limit until it is down to half of it, and while the shared budget is exceeded, in line with
-// others. Invariants: never negative; the budget counts exactly what the connection reported last.
+// The share of one connection in the memory for requests that were received and are not answered.
+// Decides when the connection is not read: above its own limit, until it is down to half of it, and
+// while the shared budget is exceeded, in line with others. Invariants: never negative; the budget
+// counts exactly what the connection reported last.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { MemoryBudget, RoomRequest } from './memoryBudget.ts'
@@ -10,17 +10,17 @@ export class RequestMemory {
   readonly #budget: MemoryBudget
   readonly #limitBytes: () => number
   readonly #onTurn: () => void
-  /** Bytes of frames that are not answered, queued or in flight. */
+  /** Bytes of the frames that are queued or in flight. */
   #unansweredBytes = 0
-  /** What the budget counts for this connection. */
+  /** Bytes that the budget counts for this connection. */
   #countedBytes = 0
-  /** A place in the line for the budget, or the turn to overdraw it. */
+  /** The place in the line for the budget, or the turn to overdraw it. */
   #room: RoomRequest | undefined
   #isInLine = false
 
   /**
-   * `limitBytes` is read each time: the option may change. `onTurn`: the wait for the budget has
-   * ended.
+   * `limitBytes` is called each time, because the option may change. `onTurn` is called when the
+   * wait for the budget has ended.
    */
   constructor(budget: MemoryBudget, limitBytes: () => number, onTurn: () => void) {
     this.#budget = budget
@@ -34,12 +34,12 @@ export class RequestMemory {
 
   release(bytes: number): void {
     this.#unansweredBytes -= bytes
-    assert(this.#unansweredBytes >= 0, 'a connection releases what it holds for requests')
+    assert(this.#unansweredBytes >= 0, 'a connection releases no more memory than it holds')
   }
 
   /**
-   * Reports to the budget what the connection holds now; `incompleteBytes` of a frame still
-   * arriving.
+   * Reports the memory of the connection to the budget. `incompleteBytes` are those of a frame that
+   * is still arriving.
    */
   count(incompleteBytes: number): void {
     const bytes = this.#unansweredBytes + incompleteBytes
@@ -50,8 +50,8 @@ export class RequestMemory {
   }
 
   /**
-   * Gets in line if the budget is exceeded. Returns whether it did; `onTurn` may have been called
-   * already.
+   * Joins the line if the budget is exceeded. Returns whether it did. `onTurn` may be called before
+   * this returns.
    */
   waitIfExceeded(hasIncompleteFrame: boolean): boolean {
     if (this.#room || !this.#budget.isExceeded) return false
@@ -70,7 +70,7 @@ export class RequestMemory {
     return true
   }
 
-  /** Gives up the place in the line, or the turn to overdraw. */
+  /** Leaves the line, or ends the turn to overdraw. */
   leaveLine(): void {
     if (!this.#room) return
     const room = this.#room
@@ -79,7 +79,9 @@ export class RequestMemory {
     this.#budget.leave(room)
   }
 
-  /** Whether the connection must not be read now. A paused one goes on at half of the limit. */
+  /**
+   * Whether the connection must not be read now. A paused connection resumes at half of the limit.
+   */
   mustPause(isPaused: boolean): boolean {
     const limitBytes = this.#limitBytes()
     const isFull = this.#unansweredBytes > (isPaused ? limitBytes / 2 : limitBytes)

@@ -1,5 +1,5 @@
-// For requests that do the same to many partitions and are answered with an error code for each:
-// passes the partitions that exist on at once, and answers for those that do not.
+// Answers requests that do the same to many partitions with an error code for each: passes all
+// existing partitions on together, and answers for those that do not exist.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { MetadataView } from '../../controller/metadata/metadataView.ts'
@@ -10,12 +10,13 @@ interface WantedTopic<Partition> {
   readonly partitions: readonly Partition[]
 }
 
-/** Where the code of a partition comes from: the item with that index, or known already. */
+/** The source of a partition's error code: the item with this index, or known already. */
 type Place = { readonly at: number } | { readonly errorCode: number }
 
 /**
- * `itemOf` returns the item for a partition, or the error code with which it is refused. `act`
- * returns a code for each item; it is not called without items.
+ * Returns the error codes of all partitions. `itemOf` returns the item for a partition, or the
+ * error code with which it is refused. `act` returns a code for each item; it is not called without
+ * items.
  */
 export async function codesByPartition<
   Partition extends { readonly partitionIndex: number },

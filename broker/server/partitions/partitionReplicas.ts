@@ -1,6 +1,6 @@
 // The leader and the replicas of a partition, as clients see them: those that are registered,
-// except that a partition whose log cannot be used on this broker has no leader, and an offline
-// replica here.
+// except that a partition whose log cannot be used on this broker has no leader and an offline
+// replica.
 
 import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { noLeader } from '../../controller/partitionRegistration.ts'
@@ -25,7 +25,7 @@ export function replicasOf(
     leaderId: isOffline ? noLeader : registration.leader,
     leaderEpoch: registration.leaderEpoch,
     replicaNodes: registration.replicas,
-    // The last replica in sync stays in the ISR when it goes offline.
+    // The last in-sync replica stays in the ISR when it goes offline.
     isrNodes: registration.isr,
     offlineReplicas: isOffline ? [nodeId] : [],
   }

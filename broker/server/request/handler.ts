@@ -1,6 +1,6 @@
 // A handler serves one API: it takes a decoded request and returns the response to encode, or a
-// promise of it. What the request names is authorized before, and the throttle time is added after
-// (gate/). The table of handlers is in dispatch.ts.
+// promise of it. The resources that the request names were authorized before, and the throttle time
+// is added afterwards (gate/). The table of handlers is in dispatch.ts.
 
 import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema.ts'
 import type { RequestContext } from './requestContext.ts'
@@ -16,7 +16,7 @@ export interface Handler {
   readonly handle: (request: unknown, context: RequestContext) => unknown
 }
 
-/** Binds a function to an API, whose messages the compiler checks it against. */
+/** Binds a function to an API. The compiler checks the function against the API's messages. */
 export function handler<A extends Api>(
   api: A,
   handle: (

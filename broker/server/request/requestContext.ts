@@ -1,6 +1,5 @@
-// What a handler may use: the parts of the broker, and the connection and header of the request;
-// and the hooks of tests, which get the same. A handler must not keep a context longer than it
-// handles the request.
+// What a handler may use: the parts of the broker, and the connection and header of the request. A
+// handler must not keep a context longer than it handles the request.
 
 import type { Api } from '../../../protocol/kafka/schema.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
@@ -26,7 +25,7 @@ import type { TransactionalAppends } from '../transactions/transactionalAppends.
 
 export interface BrokerParts {
   readonly nodeId: number
-  /** The configuration in force: read it each time, it changes while the broker runs. */
+  /** The current configuration. It changes while the broker runs: read it each time. */
   readonly config: BrokerConfig
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
@@ -45,24 +44,24 @@ export interface BrokerParts {
   readonly followedRequests: FollowedRequests
   readonly requestFigures: RequestFigures
   readonly traffic: TrafficByTopic
-  /** Only in tests of clients. */
+  /** Set only in tests of clients. */
   readonly testHooks: TestHooks | undefined
 }
 
-/** The same for every request of a connection. */
+/** The context that all requests of a connection share. */
 export interface ConnectionContext {
   readonly broker: BrokerParts
-  /** What the client may do; `access.principal` is the client. */
+  /** The access of the client, whose principal is `access.principal`. */
   readonly access: ConnectionAccess
-  /** `/host`, as Kafka shows it. */
+  /** The client's address as Kafka shows it: `/host`. */
   readonly clientHost: string
   /** The address that the client's own listener advertises. */
   readonly advertised: Address
-  /** Memory to reserve before anything is read for an answer. */
+  /** The memory to reserve before anything is read for an answer. */
   readonly answerMemory: AnswerMemory
-  /** Aborted when the connection ends or the broker stops: long polls end. */
+  /** Aborted when the connection ends or the broker stops, which ends long polls. */
   readonly stopWaiting: AbortSignal
-  /** Closes the connection: the only way to report the failure of a request without an answer. */
+  /** Closes the connection: the only way to report the failure of a request without a response. */
   readonly disconnect: (reason: string) => void
 }
 
@@ -73,16 +72,16 @@ export interface RequestContext extends ConnectionContext {
 }
 
 /**
- * The hooks with which tests of clients influence the broker (broker/testing). The only seam for
- * them: a broker that is started without hooks runs no code of theirs.
+ * The hooks with which tests of clients influence the broker (broker/testing). This is their
+ * only seam: a broker that is started without hooks never runs code of theirs.
  */
 export interface TestHooks {
   /** Called once, before the first request is served. */
   opened(parts: BrokerParts, logs: LogManager): void
   /**
-   * Called with each decoded request in the place of its handler. `handle` is the handler: what it
-   * is called with is handled, and what this returns is answered; a promise, or what the handler
-   * returns (`noResponse` included).
+   * Called with each decoded request instead of its handler, which is `handle`: the request that it
+   * is called with is handled. The result is the response, a promise of it, or the handler's
+   * `noResponse`.
    */
   handle(
     api: Api,

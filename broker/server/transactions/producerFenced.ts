@@ -3,7 +3,10 @@
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 
-/** `knownFrom`: the first version of the API whose clients know PRODUCER_FENCED. */
+/**
+ * Returns the error code that the client's version knows. `knownFrom` is the first version of the
+ * API with PRODUCER_FENCED.
+ */
 export function errorForOlder(errorCode: number, apiVersion: number, knownFrom: number): number {
   const isUnknown = errorCode === ErrorCode.producerFenced && apiVersion < knownFrom
   return isUnknown ? ErrorCode.invalidProducerEpoch : errorCode

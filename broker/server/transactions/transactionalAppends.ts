@@ -16,30 +16,34 @@ export interface TransactionalAppend {
   readonly transactionalId: string
   readonly partition: Partition
   readonly bytes: Buffer
-  /** The first batch among the bytes. */
+  /** The first batch in the bytes. */
   readonly first: RecordBatch
-  /** Of the Produce request. */
+  /** From the Produce request. */
   readonly apiVersion: number
-  /** Of the Produce request. */
+  /** From the Produce request. */
   readonly acks: 'all' | 'leader'
   readonly decompression: MemoryAllowance
 }
 
 /**
- * An append that was started. Its result is wrapped, so that awaiting the start does not await it.
+ * An append that was started. Its result is wrapped in an object, because awaiting the start must
+ * not await the result.
  */
 interface Started {
   readonly result: Promise<AppendResult>
 }
 
-/** Clients know TRANSACTION_ABORTABLE from this version on. */
+/** First version of Produce whose clients know TRANSACTION_ABORTABLE. */
 const abortableVersion = 11
-/** From this version on the broker adds partitions to transactions. */
+/** First version of Produce with which the broker adds partitions to transactions. */
 const addingVersion = 12
 
 export class TransactionalAppends {
   readonly #verifier: TransactionVerifier
-  /** By partition and producer id: resolves when the last waiting append was passed to the log. */
+  /**
+   * By partition and producer id: a promise that resolves when the last waiting append was passed
+   * to the log.
+   */
   readonly #waiting = new Map<Partition, Map<number, Promise<unknown>>>()
 
   constructor(verifier: TransactionVerifier) {
@@ -65,7 +69,7 @@ export class TransactionalAppends {
     const guard = this.#guardFor(append)
     const errorCode = guard ? await this.#verify(append) : ErrorCode.none
     if (errorCode === ErrorCode.none) return { result: this.#toLog(append, guard) }
-    const message = 'the partition could not be verified to be part of the transaction'
+    const message = 'failed to verify that the partition is part of the transaction'
     const refused = notAppended(refuse(errorCode, message), append.partition.log.logStartOffset)
     return { result: Promise.resolve(refused) }
   }
@@ -83,7 +87,10 @@ export class TransactionalAppends {
     return produceError(errorCode, apiVersion)
   }
 
-  /** Taken before the coordinator is asked: a marker appended meanwhile invalidates it. */
+  /**
+   * Takes the guard. This must precede the request to the coordinator: a marker that is appended
+   * meanwhile invalidates the guard.
+   */
   #guardFor({ partition, first, apiVersion }: TransactionalAppend) {
     const { producerId, producerEpoch, baseSequence } = first
     const supportsEpochBump = apiVersion >= addingVersion
@@ -115,7 +122,7 @@ export class TransactionalAppends {
   }
 }
 
-/** The error code for the producer, among those that its version knows. */
+/** Returns the error code for the producer, among those that its version knows. */
 function produceError(errorCode: number, apiVersion: number): number {
   switch (errorCode) {
     case ErrorCode.producerFenced:
@@ -124,7 +131,7 @@ function produceError(errorCode: number, apiVersion: number): number {
       return apiVersion >= abortableVersion ? errorCode : ErrorCode.invalidTxnState
     case ErrorCode.concurrentTransactions:
       return apiVersion >= addingVersion ? errorCode : ErrorCode.notEnoughReplicas
-    // A producer retries this error without refreshing its metadata.
+    // A producer retries NOT_ENOUGH_REPLICAS without refreshing its metadata.
     case ErrorCode.networkException:
     case ErrorCode.coordinatorLoadInProgress:
     case ErrorCode.coordinatorNotAvailable:

@@ -1,4 +1,5 @@
-// Which leader epochs load, resign and discard a shard, and what ids are refused with meanwhile.
+// CoordinatorRuntime: which leader epochs load, resign and discard a shard, and the error codes
+// with which ids are refused meanwhile.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -40,7 +41,8 @@ class Shard implements CoordinatorShard {
 }
 
 /**
- * Ids are numbers of partitions. Partitions in `full` have records, whose loading the test ends.
+ * A runtime whose ids are partition numbers. Partitions in `full` have records; the test completes
+ * their loading.
  */
 function start(partitionCount = 3, full: ReadonlySet<number> = new Set()) {
   const made: Shard[] = []
@@ -78,7 +80,7 @@ describe('a coordinator partition', () => {
     expect([...runtime.shards()]).toHaveLength(1)
   })
 
-  it('that is not led here is refused with NOT_COORDINATOR', () => {
+  it('refuses with NOT_COORDINATOR while this broker does not lead it', () => {
     const { runtime } = start()
     expect(runtime.shardOf('0')).toBe(ErrorCode.notCoordinator)
     void runtime.load(0, 4)
@@ -87,7 +89,7 @@ describe('a coordinator partition', () => {
     expect(runtime.errorOf('0')).toBe(ErrorCode.notCoordinator)
   })
 
-  it('that is being loaded is refused with COORDINATOR_LOAD_IN_PROGRESS', async () => {
+  it('refuses with COORDINATOR_LOAD_IN_PROGRESS while it is being loaded', async () => {
     const { runtime, loading } = start(3, new Set([0]))
     const loaded = runtime.load(0, 1)
     expect(runtime.errorOf('0')).toBe(ErrorCode.coordinatorLoadInProgress)
@@ -97,7 +99,7 @@ describe('a coordinator partition', () => {
     expect([runtime.errorOf('0'), runtime.isLoading]).toEqual([ErrorCode.none, false])
   })
 
-  it('that cannot be read is led by nobody here, and can be loaded in a later epoch', async () => {
+  it('has no coordinator after a failed load, and can be loaded in a later epoch', async () => {
     const { runtime, loading } = start(3, new Set([0]))
     const failing = runtime.load(0, 1)
     loading[0]!(new Error('damaged'))
@@ -139,13 +141,13 @@ describe('the leader epoch', () => {
     expect(made[0]!.calls, 'it never acts').toEqual([])
   })
 
-  it('discards a load that ends after a newer one, whichever ends first', async () => {
+  it('discards an older load, whichever of the two ends first', async () => {
     const { runtime, made, loading } = start(3, new Set([0]))
     const loads = [runtime.load(0, 1), runtime.load(0, 2)]
     loading[1]!()
     await settle()
     expect(runtime.shardOf('0')).toBe(made[1])
-    loading[0]!(new Error('of no interest'))
+    loading[0]!(new Error('ignored'))
     await Promise.all(loads)
     expect(runtime.shardOf('0')).toBe(made[1])
     expect(made.map(({ calls }) => calls)).toEqual([[], ['activate']])
@@ -162,7 +164,7 @@ describe('the leader epoch', () => {
 })
 
 describe('the runtime', () => {
-  it('defers what is meant for a partition that is being loaded', async () => {
+  it('defers calls for a partition until it is loaded', async () => {
     const { runtime, loading } = start(3, new Set([0]))
     const seen: number[] = []
     const note = (shard: Shard) => seen.push(shard.leaderEpoch)
@@ -176,7 +178,7 @@ describe('the runtime', () => {
     expect(seen, 'but not of partitions that others lead').toEqual([1, 1])
   })
 
-  it('routes anew when the topic was created with another number of partitions', async () => {
+  it('routes ids again when the topic was created with another number of partitions', async () => {
     const { runtime, made, partitions } = start(3)
     await runtime.loadAll()
     runtime.shardOf('4')
@@ -187,7 +189,7 @@ describe('the runtime', () => {
     expect(made[0]!.calls).toEqual(['activate', 'resign'])
   })
 
-  it('waits for the appends of shards that have resigned, and refuses everything once closed', async () => {
+  it('waits for the appends of resigned shards when it closes, and refuses all requests afterwards', async () => {
     const { runtime, made } = start()
     void runtime.load(0, 1)
     void runtime.load(1, 1)

@@ -1,4 +1,4 @@
-// Every request gets its own answer, whenever that comes, and only one.
+// WaitingRequests: every request gets its own answer, exactly once, in any order.
 
 import { expect, it } from 'vitest'
 import { WaitingRequests } from '../../../broker/coordinators/waitingRequests.ts'
@@ -11,13 +11,13 @@ it('answers each request by its number, in any order', async () => {
   expect(await Promise.all(answers)).toEqual(ids.map((id) => `to ${id}`))
 })
 
-it('may answer at once, but not twice', async () => {
+it('a request may be answered at once, but not twice', async () => {
   const waiting = new WaitingRequests()
   const answered = await waiting.ask<number>(Number, (id) => waiting.answer(id, id))
-  expect(() => waiting.answer(answered, 0)).toThrow('answered twice')
+  expect(() => waiting.answer(answered, 0)).toThrow('is answered once')
 })
 
-it('refuses all that wait, each with its own refusal, and none that comes later', async () => {
+it('refuseAll refuses every pending request with its own refusal, and no later request', async () => {
   const waiting = new WaitingRequests()
   const asked = ['a', 'b'].map((name) =>
     waiting.ask(

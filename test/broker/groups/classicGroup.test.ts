@@ -1,4 +1,4 @@
-// The classic protocol as transcripts: who does what, and what everybody is told.
+// The classic protocol as transcripts: the requests of clients, and the answer of each.
 
 import { describe, expect, it } from 'vitest'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -30,7 +30,7 @@ describe('a classic group', () => {
     expect(state()).toBe('Stable')
   })
 
-  it('asks the old members to join when a new one does, and shares the partitions', () => {
+  it('asks its members to rejoin when a new one joins, and shares the partitions', () => {
     const { group, client } = start({ a: {}, b: {} })
     group.join(client('a'))
     group.sync(client('a'))
@@ -50,7 +50,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toEqual(['a sync NONE 0,2', 'b sync NONE 1,3'])
   })
 
-  it('tells a new member its id first, from JoinGroup v4 on and not before (KIP-394)', () => {
+  it('gives a new member its id before it joins, from JoinGroup v4 on (KIP-394)', () => {
     const { group, client } = start({ a: { requireKnownMemberId: true }, b: {} })
     group.join(client('a'))
     expect(group.takeAnswers()).toEqual(['a join MEMBER_ID_REQUIRED'])
@@ -64,7 +64,7 @@ describe('a classic group', () => {
     ])
   })
 
-  it('forgets a member id that is not used within its session', () => {
+  it('forgets a promised member id that is not used within the session timeout', () => {
     const { group, client, state } = start({ a: { requireKnownMemberId: true } })
     group.join(client('a'))
     group.advance(10_000)
@@ -74,7 +74,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toEqual(['a join UNKNOWN_MEMBER_ID'])
   })
 
-  it('waits for latecomers before its first rebalance', () => {
+  it('waits for further members before its first rebalance', () => {
     const { group, client } = start({ a: {}, b: {} }, { initialRebalanceDelayMs: 3000 })
     group.join(client('a'))
     group.advance(2000)
@@ -88,7 +88,7 @@ describe('a classic group', () => {
     ])
   })
 
-  it('selects the protocol that all speak and most prefer', () => {
+  it('selects the protocol that most members prefer, among those that all support', () => {
     const { group, client } = start(
       {
         a: { protocols: ['range', 'sticky', 'roundrobin'] },
@@ -105,7 +105,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toContain('b join NONE b-2 generation 1 sticky')
   })
 
-  it('goes on without a member that is not heard of', () => {
+  it('removes a member whose session expires', () => {
     const { group, client } = start({ a: {}, b: { sessionTimeoutMs: 5000 } })
     settle(group, ['a', 'b'].map(client))
     group.advance(4000)
@@ -118,7 +118,7 @@ describe('a classic group', () => {
     expect(group.heartbeat(client('b'))).toBe(ErrorCode.unknownMemberId)
   })
 
-  it('gives up a leader that never syncs', () => {
+  it('removes a leader that never sends SyncGroup', () => {
     const { group, client } = start({ a: { rebalanceTimeoutMs: 7000 }, b: {} })
     settle(group, ['a', 'b'].map(client))
     group.join(client('a'))
@@ -126,7 +126,7 @@ describe('a classic group', () => {
     group.sync(client('b'))
     group.takeAnswers()
     group.heartbeat(client('a'))
-    // It lives, but does not hand in an assignment within the longest rebalance timeout.
+    // The leader sends heartbeats, but no assignment within the longest rebalance timeout.
     for (let second = 0; second < 31; second += 5) {
       group.advance(5000)
       group.heartbeat(client('a'))
@@ -135,7 +135,7 @@ describe('a classic group', () => {
     expect(group.heartbeat(client('a'))).toBe(ErrorCode.unknownMemberId)
   })
 
-  it('lets nobody commit for a generation that is over', () => {
+  it('refuses commits for a former generation', () => {
     const { group, client } = start({ a: {}, b: {} })
     settle(group, [client('a')])
     group.takeAnswers()
@@ -151,7 +151,7 @@ describe('a classic group', () => {
     expect(committed).toMatchObject({ offset: 5 })
   })
 
-  it('answers a commit only when it is durable, and keeps nothing of one that failed', () => {
+  it('answers a commit only when it is durable, and discards a failed one', () => {
     const { group, client } = start({ a: {} })
     settle(group, [client('a')])
     group.takeAnswers()
@@ -163,7 +163,7 @@ describe('a classic group', () => {
     expect(group.coordinator.offsets.of(groupId)!.get('t', 0)).toBeUndefined()
   })
 
-  it('sends everyone to join again when the assignment cannot be stored', () => {
+  it('asks every member to rejoin when the assignment cannot be written', () => {
     const { group, client, state } = start({ a: {} })
     group.join(client('a'))
     group.sync(client('a'))
@@ -172,7 +172,7 @@ describe('a classic group', () => {
     expect(state()).toBe('PreparingRebalance')
   })
 
-  it('does not take the late write of an older generation for its own', () => {
+  it('ignores the late write of an older generation', () => {
     const { group, client, state } = start({ a: {}, b: {} })
     group.join(client('a'))
     group.sync(client('a'))
@@ -187,7 +187,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toEqual(['a sync NONE 0,2'])
   })
 
-  it('keeps the place of a static member that comes back (KIP-345), without a rebalance', () => {
+  it('keeps the place of a static member that returns (KIP-345), without a rebalance', () => {
     const { group, client, state } = start({ a: { groupInstanceId: 'i' }, b: {} })
     settle(group, ['a', 'b'].map(client))
     const former = { ...client('a') }
@@ -203,7 +203,7 @@ describe('a classic group', () => {
     expect(group.heartbeat(former)).toBe(ErrorCode.fencedInstanceId)
   })
 
-  it('gives up a static member that is silent after its assignment could not be stored', () => {
+  it('removes a static member that is silent after its assignment could not be written', () => {
     const { group, client, state } = start({ a: { groupInstanceId: 'i' } })
     group.join(client('a'))
     group.sync(client('a'))
@@ -212,7 +212,7 @@ describe('a classic group', () => {
     expect(state()).toBe('Empty')
   })
 
-  it('does not let an old client lead again that has come back as a static member', () => {
+  it('does not let a returning static leader assign again if its version cannot skip the assignment', () => {
     const { group, client } = start({
       a: { groupInstanceId: 'i', supportsSkippingAssignment: false },
     })
@@ -225,7 +225,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toEqual(['a join NONE i-2 generation 1 range'])
   })
 
-  it('admits no more members than it may have', () => {
+  it('refuses members beyond its maximum size', () => {
     const { group, client } = start({ a: {}, b: {} }, { maxSize: 1 })
     group.join(client('a'))
     group.takeAnswers()
@@ -233,7 +233,7 @@ describe('a classic group', () => {
     expect(group.takeAnswers()).toEqual(['b join GROUP_MAX_SIZE_REACHED'])
   })
 
-  it('is empty when the last member has left, and can be deleted then', () => {
+  it('is empty after the last member has left, and can then be deleted', () => {
     const { group, client, state } = start({ a: {} })
     settle(group, [client('a')])
     const answers: (readonly number[])[] = []

@@ -1,6 +1,6 @@
 // Random histories of a group: joins, syncs, heartbeats, leaves, restarts of clients and of the
-// broker, commits in and out of transactions, deletions, expiry, passing time and failing appends
-// in any order. The simulation checks every answer; here is what must hold besides.
+// broker, commits in and out of transactions, deletions, expiry, passing time and failing appends,
+// in any order. The simulation checks every answer; this file checks the end of a history.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -90,7 +90,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 )
 
 describe('GroupCoordinator', () => {
-  it('keeps its promises in every history', () => {
+  it('keeps its invariants in every history, and converges', () => {
     fc.assert(
       fc.property(
         fc.array(action, { maxLength: 60, size: 'max' }),
@@ -113,7 +113,7 @@ describe('GroupCoordinator', () => {
   })
 })
 
-/** Offsets grow with the history, so that each commit can be told from every other. */
+/** Offsets grow with the history, which makes every commit distinct. */
 function perform(group: GroupSimulation, each: Action, offset: number): void {
   switch (each.kind) {
     case 'advance':
@@ -168,7 +168,10 @@ function remove(group: GroupSimulation, each: Removal): void {
   })
 }
 
-/** What the log says holds, and nothing else: from each transaction what its marker says. */
+/**
+ * The coordinator has exactly the offsets of the log, with each transaction ended as its marker
+ * says.
+ */
 function expectOffsetsOfLog(group: GroupSimulation): void {
   const offsets = group.coordinator.offsets.of(groupId)
   for (let partition = 0; partition < offsetPartitions; partition++) {
@@ -178,7 +181,7 @@ function expectOffsetsOfLog(group: GroupSimulation): void {
   }
 }
 
-/** Expiry takes nothing that is young, or that a transaction may yet change. */
+/** Expiry removes no offset that is too young, or that an open transaction may change. */
 function expire(group: GroupSimulation): void {
   group.completeAllAppends()
   const first = group.log.entries.length
@@ -196,15 +199,15 @@ function expire(group: GroupSimulation): void {
     const { commitTimestampMs } = before.find(isIt)!.value
     expect(value, 'expiry only takes away').toBeNull()
     expect(unstable.some(isIt), 'a transaction may still need it').toBe(false)
-    // What is committed to a group that nobody is in any more is as old as that (KIP-211).
+    // An offset of a group without members is as old as its commit (KIP-211).
     const sinceMs = unused?.since === 'time' ? unused.ms : commitTimestampMs
     expect(group.nowMs - sinceMs).toBeGreaterThanOrEqual(retentionMs)
   }
 }
 
-/** Well-behaved clients end up sharing all partitions, whatever has happened before. */
+/** Well-behaved clients finally share all partitions, whatever has happened before. */
 function converge(group: GroupSimulation, members: readonly SimulatedClient[]): void {
-  // Whoever was there and does not answer any more is given up.
+  // Members that do not answer any more are removed.
   group.completeAllAppends()
   for (let waited = 0; waited < 8; waited++) group.advance(60_000)
   group.completeAllAppends()
@@ -225,7 +228,7 @@ function isShared(group: GroupSimulation, members: readonly SimulatedClient[]): 
   return generations.size === 1 && new Set(partitions).size === partitionCount
 }
 
-/** What is in the log gives the same group after a restart, in which the members go on. */
+/** Replaying the log restores the same group, and its members continue. */
 function expectRestorable(group: GroupSimulation): void {
   const membersOf = (each: ClassicGroup) =>
     [...each.members()].map(({ memberId, assignment }) => [memberId, [...assignment]])
@@ -241,17 +244,17 @@ function expectRestorable(group: GroupSimulation): void {
   for (const client of group.clients) expect(group.heartbeat(client)).toBe(ErrorCode.none)
 }
 
-/** When all clients fall silent, everybody who waits is answered, and the group empties. */
+/** When all clients fall silent, every pending request is answered, and the group becomes empty. */
 function silence(group: GroupSimulation): void {
   for (let waited = 0; waited < 8; waited++) {
     group.advance(60_000)
     group.completeAllAppends()
   }
-  expect(group.waiting, 'nobody waits for ever').toBe(0)
+  expect(group.waiting, 'no request stays pending').toBe(0)
   expect(group.coordinator.classicGroup(groupId)!.state).toBe('Empty')
 }
 
-/** In the end nothing is left of a group that nobody uses, in memory and after a restart. */
+/** An unused group finally leaves nothing, in memory and after a restart. */
 function expectForgotten(group: GroupSimulation): void {
   for (const producerId of [7, 8]) group.endTransaction(producerId, true)
   group.advance(retentionMs)

@@ -1,4 +1,4 @@
-// What __consumer_offsets holds, byte for byte as Kafka has it, and where a group's records go.
+// The records of __consumer_offsets: byte for byte those of Kafka, and the partition of each group.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -60,7 +60,7 @@ const groupRecord = fc.record({
 })
 
 describe('group records', () => {
-  it('come back as they were', () => {
+  it('survive a round trip', () => {
     fc.assert(
       fc.property(fc.oneof(offsetRecord, groupRecord), (record) => {
         const { key, value } = encodeGroupRecord(record, 1)
@@ -70,7 +70,7 @@ describe('group records', () => {
     )
   })
 
-  it('are those of Kafka', () => {
+  it('have the bytes of Kafka', () => {
     const value = {
       offset: 258,
       leaderEpoch: 5,
@@ -86,7 +86,7 @@ describe('group records', () => {
     )
   })
 
-  it('of offsets that expire by themselves are in the version that can say so', () => {
+  it('of offsets with an expiry timestamp have the version with that field', () => {
     const value = {
       offset: 258,
       leaderEpoch: -1,
@@ -102,7 +102,7 @@ describe('group records', () => {
     expect(decodeGroupRecord(encoded.key, encoded.value)).toEqual(record)
   })
 
-  it('of other kinds are left out', () => {
+  it('of unknown kinds are skipped', () => {
     expect(decodeGroupRecord(Buffer.from([0, 11, 0, 1, 0x67]), null)).toBeUndefined()
   })
 })
@@ -114,7 +114,7 @@ describe('coordinatorPartition', () => {
     expect(javaHashCode('polygenelubricants')).toBe(-(2 ** 31))
   })
 
-  it('is within the topic, for negative hashes too', () => {
+  it('is within the topic, also for negative hashes', () => {
     expect(coordinatorPartition('polygenelubricants', 50)).toBe(0)
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 100 }), (groupId, count) => {

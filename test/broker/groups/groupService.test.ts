@@ -1,5 +1,5 @@
-// The shell around the groups: whom it lets wait for writes, which groups a marker is for, and what
-// it does when the log or the broker ends.
+// GroupService: which requests wait for writes, which groups a marker concerns, and what happens
+// when the log or the broker ends.
 
 import { describe, expect, it } from 'vitest'
 import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
@@ -63,7 +63,7 @@ async function open() {
   return { service, log, clock, logger }
 }
 
-const nobody = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
+const anonymous = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
 
 function offsetsOf(clock: ManualClock, offset: number) {
   const times = { commitTimestampMs: clock.nowMs(), expireTimestampMs: -1 }
@@ -77,9 +77,9 @@ function transactional(groupId: string, clock: ManualClock) {
 }
 
 describe('GroupService', () => {
-  it('lets a stable fetch wait for a commit that is being written (KIP-447)', async () => {
+  it('makes a stable fetch wait for a commit in flight (KIP-447)', async () => {
     const { service, log, clock } = await open()
-    const committed = service.commit('a', nobody, offsetsOf(clock, 5))
+    const committed = service.commit('a', anonymous, offsetsOf(clock, 5))
     let fetched: number | undefined | 'waits' = 'waits'
     const fetching = service.settledOffsets('a').then((offsets) => {
       fetched = offsets?.get('t', 0)?.offset
@@ -109,19 +109,19 @@ describe('GroupService', () => {
     await service.close()
   })
 
-  it('tells the client to come again when there is no log to write to', async () => {
+  it('asks the client to retry when an append fails', async () => {
     const { service, log, clock, logger } = await open()
-    const committed = service.commit('a', nobody, offsetsOf(clock, 5))
+    const committed = service.commit('a', anonymous, offsetsOf(clock, 5))
     log.held.shift()!(new Error('no log'))
     expect((await committed).map(errorName)).toEqual(['COORDINATOR_NOT_AVAILABLE'])
-    expect(JSON.stringify(logger.lines)).toContain('could not be written')
+    expect(JSON.stringify(logger.lines)).toContain('failed to write records of a consumer group')
     expect(service.groups()).toEqual([])
     await service.close()
   })
 
-  it('looks for old offsets again and again, until it is closed', async () => {
+  it('checks for expired offsets repeatedly, until it is closed', async () => {
     const { service, log, clock } = await open()
-    void service.commit('a', nobody, offsetsOf(clock, 5))
+    void service.commit('a', anonymous, offsetsOf(clock, 5))
     await log.letGo()
     await clock.advanceAndSettle(59_000)
     expect(log.held).toHaveLength(0)

@@ -1,6 +1,6 @@
-// Clients of one group around a coordinator, without clocks, logs or sockets: tests say who does
-// what and when an append completes. Everything the coordinator does is checked against what may
-// never happen, whatever the order.
+// Simulated clients of one group around a coordinator, without clocks, logs or sockets: the test
+// says who does what, and when an append completes. Every answer and effect of the coordinator is
+// checked against its invariants, whatever the order.
 
 import { expect } from 'vitest'
 import type { ConsumerGroupLimits } from '../../../broker/groups/consumer/consumerGroup.ts'
@@ -38,14 +38,14 @@ export type SimulationLimits = Partial<typeof generousLimits>
 
 export interface ClientOptions {
   readonly groupInstanceId?: string
-  /** In its order of preference. */
+  /** The assignors of the client, in its order of preference. */
   readonly protocols?: readonly string[]
   readonly requireKnownMemberId?: boolean
   readonly supportsSkippingAssignment?: boolean
   readonly sessionTimeoutMs?: number
   readonly rebalanceTimeoutMs?: number
   readonly protocolType?: string
-  /** What it tells the others: a subscription to these topics, or else what nobody can read. */
+  /** Its subscription to these topics, or bytes that cannot be decoded. */
   readonly topics?: readonly string[]
 }
 
@@ -56,7 +56,7 @@ export interface SimulatedClient {
   generationId: number
   leads: boolean
   members: readonly string[]
-  /** What SyncGroup gave it; undefined before. */
+  /** The assignment from SyncGroup; undefined before. */
   partitions: readonly number[] | undefined
 }
 
@@ -64,7 +64,7 @@ interface Pending {
   readonly client: SimulatedClient
   readonly kind: 'join' | 'sync' | 'commit' | 'transactionalCommit'
   readonly generationId: number
-  /** At the time of the request. */
+  /** The state of the client when it sent the request. */
   readonly currentGenerationId: number
 }
 
@@ -72,14 +72,14 @@ export class GroupSimulation {
   coordinator: GroupCoordinator
   readonly clients: SimulatedClient[]
   readonly log = new SimulatedLog()
-  /** What has been answered and not been looked at yet: `name kind OUTCOME`. */
+  /** Answers that the test has not read yet: `name kind OUTCOME`. */
   readonly answers: string[] = []
   nowMs = 0
   readonly #limits: SimulationLimits
   readonly #pending = new Map<number, Pending>()
   readonly #administrators = new Map<number, (errorCodes: readonly number[]) => void>()
   readonly #agreed = new Map<number, { protocolName: string | null }>()
-  /** Who was told, in a generation, to own a partition. */
+  /** The owner of each partition in each generation, as answered. */
   readonly #owners = new Map<string, string>()
   #newestGenerationId = 0
   #wakeAtMs = Number.POSITIVE_INFINITY
@@ -112,8 +112,8 @@ export class GroupSimulation {
   }
 
   /**
-   * Another broker leads from now on. Of the appends in flight, the first `written` are in the log,
-   * and the coordinator that resigns is told of none.
+   * Moves the leadership to another broker. Of the appends in flight the first `written` are in the
+   * log; the coordinator that resigns gets the result of none.
    */
   moveLeader(written: number): void {
     this.log.write(written)
@@ -121,9 +121,7 @@ export class GroupSimulation {
     this.restartBroker()
   }
 
-  /**
-   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
-   */
+  /** Restarts the broker: pending requests get no answer, and only the log remains. */
   restartBroker(): void {
     this.log.crash()
     this.#pending.clear()
@@ -136,12 +134,12 @@ export class GroupSimulation {
     this.#perform(this.coordinator.loaded(this.nowMs, this.nowMs, replay))
   }
 
-  /** What happens to the coordinator. */
+  /** Sends an event to the coordinator. */
   handle(event: GroupEvent): void {
     this.#perform(this.coordinator.handle(this.nowMs, event))
   }
 
-  /** Somebody asks who is answered at once, with error codes. */
+  /** Sends a request that is answered at once, with error codes. */
   ask(eventOf: (requestId: number) => GroupEvent): readonly number[] {
     let answered: readonly number[] | undefined
     this.administer(eventOf, (codes) => {
@@ -159,7 +157,7 @@ export class GroupSimulation {
     return [...this.#pending.values()].some((pending) => pending.client === client)
   }
 
-  /** Does what a real client would do next to take part. */
+  /** Takes the next step of a real client that wants to be a member. */
   takePart(client: SimulatedClient): void {
     if (this.isWaiting(client)) return
     if (client.generationId === -1) {
@@ -192,7 +190,7 @@ export class GroupSimulation {
     this.handle({ type: 'join', requestId, groupId, request })
   }
 
-  /** The leader shares the partitions out among the members it was told of. */
+  /** The leader assigns the partitions to the members in its JoinGroup answer. */
   sync(client: SimulatedClient, protocol: { type?: string; name?: string } = {}): void {
     const assignments = client.members.map((memberId, index) => ({
       memberId,
@@ -241,7 +239,7 @@ export class GroupSimulation {
     this.handle({ type: 'commit', requestId, groupId, committer, offsets })
   }
 
-  /** A producer commits for the client, as part of its transaction. */
+  /** A producer commits for the client, within its transaction. */
   commitInTransaction(
     client: SimulatedClient,
     producerId: number,
@@ -261,7 +259,7 @@ export class GroupSimulation {
     this.handle({ type: 'transactionEnded', producerId, isCommitted })
   }
 
-  /** Somebody from outside of the group; `done` is told the error codes. */
+  /** Commits as a client outside of the group. `done` gets the error codes. */
   administer(
     eventOf: (requestId: number) => GroupEvent,
     done: (errorCodes: readonly number[]) => void = () => {},
@@ -286,7 +284,7 @@ export class GroupSimulation {
     return { topic: 't', partition, value }
   }
 
-  /** The client's process starts again: it knows nothing of before. */
+  /** Restarts the process of the client, which forgets everything. */
   restart(client: SimulatedClient): void {
     client.memberId = ''
     client.generationId = -1
@@ -295,7 +293,7 @@ export class GroupSimulation {
     client.partitions = undefined
   }
 
-  /** The oldest append under way becomes durable, or fails. */
+  /** Completes the oldest append in flight: it is durable or fails. */
   completeAppend(errorCode: number = ErrorCode.none): void {
     const completed = this.log.complete(errorCode)
     if (!completed) return
@@ -306,7 +304,7 @@ export class GroupSimulation {
     while (!this.log.isIdle) this.completeAppend()
   }
 
-  /** Time goes on; the coordinator is woken when it asked for it. */
+  /** Advances the time, and wakes the coordinator at the times that it has asked for. */
   advance(ms: number): void {
     const until = this.nowMs + ms
     while (this.#wakeAtMs <= until) {
@@ -335,15 +333,15 @@ export class GroupSimulation {
     return pending!
   }
 
-  /** A group of the same name begins to count again. */
+  /** A new group with the same id starts its generations again. */
   #forgetGenerations(): void {
     this.#agreed.clear()
     this.#owners.clear()
   }
 
-  /** Does what the coordinator asks for. */
+  /** Performs the effects of the coordinator. */
   #perform(effects: readonly CoordinatorEffect[]): void {
-    // Offsets alone may have brought it back.
+    // The group may have been created again by offsets alone.
     const { generationId = 0 } = this.coordinator.classicGroup(groupId) ?? {}
     if (generationId === 0) this.#forgetGenerations()
     for (const effect of effects) {
@@ -381,7 +379,7 @@ export class GroupSimulation {
     const isDurable = this.log.groupRecords().some((record) => {
       return record.type === 'group' && record.value?.generation === generationId
     })
-    expect(isDurable, 'an assignment is durable before anybody is told of it').toBe(true)
+    expect(isDurable, 'an assignment is durable before any member is answered with it').toBe(true)
     client.partitions = [...assignment]
     const owner = client.options.groupInstanceId ?? client.memberId
     for (const partition of assignment) {

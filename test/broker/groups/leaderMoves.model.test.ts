@@ -1,7 +1,7 @@
-// Random moves of the leadership of one partition of __consumer_offsets between two brokers, over
+// Random moves of the leadership of one partition of __consumer_offsets between two brokers over
 // one log, with appends in flight: one broker may load before the other knows that it has to
-// resign, and calls of older epochs come late. Committed offsets never go back, and whoever does
-// not lead refuses.
+// resign, and calls of older epochs arrive late. Committed offsets never decrease, and a broker
+// that does not lead refuses requests.
 
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -30,7 +30,7 @@ type Action =
   | { readonly kind: 'endTransaction'; readonly isCommitted: boolean }
   | { readonly kind: 'complete' }
   | { readonly kind: 'moveLeader'; readonly written: number; readonly resignsFirst: boolean }
-  /** A load or a resignation of an older epoch comes late. */
+  /** A load or a resignation of an older epoch arrives late. */
   | { readonly kind: 'late'; readonly by: number; readonly isLoad: boolean; readonly age: number }
 
 const by = fc.nat(1)
@@ -64,7 +64,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 )
 
-/** One partition with the epoch of its leader: an append of another epoch is refused. */
+/** One partition with its leader epoch: an append of another epoch is refused. */
 class SharedLog implements GroupLog {
   readonly partitionCount = 1
   readonly log = new SimulatedLog()
@@ -110,8 +110,8 @@ class SharedLog implements GroupLog {
   }
 
   /**
-   * Of the appends in flight, the first are in the log; the others fail, and nobody hears of either
-   * before.
+   * Moves the leadership. Of the appends in flight the first ones are in the log and the others
+   * fail; their results are reported later.
    */
   newEpoch(written: number): number {
     this.log.write(written)
@@ -124,11 +124,11 @@ class SharedLog implements GroupLog {
 
 const refused: Appended = { errorCode: ErrorCode.notCoordinator, baseOffset: -1 }
 
-class World {
+class TwoBrokers {
   readonly clock = new ManualClock()
   readonly log = new SharedLog()
   readonly services: GroupService[]
-  /** The highest offset of a commit that was acknowledged, and that a reader was shown. */
+  /** The highest offset of a commit that was acknowledged or returned by a fetch. */
   #acknowledged = -1
   #shown = -1
   #nextOffset = 0
@@ -171,15 +171,15 @@ class World {
       await settle()
     }
     this.#expectNothingLost()
-    expect(this.#waiting, 'nobody waits for ever').toBe(0)
+    expect(this.#waiting, 'no request stays pending').toBe(0)
     for (const service of this.services) await service.close()
     expect(this.clock.pendingTimers).toBe(0)
   }
 
   #commit(at: number): void {
     const offset = this.#nextOffset++
-    const nobody = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
-    this.#expectLed(at, this.services[at]!.commit(groupId, nobody, offsets(offset)), () => {
+    const anonymous = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 9 }
+    this.#expectLed(at, this.services[at]!.commit(groupId, anonymous, offsets(offset)), () => {
       this.#acknowledged = Math.max(this.#acknowledged, offset)
     })
   }
@@ -201,7 +201,7 @@ class World {
     })
   }
 
-  /** The marker is in the log of the leader, which tells the groups. */
+  /** The leader appends the marker to its log, and reports it to the groups. */
   #endTransaction(isCommitted: boolean): void {
     this.log.log.mark(producerId, isCommitted)
     for (const service of this.services) service.completeTransaction(0, producerId, isCommitted)
@@ -245,13 +245,13 @@ function offsets(offset: number) {
   return [{ topic: 't', partition: 0, value: { ...value, expireTimestampMs: -1 } }]
 }
 
-it('a group whose coordinator moves loses no commit', async () => {
+it('a group whose coordinator moves loses no committed offset', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 40, size: 'max' }), async (actions) => {
-      const world = new World()
-      await world.start()
-      for (const each of actions) await world.perform(each)
-      await world.end()
+      const brokers = new TwoBrokers()
+      await brokers.start()
+      for (const each of actions) await brokers.perform(each)
+      await brokers.end()
     }),
     { numRuns: models.groupLeaderMoves.sequences },
   )

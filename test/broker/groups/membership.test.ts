@@ -1,5 +1,5 @@
-// Who is in a classic group, as transcripts: leaving, static members, members that vanish, and how
-// many there may be.
+// The membership of a classic group, as transcripts: leaving, static members, members that vanish,
+// and limits.
 
 import { describe, expect, it } from 'vitest'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
@@ -32,7 +32,7 @@ function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits
 }
 
 describe('leaving', () => {
-  it('of several at once makes one rebalance for those who stay', () => {
+  it('of several members at once causes one rebalance', () => {
     const { group, client, settle, state, generation } = start({ a: {}, b: {}, c: {} })
     settle('a', 'b', 'c')
     const before = generation()!
@@ -47,7 +47,7 @@ describe('leaving', () => {
     expect(generation()).toBe(before + 1)
   })
 
-  it('of all at once empties the group in one generation', () => {
+  it('of all members at once empties the group in one generation', () => {
     const { group, client, settle, state, generation } = start({ a: {}, b: {} })
     settle('a', 'b')
     const before = generation()!
@@ -55,7 +55,7 @@ describe('leaving', () => {
     expect([state(), generation()]).toEqual(['Empty', before + 1])
   })
 
-  it('of one who was only promised a place lets the others go on', () => {
+  it('of a member that was only promised an id lets the others proceed', () => {
     const { group, client, settle, state } = start({ a: {}, b: { requireKnownMemberId: true } })
     settle('a')
     group.join(client('b'))
@@ -69,7 +69,7 @@ describe('leaving', () => {
     ])
   })
 
-  it('of the only one who waits for latecomers empties the group at once', () => {
+  it('of the only member during the initial wait empties the group at once', () => {
     const { group, client, state } = start({ a: {} }, { initialRebalanceDelayMs: 3000 })
     group.join(client('a'))
     const [member] = group.coordinator.classicGroup(groupId)!.members()
@@ -80,13 +80,13 @@ describe('leaving', () => {
 })
 
 describe('a static member', () => {
-  it('is told no member id before it joins', () => {
+  it('gets no member id before it joins', () => {
     const { group, client } = start({ a: { groupInstanceId: 'i', requireKnownMemberId: true } })
     group.join(client('a'))
     expect(group.takeAnswers()).toEqual(['a join NONE i-1 generation 1 range leads [i-1]'])
   })
 
-  it('is removed by a tool that knows only its instance', () => {
+  it('can be removed by its instance id alone', () => {
     const { group, client, settle, state } = start({ a: { groupInstanceId: 'i' } })
     settle('a')
     const unknown = { ...client('a'), memberId: '', options: { groupInstanceId: 'j' } }
@@ -95,7 +95,7 @@ describe('a static member', () => {
     expect(state()).toBe('Empty')
   })
 
-  it('keeps its former self from everything', () => {
+  it('fences its former member id from all requests', () => {
     const { group, client, settle } = start({ a: { groupInstanceId: 'i' }, b: {} })
     settle('a', 'b')
     const former = { ...client('a') }
@@ -117,7 +117,7 @@ describe('a static member', () => {
     ])
   })
 
-  it('sends away its former self, which waits for the others', () => {
+  it('fences the pending request of its former member id', () => {
     const { group, client } = start(
       { a: { groupInstanceId: 'i' } },
       { initialRebalanceDelayMs: 10 },
@@ -130,7 +130,7 @@ describe('a static member', () => {
     expect(group.takeAnswers()).toEqual(['a join NONE i-2 generation 1 range leads [i-2]'])
   })
 
-  it('that comes back with other protocols makes the group rebalance', () => {
+  it('causes a rebalance when it returns with other protocols', () => {
     const both = ['range', 'roundrobin']
     const { group, client, settle, state } = start({
       a: { groupInstanceId: 'i', protocols: both },
@@ -145,7 +145,7 @@ describe('a static member', () => {
     expect(group.takeAnswers()).toContain('b join NONE b-2 generation 3 roundrobin')
   })
 
-  it('comes back again when its new id could not be stored', () => {
+  it('can return again after its new id failed to be written', () => {
     const { group, client, settle, state } = start({ a: { groupInstanceId: 'i' } })
     settle('a')
     group.restart(client('a'))
@@ -158,7 +158,7 @@ describe('a static member', () => {
     expect(state()).toBe('Stable')
   })
 
-  it('keeps its place while its session lasts, and does not hold up a rebalance', () => {
+  it('keeps its place until its session expires, without delaying a rebalance', () => {
     const { group, client, settle, state } = start({
       a: { groupInstanceId: 'i', sessionTimeoutMs: 100_000, rebalanceTimeoutMs: 5000 },
       b: { sessionTimeoutMs: 100_000, rebalanceTimeoutMs: 5000 },
@@ -173,7 +173,7 @@ describe('a static member', () => {
 })
 
 describe('a member that vanishes', () => {
-  it('while it waits to join for the first time is given up after five minutes', () => {
+  it('while its first join is pending is removed after five minutes', () => {
     const { group, client, settle } = start({ a: {}, b: {} })
     settle('a')
     group.join(client('b'))
@@ -186,7 +186,7 @@ describe('a member that vanishes', () => {
     expect(group.waiting).toBe(0)
   })
 
-  it('and joins again on another connection is answered there', () => {
+  it('and rejoins on another connection is answered there', () => {
     const { group, client, settle } = start({ a: {}, b: {} })
     settle('a', 'b')
     group.join({ ...client('a'), options: { protocols: ['range', 'new'] } })
@@ -200,8 +200,8 @@ describe('a member that vanishes', () => {
   })
 })
 
-describe('what members agree on', () => {
-  it('is not for one who speaks another protocol, or another type of it', () => {
+describe('the protocol of a group', () => {
+  it('excludes a member with another protocol, or another protocol type', () => {
     const { group, client, settle } = start({
       a: {},
       b: { protocols: ['other'] },
@@ -220,7 +220,7 @@ describe('what members agree on', () => {
     expect(group.heartbeat(client('a'))).toBe(ErrorCode.none)
   })
 
-  it('is checked when they sync', () => {
+  it('is checked by SyncGroup', () => {
     const { group, client } = start({ a: {} })
     group.join(client('a'))
     group.takeAnswers()
@@ -237,7 +237,7 @@ describe('what members agree on', () => {
 })
 
 describe('the size of a group', () => {
-  it('that was lowered lets stay who joins again first', () => {
+  it('keeps the members that rejoin first after it was lowered', () => {
     const options = { sessionTimeoutMs: 100_000 }
     const limits = { maxSize: 3 }
     const { group, client, settle, state } = start({ a: options, b: options, c: options }, limits)
@@ -265,7 +265,7 @@ describe('the size of a group', () => {
     expect(group.takeAnswers()[0]).toMatch(/^b join NONE/)
   })
 
-  it('bounds the member ids that are promised', () => {
+  it('bounds the promised member ids', () => {
     const { group, client } = start({ a: { requireKnownMemberId: true } }, { maxMemberBytes: 2000 })
     for (let promised = 0; promised < 4; promised++) {
       group.restart(client('a'))
@@ -278,14 +278,14 @@ describe('the size of a group', () => {
     expect(group.takeAnswers(), 'promises end').toEqual(['a join MEMBER_ID_REQUIRED'])
   })
 
-  it('holds for the number of groups', () => {
+  it('is bounded in the number of groups, too', () => {
     const { group, client } = start({ a: {} }, { maxGroups: 0 })
     group.join(client('a'))
     expect(group.takeAnswers()).toEqual(['a join GROUP_MAX_SIZE_REACHED'])
   })
 })
 
-describe('a group without a name', () => {
+describe('a group with an empty id', () => {
   it('has no members', () => {
     const { group } = start({})
     const identity = { memberId: 'm', groupInstanceId: null }

@@ -1,4 +1,4 @@
-// The topics of a cluster that is not there.
+// A topic catalog in memory, without a cluster.
 
 import type { CatalogTopic, TopicCatalog } from '../../../broker/groups/consumer/topicCatalog.ts'
 
@@ -11,7 +11,7 @@ export class MemoryCatalog implements TopicCatalog {
     for (const [name, count] of Object.entries(partitions)) this.set(name, count)
   }
 
-  /** Makes the topic, or makes it larger. */
+  /** Creates the topic, or adds partitions to it. */
   set(name: string, partitions: number): CatalogTopic {
     const id = this.#topics.get(name)?.id ?? topicId(this.#nextId++)
     const topic = { name, id, partitions: { length: partitions } }

@@ -1,5 +1,5 @@
-// Offsets as transcripts: who may commit, what a transaction holds back, what may be deleted, and
-// what outlives its use.
+// Committed offsets, as transcripts: who may commit, what a transaction holds back, what may be
+// deleted, and what expires.
 
 import { describe, expect, it } from 'vitest'
 import type { GroupEvent } from '../../../broker/groups/groupCoordinator.ts'
@@ -15,7 +15,7 @@ import {
 const day = 24 * 60 * 60_000
 const producerId = 7
 
-/** A simulation with what is asked of its offsets; `tool` is never a member. */
+/** A simulation with requests about its offsets. `tool` is never a member. */
 function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits) {
   const named = Object.entries(clients).map(([name, options]) => ({ name, ...options }))
   const group = new GroupSimulation([...named, { name: 'tool' }], limits)
@@ -34,7 +34,7 @@ function start(clients: Record<string, ClientOptions>, limits?: SimulationLimits
       }
       group.takeAnswers()
     },
-    /** What the coordinator answers, as soon as its writes are durable. */
+    /** The coordinator's answer, once its writes are durable. */
     ask: (eventOf: (requestId: number) => GroupEvent): string[] => {
       let answer: string[] = []
       group.administer(eventOf, (codes) => {
@@ -58,14 +58,14 @@ function commitOf(expireTimestampMs: number) {
 }
 
 describe('a commit', () => {
-  const nobody: Committer = {
+  const anonymous: Committer = {
     memberId: '',
     groupInstanceId: null,
     generationId: -1,
     apiVersion: 9,
   }
 
-  it('from outside makes a group, and resets an empty one, but not one with members', () => {
+  it('from outside creates a group or resets an empty one, but not one with members', () => {
     const { group, client, settle, offset } = start({ a: {} })
     group.commit(client('tool'), 5)
     group.completeAppend()
@@ -80,29 +80,29 @@ describe('a commit', () => {
     expect(offset()).toBe(7)
   })
 
-  it('for a generation of a group that is not there is refused in the words of its version', () => {
+  it('for a generation of an unknown group is refused with an error code that its version knows', () => {
     const { ask } = start({})
     const answers = [8, 9].map((apiVersion) =>
       ask((requestId) => {
-        const committer = { ...nobody, memberId: 'm', generationId: 3, apiVersion }
+        const committer = { ...anonymous, memberId: 'm', generationId: 3, apiVersion }
         return { type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) }
       }),
     )
     expect(answers).toEqual([['ILLEGAL_GENERATION'], ['GROUP_ID_NOT_FOUND']])
   })
 
-  it('without a generation is taken by an empty group from anybody', () => {
+  it('without a generation is admitted from any client while the group is empty', () => {
     const { group, client, settle, ask } = start({ a: {} })
     settle('a')
     group.leave(client('a'))
-    const committer = { ...nobody, memberId: 'was-here' }
+    const committer = { ...anonymous, memberId: 'was-here' }
     const answer = ask((requestId) => ({
       ...{ type: 'commit', requestId, groupId, committer, offsets: commitOf(-1) },
     }))
     expect(answer).toEqual(['NONE'])
   })
 
-  it('has to wait for the assignment, unless it is part of a transaction (KIP-447)', () => {
+  it('is refused during the assignment, unless it is part of a transaction (KIP-447)', () => {
     const { group, client, offset } = start({ a: {} })
     group.join(client('a'))
     group.takeAnswers()
@@ -117,7 +117,7 @@ describe('a commit', () => {
     expect(offset()).toBe(2)
   })
 
-  it('makes no more groups than there may be', () => {
+  it('creates no group beyond the maximum number', () => {
     const { group, client } = start({}, { maxGroups: 0 })
     group.commit(client('tool'), 1)
     expect(group.takeAnswers()).toEqual(['tool commit GROUP_MAX_SIZE_REACHED'])
@@ -125,7 +125,7 @@ describe('a commit', () => {
 })
 
 describe('a transactional commit', () => {
-  it('is seen when its marker says so, and makes a stable fetch wait until then', () => {
+  it('is visible after its commit marker, and makes a stable fetch wait until then', () => {
     const { group, client, offset, isUnstable } = start({})
     group.commit(client('tool'), 5)
     group.commitInTransaction(client('tool'), producerId, 6)
@@ -136,7 +136,7 @@ describe('a transactional commit', () => {
     expect([offset(), isUnstable()]).toEqual([6, false])
   })
 
-  it('leaves nothing behind when it is aborted', () => {
+  it('leaves nothing when it is aborted', () => {
     const { group, client, offset, isUnstable } = start({})
     group.commitInTransaction(client('tool'), producerId, 6)
     group.completeAllAppends()
@@ -145,7 +145,7 @@ describe('a transactional commit', () => {
     expect(group.coordinator.classicGroup(groupId), 'nor the group').toBeUndefined()
   })
 
-  it('does not undo what was committed after it', () => {
+  it('does not undo a later commit', () => {
     const { group, client, offset } = start({})
     group.commitInTransaction(client('tool'), producerId, 6)
     group.commit(client('tool'), 9)
@@ -154,7 +154,7 @@ describe('a transactional commit', () => {
     expect(offset()).toBe(9)
   })
 
-  it('holds also when the marker is known before the append is answered', () => {
+  it('is applied when the marker is reported before the append', () => {
     for (const isCommitted of [true, false]) {
       const { group, client, offset, isUnstable } = start({})
       group.commitInTransaction(client('tool'), producerId, 6)
@@ -165,7 +165,7 @@ describe('a transactional commit', () => {
     }
   })
 
-  it('stays open over a restart until its marker comes', () => {
+  it('stays pending across a restart until its marker arrives', () => {
     const { group, client, offset, isUnstable } = start({})
     group.commitInTransaction(client('tool'), producerId, 6)
     group.completeAllAppends()
@@ -177,7 +177,7 @@ describe('a transactional commit', () => {
     expect([offset(), isUnstable()]).toEqual([6, false])
   })
 
-  it('is taken from members of this generation, and from producers that do not say', () => {
+  it('is admitted from members of this generation, and from producers that name no member', () => {
     const { group, client, settle } = start({ a: { groupInstanceId: 'i' }, b: {} })
     settle('a', 'b')
     const before = { ...client('b'), generationId: client('b').generationId - 1 }
@@ -204,7 +204,7 @@ describe('the deletion of offsets', () => {
       ...{ type: 'deleteOffsets', requestId, groupId, partitions: [{ topic: 't', partition }] },
     })
 
-  it('leaves what members are subscribed to', () => {
+  it('skips topics that members are subscribed to', () => {
     const { group, client, settle, ask, offset } = start({ a: { topics: ['t'] } })
     settle('a')
     group.commit(client('a'), 5)
@@ -217,23 +217,23 @@ describe('the deletion of offsets', () => {
     expect(offset()).toBeUndefined()
   })
 
-  it('takes the offsets of other topics, while members are there', () => {
+  it('deletes offsets of other topics while the group has members', () => {
     const { group, client, settle, ask, offset } = start({ a: { topics: ['other'] } })
     settle('a')
     group.commit(client('a'), 5)
     group.completeAllAppends()
     expect(ask(deleteOffset(group))).toEqual(['NONE'])
     expect(offset()).toBeUndefined()
-    expect(ask(deleteOffset(group)), 'what is not there is no error').toEqual(['NONE'])
+    expect(ask(deleteOffset(group)), 'a missing offset is not an error').toEqual(['NONE'])
   })
 
-  it('leaves everything when a subscription cannot be read: it may be to any topic', () => {
+  it('deletes nothing when a subscription cannot be decoded: it may be to any topic', () => {
     const { group, settle, ask } = start({ a: {} })
     settle('a')
     expect(ask(deleteOffset(group))).toEqual(['GROUP_SUBSCRIBED_TO_TOPIC'])
   })
 
-  it('is for empty groups only where members are no consumers', () => {
+  it('requires an empty group when the members are not consumers', () => {
     const { group, client, settle } = start({ a: { protocolType: 'connect' } })
     const admitted = () => errorName(group.coordinator.offsets.admitDelete(groupId))
     expect(admitted()).toBe('GROUP_ID_NOT_FOUND')
@@ -243,7 +243,7 @@ describe('the deletion of offsets', () => {
     expect(admitted()).toBe('NONE')
   })
 
-  it('takes what a transaction holds back, which its marker does not bring back', () => {
+  it('deletes pending transactional offsets, which a later marker does not restore', () => {
     const { group, client, ask, offset, isUnstable } = start({})
     group.commit(client('tool'), 1)
     group.commitInTransaction(client('tool'), producerId, 6)
@@ -266,7 +266,7 @@ describe('expiry', () => {
     group.completeAllAppends()
   }
 
-  it('counts from when the last member left, not from the commit', () => {
+  it('counts from the time when the last member left, not from the commit', () => {
     const { group, client, settle, offset, state } = start({ a: { topics: ['t'] } }, limits)
     settle('a')
     group.commit(client('a'), 5)
@@ -286,7 +286,7 @@ describe('expiry', () => {
     expect(state()).toBeUndefined()
   })
 
-  it('goes on over a restart', () => {
+  it('continues across a restart', () => {
     const { group, client, settle, offset } = start({ a: { topics: ['t'] } }, limits)
     settle('a')
     group.commit(client('a'), 5)
@@ -299,7 +299,7 @@ describe('expiry', () => {
     expect(offset()).toBeUndefined()
   })
 
-  it('takes what members no longer consume', () => {
+  it('removes offsets of topics that members no longer consume', () => {
     const { group, client, settle, offset } = start({ a: { topics: ['other'] } }, limits)
     settle('a')
     group.commit(client('a'), 5)
@@ -317,7 +317,7 @@ describe('expiry', () => {
     expect(group.coordinator.classicGroup(groupId)?.state, 'the group stays').toBe('Stable')
   })
 
-  it('counts from the commit where there never were members', () => {
+  it('counts from the commit when the group never had members', () => {
     const { group, client, offset } = start({}, limits)
     group.commit(client('tool'), 5)
     group.completeAllAppends()
@@ -331,7 +331,7 @@ describe('expiry', () => {
     expect(offset()).toBeUndefined()
   })
 
-  it('keeps to what an old client has asked for', () => {
+  it('honours the retention time that an old client has set', () => {
     const { group, ask, offset } = start({}, limits)
     const committer = { memberId: '', groupInstanceId: null, generationId: -1, apiVersion: 4 }
     ask((requestId) => ({
@@ -343,7 +343,7 @@ describe('expiry', () => {
     expect(offset()).toBeUndefined()
   })
 
-  it('leaves what a transaction may yet change, and its group', () => {
+  it('keeps offsets that an open transaction may change, and their group', () => {
     const { group, client, offset, state } = start({}, limits)
     group.commit(client('tool'), 5)
     group.commitInTransaction(client('tool'), producerId, 6)
@@ -355,7 +355,7 @@ describe('expiry', () => {
     expect([offset(), state()]).toEqual([undefined, undefined])
   })
 
-  it('writes nothing about a group that it leaves alone', () => {
+  it('writes nothing for a group without expired offsets', () => {
     const { group, client, settle } = start({ a: { topics: ['t'] } }, limits)
     settle('a')
     group.commit(client('a'), 5)
@@ -367,8 +367,8 @@ describe('expiry', () => {
   })
 })
 
-describe('a topic that is gone', () => {
-  it('takes its offsets with it, those held back too', () => {
+describe('a deleted topic', () => {
+  it('loses its committed offsets, and those pending in transactions', () => {
     const { group, client, ask, offset, isUnstable } = start({})
     group.commit(client('tool'), 5)
     group.commitInTransaction(client('tool'), producerId, 6, 1)

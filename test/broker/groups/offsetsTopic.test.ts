@@ -1,5 +1,5 @@
-// __consumer_offsets in real logs: what is written is read back, in transactions and out of them,
-// and a log that has been compacted says the same as before.
+// __consumer_offsets in real logs: records are read back as written, in and out of transactions,
+// and a compacted log restores the same state.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -38,7 +38,7 @@ function topicOver(log: PartitionLog): OffsetsTopic {
   return new OffsetsTopic(new ManualClock(), topic)
 }
 
-/** The offsets of the group as a broker finds them that starts with this log. */
+/** The offsets of the group as a broker that starts with this log restores them. */
 async function replayed(log: PartitionLog) {
   const coordinator = new GroupCoordinator({
     limits: generousLimits,
@@ -84,7 +84,7 @@ const write: fc.Arbitrary<Write> = fc.oneof(
 )
 
 describe('the offsets topic', () => {
-  it('says after compaction what it has said before', async () => {
+  it('restores the same state after compaction', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(write, { minLength: 5, maxLength: 40, size: 'max' }),
@@ -99,7 +99,7 @@ describe('the offsets topic', () => {
             else if (each.kind === 'marker') await end(log, producer(each.by), each.isCommit)
             else if (each.kind === 'clean') {
               await log.roll()
-              // Tombstones and markers may go after this.
+              // Tombstones and markers may be removed from now on.
               clock.advance(2000)
               const before = await replayed(log)
               cleanedTo = await cleanLog(log, { disk, clock, from: cleanedTo ?? 0 })
@@ -124,7 +124,7 @@ describe('the offsets topic', () => {
     )
   })
 
-  it('skips records of kinds that it does not know', async () => {
+  it('skips records of unknown kinds', async () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
     await log.appendAsLeader(keyedBatch([['\u0000\u0063?', 'from the future']]), {
       leaderEpoch: 0,
@@ -134,7 +134,7 @@ describe('the offsets topic', () => {
     expect((await replayed(log))[0]).toEqual({ offset: 5, isUnstable: false })
   })
 
-  it('says where it is damaged, and what can be done', async () => {
+  it('reports the offset of a damaged record, and the remedy', async () => {
     const log = await openLog(await diskWithData(), { config: compactConfig })
     await topicOver(log).append(leadership, [record(0, 5)], undefined)
     const key = encodeGroupRecordKey({ type: 'groupMetadata', group: groupId })
@@ -143,11 +143,11 @@ describe('the offsets topic', () => {
       origin: 'coordinator',
     })
     await expect(replayed(log)).rejects.toThrow(
-      /__consumer_offsets-0 cannot be read at offset 1 .*restore the folder/,
+      /__consumer_offsets-0 cannot be read at offset 1 .*restore the directory/,
     )
   })
 
-  it('tells clients in words for coordinators why nothing was written', async () => {
+  it('translates the error of an append into an error code of coordinators', async () => {
     const cases = {
       notEnoughReplicas: 'COORDINATOR_NOT_AVAILABLE',
       requestTimedOut: 'COORDINATOR_NOT_AVAILABLE',
@@ -156,13 +156,13 @@ describe('the offsets topic', () => {
       messageTooLarge: 'UNKNOWN_SERVER_ERROR',
       invalidProducerEpoch: 'INVALID_PRODUCER_EPOCH',
     } as const
-    for (const [name, told] of Object.entries(cases)) {
+    for (const [name, expected] of Object.entries(cases)) {
       const errorCode = ErrorCode[name as keyof typeof cases]
       const log = Object.assign(await openLog(await diskWithData()), {
         appendAsLeader: async () => ({ errorCode, baseOffset: -1 }) as AppendResult,
       })
       const appended = await topicOver(log).append(leadership, [record(0, 5)], undefined)
-      expect(errorName(appended.errorCode), name).toBe(told)
+      expect(errorName(appended.errorCode), name).toBe(expected)
     }
   })
 })

@@ -1,12 +1,12 @@
-// What a group coordinator and a transaction coordinator wait for is plain data: it is printed,
-// copied and compared here as somebody would who saves it.
+// The pending work of group and transaction coordinators is plain data: it is printed, copied and
+// compared here, as a program that saves it would.
 
 import { expect, it } from 'vitest'
 import { TransactionCoordinator } from '../../../broker/transactions/transactionCoordinator.ts'
 import { ConsumerSimulation, SimulatedMember } from './consumer/consumerSimulation.ts'
 import { GroupSimulation, groupId } from './groupSimulation.ts'
 
-it('a group coordinator shows what goes on after each append', () => {
+it('a group coordinator shows the continuation of each append', () => {
   const group = new GroupSimulation([{ name: 'a' }, { name: 'tool' }])
   const [member, tool] = group.clients
   group.commit(tool!, 5)
@@ -41,7 +41,7 @@ it('a group coordinator shows what goes on after each append', () => {
   expect(group.coordinator.pending()).toEqual({ appends: [], operations: [], writes: [] })
 })
 
-it('a consumer group shows what it will answer', () => {
+it('a consumer group shows its pending answers', () => {
   const group = new ConsumerSimulation({ t: 1 })
   const member = new SimulatedMember('m', ['t'], null, false)
   group.heartbeat(member)
@@ -58,7 +58,7 @@ it('a consumer group shows what it will answer', () => {
   expect(group.coordinator.pending().writes).toEqual([])
 })
 
-it('a transaction coordinator shows the step under way of each transactional id', () => {
+it('a transaction coordinator shows the step in progress of each transactional id', () => {
   const limits = { maxTimeoutMs: 10_000, expirationMs: 1000, maxTransactionalIds: 10 }
   const coordinator = new TransactionCoordinator(limits)
   const request = { timeoutMs: 5000, expected: undefined }
@@ -78,5 +78,5 @@ it('a transaction coordinator shows the step under way of each transactional id'
   ])
   expect(coordinator.pending()).toEqual([])
   const again = { type: 'appended', stepId: 2, errorCode: 0 } as const
-  expect(() => coordinator.handle(3, again)).toThrow('reported twice')
+  expect(() => coordinator.handle(3, again)).toThrow('is reported once')
 })

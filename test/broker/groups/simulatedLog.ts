@@ -1,6 +1,6 @@
-// The log behind simulated groups: appends become durable one after another when the test says so,
-// and transactions end by a marker among them. What a group's offsets have to be is read straight
-// off the log here, without any state: the tests compare it with what the coordinator remembers.
+// The log of simulated groups: appends become durable one after another when the test says so, and
+// transactions end by a marker among them. The expected offsets of a group are computed from the
+// log, without any state: the tests compare them with those of the coordinator.
 
 import type { Appended } from '../../../broker/coordinators/coordinatorTopic.ts'
 import type { GroupLogReader } from '../../../broker/groups/groupLog.ts'
@@ -16,9 +16,9 @@ export type LogEntry =
 
 interface Append {
   readonly effect: AppendEffect
-  /** Where it is in the log; undefined before it is there. */
+  /** Offset in the log; undefined until it is written. */
   baseOffset: number | undefined
-  /** What it will fail with: nothing is written behind something that was not. */
+  /** Error code with which it will fail: nothing is written behind a failed append. */
   errorCode: number
 }
 
@@ -35,8 +35,8 @@ export class SimulatedLog {
   }
 
   /**
-   * The oldest append under way becomes durable, or fails if it is not in the log yet, and with it
-   * all that are under way behind it.
+   * Completes the oldest append in flight: it is durable, or it fails if it is not in the log yet,
+   * with all appends in flight behind it.
    */
   complete(wantedCode: number): { appendId: number; appended: Appended } | undefined {
     const append = this.#appends.shift()
@@ -51,18 +51,20 @@ export class SimulatedLog {
     return { appendId, appended: { errorCode: ErrorCode.none, baseOffset: append.baseOffset! } }
   }
 
-  /** A marker is durable, and so is all before it, though nobody has been told of that yet. */
+  /**
+   * Writes a marker, which makes everything before it durable, although no result is reported yet.
+   */
   mark(producerId: number, isCommitted: boolean): void {
     for (const append of this.#appends) this.#write(append)
     this.entries.push({ kind: 'marker', producerId, isCommitted })
   }
 
-  /** The oldest appends under way become durable, though nobody has been told of that yet. */
+  /** Makes the oldest appends in flight durable, although no result is reported yet. */
   write(count: number): void {
     for (const append of this.#appends.slice(0, count)) this.#write(append)
   }
 
-  /** The broker ends: what is not in the log is lost, and nobody is told. */
+  /** Ends the broker: appends that are not in the log are lost, and no result is reported. */
   crash(): void {
     this.#appends = []
   }
@@ -80,7 +82,7 @@ export class SimulatedLog {
     )
   }
 
-  /** The latest commit that holds and has not been taken away since. */
+  /** Returns the latest commit that is in effect and was not removed since. */
   committed(groupId: string, topic: string, partition: number): CommittedOffset | undefined {
     const commits = this.#commits(groupId, topic, partition)
     return commits.findLast(({ outcome }) => outcome === 'committed')?.value

@@ -1,4 +1,4 @@
-// What a coordinator can tell from the subscriptions that members hand to one another.
+// The topics that a coordinator can read from the subscriptions of members.
 
 import { describe, expect, it } from 'vitest'
 import { subscribedTopics } from '../../../broker/groups/classic/subscribedTopics.ts'
@@ -8,14 +8,14 @@ const subscription = (topics: string[], version: number) =>
   consumerProtocolSubscription.encode({ topics }, version)
 
 describe('subscribedTopics', () => {
-  it('are those of all members, whatever version they speak', () => {
+  it('are those of all members, whatever the version of their subscriptions', () => {
     const subscriptions = [0, 1, 2, 3].map((version) => subscription(['t', `t${version}`], version))
     const topics = subscribedTopics('consumer', subscriptions)
     expect([...topics!].sort()).toEqual(['t', 't0', 't1', 't2', 't3'])
-    expect(subscribedTopics('consumer', []), 'nobody wants anything').toEqual(new Set())
+    expect(subscribedTopics('consumer', []), 'no subscriptions').toEqual(new Set())
   })
 
-  it('are read of a client that says version 1 and writes version 0, or speaks a later one', () => {
+  it('are read from a subscription that claims version 1 and has version 0, or has a later one', () => {
     const old = subscription(['t'], 0)
     old.writeInt16BE(1)
     const later = Buffer.concat([subscription(['u'], 3), Buffer.from('more')])
@@ -23,7 +23,7 @@ describe('subscribedTopics', () => {
     expect(subscribedTopics('consumer', [old, later])).toEqual(new Set(['t', 'u']))
   })
 
-  it('are not known of other kinds of members, nor when one cannot be read', () => {
+  it('are unknown for other protocol types, and when a subscription cannot be decoded', () => {
     const cut = subscription(['t'], 0).subarray(0, 7)
     const negative = subscription(['t'], 0)
     negative.writeInt16BE(-1)

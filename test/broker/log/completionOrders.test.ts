@@ -9,6 +9,7 @@ import { DiskCompletions } from '../../../protocol/runtime/diskCompletions.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { models } from '../../modelRuns.ts'
 import { append, makeBatch, openLog, readAll, stored } from './logFixture.ts'
 
 type Step =
@@ -185,6 +186,6 @@ test('the log keeps what it acknowledged in every order of completions', {
         await world.finish()
       },
     ),
-    { numRuns: 150 },
+    { numRuns: models.completionOrders.sequences },
   )
 })

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { PartitionRegistration } from '../../../broker/controller/partitionRegistration.ts'
 import { FollowerState } from '../../../broker/replication/followerState.ts'
 import { LeaderState } from '../../../broker/replication/leaderState.ts'
+import { models } from '../../modelRuns.ts'
 
 const registered: PartitionRegistration = {
   replicas: [1, 2, 3],
@@ -228,6 +229,6 @@ test('all members of the maximal ISR have the committed records, whatever happen
         if (wasUnder && leader.isUnderMinIsr) expect(isMoved).toBe(false)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: models.partitionLeader.sequences },
   )
 })

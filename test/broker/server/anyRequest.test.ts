@@ -1,5 +1,5 @@
-// Well-formed requests with arbitrary values in them, of every API in every version: whatever is
-// asked, it is answered or refused as what it is, and nothing in the broker fails over it.
+// Well-formed requests with arbitrary values, of every API in every version: each one is answered
+// or refused for a reason, and nothing in the broker fails.
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -31,7 +31,7 @@ function errorsOf({ logger }: MemoryBroker): unknown[] {
   return logger.lines.filter(({ level }) => level === 'error')
 }
 
-it('no request makes anything in the broker fail', async () => {
+it('no well-formed request makes the broker fail', async () => {
   const broker = await MemoryBroker.start({ 'auto.create.topics.enable': false })
   for (const api of [...servedApis, ...refusedApis.map((refused) => refused.api)]) {
     for (let version = api.minVersion; version <= api.maxVersion; version++) {

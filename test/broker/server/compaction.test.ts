@@ -1,5 +1,5 @@
-// The topics in which the coordinators keep their records are compacted while the broker runs, and
-// say the same to it afterwards.
+// The topics of the coordinators are compacted while the broker runs, and restore the same state
+// afterwards.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
@@ -72,7 +72,7 @@ async function logBytes(topic: string): Promise<number> {
   return stats.reduce((sum, stat) => sum + stat!.sizeBytes, 0)
 }
 
-it('groups and transactions know after compaction what they knew before', async () => {
+it('groups and transactions have the same state after compaction', async () => {
   await commit('once', 3)
   for (let offset = 0; offset < 40; offset++) {
     await commit('often', offset)
@@ -88,7 +88,7 @@ it('groups and transactions know after compaction what they knew before', async 
   ]
   expect(await known()).toEqual([3, 39, 29, 39])
   const before = [await logBytes('__consumer_offsets'), await logBytes('__transaction_state')]
-  // Again and again, because markers go only after their records, and only when there is much new.
+  // Repeated, because markers are removed only after their records, and only when much is new.
   for (let round = 0; round < 3; round++) {
     await broker.clock.advanceAndSettle(backoffMs)
     for (let count = 0; count < 80; count++) await commit('often', 39)

@@ -1,5 +1,5 @@
-// Configs as clients see and change them: what holds and why, what is refused with which error, and
-// that a change counts at once and after a restart.
+// Configs as clients see and change them: effective values and their sources, refusals and their
+// error codes, and changes that apply at once and survive a restart.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'
@@ -84,7 +84,7 @@ describe('configs', () => {
     return answer.responses[0]!.partitionResponses[0]!
   }
 
-  it('shows where a value comes from, the strongest first', async () => {
+  it('shows the sources of a value, the one with the highest priority first', async () => {
     await alter(brokerType, '', ['log.retention.ms', set, '5'])
     await alter(brokerType, '1', ['log.retention.ms', set, '6'])
     await alter(topicType, 't', ['retention.ms', set, '7'])
@@ -116,7 +116,7 @@ describe('configs', () => {
     })
   })
 
-  // The options of Kafka's cleaner and of its limits for connections that it changes while it runs.
+  // The options of Kafka's cleaner and connection limits that can be changed while the broker runs.
   it.each([
     ['log.cleaner.backoff.ms', '100', '-1'],
     ['log.cleaner.dedupe.buffer.size', '2097152', '10'],
@@ -126,25 +126,22 @@ describe('configs', () => {
     ['max.connections.per.ip.overrides', '10.0.0.1:3,[::1]:4', 'some-host:3'],
     ['max.connections', '9', 'x'],
     ['max.connection.creation.rate', '9', '0'],
-  ])(
-    'changes %s of a broker or of all, and refuses what it cannot be',
-    async (name, value, bad) => {
-      const before = await shown(brokerType, '1', name)
-      expect(before).toMatchObject({ readOnly: false, configSource: 5 })
-      for (const resource of ['', '1']) {
-        expect(await alter(brokerType, resource, [name, set, bad])).toBe(ErrorCode.invalidRequest)
-        expect(await alter(brokerType, resource, [name, set, value])).toBe(ErrorCode.none)
-      }
-      await restart()
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 2 })
-      await alter(brokerType, '1', [name, remove, null])
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 3 })
-      await alter(brokerType, '', [name, remove, null])
-      expect(await shown(brokerType, '1', name)).toMatchObject({ value: before!.value })
-    },
-  )
+  ])('changes %s of one broker or of all, and refuses invalid values', async (name, value, bad) => {
+    const before = await shown(brokerType, '1', name)
+    expect(before).toMatchObject({ readOnly: false, configSource: 5 })
+    for (const resource of ['', '1']) {
+      expect(await alter(brokerType, resource, [name, set, bad])).toBe(ErrorCode.invalidRequest)
+      expect(await alter(brokerType, resource, [name, set, value])).toBe(ErrorCode.none)
+    }
+    await restart()
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 2 })
+    await alter(brokerType, '1', [name, remove, null])
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value, configSource: 3 })
+    await alter(brokerType, '', [name, remove, null])
+    expect(await shown(brokerType, '1', name)).toMatchObject({ value: before!.value })
+  })
 
-  it('shows a broker with what can be changed and what cannot', async () => {
+  it('shows which configs of a broker can be changed', async () => {
     await alter(brokerType, '', ['message.max.bytes', set, '2000'])
     expect(await shown(brokerType, '1', 'message.max.bytes')).toMatchObject({
       value: '2000',
@@ -173,7 +170,7 @@ describe('configs', () => {
     }
   })
 
-  it('shows and keeps what is set for a group', async () => {
+  it('shows and keeps the configs of a group', async () => {
     const name = 'consumer.session.timeout.ms'
     expect(await alter(groupType, 'g', [name, set, '50000'])).toBe(ErrorCode.none)
     expect(await shown(groupType, 'g', name)).toMatchObject({ value: '50000', configSource: 8 })
@@ -186,7 +183,7 @@ describe('configs', () => {
     expect(await shown(groupType, 'g', name)).toMatchObject({ value: '50000' })
   })
 
-  it('keeps the largest long as it was written, over a restart too', async () => {
+  it('keeps the largest int64 exactly, also across a restart', async () => {
     const largest = '9223372036854775807'
     await alter(topicType, 't', ['retention.ms', set, largest])
     await alter(brokerType, '', ['log.retention.bytes', set, '9223372036854775806'])
@@ -212,7 +209,7 @@ describe('configs', () => {
     expect(await alter(topicType, 't', ['retention.ms', append, '1'])).toBe(ErrorCode.invalidConfig)
   })
 
-  it('replaces everything by the older request', async () => {
+  it('replaces all configs with AlterConfigs', async () => {
     await alter(topicType, 't', ['segment.ms', set, '5'], ['retention.ms', set, '6'])
     const configs = [{ name: 'retention.ms', value: '7' }]
     const resources = [{ resourceType: topicType, resourceName: 't', configs }]
@@ -242,7 +239,7 @@ describe('configs', () => {
     expect(await alter(type, name, change)).toBe(errorCode)
   })
 
-  it('refuses lags that leave nothing to be compacted, and resources and keys given twice', async () => {
+  it('refuses lags that leave nothing to compact, and repeated resources and keys', async () => {
     const min: Change = ['min.compaction.lag.ms', set, '10']
     expect(await alter(topicType, 't', min, ['max.compaction.lag.ms', set, '9'])).toBe(
       ErrorCode.invalidConfig,
@@ -257,7 +254,7 @@ describe('configs', () => {
     expect(await shown(topicType, 't', 'min.compaction.lag.ms')).toMatchObject({ configSource: 5 })
   })
 
-  it('changes nothing when it is only asked to validate', async () => {
+  it('changes nothing with validateOnly', async () => {
     const wish = [topicType, 't', [['segment.ms', set, '5']]] as const
     expect((await alterAll([wish], true))[0]).toMatchObject({ errorCode: 0 })
     expect(await shown(topicType, 't', 'segment.ms')).toMatchObject({ configSource: 5 })
@@ -266,7 +263,7 @@ describe('configs', () => {
     expect(broker.metadataLog.entries).toHaveLength(before)
   })
 
-  it('counts at once for logs that are open', async () => {
+  it('applies to open logs at once', async () => {
     expect(await send(batchOf('x'.repeat(100)))).toMatchObject({ errorCode: 0 })
     await alter(brokerType, '', ['message.max.bytes', set, '80'])
     expect(await send(batchOf('x'.repeat(100)))).toMatchObject({
@@ -276,12 +273,12 @@ describe('configs', () => {
     expect(await send(batchOf('x'.repeat(100)))).toMatchObject({ errorCode: 0 })
   })
 
-  it('asks for no more replicas in sync than a partition has', async () => {
+  it('never requires more in-sync replicas than a partition has', async () => {
     await alter(topicType, 't', ['min.insync.replicas', set, '2'])
     expect(await send(batchOf('x'))).toMatchObject({ errorCode: 0 })
   })
 
-  it('takes one batch for a partition, and no zstd from a version that has none', async () => {
+  it('accepts one batch for a partition, and no zstd from a version without it', async () => {
     const two = Buffer.concat([batchOf('a'), batchOf('b')])
     expect(await send(two)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
     const builder = new RecordBatchBuilder({ compression: Compression.zstd })
@@ -293,7 +290,7 @@ describe('configs', () => {
     expect(await send(zstd, -1, 7)).toMatchObject({ errorCode: ErrorCode.none, baseOffset: 0 })
   })
 
-  it('refuses records without a key for a compacted topic, one by one', async () => {
+  it('refuses each record without a key for a compacted topic', async () => {
     await alter(topicType, 't', ['cleanup.policy', set, 'compact'])
     expect(await send(batchOf('a', 'b'))).toMatchObject({
       errorCode: ErrorCode.invalidRecord,
@@ -303,7 +300,7 @@ describe('configs', () => {
     expect(await send(batchOf('a'), -1, 3)).toMatchObject({ errorCode: ErrorCode.invalidRecord })
   })
 
-  it('stores what a producer sends in the compression of the topic', async () => {
+  it('stores records in the compression of the topic', async () => {
     await alter(topicType, 't', ['compression.type', set, 'zstd'])
     await send(batchOf('a', 'b'))
     await send(batchOf('c'))
@@ -318,7 +315,7 @@ describe('configs', () => {
     expect(batches.map(({ baseOffset }) => baseOffset)).toEqual([0, 2])
   })
 
-  it('tells the configs of a new topic with their sources', async () => {
+  it('returns the configs of a new topic with their sources', async () => {
     const { configs, topicId } = await create('new', { 'segment.ms': '5' })
     expect(topicId).not.toBe(zeroUuid)
     const sources = new Map(configs!.map(({ name, configSource }) => [name, configSource]))
@@ -332,7 +329,7 @@ describe('configs', () => {
     }
   })
 
-  it('deletes no topic where that is switched off', async () => {
+  it('deletes no topic when delete.topic.enable is false', async () => {
     await broker.stop()
     broker = await MemoryBroker.start({ 'delete.topic.enable': false })
     client = await broker.client()
@@ -348,7 +345,7 @@ describe('configs', () => {
     expect((await client.send(metadata, 1, { topics: null })).topics).toHaveLength(1)
   })
 
-  it('lists what configs can be set for', async () => {
+  it('lists the resources with configs', async () => {
     await alter(groupType, 'g', ['consumer.session.timeout.ms', set, '50000'])
     const list = async (resourceTypes: number[]) =>
       await client.send(listConfigResources, 1, { resourceTypes })
@@ -367,7 +364,7 @@ describe('configs', () => {
     expect((await client.send(listConfigResources, 0, {})).configResources).toEqual([])
   })
 
-  it('answers once for a topic that is in a request twice', async () => {
+  it('answers once for a topic that a request contains twice', async () => {
     const counts = { numPartitions: 1, replicationFactor: -1, assignments: [], configs: [] }
     const topics = ['new', 'other', 'new'].map((name) => ({ name, ...counts }))
     const created = await client.send(createTopics, 7, { topics, timeoutMs: 1000 })
@@ -389,7 +386,7 @@ describe('configs', () => {
     ])
   })
 
-  it('refuses a topic that is in the request by its name and by its id', async () => {
+  it('refuses a topic that a request contains by name and by id', async () => {
     const { topics } = await client.send(metadata, 12, { topics: null })
     const { name, topicId } = topics[0]!
     const both = [

@@ -1,4 +1,5 @@
-// Consumer groups of KIP-848 over the wire: what members, and the tools that look at groups, are told.
+// Consumer groups of KIP-848 over the wire: the answers to members, and to tools that describe
+// groups.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { consumerGroupDescribe } from '../../../protocol/kafka/apis/consumerGroupDescribe.ts'
@@ -40,7 +41,7 @@ describe('a consumer group', () => {
       topicPartitions: [],
     })
 
-  it('is joined, listed, described and left, and can be deleted then', async () => {
+  it('can be joined, listed, described and left, and then deleted', async () => {
     const joined = await join('g')
     expect(joined).toMatchObject({ errorCode: 0, memberId: 'm', memberEpoch: 1 })
     expect(joined.heartbeatIntervalMs).toBe(5000)
@@ -81,7 +82,7 @@ describe('a consumer group', () => {
     expect(groups).toEqual([])
   })
 
-  it('is no classic group to those who ask for one', async () => {
+  it('is not found by requests for classic groups', async () => {
     await join('new')
     const ask = { groups: ['new'] }
     const [latest] = (await client.send(describeGroups, 6, ask)).groups
@@ -90,7 +91,7 @@ describe('a consumer group', () => {
     expect(older).toMatchObject({ errorCode: ErrorCode.none, groupState: 'Dead' })
   })
 
-  it('is told from a classic group by those who ask for one', async () => {
+  it('is distinguished from a classic group by requests for consumer groups', async () => {
     const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }]
     const topics = [{ name: 't', partitions }]
     await client.send(offsetCommit, 8, { groupId: 'old', memberId: '', topics })
@@ -103,7 +104,7 @@ describe('a consumer group', () => {
     ])
   })
 
-  it('can be given a rhythm of its own', async () => {
+  it('can have its own session timeout and heartbeat interval', async () => {
     await client.send(incrementalAlterConfigs, 1, {
       resources: [
         {

@@ -1,4 +1,4 @@
-// What each API of groups and transactions answers when their coordinator is another broker, and
+// The answer of each API of groups and transactions when another broker is the coordinator, and
 // while the coordinator's partition is being loaded.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -135,7 +135,7 @@ describe('a coordinator', () => {
     const { topic: name } = partitions
     const topic = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
     await client.send(createTopics, 7, { topics: [topic], timeoutMs: 1000 })
-    // So that there is something to load.
+    // A record, so that there is something to load.
     await ofGroups.OffsetCommit!(client)
     await ofTransactions.InitProducerId!(client)
   })
@@ -166,7 +166,7 @@ describe('a coordinator', () => {
     return errorName(answer.errorCode)
   }
 
-  it('that is another broker: every API says NOT_COORDINATOR', async () => {
+  it('on another broker: every API answers NOT_COORDINATOR', async () => {
     const { groups, transactions } = broker.parts
     groups.resign(0, 1)
     expect(await answers(ofGroups)).toEqual(all(ofGroups, 'NOT_COORDINATOR'))
@@ -176,7 +176,7 @@ describe('a coordinator', () => {
     expect(await found()).toBe('NONE')
   })
 
-  it('that moves while a stable fetch waits says so, and not that nothing is committed', async () => {
+  it('that moves while a stable fetch waits answers NOT_COORDINATOR, not an empty result', async () => {
     const { groups } = broker.parts
     const settled = groups.settledOffsets.bind(groups)
     groups.settledOffsets = async (id) => {
@@ -189,7 +189,7 @@ describe('a coordinator', () => {
     expect(errorName(answer.groups[0]!.errorCode)).toBe('NOT_COORDINATOR')
   })
 
-  it('that is being loaded: every API says COORDINATOR_LOAD_IN_PROGRESS', async () => {
+  it('that is being loaded: every API answers COORDINATOR_LOAD_IN_PROGRESS', async () => {
     const { groups, transactions, replicas } = broker.parts
     const held = Promise.withResolvers<void>()
     for (const name of [offsetsTopicName, transactionStateTopicName]) {

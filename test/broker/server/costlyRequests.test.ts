@@ -1,5 +1,5 @@
-// Requests that take much more memory than the bytes they come in: those that would take too much are
-// refused with a reason, and those that are large because there is much to ask for are answered.
+// Requests that take much more memory than their bytes on the wire: excessive ones are refused with
+// a reason, and large legitimate ones are answered.
 
 import { afterEach, expect, it } from 'vitest'
 import type { BrokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -29,7 +29,7 @@ function reasons(): unknown[] {
   return lines.map(({ fields }) => (fields as { reason?: string } | undefined)?.reason)
 }
 
-/** A wait for records that do not come, over so many partitions. */
+/** A long poll over this number of partitions, for records that do not arrive. */
 const waitingFetch = (partitions: number) => ({
   maxWaitMs: 1000,
   minBytes: 1,
@@ -44,12 +44,12 @@ const waitingFetch = (partitions: number) => ({
   ],
 })
 
-it('a request of tiny elements is refused with a reason that says what to do, whatever the API', async () => {
+it('a request of tiny elements is refused with a reason and a remedy, in every API', async () => {
   await start({ 'queued.max.request.bytes': megabyte, 'auto.create.topics.enable': false })
   let refused = 0
   for (const api of servedApis) {
     for (const place of arraysOf(api, api.maxVersion)) {
-      // Less than the budget in bytes, and up to ten times as much when it is decoded.
+      // Smaller than the budget on the wire, and up to ten times as large when decoded.
       const body = bodyWith(api, api.maxVersion, place, 80_000)
       const client = await broker.client()
       const outcome = await Promise.race([
@@ -71,7 +71,7 @@ it('a request of tiny elements is refused with a reason that says what to do, wh
   expect(await broker.metric(decodedBytes)).toBe(0)
 })
 
-it('requests that wait for answers take no more than all may, and all get their turn', async () => {
+it('requests in flight stay within the budget together, and each gets its turn', async () => {
   const limit = 4 * megabyte
   const client = await start({ 'queued.max.request.bytes': limit })
   await client.send(metadata, 1, { topics: [{ name: 't' }] })
@@ -93,7 +93,7 @@ it('requests that wait for answers take no more than all may, and all get their 
   expect(await broker.metric(decodedBytes)).toBe(0)
 })
 
-it('those of clients that go away are forgotten, also in the line', async () => {
+it('requests of disconnected clients are dropped, also those that wait in line', async () => {
   const client = await start({ 'queued.max.request.bytes': 4 * megabyte })
   await client.send(metadata, 1, { topics: [{ name: 't' }] })
   const clients = await Promise.all(Array.from({ length: 6 }, () => broker.client()))
@@ -106,7 +106,7 @@ it('those of clients that go away are forgotten, also in the line', async () => 
   expect(responses[0]!.partitions).toHaveLength(9_000)
 })
 
-it('requests of real size are answered: 200,000 partitions fetched, 100,000 offsets', async () => {
+it('large legitimate requests are answered: 200,000 partitions fetched, 100,000 offsets', async () => {
   const client = await start()
   const topics = Array.from({ length: 200 }, (_, number) => {
     const { partitions } = waitingFetch(1000).topics[0]!

@@ -1,6 +1,6 @@
-// A partition of which some bytes have changed on the disk, as clients see it: what lies before can be
-// read, then comes an error that a consumer tells its program; nothing is written any more, admin tools
-// get their answers, and the other partitions go on.
+// A partition with damaged bytes on disk, as clients see it: records before the damage can be read,
+// then follows an error that a consumer reports to its program; appends are refused, admin tools
+// get answers, and other partitions are served.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { believedForMs } from '../../../broker/log/segment/checkedRange.ts'
@@ -52,7 +52,7 @@ async function offsetAt(timestamp: number) {
   return answer.topics[0]!.partitions[0]!
 }
 
-/** Three records in partition 0, of which the second one is damaged in its value. */
+/** Three records in partition 0; the value of the second one is damaged. */
 beforeEach(async () => {
   broker = await MemoryBroker.start()
   client = await broker.client()
@@ -61,7 +61,7 @@ beforeEach(async () => {
   for (const timestampMs of [1000, 2000, 3000]) {
     expect((await append(0, timestampMs)).errorCode).toBe(ErrorCode.none)
   }
-  // Until all of it is in the file, and nothing is believed because it has just been appended.
+  // Waits until everything is in the file, and no longer trusted because it was just appended.
   await broker.clock.advanceAndSettle(believedForMs)
   const file = await broker.disk.open(path, 'write')
   await file.write([Buffer.from('x')], 2 * batchBytes - 3)
@@ -70,7 +70,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('a consumer gets what is sound, then an error for its program; the log says where', async () => {
+test('a consumer gets the intact records, then an error; the log names the position', async () => {
   const sound = await fetchFrom(0)
   expect(sound.errorCode).toBe(ErrorCode.none)
   expect(offsetsOf(sound.records!)).toEqual([0])
@@ -82,22 +82,22 @@ test('a consumer gets what is sound, then an error for its program; the log says
   expect(offsetsOf((await fetchFrom(2)).records!)).toEqual([2])
 })
 
-test('however often a client asks for what is damaged, the log tells of it once', async () => {
+test('the damage is logged once, however often clients read it', async () => {
   for (let times = 0; times < 20; times++) {
     expect((await fetchFrom(1)).errorCode).toBe(ErrorCode.corruptMessage)
   }
-  const told = broker.logger.messages('error')
-  expect(new Set(told).size).toBe(told.length)
+  const messages = broker.logger.messages('error')
+  expect(new Set(messages).size).toBe(messages.length)
 })
 
-test('one that asks for more than is sound waits its time, and reads no more than twice', async () => {
+test('a long poll for more than the intact records waits until its deadline, and reads at most twice', async () => {
   const waiting = fetchFrom(0, 0, 10_000)
   await broker.clock.advanceAndSettle(500)
   expect(offsetsOf((await waiting).records!)).toEqual([0])
   expect(broker.logger.messages('error')).toEqual([])
 })
 
-test('nothing is written any more, but to other partitions; admin tools get their answers', async () => {
+test('appends are refused, except to other partitions; admin tools get answers', async () => {
   await fetchFrom(1)
   const refused = await append(0)
   expect(refused.errorCode).toBe(ErrorCode.kafkaStorageError)

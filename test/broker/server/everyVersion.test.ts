@@ -1,5 +1,5 @@
-// Every API in every version that is advertised: a plain request gets an answer that its version can
-// carry. What fails here would close the connection of a client that we do not test with.
+// Every API in every advertised version: a plain request gets an answer that its version can
+// encode. A failure here would close the connection of a client that no other test uses.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'

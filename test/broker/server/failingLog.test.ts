@@ -1,5 +1,5 @@
-// A broker each of whose log lines fails to be written in turn: it serves on, and logs again once that
-// is possible. Every error that a write to standard error can end with.
+// A broker whose log lines fail to be written, each in turn: it continues to serve, and logs again
+// once that is possible. With every error of a write to standard error.
 
 import { expect, it } from 'vitest'
 import { startBroker } from '../../../broker/broker.ts'
@@ -18,7 +18,7 @@ import { RawClient } from './memoryBroker.ts'
 
 const address = { host: 'broker', port: 9092 }
 
-/** Logs through an output of which the writes `[from, until)` fail; returns the messages logged. */
+/** Logs through an output whose writes `[from, until)` fail. Returns the logged messages. */
 async function life(from: number, until: number, code: string): Promise<string[]> {
   let calls = 0
   let text = ''
@@ -62,13 +62,13 @@ async function life(from: number, until: number, code: string): Promise<string[]
 }
 
 it.each(['EIO', 'ENOSPC', 'EPIPE', 'EAGAIN'])(
-  '%s at any line, or from any line on',
+  '%s at any line, or from any line on, does not stop the broker',
   async (code) => {
     const whole = await life(0, 0, code)
-    expect(whole.filter((message) => message === 'a client is disconnected')).toHaveLength(3)
+    expect(whole.filter((message) => message === 'disconnecting client')).toHaveLength(3)
     for (let line = 0; line < whole.length; line++) {
       const once = await life(line, line + 1, code)
-      // The line waits for the next one; only the last has none.
+      // A failed line waits for the next one; only the last line has none.
       expect(once).toEqual(line < whole.length - 1 ? whole : whole.slice(0, -1))
       const twice = await life(line, line + 4, code)
       if (line < whole.length - 4) expect(twice.join()).toMatch(/log lines were lost/)

@@ -1,5 +1,5 @@
-// What Fetch answers beyond records: errors, sessions over the wire, logs that part, and what waits
-// and what does not.
+// The answers of Fetch beyond records: errors, sessions over the wire, diverging logs, and long
+// polls.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
@@ -24,7 +24,7 @@ interface Asked {
 describe('Fetch', () => {
   let broker: MemoryBroker
   let client: RawClient
-  /** Not held up by what the other waits for. */
+  /** A second connection, which the long polls of the first one do not delay. */
   let producer: RawClient
 
   beforeEach(async () => {
@@ -69,7 +69,7 @@ describe('Fetch', () => {
     responses: readonly { partitions: readonly { errorCode: number }[] }[]
   }) => answer.responses.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
 
-  it('reads only those partitions again that have got more', async () => {
+  it('reads only partitions with new records again', async () => {
     const reads = vi.spyOn(PartitionLog.prototype, 'read')
     const topics = [0, 1, 2].map((partition) => ({ partition }))
     const waiting = fetchOf(topics, { maxWaitMs: 60_000, minBytes: 120 })
@@ -82,7 +82,7 @@ describe('Fetch', () => {
     const records = (await waiting).responses.flatMap(({ partitions }) =>
       partitions.map((partition) => partition.records?.length ?? 0),
     )
-    // What was read for the answer before is read again with what is new.
+    // Records that were read before are read again, with the new ones.
     expect(reads).toHaveBeenCalledTimes(6)
     expect(records).toEqual([0, expect.any(Number), expect.any(Number)])
     expect(records.filter((length) => length > 0)).toHaveLength(2)
@@ -93,7 +93,7 @@ describe('Fetch', () => {
     ['all of it', 10, 1],
     ['more than what is left of it, for some in a row', 100, 9],
   ])(
-    'reads nothing more once a batch takes %s, and begins with the others the next time',
+    'stops reading after a batch that takes %s, and begins with the others in the next fetch',
     async (_, maxBytes, readCount) => {
       const all = [...Array(20).keys()]
       await client.send(createPartitions, 3, {
@@ -121,7 +121,7 @@ describe('Fetch', () => {
     },
   )
 
-  it('tells of each partition what is wrong with it', async () => {
+  it('returns an error code for each partition', async () => {
     const answer = await fetchOf([
       { fetchOffset: 77 },
       { partition: 1, currentLeaderEpoch: 5 },
@@ -138,7 +138,7 @@ describe('Fetch', () => {
     ])
   })
 
-  it('waits although a topic is not there, but not with an offset that is out of range', async () => {
+  it('waits although a topic does not exist, but not for an offset out of range', async () => {
     await fetchOf([{ fetchOffset: 77 }, { partition: 1 }], { maxWaitMs: 5000 })
     await fetchOf([{ topic: 'nope' }], { maxWaitMs: 5000 })
     let isAnswered = false
@@ -152,7 +152,7 @@ describe('Fetch', () => {
     expect(codesOf(await waiting)).toEqual([ErrorCode.unknownTopicOrPartition, ErrorCode.none])
   })
 
-  it('gives what fits, in the order of the request, and the first batch whatever its size', async () => {
+  it('returns the batches that fit, in the order of the request, and the first one whatever its size', async () => {
     const values = ['x'.repeat(100), 'x'.repeat(300), 'x'.repeat(200)]
     for (const [index, value] of values.entries()) await append(index, value)
     const sizes = values.map((value) => batchOf(value).length)
@@ -170,7 +170,7 @@ describe('Fetch', () => {
     }
   })
 
-  it('says where logs part', async () => {
+  it('returns the diverging epoch of a log', async () => {
     await append(0, 'a', 'b')
     const at = async (fetchOffset: number, lastFetchedEpoch: number) =>
       (await fetchOf([{ fetchOffset, lastFetchedEpoch }], { maxWaitMs: 5000 })).responses[0]!
@@ -185,7 +185,7 @@ describe('Fetch', () => {
     expect((await at(1, 3)).errorCode).toBe(ErrorCode.offsetOutOfRange)
   })
 
-  it('keeps a session: only changes are sent', async () => {
+  it('sends only changes within a session', async () => {
     await append(0, 'a')
     const first = await fetchOf([{ partition: 0 }, { partition: 1 }], { sessionEpoch: 0 })
     const { sessionId } = first
@@ -208,7 +208,7 @@ describe('Fetch', () => {
     expect(gone.errorCode).toBe(ErrorCode.fetchSessionIdNotFound)
   })
 
-  it('wakes a session that waits when a partition of it gets records', async () => {
+  it('ends the long poll of a session when one of its partitions gets records', async () => {
     const { sessionId } = await fetchOf([{ partition: 0 }, { partition: 1 }], { sessionEpoch: 0 })
     const waiting = fetchOf([], { sessionId, sessionEpoch: 1, maxWaitMs: 60_000 })
     await settle()
@@ -221,7 +221,7 @@ describe('Fetch', () => {
     expect((await waiting).responses[0]!.partitions).toMatchObject([{ partitionIndex: 1 }])
   })
 
-  it('lets read_committed consumers read what belongs to no transaction', async () => {
+  it('returns non-transactional records to read_committed consumers', async () => {
     await append(0, 'a')
     const topics = [
       { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },

@@ -1,5 +1,5 @@
-// Offsets of groups through a whole broker: what OffsetFetch and OffsetDelete answer, what a restart
-// and a crash keep, and what becomes of offsets that are old or that nobody may be told of yet.
+// Offsets of groups in a whole broker: the answers of OffsetFetch and OffsetDelete, restarts and
+// crashes, expired offsets, and offsets of open transactions.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
@@ -73,7 +73,7 @@ describe('offsets of groups', () => {
     )
   }
 
-  /** One member, subscribed to `t`. */
+  /** Adds one member, subscribed to `t`. */
   const join = async (groupId: string) => {
     const metadata = consumerProtocolSubscription.encode({ topics: ['t'] })
     const { memberId } = await client.send(joinGroup, 3, {
@@ -89,13 +89,13 @@ describe('offsets of groups', () => {
     return memberId
   }
 
-  /** Connections that are idle for so long are closed. */
+  /** Idle connections are closed after this time. */
   const pass = async (ms: number) => {
     await broker.clock.advanceAndSettle(ms)
     client = await broker.client()
   }
 
-  it('are -1 where nothing was committed, and of a group that is not there', async () => {
+  it('are -1 without a commit, and for a group that does not exist', async () => {
     expect(await fetch('nobody', 't')).toBe(-1)
     expect(await commit('g', 't', 5)).toBe('NONE')
     expect([await fetch('g', 't'), await fetch('g', 'u')]).toEqual([5, -1])
@@ -107,7 +107,7 @@ describe('offsets of groups', () => {
     expect(answer).toMatchObject({ errorCode: 0, topics: [] })
   })
 
-  it('of all partitions are those that were committed', async () => {
+  it('of all partitions are the committed ones', async () => {
     await commit('g', 't', 5)
     await commit('g', 'u', 6)
     const answer = await client.send(offsetFetch, 8, { groups: [{ groupId: 'g', topics: null }] })
@@ -115,7 +115,7 @@ describe('offsets of groups', () => {
     expect(topics.map(({ name }) => name).sort()).toEqual(['t', 'u'])
   })
 
-  it('are deleted, but not where a member is subscribed, nor where there is no partition', async () => {
+  it('are deleted, unless a member is subscribed or the partition does not exist', async () => {
     expect(await deleteOffsets('', 't', 0)).toBe('INVALID_GROUP_ID')
     expect(await deleteOffsets('g', 't', 0)).toBe('GROUP_ID_NOT_FOUND')
     await commit('g', 't', 5)
@@ -132,7 +132,7 @@ describe('offsets of groups', () => {
     expect(await fetch('g', 't')).toBe(-1)
   })
 
-  it('expire when nobody has needed them for long enough, and their group with them', async () => {
+  it('expire with their group when they were unused for the retention time', async () => {
     await commit('g', 't', 5)
     await commit('old', 't', 6, 4)
     await pass(20 * minute)
@@ -147,14 +147,14 @@ describe('offsets of groups', () => {
     expect((await client.send(listGroups, 5, {})).groups).toEqual([])
   })
 
-  it('go with their topic', async () => {
+  it('are removed with their topic', async () => {
     await commit('g', 't', 5)
     const topics = [{ name: 't', topicId: zeroUuid }]
     await client.send(deleteTopics, 6, { topics, timeoutMs: 1000 })
     expect(await fetch('g', 't')).toBe(-1)
   })
 
-  it('go with their group, which has to be empty', async () => {
+  it('are removed with their group, which must be empty', async () => {
     const remove = async (groupsNames: string[]) => {
       const { results } = await client.send(deleteGroups, 2, { groupsNames })
       return results.map(({ errorCode }) => errorName(errorCode))
@@ -171,7 +171,7 @@ describe('offsets of groups', () => {
     expect([await fetch('g', 't'), await fetch('', 't')]).toEqual([-1, -1])
   })
 
-  it('of a transaction are seen by nobody before it is committed, not even after a crash', async () => {
+  it('of a transaction are not visible before it is committed, not even after a crash', async () => {
     await commit('g', 't', 5)
     const both = async () => [await fetch('g', 't'), await fetch('g', 't', true)]
     const transactionalId = 'x'
@@ -199,8 +199,8 @@ describe('offsets of groups', () => {
   })
 })
 
-describe('a group that is described', () => {
-  it('is dead when it is not there, which is an error from version 6', async () => {
+describe('the description of a group', () => {
+  it('is Dead when the group does not exist, which is an error from version 6 on', async () => {
     const broker = await MemoryBroker.start()
     const client = await broker.client()
     const ask = async (version: number) => {

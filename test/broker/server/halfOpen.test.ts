@@ -1,5 +1,6 @@
-// Clients that go away without a word, or half way: over real sockets, since it is the kernel that knows.
-// What the broker held for them is free again, and a host that is gone without any packet is found out.
+// Clients that vanish without closing, or close half of a connection: over real sockets, because
+// only the kernel knows. Their memory is released, and a host that vanished without any packet is
+// detected.
 
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -27,7 +28,7 @@ let broker: Broker
 let metrics: Metrics
 let port: number
 
-// With a clock that stands still: what happens is because of what the client did, not of time.
+// With a stopped clock: every event is caused by the client, not by time.
 beforeEach(async () => {
   metrics = new Metrics()
   broker = await startBroker({
@@ -54,7 +55,7 @@ function frameOf<A extends Api>(api: A, version: number, body: RequestInput<A>):
   return Buffer.concat(encodeRequest(api, version, header, body))
 }
 
-/** Its own end stays open when the broker has closed its end, as that of a careless client. */
+/** Its own end stays open after the broker has closed the other, as a careless client leaves it. */
 async function connected(): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
   socket.on('error', () => {})
@@ -71,7 +72,7 @@ async function answerTo(socket: Socket, frame: Buffer): Promise<void> {
   }
 }
 
-/** What a figure of the clients stands at. */
+/** Returns the value of a client metric. */
 async function figure(name: string): Promise<number> {
   const lines = (await metrics.expose()).split('\n')
   return Number(lines.find((line) => line.startsWith(`millrace_broker_${name} `))!.split(' ')[1])
@@ -96,7 +97,7 @@ const waitingFetch = frameOf(fetch, 11, {
 })
 
 describe('a client', () => {
-  it('that has sent everything and reads on has its answer, and is let go', async () => {
+  it('that has closed its sending end gets its answers, and is then disconnected', async () => {
     const socket = await connected()
     const chunks: Buffer[] = []
     socket.on('data', (chunk) => chunks.push(chunk))
@@ -106,7 +107,7 @@ describe('a client', () => {
     await until(allIsFree)
   })
 
-  it('that ends while it waits for records is not waited with', async () => {
+  it('that ends during a long poll is disconnected at once', async () => {
     const socket = await connected()
     await answerTo(socket, frameOf(metadata, 1, { topics: [{ name: 't' }] }))
     socket.write(waitingFetch)
@@ -116,7 +117,7 @@ describe('a client', () => {
     await until(allIsFree)
   })
 
-  it('that ends in the middle of a request is let go', async () => {
+  it('that ends in the middle of a request is disconnected', async () => {
     const socket = await connected()
     socket.write(waitingFetch.subarray(0, 30))
     await until(async () => (await figure('memory_used_bytes{budget="requests"}')) > 0)
@@ -125,7 +126,7 @@ describe('a client', () => {
     await until(allIsFree)
   })
 
-  it('that is gone in the middle of its answers leaves nothing behind', async () => {
+  it('that vanishes in the middle of its answers leaves no memory in use', async () => {
     const socket = await connected()
     const topic = { numPartitions: 500, replicationFactor: 1, assignments: [], configs: [] }
     const topics = [{ name: 't', ...topic }]
@@ -133,7 +134,7 @@ describe('a client', () => {
     socket.pause()
     const everything = frameOf(metadata, 12, { topics: null })
     socket.write(Buffer.concat(Array.from({ length: 2000 }, () => everything)))
-    // More than the kernel takes for a client that does not read.
+    // More than the kernel buffers for a client that does not read.
     let before = 0
     await until(async () => {
       const unsent = await figure('memory_used_bytes{budget="responses"}')
@@ -152,7 +153,7 @@ interface KernelSocket {
   readonly expiresInMs: number
 }
 
-/** What Linux says of the socket with these two ports: its timer, 02 when that of keepalive runs. */
+/** The timer of the socket with these two ports, as Linux shows it; 02 is that of keepalive. */
 async function kernelSocket(localPort: number, remotePort: number): Promise<KernelSocket> {
   const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
   const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
@@ -165,20 +166,20 @@ async function kernelSocket(localPort: number, remotePort: number): Promise<Kern
   throw new Error(`the kernel knows no socket from ${localPort} to ${remotePort}`)
 }
 
-// Elsewhere nobody can be asked; left out there.
+// Other systems do not show it: skipped there.
 it.runIf(process.platform === 'linux')(
-  'a host that is gone is found out: the kernel asks it',
+  'a host that vanished is detected by keepalive',
   async () => {
     const socket = await connected()
     await answerTo(socket, frameOf(apiVersions, 0, {}))
     const ours = () => kernelSocket(port, socket.localPort!)
-    // 01: its answer is on the way, and nothing else counts meanwhile.
+    // 01: its answer is being sent, and no other timer runs meanwhile.
     await until(async () => (await ours()).timer !== '01')
     const { timer, expiresInMs } = await ours()
     expect(timer).toBe('02')
     expect(expiresInMs).toBeGreaterThan(0)
     expect(expiresInMs).toBeLessThanOrEqual(30_000)
-    // The client's own end, which did not ask for that.
+    // The client's own end, without keepalive.
     expect((await kernelSocket(socket.localPort!, port)).timer).toBe('00')
     socket.destroy()
     await until(allIsFree)

@@ -1,5 +1,5 @@
-// What the handlers answer, where it is more than passing on: names and ids, addresses, refusals,
-// and what a restart keeps.
+// The answers of handlers that do more than pass on: names and ids, addresses, refusals, and state
+// that survives a restart.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
@@ -49,7 +49,7 @@ describe('handlers', () => {
     return answer.groups[0]!.topics[0]!.partitions[0]!.committedOffset
   }
 
-  it('knows topics by their ids, and ids only as long as their topic lives', async () => {
+  it('finds topics by id, until the topic is deleted', async () => {
     const topicId = (await create('t')).topics[0]!.topicId
     const partitionData = [{ index: 0, records: batchOf('a', 'b') }]
     const sent = await client.send(produce, 13, {
@@ -74,7 +74,7 @@ describe('handlers', () => {
     expect(gone.topics[0]).toMatchObject({ errorCode: ErrorCode.unknownTopicId })
   })
 
-  it('creates a topic at its first mention only when both sides allow it', async () => {
+  it('creates a topic on demand only when both the client and the broker allow it', async () => {
     const ask = async (name: string, allowAutoTopicCreation: boolean) => {
       const request = { topics: [{ name, topicId: zeroUuid }], allowAutoTopicCreation }
       return (await client.send(metadata, 9, request)).topics[0]!
@@ -92,7 +92,7 @@ describe('handlers', () => {
     })
   })
 
-  it('does not answer a deletion with the topic back again', async () => {
+  it('does not create a deleted topic again when its client checks the deletion', async () => {
     await create('t')
     await client.send(deleteTopics, 6, {
       topics: [{ name: 't', topicId: zeroUuid }],
@@ -102,13 +102,13 @@ describe('handlers', () => {
     expect(topics).toMatchObject([{ name: 't', errorCode: ErrorCode.unknownTopicOrPartition }])
   })
 
-  it('says at once what keeps a topic from being created', async () => {
+  it('refuses to create a topic with the reason, at once', async () => {
     await create('a.b')
     const { topics } = await client.send(metadata, 9, { topics: [{ name: 'a_b' }] })
     expect(topics).toMatchObject([{ name: 'a_b', errorCode: ErrorCode.invalidTopicException }])
   })
 
-  it('distinguishes all topics from none', async () => {
+  it('distinguishes a request for all topics from one for none', async () => {
     await create('t')
     const count = async (version: number, topics: [] | null) =>
       (await client.send(metadata, version, { topics })).topics.length
@@ -117,7 +117,7 @@ describe('handlers', () => {
     expect(await count(1, null)).toBe(1)
   })
 
-  it('tells clients the address that they came in by', async () => {
+  it('returns the address that the listener of the client advertises', async () => {
     const { brokers } = await client.send(metadata, 9, { topics: [] })
     expect(brokers).toMatchObject([{ nodeId: 1, host: 'broker', port: 9092 }])
     const found = await client.send(findCoordinator, 4, { coordinatorKeys: ['g'] })
@@ -141,7 +141,7 @@ describe('handlers', () => {
     expect(broker.broker.topics()[0]).toMatchObject({ name: 't', messagesInTotal: 1 })
   })
 
-  it('gives every producer an id of its own, also after a crash', async () => {
+  it('gives every producer a unique id, also after a crash', async () => {
     const ids = new Set<number>()
     const request = { transactionalId: null, transactionTimeoutMs: 1000, producerId: 0 }
     const take = async () => ids.add((await client.send(initProducerId, 4, request)).producerId)
@@ -153,7 +153,7 @@ describe('handlers', () => {
     expect(ids.size).toBe(4)
   })
 
-  it('coordinates groups and transactions, and nothing else', async () => {
+  it('is the coordinator of groups and transactions, and of nothing else', async () => {
     const find = async (keyType: number) => {
       const request = { coordinatorKeys: ['a', 'b'], keyType }
       return (await client.send(findCoordinator, 6, request)).coordinators
@@ -164,7 +164,7 @@ describe('handlers', () => {
     expect(await find(2)).toMatchObject([{ nodeId: -1, errorCode: ErrorCode.invalidRequest }, {}])
   })
 
-  it('keeps topics, records and committed offsets over a restart', async () => {
+  it('keeps topics, records and committed offsets across a restart', async () => {
     await create('t', 2)
     await client.send(produce, 9, {
       acks: -1,
@@ -186,7 +186,7 @@ describe('handlers', () => {
     expect(listed.topics[0]!.partitions[0]).toMatchObject({ errorCode: 0, offset: 1 })
   })
 
-  it('keeps what it has acknowledged when the power fails', async () => {
+  it('keeps acknowledged records after a loss of power', async () => {
     await create('t')
     const send = (value: string) => {
       const partitionData = [{ index: 0, records: batchOf(value) }]
@@ -210,7 +210,7 @@ describe('handlers', () => {
     )
   })
 
-  it('forgets the offsets of a deleted topic, for good', async () => {
+  it('removes the offsets of a deleted topic durably', async () => {
     await create('t')
     await commit('t', 7)
     await client.send(deleteTopics, 4, { topicNames: ['t'], timeoutMs: 1000 })
@@ -222,7 +222,7 @@ describe('handlers', () => {
     expect(await committed('t')).toBe(-1)
   })
 
-  it('shows the partitions of __consumer_offsets that nobody has written to as empty', async () => {
+  it('shows partitions of __consumer_offsets without a log as empty', async () => {
     await create('t')
     await commit('t', 7)
     const latest = await Promise.all(
@@ -236,11 +236,11 @@ describe('handlers', () => {
     expect(latest).toEqual([0, 0, ErrorCode.unknownTopicOrPartition])
   })
 
-  it('commits nothing for partitions that are not there', async () => {
+  it('commits no offset for a partition that does not exist', async () => {
     expect(await commit('nowhere', 1)).toBe(ErrorCode.unknownTopicOrPartition)
   })
 
-  it('shows what holds for a topic, and where that comes from', async () => {
+  it('describes the configs of a topic with their sources', async () => {
     const configs = [{ name: 'retention.ms', value: '1000' }]
     await client.send(createTopics, 7, {
       topics: [{ name: 't', numPartitions: 1, replicationFactor: -1, assignments: [], configs }],

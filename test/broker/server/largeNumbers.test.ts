@@ -1,5 +1,5 @@
-// Numbers of 64 bits beyond what a number of JavaScript holds exactly: clients send Kafka's largest as
-// "never" or "the end", and are answered as Kafka answers them.
+// Int64 values that a JavaScript number cannot hold exactly: clients send Kafka's largest as
+// "never" or "the end", and get the answers of Kafka.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
@@ -14,7 +14,7 @@ import { encodeRequest } from '../../../protocol/kafka/frame.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
-/** Stands in a request for what our own encoder cannot write. */
+/** Placeholder in a request for a value that our encoder cannot write. */
 const placeholder = 0x1234_5678_9abc
 const placeholderBytes = Buffer.from('0000123456789abc', 'hex')
 
@@ -77,7 +77,7 @@ describe.each([
     })
   })
 
-  it('as an offset to commit is refused, because another one would be read', async () => {
+  it('as an offset to commit is refused, because it would be read back inexactly', async () => {
     const partitions = [
       { partitionIndex: 0, committedOffset: placeholder, committedMetadata: null },
     ]

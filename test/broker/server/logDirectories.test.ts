@@ -1,5 +1,6 @@
-// Several data folders behind a broker: what DescribeLogDirs tells of them, and what clients are told of
-// partitions that lie in one that has failed. Nobody may get an empty log in the place of such a one.
+// A broker with several data directories: the answers of DescribeLogDirs, and the errors for
+// partitions in a failed directory. A client must never see an empty log in place of an offline
+// one.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
@@ -33,7 +34,7 @@ async function produceTo(client: RawClient, name: string, index: number): Promis
   return answer.responses[0]!.partitionResponses[0]!.errorCode
 }
 
-test('partitions of a failed data folder are offline, and what is new goes elsewhere', async () => {
+test('partitions in a failed data directory are offline, and new ones are created elsewhere', async () => {
   const broker = await MemoryBroker.start({ 'log.dirs': '/one,/two' })
   const before = await broker.client()
   await createTopic(before, 't', 2)
@@ -79,11 +80,11 @@ test('partitions of a failed data folder are offline, and what is new goes elsew
   await broker.stop()
 })
 
-describe('a data folder that fails while the broker runs', () => {
+describe('a data directory that fails while the broker runs', () => {
   let failing: string[] = []
   let broker: MemoryBroker
   let client: RawClient
-  /** Which of the two partitions of `t` lies in /two. */
+  /** The partition of `t` that lies in /two. */
   let lost: number
 
   beforeEach(async () => {
@@ -92,7 +93,7 @@ describe('a data folder that fails while the broker runs', () => {
     await broker.stop()
     broker.disk = new MemoryDisk({
       beforeChange: (operation, path) => {
-        if (!failing.some((folder) => path.startsWith(folder))) return
+        if (!failing.some((directory) => path.startsWith(directory))) return
         throw Object.assign(new Error(`EIO: ${operation}`), { code: 'EIO' })
       },
     })
@@ -111,7 +112,7 @@ describe('a data folder that fails while the broker runs', () => {
     return answer.responses[0]!.partitions[0]!
   }
 
-  test('is offline at once with all in it; clients and admin tools are told', async () => {
+  test('is offline at once with its partitions, as clients and admin tools see', async () => {
     const waiting = read(lost, 1, 300)
     await settle()
     failing = ['/two']
@@ -153,7 +154,7 @@ describe('a data folder that fails while the broker runs', () => {
     await broker.stop()
   })
 
-  test('is there again, with all that was acknowledged, when the broker is started again', async () => {
+  test('has all acknowledged records after a restart', async () => {
     failing = ['/two']
     await produceTo(client, 't', lost)
     await broker.stop()
@@ -166,7 +167,7 @@ describe('a data folder that fails while the broker runs', () => {
     await broker.stop()
   })
 
-  test('keeps a transaction from being completed without its marker there', async () => {
+  test('delays the completion of a transaction until its marker is written there', async () => {
     const admin = new AdminRequests(client)
     const { producerId, producerEpoch } = await admin.initProducerId('tx')
     const producer = { transactionalId: 'tx', producerId, producerEpoch }
@@ -178,7 +179,7 @@ describe('a data folder that fails while the broker runs', () => {
     await broker.clock.advanceAndSettle(30_000)
     expect(await admin.endTransaction(producer, true)).toBe(ErrorCode.concurrentTransactions)
     const warnings = broker.logger.messages('warn').filter((line) => line.includes('marker'))
-    expect(warnings).toEqual(['a transaction marker could not be written; retrying'])
+    expect(warnings).toEqual(['failed to write a transaction marker; retrying until it is written'])
     await broker.stop()
     failing = []
     await broker.start()
@@ -191,9 +192,9 @@ describe('a data folder that fails while the broker runs', () => {
   test.each([
     ['the last one', ['/two', '/one'], 'no data directory is left'],
     ['the one with the metadata', ['/one'], 'the data directory with the metadata failed'],
-  ])('says that the broker must stop when it is %s', async (_, folders, reason) => {
-    for (const folder of folders) {
-      failing.push(folder)
+  ])('stops the broker when it is %s', async (_, directories, reason) => {
+    for (const directory of directories) {
+      failing.push(directory)
       for (const partition of [0, 1]) await produceTo(client, 't', partition)
     }
     expect(await broker.broker.failed).toMatchObject({ code: 'LOG_DIRECTORY_FAILED' })

@@ -1,5 +1,5 @@
-// Small requests with long answers: however many clients ask and do not read, and however often one names
-// the same thing, what is made for them stays within the budget.
+// Small requests with long answers: however many clients request and do not read, and however often
+// a request names the same resource, the memory for answers stays within its budget.
 
 import { afterEach, expect, it } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
@@ -37,7 +37,7 @@ function reasons(): string[] {
   })
 }
 
-it('clients that ask again and again and do not read hold no more than the budget and an answer each', async () => {
+it('clients that request repeatedly without reading take the budget and one answer each, at most', async () => {
   const client = await start()
   const topic = { numPartitions: 1000, replicationFactor: 1, assignments: [], configs: [] }
   await client.send(createTopics, 4, { timeoutMs: 1000, topics: [{ name: 't', ...topic }] })
@@ -75,7 +75,8 @@ it('clients that ask again and again and do not read hold no more than the budge
   }
   expect(peak).toBeGreaterThan(limit)
   expect(peak).toBeLessThan(limit + 2 * longest)
-  // Who has to go on with something does; who asks for everything does when the others are gone.
+  // Requests that clients need for their work are answered; descriptions wait until others have
+  // left.
   const beat = { groupId: 'g', generationId: 1, memberId: 'm' }
   expect((await client.send(heartbeat, 0, beat)).errorCode).not.toBe(ErrorCode.none)
   let isAnswered = false
@@ -89,10 +90,12 @@ it('clients that ask again and again and do not read hold no more than the budge
     await settle()
   }
   await waiting
-  expect(reasons()).toContain('an answer is not read, and memory is scarce')
+  expect(reasons()).toContain(
+    'response unread: the client stopped reading, and memory for responses is exhausted',
+  )
 })
 
-it('one who names the same thing again and again is refused with a reason', async () => {
+it('a request that names one resource very often is refused with a reason', async () => {
   const client = await start()
   await client.send(metadata, 1, { topics: [{ name: 't' }] })
   const groupId = 'g'
@@ -127,7 +130,9 @@ it('one who names the same thing again and again is refused with a reason', asyn
     const greedy = await broker.client()
     await expect(ask(greedy, 1000)).rejects.toThrow('closed')
     expect(reasons()).toHaveLength(number + 1)
-    expect(reasons().at(-1)).toMatch(/ask for less at once, or raise queued\.max\.response\.bytes$/)
+    expect(reasons().at(-1)).toMatch(
+      /request less at a time, or raise queued\.max\.response\.bytes$/,
+    )
   }
   expect(await broker.metric(responseBytes)).toBe(0)
 })

@@ -1,5 +1,5 @@
-// A whole broker in memory: its network, its disk and its clock are the test's. With a client that
-// speaks single requests, in any version, and can misbehave.
+// A whole broker in memory: the test controls its network, its disk and its clock. With a client
+// that sends single requests, in any version, and can misbehave.
 
 import { type Broker, startBroker } from '../../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -25,23 +25,25 @@ const address = { host: 'broker', port: 9092 }
 
 export class MemoryBroker {
   readonly clock = new ManualClock()
-  /** What the next `start` finds. */
+  /** The disk and configuration for the next `start`. */
   disk = new MemoryDisk()
   readonly logger = new MemoryLogger()
   readonly metadataLog = new MemoryMetadataLog()
-  /** How the next `start` sees the disk: through what fails on purpose, perhaps. */
+  /** Wraps the disk for the next `start`, for example with failures. */
   wrapDisk: (disk: Disk) => Disk = (disk) => disk
   wrapMetadataLog: (log: MetadataLog) => MetadataLog = (log) => log
-  /** Of the present life: a killed one ends nothing. */
+  /** The current run of the broker. A killed run closes nothing. */
   metrics = new Metrics()
   network: Network = memoryNetwork()
   readonly #config: Partial<BrokerConfig>
   readonly #clients: RawClient[] = []
-  /** Another one for each life, for two must not give the same id to different topics. */
+  /**
+   * A new generator for each run, because two runs must not give the same id to different topics.
+   */
   #seed = 1
   #life: MortalDisk | undefined
   broker!: Broker
-  /** What its handlers use. */
+  /** The parts that its handlers use. */
   parts!: BrokerParts
 
   private constructor(config: Partial<BrokerConfig>) {
@@ -72,7 +74,7 @@ export class MemoryBroker {
       metrics: this.metrics,
       config: brokerConfig({
         'log.dir': '/data',
-        // The reserve is a part of it, and costs time.
+        // Without the reserve for a full disk, which takes time to allocate.
         'log.dir.reserved.bytes': 64 * 1024,
         'group.initial.rebalance.delay.ms': 0,
         'shutdown.drain.timeout.ms': 0,
@@ -89,18 +91,18 @@ export class MemoryBroker {
     })
   }
 
-  /** Power fails: what was not synced is gone, and so are all connections. */
+  /** Loses power: unsynced data and all connections are lost. */
   crash(): Promise<void> {
     return this.#begin(() => this.disk.crash())
   }
 
-  /** The process is killed: what it wrote is there, synced or not. */
+  /** Kills the process: everything that it wrote remains, synced or not. */
   kill(): Promise<void> {
     return this.#begin(() => this.disk.endProcess())
   }
 
   async #begin(end: () => void): Promise<void> {
-    // What still runs of the former life shares the clock, and must not touch anything any more.
+    // Leftover work of the former run shares the clock, and must not touch anything any more.
     this.#life?.kill()
     end()
     for (const client of this.#clients.splice(0)) client.close()
@@ -108,7 +110,7 @@ export class MemoryBroker {
     await this.start()
   }
 
-  /** What a metric without labels stands at. */
+  /** Returns the value of a metric without labels. */
   async metric(name: string): Promise<number> {
     const line = (await this.metrics.expose())
       .split('\n')
@@ -158,7 +160,7 @@ export class RawClient {
     })
   }
 
-  /** Answers must come in the order of the requests. */
+  /** Checks that answers arrive in the order of the requests. */
   send<A extends Api>(api: A, version: number, body: RequestInput<A>): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
       this.#expected.push({ api, version, resolve: resolve as () => void, reject })
@@ -166,14 +168,14 @@ export class RawClient {
     })
   }
 
-  /** The answer to what is about to be written by hand. */
+  /** Returns the answer to bytes that the test is about to write by hand. */
   expectAnswer<A extends Api>(api: A, version: number): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
       this.#expected.push({ api, version, resolve: resolve as () => void, reject })
     })
   }
 
-  /** For requests that get no answer. */
+  /** Sends a request that gets no answer. */
   sendOnly<A extends Api>(api: A, version: number, body: RequestInput<A>): void {
     this.#write(api, version, body)
   }
@@ -215,7 +217,7 @@ export class RawClient {
   }
 }
 
-/** The log as a process sees it that has the disk. */
+/** A disk that fails once its process has ended. */
 function mortalMetadataLog(log: MetadataLog, life: MortalDisk): MetadataLog {
   const alive = async <Result>(operation: () => Promise<Result>): Promise<Result> => {
     if (!life.isAlive) throw new Error('the process has ended')

@@ -1,5 +1,5 @@
-// A partition whose folder somebody removed while the broker was down, as clients see it: offline, and
-// not empty, until its folder is back or its topic is deleted. The other partitions go on.
+// A partition whose directory was removed while the broker was down, as clients see it: offline,
+// not empty, until its directory is restored or its topic is deleted. Other partitions are served.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
@@ -55,7 +55,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('is offline, with a reason in the log; the others go on', async () => {
+test('is offline, with a reason in the log; the others are served', async () => {
   for (let start = 0; start < 2; start++) {
     await restart()
     expect(await append(0)).toMatchObject({ errorCode: ErrorCode.kafkaStorageError })
@@ -73,7 +73,7 @@ test('is offline, with a reason in the log; the others go on', async () => {
   }
 })
 
-test('begins anew with a topic of the same name, once its own is deleted', async () => {
+test('can be created again after its topic was deleted', async () => {
   await restart()
   const topicNames = ['t']
   const deleted = await client.send(deleteTopics, 5, { topicNames, timeoutMs: 1000 })

@@ -1,5 +1,6 @@
-// What clients can make a broker hold: requests that are never finished, answers that are never
-// read, connections that are never used. Memory stays within its budget, and others are served.
+// The memory that clients can make a broker use: requests that are never finished, answers that are
+// never read, connections that are never used. Memory stays within its budget, and others are
+// served.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BrokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -49,7 +50,9 @@ function clients(count: number): Promise<RawClient[]> {
   return Promise.all(Array.from({ length: count }, () => broker.client()))
 }
 
-/** Turns the loop until nothing can go on; the largest that the metric was on the way. */
+/**
+ * Runs the event loop until nothing can proceed. Returns the largest value of the metric meanwhile.
+ */
 async function peakOf(metric: string, turns: number): Promise<number> {
   let peak = 0
   for (let turn = 0; turn < turns; turn++) {
@@ -73,7 +76,7 @@ describe('clients that do not read', () => {
     for (let count = 0; count < 20; count++) await producer.send(produce, 7, produceOf(500_000))
   })
 
-  it('cannot hold more than the budget, 1,000 of them asking for 50 MB', async () => {
+  it('cannot take more than the budget, with 1,000 of them requesting 50 MB', async () => {
     const slow = await clients(1000)
     const answers = slow.map((client) => {
       client.pause()
@@ -93,7 +96,7 @@ describe('clients that do not read', () => {
     expect(await broker.metric(responseBytes)).toBe(0)
   })
 
-  it('are sent away when others need what they hold, and only then', async () => {
+  it('are disconnected only when others need their memory', async () => {
     const slow = await clients(30)
     for (const client of slow) {
       client.pause()
@@ -107,10 +110,12 @@ describe('clients that do not read', () => {
       await settle()
     }
     expect((await waiting).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(500_000)
-    expect(closingReasons()).toContain('an answer is not read, and memory is scarce')
+    expect(closingReasons()).toContain(
+      'response unread: the client stopped reading, and memory for responses is exhausted',
+    )
   })
 
-  it('keep what they have while nobody else needs it', async () => {
+  it('keep their connections while no other client needs their memory', async () => {
     const slow = await broker.client()
     slow.pause()
     const answer = slow.send(fetch, 11, wholeLog)
@@ -121,7 +126,7 @@ describe('clients that do not read', () => {
     expect((await answer).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(500_000)
   })
 
-  it('do not hold a place after they have gone', async () => {
+  it('take no memory after they have disconnected', async () => {
     const slow = await clients(50)
     for (const client of slow) {
       client.pause()
@@ -136,14 +141,14 @@ describe('clients that do not read', () => {
 })
 
 describe('clients that do not finish', () => {
-  it('hold what they have sent, not what they say they will', async () => {
+  it('take the memory that they have sent, not the length that they announce', async () => {
     await start({ 'queued.max.request.bytes': megabyte })
     for (const client of await clients(200)) client.write(Buffer.from([6, 0, 0, 0, 0, 0, 0, 7]))
     await settle()
     expect(await broker.metric(requestBytes)).toBeLessThan(100_000)
   })
 
-  it('fill the budget and no more, and then go on one at a time', async () => {
+  it('fill at most the budget, and then proceed one at a time', async () => {
     const limit = megabyte
     await start({ 'queued.max.request.bytes': limit })
     const frame = produceFrame(400_000)
@@ -160,7 +165,7 @@ describe('clients that do not finish', () => {
     expect(await broker.metric(requestBytes)).toBe(0)
   })
 
-  it('are closed when they stop half way, and those who send slowly are not', async () => {
+  it('are disconnected when they stop in the middle of a request, but not when they send slowly', async () => {
     await start({})
     const frame = produceFrame(100)
     const [stopped, slow] = await clients(2)
@@ -174,13 +179,13 @@ describe('clients that do not finish', () => {
     }
     await stopped!.closed
     expect((await answer).responses[0]!.partitionResponses[0]!.errorCode).toBe(0)
-    expect(closingReasons()).toContain('a request stopped half way')
+    expect(closingReasons()).toContain('request incomplete: the client stopped sending')
     expect(await broker.metric(requestBytes)).toBe(0)
   })
 })
 
-describe('clients that are too many', () => {
-  it('are refused, and the others are served', async () => {
+describe('clients beyond the limit', () => {
+  it('are refused while the others are served', async () => {
     const first = await start({ 'max.connections': 3 })
     const [second, third] = await clients(2)
     for (const refused of await clients(100)) await refused.closed

@@ -1,5 +1,5 @@
-// What a broker makes of batches whose records are not what their header says: those that no consumer
-// could read are refused in every codec, and the largest timestamp is that of the records.
+// Batches whose records contradict their header: those that no consumer could read are refused, in
+// every codec, and the largest timestamp is computed from the records.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Compression, compress } from '../../../protocol/bytes/compression.ts'
@@ -109,7 +109,7 @@ describe('records that clients send', () => {
       })
     })
 
-    it('are refused when the codec cannot read them', async () => {
+    it('are refused when they cannot be decompressed', async () => {
       const now = broker.clock.nowMs()
       for (const [, codec] of codecs.slice(1)) {
         const sound = compress(codec, batchAt(now).subarray(recordBatchOverheadBytes))
@@ -124,7 +124,7 @@ describe('records that clients send', () => {
       }
     })
 
-    it('are named by their place in the batch', async () => {
+    it('are named by their index in the batch', async () => {
       const now = broker.clock.nowMs()
       const batch = batchAt(now, now, now)
       const bytes = Buffer.from(batch.subarray(recordBatchOverheadBytes))
@@ -142,8 +142,8 @@ describe('records that clients send', () => {
     })
   })
 
-  describe('with a header that lies about the largest timestamp', () => {
-    it.each(codecs)('can be found by time, in %s', async (_, codec) => {
+  describe('with a false largest timestamp in the header', () => {
+    it.each(codecs)('are found by time, in %s', async (_, codec) => {
       const now = broker.clock.nowMs()
       const batch = compressed(codec, batchAt(now - 30, now - 10, now - 20))
       expect(await send(claiming(batch, -1))).toMatchObject({ errorCode: 0 })
@@ -161,7 +161,7 @@ describe('records that clients send', () => {
       expect(await offsetAt(now - 15)).toMatchObject({ offset: 1, timestamp: now - 10 })
     })
 
-    it('are not dated by what no record has', async () => {
+    it('do not get a largest timestamp that no record has', async () => {
       const now = broker.clock.nowMs()
       expect(await send(claiming(batchAt(now - 10), now + 1000 * hourMs))).toMatchObject({
         errorCode: 0,
@@ -191,7 +191,7 @@ describe('records that clients send', () => {
       })
     })
 
-    it('are kept and removed by what their records say', async () => {
+    it('are retained by the timestamps of their records', async () => {
       const configs = { 'retention.ms': `${10 * hourMs}`, 'segment.ms': `${hourMs}` }
       await create('old', configs)
       await create('new', configs)
@@ -203,7 +203,7 @@ describe('records that clients send', () => {
       expect(await offsetAt(-2, 'new')).toMatchObject({ offset: 0 })
     })
 
-    it('get the time of the append where the log stamps records', async () => {
+    it('get the time of the append with LogAppendTime', async () => {
       await create('stamped', { 'message.timestamp.type': 'LogAppendTime' })
       const now = broker.clock.nowMs()
       expect(await send(claiming(batchAt(5, 7), -1), 'stamped')).toMatchObject({
@@ -220,7 +220,7 @@ describe('records that clients send', () => {
   })
 })
 
-/** Records of equal length: key "k", value "v", one header "h" of "x". */
+/** Returns records of equal length: key "k", value "v", one header "h" of "x". */
 function batchAt(...timestamps: number[]): Buffer {
   const builder = new RecordBatchBuilder()
   for (const timestampMs of timestamps) {
@@ -234,7 +234,7 @@ function compressed(codec: Compression, batch: Buffer): Buffer {
   return withRecords(batch, codec, compress(codec, batch.subarray(recordBatchOverheadBytes)))
 }
 
-/** The batch with another largest timestamp in its header. */
+/** Returns the batch with another largest timestamp in its header. */
 function claiming(batch: Buffer, maxTimestamp: number): Buffer {
   new RecordBatch(batch).setMaxTimestamp('create', maxTimestamp)
   return batch

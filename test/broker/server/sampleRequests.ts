@@ -1,5 +1,5 @@
-// A request of each API in any version, with something in it: what shows that all are answered, and
-// what a fuzzer changes.
+// A sample request of each API in any version, with data in it: used to check that all APIs answer,
+// and as input of the fuzzer.
 
 import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { batchOf } from './memoryBroker.ts'
@@ -7,7 +7,7 @@ import { batchOf } from './memoryBroker.ts'
 const group = 'g'
 const transaction = { transactionalId: 'tx', producerId: 1, producerEpoch: 0 }
 
-/** A request of each API with something in it, for fields that all its versions have or ignore. */
+/** The sample requests, with data in all fields that their versions have or ignore. */
 export const sampleRequests: Readonly<Record<string, (version: number) => object>> = {
   Produce: () => ({
     acks: -1,

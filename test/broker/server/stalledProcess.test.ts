@@ -1,5 +1,5 @@
-// A broker whose process stood still: it heard from nobody meanwhile, but the requests of its clients are
-// in its sockets. They must be handled before any session or transaction expires.
+// A broker whose process was stalled: the requests that clients sent meanwhile are in its sockets,
+// and must be handled before any session or transaction expires.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -18,7 +18,7 @@ import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const stallMs = 30_000
 
-describe('after the process stood still', () => {
+describe('after a stall of the process', () => {
   let broker: MemoryBroker
   let client: RawClient
 
@@ -34,14 +34,14 @@ describe('after the process stood still', () => {
 
   afterEach(() => broker.stop())
 
-  /** The process stands still, what was sent before is handled, and the world goes on. */
+  /** Stalls the process, handles the requests that were sent meanwhile, and continues. */
   const stall = async () => {
     broker.clock.stall(stallMs)
     await settle()
     await broker.clock.advanceAndSettle(5000)
   }
 
-  it('a classic member whose heartbeat lay in the socket is still a member', async () => {
+  it('a classic member whose heartbeat was in the socket is still a member', async () => {
     const protocols = [{ name: 'range', metadata: Buffer.alloc(0) }]
     const join = {
       groupId: 'g',
@@ -63,7 +63,7 @@ describe('after the process stood still', () => {
     })
   })
 
-  it('a member of KIP-848 whose heartbeat lay in the socket is still a member', async () => {
+  it('a member of a consumer group whose heartbeat was in the socket is still a member', async () => {
     const join = {
       groupId: 'g',
       memberId: 'm',
@@ -82,7 +82,7 @@ describe('after the process stood still', () => {
     expect(late).toMatchObject({ errorCode: ErrorCode.unknownMemberId })
   })
 
-  it('a transaction whose end lay in the socket is committed', async () => {
+  it('a transaction whose EndTxn was in the socket is committed', async () => {
     const transactionalId = 'tx'
     const init = await client.send(initProducerId, 4, {
       transactionalId,
@@ -106,7 +106,7 @@ describe('after the process stood still', () => {
     expect(await sent).toMatchObject({ errorCode: ErrorCode.none })
   })
 
-  it('a client whose second half of a request lay in the socket is answered', async () => {
+  it('a client whose second half of a request was in the socket is answered', async () => {
     const header = { correlationId: 9, clientId: 'half' }
     const topics = { topics: [{ name: 't' }] }
     const frame = Buffer.concat(encodeRequest(metadata, 0, header, topics))

@@ -1,5 +1,5 @@
-// A whole broker loses its power at any moment of a series of transactions, and its client goes on
-// where it was, as a client does. What is read in the end is what was committed, once and in order.
+// A whole broker loses power at random moments of a series of transactions, and its client
+// continues as a real client does. Finally the committed records are read, each once and in order.
 
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -25,7 +25,10 @@ const partitionCount = 2
 interface Plan {
   readonly partitions: readonly number[]
   readonly commits: boolean
-  /** How many turns of the event loop after the request the power fails; undefined: it does not. */
+  /**
+   * Number of turns of the event loop between the request and the loss of power; undefined for
+   * none.
+   */
   readonly writeCrash: number | undefined
   readonly endCrash: number | undefined
 }
@@ -38,7 +41,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   endCrash: crashTurns,
 })
 
-class CrashingWorld {
+class CrashingBroker {
   readonly broker: MemoryBroker
   #client!: RawClient
   #producer = { producerId: -1, producerEpoch: -1 }
@@ -82,7 +85,7 @@ class CrashingWorld {
     })
   }
 
-  /** The markers of the last transaction are written. */
+  /** Waits until the markers of the last transaction are written. */
   async atRest(): Promise<void> {
     const request = { transactionalIds: [transactionalId] }
     for (let state = 'Prepare'; state.startsWith('Prepare'); await settle()) {
@@ -91,7 +94,7 @@ class CrashingWorld {
     }
   }
 
-  /** All values of committed transactions, by what the log says itself. */
+  /** Returns all values of committed transactions, as read from the log itself. */
   async committed(partition: number): Promise<string[]> {
     const committed: string[] = []
     let open: string[] = []
@@ -121,7 +124,7 @@ class CrashingWorld {
     return answer.responses[0]!.partitions[0]!
   }
 
-  /** Sends again what had no answer, or one that says to come again. */
+  /** Retries requests without an answer, or with a retriable error. */
   async #untilDone(crash: number | undefined, send: () => Promise<number>): Promise<void> {
     let crashIn = crash
     for (let attempt = 0; attempt < 20; attempt++) {
@@ -143,23 +146,23 @@ class CrashingWorld {
   }
 }
 
-it('transactions are whole whenever the power fails', async () => {
+it('transactions are atomic across losses of power', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 5 }), async (plans) => {
       const broker = await MemoryBroker.start({ 'transaction.state.log.num.partitions': 2 })
-      const world = new CrashingWorld(broker)
-      await world.begin()
+      const crashing = new CrashingBroker(broker)
+      await crashing.begin()
       const expected: string[][] = Array.from({ length: partitionCount }, () => [])
       for (const [number, { partitions, commits, writeCrash, endCrash }] of plans.entries()) {
         for (const partition of partitions) {
-          await world.write(`${number}`, partition, writeCrash)
+          await crashing.write(`${number}`, partition, writeCrash)
           if (commits) expected[partition]!.push(`${number}`)
         }
-        await world.end(commits, endCrash)
+        await crashing.end(commits, endCrash)
       }
-      await world.atRest()
+      await crashing.atRest()
       for (const [partition, values] of expected.entries()) {
-        expect(await world.committed(partition)).toEqual(values)
+        expect(await crashing.committed(partition)).toEqual(values)
       }
       await broker.stop()
     }),

@@ -1,5 +1,5 @@
-// Transactions over the wire, request by request, by clients of both protocols: who may write, what
-// consumers see, and what is left after a crash.
+// Transactions over the wire, request by request, of clients of both protocol versions: who may
+// write, what consumers see, and what remains after a crash.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
@@ -91,7 +91,7 @@ describe('transactions', () => {
     )
   }
 
-  /** What a consumer that reads only what is committed sees. */
+  /** Returns what a read_committed consumer sees. */
   async function committed(partition = 0): Promise<string[]> {
     const answer = await client.send(fetch, 11, {
       ...{ replicaId: -1, maxWaitMs: 0, minBytes: 0, isolationLevel: 1, forgottenTopicsData: [] },
@@ -120,7 +120,7 @@ describe('transactions', () => {
     return answer.transactionStates[0]!
   }
 
-  /** The markers of what has been decided are written. */
+  /** Waits until the markers of decided transactions are written. */
   const atRest = async () => {
     const isMoving = ({ transactionState }: { transactionState: string }) =>
       transactionState.startsWith('Prepare')
@@ -168,7 +168,7 @@ describe('transactions', () => {
     expect(await end(producer, false, 4), 'again').toMatchObject({ errorCode: ErrorCode.none })
   })
 
-  it('a new producer aborts what the old one has open, and fences it', async () => {
+  it('a new producer aborts the open transaction of the old one, and fences it', async () => {
     const old = await init()
     expect(await write(old, 'zombie')).toBe(ErrorCode.none)
     expect(await init()).toMatchObject({ errorCode: ErrorCode.concurrentTransactions })
@@ -185,7 +185,7 @@ describe('transactions', () => {
     expect(await committed()).toEqual([])
   })
 
-  it('what is open for too long is aborted, and its producer hears of it', async () => {
+  it('a transaction that times out is aborted, and its producer cannot commit it', async () => {
     const producer = await init()
     expect(await write(producer, 'a')).toBe(ErrorCode.none)
     await broker.clock.advanceAndSettle(10_000)
@@ -234,7 +234,8 @@ describe('transactions', () => {
     const producer = await init()
     expect(await write(producer, 'a')).toBe(ErrorCode.none)
     expect(await write(producer, 'b', { partition: 1 })).toBe(ErrorCode.none)
-    // The answer comes when the decision is durable: the power fails before the markers are.
+    // The answer is sent when the decision is durable: power is lost before the markers are
+    // written.
     const decided = end(producer, true)
     const crashed = decided.then(() => broker.crash())
     expect(await decided).toMatchObject({ errorCode: 0, producerEpoch: 1 })
@@ -259,7 +260,7 @@ describe('transactions', () => {
     expect(await committed()).toEqual(['a', 'b'])
   })
 
-  it('requests that come together are appended in order', async () => {
+  it('pipelined requests are appended in order', async () => {
     const producer = await init()
     const writes = Array.from({ length: 20 }, (_, baseSequence) =>
       write(producer, String(baseSequence), { baseSequence }),
@@ -271,7 +272,7 @@ describe('transactions', () => {
     expect(await committed()).toEqual(Array.from({ length: 20 }, (_, number) => String(number)))
   })
 
-  it('records of a transaction need its id, and a transaction its topics', async () => {
+  it('transactional records require a transactional id, and a transaction its partitions', async () => {
     const { producerId, producerEpoch } = await init()
     const builder = new RecordBatchBuilder({
       ...{ producerId, producerEpoch, baseSequence: 0, isTransactional: true },
@@ -289,7 +290,7 @@ describe('transactions', () => {
     ])
   })
 
-  it('tools see transactions and producers, and can end one that hangs', async () => {
+  it('tools describe transactions and producers, and can abort a hanging transaction', async () => {
     const producer = await init()
     expect(await write(producer, 'a')).toBe(ErrorCode.none)
     const list = async (request: object) => {

@@ -1,5 +1,5 @@
-// What is told about the broker and its partitions, and the errors for what cannot be had. Where a
-// number looks arbitrary it is what Kafka 4.1.1 answered to the same request.
+// Descriptions of the broker and its partitions, and the errors for resources that do not exist. A
+// number that looks arbitrary is the answer of Kafka 4.1.1 to the same request.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
@@ -56,7 +56,7 @@ describe('the wire surface', () => {
   describe('ApiVersions', () => {
     const software = { clientSoftwareName: 'a.client-1', clientSoftwareVersion: '1.0' }
 
-    it('tells the features in force', async () => {
+    it('lists the finalized features', async () => {
       const answer = await client.send(apiVersions, 4, software)
       expect(answer.finalizedFeaturesEpoch).toBe(0)
       expect(answer.finalizedFeatures).toContainEqual({
@@ -70,7 +70,7 @@ describe('the wire surface', () => {
       }
     })
 
-    it('keeps ranges from 0 from clients of version 3, which cannot read them', async () => {
+    it('omits ranges from 0 for clients of version 3, which cannot decode them', async () => {
       const { supportedFeatures } = await client.send(apiVersions, 3, software)
       expect(supportedFeatures.map(({ name }) => name)).toEqual(['metadata.version'])
     })
@@ -135,17 +135,17 @@ describe('the wire surface', () => {
       [-5, 8],
       [-6, 10],
       [-99, 10],
-    ])('does not know the place %i in version %i', async (timestamp, version) => {
+    ])('refuses the special timestamp %i in version %i', async (timestamp, version) => {
       const { errorCode } = await list(timestamp, { version })
       expect(errorCode).toBe(ErrorCode.unsupportedVersion)
     })
 
-    it('answers only who knows the leader epoch', async () => {
+    it('checks the leader epoch of the client', async () => {
       const { errorCode } = await list(-1, { currentLeaderEpoch: 4 })
       expect(errorCode).toBe(ErrorCode.unknownLeaderEpoch)
     })
 
-    it('refuses a partition that is asked for twice', async () => {
+    it('refuses a repeated partition', async () => {
       const partitions = [0, 0, 1].map((partitionIndex) => ({ partitionIndex, timestamp: -1 }))
       const topics = [{ name: 't', partitions }]
       const answer = await client.send(listOffsets, 9, { replicaId: -1, topics })
@@ -159,7 +159,7 @@ describe('the wire surface', () => {
     })
   })
 
-  it('deletes records from the start, where a topic does not say to keep them', async () => {
+  it('deletes records from the start, unless the topic is compacted only', async () => {
     await append(batchOf('a', 'b', 'c'))
     await create('compacted', 1, [{ name: 'cleanup.policy', value: 'compact' }])
     const deleteBefore = async (name: string, partitionIndex: number, offset: number) => {
@@ -180,7 +180,7 @@ describe('the wire surface', () => {
     expect(await refused('nope', 0)).toBe(ErrorCode.unknownTopicOrPartition)
   })
 
-  it('says what the data directory holds', async () => {
+  it('describes the data directory', async () => {
     await append(batchOf('a'))
     const held = async (topics: { topic: string; partitions: number[] }[] | null) => {
       const [directory] = (await client.send(describeLogDirs, 4, { topics })).results
@@ -199,7 +199,7 @@ describe('the wire surface', () => {
     expect(await held([])).toEqual([])
   })
 
-  it('says where leader epochs end', async () => {
+  it('returns the end offsets of leader epochs', async () => {
     await append(batchOf('a', 'b'))
     const asked = [
       { partition: 0, leaderEpoch: 0 },
@@ -231,7 +231,7 @@ describe('the wire surface', () => {
         cursor,
       })
 
-    it('goes through all partitions page by page, each once', async () => {
+    it('lists every partition once, in pages', async () => {
       await create('a', 2)
       await create('z', 1)
       for (const limit of [0, 1, 2, 3, 4, 5, 6, 100]) {
@@ -248,7 +248,7 @@ describe('the wire surface', () => {
       }
     })
 
-    it('has a word for each topic that it does not know', async () => {
+    it('returns an error for each unknown topic', async () => {
       const { topics } = await page(['t', 'nope', 'bad name'], 100)
       expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
         ['bad name', ErrorCode.invalidTopicException],
@@ -257,7 +257,7 @@ describe('the wire surface', () => {
       ])
     })
 
-    it('refuses a cursor that leads nowhere', async () => {
+    it('refuses an invalid cursor', async () => {
       const codes = async (topicName: string, partitionIndex: number) =>
         (await page(['t'], 10, { topicName, partitionIndex })).topics[0]!.errorCode
       expect(await codes('zz', 1)).toBe(ErrorCode.invalidRequest)
@@ -267,12 +267,12 @@ describe('the wire surface', () => {
   })
 
   describe('Metadata', () => {
-    it('answers for a topic once, however often it is asked for', async () => {
+    it('answers once for a repeated topic', async () => {
       const { topics } = await client.send(metadata, 1, { topics: [{ name: 't' }, { name: 't' }] })
       expect(topics.map(({ name }) => name)).toEqual(['t'])
     })
 
-    it('takes ids from version 12 on only', async () => {
+    it('accepts topic ids from version 12 on only', async () => {
       const id = '00000000-0000-0000-0000-000000000009'
       const ask = async (version: number) => {
         const topics = [{ name: version < 12 ? 'x' : null, topicId: id }]
@@ -282,7 +282,7 @@ describe('the wire surface', () => {
       expect(await ask(12)).toMatchObject({ errorCode: ErrorCode.unknownTopicId, name: null })
     })
 
-    it('does not make an internal topic because it is mentioned', async () => {
+    it('does not create an internal topic on demand', async () => {
       const topics = [{ name: '__transaction_state', topicId: zeroUuid }]
       const answer = await client.send(metadata, 9, { topics, allowAutoTopicCreation: true })
       expect(answer.topics[0]).toMatchObject({
@@ -292,7 +292,7 @@ describe('the wire surface', () => {
     })
   })
 
-  it('knows brokers, and refers for controllers to nobody', async () => {
+  it('describes brokers, and refuses to describe controllers', async () => {
     const ask = (endpointType: number) =>
       client.send(describeCluster, 2, { includeClusterAuthorizedOperations: true, endpointType })
     expect(await ask(1)).toMatchObject({
@@ -305,7 +305,7 @@ describe('the wire surface', () => {
     expect(await ask(9)).toMatchObject({ errorCode: ErrorCode.unsupportedEndpointType })
   })
 
-  it('moves no replicas, and says why', async () => {
+  it('refuses to move replicas, with the reason', async () => {
     const outcomes = async (name: string, partitionIndex: number, replicas: number[] | null) => {
       const topics = [{ name, partitions: [{ partitionIndex, replicas }] }]
       const answer = await client.send(alterPartitionReassignments, 1, { topics })
@@ -320,7 +320,7 @@ describe('the wire surface', () => {
     expect(await outcomes('nope', 0, [1])).toBe(ErrorCode.unknownTopicOrPartition)
   })
 
-  it('needs no election of leaders, and says which partitions are not there', async () => {
+  it('needs no election of leaders, and reports partitions that do not exist', async () => {
     const elect = (electionType: number, topicPartitions: object[] | null) =>
       client.send(electLeaders, 2, { electionType, topicPartitions: topicPartitions as never })
     for (const type of Object.values(ElectionType)) {
@@ -347,7 +347,7 @@ describe('the wire surface', () => {
     expect(await elect(9, null)).toMatchObject({ errorCode: ErrorCode.invalidRequest })
   })
 
-  it('has no access control, and says so', async () => {
+  it('reports that it has no access control', async () => {
     const filter = {
       resourceTypeFilter: 2,
       resourceNameFilter: 't',
@@ -372,7 +372,7 @@ describe('the wire surface', () => {
     expect(deleted.filterResults).toMatchObject([disabled])
   })
 
-  it('authenticates nobody where nobody has to', async () => {
+  it('refuses authentication on a listener without it', async () => {
     const illegal = { errorCode: ErrorCode.illegalSaslState }
     expect(await client.send(saslHandshake, 1, { mechanism: 'PLAIN' })).toMatchObject(illegal)
     const authBytes = Buffer.from('token')

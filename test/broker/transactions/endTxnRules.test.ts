@@ -1,5 +1,5 @@
-// The table of KIP-890: what becomes of a request to end a transaction, by what has become of the
-// last one, what is asked for, and which epoch asks.
+// The table of KIP-890: the decision for a request to end a transaction, by the state of the last
+// transaction, the requested outcome, and the epoch of the request.
 
 import { describe, expect, test } from 'vitest'
 import { decideEndTxn } from '../../../broker/transactions/endTxnRules.ts'
@@ -38,7 +38,7 @@ function ask(
 describe('version 2', () => {
   const empty = { ...initialized(producerId, 1000, 0), producerEpoch: 5 }
   const rows: readonly (readonly [string, TransactionMetadata, readonly string[]])[] = [
-    // Abort: the epoch before, the current one. Commit: the same.
+    // Abort with the previous epoch, and with the current one. Commit with the same.
     ['Empty', empty, ['PRODUCER_FENCED', 'begin', 'PRODUCER_FENCED', 'INVALID_TXN_STATE']],
     [
       'CompleteAbort',
@@ -64,7 +64,7 @@ describe('version 2', () => {
     expect(answers).toEqual(expected)
   })
 
-  test('a retry from the last epoch of the producer id before', () => {
+  test('a request with the last epoch of the previous producer id is a retry', () => {
     const metadata = ended(true, 2, 8, maxEpoch - 1)
     expect(metadata).toMatchObject({ producerId: 8, producerEpoch: 0 })
     expect(ask(metadata, true, maxEpoch - 1, 2)).toBe('alreadyDone')
@@ -72,13 +72,13 @@ describe('version 2', () => {
     expect(ask(metadata, true, 3, 2)).toBe('INVALID_PRODUCER_ID_MAPPING')
   })
 
-  test('a producer that was replaced by one of version 0 repeats nothing', () => {
+  test('a request of a producer that one of version 0 has replaced is not a retry', () => {
     expect(ask(ended(true, 0), true, 3, 2)).toBe('PRODUCER_FENCED')
   })
 })
 
 describe('version 0', () => {
-  test('the current epoch may repeat what it asked for, and nothing else', () => {
+  test('a request with the current epoch may repeat the last outcome, and no other', () => {
     const committed = ended(true, 0)
     expect(ask(committed, true, 4, 0)).toBe('alreadyDone')
     expect(ask(committed, false, 4, 0)).toBe('INVALID_TXN_STATE')

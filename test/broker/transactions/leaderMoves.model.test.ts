@@ -1,6 +1,6 @@
-// Random moves of the leadership of one partition of __transaction_state between two brokers, over
-// one log, with records and markers in flight. What is decided once is never undone, no transaction
-// is ended by halves, and partitions refuse the markers of a coordinator that was deposed.
+// Random moves of the leadership of one partition of __transaction_state between two brokers over
+// one log, with records and markers in flight. A decision is never undone, every transaction ends
+// in all of its partitions, and partitions refuse the markers of a coordinator that was deposed.
 
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -59,7 +59,7 @@ interface InFlight {
   readonly report: (errorCode: number) => void
 }
 
-/** The partition of __transaction_state, under the epoch of its leader. */
+/** The partition of __transaction_state, under its leader epoch. */
 class SharedLog implements TransactionLog {
   readonly partitionCount = 1
   readonly records: TransactionRecord[] = []
@@ -111,7 +111,9 @@ class SharedLog implements TransactionLog {
   }
 }
 
-/** A decision stands, whoever leads, and the producer's epoch never goes back. */
+/**
+ * Checks that a decision is final, whichever broker leads, and that producer epochs never decrease.
+ */
 function expectFollows(before: TransactionMetadata | undefined, after: TransactionMetadata): void {
   if (!before) return
   const isSameId = before.producerId === after.producerId
@@ -130,12 +132,12 @@ interface PendingMarker {
   readonly report: (errorCode: number) => void
 }
 
-class World {
+class TwoBrokers {
   readonly clock = new ManualClock()
   readonly log = new SharedLog()
   readonly services: TransactionService[]
   markers: PendingMarker[] = []
-  /** By partition: the markers in it, and the highest coordinator epoch seen. */
+  /** The markers in each partition, and the highest coordinator epoch seen. */
   readonly written: TransactionMarker[][] = Array.from({ length: partitionCount }, () => [])
   readonly epochs: number[] = Array(partitionCount).fill(-1)
   #producer: { producerId: number; producerEpoch: number } | undefined
@@ -184,7 +186,7 @@ class World {
     expect(this.#service.coordinatorError(transactionalId)).toBe(ErrorCode.none)
   }
 
-  /** Everything succeeds until nothing is in flight. */
+  /** Completes all work in flight with success. */
   async end(): Promise<void> {
     for (let rest = 0; rest < 5; rest++) {
       while (this.log.inFlight.length + this.markers.length > 0) {
@@ -194,7 +196,7 @@ class World {
       }
       await this.clock.advanceAndSettle(1000)
     }
-    expect(this.#waiting, 'nobody waits for ever').toBe(0)
+    expect(this.#waiting, 'no request stays pending').toBe(0)
     this.#expectWhole()
     for (const service of this.services) await service.close()
     expect(this.clock.pendingTimers).toBe(0)
@@ -242,7 +244,7 @@ class World {
     })
   }
 
-  /** As the log does it: a marker of an older coordinator epoch is refused. */
+  /** A marker of an older coordinator epoch is refused, as in the log. */
   #mark(which: number): void {
     const [next] = this.markers.splice(which % Math.max(1, this.markers.length), 1)
     if (!next) return
@@ -267,8 +269,8 @@ class World {
   }
 
   /**
-   * Each decision that is in the log has its marker in every one of its partitions, and no other
-   * one.
+   * Checks that each decision in the log has its marker in each of its partitions, and no other
+   * marker.
    */
   #expectWhole(): void {
     for (const { metadata } of this.log.records) {
@@ -290,13 +292,13 @@ class World {
   }
 }
 
-it('a transaction whose coordinator moves is ended as a whole', async () => {
+it('a transaction whose coordinator moves ends in all of its partitions', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 40, size: 'max' }), async (actions) => {
-      const world = new World()
-      await world.start()
-      for (const each of actions) await world.perform(each)
-      await world.end()
+      const brokers = new TwoBrokers()
+      await brokers.start()
+      for (const each of actions) await brokers.perform(each)
+      await brokers.end()
     }),
     { numRuns: models.transactionLeaderMoves.sequences },
   )

@@ -1,6 +1,6 @@
-// Random histories of transactions: several producers under the same and different ids, of both
-// protocol versions, retries, late requests, failing appends and markers, timeouts, and crashes
-// between any two steps. The simulation checks every step; here is what must hold at the end.
+// Random histories of transactions: several producers under the same and different transactional
+// ids, of both protocol versions, retries, late requests, failing appends and markers, timeouts,
+// and crashes between any two steps. The simulation checks every step; this file checks the end.
 
 import * as fc from 'fast-check'
 import { describe, it } from 'vitest'
@@ -57,14 +57,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 )
 
 describe('TransactionCoordinator', () => {
-  it('keeps its promises in every history', () => {
+  it('keeps its invariants in every history', () => {
     fc.assert(
       fc.property(fc.array(action, { maxLength: 150, size: 'max' }), (actions) => {
-        const world = new TransactionSimulation()
+        const simulation = new TransactionSimulation()
         const producers = clients.map(({ id, version }) => new SimulatedClient(id, version))
-        for (const each of actions) perform(world, producers, each)
-        world.comeToRest()
-        world.forgetEverything()
+        for (const each of actions) perform(simulation, producers, each)
+        simulation.comeToRest()
+        simulation.forgetEverything()
       }),
       { numRuns: models.transactionCoordinator.sequences },
     )
@@ -72,22 +72,23 @@ describe('TransactionCoordinator', () => {
 })
 
 function perform(
-  world: TransactionSimulation,
+  simulation: TransactionSimulation,
   producers: readonly SimulatedClient[],
   each: Action,
 ): void {
   const client = 'client' in each ? producers[each.client]! : undefined
-  if (each.kind === 'init') world.init(client!, each.flag)
-  else if (each.kind === 'write') world.write(client!, each.partition)
-  else if (each.kind === 'writeAgain') world.writeAgain(client!, each.partition)
-  else if (each.kind === 'end') world.end(client!, each.flag)
-  else if (each.kind === 'endAgain') world.endAgain(client!)
-  else if (each.kind === 'append') world.completeAppend(each.which, each.fails)
-  else if (each.kind === 'markers') world.completeMarkers(each.which, (at) => each.reachable[at]!)
-  else if (each.kind === 'allocate') world.allocate(each.which, each.fails)
-  else if (each.kind === 'resume') world.resume(each.which)
-  else if (each.kind === 'advance') world.advance(each.ms)
-  else if (each.kind === 'crash') world.crash(each.done, (at) => each.marked[at]!)
+  if (each.kind === 'init') simulation.init(client!, each.flag)
+  else if (each.kind === 'write') simulation.write(client!, each.partition)
+  else if (each.kind === 'writeAgain') simulation.writeAgain(client!, each.partition)
+  else if (each.kind === 'end') simulation.end(client!, each.flag)
+  else if (each.kind === 'endAgain') simulation.endAgain(client!)
+  else if (each.kind === 'append') simulation.completeAppend(each.which, each.fails)
+  else if (each.kind === 'markers')
+    simulation.completeMarkers(each.which, (at) => each.reachable[at]!)
+  else if (each.kind === 'allocate') simulation.allocate(each.which, each.fails)
+  else if (each.kind === 'resume') simulation.resume(each.which)
+  else if (each.kind === 'advance') simulation.advance(each.ms)
+  else if (each.kind === 'crash') simulation.crash(each.done, (at) => each.marked[at]!)
 }
 
 function weighted(

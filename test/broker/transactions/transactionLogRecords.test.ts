@@ -1,4 +1,4 @@
-// Metadata of a transactional id survives its record, but for what Kafka keeps in memory only.
+// Transaction metadata survives a round trip, except for fields that Kafka keeps in memory only.
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -38,7 +38,7 @@ const metadata: fc.Arbitrary<TransactionMetadata> = fc.record({
   clientTransactionVersion: fc.constantFrom(0 as const, 2 as const),
 })
 
-test('round trip', () => {
+test('metadata survives a round trip', () => {
   fc.assert(
     fc.property(fc.string(), metadata, (transactionalId, before) => {
       const { key, value } = encodeTransactionRecord({ transactionalId, metadata: before })
@@ -51,7 +51,7 @@ test('round trip', () => {
   )
 })
 
-test('a removed id, and an empty one as Kafka writes it', () => {
+test('a tombstone and an empty transaction have the bytes of Kafka', () => {
   const removed = encodeTransactionRecord({ transactionalId: 'x', metadata: null })
   expect(removed.value).toBeNull()
   expect(decodeTransactionRecord(removed.key, null)).toEqual({
@@ -64,7 +64,7 @@ test('a removed id, and an empty one as Kafka writes it', () => {
   expect(transactionLogValue.decode(value!).transactionPartitions).toBeNull()
 })
 
-test('a state that is never written is no record', () => {
+test('a record with a state that is never written is malformed', () => {
   const [begun] = fc.sample(metadata, 1)
   const dead = { ...begun!, status: TransactionStatus.dead }
   const { key, value } = encodeTransactionRecord({ transactionalId: 'x', metadata: dead })

@@ -1,5 +1,5 @@
-// The service around the coordinator, over a log and partitions that the test can hold up: who
-// waits for what, for how long, and what is tried again.
+// TransactionService over a log and partitions that the test can hold up: which requests wait, for
+// how long, and what is retried.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { TopicPartition } from '../../../broker/transactions/partitionSet.ts'
@@ -18,9 +18,9 @@ class Bench {
   readonly clock = new ManualClock()
   readonly records: TransactionRecord[] = []
   readonly marked: string[] = []
-  /** Error codes of partitions whose markers cannot be written. */
+  /** Error codes of the partitions whose markers fail. */
   readonly unreachable = new Map<number, number>()
-  /** Set to hold up the log's appends. */
+  /** Set to hold up appends to the log. */
   held: Promise<void> | undefined
   failWith = 0
   service!: TransactionService
@@ -66,7 +66,7 @@ class Bench {
     return { transactionalId: id, ...outcome }
   }
 
-  /** The states that have become durable. */
+  /** The states that are durable. */
   get statuses(): (TransactionStatus | undefined)[] {
     return this.records.map(({ metadata }) => metadata?.status)
   }
@@ -87,7 +87,7 @@ describe('TransactionService', () => {
   const end = (producer: { producerId: number; producerEpoch: number }, committed = true) =>
     bench.service.endTxn(transactionalId, { ...producer, committed, clientTransactionVersion: 2 })
 
-  it('adds the partitions of one moment with one write, and those that come meanwhile with the next', async () => {
+  it('adds partitions that arrive together with one write, and later ones with the next write', async () => {
     const producer = await bench.init()
     const first = [0, 1, 2].map((number) => bench.service.verify(producer, 't', number, true))
     await Promise.resolve()
@@ -97,7 +97,7 @@ describe('TransactionService', () => {
     expect(added).toEqual([3, 5])
   })
 
-  it('adding waits for the end of the transaction before, but not for long', async () => {
+  it('an addition waits for the end of the previous transaction, for a limited time', async () => {
     const producer = await bench.init()
     await bench.service.verify(producer, 't', 0, true)
     bench.unreachable.set(0, ErrorCode.kafkaStorageError)
@@ -118,7 +118,7 @@ describe('TransactionService', () => {
     expect(await waiting).toBe(ErrorCode.none)
   })
 
-  it('writes markers until every partition has its own, and completes then', async () => {
+  it('retries markers until every partition has its own, and then completes', async () => {
     const producer = await bench.init()
     for (const number of [0, 1, 2]) await bench.service.verify(producer, 't', number, true)
     bench.unreachable.set(1, ErrorCode.notLeaderOrFollower)
@@ -134,7 +134,7 @@ describe('TransactionService', () => {
     expect(bench.statuses.at(-1)).toBe(TransactionStatus.completeCommit)
   })
 
-  it('completes later when its log fails, and tells clients to come back', async () => {
+  it('completes later when its log fails, and asks clients to retry', async () => {
     const producer = await bench.init()
     await bench.service.verify(producer, 't', 0, true)
     bench.failWith = ErrorCode.notCoordinator
@@ -154,7 +154,7 @@ describe('TransactionService', () => {
     expect(bench.marked, 'once').toEqual(['0 true'])
   })
 
-  it('finishes at the start what had been decided', async () => {
+  it('finishes decided transactions at its start', async () => {
     const producer = await bench.init()
     await bench.service.verify(producer, 't', 0, true)
     bench.unreachable.set(0, ErrorCode.notLeaderOrFollower)
@@ -167,7 +167,7 @@ describe('TransactionService', () => {
     expect(bench.statuses.at(-1)).toBe(TransactionStatus.completeAbort)
   })
 
-  it('remembers no more ids than it may, and forgets those that are not used', async () => {
+  it('bounds the number of transactional ids, and removes expired ones', async () => {
     await bench.service.close()
     await bench.open(1)
     expect((await bench.init('a')).errorCode).toBe(ErrorCode.none)
@@ -177,7 +177,7 @@ describe('TransactionService', () => {
     expect((await bench.init('b')).errorCode).toBe(ErrorCode.none)
   })
 
-  it('lets go of everyone when it closes', async () => {
+  it('refuses waiting requests when it closes', async () => {
     const producer = await bench.init()
     await bench.service.verify(producer, 't', 0, true)
     bench.unreachable.set(0, ErrorCode.notLeaderOrFollower)

@@ -1,6 +1,6 @@
-// A transaction coordinator in a world that a test controls: its log, the partitions that get data
-// and markers, the clients, and what goes wrong. Whatever happens is checked at once against what
-// transactions promise; the test only chooses what happens.
+// A transaction coordinator in a simulation that the test controls: its log, the partitions that
+// get data and markers, the clients, and all failures. Every step is checked at once against the
+// guarantees of transactions; the test only chooses the steps.
 
 import { expect } from 'vitest'
 import { PartitionSet, type TopicPartition } from '../../../broker/transactions/partitionSet.ts'
@@ -23,7 +23,7 @@ import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts
 
 type Of<Type> = Extract<TransactionEffect, { type: Type }>
 
-/** One transaction of one transactional id, from the first partition on. */
+/** One transaction of a transactional id, from its first partition on. */
 interface Transaction {
   readonly number: number
   commitRequested: boolean
@@ -49,7 +49,7 @@ export class SimulatedClient {
   readonly transactionalId: string
   readonly version: ClientTransactionVersion
   identity: Identity | undefined
-  /** What was added by this client to its transaction, as far as it knows. */
+  /** The partitions that this client has added to its transaction, as far as it knows. */
   added = new Set<number>()
   lastEnd: EndRequest | undefined
 
@@ -65,14 +65,14 @@ const limits = { maxTimeoutMs: 10_000, expirationMs, maxTransactionalIds: 10 }
 const topic = 't'
 export const partitionCount = 3
 
-/** An id that has nearly used up its epochs. */
+/** A producer id with few epochs left. */
 export const oldId = 'old'
 
 export class TransactionSimulation {
   readonly #durable: TransactionRecord[] = []
   readonly #metadata = new Map<string, TransactionMetadata>()
   readonly #transactions = new Map<string, Transaction>()
-  /** The highest identity that each client of an id was given by InitProducerId. */
+  /** The highest identity that InitProducerId has given to each client of an id. */
   readonly #given = new Map<string, { identity: Identity; to: SimulatedClient }[]>()
   readonly #partitions: Event[][] = Array.from({ length: partitionCount }, () => [])
   readonly #answers = new Map<number, (outcome: TransactionOutcome) => void>()
@@ -95,7 +95,7 @@ export class TransactionSimulation {
     this.#restart()
   }
 
-  // What clients do
+  // Actions of clients
 
   init(client: SimulatedClient, knowsItself: boolean): void {
     const expected = knowsItself ? client.identity : undefined
@@ -118,7 +118,7 @@ export class TransactionSimulation {
     )
   }
 
-  /** Adds a partition, and writes to it when it is added. */
+  /** Adds a partition, and writes to it once it is added. */
   write(client: SimulatedClient, partition: number): void {
     const { identity } = client
     if (!identity) return
@@ -141,7 +141,10 @@ export class TransactionSimulation {
     )
   }
 
-  /** A client of version 0 writes to what it has added: as often as it likes, also too late. */
+  /**
+   * A client of version 0 writes to a partition that it has added, any number of times, also too
+   * late.
+   */
   writeAgain(client: SimulatedClient, partition: number): void {
     const { identity } = client
     if (!identity || client.version === 2 || !client.added.has(partition)) return
@@ -158,12 +161,12 @@ export class TransactionSimulation {
     this.#end(client, client.lastEnd)
   }
 
-  /** The answer got lost, or is late. */
+  /** The answer was lost, or is late. */
   endAgain(client: SimulatedClient): void {
     const { lastEnd } = client
     if (!lastEnd) return
     const open = this.#openAs(client.transactionalId, lastEnd.identity)
-    // Without an epoch for each transaction a late request would end the next one (KIP-890).
+    // Without an epoch for each transaction, a late request would end the next one (KIP-890).
     if (client.version === 0 && lastEnd.of && open && open !== lastEnd.of) return
     this.#end(client, lastEnd)
   }
@@ -182,7 +185,7 @@ export class TransactionSimulation {
       }),
       this.#mustNotBeFenced(client, identity),
       (outcome) => {
-        if (of) expect(of.committed, 'it ended as the client was told').toBe(committed)
+        if (of) expect(of.committed, 'it ended as the client was answered').toBe(committed)
         if (client.identity !== identity) return
         client.added.clear()
         if (client.version === 0) return
@@ -202,7 +205,7 @@ export class TransactionSimulation {
       : undefined
   }
 
-  // What the world does
+  // Actions of the environment
 
   completeAppend(which: number, fails: boolean): void {
     const inOrder = this.#appends.filter(
@@ -217,7 +220,7 @@ export class TransactionSimulation {
     this.#handle({ type: 'appended', stepId: append.stepId, errorCode })
   }
 
-  /** Some partitions may be out of reach. */
+  /** Completes markers; some partitions may be unreachable. */
   completeMarkers(which: number, reachable: (partition: number) => boolean): void {
     const write = this.#markers[which % this.#markers.length]
     if (!write) return
@@ -252,7 +255,7 @@ export class TransactionSimulation {
     this.#handle({ type: 'removeExpired' })
   }
 
-  /** Of what was under way some has been done, and nobody knows. */
+  /** Crashes: some of the work in flight was done, and no result is reported. */
   crash(appendsDone: number, markersDone: (partition: number) => boolean): void {
     for (const { record } of this.#appends.slice(0, appendsDone)) this.#becomeDurable(record)
     for (const write of this.#markers) {
@@ -263,7 +266,9 @@ export class TransactionSimulation {
     this.#restart()
   }
 
-  /** Everything succeeds until nothing is left to do, also what has been open for too long. */
+  /**
+   * Completes all work with success until nothing is left, including transactions that time out.
+   */
   comeToRest(): void {
     this.#finish()
     this.advance(timeoutMs + 1)
@@ -272,7 +277,7 @@ export class TransactionSimulation {
       expect(isPreparing(metadata)).toBe(false)
       expect(metadata.status).not.toBe(TransactionStatus.ongoing)
     }
-    expect(this.#answers.size, 'nobody waits for ever').toBe(0)
+    expect(this.#answers.size, 'no request stays pending').toBe(0)
     for (const events of this.#partitions) expectEnded(events)
   }
 
@@ -322,7 +327,7 @@ export class TransactionSimulation {
     this.#handle(eventOf(requestId))
   }
 
-  /** Whoever has been replaced when it asks must not succeed. */
+  /** A request of a producer that was replaced before must not succeed. */
   #mustNotBeFenced(client: SimulatedClient, identity: Identity | undefined): () => void {
     const given = this.#given.get(client.transactionalId) ?? []
     const isFenced =
@@ -374,7 +379,7 @@ export class TransactionSimulation {
     return events.filter((each) => each.type === 'marker' && each.producerId === producerId).length
   }
 
-  /** As the log does it: a marker since the verification began makes it worthless. */
+  /** A marker since the start of the verification invalidates it, as in the log. */
   #append(client: SimulatedClient, identity: Identity, partition: number, guard: number): void {
     if (this.#markerCount(partition, identity.producerId) !== guard) return
     const of = this.#transactions.get(client.transactionalId)!
@@ -410,7 +415,7 @@ export class TransactionSimulation {
     if (!wasOpen || !transaction) return
     if (status === TransactionStatus.prepareAbort) transaction.committed = false
     if (status !== TransactionStatus.prepareCommit) return
-    expect(transaction.commitRequested, 'nobody asked for this commit').toBe(true)
+    expect(transaction.commitRequested, 'a client requested this commit').toBe(true)
     transaction.committed = true
   }
 }
@@ -419,7 +424,7 @@ function idOf({ record }: Of<'append'>): string {
   return record.transactionalId
 }
 
-/** Producer ids are given out in ascending order, and epochs count up within one. */
+/** Producer ids are assigned in ascending order, and epochs increase within one. */
 function rank({ producerId, producerEpoch }: Identity): number {
   return producerId * (maxEpoch + 1) + producerEpoch
 }
@@ -439,7 +444,10 @@ function expectFollows(before: TransactionMetadata, after: TransactionMetadata):
   }
 }
 
-/** Behind every record is a marker of its producer, and the first one says what was decided. */
+/**
+ * Checks that every record is followed by a marker of its producer, and that the first one is the
+ * decided outcome.
+ */
 function expectEnded(events: readonly Event[]): void {
   for (const [index, event] of events.entries()) {
     if (event.type === 'marker') continue

@@ -1,4 +1,4 @@
-# kafka-python, driven by JSON lines: each line of standard input is one command, each line of
+# kafka-python, driven by lines of JSON: each line of standard input is one command, each line of
 # standard output its result. A refusal is a result, too: the name of the error.
 
 import json
@@ -68,7 +68,7 @@ def produce(command):
 
 
 def consume(command):
-    """Opens the consumer: with partitions it is given them, without it joins its group."""
+    """Opens the consumer, which is assigned the given partitions or, without any, joins its group."""
     global consumer
     if consumer is not None:
         consumer.close(autocommit=False)
@@ -97,7 +97,7 @@ def partitions(command):
 
 
 def poll(command):
-    """One round; what the consumer holds and has read."""
+    """Polls once. Returns the partitions of the consumer and the records that it has read."""
     try:
         batches = consumer.poll(timeout_ms=100)
     except Exception as error:

@@ -1,4 +1,4 @@
-// kafkajs on a stage: clients that are closed with it, and what a group's members are seen to hold.
+// The stage of kafkajs: clients that are closed with it, and the observed assignments of members.
 
 import kafkajs, {
   type Admin,
@@ -13,11 +13,11 @@ import { Compression, compress, decompress } from '../../../protocol/bytes/compr
 import { eventually } from '../../interop/eventually.ts'
 import type { Stage } from '../scenario.ts'
 
-// Node finds few of its exports by name.
+// Node finds only some of its exports by name.
 const { AssignerProtocol, CompressionCodecs, CompressionTypes, logLevel } = kafkajs
 const mostBytes = 1 << 24
 
-// kafkajs brings gzip alone, and takes the others from whoever has them.
+// kafkajs contains gzip only, and accepts other codecs from its user.
 for (const [type, codec] of [
   [CompressionTypes.Snappy, Compression.snappy],
   [CompressionTypes.LZ4, Compression.lz4],
@@ -57,7 +57,7 @@ export class KafkajsStage {
     return producer
   }
 
-  /** Creates a topic and waits until it is served; gives its name. */
+  /** Creates a topic and waits until it is served. Returns its name. */
   async createTopic(
     base: string,
     numPartitions = 1,
@@ -76,7 +76,7 @@ export class KafkajsStage {
     return topic
   }
 
-  /** A consumer that runs; what it reads appears in `messages`. */
+  /** Starts a consumer. Its records appear in `messages`. */
   async consume(
     topic: string,
     config: Partial<ConsumerConfig> = {},
@@ -106,7 +106,9 @@ export class KafkajsStage {
     return { consumer, messages, stop }
   }
 
-  /** Waits until the group is stable with so many members; the partitions that each holds. */
+  /**
+   * Waits until the group is stable with this number of members. Returns the partitions of each.
+   */
   async settled(groupId: string, members: number): Promise<GroupView> {
     const admin = await this.admin()
     let view: GroupView | undefined

@@ -1,5 +1,5 @@
-// kcat on a stage: librdkafka's command line. Records are shown as JSON, groups as the rebalances
-// that members tell of.
+// The stage of kcat, librdkafka's command line. Records are shown as JSON, groups as the rebalances
+// that members print.
 
 import { spawn } from 'node:child_process'
 import { eventually } from '../../interop/eventually.ts'
@@ -20,7 +20,7 @@ export class KcatStage {
     this.stage = stage
   }
 
-  /** Runs to its end. A command that fails is an outcome, too. */
+  /** Runs a command to its end. A failed command is an outcome, too. */
   run(args: readonly string[], input = ''): Promise<KcatRun> {
     return new Promise((resolve, reject) => {
       const child = spawn('kcat', ['-b', this.stage.address, ...args], { timeout: timeoutMs })
@@ -45,14 +45,14 @@ export class KcatStage {
     return await this.run(['-P', '-t', topic, ...args], lines.join('\n'))
   }
 
-  /** What is in the topic, up to its end. */
+  /** Returns the records of the topic, up to its end. */
   async consume(topic: string, args: readonly string[] = []): Promise<unknown[]> {
     const start = args.includes('-o') ? [] : ['-o', 'beginning']
     const { stdout } = await this.run(['-C', '-t', topic, '-J', '-e', '-q', ...start, ...args])
     return jsonLines(stdout)
   }
 
-  /** A member of a group that runs until it is stopped. */
+  /** Starts a member of a group, which runs until it is stopped. */
   join(groupId: string, topic: string, args: readonly string[] = []): KcatMember {
     const member = new KcatMember([
       ...['-b', this.stage.address, '-G', groupId, '-J', '-u'],
@@ -86,13 +86,13 @@ export class KcatMember {
     return jsonLines(this.#output)
   }
 
-  /** 'assigned: t [0], t [1]' and the like, in the order in which it was told. */
+  /** The rebalances in order, such as 'assigned: t [0], t [1]'. */
   get rebalances(): string[] {
     const told = this.#complaints.matchAll(/rebalanced \(memberid [^)]*\): ([^\n]*)/g)
     return [...told].map(([, change]) => change!)
   }
 
-  /** How many partitions it holds, when assignments are told whole. */
+  /** The number of its partitions, when assignments are printed whole. */
   get held(): number {
     const last = this.rebalances.at(-1)
     return last?.startsWith('assigned') ? last.split(' [').length - 1 : 0

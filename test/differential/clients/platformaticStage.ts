@@ -1,4 +1,5 @@
-// @platformatic/kafka on a stage: clients that are closed with it, members of groups of both kinds.
+// The stage of @platformatic/kafka: clients that are closed with it, and members of groups of both
+// kinds.
 
 import {
   Admin,
@@ -45,7 +46,7 @@ export class PlatformaticStage {
     return producer
   }
 
-  /** Creates a topic and waits until it is served; gives its name. */
+  /** Creates a topic and waits until it is served. Returns its name. */
   async createTopic(
     base: string,
     partitions = 1,
@@ -111,7 +112,7 @@ export class PlatformaticMember {
     })
   }
 
-  /** What it holds, partitions in order. */
+  /** Its partitions, in order. */
   get held(): number[] {
     const assignments = this.consumer.assignments ?? []
     return assignments.flatMap(({ partitions }) => partitions).toSorted((a, b) => a - b)

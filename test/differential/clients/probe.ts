@@ -1,5 +1,5 @@
-// Single requests in exact versions, by our own codecs: for what no client library would send. Each
-// answer is kept under a label. A broker that closes the connection has answered, too: 'closed'.
+// Single requests in exact versions, encoded by our own codecs: for requests that no client library
+// sends. Each answer is kept under a label. A closed connection is an answer, too: 'closed'.
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
@@ -27,17 +27,17 @@ export class Probe {
     stage.onClose(() => this.#client?.close())
   }
 
-  /** Asks and keeps the answer under `label`. */
+  /** Sends a request, and keeps the answer under `label`. */
   async ask<A extends Api>(
     label: string,
     api: A,
     version: number,
     body: RequestInput<A>,
   ): Promise<ResponseOf<A> | undefined> {
-    if (label in this.answers) throw new Error(`two answers are called ${label}`)
+    if (label in this.answers) throw new Error(`the label ${label} is used twice`)
     try {
       const answer = await this.send(api, version, body)
-      // Made plain at once, so that ids are numbered in the order of the answers.
+      // Converted at once, so that ids are numbered in the order of the answers.
       this.answers[label] = this.stage.naming.plain(answer)
       return answer
     } catch (error) {
@@ -50,7 +50,7 @@ export class Probe {
     }
   }
 
-  /** Asks without keeping the answer. */
+  /** Sends a request without keeping the answer. */
   async send<A extends Api>(
     api: A,
     version: number,
@@ -58,7 +58,10 @@ export class Probe {
   ): Promise<ResponseOf<A>> {
     const client = await this.client()
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new Error('not answered')), timeoutMs)
+    const timer = setTimeout(
+      () => late.reject(new Error('the request was not answered')),
+      timeoutMs,
+    )
     try {
       return await Promise.race([client.send(api, version, body), late.promise])
     } finally {
@@ -71,7 +74,7 @@ export class Probe {
     return this.#client
   }
 
-  /** A connection beside the one on which `ask` and `send` ask. */
+  /** A second connection, beside that of `ask` and `send`. */
   async freshClient(): Promise<RawClient> {
     const client = await this.#connect()
     this.stage.onClose(() => client.close())
@@ -83,7 +86,7 @@ export class Probe {
     return new RawClient(await tcpNetwork.connect(address, timeoutMs))
   }
 
-  /** Creates a topic; gives its name and its id. */
+  /** Creates a topic. Returns its name and id. */
   async createTopic(
     base: string,
     numPartitions = 1,
@@ -100,13 +103,13 @@ export class Probe {
     return { name, topicId }
   }
 
-  /** A producer id for an idempotent producer. */
+  /** Returns a producer id for an idempotent producer. */
   async producerId(): Promise<number> {
     const request = { transactionalId: null, transactionTimeoutMs: 1000 }
     return (await this.send(initProducerId, 4, request)).producerId
   }
 
-  /** Appends a batch to partition 0 and gives the partition's answer. */
+  /** Appends a batch to partition 0. Returns the partition's answer. */
   async append(topic: string, records: Uint8Array, { version = 9, transactionalId = '' } = {}) {
     const partition = { index: 0, records }
     const { responses } = await this.send(produce, version, {
@@ -118,7 +121,7 @@ export class Probe {
     return responses[0]!.partitionResponses[0]!
   }
 
-  /** A batch of records, one a key or value; their times are a second apart from T on. */
+  /** Returns a batch of records, one for each key or value, a second apart from T on. */
   batch(values: readonly (string | null)[], options: RecordBatchOptions = {}, atMs = 0): Buffer {
     const builder = new RecordBatchBuilder(options)
     for (const [index, value] of values.entries()) {
@@ -128,7 +131,7 @@ export class Probe {
     return builder.build()
   }
 
-  /** What a consumer that starts at `fetchOffset` of partition 0 sees. */
+  /** Returns what a consumer that starts at `fetchOffset` of partition 0 reads. */
   async read(topic: string, fetchOffset: number, isolationLevel = 0, version = 11) {
     return await this.send(fetch, version, {
       ...{ maxWaitMs: 100, minBytes: 1, isolationLevel },
@@ -137,7 +140,7 @@ export class Probe {
     })
   }
 
-  /** A broker may answer before the topic that it created is served. */
+  /** A broker may answer before a topic that it has created is served. */
   async #untilServed(name: string, numPartitions: number): Promise<void> {
     const indexes = Array.from({ length: numPartitions }, (_, index) => index)
     const partitions = indexes.map((partitionIndex) => ({ partitionIndex, timestamp: -1 }))
@@ -149,7 +152,7 @@ export class Probe {
   }
 }
 
-/** A scenario of probes: what the answers were, by label. */
+/** A scenario of probes, which observes the answers by label. */
 export function probing(
   script: (probe: Probe, stage: Stage) => Promise<void>,
 ): (stage: Stage) => Promise<unknown> {

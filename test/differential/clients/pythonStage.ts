@@ -1,4 +1,4 @@
-// kafka-python on a stage: Debian's package, in a process that does what it is told by JSON lines.
+// The stage of kafka-python: Debian's package, in a process that is driven by lines of JSON.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -57,8 +57,9 @@ export class PythonStage {
   }
 
   /**
-   * Polls each member on its own until together they hold and have read what is wanted: one that
-   * joins blocks until the others have been polled again. A failed poll ends it as well.
+   * Polls each member on its own until together they own and have read the expected partitions and
+   * records: a member that joins blocks until the others are polled again. A failed poll ends it,
+   * too.
    */
   static async pollUntil(
     what: string,

@@ -1,4 +1,4 @@
-// Administration with kafkajs: topics, their partitions and configurations, and every refusal.
+// Administration with kafkajs: topics, their partitions and configurations, and refusals.
 
 import kafkajs from 'kafkajs'
 import { KafkajsStage } from '../clients/kafkajsStage.ts'

@@ -1,5 +1,5 @@
-// Classic groups with kafkajs: joining and leaving, offsets committed, reset and sought, and what
-// becomes of a consumer whose offset is not there any more.
+// Classic groups with kafkajs: joining and leaving, offsets that are committed, reset and sought,
+// and a consumer whose offset is out of range.
 
 import { eventually } from '../../interop/eventually.ts'
 import { type GroupView, KafkajsStage } from '../clients/kafkajsStage.ts'
@@ -42,7 +42,7 @@ export const kafkajsGroups: readonly Scenario[] = [
       const described = (await admin.describeGroups([groupId])).groups[0]!
       const offsets = await admin.fetchOffsets({ groupId, topics: [topic] })
       return {
-        // Which partitions they are hangs on the order in which the broker names them.
+        // The partitions depend on the order in which the broker lists the members.
         ...{ alone: sizes(alone), shared: sizes(shared), aloneAgain: sizes(aloneAgain) },
         ...{ deleted, offsets },
         read: first.messages.toSorted((a, b) => a.partition - b.partition),

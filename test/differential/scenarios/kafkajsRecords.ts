@@ -1,11 +1,11 @@
-// Records with kafkajs: what goes in, what comes out, where it stands, and what is refused.
+// Records with kafkajs: produced and consumed records, their offsets, and refusals.
 
 import kafkajs from 'kafkajs'
 import { eventually } from '../../interop/eventually.ts'
 import { KafkajsStage } from '../clients/kafkajsStage.ts'
 import { outcome, type Scenario, type Stage } from '../scenario.ts'
 
-/** Every shape that a record may have. */
+/** Records of every shape. */
 function shapes(stage: Stage) {
   return [
     { key: 'k', value: 'v', headers: { host: 'h1', bytes: Buffer.from([1, 255]) } },
@@ -93,7 +93,7 @@ export const kafkajsRecords: readonly Scenario[] = [
         keyless: await send(compacted, { key: null }),
         withKey: await send(compacted, { key: 'k' }),
         invalidTopic: await send('not a topic', old),
-        // It is created on the way, and kafkajs tries until that is done.
+        // The topic is created on demand, and kafkajs retries until it exists.
         created: await outcome(
           (await js.producer()).send({
             topic: stage.name('created'),
@@ -133,8 +133,8 @@ export const kafkajsRecords: readonly Scenario[] = [
       ] as const) {
         await put(key, value)
       }
-      // Reads again and again until nothing is left that a later record replaces. The tombstone goes
-      // only in a later round, so more records come.
+      // Reads repeatedly until no replaced record is left. The tombstone is removed only in a later
+      // round, so more records are produced.
       let left: readonly { key?: unknown; offset: string }[] = []
       let round = 0
       await eventually('only the last of each key', async () => {

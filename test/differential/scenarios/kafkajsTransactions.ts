@@ -1,5 +1,5 @@
-// Transactions with kafkajs, which speaks their first protocol: what is committed, aborted, fenced,
-// and what consumers of both isolations see of it.
+// Transactions with kafkajs, which uses version 0 of the protocol: committed, aborted and fenced
+// transactions, as consumers of both isolation levels see them.
 
 import { eventually } from '../../interop/eventually.ts'
 import { KafkajsStage } from '../clients/kafkajsStage.ts'

@@ -1,5 +1,5 @@
-// librdkafka through kcat: every codec, offsets by place and time, transactions, groups of every
-// assignor, static members, and what it complains about.
+// librdkafka through kcat: every codec, offsets by position and time, transactions, groups with
+// every assignor, static members, and error messages.
 
 import { eventually } from '../../interop/eventually.ts'
 import { KafkajsStage } from '../clients/kafkajsStage.ts'
@@ -8,7 +8,7 @@ import type { Scenario, Stage } from '../scenario.ts'
 
 const lines = ['a:1', 'b:2', ':no key', 'c:', `long:${'long '.repeat(400)}`, 'ключ:значение ✓']
 
-/** Topics are made by kafkajs, because kcat cannot. */
+/** Topics are created by kafkajs, because kcat cannot create any. */
 function createTopic(
   stage: Stage,
   base: string,
@@ -18,7 +18,7 @@ function createTopic(
   return new KafkajsStage(stage).createTopic(base, partitions, configs)
 }
 
-/** The error codes that librdkafka names: 'Broker: Unknown topic or partition'. */
+/** The errors that librdkafka prints, such as 'Broker: Unknown topic or partition'. */
 function complaint({ code, stderr }: KcatRun): unknown {
   return {
     code,
@@ -46,7 +46,7 @@ async function shareOut(stage: Stage, assignor: string, args: readonly string[] 
   return { alone, shared, left, values: seen }
 }
 
-/** Two members with two partitions each: cooperative members take two rounds to get there. */
+/** Waits for two members with two partitions each, which takes cooperative members two rounds. */
 async function settledShare(js: KafkajsStage, groupId: string) {
   let view = await js.settled(groupId, 2)
   await eventually('two each', async () => {
@@ -186,7 +186,7 @@ export const kcat: readonly Scenario[] = [
         (await committed()).some(({ offset }) => offset === '1'),
       )
       await first.stop()
-      // A static member does not leave; while it is away its partitions wait for it.
+      // A static member does not leave; while it is away, its partitions stay assigned to it.
       const away = await js.settled(groupId, 1)
       await kcat.produce(topic, ['-p', '1'], ['while away'])
       const again = join()

@@ -1,5 +1,5 @@
-// @platformatic/kafka, which speaks the newest versions: records in every compression, groups of
-// both kinds, transactions of the second protocol, administration.
+// @platformatic/kafka, which uses the newest versions: records in every compression, groups of both
+// kinds, transactions of version 2, administration.
 
 import { ProduceAcks } from '@platformatic/kafka'
 import { eventually } from '../../interop/eventually.ts'

@@ -11,7 +11,7 @@ import type { Scenario } from '../scenario.ts'
 
 const whole = { maxWaitMs: 0, minBytes: 0, maxBytes: 1 << 20, forgottenTopicsData: [] }
 
-/** Three batches of two, three and one record; one of them a tombstone. */
+/** Appends three batches of two, three and one record; one of them is a tombstone. */
 async function fill(probe: Probe, topic: string): Promise<void> {
   await probe.append(topic, probe.batch(['a', 'b']))
   await probe.append(topic, probe.batch(['c', null, 'e'], {}, 10_000))

@@ -1,5 +1,5 @@
-// The group protocols, request by request: who may join how, what a wrong generation, member or epoch
-// is answered, what commits and fetches of offsets do in every state of a group.
+// The group protocols, request by request: who may join, the answers to a wrong generation, member
+// or epoch, and commits and fetches of offsets in every state of a group.
 
 import { consumerGroupDescribe } from '../../../protocol/kafka/apis/consumerGroupDescribe.ts'
 import { consumerGroupHeartbeat } from '../../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
@@ -96,7 +96,7 @@ class Group {
     return this.#probe.ask(label, offsetFetch, 9, { groups })
   }
 
-  /** A group of one stable member. */
+  /** Creates a group of one stable member. */
   async stable(label: string): Promise<{ memberId: string; generationId: number }> {
     const first = await this.join(`${label}: asks`, {})
     const { memberId, generationId } = (await this.join(`${label}: joins`, {

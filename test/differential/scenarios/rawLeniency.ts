@@ -1,5 +1,5 @@
-// Requests that are not as they should be and that Kafka answers: with bytes after their last field, with
-// numbers of 64 bits, for topics that do not exist yet, for what is not changed.
+// Irregular requests that Kafka answers: with bytes after their last field, with int64 extremes,
+// for topics that do not exist yet, for APIs without effect.
 
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
@@ -18,12 +18,12 @@ import { type Probe, probing } from '../clients/probe.ts'
 import type { Scenario } from '../scenario.ts'
 
 const timeoutMs = 10_000
-/** Stands in a request for a number that our own encoder cannot write. */
+/** Placeholder in a request for a number that our encoder cannot write. */
 const placeholder = 0x1234_5678_9abc
 const placeholderBytes = Buffer.from('0000123456789abc', 'hex')
 const largest = '7fffffffffffffff'
 
-/** Sends the request as `change` makes it, which gets the whole frame. */
+/** Sends the request after `change`, which gets the whole frame. */
 async function askChanged<A extends Api>(
   probe: Probe,
   label: string,
@@ -35,7 +35,7 @@ async function askChanged<A extends Api>(
   const header = { correlationId: 0, clientId: 'raw' }
   const frame = change(Buffer.concat(encodeRequest(api, version, header, body)))
   frame.writeInt32BE(frame.length - 4)
-  // A connection of its own: the answers of the other one come in the order of their numbers.
+  // A separate connection, because the answers on the other one follow its correlation ids.
   const client = await probe.freshClient()
   const answer = client.expectAnswer(api, version)
   client.write(frame)

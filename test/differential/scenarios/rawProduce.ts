@@ -1,5 +1,5 @@
-// Produce, at its edges: what is refused with which code, what retries of an idempotent producer are
-// answered, which offsets and times records get.
+// Edge cases of Produce: the error code of each refusal, the answers to retries of an idempotent
+// producer, and the offsets and timestamps of records.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
@@ -44,7 +44,7 @@ async function refuseNull(probe: Probe, name: string): Promise<void> {
   if (errorCode !== undefined) probe.answers[label] = errorName(errorCode)
 }
 
-/** The batch with `change` done to its bytes and the checksum made right again. */
+/** Returns the batch after `change`, with a corrected checksum. */
 function altered(batch: Buffer, change: (bytes: Buffer) => void): Buffer {
   const copy = Buffer.from(batch)
   change(copy)

@@ -1,5 +1,5 @@
-// Produce of records that are not what their batch's header says: what is refused with which code, and
-// what becomes of the largest timestamp.
+// Produce of records that contradict their batch's header: the error code of each refusal, and the
+// largest timestamp.
 
 import { Compression, compress } from '../../../protocol/bytes/compression.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
@@ -38,14 +38,17 @@ async function send(probe: Probe, label: string, topic: string, records: Uint8Ar
   probe.answers[label] = errorName((await probe.append(topic, records)).errorCode)
 }
 
-/** Three records of equal length in the codec, with `change` done to their bytes. */
+/** Returns three records of equal length, compressed with the codec after `change`. */
 function forged(probe: Probe, codec: Compression, change: (records: Buffer) => Buffer): Buffer {
   const batch = probe.batch(['a', 'b', 'c'])
   const records = change(Buffer.from(batch.subarray(recordBatchOverheadBytes)))
   return withRecords(batch, codec, compress(codec, records))
 }
 
-/** The first byte of the second record's offset delta: one of length, one of attributes, two of time. */
+/**
+ * Index of the second record's offset delta: after one byte of length, one of attributes, two of
+ * time.
+ */
 const secondDelta = (records: Buffer) => records.indexOf(2 * 2 - 2, secondRecord(records) + 4)
 const secondRecord = (records: Buffer) => 1 + records[0]! / 2
 

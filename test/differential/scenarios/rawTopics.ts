@@ -1,4 +1,4 @@
-// Topics as an administrator handles them, and what is told about them: creation, growth, deletion,
+// Topics as an administrator manages them, and their descriptions: creation, growth, deletion,
 // metadata, logs, the cluster, and the coordinators.
 
 import { alterPartitionReassignments } from '../../../protocol/kafka/apis/alterPartitionReassignments.ts'
@@ -298,7 +298,7 @@ export const rawTopics: readonly Scenario[] = [
   },
 ]
 
-/** What a client learns first: the features in force. */
+/** The first answer to a client: the finalized features. */
 async function apiTable(
   probe: Probe,
   version: number,

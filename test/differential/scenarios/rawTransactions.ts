@@ -1,5 +1,6 @@
-// Transactions, request by request, in both protocols (version 2 of KIP-890 begins with EndTxn 5):
-// what is refused when, what a consumer of either isolation sees, what administrators are told.
+// Transactions, request by request, in both versions (version 2 of KIP-890 begins with EndTxn 5):
+// refusals, the records that consumers of both isolation levels see, and the answers to
+// administrators.
 
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -31,7 +32,7 @@ class Transactional {
     this.id = probe.stage.name(base)
   }
 
-  /** Answers may be CONCURRENT_TRANSACTIONS while markers are being written: asked until they are not. */
+  /** Retries while the answer is CONCURRENT_TRANSACTIONS, because markers are being written. */
   async init(
     label: string,
     {
@@ -95,7 +96,7 @@ class Transactional {
     return answer
   }
 
-  /** Waits until the last stable offset has reached the end, then shows both views. */
+  /** Waits until the last stable offset has reached the end, then returns both views. */
   async views(label: string): Promise<void> {
     const latest = async (isolationLevel: number) =>
       (

@@ -1,7 +1,7 @@
-// Runs the main classes of Kafka's tools one after another in one Java process, because most of the
-// time of a small tool is the start of Java. A line of standard input is a request: the main class,
-// what it reads, and its words; a line of standard output is the answer: exit code, output, errors.
-// Each field but the code is in Base64 behind a dot. See toolHost.ts.
+// Runs the main classes of Kafka's tools one after another in one Java process, because a small
+// tool spends most of its time in the start of Java. A line of standard input is a request: the
+// main class, its standard input and its arguments. A line of standard output is the answer: exit
+// code, output, errors. Each field except the code is in Base64 after a dot. See toolHost.ts.
 
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
@@ -19,7 +19,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.common.utils.Exit;
 
 public final class ToolHost {
-  /** Scala and the logger keep the streams that they find first, so these stay and what is behind them changes. */
+  /**
+   * Scala and the logger keep the streams that they find first, so these stay and their targets
+   * change.
+   */
   private static final class Switch extends OutputStream {
     private volatile ByteArrayOutputStream target = new ByteArrayOutputStream();
 
@@ -59,7 +62,7 @@ public final class ToolHost {
     var exited = new CompletableFuture<Integer>();
     List<Runnable> hooks = new ArrayList<>();
     Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
-    // Nothing runs after an exit, no catch and no finally: the thread stays where it is.
+    // Nothing may run after an exit, no catch and no finally: the thread blocks here.
     Exit.Procedure procedure = (code, message) -> {
       exited.complete(code);
       while (true) LockSupport.park();

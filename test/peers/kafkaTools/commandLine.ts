@@ -1,4 +1,5 @@
-// From a line as a user types it to a tool and its words, with the placeholders of section.ts filled in.
+// Parses a line as a user types it into a tool and its arguments, with the placeholders of
+// section.ts replaced.
 
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -16,13 +17,13 @@ export interface CommandLine {
   readonly words: readonly string[]
 }
 
-/** Tools that read files. */
+/** The tools that read files. */
 const withoutBootstrap: ReadonlySet<KafkaTool> = new Set(['kafka-dump-log'])
 
-/** A `*` in a file's name stands for the first file, by name, that fits. */
+/** Parses a line. A `*` in a file name stands for the first matching file, by name. */
 export async function commandLine(line: string, places: Places): Promise<CommandLine> {
   const [tool = '', ...typed] = split(line)
-  if (!isKafkaTool(tool)) throw new Error(`there is no tool ${tool}`)
+  if (!isKafkaTool(tool)) throw new Error(`unknown tool ${tool}`)
   const filled = typed.map((word) => fill(word, places))
   const words = await Promise.all(filled.map(expand))
   if (withoutBootstrap.has(tool) || line.includes('BROKER')) return { tool, words }
@@ -39,7 +40,7 @@ export function fill(text: string, { address, dataFolder, filesFolder }: Places)
     .replaceAll('FILES', filesFolder)
 }
 
-/** Words between spaces, or between quotes. */
+/** Splits into words, at spaces outside of quotes. */
 function split(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
     ([, single, double, plain]) => single ?? double ?? plain ?? '',
@@ -52,7 +53,7 @@ async function expand(word: string): Promise<string> {
   const [before = '', after = ''] = name.split('*')
   const files = await readdir(dirname(word))
   const found = files.filter((file) => file.startsWith(before) && file.endsWith(after)).sort()[0]
-  if (found === undefined) throw new Error(`no file is called ${word}`)
+  if (found === undefined) throw new Error(`no file matches ${word}`)
   return join(dirname(word), found)
 }
 

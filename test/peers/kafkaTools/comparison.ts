@@ -1,15 +1,15 @@
-// Whether two brokers gave a tool the same: what it printed, without what is chance in it.
+// Compares the output of a tool with two brokers, without its random parts.
 
 import type { ToolRun } from '../kafka.ts'
 import type { Places } from './commandLine.ts'
 import type { Command } from './section.ts'
 
 export interface Comparison {
-  /** What happens with ours: `works`, or the message. */
+  /** The result with Millrace: `works`, or the error message. */
   readonly outcome: string
-  /** `words`: the same errors, said in other words. */
+  /** `words`: the same errors with other messages. */
   readonly same: 'yes' | 'words' | 'no'
-  /** The lines that only one side has. */
+  /** Lines of one side only. */
   readonly onlyOurs: readonly string[]
   readonly onlyKafkas: readonly string[]
 }
@@ -35,38 +35,39 @@ export function compare(
   }
 }
 
-/** In words: -1 is a tool that had to be ended. */
+/** Describes an exit code; -1 is a tool that had to be killed. */
 function outcomeOf({ code }: ToolRun, printed: readonly string[]): string {
   if (code === -1) return 'does not end'
   const message =
     messageOf(printed) ?? printed.find((line) => /\b(?:Error|ERROR|failed|Failed)\b/.test(line))
-  // The console consumer ends in order when nothing has come for --timeout-ms, with these two lines.
+  // The console consumer exits normally, with these two lines, when nothing arrives for
+  // --timeout-ms.
   const isTimeout = code === 0 && message === 'TimeoutException'
   if (message !== undefined && !isTimeout) return message
   return code === 0 ? 'works' : (printed[0] ?? `exit code ${code}`)
 }
 
-/** Of the exception, with its simple name. */
+/** Returns the message of the exception, with its simple name. */
 function messageOf(printed: readonly string[]): string | undefined {
   const found = printed.map((line) => exception.exec(line)).find((match) => match !== null)
   return found?.slice(1).join('')
 }
 
-/** A name and what it says, but not that of one around another. */
+/** A name and its message, but not those of a wrapping exception. */
 const exception =
   /\b(?!ExecutionException|CompletionException|RuntimeException)(\w+Exception)\b(?!.*Exception: )(.*)/
 
-/** The same line with only the name of its error, wherever the tool repeats what the error says. */
+/** Returns the line with only the name of its error, wherever the tool repeats the message. */
 function withoutWords(printed: readonly string[]): (line: string) => string {
   const said = printed.map((line) => /Exception: ((?!.*Exception: ).+)/.exec(line)?.[1])
   const words = said.filter((text) => text !== undefined)
   return (line) => words.reduce((rest, text) => rest.replaceAll(text, 'WORDS'), line)
 }
 
-/** What a run printed and its exit code, with chance taken out. */
+/** Returns the output and the exit code of a run, without random parts. */
 function linesOf({ measures, unordered }: Command, run: ToolRun, places: Places): string[] {
   const printed = `${run.stdout}\n${run.stderr}`
-    // Formatters of internal topics put no end of line between records.
+    // Formatters of internal topics print no newline between records.
     .replaceAll('}{"key"', '}\n{"key"')
     .split('\n')
     .map((line) =>
@@ -84,7 +85,10 @@ function withoutFigures(line: string): string {
   return line.replace(/-?\d+([.,]\d+)?(E-?\d+)?/g, 'N')
 }
 
-/** Addresses, folders, times and random ids. Runs of spaces are columns as wide as those. */
+/**
+ * Replaces addresses, directories, times and random ids, and runs of spaces, which align with
+ * those.
+ */
 function withoutChance(line: string, { address, dataFolder, filesFolder }: Places): string {
   return line
     .replaceAll(filesFolder, 'FILES')

@@ -1,4 +1,4 @@
-// The scripts of Kafka's bin/ folder that concern a running broker, and the main class each of them runs.
+// The scripts in Kafka's bin/ directory that concern a running broker, with the main class of each.
 
 const tools = 'org.apache.kafka.tools'
 

@@ -1,42 +1,45 @@
-// What a section of docs/kafka-tools.md is made from: command lines as a user types them, in the order
-// in which they run. In a line BROKER stands for the address, DATA for the data folder and FILES for a
-// folder with the section's files; lines without BROKER get --bootstrap-server by themselves.
+// A section of docs/kafka-tools.md: command lines as a user types them, in the order in which they
+// run. In a line BROKER stands for the address, DATA for the data directory and FILES for a
+// directory with the section's files; lines without BROKER get --bootstrap-server automatically.
 
 export interface Section {
-  /** The heading, and what --only takes. */
+  /** The heading, and the argument of --only. */
   readonly name: string
   readonly steps: readonly Step[]
-  /** Written into FILES before the first step: name -> content. */
+  /** Files to write into FILES before the first step: name -> content. */
   readonly files?: Readonly<Record<string, string>>
 }
 
 export type Step = Command | Start | Stop
 
-/** Runs to its end. */
+/** A command that runs to its end. */
 export interface Command {
   readonly kind: 'command'
   readonly line: string
-  /** What it reads from its standard input. */
+  /** Its standard input. */
   readonly input?: string
-  /** Not in the page: it only makes what the next ones look at, and must succeed. */
+  /** Not in the page: it only prepares the next commands, and must succeed. */
   readonly preparation?: boolean
-  /** Whether its figures are measurements: the words around them are compared, and no repetitions. */
+  /**
+   * Whether its output has measurements: only the words around them are compared, without
+   * repetitions.
+   */
   readonly measures?: boolean
-  /** Whether the order of its lines is nobody's promise. */
+  /** Whether the order of its lines is unspecified. */
   readonly unordered?: boolean
-  /** Why ours differs from Kafka's: only where it does. */
+  /** The reason for a difference from Kafka, if there is one. */
   readonly note?: string
 }
 
-/** Runs beside the next steps. */
+/** A command that runs while the next steps run. */
 export interface Start {
   readonly kind: 'start'
   readonly line: string
-  /** The next step waits until it has printed this. */
+  /** The output that the next step waits for. */
   readonly until: RegExp
 }
 
-/** Ends the one that was started last. */
+/** Ends the command that was started last. */
 export interface Stop {
   readonly kind: 'stop'
   readonly signal: 'SIGTERM' | 'SIGKILL'
@@ -54,7 +57,7 @@ export function start(line: string, until: RegExp): Start {
   return { kind: 'start', line, until }
 }
 
-/** Killed, it leaves what it held to the broker's timeouts. */
+/** Kills it, so that the broker's timeouts release its resources. */
 export function stop(signal: Stop['signal'] = 'SIGTERM'): Stop {
   return { kind: 'stop', signal }
 }

@@ -1,4 +1,4 @@
-// The sections of docs/kafka-tools.md, in its order. Each makes its own topics and groups.
+// The sections of docs/kafka-tools.md, in order. Each one creates its own topics and groups.
 
 import type { Section } from './section.ts'
 import { clusterSections } from './sections/cluster.ts'

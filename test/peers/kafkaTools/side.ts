@@ -1,4 +1,5 @@
-// One broker with Kafka's tools around it: runs command lines against it, and gives what they printed.
+// One side of the comparison: a broker with Kafka's tools. Runs command lines against it, and
+// returns their output.
 
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -11,7 +12,7 @@ import { ToolHost } from './toolHost.ts'
 
 const printTimeoutMs = 60_000
 
-/** A tool that runs beside others. */
+/** A tool that runs while others run. */
 export interface RunningTool {
   end(signal: NodeJS.Signals): Promise<void>
 }
@@ -24,13 +25,13 @@ export class Side {
     this.places = places
   }
 
-  /** Runs a line to its end. */
+  /** Runs a command line to its end. */
   async run(line: string, input = ''): Promise<ToolRun> {
     const { tool, words } = await commandLine(line, this.places)
     return await this.#host.run(tool, words, input)
   }
 
-  /** Resolves when the tool has printed `until`. */
+  /** Starts a tool. Resolves when it has printed `until`. */
   async start({ line, until }: Omit<Start, 'kind'>): Promise<RunningTool> {
     const { tool, words } = await commandLine(line, this.places)
     const child = await startJava(mainClasses[tool], words)
@@ -58,7 +59,7 @@ export class Side {
     return { end }
   }
 
-  /** One run for each command of the section, in order. */
+  /** Runs the section. Returns one run for each command, in order. */
   async runSection(section: Section): Promise<ToolRun[]> {
     await this.#writeFiles(section)
     const running: RunningTool[] = []

@@ -1,5 +1,5 @@
-// A Java process that runs one of Kafka's tools after another: see ToolHost.java. A tool that does not
-// end takes the process with it, and the next one gets a new one.
+// A Java process that runs Kafka's tools one after another (ToolHost.java). A tool that does not
+// end is killed with the process, and the next tool gets a new process.
 
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const timeoutMs = 60_000
 export class ToolHost {
   #process: JavaProcess | undefined
 
-  /** Runs a tool to its end; one at a time. The exit code is -1 if it did not end. */
+  /** Runs a tool to its end, one at a time. The exit code is -1 if it did not end. */
   async run(tool: KafkaTool, words: readonly string[], input = ''): Promise<ToolRun> {
     this.#process ??= await startJava(source, [])
     const child = this.#process
@@ -35,7 +35,7 @@ export class ToolHost {
   }
 }
 
-/** Nothing if the process ends before. */
+/** Undefined if the process exits before. */
 function nextLine({ stdout }: JavaProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: stdout })

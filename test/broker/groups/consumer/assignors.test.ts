@@ -1,5 +1,6 @@
-// Whoever assigns: every partition of a topic that somebody wants has one owner, who wants it.
-// Beyond that, `uniform` is balanced and moves no more than it must, and `range` is co-partitioned.
+// The server-side assignors. Both: every partition of a subscribed topic has exactly one owner,
+// which is subscribed to it. `uniform` is balanced and moves no more partitions than necessary, and
+// `range` is co-partitioned.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -28,7 +29,7 @@ const partitions = fc.record(
 )
 const memberId = fc.integer({ min: 0, max: 30 }).map((number) => `m${number}`)
 
-/** Who wants what, in a row of situations that a group may be in one after the other. */
+/** Subscriptions, in a series of situations of one group. */
 const heterogeneous = fc.array(
   fc.dictionary(memberId, fc.subarray(topicIds, { minLength: 1 }), { minKeys: 1, maxKeys: 8 }),
   { minLength: 1, maxLength: 4 },
@@ -43,7 +44,7 @@ const homogeneous = fc.array(
   { minLength: 1, maxLength: 4 },
 )
 
-/** The members of a situation, with what the one before gave them. */
+/** The members in a situation, with their targets from the situation before. */
 function withTargets(
   subscriptions: Readonly<Record<string, readonly string[]>>,
   before: Assignment,
@@ -71,7 +72,7 @@ function expectComplete(members: readonly AssignorMember[], of: Partitions, to: 
 }
 
 describe.each(Object.entries(assignors))('the assignor %s', (_, assign) => {
-  it('gives every partition to one member that wants it', () => {
+  it('assigns every partition to one subscriber', () => {
     fc.assert(
       fc.property(heterogeneous, partitions, (situations, of) => {
         let before: Assignment = new Map()
@@ -84,7 +85,7 @@ describe.each(Object.entries(assignors))('the assignor %s', (_, assign) => {
     )
   })
 
-  it('changes nothing where nothing has changed', () => {
+  it('moves no partition when nothing has changed', () => {
     fc.assert(
       fc.property(heterogeneous, partitions, ([subscriptions], of) => {
         const first = assign(withTargets(subscriptions!, new Map()), (topicId) => of[topicId]!)
@@ -100,7 +101,7 @@ describe.each(Object.entries(assignors))('the assignor %s', (_, assign) => {
 describe('uniform', () => {
   const assign = assignors.uniform
 
-  it('leaves nobody two ahead of another who could have one of theirs', () => {
+  it('leaves no member two partitions ahead of another one that could have one of them', () => {
     fc.assert(
       fc.property(heterogeneous, partitions, (situations, of) => {
         let before: Assignment = new Map()
@@ -119,7 +120,7 @@ describe('uniform', () => {
     )
   })
 
-  it('moves only what is beyond a fair share', () => {
+  it('moves only partitions beyond a fair share', () => {
     fc.assert(
       fc.property(homogeneous, partitions, (situations, of) => {
         let before: Assignment = new Map()
@@ -141,7 +142,7 @@ describe('uniform', () => {
     )
   })
 
-  it('has the member give that has most, though a topic with a smaller one comes first', () => {
+  it('takes partitions from the member with the most, even if a topic of a smaller one comes first', () => {
     const to = (all: Readonly<Record<string, readonly number[]>>): TopicPartitions =>
       new Map(Object.entries(all).map(([topicId, partitions]) => [topicId, new Set(partitions)]))
     const before = {
@@ -168,7 +169,7 @@ describe('uniform', () => {
     return count
   }
 
-  /** The largest shares go to those who have most. */
+  /** The largest fair shares belong to the members with the most partitions. */
   function leastMoves(kept: readonly number[], after: Assignment): number {
     const total = [...after.values()].reduce((sum, all) => sum + partitionCount(all), 0)
     const share = Math.floor(total / kept.length)
@@ -190,7 +191,7 @@ describe('range', () => {
     )
   }
 
-  it('gives the same partitions of topics that are alike', () => {
+  it('assigns the same partition numbers of topics with equal subscribers and partition counts', () => {
     const members = [member('m1', ['a', 'b']), member('m0', ['a', 'b'])]
     expect(assign(members, { a: 3, b: 3 })).toEqual({
       m0: ['a:0,1', 'b:0,1'],
@@ -198,7 +199,7 @@ describe('range', () => {
     })
   })
 
-  it('puts static members first, by instance, so that a restart changes nothing', () => {
+  it('sorts static members first, by instance id, so that a restart changes nothing', () => {
     const at = (memberId: string, instanceId: string) => ({
       ...member(memberId, ['a']),
       instanceId,
@@ -216,7 +217,7 @@ describe('range', () => {
     })
   })
 
-  it('gives nothing to those for whom nothing is left', () => {
+  it('assigns nothing to members beyond the number of partitions', () => {
     const members = ['m0', 'm1', 'm2'].map((id) => member(id, ['a']))
     expect(assign(members, { a: 2 })).toEqual({ m0: ['a:0'], m1: ['a:1'], m2: [] })
   })

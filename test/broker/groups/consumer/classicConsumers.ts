@@ -1,7 +1,6 @@
-// Consumers of the classic protocol around a simulated coordinator, in a group that may be of
-// either kind: what such a client does next, and what it makes of the answers. Eager ones let go of
-// everything before they join; cooperative ones keep it, say so, and give up what others are to
-// have.
+// Simulated consumers of the classic protocol, in a group of either kind: what such a client does
+// next, and how it reads the answers. Eager consumers revoke all partitions before they join;
+// cooperative ones keep them, report them, and revoke those that the leader assigns to others.
 
 import { fromTopics } from '../../../../broker/groups/consumer/classicProtocol.ts'
 import {
@@ -23,7 +22,7 @@ export type ClassicProtocol = 'eager' | 'cooperative'
 export const classicSessionTimeoutMs = 30_000
 const nothing: TopicPartitions = new Map()
 
-/** Who a member was when it had partitions that it has given up or lost since. */
+/** The identity of a member when it owned partitions that it has revoked or lost since. */
 export interface FormerSelf {
   readonly memberId: string
   readonly epoch: number
@@ -37,24 +36,30 @@ export class ClassicConsumer {
   readonly former: FormerSelf[] = []
   topics: readonly string[]
   memberId = ''
-  /** -1 when it is in none. */
+  /** Generation of the member; -1 when it is in none. */
   generationId = -1
-  /** The generation in which it got what it has: others are not in the log when they are told. */
+  /**
+   * The generation of its current assignment. A generation that was only announced is not in the
+   * log.
+   */
   assignedIn = -1
   next: 'join' | 'sync' | 'heartbeat' = 'join'
   owned: TopicPartitions = nothing
-  /** The owned partitions in its last JoinGroup: the leader deals them to nobody else meanwhile. */
+  /**
+   * The owned partitions in its last JoinGroup, which the leader assigns to no other member
+   * meanwhile.
+   */
   reported: TopicPartitions = nothing
-  /** Set for the leader: what it is to share out. */
+  /** Set for the leader: the members to assign partitions to. */
   members: JoinOutcome['members'] | undefined
-  /** Of a leader: the topics that it has shared out last. */
+  /** For a leader: the topics of its last assignment. */
   sharedVersion: number | undefined
-  /** When it sent what was answered last. */
+  /** When it sent the last request that was answered. */
   heardMs = 0
   /**
-   * A static member that ended before it was told to give a partition up: it takes its place back
-   * in the running generation, and so the partition is with nobody before the next rebalance. In
-   * Kafka as well.
+   * A static member that ended before it was asked to revoke a partition returns to its place in
+   * the running generation, so that the partition has no owner before the next rebalance. As in
+   * Kafka.
    */
   hasLeftPartitions = false
 
@@ -70,14 +75,14 @@ export class ClassicConsumer {
     this.protocol = protocol
   }
 
-  /** From now on it has these only. */
+  /** Sets the owned partitions. */
   keep(owned: TopicPartitions): void {
     const { memberId, assignedIn: epoch } = this
     if (!isSubset(this.owned, owned)) this.former.push({ memberId, epoch, owned: this.owned })
     this.owned = owned
   }
 
-  /** It has lost its place, and what it had with it. */
+  /** The member has lost its place and its partitions. */
   drop(): void {
     this.keep(nothing)
     this.generationId = -1
@@ -90,7 +95,7 @@ export class ClassicConsumer {
     this.sharedVersion = undefined
   }
 
-  /** Its process ends and begins again. */
+  /** Restarts the process of the member. */
   restart(): void {
     if (this.instanceId !== null && this.next === 'sync' && this.owned.size > 0) {
       this.hasLeftPartitions = true
@@ -100,13 +105,13 @@ export class ClassicConsumer {
   }
 }
 
-/** What the clients need of the simulation that they are in. */
-export interface ClassicWorld {
+/** The simulation, as far as the clients need it. */
+export interface ClassicSimulation {
   readonly groupId: string
   readonly catalog: MemoryCatalog
   readonly nowMs: number
   handle(event: GroupEvent): void
-  /** Somebody asks who is answered at once, with error codes. */
+  /** Sends a request that is answered at once, with error codes. */
   ask(eventOf: (requestId: number) => GroupEvent): readonly number[]
   newRequestId(): number
 }
@@ -117,12 +122,12 @@ interface Pending {
 }
 
 export class ClassicConsumers {
-  readonly #world: ClassicWorld
+  readonly #simulation: ClassicSimulation
   #members: readonly ClassicConsumer[] = []
   readonly #pending = new Map<number, Pending>()
 
-  constructor(world: ClassicWorld) {
-    this.#world = world
+  constructor(simulation: ClassicSimulation) {
+    this.#simulation = simulation
   }
 
   get members(): readonly ClassicConsumer[] {
@@ -137,7 +142,7 @@ export class ClassicConsumers {
     return [...this.#pending.values()].some((pending) => pending.member === member)
   }
 
-  /** Does what the client would do next. */
+  /** Takes the next step of the client. */
   step(member: ClassicConsumer): void {
     if (this.isWaiting(member)) return
     if (this.#hasNewTopics(member)) member.rejoin()
@@ -147,10 +152,10 @@ export class ClassicConsumers {
   }
 
   leave(member: ClassicConsumer): void {
-    const { groupId } = this.#world
+    const { groupId } = this.#simulation
     const members = [identity(member)]
     this.restart(member)
-    this.#world.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
+    this.#simulation.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
   }
 
   restart(member: ClassicConsumer): void {
@@ -158,7 +163,7 @@ export class ClassicConsumers {
     member.restart()
   }
 
-  /** The answers to what the member has sent do not reach it. */
+  /** Loses the answers to the pending requests of the member. */
   lose(member: ClassicConsumer): void {
     if (this.isWaiting(member)) {
       if (member.next === 'sync') giveUp(member)
@@ -176,8 +181,8 @@ export class ClassicConsumers {
 
   passTime(): void {
     for (const member of this.#members) {
-      // A member that nobody answers knows that others may have what it had.
-      const isOver = this.#world.nowMs >= member.heardMs + classicSessionTimeoutMs
+      // A member without answers for a session must assume that others own its partitions.
+      const isOver = this.#simulation.nowMs >= member.heardMs + classicSessionTimeoutMs
       if (!isOver || member.generationId < 0) continue
       this.#forget(member)
       member.drop()
@@ -204,7 +209,7 @@ export class ClassicConsumers {
   }
 
   #join(member: ClassicConsumer): void {
-    const { catalog, groupId } = this.#world
+    const { catalog, groupId } = this.#simulation
     const { name, memberId, instanceId, protocol, topics, generationId } = member
     if (protocol === 'eager') member.keep(nothing)
     member.reported = member.owned
@@ -222,7 +227,7 @@ export class ClassicConsumers {
       requireKnownMemberId: true,
       supportsSkippingAssignment: true,
     }
-    this.#world.handle({ type: 'join', requestId: this.#request(member), groupId, request })
+    this.#simulation.handle({ type: 'join', requestId: this.#request(member), groupId, request })
   }
 
   #joined(member: ClassicConsumer, outcome: JoinOutcome): void {
@@ -231,12 +236,12 @@ export class ClassicConsumers {
     member.next = 'sync'
     const leads = outcome.leader === outcome.memberId
     member.members = leads && !outcome.skipAssignment ? outcome.members : undefined
-    // One that need not share anything out looks at the topics afterwards.
+    // A leader that skips the assignment compares the topics later.
     member.sharedVersion = leads ? -1 : undefined
   }
 
   #sync(member: ClassicConsumer): void {
-    const { catalog, groupId } = this.#world
+    const { catalog, groupId } = this.#simulation
     const assignments = member.members ? assignByLeader(member.members, catalog) : []
     if (member.members) member.sharedVersion = catalog.topicsVersion
     const request = {
@@ -246,7 +251,7 @@ export class ClassicConsumers {
       protocolName: member.protocol,
       assignments,
     }
-    this.#world.handle({ type: 'sync', requestId: this.#request(member), groupId, request })
+    this.#simulation.handle({ type: 'sync', requestId: this.#request(member), groupId, request })
   }
 
   #synced(member: ClassicConsumer, { assignment }: SyncOutcome): void {
@@ -254,17 +259,18 @@ export class ClassicConsumers {
       assignment.length === 0
         ? { assignedPartitions: [] }
         : consumerProtocolAssignment.decode(assignment)
-    member.keep(fromTopics(assignedPartitions, this.#world.catalog))
+    member.keep(fromTopics(assignedPartitions, this.#simulation.catalog))
     member.assignedIn = member.generationId
     member.next = 'heartbeat'
-    // Also after it gave them up meanwhile: they were dealt to nobody, as it had reported them.
+    // Even if it has revoked them meanwhile: no other member got them, because it had reported
+    // them.
     if (!isSubset(member.reported, member.owned)) member.rejoin()
   }
 
   #heartbeat(member: ClassicConsumer): void {
-    const { groupId, nowMs } = this.#world
+    const { groupId, nowMs } = this.#simulation
     const of = { groupId, identity: identity(member), generationId: member.generationId }
-    const [code] = this.#world.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
+    const [code] = this.#simulation.ask((requestId) => ({ type: 'heartbeat', requestId, ...of }))
     const errorCode = code!
     if (errorCode !== ErrorCode.none) this.#failed(member, errorCode)
     const isAlive = errorCode === ErrorCode.none || errorCode === ErrorCode.rebalanceInProgress
@@ -280,13 +286,13 @@ export class ClassicConsumers {
   }
 
   #hasNewTopics({ next, sharedVersion }: ClassicConsumer): boolean {
-    const { topicsVersion } = this.#world.catalog
+    const { topicsVersion } = this.#simulation.catalog
     return next === 'heartbeat' && (sharedVersion ?? topicsVersion) !== topicsVersion
   }
 
   #request(member: ClassicConsumer): number {
-    const requestId = this.#world.newRequestId()
-    this.#pending.set(requestId, { member, sentMs: this.#world.nowMs })
+    const requestId = this.#simulation.newRequestId()
+    this.#pending.set(requestId, { member, sentMs: this.#simulation.nowMs })
     return requestId
   }
 
@@ -298,9 +304,10 @@ export class ClassicConsumers {
 }
 
 /**
- * Of a cooperative member that may have an assignment which it has not been told. An upgrade takes
- * what that does not name for given up, if the member has asked for it or the coordinator has been
- * restarted since, though it has it until it has the answer: Kafka's protocol knows no better.
+ * Whether a cooperative member may have an assignment that it has not seen. An upgrade treats
+ * partitions outside of it as revoked, if the member has requested the assignment or the
+ * coordinator has restarted since, although the member owns them until it sees the answer. Kafka's
+ * protocol has the same gap.
  */
 function giveUp(member: ClassicConsumer): void {
   member.keep(nothing)

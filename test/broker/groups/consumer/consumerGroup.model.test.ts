@@ -1,7 +1,7 @@
-// Random histories of a consumer group: members that come, go, change, fall silent, miss answers
-// and start over, topics that come, grow and go, appends that fail, and a broker that restarts, in
-// any order. The simulation watches that no partition has two owners; here is what must hold
-// besides.
+// Random histories of a consumer group: members join, leave, change, fall silent, lose answers and
+// restart, topics are created, grow and are deleted, appends fail and the broker restarts, in any
+// order. The simulation checks that no partition has two owners; this file checks the end of a
+// history.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -27,7 +27,7 @@ type Action =
   | { readonly kind: 'deleteTopic'; readonly topic: string }
   | { readonly kind: 'converge' | 'restartBroker' }
 
-/** What a member that keeps to the protocol can be told. */
+/** Error codes that a member that follows the protocol can get. */
 const possibleErrors: readonly number[] = [
   ErrorCode.none,
   ErrorCode.unknownMemberId,
@@ -77,7 +77,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 )
 
 describe('ConsumerGroup', () => {
-  it('keeps its promises in every history', () => {
+  it('keeps its invariants in every history, and converges', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('uniform' as const, 'range' as const),
@@ -97,7 +97,7 @@ describe('ConsumerGroup', () => {
   })
 })
 
-/** The last two are static. */
+/** The members. The last two are static. */
 function newMembers(): SimulatedMember[] {
   return Array.from(
     { length: memberCount },
@@ -137,12 +137,13 @@ function performOf(
   else if (action.kind === 'subscribe') member.subscribe(action.topics, action.regex)
 }
 
-/** Left alone, everyone gets its share, and every partition that somebody wants is consumed. */
+/**
+ * Without further changes, every member gets its share, and every subscribed partition is consumed.
+ */
 function converge(group: ConsumerSimulation, members: readonly SimulatedMember[]): void {
   for (const member of members) member.isUnsure = true
   const isDone = () => group.group?.state === 'Stable' && members.every(hasWhatItWasTold)
-  // A static instance whose former self has not said goodbye has to wait for the end of its
-  // session.
+  // A static instance whose former member has not left has to wait until its session expires.
   for (let round = 0; round < 30 && !(round > 10 && isDone()); round++) {
     for (const member of members) {
       group.revoke(member)
@@ -158,7 +159,7 @@ function converge(group: ConsumerSimulation, members: readonly SimulatedMember[]
 }
 
 function hasWhatItWasTold(member: SimulatedMember): boolean {
-  return member.epoch > 0 && places(member.owned).join() === places(member.told).join()
+  return member.epoch > 0 && places(member.owned).join() === places(member.lastAssignment).join()
 }
 
 function wanted(group: ConsumerSimulation, members: readonly SimulatedMember[]): string[] {
@@ -176,7 +177,7 @@ function wanted(group: ConsumerSimulation, members: readonly SimulatedMember[]):
     .sort()
 }
 
-/** What is in the log makes the same group again. */
+/** Replaying the log restores the same group. */
 function expectRestorable(group: ConsumerSimulation): void {
   const before = describeGroup(group)
   group.restartBroker()

@@ -1,4 +1,4 @@
-// The subtle rules of KIP-848, one short history each: who says what, and what they are told.
+// The subtle rules of KIP-848 as short transcripts: the requests, and the answer of each.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { HeartbeatRequest } from '../../../../broker/groups/consumer/heartbeatRequest.ts'
@@ -18,11 +18,14 @@ function newMember(name: string, isStatic: 'static' | 'dynamic' = 'dynamic', top
 function say(member: SimulatedMember, request: Partial<HeartbeatRequest>): string {
   group.send(member, { subscribedTopicNames: null, ...request })
   group.completeAll()
-  return told()
+  return outcome()
 }
 
-/** The error, or the epoch and the assignment if there is one: `2-0` is partition 0 of topic 2. */
-function told(): string {
+/**
+ * Shows the error, or the epoch and the assignment if there is one: `2-0` is partition 0 of topic
+ * 2.
+ */
+function outcome(): string {
   const { errorCode, memberEpoch, assignment } = group.outcomes.at(-1)!
   if (errorCode !== ErrorCode.none) return errorName(errorCode)
   if (assignment === null) return `epoch ${memberEpoch}`
@@ -45,7 +48,7 @@ function has(topic: string, ...partitions: number[]) {
 }
 
 describe('a member', () => {
-  it('gets everything when it is alone, and is not told again what it knows', () => {
+  it('gets all partitions when it is alone, and an unchanged assignment is not repeated', () => {
     const m1 = newMember('m1')
     expect(join(m1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 1')
@@ -53,7 +56,7 @@ describe('a member', () => {
     expect(group.group!.state).toBe('Stable')
   })
 
-  it('gets a partition only when the one before has let go of it', () => {
+  it('gets a partition only after the former owner has revoked it', () => {
     const m1 = newMember('m1')
     const m2 = newMember('m2')
     join(m1)
@@ -61,7 +64,7 @@ describe('a member', () => {
     expect(group.group!.state).toBe('Reconciling')
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 1: 1-0 1-1')
     expect(say(m2, { memberEpoch: 2 })).toBe('epoch 2')
-    // It does not say what it has: it may still have all of it.
+    // The heartbeat reports no partitions: the member may still own all of them.
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 1')
     expect(say(m1, { memberEpoch: 1, owned: has('t', 0, 1, 2) })).toBe('epoch 1')
     expect(say(m1, { memberEpoch: 1, owned: has('t', 0, 1) })).toBe('epoch 2')
@@ -69,7 +72,7 @@ describe('a member', () => {
     expect(group.group!.state).toBe('Stable')
   })
 
-  it('may have missed the answer with its new epoch, if it has nothing beyond its own', () => {
+  it('may have lost the answer with its new epoch, if it owns only assigned partitions', () => {
     const m1 = newMember('m1')
     join(m1)
     expect(join(m1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
@@ -82,7 +85,7 @@ describe('a member', () => {
     expect(say(m1, { memberEpoch: 3 })).toBe('FENCED_MEMBER_EPOCH')
   })
 
-  it('joins again under its id when the request with which it left was lost', () => {
+  it('rejoins under its id when its leave request was lost', () => {
     const m1 = newMember('m1')
     join(m1)
     join(newMember('m2'))
@@ -92,7 +95,7 @@ describe('a member', () => {
     expect(say(m1, { memberEpoch: 2 })).toBe('epoch 2')
   })
 
-  it('does not keep others waiting when it joins again with nothing to give up', () => {
+  it('does not delay others when it rejoins with nothing to revoke', () => {
     const [m1, m2] = [newMember('m1', 'dynamic', ['u']), newMember('m2', 'dynamic', ['u'])]
     join(m1)
     join(m2)
@@ -100,7 +103,7 @@ describe('a member', () => {
     expect(say(m2, { memberEpoch: 2 })).toBe('epoch 2: 2-1')
   })
 
-  it('is in a new epoch when a delayed join gives up what it has', () => {
+  it('is in a new epoch when a delayed join revokes its partitions', () => {
     const m1 = newMember('m1')
     const m2 = newMember('m2')
     join(m1)
@@ -113,7 +116,7 @@ describe('a member', () => {
     expect(say(m1, { memberEpoch: 1 })).toBe('FENCED_MEMBER_EPOCH')
   })
 
-  it('is told everything when it says everything', () => {
+  it('gets a full answer to a full heartbeat', () => {
     const m1 = newMember('m1')
     join(m1)
     const full = {
@@ -125,7 +128,7 @@ describe('a member', () => {
     expect(say(m1, full)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
   })
 
-  it('is unknown once it has left, or was not heard of for a session', () => {
+  it('is unknown after it has left, or its session has expired', () => {
     const m1 = newMember('m1')
     join(m1)
     expect(say(m1, { memberEpoch: -1 })).toBe('epoch -1')
@@ -138,7 +141,7 @@ describe('a member', () => {
     expect(say(m1, { memberEpoch: 3 })).toBe('UNKNOWN_MEMBER_ID')
   })
 
-  it('is fenced when it does not let go within its rebalance timeout', () => {
+  it('is fenced when it does not revoke partitions within its rebalance timeout', () => {
     const m1 = newMember('m1')
     const m2 = newMember('m2')
     join(m1, { rebalanceTimeoutMs: 10_000 })
@@ -152,7 +155,7 @@ describe('a member', () => {
     expect(say(m2, { memberEpoch: 2 })).toBe('epoch 3: 1-0 1-1 1-2 1-3')
   })
 
-  it('is answered when what it is told is durable, and not before', () => {
+  it('is answered only when all state that the answer reports is durable', () => {
     const m1 = newMember('m1')
     group.send(m1, {
       rebalanceTimeoutMs: 1000,
@@ -161,7 +164,7 @@ describe('a member', () => {
     })
     expect(group.outcomes).toEqual([])
     group.completeAppend(ErrorCode.notEnoughReplicas)
-    expect(told()).toBe('COORDINATOR_NOT_AVAILABLE')
+    expect(outcome()).toBe('COORDINATOR_NOT_AVAILABLE')
     expect(join(m1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
     group.restartBroker()
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 1')
@@ -191,17 +194,17 @@ describe('a request', () => {
     expect(group.outcomes.at(-1)!.memberId).toBe('m1-1')
   })
 
-  it('for an assignor that is not there, or a pattern that is none, is refused', () => {
+  it('for an unknown assignor or an invalid regular expression is refused', () => {
     expect(join(m1, { serverAssignor: 'mine' })).toBe('UNSUPPORTED_ASSIGNOR')
     expect(join(m1, { subscribedTopicRegex: '(?!t)' })).toBe('INVALID_REGULAR_EXPRESSION')
   })
 
-  it('to a group that is not there is refused, unless it joins', () => {
+  it('to a group that does not exist is refused, unless it joins', () => {
     expect(say(m1, { memberEpoch: 1 })).toBe('GROUP_ID_NOT_FOUND')
     expect(say(m1, { memberEpoch: -1 })).toBe('GROUP_ID_NOT_FOUND')
   })
 
-  it('to a full group is refused, but for its members', () => {
+  it('to a full group is refused, except from its members', () => {
     group = new ConsumerSimulation({ t: 4 }, { maxSize: 1 })
     join(m1)
     expect(join(newMember('m2'))).toBe('GROUP_MAX_SIZE_REACHED')
@@ -210,7 +213,7 @@ describe('a request', () => {
 })
 
 describe('a static member', () => {
-  it('keeps its place while it is away, and has it back under a new member id', () => {
+  it('keeps its place after a temporary leave, and returns to it under a new member id', () => {
     const s1 = newMember('s1', 'static')
     const m2 = newMember('m2')
     join(s1)
@@ -227,12 +230,12 @@ describe('a static member', () => {
     expect(say(s1, { memberEpoch: 2 })).toBe('FENCED_INSTANCE_ID')
   })
 
-  it('joins again under its member id when the answer to its join was lost', () => {
+  it('rejoins under its member id when the answer to its join was lost', () => {
     const s1 = newMember('s1', 'static')
     expect(join(s1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
     expect(join(s1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
     expect(say(s1, { memberEpoch: 1 })).toBe('epoch 1')
-    // Also after many epochs: then it was its goodbye that was lost.
+    // Also after many epochs, when its leave request was lost.
     join(newMember('m2'))
     say(s1, { memberEpoch: 1, owned: has('t', 0, 1) })
     say(s1, { memberEpoch: 1, owned: has('t', 0, 1) })
@@ -240,7 +243,7 @@ describe('a static member', () => {
     expect(group.group!.groupEpoch).toBe(2)
   })
 
-  it('keeps its session alive by joining again', () => {
+  it('renews its session by rejoining', () => {
     const s1 = newMember('s1', 'static')
     join(s1)
     group.advance(30_000)
@@ -249,7 +252,7 @@ describe('a static member', () => {
     expect(say(s1, { memberEpoch: 1 })).toBe('epoch 1')
   })
 
-  it('cannot come back while its former self lives', () => {
+  it('cannot return while its former member has not left', () => {
     const s1 = newMember('s1', 'static')
     join(s1)
     s1.restart()
@@ -259,7 +262,7 @@ describe('a static member', () => {
     expect(join(s1)).toBe('epoch 3: 1-0 1-1 1-2 1-3')
   })
 
-  it('that does not come back within its session is gone', () => {
+  it('is removed when it does not return within its session', () => {
     const s1 = newMember('s1', 'static')
     const m2 = newMember('m2')
     join(s1)
@@ -274,7 +277,7 @@ describe('a static member', () => {
 })
 
 describe('subscriptions', () => {
-  it('follow topics as they come, grow and go', () => {
+  it('follow topics that are created, grow and are deleted', () => {
     const m1 = newMember('m1', 'dynamic', ['t', 'v'])
     expect(join(m1)).toBe('epoch 1: 1-0 1-1 1-2 1-3')
     group.catalog.set('v', 1)
@@ -287,7 +290,7 @@ describe('subscriptions', () => {
     expect(say(m1, { memberEpoch: 3 })).toBe('epoch 3: 3-0 3-1')
   })
 
-  it('notice what has changed while the broker was away', () => {
+  it('detect changes of topics that were made while the broker was down', () => {
     const m1 = newMember('m1')
     join(m1)
     group.catalog.set('t', 5)
@@ -295,7 +298,7 @@ describe('subscriptions', () => {
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 2: 1-0 1-1 1-2 1-3 1-4')
   })
 
-  it('by a pattern are to all topics whose whole name matches, with those by name', () => {
+  it('by a regular expression match whole topic names, and add to those by name', () => {
     group.catalog.set('orders-eu', 1)
     group.catalog.set('old-orders-eu', 1)
     const m1 = newMember('m1', 'dynamic', ['u'])
@@ -307,7 +310,7 @@ describe('subscriptions', () => {
     expect(say(m1, { memberEpoch: 2, subscribedTopicRegex: '' })).toBe('epoch 2: 2-0 2-1')
   })
 
-  it('by a pattern are to a topic that came just before another member left', () => {
+  it('by a regular expression include a topic that was created just before another member left', () => {
     const m1 = newMember('m1', 'dynamic', [])
     const m2 = newMember('m2')
     join(m1, { subscribedTopicRegex: 'orders-.*' })
@@ -317,7 +320,7 @@ describe('subscriptions', () => {
     expect(say(m1, { memberEpoch: 1 })).toBe('epoch 3: 3-0')
   })
 
-  it('are assigned by what most members ask for', () => {
+  it('are assigned by the assignor that most members request', () => {
     const m1 = newMember('m1')
     join(m1, { serverAssignor: 'range' })
     expect(group.group!.assignorName).toBe('range')
@@ -333,7 +336,7 @@ describe('offsets', () => {
       group.group!.admitCommit(0, { memberId, groupInstanceId: null, generationId, apiVersion }),
     )
 
-  it('are committed by members in their epoch, or by tools while nobody is in', () => {
+  it('are committed by members in their epoch, or by tools while the group is empty', () => {
     const m1 = newMember('m1')
     join(m1)
     expect(admit('m1', 1)).toBe('NONE')
@@ -346,7 +349,7 @@ describe('offsets', () => {
     expect(admit('', -1)).toBe('NONE')
   })
 
-  it('are fetched by members in their epoch, or by anybody who does not say who it is', () => {
+  it('are fetched by members in their epoch, or by anonymous clients', () => {
     join(newMember('m1'))
     const admit = (memberId: string | null, epoch: number) =>
       errorName(group.coordinator.offsets.admitFetch(groupId, memberId, epoch))
@@ -356,7 +359,7 @@ describe('offsets', () => {
     expect(admit(null, -1)).toBe('NONE')
   })
 
-  it('are committed in transactions by members in their epoch, or by a producer alone', () => {
+  it('are committed in transactions by members in their epoch, or by a producer that names no member', () => {
     join(newMember('m1'))
     const admit = (memberId: string, epoch: number) =>
       errorName(group.group!.admitTransactionalCommit({ memberId, groupInstanceId: null }, epoch))

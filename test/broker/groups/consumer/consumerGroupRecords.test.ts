@@ -1,4 +1,4 @@
-// The records of consumer groups, byte for byte as Kafka has them, and back.
+// The records of consumer groups: byte for byte those of Kafka, and decoded without loss.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -98,7 +98,7 @@ const records = fc.oneof(
 )
 
 describe('records of consumer groups', () => {
-  it('come back as they were', () => {
+  it('survive a round trip', () => {
     fc.assert(
       fc.property(records, (record) => {
         const { key, value } = encodeGroupRecord(record, 1)
@@ -107,7 +107,7 @@ describe('records of consumer groups', () => {
     )
   })
 
-  it('are those of Kafka', () => {
+  it('have the bytes of Kafka', () => {
     const epoch: ConsumerGroupRecord = {
       type: 'consumerGroupMetadata',
       groupId: 'g',
@@ -139,7 +139,7 @@ describe('records of consumer groups', () => {
     ])
   })
 
-  it('of a state that is not known are malformed', () => {
+  it('with an unknown member state are malformed', () => {
     const record: ConsumerGroupRecord = {
       type: 'consumerGroupCurrentMemberAssignment',
       groupId: 'g',
@@ -152,7 +152,7 @@ describe('records of consumer groups', () => {
   })
 })
 
-describe('a state made of records', () => {
+describe('a state restored from records', () => {
   const topicId = '00000000-0000-0000-0000-000000000001'
   const having = (memberId: string, ...partitions: number[]): ConsumerGroupRecord => ({
     type: 'consumerGroupCurrentMemberAssignment',
@@ -161,7 +161,7 @@ describe('a state made of records', () => {
     value: { ...noAssignmentYet, assigned: fromList([{ topicId, partitions }]) },
   })
 
-  it('knows who has a partition, in whatever order compaction leaves the records', () => {
+  it('knows the owner of a partition, in whatever order compaction leaves the records', () => {
     const state = new ConsumerGroupState('g')
     state.apply(having('a', 0, 1))
     state.apply(having('b', 1))
@@ -172,7 +172,7 @@ describe('a state made of records', () => {
     expect(state.isOwned(topicId, 0)).toBe(true)
   })
 
-  it('is made again by its own records, and unmade by its tombstones', () => {
+  it('is restored by its own records, and removed by its tombstones', () => {
     const state = new ConsumerGroupState('g')
     const member: ConsumerGroupMember = { ...newConsumerMember('a'), instanceId: 'i' }
     state.apply({

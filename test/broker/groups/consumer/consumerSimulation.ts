@@ -1,7 +1,6 @@
-// Members of one consumer group around a coordinator, without clocks, logs or sockets: tests say
-// who does what, which answers are lost and when an append completes. Whatever the order, no
-// partition may ever be with two members at once. Members of the classic protocol may be among
-// them.
+// Simulated members of one consumer group around a coordinator, without clocks, logs or sockets:
+// the test says who does what, which answers are lost, and when an append completes. Checks after
+// every step that no partition has two owners. Members of the classic protocol may be among them.
 
 import { expect } from 'vitest'
 import type {
@@ -39,17 +38,17 @@ export class SimulatedMember {
   epoch = 0
   topics: readonly string[]
   regex: string | null
-  /** How often it has changed its mind. */
+  /** Number of changes of its subscription. */
   revision = 0
-  /** What it consumes from. */
+  /** The partitions that it consumes. */
   owned: TopicPartitions = nothing
-  /** What it was last told to have. */
-  told: TopicPartitions = nothing
-  /** What it last said that it has. */
+  /** The last assignment that it was sent. */
+  lastAssignment: TopicPartitions = nothing
+  /** The partitions that it last reported. */
   reported: TopicPartitions = nothing
-  /** Its last request was not answered: it says everything again. */
+  /** Its last request was not answered, so that its next heartbeat is a full one. */
   isUnsure = true
-  /** When it sent what was answered last. */
+  /** When it sent the last request that was answered. */
   heardMs = 0
   #lives = 1
 
@@ -68,22 +67,22 @@ export class SimulatedMember {
     this.isUnsure = true
   }
 
-  /** From now on it has these only. */
+  /** Sets the owned partitions. */
   keep(owned: TopicPartitions): void {
     const { memberId, epoch } = this
     if (!isSubset(this.owned, owned)) this.former.push({ memberId, epoch, owned: this.owned })
     this.owned = owned
   }
 
-  /** It lets go of everything, and is to join. */
+  /** Revokes all partitions, and makes it join. */
   drop(): void {
     this.keep(nothing)
     this.epoch = 0
-    this.told = nothing
+    this.lastAssignment = nothing
     this.isUnsure = true
   }
 
-  /** Its process ends and begins again. */
+  /** Restarts the process of the member. */
   restart(): void {
     this.drop()
     this.memberId = `${this.name}.${++this.#lives}`
@@ -100,7 +99,7 @@ interface Pending {
 
 interface PendingCommit {
   readonly self: FormerSelf
-  /** Who had one of its partitions when it was sent. */
+  /** The owners of its partitions when it was sent. */
   readonly owners: readonly string[]
 }
 
@@ -108,7 +107,7 @@ export class ConsumerSimulation {
   readonly catalog: MemoryCatalog
   readonly log = new SimulatedLog()
   readonly outcomes: HeartbeatOutcome[] = []
-  /** How commits were answered. */
+  /** Error codes of the answers to commits. */
   readonly commitCodes: number[] = []
   readonly joined: JoinOutcome[] = []
   readonly synced: SyncOutcome[] = []
@@ -116,13 +115,11 @@ export class ConsumerSimulation {
   readonly classic = new ClassicConsumers(this)
   coordinator: GroupCoordinator
   nowMs = 0
-  /** The highest epoch that a member of the group has been told. */
-  #toldEpoch = 0
-  /**
-   * Counts how often the group has been empty: epochs of before say nothing about the group since.
-   */
+  /** The highest epoch that a member of the group has been sent. */
+  #highestEpoch = 0
+  /** Counts how often the group has been empty, after which its epochs start again. */
   #life = 0
-  /** The life in which each request was sent: its answer may come in a later one. */
+  /** The run of the member in which each request was sent: the answer may arrive in a later one. */
   readonly #sentIn = new Map<number, number>()
   #members: readonly SimulatedMember[] = []
   readonly #pending = new Map<number, Pending>()
@@ -181,7 +178,7 @@ export class ConsumerSimulation {
     member.reported = member.owned
   }
 
-  /** A static member may say that it will be back. */
+  /** A static member may leave temporarily. */
   leave(member: SimulatedMember, forGood: boolean): void {
     const comesBack = member.instanceId !== null && !forGood
     this.send(member, { memberEpoch: comesBack ? -2 : -1 })
@@ -211,8 +208,8 @@ export class ConsumerSimulation {
   }
 
   /**
-   * Somebody commits who is a member, or was one: that may be accepted only as long as nobody else
-   * has what it had.
+   * A present or former member commits, which may succeed only as long as no other member owns the
+   * partitions that it owned.
    */
   commit(self: FormerSelf): void {
     const requestId = this.newRequestId()
@@ -228,12 +225,14 @@ export class ConsumerSimulation {
     this.handle({ type: 'commit', requestId, groupId, committer, offsets })
   }
 
-  /** It lets go of what it was told to. */
+  /** Revokes the partitions that it was asked to revoke. */
   revoke(member: SimulatedMember): void {
-    member.keep(filterPartitions(member.owned, (...at) => hasPartition(member.told, ...at)))
+    member.keep(
+      filterPartitions(member.owned, (...at) => hasPartition(member.lastAssignment, ...at)),
+    )
   }
 
-  /** The answers to what the member has sent do not reach it. */
+  /** Loses the answers to the pending requests of the member. */
   lose(member: SimulatedMember): void {
     for (const [requestId, pending] of this.#pending) {
       if (pending.member !== member) continue
@@ -242,12 +241,12 @@ export class ConsumerSimulation {
     }
   }
 
-  // The world
+  // The environment
 
   advance(ms: number): void {
     this.nowMs += ms
     for (const member of this.#members) {
-      // A member that nobody answers knows that others may have what it had.
+      // A member without answers for a session must assume that others own its partitions.
       if (member.epoch > 0 && this.nowMs >= member.heardMs + sessionTimeoutMs) member.drop()
     }
     this.classic.passTime()
@@ -268,17 +267,15 @@ export class ConsumerSimulation {
   }
 
   /**
-   * Another broker leads: the first `written` appends in flight are in the log, and nobody is told
-   * of them.
+   * Moves the leadership to another broker: the first `written` appends in flight are in the log,
+   * and no result is reported.
    */
   moveLeader(written: number): void {
     this.log.write(written)
     this.restartBroker()
   }
 
-  /**
-   * The broker ends and starts again: nobody who waits is answered, the log is all that is left.
-   */
+  /** Restarts the broker: pending requests get no answer, and only the log remains. */
   restartBroker(): void {
     this.log.crash()
     for (const member of this.#members) this.lose(member)
@@ -315,7 +312,7 @@ export class ConsumerSimulation {
         this.joined.push(effect.outcome)
         const { memberId, generationId } = effect.outcome
         this.classic.answered(effect)
-        // A generation of a classic group is told before it is in the log.
+        // A generation of a classic group is announced before it is in the log.
         const isMember = this.classic.members.some((member) => member.memberId === memberId)
         if (this.group && isMember) this.#noteEpoch(effect.requestId, generationId)
       } else if (effect.type === 'synced') {
@@ -347,20 +344,20 @@ export class ConsumerSimulation {
 
   #noteEpoch(requestId: number, epoch: number): void {
     if (this.#sentIn.get(requestId) !== this.#life) return
-    this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
+    this.#highestEpoch = Math.max(this.#highestEpoch, epoch)
   }
 
-  /** What anybody has been told holds, until nobody is in the group any more. */
+  /** Checks that epochs that were sent never decrease, until the group is empty. */
   #expectEpochsToGrow(): void {
     const [group] = this.coordinator.groups()
     if (!group || group.isEmpty) {
-      this.#toldEpoch = 0
+      this.#highestEpoch = 0
       this.#life++
     }
     const classic = this.coordinator.classicGroup(groupId)
     const epoch = this.group?.groupEpoch ?? classic?.generationId ?? 0
-    const told = this.#toldEpoch
-    if (epoch < told) expect.fail(`epoch ${epoch}, but somebody has been told ${told}`)
+    const highest = this.#highestEpoch
+    if (epoch < highest) expect.fail(`epoch ${epoch} was sent after epoch ${highest}`)
   }
 
   #everyone() {
@@ -378,7 +375,7 @@ export class ConsumerSimulation {
     if (!pending) return
     this.#pending.delete(requestId)
     const { member, memberId, epoch, sentMs } = pending
-    // It has given itself up since, or left.
+    // It has left since, or dropped its membership.
     if (epoch !== member.epoch || memberId !== member.memberId) return
     switch (outcome.errorCode) {
       case ErrorCode.none:
@@ -410,7 +407,7 @@ export class ConsumerSimulation {
     member.isUnsure = revision !== member.revision
     member.heardMs = sentMs
     if (outcome.assignment === null) return
-    member.told = outcome.assignment
+    member.lastAssignment = outcome.assignment
     member.owned = union(member.owned, outcome.assignment)
   }
 
@@ -419,7 +416,8 @@ export class ConsumerSimulation {
     for (const { name, owned } of this.#everyone()) {
       for (const at of places(owned)) {
         const other = owners.get(at)
-        // Looked at after every step: an expectation that holds costs too much here.
+        // Compared by hand, because this runs after every step and a matcher that passes is too
+        // slow.
         if (other !== undefined) expect.fail(`${at} is with ${other} and with ${name}`)
         owners.set(at, name)
       }

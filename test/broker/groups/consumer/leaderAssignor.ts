@@ -1,6 +1,6 @@
-// The assignor of a simulated leader of the classic protocol: every topic is dealt out to its
-// subscribers in turn, so that whoever comes or goes makes partitions move. What a member says it
-// still has is dealt to nobody else before that member has given it up.
+// The assignor of a simulated leader of the classic protocol: assigns every topic to its
+// subscribers round robin, so that every change of members moves partitions. Partitions that a
+// member still reports as owned are assigned to no other member.
 
 import {
   addPartition,
@@ -47,7 +47,7 @@ function includes(list: PartitionsOfTopics, name: string, partition: number): bo
   return list.some(({ topic, partitions }) => topic === name && partitions.includes(partition))
 }
 
-/** Topics that are gone are left out. */
+/** Topics that were deleted are left out. */
 export function toTopics(all: TopicPartitions, catalog: MemoryCatalog) {
   return toList(all).flatMap(({ topicId, partitions }) => {
     const topic = catalog.topicById(topicId)

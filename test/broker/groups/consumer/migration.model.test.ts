@@ -1,7 +1,8 @@
-// Random histories of a group whose members move from one protocol to the other and back: each of
-// them restarts with either, comes, leaves, falls silent and misses answers, while topics change,
-// appends fail and the broker restarts. The simulation watches that no partition has two owners,
-// that nobody commits for another's and that epochs grow; here is what must hold besides.
+// Random histories of a group whose members migrate between the protocols, in both directions: each
+// one restarts with either protocol, joins, leaves, falls silent and loses answers, while topics
+// change, appends fail and the broker restarts. The simulation checks that no partition has two
+// owners, that no member commits for another one, and that epochs increase; this file checks the
+// end of a history.
 
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -15,7 +16,7 @@ type Action =
       readonly kind: 'step' | 'revoke' | 'lose' | 'restart' | 'leave' | 'commit'
       readonly slot: number
     }
-  /** One more process is restarted with the other protocol, as when all of them are one by one. */
+  /** Restarts one more process with the other protocol, as in a rolling migration. */
   | { readonly kind: 'migrate'; readonly toClassic: boolean; readonly leaves: boolean }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'append'; readonly fails: boolean }
@@ -57,7 +58,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('moveLeader'), written: fc.nat(3) }) },
 )
 
-/** A process that speaks one protocol in one life, and maybe the other in the next. */
+/** A process that uses one protocol in one run, and possibly the other in the next. */
 class Slot {
   readonly modern: SimulatedMember
   readonly classic: ClassicConsumer
@@ -90,7 +91,8 @@ class Slot {
   get isSettled(): boolean {
     if (this.isClassic) return this.classic.next === 'heartbeat'
     return (
-      this.modern.epoch > 0 && places(this.modern.owned).join() === places(this.modern.told).join()
+      this.modern.epoch > 0 &&
+      places(this.modern.owned).join() === places(this.modern.lastAssignment).join()
     )
   }
 
@@ -113,7 +115,7 @@ class Slot {
     else this.modern.restart()
   }
 
-  /** It ends, and begins again with the other protocol. */
+  /** Restarts the process with the other protocol. */
   change(leaves: boolean): void {
     if (leaves) this.leave()
     else this.restart()
@@ -126,13 +128,13 @@ class Slot {
   }
 }
 
-interface World {
+interface Migration {
   readonly group: ConsumerSimulation
   readonly slots: readonly Slot[]
 }
 
-/** The last one is static. */
-function newWorld(protocol: ClassicProtocol, isClassic: readonly boolean[]): World {
+/** The processes. The last one is static. */
+function newMigration(protocol: ClassicProtocol, isClassic: readonly boolean[]): Migration {
   const group = new ConsumerSimulation({ a: 3, b: 2 })
   const slots = isClassic.map(
     (each, index) => new Slot(group, `m${index}`, index === slotCount - 1, each, protocol),
@@ -144,7 +146,9 @@ function newWorld(protocol: ClassicProtocol, isClassic: readonly boolean[]): Wor
   return { group, slots }
 }
 
-/** A static member that ends before its SyncGroup: what it was to give up is with nobody. */
+/**
+ * A static member that ends before its SyncGroup: the partitions it was to revoke have no owner.
+ */
 const endedBeforeItGaveUp: [ClassicProtocol, boolean[], Action[]] = [
   'cooperative',
   [true, false, false],
@@ -168,17 +172,17 @@ function steps(...slots: readonly number[]): Action[] {
 }
 
 describe('a group of members of both protocols', () => {
-  it('keeps its promises in every history', () => {
+  it('keeps its invariants in every history, and converges', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('eager' as const, 'cooperative' as const),
         fc.array(fc.boolean(), { minLength: slotCount, maxLength: slotCount }),
         fc.array(action, { maxLength: 70, size: 'max' }),
         (protocol, isClassic, actions) => {
-          const world = newWorld(protocol, isClassic)
-          for (const each of actions) perform(world, each)
-          converge(world)
-          expectRestorable(world)
+          const migration = newMigration(protocol, isClassic)
+          for (const each of actions) perform(migration, each)
+          converge(migration)
+          expectRestorable(migration)
         },
       ),
       { numRuns: models.groupMigration.sequences, examples: [endedBeforeItGaveUp] },
@@ -186,8 +190,8 @@ describe('a group of members of both protocols', () => {
   })
 })
 
-function perform(world: World, action: Action): void {
-  const { group, slots } = world
+function perform(migration: Migration, action: Action): void {
+  const { group, slots } = migration
   if ('slot' in action) performOf(group, slots[action.slot]!, action)
   else if (action.kind === 'advance') group.advance(action.ms)
   else if (action.kind === 'append')
@@ -197,7 +201,7 @@ function perform(world: World, action: Action): void {
     group.catalog.set(topic, group.catalog.topic(topic)!.partitions.length + more)
   } else if (action.kind === 'migrate') {
     slots.find(({ isClassic }) => isClassic !== action.toClassic)?.change(action.leaves)
-  } else if (action.kind === 'round') round(world)
+  } else if (action.kind === 'round') round(migration)
   else if (action.kind === 'moveLeader') group.moveLeader(action.written)
   else group.restartBroker()
 }
@@ -211,8 +215,8 @@ function performOf(
   else slot[action.kind]()
 }
 
-/** Everyone does what is next, and is answered. */
-function round({ group, slots }: World): void {
+/** Every client takes its next step, and is answered. */
+function round({ group, slots }: Migration): void {
   for (const slot of slots) {
     slot.revoke()
     slot.step()
@@ -221,10 +225,10 @@ function round({ group, slots }: World): void {
 }
 
 /**
- * Left alone, the group is of the kind that its members make it, everyone gets its share, and every
- * partition is consumed by somebody who may commit.
+ * Without further changes, the group has the protocol of its members, every member gets its share,
+ * and every partition is consumed by a member that may commit.
  */
-function converge({ group, slots }: World): void {
+function converge({ group, slots }: Migration): void {
   for (const { modern } of slots) modern.isUnsure = true
   const type = slots.every(({ isClassic }) => isClassic) ? 'classic' : 'consumer'
   const current = () =>
@@ -235,7 +239,7 @@ function converge({ group, slots }: World): void {
     [...current().members()].length === slots.length &&
     slots.every(({ isSettled }) => isSettled)
   const settle = () => {
-    // Those who ended without a word are members until the end of their session.
+    // Processes that ended without leaving are members until their sessions expire.
     for (let rounds = 0; rounds < 2 || (rounds < 20 && !isDone()); rounds++) {
       for (let step = 0; step < 4; step++) round({ group, slots })
       group.advance(12_000)
@@ -264,8 +268,8 @@ function everyPartition({ catalog }: ConsumerSimulation): string[] {
     .sort()
 }
 
-/** What is in the log makes the same group again. */
-function expectRestorable({ group }: World): void {
+/** Replaying the log restores the same group. */
+function expectRestorable({ group }: Migration): void {
   const before = describeGroup(group)
   group.restartBroker()
   expect(describeGroup(group)).toEqual(before)

@@ -1,5 +1,5 @@
-// Groups that change their protocol: empty ones at once, others while their members go on, and back
-// again when the last member of the new protocol has left.
+// Groups that change their protocol: empty ones at once, others with their members, and back again
+// when the last member of the consumer protocol has left.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { JoinRequest } from '../../../../broker/groups/groupRequests.ts'
@@ -43,7 +43,7 @@ function joinRequest(request: Partial<JoinRequest>): JoinRequest {
   }
 }
 
-/** Answered when everything that can be is durable; undefined while it waits. */
+/** The answer once all appends are durable; undefined while it is pending. */
 function joinClassic(memberId: string, request: Partial<JoinRequest> = {}) {
   group.joined.length = 0
   const whole = joinRequest({ memberId, ...request })
@@ -86,7 +86,7 @@ function heartbeat(member: SimulatedMember): string {
   return errorName(group.outcomes.at(-1)!.errorCode)
 }
 
-/** A classic group of one member, which has all four partitions. */
+/** A classic group with one member, which owns all four partitions. */
 function classicGroup(protocol: Partial<JoinRequest> = {}): string {
   const { memberId } = joinClassic('', protocol)!
   syncClassic(memberId, 1, { [memberId]: assignment(0, 1, 2, 3) })
@@ -94,7 +94,7 @@ function classicGroup(protocol: Partial<JoinRequest> = {}): string {
 }
 
 describe('an empty group', () => {
-  it('becomes what its next member speaks, and keeps its offsets', () => {
+  it('takes the protocol of its next member, and keeps its offsets', () => {
     const memberId = classicGroup()
     const members = [{ memberId, groupInstanceId: null }]
     group.ask((requestId) => ({ type: 'leave', requestId, groupId, members }))
@@ -128,7 +128,7 @@ describe('an empty group', () => {
 })
 
 describe('a classic group', () => {
-  it('is joined by a member of the new protocol while its members go on, and goes back', () => {
+  it('is upgraded with its members when a member of the consumer protocol joins, and downgraded', () => {
     const old = classicGroup()
     const member = new SimulatedMember('m', ['t'], null, false)
     group.with([member])
@@ -137,7 +137,7 @@ describe('a classic group', () => {
     expect(places(member.owned)).toEqual([])
     expect(group.group!.state).toBe('Reconciling')
 
-    // The old member is told to join again; it gives up two, joins once more, and goes on with two.
+    // The old member is asked to rejoin; it revokes two partitions, rejoins, and keeps two.
     expect(heartbeatClassic(old, 1)).toBe('REBALANCE_IN_PROGRESS')
     const owning = (...partitions: number[]) => ({
       protocols: [{ name: 'range', metadata: subscription([{ topic: 't', partitions }]) }],
@@ -169,7 +169,7 @@ describe('a classic group', () => {
     expect(syncClassic(old, 3, { [old]: assignment(0, 1, 2, 3) })).toHaveLength(4)
   })
 
-  it('tells those who wait for their generation to join again', () => {
+  it('asks members that wait for their generation to rejoin', () => {
     const old = classicGroup()
     expect(joinClassic('')).toBeUndefined()
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('NONE')
@@ -181,14 +181,14 @@ describe('a classic group', () => {
 
   it.each<[string, Partial<JoinRequest>]>([
     ['that are not consumers', { protocolType: 'connect' }],
-    ['whose words cannot be read', { protocols: [{ name: 'range', metadata: Buffer.from('m') }] }],
-  ])('of members %s stays one', (_, request) => {
+    ['with malformed metadata', { protocols: [{ name: 'range', metadata: Buffer.from('m') }] }],
+  ])('of members %s is not upgraded', (_, request) => {
     const { memberId } = joinClassic('', request)!
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
     expect(heartbeatClassic(memberId, 1)).toBe('NONE')
   })
 
-  it('stays one whose assignor tells its members more than their partitions', () => {
+  it('is not upgraded when its assignor adds user data', () => {
     const { memberId } = joinClassic('')!
     const userData = Buffer.from('mine')
     const own = consumerProtocolAssignment.encode({ assignedPartitions: [], userData })
@@ -196,7 +196,7 @@ describe('a classic group', () => {
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
   })
 
-  it('stays one when there is no room for the member of the new protocol', () => {
+  it('is not upgraded when it has no room for the new member', () => {
     group = new ConsumerSimulation({ t: 4 }, { maxSize: 1 })
     const memberId = classicGroup()
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_MAX_SIZE_REACHED')
@@ -204,7 +204,7 @@ describe('a classic group', () => {
     expect(group.coordinator.classicGroup(groupId)!.state).toBe('Stable')
   })
 
-  it('leaves no members behind in the log when it could not be written that they left', () => {
+  it('writes tombstones of former members again after they failed to be written', () => {
     classicGroup()
     const member = new SimulatedMember('m', ['t'], null, false)
     heartbeat(member)
@@ -217,7 +217,7 @@ describe('a classic group', () => {
     expect(memberIds).toContain('n')
   })
 
-  it('gives nobody what a member may have that has not asked for its assignment yet', () => {
+  it('keeps the former partitions of a member that has not fetched its assignment yet', () => {
     const leader = joinClassic('')!.memberId
     joinClassic('')
     joinClassic(leader)
@@ -225,7 +225,7 @@ describe('a classic group', () => {
     const { memberId } = slow!
     syncClassic(leader, 2, { [leader]: assignment(), [memberId]: assignment(0, 1, 2, 3) })
     expect(syncClassic(memberId, 2)).toHaveLength(4)
-    // In the next generation it is to give up two, of which it does not know yet.
+    // In the next generation it has to revoke two, which it does not know yet.
     joinClassic(leader)
     joinClassic(memberId)
     syncClassic(leader, 3, { [leader]: assignment(), [memberId]: assignment(0, 1) })
@@ -237,7 +237,7 @@ describe('a classic group', () => {
     ])
   })
 
-  it('stays one where that is the policy', () => {
+  it('is not upgraded when the migration policy forbids it', () => {
     group = new ConsumerSimulation({ t: 4 }, { canUpgrade: false })
     classicGroup()
     expect(heartbeat(new SimulatedMember('m', ['t'], null, false))).toBe('GROUP_ID_NOT_FOUND')
@@ -252,14 +252,14 @@ describe('members of the classic protocol in a consumer group', () => {
     heartbeat(member)
   })
 
-  it('are told their id first, if their version can be', () => {
+  it('get their id before they join, if their version supports it', () => {
     const answer = joinClassic('', { requireKnownMemberId: true })!
     expect(errorName(answer.errorCode)).toBe('MEMBER_ID_REQUIRED')
     expect(joinClassic(answer.memberId, { requireKnownMemberId: true })!.errorCode).toBe(0)
     expect([...group.group!.members()]).toHaveLength(2)
   })
 
-  it('have to be consumers', () => {
+  it('must be consumers', () => {
     const errorOf = (request: Partial<JoinRequest>) =>
       errorName(joinClassic('', request)!.errorCode)
     expect(errorOf({ protocolType: 'connect' })).toBe('INCONSISTENT_GROUP_PROTOCOL')
@@ -270,13 +270,13 @@ describe('members of the classic protocol in a consumer group', () => {
     )
   })
 
-  it('have to speak a protocol that all of them speak', () => {
+  it('must support a protocol that all of them support', () => {
     joinClassic('')
     const protocols = [{ name: 'sticky', metadata: subscription() }]
     expect(errorName(joinClassic('', { protocols })!.errorCode)).toBe('INCONSISTENT_GROUP_PROTOCOL')
   })
 
-  it('are fenced when they do not join, sync or live on in time', () => {
+  it('are fenced when they miss the deadline of a join, a sync or a heartbeat', () => {
     const { memberId } = joinClassic('')!
     const isIn = () => [...group.group!.members()].some((each) => each.memberId === memberId)
     group.advance(9_999)
@@ -293,7 +293,7 @@ describe('members of the classic protocol in a consumer group', () => {
     expect([...group.group!.members()]).toHaveLength(1)
   })
 
-  it('leave by themselves, or are taken out by their instance', () => {
+  it('leave, or are removed by their instance ids', () => {
     const { memberId } = joinClassic('')!
     joinClassic('', { groupInstanceId: 'i' })
     const members = [
@@ -308,7 +308,7 @@ describe('members of the classic protocol in a consumer group', () => {
     expect([...group.group!.members()].map(({ memberId }) => memberId)).toEqual(['m'])
   })
 
-  it('take over from the former self of their instance, and the group with it', () => {
+  it('replace the former member of their instance, which downgrades the group if it was the last', () => {
     group = new ConsumerSimulation({ t: 4 })
     const instance = new SimulatedMember('s', ['t'], null, true)
     heartbeat(instance)
@@ -320,7 +320,7 @@ describe('members of the classic protocol in a consumer group', () => {
     expect(classic!.memberId).toBe(answer.memberId)
   })
 
-  it('take over and downgrade the group in one batch: no crash separates the two', () => {
+  it('replace a member and downgrade the group in one batch, which no crash separates', () => {
     group = new ConsumerSimulation({ t: 4 })
     heartbeat(new SimulatedMember('s', ['t'], null, true))
     const request = joinRequest({ groupInstanceId: 'i-s' })
@@ -332,7 +332,7 @@ describe('members of the classic protocol in a consumer group', () => {
     expect(members.map(({ groupInstanceId }) => groupInstanceId)).toEqual(['i-s'])
   })
 
-  it('stay in a consumer group where that is the policy', () => {
+  it('stay in a consumer group when the migration policy forbids the downgrade', () => {
     group = new ConsumerSimulation({ t: 4 }, { canDowngrade: false })
     const last = new SimulatedMember('m', ['t'], null, false)
     heartbeat(last)
@@ -344,7 +344,7 @@ describe('members of the classic protocol in a consumer group', () => {
 })
 
 describe('a simulated cooperative client', () => {
-  it('joins again when a restart of the broker made it drop what it had reported as owned', () => {
+  it('rejoins when a restart of the broker made it drop partitions that it had reported as owned', () => {
     group = new ConsumerSimulation({ t: 2 })
     const newClient = (name: string) => new ClassicConsumer(name, ['t'], null, 'cooperative')
     const [leader, slow, added] = [newClient('a'), newClient('z'), newClient('m')]
@@ -359,8 +359,8 @@ describe('a simulated cooperative client', () => {
     settle(leader, slow)
     expect([leader, slow].map(({ owned }) => places(owned).length)).toEqual([1, 1])
 
-    // All join the next generation; the leader shares it out, and the broker ends before `slow`
-    // asks.
+    // All members join the next generation, the leader assigns, and the broker ends before `slow`
+    // sends SyncGroup.
     for (const client of [added, added, leader, leader, slow, slow, leader]) step(client)
     expect([leader.next, slow.next]).toEqual(['heartbeat', 'sync'])
     group.restartBroker()
@@ -370,8 +370,8 @@ describe('a simulated cooperative client', () => {
   })
 })
 
-describe('a generation of before', () => {
-  it('may be told late: the group has been empty since, and counts its epochs anew', () => {
+describe('an earlier generation', () => {
+  it('may be answered late, after the group was empty and has started its epochs again', () => {
     const modern = new SimulatedMember('m', ['t'], null, false)
     heartbeat(modern)
     const classic = new ClassicConsumer('c', ['t'], null, 'eager')

@@ -3,7 +3,7 @@ import { RecordJournal } from '../../../../broker/groups/consumer/recordJournal.
 import type { GroupEffect } from '../../../../broker/groups/groupOutcome.ts'
 import type { GroupRecord } from '../../../../broker/groups/groupRecords.ts'
 
-test('takes the records of more members than a call can have arguments', () => {
+test('accepts more records than a call can have arguments', () => {
   const effects: GroupEffect[] = []
   const journal = new RecordJournal(effects)
   const records = Array.from({ length: 200_000 }, (_, member): GroupRecord => {

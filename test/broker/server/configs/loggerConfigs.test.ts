@@ -1,4 +1,4 @@
-// The level of the broker's log as Kafka's tools change it.
+// The log level of the broker, as Kafka's tools change it.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ConfigOperation, ResourceType } from '../../../../broker/controller/configRequests.ts'
@@ -27,7 +27,7 @@ function wish(name: string, value: string | null, operation: number = ConfigOper
   }
 }
 
-test('the level is told in capitals, set, and told again', () => {
+test('the level is described in capitals and can be set', () => {
   expect(loggerLevels(broker())).toEqual([{ name: 'root', value: 'INFO' }])
   const outcome = alterLoggers(wish('root', 'DEBUG'), false, broker())
   expect(outcome).toEqual({ errorCode: ErrorCode.none, message: null })
@@ -36,7 +36,7 @@ test('the level is told in capitals, set, and told again', () => {
   expect(logger.messages('info')).toEqual(['log level changed'])
 })
 
-test('a change that is only to be validated changes nothing', () => {
+test('validateOnly changes nothing', () => {
   expect(alterLoggers(wish('root', 'ERROR'), true, broker()).errorCode).toBe(ErrorCode.none)
   expect(logLevel.level).toBe('info')
 })
@@ -54,7 +54,7 @@ describe('refuses', () => {
     expect(logLevel.level).toBe('info')
   })
 
-  test('everything where the level cannot be changed', () => {
-    expect(loggerProblem('1', { ...broker(), logLevel: undefined })).toMatch(/not changed/)
+  test('every change when the level cannot be changed', () => {
+    expect(loggerProblem('1', { ...broker(), logLevel: undefined })).toMatch(/cannot be changed/)
   })
 })

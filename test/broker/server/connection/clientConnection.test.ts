@@ -1,4 +1,5 @@
-// How a connection behaves: order, overlap, long polls, limits, and clients that are not clients.
+// A client connection: order, overlap, long polls, limits, and peers that do not speak the
+// protocol.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { apiVersions } from '../../../../protocol/kafka/apis/apiVersions.ts'
@@ -45,7 +46,7 @@ describe('a client connection', () => {
 
   afterEach(() => broker.stop())
 
-  it('appends what came in pieces as it was sent, though memory is used again', async () => {
+  it('appends fragmented requests unchanged, although their memory is reused', async () => {
     const value = (round: number) => `${round}`.repeat(80_000)
     const produceTwice = async (round: number) => {
       const batch = batchOf(value(round))
@@ -85,7 +86,7 @@ describe('a client connection', () => {
     expect(await after).toBe(true)
   })
 
-  it('ends a long poll when there is enough, and not before', async () => {
+  it('ends a long poll only when there are enough bytes', async () => {
     const other = await broker.client()
     let polled = false
     const minBytes = batchOf('first').length + 1
@@ -102,7 +103,7 @@ describe('a client connection', () => {
     expect(recordsIn(await poll)).toBe(2)
   })
 
-  it('gives the first batch whole, however little was asked for', async () => {
+  it('returns the first batch whole, whatever the limit', async () => {
     await client.send(produce, 7, produceOf(batchOf('x'.repeat(5000))))
     const request = fetchFrom(0)
     request.maxBytes = 10
@@ -110,25 +111,25 @@ describe('a client connection', () => {
     expect(recordsIn(await client.send(fetch, 11, request))).toBe(1)
   })
 
-  it('says which offsets are out of range, at once', async () => {
+  it('answers an offset out of range at once', async () => {
     const answer = await client.send(fetch, 11, fetchFrom(77, { maxWaitMs: 60_000 }))
     expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(ErrorCode.offsetOutOfRange)
   })
 
-  it('gives no answer to acks=0, and goes on', async () => {
+  it('sends no response to acks=0, and serves the next request', async () => {
     client.sendOnly(produce, 7, produceOf(batchOf('silent'), 0))
     await client.send(apiVersions, 0, {})
     expect(recordsIn(await client.send(fetch, 11, fetchFrom(0)))).toBe(1)
   })
 
-  it('tells a producer without answers of an error by closing', async () => {
+  it('closes the connection of a producer with acks=0 after an error', async () => {
     const request = produceOf(batchOf('x'), 0)
     request.topicData[0]!.name = 'nowhere'
     client.sendOnly(produce, 7, request)
     await client.closed
   })
 
-  it('answers an unknown version of ApiVersions in version 0, with the versions it knows', async () => {
+  it('answers an unknown version of ApiVersions in version 0, with the supported versions', async () => {
     const answer = client.expectAnswer(apiVersions, 0)
     client.write(Buffer.from([0, 0, 0, 11, 0, 18, 0, 99, 0, 0, 0, 9, 0xff, 0xff, 0]))
     const { errorCode, apiKeys } = await answer
@@ -149,18 +150,18 @@ describe('a client connection', () => {
       [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
     ],
     ['HTTP', [...Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
-  ])('closes on %s and says why', async (_, bytes) => {
+  ])('closes the connection after %s, with a reason in the log', async (_, bytes) => {
     client.write(Buffer.from(bytes))
     await client.closed
     expect(broker.logger.lines.at(-1)).toMatchObject({
       level: 'warn',
-      message: 'a client is disconnected',
+      message: 'disconnecting client',
     })
     const next = await broker.client()
     await next.send(apiVersions, 0, {})
   })
 
-  it('closes connections that are idle for too long, and no others', async () => {
+  it('closes idle connections, and no others', async () => {
     const idle = await broker.client()
     await idle.send(apiVersions, 0, {})
     broker.clock.advance(400_000)
@@ -170,7 +171,7 @@ describe('a client connection', () => {
     await client.send(apiVersions, 0, {})
   })
 
-  it('stops reading a client that sends more than may be outstanding, and loses nothing', async () => {
+  it('pauses a client above the limit of outstanding bytes, and loses nothing', async () => {
     const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 5000 }))
     const sent = Array.from({ length: 100 }, () =>
       client.send(produce, 7, produceOf(batchOf('x'.repeat(10_000)))),
@@ -183,7 +184,7 @@ describe('a client connection', () => {
     expect(last).toMatchObject({ errorCode: ErrorCode.none, baseOffset: 99 })
   })
 
-  it('ends long polls and says goodbye when the broker stops', async () => {
+  it('ends long polls and closes when the broker stops', async () => {
     const poll = client.send(fetch, 11, fetchFrom(0, { maxWaitMs: 60_000 }))
     await settle()
     const closing = broker.broker.close()

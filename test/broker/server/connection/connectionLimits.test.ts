@@ -15,14 +15,14 @@ function limitsOf(values: Parameters<typeof brokerConfig>[0]) {
 }
 
 describe('connection limits', () => {
-  it('hold for all together', () => {
+  it('apply to all connections together', () => {
     const { limits } = limitsOf({ 'max.connections': 2 })
     expect(['a:1', 'b:1', 'c:1'].map((client) => limits.admit(client))).toEqual([true, true, false])
     limits.left('a:1')
     expect(limits.admit('c:1')).toBe(true)
   })
 
-  it('hold for an address, whichever way it is written, unless it has its own', () => {
+  it('apply to an address in any spelling, unless it has an override', () => {
     const { limits } = limitsOf({
       'max.connections.per.ip': 1,
       'max.connections.per.ip.overrides': '10.0.0.9:2, [::1]:0',
@@ -38,7 +38,7 @@ describe('connection limits', () => {
     expect(limits.admit('[::ffff:10.0.0.1]:5001')).toBe(true)
   })
 
-  it('logs when refusals begin, and when they have ended, how many there were', () => {
+  it('are logged when refusals begin, and when they have ended with their number', () => {
     const { limits, logger, clock } = limitsOf({ 'max.connections': 1 })
     limits.admit('10.0.0.1:1')
     for (let times = 0; times < 1000; times++) {
@@ -55,7 +55,7 @@ describe('connection limits', () => {
     const [, over] = logger.lines
     expect(over).toMatchObject({ level: 'info', fields: { times: 1000 } })
   })
-  it('change while the broker runs, for whoever connects from then on', () => {
+  it('can change while the broker runs, for later connections', () => {
     let config = brokerConfig({ 'max.connections.per.ip': 1 })
     const broker = {
       get config() {
@@ -83,7 +83,7 @@ describe('connection limits', () => {
     '010.0.0.1:5',
     '[::1:5',
     '[::g]:5',
-  ])('cannot be read from "%s"', (text) => {
+  ])('refuse the overrides "%s"', (text) => {
     expect(() => limitsOf({ 'max.connections.per.ip.overrides': text })).toThrow(/overrides is "/)
     expect(brokerOptions['max.connections.per.ip.overrides'].parse(text)).toBeUndefined()
   })
@@ -93,7 +93,7 @@ describe('connection limits', () => {
     ['[FE80::0001]', 'fe80::1'],
     ['::ffff:10.0.0.1', '10.0.0.1'],
     ['[::ffff:a00:1]', '10.0.0.1'],
-  ])('know %s as %s', (written, address) => {
+  ])('normalize %s to %s', (written, address) => {
     const limits = limitsOf({ 'max.connections.per.ip.overrides': `${written}:0` }).limits
     const host = address.includes(':') ? `[${address}]` : address
     expect(limits.admit(`${host}:5000`)).toBe(false)

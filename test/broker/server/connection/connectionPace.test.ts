@@ -9,7 +9,7 @@ import { MemoryBroker } from '../memoryBroker.ts'
 const rate = 'max.connection.creation.rate'
 
 describe('the pace of new connections', () => {
-  it('lets as many come at once as are allowed in a second, and the others in turn', () => {
+  it('admits one second of connections at once, and the others in turn', () => {
     const clock = new ManualClock()
     const pace = new ConnectionPace({ config: brokerConfig({ [rate]: 4 }), clock })
     const waits = () => Array.from({ length: 6 }, () => pace.nextWaitMs())
@@ -20,7 +20,7 @@ describe('the pace of new connections', () => {
     expect(waits()).toEqual([0, 0, 0, 0, 250, 500])
   })
 
-  it('turns away whoever would wait for more than half a minute', () => {
+  it('refuses connections that would wait for more than 30 seconds', () => {
     const clock = new ManualClock()
     const pace = new ConnectionPace({ config: brokerConfig({ [rate]: 1 }), clock })
     const waits = Array.from({ length: 40 }, () => pace.nextWaitMs())
@@ -29,7 +29,7 @@ describe('the pace of new connections', () => {
     expect(pace.nextWaitMs()).toBe(30_000)
   })
 
-  it('holds nobody up unless it is set', () => {
+  it('delays no connection unless it is set', () => {
     const pace = new ConnectionPace({ config: brokerConfig(), clock: new ManualClock() })
     expect(Array.from({ length: 10_000 }, () => pace.nextWaitMs()).every((ms) => ms === 0)).toBe(
       true,
@@ -42,7 +42,7 @@ describe('a broker with max.connection.creation.rate', () => {
 
   afterEach(() => broker.stop())
 
-  it('answers a connection when its turn has come; the rate can be raised while it runs', async () => {
+  it('reads a connection when its turn comes; the rate can be raised while the broker runs', async () => {
     broker = await MemoryBroker.start({ [rate]: 2 })
     const clients = await Promise.all([broker.client(), broker.client(), broker.client()])
     let answered = 0
@@ -62,7 +62,7 @@ describe('a broker with max.connection.creation.rate', () => {
     await answers
   })
 
-  it('lets go of connections that wait when it stops, and of those that are gone', async () => {
+  it('releases waiting connections when it stops, and when their clients disconnect', async () => {
     broker = await MemoryBroker.start({ [rate]: 1 })
     const timers = broker.clock.pendingTimers
     const [first, second, third] = [

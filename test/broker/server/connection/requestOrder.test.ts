@@ -1,4 +1,5 @@
-// The order of one connection's requests: which may overlap, and that each is answered once, in order.
+// The order of one connection's requests: which may overlap, and that each is answered once, in
+// order.
 
 import { expect, it } from 'vitest'
 import { PendingRequest, RequestOrder } from '../../../../broker/server/connection/requestOrder.ts'
@@ -43,15 +44,17 @@ it('only consecutive Produce requests overlap', () => {
   expect(other.admits(frameOf(produce))).toBe(false)
 })
 
-it('a bounded number of Produce requests overlaps', () => {
+it('the number of overlapping Produce requests is bounded', () => {
   const order = new RequestOrder()
   let begun = 0
   for (; order.admits(frameOf(produce)); begun++) begin(order, frameOf(produce))
   expect(begun).toBe(64)
-  expect(() => begin(order, frameOf(produce))).toThrow('requests in flight are bounded')
+  expect(() => begin(order, frameOf(produce))).toThrow(
+    'the number of requests in flight is bounded',
+  )
 })
 
-it('a request is answered once', () => {
+it('a request is answered exactly once', () => {
   const order = new RequestOrder()
   const request = begin(order, frameOf(fetch))
   order.done(request, undefined)

@@ -1,5 +1,5 @@
-// APIs that Kafka has and this broker does not serve: answered in their own response, in every version
-// of it, and never offered.
+// APIs of Kafka that this broker does not serve: answered in their own responses, in every version,
+// and never listed in ApiVersions.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alterClientQuotas } from '../../../../protocol/kafka/apis/alterClientQuotas.ts'
@@ -15,7 +15,7 @@ import { MemoryBroker, type RawClient } from '../memoryBroker.ts'
 const topicId = '00000000-0000-0000-0000-000000000007'
 const state = { groupId: 'g', topics: [{ topicId, partitions: [{ partition: 3 }] }] }
 
-/** What is asked of those that answer for each thing that they are asked. */
+/** Requests for the APIs that answer for each resource. */
 const requests: Readonly<Record<string, object>> = {
   AlterReplicaLogDirs: { dirs: [{ path: '/other', topics: [{ name: 't', partitions: [3] }] }] },
   AlterClientQuotas: {
@@ -59,7 +59,7 @@ function ofEach(fields: object) {
   return { ...state, topics }
 }
 
-/** Every error code in an answer, wherever it stands. */
+/** Every error code in an answer. */
 function errorCodes(answer: unknown): number[] {
   if (typeof answer !== 'object' || answer === null) return []
   return Object.entries(answer).flatMap(([name, value]) =>
@@ -83,13 +83,13 @@ describe('an API that is known and not served', () => {
     return new Set(apiKeys.map(({ apiKey }) => apiKey))
   }
 
-  it('is answered with an error for each thing asked, in every version, on the same connection', async () => {
+  it('is answered with an error for each resource, in every version, on the same connection', async () => {
     const tokens = [38, 39, 40, 41]
     for (const { api } of refusedApis) {
       for (let version = api.minVersion; version <= api.maxVersion; version++) {
         const answer = client.expectAnswer(api, version)
         const header = { correlationId: 0, clientId: 'raw' }
-        // Of the rest only the shape of the header is known: some bytes that nobody reads stand for it.
+        // Only the headers of the others are known: their bodies are bytes that nobody decodes.
         const frame = Buffer.concat([
           ...encodeRequest(api, version, header, (requests[api.name] ?? {}) as RequestOf<Api>),
           Buffer.alloc(requests[api.name] ? 0 : 5, 1),
@@ -108,7 +108,7 @@ describe('an API that is known and not served', () => {
     expect(await broker.metrics.expose()).not.toContain('followed_total{')
   })
 
-  it('is not offered: neither share groups nor streams groups, nor what is between controllers', async () => {
+  it('is not listed: neither share groups nor streams groups nor APIs between controllers', async () => {
     const keys = await offered()
     expect(refusedApis.filter(({ api }) => keys.has(api.key)).map(({ api }) => api.name)).toEqual(
       [],
@@ -119,26 +119,26 @@ describe('an API that is known and not served', () => {
     }
   })
 
-  it('every API of Kafka 4.4 is either offered or refused, but for four that no version is left of', async () => {
+  it('is refused unless it is served, for all APIs of Kafka 4.4 except four without any version', async () => {
     const keys = await offered()
     const refused = new Set(refusedApis.map(({ api }) => api.key))
     const all = Array.from({ length: 95 }, (_, key) => key)
     expect(all.filter((key) => !keys.has(key) && !refused.has(key))).toEqual([4, 5, 6, 7])
   })
 
-  it('says which quota and which user are not changed, and why', async () => {
+  it('names the quota and the user that are not changed, with the reason', async () => {
     const request = requests.AlterClientQuotas as RequestOf<typeof alterClientQuotas>
     expect((await client.send(alterClientQuotas, 1, request)).entries).toEqual([
       {
         errorCode: ErrorCode.unsupportedVersion,
-        errorMessage: 'quotas are not kept here',
+        errorMessage: 'quotas are not supported',
         entity: [{ entityType: 'user', entityName: 'alice' }],
       },
     ])
     const users = requests.AlterUserScramCredentials as RequestOf<typeof alterUserScramCredentials>
     const { results } = await client.send(alterUserScramCredentials, 0, users)
     expect(results.map(({ user }) => user)).toEqual(['alice', 'bob'])
-    expect(results[0]!.errorMessage).toMatch(/no listener authenticates/)
+    expect(results[0]!.errorMessage).toMatch(/need a listener that authenticates/)
   })
 })
 
@@ -185,7 +185,7 @@ describe('UpdateFeatures', () => {
     ['share.version', 1, upgrade, /does not know the feature/],
     ['no.such.feature', 0, safe, /does not know the feature/],
     ['transaction.version', -1, safe, /cannot be less than 0/],
-    ['transaction.version', 2, 7, /no upgrade type 7/],
+    ['transaction.version', 2, 7, /unknown upgrade type 7/],
   ])('of %s to %i with type %i is refused', async (feature, level, type, message) => {
     expect(await update(feature, level, type)).toMatchObject({
       errorCode: ErrorCode.invalidUpdateVersion,
@@ -204,7 +204,7 @@ describe('UpdateFeatures', () => {
     })
   })
 
-  it('takes the permission to downgrade of version 0 for a safe downgrade', async () => {
+  it('treats allowDowngrade of version 0 as a safe downgrade', async () => {
     const { errorMessage } = await update('group.version', 0, upgrade, 0)
     expect(errorMessage).toMatch(/needs a safe or unsafe downgrade/)
     expect((await update('group.version', 0, safe, 0)).errorMessage).toMatch(/fixed/)

@@ -1,5 +1,5 @@
-// Fetch sessions against a model: whatever clients ask for and whatever happens to their sessions, a
-// client that keeps to the protocol knows of each partition what it would know without sessions.
+// Fetch sessions against a model: whatever clients request and whatever happens to their sessions,
+// a client that follows the protocol knows the same of each partition as without sessions.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -63,7 +63,7 @@ function begun(context: FetchContext | number): FetchContext {
   return context as FetchContext
 }
 
-/** Opens a session over the partitions; the id, 0 when there is none. */
+/** Opens a session over the partitions. Returns its id, or 0 when there is none. */
 function open(sessions: FetchSessions, partitions: readonly number[], nowMs: number): number {
   const context = begun(sessions.begin(requestOf({ id: 0, epoch: 0 }, partitions), false, nowMs))
   return context.finish(
@@ -74,16 +74,16 @@ function open(sessions: FetchSessions, partitions: readonly number[], nowMs: num
 
 class Client {
   readonly wanted = new Set<number>()
-  /** What the client believes of the high watermarks of what it wants. */
+  /** The high watermarks that the client has seen, of the partitions that it fetches. */
   readonly known = new Map<number, number>()
   #session = { id: 0, epoch: 0 }
-  /** What the session knows the client to want. */
-  #told = new Set<number>()
+  /** The partitions in the session. */
+  #inSession = new Set<number>()
 
   fetch(sessions: FetchSessions, highWatermarks: readonly number[], nowMs: number): void {
     const isNew = this.#session.id === 0
-    const added = [...this.wanted].filter((partition) => isNew || !this.#told.has(partition))
-    const forgotten = isNew ? [] : [...this.#told].filter((each) => !this.wanted.has(each))
+    const added = [...this.wanted].filter((partition) => isNew || !this.#inSession.has(partition))
+    const forgotten = isNew ? [] : [...this.#inSession].filter((each) => !this.wanted.has(each))
     const request = requestOf(this.#session, added, forgotten)
     const context = sessions.begin(request, false, nowMs)
     if (typeof context === 'number') {
@@ -101,7 +101,7 @@ class Client {
     for (const [index, partition] of asked.entries()) {
       if (outcome.isSent(index)) this.known.set(partition, highWatermarks[partition]!)
     }
-    this.#told = new Set(this.wanted)
+    this.#inSession = new Set(this.wanted)
     this.#session =
       outcome.sessionId === 0
         ? { id: 0, epoch: 0 }
@@ -110,7 +110,7 @@ class Client {
 }
 
 describe('fetch sessions', () => {
-  it('leave nothing out that a client does not know', () => {
+  it('omit only partitions whose state the client knows', () => {
     const step = fc.record({
       client: fc.nat(2),
       want: fc.subarray([0, 1, 2, 3, 4, 5]),
@@ -158,7 +158,7 @@ describe('fetch sessions', () => {
     expect([0, 1, 2].map(next.finish(answers, 2).isSent)).toEqual([false, false, true])
   })
 
-  it('read last the next time what had something this time', () => {
+  it('read partitions with records last in the next fetch', () => {
     const sessions = sessionsOf(10)
     const id = open(sessions, [0, 1, 2], 0)
     const context = begun(sessions.begin(requestOf({ id, epoch: 1 }, []), false, 1))
@@ -167,7 +167,7 @@ describe('fetch sessions', () => {
     expect(next.wanted.map(({ request }) => request.partition)).toEqual([1, 2, 0])
   })
 
-  it('are known by id, epoch and kind of request', () => {
+  it('are checked by id, epoch and kind of request', () => {
     const sessions = sessionsOf(10)
     const id = open(sessions, [0], 0)
     const resume = (session: { id: number; epoch: number }, byId = false) =>
@@ -178,7 +178,7 @@ describe('fetch sessions', () => {
     begun(resume({ id, epoch: 1 }))
   })
 
-  it('are not answered from when somebody else went on with them meanwhile', () => {
+  it('are invalid for a request when another one has used them meanwhile', () => {
     const sessions = sessionsOf(10)
     const id = open(sessions, [0], 0)
     const first = begun(sessions.begin(requestOf({ id, epoch: 1 }, []), false, 1))
@@ -188,7 +188,7 @@ describe('fetch sessions', () => {
     expect(outcome.isSent(0)).toBe(false)
   })
 
-  it('end with the last partition, and when the client ends them', () => {
+  it('end with the last partition, or when the client closes them', () => {
     const sessions = sessionsOf(10)
     const emptied = open(sessions, [0], 0)
     begun(sessions.begin(requestOf({ id: emptied, epoch: 1 }, [], [0]), false, 1))
@@ -198,7 +198,7 @@ describe('fetch sessions', () => {
     expect(sessions.partitionCount).toBe(0)
   })
 
-  it('give way when they are not used, or are smaller and old enough', () => {
+  it('are evicted when they are idle, or smaller and old enough', () => {
     const sessions = sessionsOf(2)
     const small = open(sessions, [0], 0)
     const large = open(sessions, [0, 1, 2], 0)

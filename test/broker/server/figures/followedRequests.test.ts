@@ -1,5 +1,5 @@
-// Requests with bytes after its last field. Kafka ignores those bytes, and some clients send them:
-// librdkafka's Metadata for all topics has three, segmentio's DescribeAcls v3 has one.
+// Requests with bytes after their last field. Kafka ignores these bytes, and some clients send
+// them: librdkafka's Metadata for all topics has three, segmentio's DescribeAcls v3 has one.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addPartitionsToTxn } from '../../../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -74,10 +74,10 @@ describe('a request with bytes after its last field', () => {
     client = await broker.client()
     client.write(followed(metadata, 1, { topics: null }, Buffer.alloc(2048)))
     await client.closed
-    expect(broker.logger.lines.map(({ message }) => message)).toContain('a client is disconnected')
+    expect(broker.logger.lines.map(({ message }) => message)).toContain('disconnecting client')
   })
 
-  it('leaves no byte of what follows in a stored record', async () => {
+  it('leaves none of these bytes in a stored record', async () => {
     const request = {
       acks: -1,
       timeoutMs: 1000,
@@ -92,7 +92,7 @@ describe('a request with bytes after its last field', () => {
     })
   })
 
-  it('is not counted when nothing follows it', async () => {
+  it('is not counted without such bytes', async () => {
     await client.send(metadata, 13, { topics: null })
     expect(await broker.metrics.expose()).not.toContain('followed_total{')
     await client.send(addPartitionsToTxn, 5, { transactions: [] })

@@ -1,5 +1,5 @@
-// The gate before the handlers: every served API declares what Kafka documents that it needs, a
-// denied request reaches no handler, and a throttle time is in every response that can carry one.
+// The gate before the handlers: every served API declares the access that Kafka documents, a denied
+// request reaches no handler, and every response with a field for it has the throttle time.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -29,8 +29,8 @@ import { sampleRequests } from '../sampleRequests.ts'
 
 /**
  * From Kafka's documentation ("Operations and resources on protocols"), corrected where the broker
- * of Kafka 4.1 differs. `~`: asked by the handler, for resources that the request does not name.
- * `a|b`: b on the cluster is enough.
+ * of Kafka 4.1 differs. `~`: checked by the handler, for resources that the request does not name.
+ * `a|b`: b on the cluster is sufficient.
  */
 const documented: Readonly<Record<string, readonly string[]>> = {
   Produce: ['write transactionalId', 'write topic'],
@@ -85,7 +85,7 @@ const documented: Readonly<Record<string, readonly string[]>> = {
   DescribeTopicPartitions: ['describe topic', '~describe topic'],
 }
 
-/** APIs whose requests, as sampled, name nothing that could be denied. */
+/** APIs whose sample requests name no resource. */
 const openToAll = [
   'ApiVersions',
   'DescribeCluster',
@@ -95,20 +95,20 @@ const openToAll = [
   'SaslHandshake',
 ]
 
-/** Requests of new versions give topics by id. */
+/** Requests of new versions name topics by id. */
 const topics = { topicById: () => ({ name: 't' }) }
 
 const denyAll: Authorizer = { allowsAll: false, authorize: () => false }
 
-interface World {
+interface GateOptions {
   readonly authorizer?: Authorizer
   readonly throttle?: Throttle
-  /** In the place of the handler of each API. */
+  /** Called instead of the handler of each API. */
   readonly handle: (api: Api) => unknown
 }
 
-/** A connection to a broker that has no parts but the gate and what counts requests. */
-function connectionTo({ authorizer = allowAll, throttle = noThrottle, handle }: World) {
+/** A connection to a broker that consists of the gate and the request figures. */
+function connectionTo({ authorizer = allowAll, throttle = noThrottle, handle }: GateOptions) {
   const gate = new RequestGate({ authorizer, throttle, topics })
   const broker: Partial<BrokerParts> = {
     gate,
@@ -145,7 +145,7 @@ describe('the access that APIs need', () => {
     expect(declared.toSorted()).toEqual(servedApis.map(({ name }) => name).toSorted())
   })
 
-  it('is what Kafka documents', () => {
+  it('is the access that Kafka documents', () => {
     const shown = apiAccess.map(({ api, requirements }) => [
       api.name,
       requirements.map(({ operation, resourceType, names, orOnCluster }) => {
@@ -192,13 +192,13 @@ describe('a denied request', () => {
     expect(reached.toSorted()).toEqual(openToAll)
   })
 
-  it('says what is not authorized', () => {
+  it('names the operation and the resource', () => {
     const connection = connectionTo({ authorizer: denyAll, handle: () => ({}) })
     const request = () => send(metadata, 12, { topics: [{ name: 'a' }] }, connection)
     expect(request).toThrow('Metadata: User:ANONYMOUS is not authorized for describe on topic a')
   })
 
-  it('is allowed by an operation on the cluster that stands for it', () => {
+  it('is admitted with a sufficient operation on the cluster', () => {
     const authorizer: Authorizer = {
       allowsAll: false,
       authorize: (_, operation, type) => operation === 'create' && type === 'cluster',
@@ -210,7 +210,7 @@ describe('a denied request', () => {
 })
 
 describe('the throttle', () => {
-  it('is in every response that has a field for it', () => {
+  it('is written into every response with a field for it', () => {
     const throttle: Throttle = { throttleTimeMs: () => 250 }
     for (const api of servedApis) {
       const version = api.maxVersion
@@ -223,7 +223,7 @@ describe('the throttle', () => {
     }
   })
 
-  it('leaves the response object of the handler as it is', () => {
+  it('does not change the response object of the handler', () => {
     const response = Object.freeze({ topics: [] })
     const throttle: Throttle = { throttleTimeMs: () => 250 }
     const gate = new RequestGate({ authorizer: allowAll, throttle, topics })

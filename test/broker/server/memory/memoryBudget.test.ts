@@ -1,16 +1,18 @@
-// The budget against a model: users who take, wait and give back at random. Nobody goes on without
-// room but the one who may overdraw, nobody overtakes in the line, and nobody waits for ever.
+// The budget against a model: users that take, wait and release at random. None proceeds without
+// room except the one that may overdraw, none overtakes in line, and none waits forever.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MemoryBudget } from '../../../../broker/server/memory/memoryBudget.ts'
 
 describe('a memory budget', () => {
-  it('lets on in turn, within its limit, and one at most beyond', () => {
+  it('serves requests in order, within its limit, and at most one beyond it', () => {
     const step = fc.record({
       bytes: fc.integer({ min: 1, max: 60 }),
       mayOverdraw: fc.boolean(),
-      /** Which of those that hold something gives it back afterwards; none when there is no such. */
+      /**
+       * The index of the user that releases its memory afterwards; none if there is no such user.
+       */
       returned: fc.option(fc.nat(20)),
     })
     fc.assert(
@@ -62,7 +64,7 @@ describe('a memory budget', () => {
     )
   })
 
-  it('forgets who waits no longer, and passes the turn on', () => {
+  it('removes a request that leaves the line, and serves the next one', () => {
     const budget = new MemoryBudget(10)
     budget.take(20)
     const went: string[] = []

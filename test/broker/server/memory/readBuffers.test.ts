@@ -1,5 +1,5 @@
-// Memory that is used again: never by two at a time, never without bound, and never while the bytes
-// in it are still on their way to somebody who takes them slowly.
+// Reused memory: never by two users at a time, never without bound, and never while its bytes are
+// still being sent to a client that reads slowly.
 
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -17,7 +17,7 @@ import { batchOf, RawClient } from '../memoryBroker.ts'
 const kilobyte = 1024
 
 describe('read buffers', () => {
-  it('are never in two hands, are large enough, and are bounded when free', () => {
+  it('have one user at a time, are large enough, and are bounded when free', () => {
     const step = fc.record({ length: fc.integer({ min: 1, max: 600 }), back: fc.nat(9) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -37,7 +37,7 @@ describe('read buffers', () => {
     )
   })
 
-  it('are used again', () => {
+  it('are reused', () => {
     const buffers = new ReadBuffers(1000 * kilobyte)
     const block = buffers.take(300 * kilobyte)
     buffers.giveBack(block)
@@ -46,7 +46,7 @@ describe('read buffers', () => {
   })
 })
 
-describe('answers read into memory that is used again', () => {
+describe('answers in reused memory', () => {
   let broker: TestBroker | undefined
 
   afterEach(() => broker?.stop())
@@ -54,12 +54,12 @@ describe('answers read into memory that is used again', () => {
   const connect = async () => {
     const address = { host: '127.0.0.1', port: broker!.port }
     const client = new RawClient(await tcpNetwork.connect(address, 5000))
-    // A socket that has just been started to be read cannot be paused in the same turn.
+    // A socket cannot be paused in the turn in which its reading started.
     await settle()
     return client
   }
 
-  it('arrive as they were stored, at clients that read slowly or break off', async () => {
+  it('arrive as they were stored, also at clients that read slowly or disconnect', async () => {
     broker = await TestBroker.start()
     const producer = await connect()
     await producer.send(metadata, 1, { topics: [{ name: 't' }] })
@@ -68,7 +68,7 @@ describe('answers read into memory that is used again', () => {
       const topicData = [{ name: 't', partitionData }]
       await producer.send(produce, 7, { acks: -1, timeoutMs: 5000, topicData })
     }
-    // More than the sockets on the way can hold.
+    // More than the sockets on the path can buffer.
     const fetchFrom = (client: RawClient, fetchOffset: number) => {
       const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 16_000_000 }]
       const topics = [{ topic: 't', partitions }]
@@ -91,7 +91,7 @@ describe('answers read into memory that is used again', () => {
   })
 })
 
-/** Every batch from the offset on is there, as its producer sent it. */
+/** Checks that every batch from the offset on arrives as its producer sent it. */
 function expectWhole({ responses }: ResponseOf<typeof fetch>, offset: number): void {
   const batches = [...splitBatches(responses[0]!.partitions[0]!.records!)]
   const offsets = batches.map(({ baseOffset }) => baseOffset)

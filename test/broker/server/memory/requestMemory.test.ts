@@ -1,5 +1,5 @@
-// What one connection holds of the memory for requests: what the shared budget counts, and when the
-// connection is not read.
+// The share of one connection in the memory for requests: what the shared budget counts, and when
+// the connection is not read.
 
 import { expect, it } from 'vitest'
 import { MemoryBudget } from '../../../../broker/server/memory/memoryBudget.ts'
@@ -56,7 +56,7 @@ it('leaving the line ends the wait', () => {
 it('more is never released than was taken', () => {
   const memory = memoryOf(new MemoryBudget(50))
   memory.take(10)
-  expect(() => memory.release(11)).toThrow('a connection releases what it holds for requests')
+  expect(() => memory.release(11)).toThrow('a connection releases no more memory than it holds')
   const budget = new MemoryBudget(50)
-  expect(() => budget.release(1)).toThrow('a memory budget gets back no more than was taken')
+  expect(() => budget.release(1)).toThrow('no more memory is released than was taken')
 })

@@ -1,5 +1,5 @@
-// Appends that wait for the transaction coordinator, over a real log: in which order they get there,
-// whom they hold up, and what a producer is told when it must not write.
+// Appends that wait for the transaction coordinator, over a real log: their order, which other
+// appends they delay, and the answer to a producer that must not write.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
@@ -36,7 +36,7 @@ describe('TransactionalAppends', () => {
     return appended.then(({ errorCode }) => errorName(errorCode))
   }
 
-  /** The coordinator answers its oldest question, as soon as there is one. */
+  /** The coordinator answers its oldest request, as soon as there is one. */
   async function answer(errorCode: number): Promise<void> {
     await until(() => questions.length > 0)
     questions.shift()!(errorCode)
@@ -48,7 +48,7 @@ describe('TransactionalAppends', () => {
     return batches.map(({ producerId, baseSequence }) => `${producerId}/${baseSequence}`)
   }
 
-  it('keeps the order of a producer, and holds up nobody else', async () => {
+  it('keeps the order of a producer, and delays no other one', async () => {
     const first = [0, 1, 2].map((sequence) => write(1, sequence))
     const other = write(2, 0)
     await answer(ErrorCode.none)
@@ -61,7 +61,7 @@ describe('TransactionalAppends', () => {
     expect(await written()).toHaveLength(6)
   })
 
-  it('lets nobody go ahead of one that was refused', async () => {
+  it('appends no later batch of a producer ahead of a refused one', async () => {
     const writes = [0, 1].map((sequence) => write(1, sequence))
     await answer(ErrorCode.coordinatorNotAvailable)
     await answer(ErrorCode.none)
@@ -83,7 +83,7 @@ describe('TransactionalAppends', () => {
     [12, ErrorCode.notCoordinator, 'NOT_ENOUGH_REPLICAS'],
     [12, ErrorCode.producerFenced, 'INVALID_PRODUCER_EPOCH'],
     [12, ErrorCode.invalidProducerIdMapping, 'INVALID_PRODUCER_ID_MAPPING'],
-  ])('says in version %i for %i: %s', async (apiVersion, errorCode, name) => {
+  ])('answers in version %i to error %i: %s', async (apiVersion, errorCode, name) => {
     const refused = write(1, 0, apiVersion)
     await answer(errorCode)
     expect(await refused).toBe(name)

@@ -1,4 +1,4 @@
-// The cluster, its versions and features, and what comes with security and other kinds of brokers.
+// The cluster, its versions and features, security, and tools for other kinds of brokers.
 
 import { prepare, run, type Section } from '../section.ts'
 

@@ -112,7 +112,7 @@ const others: Section = {
       'kafka-configs --alter --entity-type clients --entity-default --add-config consumer_byte_rate=1024',
       { note: noQuotas },
     ),
-    // Kafka would keep to it in the sections that follow.
+    // Kafka would apply it in the later sections.
     run(
       'kafka-configs --alter --entity-type clients --entity-default --delete-config consumer_byte_rate',
       { note: noQuotas },

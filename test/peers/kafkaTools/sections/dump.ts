@@ -1,4 +1,4 @@
-// Kafka's dump tool on the files of either broker, written by the same producers.
+// Kafka's dump tool on the files of both brokers, written by the same producers.
 
 import { prepare, run, type Section, start, stop } from '../section.ts'
 

@@ -1,13 +1,13 @@
-// Groups of both protocols: looked at while they read, reset and deleted when they are empty.
+// Groups of both protocols: described while they consume, reset and deleted when they are empty.
 
 import { prepare, run, type Section, type Step, start, stop } from '../section.ts'
 
-/** With a key, so that both brokers get them into the same partitions. */
+/** With keys, so that they go to the same partitions in both brokers. */
 const tenLines = Array.from({ length: 10 }, (_, at) => `a:line ${at}\n`).join('')
 const keyed = '--property parse.key=true --property key.separator=:'
 const groups = 'kafka-consumer-groups'
 
-/** The same commands on a group of either protocol. */
+/** Returns the same commands for a group of either protocol. */
 function lifeOfAGroup(group: string, topic: string, protocol: 'classic' | 'consumer'): Step[] {
   const reset = `${groups} --reset-offsets --group ${group}`
   return [

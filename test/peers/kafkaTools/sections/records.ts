@@ -85,7 +85,7 @@ const offsets: Section = {
   },
   steps: [
     prepare('kafka-topics --create --topic measured --partitions 2'),
-    // The keys say which partition.
+    // The keys determine the partitions.
     prepare(
       `kafka-console-producer --topic measured --sync ${keyed}`,
       lines(10).replaceAll('line', 'a:line'),

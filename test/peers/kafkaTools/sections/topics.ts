@@ -1,4 +1,4 @@
-// Topics and where their partitions are.
+// Topics and the placement of their partitions.
 
 import { prepare, run, type Section } from '../section.ts'
 

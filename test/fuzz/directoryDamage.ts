@@ -1,22 +1,22 @@
-// Damages files of a data folder as disks and people do, and worse: also so that checksums are right
-// again, since otherwise nothing behind the checksums would ever be tried.
+// Damages files of a data directory as disks and people do, and worse: also with corrected
+// checksums, because otherwise no code behind the checksums would be tested.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
-import type { Files } from './dataFolder.ts'
+import type { Files } from './dataDirectory.ts'
 import { oneIn, pick, trickyInt32, trickyInt64 } from './draw.ts'
 import { withRecords, wrongHeader } from './forgedBatches.ts'
 import { bitsFlipped } from './frameMutator.ts'
 
-export interface DamagedFolder {
+export interface DamagedDirectory {
   readonly files: Files
-  /** The paths that were touched. */
+  /** The paths of the damaged files. */
   readonly touched: readonly string[]
 }
 
-export function damagedFolder(files: Files, random: Random): DamagedFolder {
+export function damagedDirectory(files: Files, random: Random): DamagedDirectory {
   const damaged = new Map(files)
   const touched: string[] = []
   for (let count = 1 + random.below(3); count > 0; count--) {
@@ -58,7 +58,7 @@ function withWrongBytes(content: Buffer, random: Random): Buffer {
 }
 
 function overwritten(content: Buffer, bytes: Buffer, random: Random): Buffer {
-  // Most of what matters is at the beginning.
+  // Most of the important fields are at the beginning.
   const room = Math.min(content.length, oneIn(random, 2) ? 64 : content.length)
   bytes.copy(content, random.below(room - bytes.length + 1))
   return content
@@ -70,7 +70,7 @@ function int32(random: Random): Buffer {
   return bytes
 }
 
-/** One of a segment's batches with a header or records that lie. */
+/** Replaces one of a segment's batches by one with a false header or false records. */
 function withForgedBatch(content: Buffer, random: Random): Buffer {
   const batches = soundBatches(content)
   if (batches.length === 0) return bitsFlipped(content, random)
@@ -83,7 +83,7 @@ function withForgedBatch(content: Buffer, random: Random): Buffer {
   return Buffer.concat([before, forged, content.subarray(start + sizeInBytes)])
 }
 
-/** As far as the segment is one: it may have been damaged before. */
+/** Returns the batches of a segment, up to earlier damage. */
 function soundBatches(content: Buffer): RecordBatch[] {
   const batches: RecordBatch[] = []
   try {
@@ -94,7 +94,10 @@ function soundBatches(content: Buffer): RecordBatch[] {
   return batches
 }
 
-/** The first group's head is checked from byte 12 on, with the sum in byte 8. */
+/**
+ * Corrects the checksum of the first group's header: it is in byte 8 and covers bytes 12 and
+ * following.
+ */
 function journalWithCrc(content: Buffer): Buffer {
   if (content.length < 34) return content
   const headBytes = content.readUInt32BE(28)

@@ -1,5 +1,6 @@
-// Starts brokers on damaged data folders. Each either starts and serves what can be served, or says
-// with an error of its own what is wrong and where; it never fails in another way, and never hangs.
+// Starts brokers on damaged data directories. Each broker either starts and serves everything
+// intact, or fails with an error of its own that names the damage; it never fails in another way,
+// and never hangs.
 
 import { createTopics } from '../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../protocol/kafka/apis/fetch.ts'
@@ -8,41 +9,47 @@ import { produce } from '../../protocol/kafka/apis/produce.ts'
 import { settle } from '../../protocol/runtime/manualClock.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { batchOf, type MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
-import { diskWith, type Files, folderTopics, makeFolder } from './dataFolder.ts'
+import { directoryTopics, diskWith, type Files, makeDirectory } from './dataDirectory.ts'
+import { damagedDirectory } from './directoryDamage.ts'
 import { oneIn, pick } from './draw.ts'
-import { damagedFolder } from './folderDamage.ts'
 import { checkedPeakBytes } from './residentMemory.ts'
 
-export interface FolderFigures {
-  folders: number
+export interface DirectoryFigures {
+  directories: number
   started: number
-  /** By the code of the error with which the broker did not start. */
+  /** Brokers that did not start, by error code. */
   readonly refused: Map<string, number>
   peakBytes: number
 }
 
-/** Errors of the tables of the log, the broker and the coordinators: they tell people what to do. */
+/**
+ * Error codes of the tables of the log, the broker and the coordinators, whose errors name a
+ * remedy.
+ */
 const ownCode = /^(LOG|COORDINATOR|DATA|CONFIG|BROKER|DIRECTORY)_[A-Z_]+$/
 const patienceTurns = 5000
 
-/** Throws an error that says the seed with which it can be seen again. */
-export async function runFolderCampaign(seed: number, folders: number): Promise<FolderFigures> {
-  const made = [await makeFolder('closed'), await makeFolder('crashed')]
-  const figures: FolderFigures = { folders: 0, started: 0, refused: new Map(), peakBytes: 0 }
-  for (let number = 0; number < folders; number++) {
+/** Runs a campaign. Throws an error with the command that repeats a failure. */
+export async function runDirectoryCampaign(
+  seed: number,
+  directories: number,
+): Promise<DirectoryFigures> {
+  const made = [await makeDirectory('closed'), await makeDirectory('crashed')]
+  const figures: DirectoryFigures = { directories: 0, started: 0, refused: new Map(), peakBytes: 0 }
+  for (let number = 0; number < directories; number++) {
     const random = seededRandom(seed + number)
     const { broker, files } = pick(random, made)
-    const damaged = damagedFolder(files, random)
+    const damaged = damagedDirectory(files, random)
     try {
       await startOn(broker, damaged.files, random, figures)
       figures.peakBytes = checkedPeakBytes()
     } catch (error) {
       const words = `${(error as Error).stack}\nwith ${damaged.touched.join(', ')} damaged`
       throw new Error(
-        `${words}\nto see it again: node test/fuzz/fuzz.ts --folders 1 --seed ${seed + number}`,
+        `${words}\nrepeat with: node test/fuzz/fuzz.ts --directories 1 --seed ${seed + number}`,
       )
     }
-    figures.folders++
+    figures.directories++
   }
   return figures
 }
@@ -51,7 +58,7 @@ async function startOn(
   broker: MemoryBroker,
   files: Files,
   random: Random,
-  figures: FolderFigures,
+  figures: DirectoryFigures,
 ): Promise<void> {
   broker.disk = await diskWith(files)
   broker.logger.lines.length = 0
@@ -79,7 +86,7 @@ async function startOn(
   readLog(broker)
 }
 
-/** Errors in the log are of the tables; a request that fails is none of them. */
+/** Checks that errors in the log are of these tables, which excludes a failed request. */
 function readLog({ logger }: MemoryBroker): void {
   for (const { level, fields, message } of logger.lines) {
     if (level !== 'error') continue
@@ -90,9 +97,9 @@ function readLog({ logger }: MemoryBroker): void {
   }
 }
 
-/** Reads all there is, looks for times, and writes. */
+/** Reads all records, finds offsets by time, and appends. */
 async function use(client: RawClient): Promise<void> {
-  for (const topic of [...folderTopics, '__consumer_offsets', '__transaction_state']) {
+  for (const topic of [...directoryTopics, '__consumer_offsets', '__transaction_state']) {
     for (const timestamp of [-1, -2, -3, 0, 1_767_000_000_000]) {
       const partitions = [{ partitionIndex: 0, timestamp }]
       await client.send(listOffsets, 7, {
@@ -112,7 +119,7 @@ async function use(client: RawClient): Promise<void> {
       })
     }
   }
-  for (const name of folderTopics) {
+  for (const name of directoryTopics) {
     const partitionData = [{ index: 0, records: batchOf('a') }]
     await client.send(produce, 7, {
       acks: -1,
@@ -124,7 +131,7 @@ async function use(client: RawClient): Promise<void> {
   await client.send(createTopics, 4, { timeoutMs: 1000, topics: [{ name: 'new', ...topic }] })
 }
 
-/** Lets time pass while the promise is not settled; fails when that does not help. */
+/** Advances the time until the promise is settled; fails when that does not help. */
 async function inTime<T>(broker: MemoryBroker, promise: Promise<T>): Promise<T> {
   let isSettled = false
   const settled = () => {
@@ -132,7 +139,7 @@ async function inTime<T>(broker: MemoryBroker, promise: Promise<T>): Promise<T> 
   }
   promise.then(settled, settled)
   for (let turn = 0; !isSettled; turn++) {
-    if (turn === patienceTurns) throw new Error('it hangs')
+    if (turn === patienceTurns) throw new Error('the broker hangs')
     await settle()
     if (turn % 8 === 7) broker.clock.advance(broker.clock.nextTimerInMs ?? 1000)
   }

@@ -1,6 +1,6 @@
-// A data folder as a broker leaves it, with everything in it that is read from disk: segments of all
-// codecs, indexes, producer snapshots, aborted transactions, offsets of groups, the commit journal
-// and checkpoints. Made once, and put on new disks as often as it is wanted, damaged or not.
+// A data directory as a broker leaves it, with all kinds of files: segments of all codecs, indexes,
+// producer snapshots, aborted transactions, offsets of groups, the commit journal and checkpoints.
+// Created once, and copied to new disks for each use, damaged or not.
 
 import { addOffsetsToTxn } from '../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { addPartitionsToTxn } from '../../protocol/kafka/apis/addPartitionsToTxn.ts'
@@ -18,13 +18,13 @@ import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { MemoryBroker, type RawClient } from '../broker/server/memoryBroker.ts'
 import { soundBatch } from './forgedBatches.ts'
 
-export const folderTopics = ['t', 'compacted']
+export const directoryTopics = ['t', 'compacted']
 
-/** Contents by path. */
+/** File contents, by path. */
 export type Files = ReadonlyMap<string, Buffer>
 
-/** A broker that has been closed, or has lost power, and what it left. */
-export async function makeFolder(ending: 'closed' | 'crashed'): Promise<{
+/** Returns the files of a broker that was closed or has lost power. */
+export async function makeDirectory(ending: 'closed' | 'crashed'): Promise<{
   broker: MemoryBroker
   files: Files
 }> {
@@ -41,7 +41,7 @@ export async function makeFolder(ending: 'closed' | 'crashed'): Promise<{
   else await broker.broker.close()
   const files = new Map<string, Buffer>()
   await readInto(files, broker.disk, '/data')
-  // Without its disk a broker cannot end in order; it only has to let go of its address.
+  // Without its disk a broker cannot shut down cleanly; it only has to release its address.
   if (ending === 'crashed') await broker.broker.close().catch(() => {})
   return { broker, files }
 }
@@ -69,7 +69,7 @@ async function readInto(files: Map<string, Buffer>, disk: Disk, directory: strin
 async function fill(client: RawClient, random: Random, nowMs: number): Promise<void> {
   await client.send(createTopics, 4, {
     timeoutMs: 1000,
-    topics: folderTopics.map((name) => ({
+    topics: directoryTopics.map((name) => ({
       name,
       numPartitions: 1,
       replicationFactor: 1,
@@ -78,7 +78,7 @@ async function fill(client: RawClient, random: Random, nowMs: number): Promise<v
     })),
   })
   for (let count = 0; count < 40; count++) {
-    const topic = folderTopics[count % folderTopics.length]!
+    const topic = directoryTopics[count % directoryTopics.length]!
     await append(client, topic, soundBatch(random, nowMs), null)
   }
   for (const committed of [true, false, true]) await transact(client, committed, nowMs)
@@ -105,7 +105,7 @@ async function fill(client: RawClient, random: Random, nowMs: number): Promise<v
     memberId: 'm',
     memberEpoch: 0,
     rebalanceTimeoutMs: 10_000,
-    subscribedTopicNames: folderTopics,
+    subscribedTopicNames: directoryTopics,
     topicPartitions: [],
   })
 }
