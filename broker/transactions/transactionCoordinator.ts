@@ -17,10 +17,11 @@
 // and saved.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { assert, unreachable } from '../../protocol/runtime/assert.ts'
 import { decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
-import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import type { PartitionSet } from './partitionSet.ts'
 import {
   type InitProducerIdRequest,
   isFenced,

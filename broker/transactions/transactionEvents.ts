@@ -1,8 +1,9 @@
 // The events that go into a transaction coordinator and the effects that come out. Plain data. What
 // a driver does with each effect, and in which order, is stated in transactionCoordinator.ts.
 
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
-import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import type { PartitionSet } from './partitionSet.ts'
 import type { InitProducerIdRequest } from './producerRules.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'

@@ -3,11 +3,11 @@
 // one. A log that cannot be cleaned is left alone until the next start, and never keeps others from
 // their turn.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { CleanerCheckpoint } from '../directory/cleanerCheckpoint.ts'
-import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'

@@ -1,8 +1,9 @@
-// The data directory as Kafka lays it out: names of partition directories, and the small files
-// beside them. What they say and how it is written, not when (logManager.ts).
+// The layout of a data directory, as in Kafka: names of partition directories, and the small files
+// beside them. Formats only: logDirectory.ts decides when they are read and written.
 
 import { join } from 'node:path'
 import { parseProperties } from '../../../protocol/configuration/properties.ts'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { LogError } from '../logError.ts'
 
@@ -13,7 +14,7 @@ const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
 
-/** Who may use a data directory: written at first use, and compared ever after. */
+/** The owner of a data directory: written at first use, and compared at each later start. */
 export interface DirectoryIdentity {
   readonly nodeId: number
   readonly clusterId: string
@@ -21,48 +22,47 @@ export interface DirectoryIdentity {
   readonly newDirectoryId: () => string
 }
 
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
-
 export function partitionDirectoryName(topic: string, partition: number): string {
   return `${topic}-${partition}`
 }
 
-/** Undefined for names that are no partition's. Topic names may hold hyphens themselves. */
+/**
+ * Returns undefined for a name that is not that of a partition directory. Topic names may contain
+ * hyphens.
+ */
 export function parsePartitionDirectory(name: string): TopicPartition | undefined {
   const match = /^([a-zA-Z0-9._-]{1,249})-(\d{1,9})$/.exec(name)
   return match ? { topic: match[1]!, partition: Number(match[2]) } : undefined
 }
 
 /**
- * What a partition's directory is renamed to when it is deleted; its files go afterwards. Kafka has
- * a random id in the name; the topic's own lets an interrupted deletion find what is left.
+ * Returns the name that a partition directory gets when it is deleted; its files are removed later.
+ * Kafka has a random id in the name; with the id of the topic, a deletion that was interrupted
+ * finds the directories that remain.
  */
 export function removedDirectoryName(name: string, topicId: string): string {
   const suffix = removedSuffix(topicId)
-  // The end of the name tells partitions apart, so a name too long loses its beginning.
+  // The end of the name distinguishes partitions, so a name that is too long loses its beginning.
   return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
 }
 
-/** How the names of a deleted topic's directories end. */
+/** The suffix of the names of a deleted topic's directories. */
 export function removedSuffix(topicId: string): string {
   return `.${topicId.replaceAll('-', '')}-delete`
 }
 
-/** A partition that was being removed when the broker ended. */
+/** Whether the directory is that of a partition whose removal was interrupted. */
 export function isRemovedDirectory(name: string): boolean {
   return name.endsWith('-delete')
 }
 
-/** Notes an orderly end. */
+/** Records a clean shutdown. */
 export async function writeCleanShutdown(disk: Disk, data: string): Promise<void> {
   const content = JSON.stringify({ version: 0, brokerEpoch: -1 })
   await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
 }
 
-/** Whether the last holder of the directory ended in order. Says so only once. */
+/** Returns whether the last shutdown was clean, and removes the record of it. */
 export async function takeCleanShutdown(disk: Disk, data: string): Promise<boolean> {
   const path = join(data, cleanShutdownFile)
   if ((await disk.stat(path)) === undefined) return false
@@ -72,8 +72,8 @@ export async function takeCleanShutdown(disk: Disk, data: string): Promise<boole
 }
 
 /**
- * Writes the identity into a new directory, and returns the id that tells this directory from the
- * broker's others. Throws LogError when the directory belongs to another broker.
+ * Writes the identity into a new directory. Returns the id of the directory among those of the
+ * broker. Throws LogError when the directory belongs to another broker.
  */
 export async function claimDirectory(
   disk: Disk,
@@ -113,13 +113,16 @@ function checkOwner(
   )
 }
 
-/** partition.metadata: the topic's id, so that a directory is never taken for another topic's. */
+/**
+ * Encodes partition.metadata, which has the id of the topic: a directory of an earlier topic of the
+ * same name must not be used.
+ */
 export function encodePartitionMetadata(topicId: string): Buffer {
   const id = Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
   return Buffer.from(`version: 0\ntopic_id: ${id}\n`)
 }
 
-/** The topic id as 36 characters of lower-case hex; undefined when there is none. */
+/** Returns the topic id as 36 characters of lower-case hex; undefined when there is none. */
 export function decodePartitionMetadata(bytes: Buffer): string | undefined {
   const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
   const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')

@@ -1,8 +1,8 @@
 // What a data directory holds and has room for, as DescribeLogDirs tells it.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { directoryFailed, type LogError } from '../logError.ts'
-import type { TopicPartition } from './dataDirectory.ts'
 import type { LogDirectory } from './logDirectory.ts'
 
 export interface LogDirectoryDescription {

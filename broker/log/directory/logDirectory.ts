@@ -3,6 +3,7 @@
 // the entries of partitions that are not open.
 
 import { dirname, join } from 'node:path'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
@@ -27,7 +28,6 @@ import {
   recoveryPointsFile,
   removedDirectoryName,
   removedSuffix,
-  type TopicPartition,
   takeCleanShutdown,
   writeCleanShutdown,
 } from './dataDirectory.ts'

@@ -2,13 +2,10 @@
 // replaced as a whole and never written twice at the same time. What it says is collected when a
 // write begins, so that all who ask for one meanwhile share the next.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
-import {
-  parsePartitionDirectory,
-  partitionDirectoryName,
-  type TopicPartition,
-} from './dataDirectory.ts'
+import { parsePartitionDirectory, partitionDirectoryName } from './dataDirectory.ts'
 
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number
