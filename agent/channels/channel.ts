@@ -20,6 +20,10 @@ export interface Channel {
   readonly oldestEventMs: number
   /** Milliseconds for which it has held events and none has left it; 0 when it is empty or not open. */
   readonly stalledMs: number
+  /** Puts that were committed and wait for slots. */
+  readonly pendingPuts: number
+  /** See EventStore. */
+  readonly pendingWrites: number
   /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>
   /**

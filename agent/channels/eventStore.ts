@@ -17,6 +17,11 @@ export interface StoredPut {
 }
 
 export interface EventStore {
+  /**
+   * Operations that wait for a write to the log; 0 without a log. Bounded, as the channel's events
+   * and transactions are.
+   */
+  readonly pendingWrites: number
   /** Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic). */
   open(state: ChannelState, nowMs: number): Promise<void>
   /** `isHandedOn`: the store is opened again by this process, and keeps what it has in memory. */

@@ -102,6 +102,7 @@ function byteSlotsOf(batch: EventBatch): number {
 
 /** Keeps batches as they come. Nothing is durable, so everything is at once. */
 class MemoryStore implements EventStore {
+  readonly pendingWrites = 0
   readonly #channel: string
   readonly #logger: Logger
   readonly #entries = new EntryList<Entry>()

@@ -1,7 +1,9 @@
 // Requests that wait for a state machine to answer. A request is known to the machine by a number
 // while it is pending, and is answered exactly once: by the machine, or by `refuseAll` when its
-// coordinator resigns.
+// coordinator resigns. Bounded: when too many are pending, further ones are refused with
+// COORDINATOR_NOT_AVAILABLE, which clients retry.
 
+import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 
 /** Makes the answer with which a request is refused. */
@@ -12,9 +14,16 @@ interface Waiting {
   readonly refusal: Refusal<unknown>
 }
 
+const usualMaxSize = 100_000
+
 export class WaitingRequests {
+  readonly #maxSize: number
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
+
+  constructor(maxSize = usualMaxSize) {
+    this.#maxSize = maxSize
+  }
 
   get size(): number {
     return this.#waiting.size
@@ -22,6 +31,9 @@ export class WaitingRequests {
 
   /** `send` hands the request over under a number. Resolves with the answer. */
   ask<Outcome>(refusal: Refusal<Outcome>, send: (requestId: number) => void): Promise<Outcome> {
+    if (this.size >= this.#maxSize) {
+      return Promise.resolve(refusal(ErrorCode.coordinatorNotAvailable))
+    }
     return new Promise((resolve) => {
       const requestId = this.#nextId++
       this.#waiting.set(requestId, {

@@ -3,11 +3,12 @@
 // nothing about transactions. An id that is coordinated elsewhere is refused with NOT_COORDINATOR,
 // and with COORDINATOR_LOAD_IN_PROGRESS while its partition is being loaded.
 
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
+import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
-import type { TopicPartition } from './partitionSet.ts'
 import type { InitProducerIdRequest } from './producerRules.ts'
 import type { EndedTransactions } from './transactionCoordinator.ts'
 import type { TransactionEvent, TransactionMarker } from './transactionEvents.ts'
@@ -156,6 +157,11 @@ export class TransactionService implements TransactionVerifier {
     const sum = { ...this.#endedBefore }
     for (const { coordinator } of this.#runtime.shards()) addTo(sum, coordinator.ended)
     return sum
+  }
+
+  /** Requests that are not answered yet, and writes in flight, over all shards. */
+  get queues(): CoordinatorQueues {
+    return queuesOf(this.#runtime.shards())
   }
 
   /** Refuses requests that wait for their turn, and lets steps in flight become durable. */

@@ -42,7 +42,7 @@ interface WaitingRecord extends RecordCallbacks {
 
 interface WaitingFlush {
   readonly kind: 'flush'
-  resolve(): void
+  readonly done: PromiseWithResolvers<void>
 }
 
 /** Callers that do not wait for `send` can line up no more than this. */
@@ -118,10 +118,13 @@ export class Producer {
 
   /** Settles when every record given to `send` before is stored or has failed. */
   flush(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ kind: 'flush', resolve })
-      this.#drain()
-    })
+    const last = this.#waiting.at(-1)
+    // Shared, so that flushes without records between them do not make the line longer.
+    if (last?.kind === 'flush') return last.done.promise
+    const done = Promise.withResolvers<void>()
+    this.#waiting.push({ kind: 'flush', done })
+    this.#drain()
+    return done.promise
   }
 
   /** Refuses new records, flushes, and ends. The cluster stays open. */
@@ -155,7 +158,7 @@ export class Producer {
     for (; taken < this.#waiting.length; taken++) {
       const next = this.#waiting[taken]!
       if (next.kind === 'flush') {
-        this.#flushed().then(next.resolve)
+        this.#flushed().then(next.done.resolve)
         continue
       }
       const count = this.#partitionCounts.get(next.topic)
