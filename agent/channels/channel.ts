@@ -40,7 +40,11 @@ export interface Channel {
    * Time for which the channel has held events and none has left, in ms; 0 if empty or not open.
    */
   readonly stalledMs: number
-  /** Opens the channel. Before, and after `stop`, every use fails with CHANNEL_CLOSED. */
+  /** Puts that were committed and wait for slots. */
+  readonly pendingPuts: number
+  /** See EventStore. */
+  readonly pendingWrites: number
+  /** Opens it. Until then, and after `stop`, every use fails with CHANNEL_CLOSED. */
   start(): Promise<void>
   /**
    * Closes the channel. `isHandedOn`: the next agent of this process will start it again, and a

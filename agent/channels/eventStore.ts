@@ -20,7 +20,12 @@ export interface StoredPut {
 }
 
 export interface EventStore {
-  /** Opens the store and recovers `state`; recovered events count as put at `nowMs` (monotonic). */
+  /**
+   * Operations that wait for a write to the log; 0 without a log. Bounded, as the channel's events
+   * and transactions are.
+   */
+  readonly pendingWrites: number
+  /** Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic). */
   open(state: ChannelState, nowMs: number): Promise<void>
   /**
    * Closes the store. `isHandedOn`: it will be opened again by this process and keeps its memory.

@@ -107,6 +107,7 @@ function byteSlotsOf(batch: EventBatch): number {
 
 /** Keeps the batches in memory. Nothing is durable, so no operation waits. */
 class MemoryStore implements EventStore {
+  readonly pendingWrites = 0
   readonly #channel: string
   readonly #logger: Logger
   readonly #entries = new EntryList<Entry>()

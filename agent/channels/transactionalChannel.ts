@@ -30,7 +30,13 @@ export interface ChannelOptions {
   readonly byteSlotsOf: (batch: EventBatch) => number
 }
 
-/** A put whose commit waits for earlier puts or for slots. */
+/**
+ * Puts that may wait for slots; sources have a few each, but an embedded agent's program can have
+ * any number.
+ */
+const maxPendingPuts = 4_096
+
+/** A put that has been committed and waits for its turn or for slots. */
 interface PendingPut {
   readonly puts: readonly PutBatch[]
   /** Monotonic time of the commit. */
@@ -81,6 +87,14 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   get size(): number {
     return this.state.size
+  }
+
+  get pendingPuts(): number {
+    return this.#pendingPuts.length
+  }
+
+  get pendingWrites(): number {
+    return this.store.pendingWrites
   }
 
   get oldestEventMs(): number {
@@ -187,6 +201,7 @@ export class TransactionalChannel implements Channel, TransactionHost {
 
   /** Resolves when the batches are in the channel and, if it is a file channel, durable. */
   commitPuts(puts: readonly PutBatch[]): Promise<void> {
+    if (this.#pendingPuts.length >= maxPendingPuts) return Promise.reject(this.#crowdedError())
     return new Promise<void>((resolve, reject) => {
       const pending: PendingPut = {
         puts,
@@ -285,6 +300,13 @@ export class TransactionalChannel implements Channel, TransactionHost {
     let known = 0
     while (known < batch.count && batch.sourceEnd(known) <= fit.until) known++
     return [{ batch: batch.slice(known, batch.count), position: { ...position, start: fit.until } }]
+  }
+
+  #crowdedError(): AgentError {
+    return new AgentError(
+      'CHANNEL_FULL',
+      `channel ${this.name} has no room, and ${maxPendingPuts} puts wait for some: its sinks are slower than its sources; wait for puts before putting more, or look at the sinks`,
+    )
   }
 
   #expirePut(pending: PendingPut): void {

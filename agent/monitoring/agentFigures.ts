@@ -25,6 +25,10 @@ export interface ChannelFigures {
   readonly oldestEventMs: number
   /** See Channel. */
   readonly stalledMs: number
+  /** See Channel. */
+  readonly pendingPuts: number
+  /** See EventStore. */
+  readonly pendingWrites: number
 }
 
 export interface SinkFigures {

@@ -138,6 +138,24 @@ const ownMetrics: readonly AgentMetric[] = [
     },
     ({ stalledMs }) => stalledMs / msPerSecond,
   ),
+  ownMetric(
+    (agent) => agent.channels,
+    {
+      name: 'millrace_agent_channel_puts_waiting',
+      type: 'gauge',
+      help: 'Puts of sources that wait for room in a channel.',
+    },
+    ({ pendingPuts }) => pendingPuts,
+  ),
+  ownMetric(
+    (agent) => agent.channels,
+    {
+      name: 'millrace_agent_channel_writes_pending',
+      type: 'gauge',
+      help: 'Operations of a file channel that wait for the next write to its log; 0 for a memory channel.',
+    },
+    ({ pendingWrites }) => pendingWrites,
+  ),
   {
     name: 'millrace_agent_delivery_delay_seconds',
     type: 'histogram',

@@ -3,15 +3,14 @@
 // start nor needs a restart later; the server reconnects.
 
 import { Admin } from '../../protocol/client/admin.ts'
+import { parseBootstrap } from '../../protocol/client/bootstrap.ts'
 import { Cluster } from '../../protocol/client/cluster.ts'
-import { CommandError } from '../../protocol/commandLine/commandError.ts'
 import { requireLogFile } from '../../protocol/commandLine/loggingOptions.ts'
 import { firstStopSignal } from '../../protocol/commandLine/stopSignals.ts'
 import { onUsualPort } from '../../protocol/commandLine/usualPort.ts'
 import { parseHostPort } from '../../protocol/configuration/hostPort.ts'
 import { healthOf } from '../../protocol/operations/health.ts'
 import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../../protocol/runtime/operational.ts'
 import { processFigures } from '../../protocol/runtime/processFigures.ts'
@@ -112,20 +111,4 @@ async function serve(args: AdminArguments): Promise<AdminServing> {
       logger.info({}, 'admin server stopped')
     },
   }
-}
-
-const protocols = /^(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
-
-function parseBootstrap(list: string): Address[] {
-  return list.split(',').map((entry) => {
-    const [scheme] = protocols.exec(entry.trim()) ?? []
-    if (scheme !== undefined && !/^plaintext/i.test(scheme)) {
-      throw new CommandError(
-        `--bootstrap ${entry.trim()} needs ${scheme.slice(0, -3).toUpperCase()}, which is not supported yet: give a listener of the cluster without TLS and SASL`,
-      )
-    }
-    const address = parseHostPort(entry.trim().replace(protocols, ''))
-    if (address !== undefined && address.port > 0) return address
-    throw new CommandError(`--bootstrap ${entry} is not a valid address: give host:port`)
-  })
 }

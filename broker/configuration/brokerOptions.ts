@@ -14,6 +14,7 @@ import {
   list,
   listElements,
   nonEmpty,
+  restricted,
   string,
 } from './configOption.ts'
 import { connectionOverridesBounds, parseConnectionOverrides } from './connectionOverrides.ts'
@@ -120,14 +121,16 @@ export const brokerOptions = {
   'max.connections.per.ip': dynamic(
     integer(int32Max, 0, int32Max, 'Maximum number of connections from one IP address.'),
   ),
-  'max.connections.per.ip.overrides': dynamic({
-    ...string(
-      '',
-      'Limits for single IP addresses in place of max.connections.per.ip: address:number, separated by commas.',
+  'max.connections.per.ip.overrides': dynamic(
+    restricted(
+      string(
+        '',
+        'Limits for single IP addresses in place of max.connections.per.ip: address:number, separated by commas.',
+      ),
+      connectionOverridesBounds,
+      (text) => parseConnectionOverrides(text) !== undefined,
     ),
-    bounds: connectionOverridesBounds,
-    parse: (text) => (parseConnectionOverrides(text) ? text : undefined),
-  }),
+  ),
   'max.connection.creation.rate': dynamic(
     integer(
       int32Max,

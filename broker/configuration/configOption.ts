@@ -1,6 +1,15 @@
-// The kinds of options: how the text of a value is read and written, its default and bounds, and
-// when it may change. Pure functions. The tables made of them are brokerOptions.ts, logDefaults.ts,
-// topicOptions.ts and groupSettings.ts.
+// The kinds of broker options: value specs of protocol/configuration/optionTable.ts, which parses
+// and checks their texts, with what Kafka adds: its type names, blanks around a value, any case of a
+// boolean, longs beyond JavaScript's integers, and when an option may change. Pure functions. The
+// tables made of them are brokerOptions.ts, logDefaults.ts, topicOptions.ts and groupSettings.ts.
+
+import {
+  boundsOf,
+  parseValue,
+  splitList,
+  type ValueSpec,
+  wholeNumber,
+} from '../../protocol/configuration/optionTable.ts'
 
 /** The types of Kafka's ConfigDef that options here have. */
 export type ConfigType = 'int' | 'long' | 'double' | 'boolean' | 'string' | 'list'
@@ -39,13 +48,14 @@ export function integer(
   max: number,
   doc: string,
 ): ConfigOption<number> {
+  const spec = { type: 'integer', min, max, doc } as const
   return {
     type: max > int32Max ? 'long' : 'int',
     default: standard,
     bounds: max === int64Max ? `${min} or more` : `${min} to ${max}`,
     doc,
     updateMode: 'read-only',
-    parse: (text) => parseInteger(text, min, max),
+    parse: (text) => parseValue(spec, clampedLong(text.trim())),
   }
 }
 
@@ -65,29 +75,26 @@ export function double(
   max: number,
   doc: string,
 ): ConfigOption<number> {
-  const parse = (text: string) => {
-    const value = Number(text)
-    const isNumber = text.trim() !== '' && !/^[+-]?0[xbo]/i.test(text.trim())
-    return isNumber && value >= min && value <= max ? value : undefined
+  const spec = { type: 'double', min, max, doc } as const
+  return {
+    type: 'double',
+    default: standard,
+    bounds: max === Number.MAX_VALUE ? `${min} or more` : `${min} to ${max}`,
+    doc,
+    updateMode: 'read-only',
+    parse: (text) => parseValue(spec, text.trim()),
   }
-  const bounds = max === Number.MAX_VALUE ? `${min} or more` : `${min} to ${max}`
-  return { type: 'double', default: standard, bounds, doc, updateMode: 'read-only', parse }
 }
 
-const booleans = new Map([
-  ['true', true],
-  ['false', false],
-])
-
 export function boolean(standard: boolean, doc: string): ConfigOption<boolean> {
-  const parse = (text: string) => booleans.get(text.trim().toLowerCase())
+  const spec = { type: 'boolean', doc } as const
   return {
     type: 'boolean',
     default: standard,
-    bounds: 'true or false',
+    bounds: boundsOf(spec),
     doc,
     updateMode: 'read-only',
-    parse,
+    parse: (text) => parseValue(spec, text.trim().toLowerCase()),
   }
 }
 
@@ -100,14 +107,7 @@ export function withoutEffect<Value>(
 }
 
 export function string(standard: string, doc: string): ConfigOption<string> {
-  return {
-    type: 'string',
-    default: standard,
-    bounds: 'any text',
-    doc,
-    updateMode: 'read-only',
-    parse: (text) => text,
-  }
+  return textOption({ type: 'string', doc }, standard)
 }
 
 export function choice<const C extends string>(
@@ -115,14 +115,20 @@ export function choice<const C extends string>(
   standard: NoInfer<C>,
   doc: string,
 ): ConfigOption<C> {
-  return {
+  return textOption({ type: 'string', choices, doc }, standard) as ConfigOption<C>
+}
+
+/** Blanks around a text are part of it. */
+function textOption(spec: Extract<ValueSpec, { type: 'string' }>, standard: string) {
+  const option: ConfigOption<string> = {
     type: 'string',
     default: standard,
-    bounds: choices.join(' or '),
-    doc,
+    bounds: boundsOf(spec),
+    doc: spec.doc,
     updateMode: 'read-only',
-    parse: (text) => choices.find((value) => value === text),
+    parse: (value) => parseValue(spec, value),
   }
+  return option
 }
 
 /**
@@ -135,22 +141,33 @@ export function list(
   isElement: (element: string) => boolean,
   doc: string,
 ): ConfigOption<string> {
+  const spec = { type: 'list', separator: ',', isElement, doc } as const
   return {
     type: 'list',
     default: standard,
     bounds,
     doc,
     updateMode: 'read-only',
-    parse(text) {
-      const elements = listElements(text)
-      return elements.every(isElement) ? elements.join(',') : undefined
-    },
+    parse: (text) => parseValue(spec, text)?.join(','),
   }
 }
 
 /** The same option, which must have at least one element. */
 export function nonEmpty(option: ConfigOption<string>): ConfigOption<string> {
-  return { ...option, parse: (text) => option.parse(text) || undefined }
+  return restricted(option, option.bounds, (elements) => elements !== '')
+}
+
+/** The same option with fewer values: those that `isAllowed` accepts and `bounds` describes. */
+export function restricted<Value>(
+  option: ConfigOption<Value>,
+  bounds: string,
+  isAllowed: (value: Value) => boolean,
+): ConfigOption<Value> {
+  const parse = (text: string) => {
+    const value = option.parse(text)
+    return value !== undefined && isAllowed(value) ? value : undefined
+  }
+  return { ...option, bounds, parse }
 }
 
 /** The same option, changeable while the broker runs. */
@@ -160,8 +177,7 @@ export function dynamic<Value>(option: ConfigOption<Value>): ConfigOption<Value>
 
 /** The elements of a list, in their order. */
 export function listElements(text: string): string[] {
-  const trimmed = text.trim()
-  return trimmed === '' ? [] : trimmed.split(',').map((element) => element.trim())
+  return splitList(text, ',')
 }
 
 /** The text of a value as Kafka writes it; null for an option without a value. */
@@ -170,12 +186,7 @@ export function configText(value: unknown): string | null {
   return value === int64Max ? String(kafkaLongMax) : String(value)
 }
 
-function parseInteger(text: string, min: number, max: number): number | undefined {
-  const digits = text.trim()
-  if (!/^[+-]?\d{1,19}$/.test(digits)) return undefined
-  const value = Number(digits)
-  if (value < min || value > max) {
-    return max === int64Max && value > max && BigInt(digits) <= kafkaLongMax ? max : undefined
-  }
-  return value
+function clampedLong(digits: string): string {
+  const isLarger = wholeNumber(digits) > int64Max && BigInt(digits) <= kafkaLongMax
+  return isLarger ? String(int64Max) : digits
 }

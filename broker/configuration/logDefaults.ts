@@ -11,6 +11,7 @@ import {
   integer,
   list,
   optionalInteger,
+  restricted,
   withoutEffect,
 } from './configOption.ts'
 
@@ -35,16 +36,18 @@ export const logDefaults = {
       'Compression of record batches in the log; producer keeps the codec of the producer.',
     ),
   ),
-  'compression.gzip.level': dynamic({
-    ...integer(
-      -1,
-      -1,
-      9,
-      'Compression level when the broker compresses with gzip; -1 is the default of gzip.',
+  'compression.gzip.level': dynamic(
+    restricted(
+      integer(
+        -1,
+        -1,
+        9,
+        'Compression level when the broker compresses with gzip; -1 is the default of gzip.',
+      ),
+      '1 to 9, or -1',
+      (level) => level !== 0,
     ),
-    bounds: '1 to 9, or -1',
-    parse: (text) => (/^(-1|[1-9])$/.test(text.trim()) ? Number(text) : undefined),
-  }),
+  ),
   'compression.lz4.level': dynamic(
     withoutEffect((doc) => integer(9, 1, 17, doc), 'lz4 is compressed at one level here'),
   ),

@@ -9,6 +9,7 @@ import {
   int64Max,
   integer,
   list,
+  restricted,
   withoutEffect,
 } from './configOption.ts'
 
@@ -55,11 +56,11 @@ const throttledReplicas = withoutEffect(
     ),
   'there is no replication to throttle',
 )
-const tieredStorage = {
-  ...boolean(false, 'Always false: tiered storage is not supported.'),
-  bounds: 'false: tiered storage is not supported',
-  parse: (text: string) => (text.trim().toLowerCase() === 'false' ? false : undefined),
-}
+const tieredStorage = restricted(
+  boolean(false, 'Always false: tiered storage is not supported.'),
+  'false: tiered storage is not supported',
+  (value) => !value,
+)
 const localRetention = withoutEffect(
   (doc) => integer(-2, -2, int64Max, doc),
   'tiered storage is not supported',

@@ -124,6 +124,11 @@ export class Controller {
     return { appended: nextSequence, sinceSnapshot: entriesSinceSnapshot }
   }
 
+  /** Changes of the metadata that are not answered yet. */
+  get pendingProposals(): number {
+    return this.#proposals.pending
+  }
+
   get clusterId(): string {
     return this.state.clusterId!
   }

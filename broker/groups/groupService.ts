@@ -8,6 +8,7 @@ import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
 import type { Refusal } from '../coordinators/waitingRequests.ts'
@@ -284,6 +285,11 @@ export class GroupService implements TransactionalOffsets {
   /** The memory for the metadata of the members of all groups, in bytes. */
   get memberMemory(): { readonly takenBytes: number; readonly maxBytes: number } {
     return this.#budget
+  }
+
+  /** Requests that are not answered yet, and appends in flight, over all shards. */
+  get queues(): CoordinatorQueues {
+    return queuesOf(this.#runtime.shards())
   }
 
   async deleteGroup(groupId: string): Promise<number> {

@@ -53,7 +53,16 @@ export class GroupShard implements CoordinatorShard {
     return this.leadership.leaderEpoch
   }
 
-  /** Receives the partition's log, before `activate`. */
+  /** Requests that are not answered yet. */
+  get waitingRequests(): number {
+    return this.#waiting.size
+  }
+
+  get pendingWrites(): number {
+    return this.#appends.size
+  }
+
+  /** Takes in the partition's log, before `activate`. */
   get reader(): GroupLogReader {
     return this.#replay
   }

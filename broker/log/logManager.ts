@@ -4,16 +4,13 @@
 // decided elsewhere.
 
 import { join } from 'node:path'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
-import {
-  type DirectoryIdentity,
-  partitionDirectoryName,
-  type TopicPartition,
-} from './directory/dataDirectory.ts'
+import { type DirectoryIdentity, partitionDirectoryName } from './directory/dataDirectory.ts'
 import type { LogDirectoryDescription } from './directory/directoryDescription.ts'
 import {
   type DirectoryFailure,
@@ -167,6 +164,11 @@ export class LogManager {
   /** Bytes of indexes cached for sealed segments. */
   get indexCacheBytes(): number {
     return this.#indexCache.sizeInBytes
+  }
+
+  /** Bytes of memory for appends that are durable and not yet written to their segments. */
+  get stagedBytes(): number {
+    return this.#indexCache.writeBehind?.usedBytes ?? 0
   }
 
   /** All data directories, in the order of the options. */

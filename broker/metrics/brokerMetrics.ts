@@ -13,6 +13,7 @@ import { brokerAlerts } from './brokerAlerts.ts'
 import { brokerPanels } from './brokerPanels.ts'
 import { connectionMetrics } from './table/connections.ts'
 import { controllerMetrics } from './table/controller.ts'
+import { coordinatorMetrics } from './table/coordinators.ts'
 import { diskMetrics } from './table/disks.ts'
 import { groupMetrics } from './table/groups.ts'
 import { maintenanceMetrics } from './table/maintenance.ts'
@@ -27,6 +28,7 @@ export const brokerMetrics: readonly MetricSpec[] = [
   partitionMetrics,
   groupMetrics,
   transactionMetrics,
+  coordinatorMetrics,
   connectionMetrics,
   diskMetrics,
   maintenanceMetrics,

@@ -10,7 +10,7 @@ import { controllerMetrics } from './table/controller.ts'
 
 export interface ControllerSources {
   readonly nodeId: number
-  readonly controller: Pick<Controller, 'state' | 'metadataCommands'>
+  readonly controller: Pick<Controller, 'state' | 'metadataCommands' | 'pendingProposals'>
   readonly server: Pick<BrokerServer, 'listeners'>
   readonly snapshot: PartitionSnapshot
 }
@@ -39,4 +39,5 @@ export function collectController(
   collectors.value(spec.underMinIsr, () => 0)
   collectors.value(spec.metadataCommands, () => controller.metadataCommands.sinceSnapshot)
   collectors.value(spec.metadataOffset, () => controller.metadataCommands.appended)
+  collectors.value(spec.pendingProposals, () => controller.pendingProposals)
 }

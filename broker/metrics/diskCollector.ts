@@ -10,7 +10,7 @@ import type { DirectoryFigures, PartitionSnapshot } from './partitionSnapshot.ts
 import { diskMetrics } from './table/disks.ts'
 
 export interface DiskSources {
-  readonly logs: Pick<LogManager, 'directories'>
+  readonly logs: Pick<LogManager, 'directories' | 'stagedBytes'>
   readonly monitor: DiskMonitor
   readonly snapshot: PartitionSnapshot
   readonly reservedBytes: number
@@ -44,6 +44,13 @@ export function collectDisks(
   directories(spec.logBytes, ({ sizeBytes }) => sizeBytes)
   directories(spec.partitions, ({ partitions }) => partitions)
   directories(spec.pendingBytes, ({ pendingBytes }) => pendingBytes)
+  directories(spec.heldBytes, ({ heldBytes }) => heldBytes)
+  collectors.samples(spec.pendingCommits, (sample) => {
+    for (const { path, journal } of logs.directories) {
+      if (journal) sample(labels.of(path), journal.pendingCommits)
+    }
+  })
+  collectors.value(spec.stagedBytes, () => logs.stagedBytes)
   const syncs = (metric: MetricSpec, read: (figures: SyncFigures) => Distribution) =>
     collectors.histograms(metric, (write) => {
       for (const { path: directory, figures } of logs.directories) {

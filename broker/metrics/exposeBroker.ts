@@ -9,6 +9,7 @@ import type { BrokerParts } from '../server/request/requestContext.ts'
 import { Collectors } from './collectors.ts'
 import { collectConnections } from './connectionCollector.ts'
 import { collectController } from './controllerCollector.ts'
+import { collectCoordinators } from './coordinatorCollector.ts'
 import { collectDisks } from './diskCollector.ts'
 import { DiskMonitor } from './diskMonitor.ts'
 import { collectGroups } from './groupCollector.ts'
@@ -48,11 +49,14 @@ export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Pr
     groupSnapshot.take()
     return lookups.refresh(groupSnapshot.lags())
   })
-  const { requestFigures, followedRequests, fetchSessions } = parts
-  collectRequests(collectors, { requestFigures, followedRequests, fetchSessions, server })
+  const { requestFigures, followedRequests, fetchSessions, transactionalAppends } = parts
+  collectRequests(collectors, {
+    ...{ requestFigures, followedRequests, fetchSessions, server, replicas, transactionalAppends },
+  })
   collectPartitions(collectors, { nodeId, snapshot, traffic, limits })
   collectGroups(collectors, { snapshot: groupSnapshot, clock, limits })
   collectTransactions(collectors, { clock, transactions })
+  collectCoordinators(collectors, { groups, transactions })
   collectConnections(collectors, { server, groups, logs })
   collectDisks(collectors, { logs, monitor, snapshot, reservedBytes })
   collectMaintenance(collectors, { logs, cleaner, start })

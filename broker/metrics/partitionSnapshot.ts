@@ -32,6 +32,7 @@ export interface TopicFigures {
 export interface DirectoryFigures {
   sizeBytes: number
   pendingBytes: number
+  heldBytes: number
   partitions: number
 }
 
@@ -88,7 +89,7 @@ export class PartitionSnapshot {
     }
     this.directories.clear()
     for (const { path } of logs.directories) {
-      this.directories.set(path, { sizeBytes: 0, pendingBytes: 0, partitions: 0 })
+      this.directories.set(path, { sizeBytes: 0, pendingBytes: 0, heldBytes: 0, partitions: 0 })
     }
     for (const { topic, partition, log, directory } of logs.partitions()) {
       const sizeBytes = log.size
@@ -104,6 +105,7 @@ export class PartitionSnapshot {
       if (!inDirectory) continue
       inDirectory.sizeBytes += sizeBytes
       inDirectory.pendingBytes += log.pendingBytes
+      inDirectory.heldBytes += log.heldBytes
       inDirectory.partitions++
     }
   }

@@ -3,10 +3,12 @@
 import { errorName } from '../../protocol/kafka/errors.ts'
 import type { Distribution } from '../../protocol/telemetry/distribution.ts'
 import { labelText } from '../../protocol/telemetry/metrics.ts'
+import type { ReplicaManager } from '../replication/replicaManager.ts'
 import type { BrokerServer } from '../server/brokerServer.ts'
 import type { FetchSessions } from '../server/fetch/fetchSessions.ts'
 import type { FollowedRequests } from '../server/figures/followedRequests.ts'
 import type { ApiFigures, RequestFigures } from '../server/figures/requestFigures.ts'
+import type { TransactionalAppends } from '../server/transactions/transactionalAppends.ts'
 import { type Collectors, LabelTexts } from './collectors.ts'
 import { requestMetrics } from './table/requests.ts'
 
@@ -15,12 +17,15 @@ export interface RequestSources {
   readonly followedRequests: FollowedRequests
   readonly fetchSessions: FetchSessions
   readonly server: Pick<BrokerServer, 'connections'>
+  readonly replicas: Pick<ReplicaManager, 'waitingAppends'>
+  readonly transactionalAppends: Pick<TransactionalAppends, 'waiting'>
 }
 
 const phases = ['queue', 'local', 'wait', 'send'] as const
 
 export function collectRequests(collectors: Collectors, sources: RequestSources): void {
   const { requestFigures, followedRequests, fetchSessions, server } = sources
+  const { replicas, transactionalAppends } = sources
   const spec = requestMetrics
   const ofApi = new LabelTexts((api) => labelText({ api }))
   const total = (
@@ -55,6 +60,11 @@ export function collectRequests(collectors: Collectors, sources: RequestSources)
     return pending
   })
   collectors.value(spec.waitingFetches, () => requestFigures.waitingFetches)
+  collectors.samples(spec.purgatory, (sample) => {
+    sample(labelText({ delayedoperation: 'Produce' }), replicas.waitingAppends)
+    sample(labelText({ delayedoperation: 'Fetch' }), requestFigures.waitingFetches)
+  })
+  collectors.value(spec.transactionalAppends, () => transactionalAppends.waiting)
   collectors.samples(spec.followed, (sample) => {
     for (const [api, count] of followedRequests.counts) sample(ofApi.of(api), count)
   })

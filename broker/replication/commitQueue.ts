@@ -1,7 +1,7 @@
 // Appends that are durable on the leader and wait for the high watermark, ordered by the offset
-// that they wait for. Sans-IO. Each append is answered once, in the order of the offsets. Bounded
-// by the requests in flight, which the memory budgets of the connections bound; `size` is its
-// depth.
+// that they wait for. Sans-IO. Each append is answered once, in the order of the offsets. The
+// partition accepts no append while the queue is full; only appends that were being written by then
+// are added beyond the bound.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 
@@ -11,12 +11,18 @@ interface WaitingAppend {
   readonly answer: (errorCode: number) => void
 }
 
+const maxWaiting = 65_536
+
 export class CommitQueue {
   /** Ascending by `endOffset`. */
   #waiting: WaitingAppend[] = []
 
   get size(): number {
     return this.#waiting.length
+  }
+
+  get isFull(): boolean {
+    return this.size >= maxWaiting
   }
 
   /**

@@ -195,6 +195,9 @@ export class Partition {
     if (acks === 'all' && role.state.isUnderMinIsr) {
       return Promise.resolve(this.#refusal(ErrorCode.notEnoughReplicas))
     }
+    if (acks === 'all' && this.#waiting?.isFull) {
+      return Promise.resolve(notAppended(tooManyWaiting, this.log.logStartOffset))
+    }
     const append = { leaderEpoch, origin, verification, decompression }
     const durable = this.log.appendAsLeader(batches, append)
     // The log of a sole replica has moved the watermark before it answers.
@@ -344,6 +347,12 @@ export class Partition {
     return notAppended(refuse(errorCode, refusals.get(errorCode)!), this.log.logStartOffset)
   }
 }
+
+// Retriable, and says that nothing was appended.
+const tooManyWaiting = refuse(
+  ErrorCode.notEnoughReplicas,
+  'too many appends wait for the in-sync replicas of the partition; retry later',
+)
 
 const refusals: ReadonlyMap<number, string> = new Map([
   [ErrorCode.notLeaderOrFollower, 'this broker does not lead the partition'],

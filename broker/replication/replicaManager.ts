@@ -152,6 +152,15 @@ export class ReplicaManager implements PartitionLogs {
       : ErrorCode.notLeaderOrFollower
   }
 
+  /** Appends of all partitions that are durable here and wait for the high watermark. */
+  get waitingAppends(): number {
+    let waiting = 0
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) waiting += partition?.waitingAppends ?? 0
+    }
+    return waiting
+  }
+
   directories(): Promise<LogDirectoryDescription[]> {
     return this.#manager.describeDirectories()
   }

@@ -5,9 +5,9 @@
 // order of its requests.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
-import type { TopicPartition } from './partitionSet.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
 
@@ -34,8 +34,9 @@ interface Addition {
 /** The waiting additions to one transaction. */
 interface Queue {
   waiting: Addition[]
-  isAsking: boolean
-  /** A step ended while a request to the coordinator was pending: its refusal may be outdated. */
+  /** How many of these the coordinator is being asked for; 0 when it is not being asked. */
+  asked: number
+  /** A step ended while the coordinator was being asked: its refusal may be outdated. */
   hasSettled: boolean
   timer: Timer | undefined
 }
@@ -53,7 +54,16 @@ export class PartitionAdditions {
     this.#add = add
   }
 
-  /** Adds partitions. Resolves with one error code for all of them, once they are durably added. */
+  /** Requests that wait for their turn; those that the coordinator is being asked for excluded. */
+  get waiting(): number {
+    let waiting = 0
+    for (const queue of this.#queues.values()) {
+      waiting += Math.max(0, queue.waiting.length - queue.asked)
+    }
+    return waiting
+  }
+
+  /** Resolves with an error code for all of the partitions, once they are durably added. */
   add(
     producer: ProducerIdentity,
     partitions: readonly TopicPartition[],
@@ -90,21 +100,21 @@ export class PartitionAdditions {
   #queueOf(transactionalId: string): Queue {
     const known = this.#queues.get(transactionalId)
     if (known) return known
-    const queue: Queue = { waiting: [], isAsking: false, hasSettled: false, timer: undefined }
+    const queue: Queue = { waiting: [], asked: 0, hasSettled: false, timer: undefined }
     this.#queues.set(transactionalId, queue)
     return queue
   }
 
   async #ask(transactionalId: string): Promise<void> {
     const queue = this.#queues.get(transactionalId)
-    if (!queue || queue.isAsking || queue.waiting.length === 0) return
+    if (!queue || queue.asked > 0 || queue.waiting.length === 0) return
     const { producer, version } = queue.waiting[0]!
     const together = queue.waiting.filter((each) => goesWith(each, producer, version))
     const partitions = together.flatMap((each) => each.partitions)
-    queue.isAsking = true
+    queue.asked = together.length
     queue.hasSettled = false
     const errorCode = await this.#add(producer, partitions, version)
-    queue.isAsking = false
+    queue.asked = 0
     if (errorCode === ErrorCode.concurrentTransactions) {
       this.#refuse(transactionalId, queue, this.#clock.monotonicMs(), errorCode)
       if (queue.hasSettled) void this.#ask(transactionalId)
@@ -138,7 +148,7 @@ export class PartitionAdditions {
   #forget(transactionalId: string, queue: Queue): void {
     queue.timer?.cancel()
     queue.timer = undefined
-    if (!queue.isAsking) this.#queues.delete(transactionalId)
+    if (queue.asked === 0) this.#queues.delete(transactionalId)
   }
 }
 

@@ -1,10 +1,7 @@
 // The partitions of a transaction. An immutable value: adding a partition returns another set, so
 // that durable metadata and metadata in flight never share a set that changes.
 
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 
 export interface TopicPartitions {
   readonly topic: string

@@ -2,9 +2,9 @@
 // rules for ending a transaction are in endTxnRules.ts. Pure functions.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { claimError } from './endTxnRules.ts'
-import type { TopicPartition } from './partitionSet.ts'
 import { type Entry, isBusy, isKnown } from './transactionEntry.ts'
 import { isExhausted, type TransactionMetadata } from './transactionMetadata.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'

@@ -30,10 +30,11 @@
 //   transactionOutcome.ts, transactionStateName.ts       answers, and the names of states
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { assert, unreachable } from '../../protocol/runtime/assert.ts'
 import { decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
-import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import type { PartitionSet } from './partitionSet.ts'
 import {
   type InitProducerIdRequest,
   isFenced,

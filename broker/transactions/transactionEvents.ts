@@ -1,8 +1,9 @@
 // The events and effects of a transaction coordinator. Plain data. What the driver does with each
 // effect, and in which order, is stated in transactionCoordinator.ts.
 
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
-import type { PartitionSet, TopicPartition } from './partitionSet.ts'
+import type { PartitionSet } from './partitionSet.ts'
 import type { InitProducerIdRequest } from './producerRules.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'

@@ -2,13 +2,14 @@
 // and brokers can read them.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import {
   decodeTransactionRecordKey,
   encodeTransactionRecordKey,
   TransactionStatus,
   transactionLogValue,
 } from '../../protocol/kafka/transactionRecords.ts'
-import { PartitionSet, type TopicPartition } from './partitionSet.ts'
+import { PartitionSet } from './partitionSet.ts'
 import {
   type ClientTransactionVersion,
   noEpoch,

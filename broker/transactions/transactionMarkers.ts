@@ -3,12 +3,12 @@
 
 import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock } from '../../protocol/runtime/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
 import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
 import type { Partition } from '../replication/partition.ts'
-import type { TopicPartition } from './partitionSet.ts'
 import type { TransactionMarker } from './transactionEvents.ts'
 
 export interface TransactionMarkersOptions {

@@ -1,8 +1,9 @@
 // Kafka's TransactionMetadata, as an immutable value, and the value after each step. Which step is
 // allowed is decided in endTxnRules.ts, producerRules.ts and transactionCoordinator.ts.
 
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
-import { PartitionSet, type TopicPartition } from './partitionSet.ts'
+import { PartitionSet } from './partitionSet.ts'
 
 /**
  * The client's transaction version: 0 is KIP-98; with 2, every transaction has its own epoch

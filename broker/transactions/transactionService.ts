@@ -3,11 +3,12 @@
 // Decides nothing about transactions. Refuses ids that are coordinated elsewhere with
 // NOT_COORDINATOR, and ids whose partition is being loaded with COORDINATOR_LOAD_IN_PROGRESS.
 
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
+import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'
-import type { TopicPartition } from './partitionSet.ts'
 import type { InitProducerIdRequest } from './producerRules.ts'
 import type { EndedTransactions } from './transactionCoordinator.ts'
 import type { TransactionEvent, TransactionMarker } from './transactionEvents.ts'
@@ -173,7 +174,12 @@ export class TransactionService implements TransactionVerifier {
     return sum
   }
 
-  /** Refuses waiting requests, and lets the steps in progress become durable. */
+  /** Requests that are not answered yet, and writes in flight, over all shards. */
+  get queues(): CoordinatorQueues {
+    return queuesOf(this.#runtime.shards())
+  }
+
+  /** Refuses requests that wait for their turn, and lets steps in flight become durable. */
   async close(): Promise<void> {
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()

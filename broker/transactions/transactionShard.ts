@@ -4,6 +4,7 @@
 // so that partitions refuse the markers of a coordinator that was deposed.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
 import type { Logger } from '../../protocol/telemetry/logger.ts'
@@ -11,7 +12,7 @@ import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { WaitingRequests } from '../coordinators/waitingRequests.ts'
 import { PartitionAdditions } from './partitionAdditions.ts'
-import { PartitionSet, type TopicPartition } from './partitionSet.ts'
+import { PartitionSet } from './partitionSet.ts'
 import { TransactionCoordinator, type TransactionLimits } from './transactionCoordinator.ts'
 import type { TransactionEffect, TransactionEvent } from './transactionEvents.ts'
 import type { TransactionRecord } from './transactionLogRecords.ts'
@@ -76,6 +77,16 @@ export class TransactionShard implements CoordinatorShard {
 
   get leaderEpoch(): number {
     return this.leadership.leaderEpoch
+  }
+
+  /** Requests that are not answered yet; those to add partitions may wait for their turn. */
+  get waitingRequests(): number {
+    return this.#waiting.size + this.#additions.waiting
+  }
+
+  /** Appends, markers and allocations of producer ids in flight. */
+  get pendingWrites(): number {
+    return this.#work.size
   }
 
   restore(record: TransactionRecord): void {

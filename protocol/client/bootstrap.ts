@@ -1,4 +1,4 @@
-// Parses lists of broker addresses, as given in `bootstrap.servers` and on command lines.
+// Parses addresses of brokers as people write them.
 
 import { parseHostPort } from '../configuration/hostPort.ts'
 import type { Address } from '../runtime/network.ts'
@@ -8,10 +8,22 @@ export class AddressError extends Error {
   readonly code = 'ADDRESS_INVALID'
 }
 
-/** Parses a comma-separated list of `host:port`. Throws an AddressError. */
+const protocols = /^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
+
+/**
+ * Parses comma-separated `host:port`, each also as `PLAINTEXT://host:port`. Fails with an
+ * AddressError, also for a listener that needs TLS or SASL.
+ */
 export function parseBootstrap(list: string): Address[] {
   return list.split(',').map((entry) => {
-    const address = parseHostPort(entry)
+    const text = entry.trim()
+    const protocol = protocols.exec(text)?.[1]?.toUpperCase()
+    if (protocol !== undefined && protocol !== 'PLAINTEXT') {
+      throw new AddressError(
+        `${text} needs ${protocol}, which is not supported yet: give a listener of the cluster without TLS and SASL`,
+      )
+    }
+    const address = parseHostPort(text.replace(protocols, ''))
     if (address !== undefined && address.port > 0) return address
     throw new AddressError(`invalid broker address '${entry}': expected host:port`)
   })

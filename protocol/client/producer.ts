@@ -48,7 +48,7 @@ interface WaitingRecord extends RecordCallbacks {
 
 interface WaitingFlush {
   readonly kind: 'flush'
-  resolve(): void
+  readonly done: PromiseWithResolvers<void>
 }
 
 /** Limit on the records and flushes that wait for memory or metadata. */
@@ -124,10 +124,13 @@ export class Producer {
 
   /** Resolves when all records of earlier `send` calls are stored or have failed. */
   flush(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ kind: 'flush', resolve })
-      this.#drain()
-    })
+    const last = this.#waiting.at(-1)
+    // Shared, so that flushes without records between them do not make the line longer.
+    if (last?.kind === 'flush') return last.done.promise
+    const done = Promise.withResolvers<void>()
+    this.#waiting.push({ kind: 'flush', done })
+    this.#drain()
+    return done.promise
   }
 
   /** Refuses new records and flushes pending ones. The cluster stays open. */
@@ -164,7 +167,7 @@ export class Producer {
     for (; taken < this.#waiting.length; taken++) {
       const next = this.#waiting[taken]!
       if (next.kind === 'flush') {
-        this.#flushed().then(next.resolve)
+        this.#flushed().then(next.done.resolve)
         continue
       }
       const count = this.#partitionCounts.get(next.topic)

@@ -1,7 +1,8 @@
-// Options of a program as one table: key, type, default, bounds and a line of documentation. Values, error
-// messages and pages of the documentation come from the table, so that they cannot differ. Nothing here
-// knows a file format: a program gives texts, and normalises them first where its format accepts more
-// than the plain form (blanks, any case, Java's longs).
+// Options of a program as one table: key, type, default, bounds and a line of documentation.
+// Values, error messages and pages of the documentation come from the table, so that they cannot
+// differ. This is the only place where the text of an option becomes a typed value. It knows no file
+// format: a program whose format accepts more than the plain form (blanks, any case, Java's longs)
+// normalises the text first.
 
 interface Described {
   readonly doc: string
@@ -32,8 +33,14 @@ export type ValueSpec =
       readonly above?: number
       readonly max?: number
     })
-  /** Words separated by white space. */
-  | (Described & { readonly type: 'list'; readonly default?: readonly string[] })
+  | (Described & {
+      readonly type: 'list'
+      readonly default?: readonly string[]
+      /** White space unless given; blanks around a comma are no part of the elements. */
+      readonly separator?: ','
+      /** Whether a text may be an element; any text unless given. */
+      readonly isElement?: (text: string) => boolean
+    })
 
 export type ValueTable = Readonly<Record<string, ValueSpec>>
 
@@ -59,7 +66,7 @@ export interface OptionFaults {
   invalid(key: string, text: string, bounds: string): never
 }
 
-/** Returns the values of all options of the table: those given, checked, and the defaults of the others. */
+/** Returns the values of all options: those given, checked, and the defaults of the others. */
 export function readTable<const T extends ValueTable>(
   table: T,
   given: Readonly<Record<string, string>>,
@@ -80,11 +87,15 @@ export function readTable<const T extends ValueTable>(
   return values as TableValues<T>
 }
 
-/** Returns the value of `text`, or undefined when it is not of the option's type or out of its bounds. */
-export function parseValue(
-  spec: ValueSpec,
+/** Returns the value of `text`; undefined when it is not of the type or out of bounds. */
+export function parseValue<S extends ValueSpec>(
+  spec: S,
   text: string,
-): ValueTypes[ValueSpec['type']] | undefined {
+): ValueTypes[S['type']] | undefined {
+  return parseAny(spec, text) as ValueTypes[S['type']] | undefined
+}
+
+function parseAny(spec: ValueSpec, text: string): ValueTypes[ValueSpec['type']] | undefined {
   switch (spec.type) {
     case 'string':
       return spec.choices === undefined || spec.choices.includes(text) ? text : undefined
@@ -96,9 +107,18 @@ export function parseValue(
       const value = within(decimal(text), spec.above ?? spec.min ?? 0, spec.max ?? Number.MAX_VALUE)
       return value === spec.above ? undefined : value
     }
-    case 'list':
-      return text.split(/\s+/)
+    case 'list': {
+      const elements = splitList(text, spec.separator)
+      return elements.every(spec.isElement ?? (() => true)) ? elements : undefined
+    }
   }
+}
+
+/** Returns the elements of a list; without a separator, the words between white space. */
+export function splitList(text: string, separator?: ','): string[] {
+  if (separator === undefined) return text.split(/\s+/)
+  const trimmed = text.trim()
+  return trimmed === '' ? [] : trimmed.split(separator).map((element) => element.trim())
 }
 
 /** Returns the allowed values, for people: `true or false`, `an integer of at least 1`. */
@@ -114,7 +134,7 @@ export function boundsOf(spec: ValueSpec): string {
       if (spec.above === undefined) return `a number ${rangeText(spec.min ?? 0, spec.max)}`
       return `a number above ${spec.above}${spec.max === undefined ? '' : `, up to ${spec.max}`}`
     case 'list':
-      return 'words separated by blanks'
+      return `words separated by ${spec.separator === ',' ? 'commas' : 'blanks'}`
   }
 }
 

@@ -49,6 +49,11 @@ export class CommitQueue<W> {
     return this.#failure
   }
 
+  /** Writes that wait for the next group. */
+  get length(): number {
+    return this.#commits.pending.length
+  }
+
   /** Queues a write; resolves when it, and everything queued before it, is durable. */
   append(write: W): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)

@@ -130,6 +130,10 @@ export class FileStore implements EventStore {
     this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, reserveBytes)
   }
 
+  get pendingWrites(): number {
+    return this.#commits.length
+  }
+
   async open(state: ChannelState, nowMs: number): Promise<void> {
     this.#state = state
     try {

@@ -54,12 +54,15 @@ const entriesUntilRetry = 100
 const settleIntervalMs = 1000
 /** A second append may use the space that the log freed after the first one. */
 const appendsPerProposal = 2
+/** Further proposals are refused: each one waits for the appends of those before it. */
+const maxPending = 100_000
 
 export class Proposals {
   readonly #options: ProposalsOptions
   readonly #unsubscribe: () => void
   #queue: Promise<unknown> = Promise.resolve()
   #proposed = 0
+  #pending = 0
   #attempt: Attempt | undefined
   /**
    * The log must be read before the next decision: an outcome is unknown, or a write has failed.
@@ -78,26 +81,25 @@ export class Proposals {
     )
   }
 
+  /** Proposals that are not answered yet, the one being appended included. */
+  get pending(): number {
+    return this.#pending
+  }
+
   /**
    * Resolves with the answer when the command is durable and folded. `decide` is pure, sees the
    * folded state, and is called again after a conflict. Rejects with a BrokerError
-   * METADATA_UNAVAILABLE if the command may not have been committed; it may also be committed
-   * later.
+   * METADATA_UNAVAILABLE when too many proposals are pending, and when the command may not have
+   * been committed; then it may also be committed later.
    */
-  propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
-    return this.#inTurn(async () => {
-      // A conflict means that the proposal of another node succeeded, so some node always
-      // progresses.
-      for (;;) {
-        await this.#settle()
-        const decided = decide()
-        if ('answer' in decided) return decided.answer
-        if (!(await this.#commit(decided.command))) continue
-        const answer = decided.committed()
-        await this.#compactIfLong()
-        return answer
-      }
-    })
+  async propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
+    if (this.#pending >= maxPending) throw tooManyPending()
+    this.#pending++
+    try {
+      return await this.#inTurn(() => this.#decide(decide))
+    } finally {
+      this.#pending--
+    }
   }
 
   /** Waits for earlier proposals, then closes the log. Later proposals are refused. */
@@ -109,6 +111,19 @@ export class Proposals {
       this.#failure ??= new Error('the metadata log is closed')
       await this.#options.log.close()
     })
+  }
+
+  async #decide<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
+    // A conflict means that another node's proposal succeeded, so some node always progresses.
+    for (;;) {
+      await this.#settle()
+      const decided = decide()
+      if ('answer' in decided) return decided.answer
+      if (!(await this.#commit(decided.command))) continue
+      const answer = decided.committed()
+      await this.#compactIfLong()
+      return answer
+    }
   }
 
   #deliver(sequence: number, stored: StoredEntry): void {
@@ -227,6 +242,13 @@ export class Proposals {
 
 function isSame(a: ProposalId | undefined, b: ProposalId): boolean {
   return a !== undefined && a.incarnation === b.incarnation && a.number === b.number
+}
+
+function tooManyPending(): BrokerError {
+  return new BrokerError(
+    'METADATA_UNAVAILABLE',
+    `${maxPending} changes of the metadata are pending: the change was not made; try again later`,
+  )
 }
 
 function unavailable(cause: unknown): BrokerError {

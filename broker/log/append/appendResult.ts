@@ -52,14 +52,14 @@ export interface AppendResult {
 }
 
 /** Batches that are in the log: new ones, or those of an earlier append (`duplicate`). */
-export interface Appended {
+export interface AppendedBatches {
   readonly kind: 'accepted' | 'duplicate'
   readonly baseOffset: number
   readonly lastOffset: number
   readonly logAppendTimeMs: number
 }
 
-export function appended(batches: Appended, logStartOffset: number): AppendResult {
+export function appended(batches: AppendedBatches, logStartOffset: number): AppendResult {
   const { kind, baseOffset, lastOffset, logAppendTimeMs } = batches
   return {
     errorCode: ErrorCode.none,

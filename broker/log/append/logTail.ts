@@ -18,14 +18,14 @@ import {
 } from '../producers/transactionVerification.ts'
 import { type ActiveSegment, type Roll, shouldRoll } from '../segment/rollPolicy.ts'
 import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
-import type { Appended, AppendOptions } from './appendResult.ts'
+import type { AppendedBatches, AppendOptions } from './appendResult.ts'
 import { type AdmittedBatches, admitBatches } from './batchAdmission.ts'
 import { type Refusal, refuse } from './refusal.ts'
 
 export type AppendDecision =
   | Refusal
-  | (Appended & { readonly kind: 'duplicate' })
-  | (Appended & {
+  | (AppendedBatches & { readonly kind: 'duplicate' })
+  | (AppendedBatches & {
       readonly kind: 'accepted'
       /** The bytes to write: the batches as given, or converted to the topic's compression. */
       readonly bytes: Buffer

@@ -10,11 +10,11 @@
 // Contract: a log that fails to be cleaned is set aside until the next start, and never blocks
 // others. Must never remove the last record of a key, nor touch an active segment.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import type { CleanerCheckpoint } from '../directory/cleanerCheckpoint.ts'
-import type { TopicPartition } from '../directory/dataDirectory.ts'
 import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import type { Segment } from '../segment/segment.ts'

@@ -3,8 +3,9 @@
 // taken for clean.
 
 import { join } from 'node:path'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { partitionDirectoryName, type TopicPartition } from './dataDirectory.ts'
+import { partitionDirectoryName } from './dataDirectory.ts'
 import { OffsetCheckpoint, type PartitionOffset } from './offsetCheckpoint.ts'
 
 export const cleanerCheckpointFile = 'cleaner-offset-checkpoint'

@@ -1,9 +1,9 @@
-// The layout of a data directory, as in Kafka: the names of partition directories, and the small
-// files beside them. Defines their content and format; logDirectory.ts decides when they are
-// written.
+// The layout of a data directory, as in Kafka: names of partition directories, and the small files
+// beside them. Formats only: logDirectory.ts decides when they are read and written.
 
 import { join } from 'node:path'
 import { parseProperties } from '../../../protocol/configuration/properties.ts'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { LogError } from '../logError.ts'
 
@@ -14,7 +14,7 @@ const cleanShutdownFile = '.kafka_cleanshutdown'
 const metaPropertiesFile = 'meta.properties'
 const maxFileNameBytes = 255
 
-/** The owner of a data directory: written at first use, and compared at every start. */
+/** The owner of a data directory: written at first use, and compared at each later start. */
 export interface DirectoryIdentity {
   readonly nodeId: number
   readonly clusterId: string
@@ -22,17 +22,12 @@ export interface DirectoryIdentity {
   readonly newDirectoryId: () => string
 }
 
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
-
 export function partitionDirectoryName(topic: string, partition: number): string {
   return `${topic}-${partition}`
 }
 
 /**
- * Undefined for a name that is not that of a partition's directory. Topic names may contain
+ * Returns undefined for a name that is not that of a partition directory. Topic names may contain
  * hyphens.
  */
 export function parsePartitionDirectory(name: string): TopicPartition | undefined {
@@ -41,22 +36,22 @@ export function parsePartitionDirectory(name: string): TopicPartition | undefine
 }
 
 /**
- * The name to which a partition's directory is renamed when it is deleted; its files are removed
- * afterwards. Kafka puts a random id in the name; the topic id lets an interrupted deletion find
- * what is left.
+ * Returns the name that a partition directory gets when it is deleted; its files are removed later.
+ * Kafka has a random id in the name; with the id of the topic, a deletion that was interrupted
+ * finds the directories that remain.
  */
 export function removedDirectoryName(name: string, topicId: string): string {
   const suffix = removedSuffix(topicId)
-  // The end of the name identifies the partition, so a name that is too long is cut at its start.
+  // The end of the name distinguishes partitions, so a name that is too long loses its beginning.
   return name.slice(-(maxFileNameBytes - suffix.length)) + suffix
 }
 
-/** The suffix of the directories of a deleted topic. */
+/** The suffix of the names of a deleted topic's directories. */
 export function removedSuffix(topicId: string): string {
   return `.${topicId.replaceAll('-', '')}-delete`
 }
 
-/** Whether a directory is that of a deleted partition whose removal was interrupted. */
+/** Whether the directory is that of a partition whose removal was interrupted. */
 export function isRemovedDirectory(name: string): boolean {
   return name.endsWith('-delete')
 }
@@ -67,7 +62,7 @@ export async function writeCleanShutdown(disk: Disk, data: string): Promise<void
   await disk.writeFileAtomic(join(data, cleanShutdownFile), Buffer.from(content))
 }
 
-/** Whether the directory was closed cleanly when it was last in use. Returns true only once. */
+/** Returns whether the last shutdown was clean, and removes the record of it. */
 export async function takeCleanShutdown(disk: Disk, data: string): Promise<boolean> {
   const path = join(data, cleanShutdownFile)
   if ((await disk.stat(path)) === undefined) return false
@@ -77,8 +72,8 @@ export async function takeCleanShutdown(disk: Disk, data: string): Promise<boole
 }
 
 /**
- * Writes the identity into a new directory, and returns the id that distinguishes the directory
- * from the broker's others. Throws LogError if the directory belongs to another broker.
+ * Writes the identity into a new directory. Returns the id of the directory among those of the
+ * broker. Throws LogError when the directory belongs to another broker.
  */
 export async function claimDirectory(
   disk: Disk,
@@ -119,14 +114,15 @@ function checkOwner(
 }
 
 /**
- * partition.metadata: the topic id, so that a directory is never taken for that of another topic.
+ * Encodes partition.metadata, which has the id of the topic: a directory of an earlier topic of the
+ * same name must not be used.
  */
 export function encodePartitionMetadata(topicId: string): Buffer {
   const id = Buffer.from(topicId.replaceAll('-', ''), 'hex').toString('base64url')
   return Buffer.from(`version: 0\ntopic_id: ${id}\n`)
 }
 
-/** The topic id as 36 characters of lower-case hex; undefined without one. */
+/** Returns the topic id as 36 characters of lower-case hex; undefined when there is none. */
 export function decodePartitionMetadata(bytes: Buffer): string | undefined {
   const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
   const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')

@@ -1,8 +1,8 @@
 // The content and the free space of a data directory, as DescribeLogDirs returns them.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { directoryFailed, type LogError } from '../logError.ts'
-import type { TopicPartition } from './dataDirectory.ts'
 import type { LogDirectory } from './logDirectory.ts'
 
 export interface LogDirectoryDescription {

@@ -2,13 +2,14 @@
 // fails is taken out of use at once, with the logs in it, until the next start. Invariant: a
 // directory is either in use or among the failed ones.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logger.ts'
 import { directoryFailed, LogError } from '../logError.ts'
 import { inParallel } from '../maintenance/inParallel.ts'
 import type { PartitionLog } from '../partitionLog.ts'
-import { parsePartitionDirectory, type TopicPartition } from './dataDirectory.ts'
+import { parsePartitionDirectory } from './dataDirectory.ts'
 import { describeDirectory, type LogDirectoryDescription } from './directoryDescription.ts'
 import { LogDirectory, type LogDirectoryOptions, type MissingPartition } from './logDirectory.ts'
 import type { OpenLogs } from './openLogs.ts'

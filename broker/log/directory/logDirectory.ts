@@ -12,6 +12,7 @@
 // nor open a half removed partition.
 
 import { dirname, join } from 'node:path'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock } from '../../../protocol/runtime/clock.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk.ts'
@@ -36,7 +37,6 @@ import {
   recoveryPointsFile,
   removedDirectoryName,
   removedSuffix,
-  type TopicPartition,
   takeCleanShutdown,
   writeCleanShutdown,
 } from './dataDirectory.ts'

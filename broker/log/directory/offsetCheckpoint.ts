@@ -2,13 +2,10 @@
 // atomically, with at most one write in progress. The offsets are collected when a write starts, so
 // all calls during a write share the next one.
 
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
-import {
-  parsePartitionDirectory,
-  partitionDirectoryName,
-  type TopicPartition,
-} from './dataDirectory.ts'
+import { parsePartitionDirectory, partitionDirectoryName } from './dataDirectory.ts'
 
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number

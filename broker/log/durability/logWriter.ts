@@ -1,12 +1,15 @@
-// Writes the files of one partition: takes groups of appends, writes and syncs each group, and
-// answers its appends. Groups are written one after another, in order. Invariant: after the first
-// failure nothing more is written, because the content of the disk is unknown then, and a repeated
-// fsync may report success for pages that the kernel has already dropped.
+// Writes the files of one partition by group commit: each group of appends is written and synced,
+// then its appends are answered, in order.
+//
+// Invariants: after the first failure nothing more is written, because the content of the disk is
+// unknown then, and a repeated fsync may report success for pages that the kernel has already
+// dropped. The pending bytes, asserted not to be negative, are those submitted and not answered.
 
+import { assert } from '../../../protocol/runtime/assert.ts'
+import { GroupCommit } from '../../../protocol/runtime/groupCommit.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import type { Roll } from '../segment/rollPolicy.ts'
 import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
-import { GroupFlush } from './groupFlush.ts'
 
 /** The writes of one append: first `roll` and `leaderEpochs`, then `bytes`. */
 export interface Written {
@@ -47,25 +50,39 @@ export const nothingToWrite: Written = {
   aborted: [],
 }
 
+/** One writev takes no more buffers than this (IOV_MAX), and one group no more bytes. */
+const maxGroupAppends = 1024
+const maxGroupBytes = 4 * 1024 * 1024
+
 export class LogWriter {
   readonly #target: WriterTarget
-  readonly #queue: GroupFlush<PendingAppend>
-  readonly #scheduler: Scheduler
-  #running: Promise<void> | undefined
+  readonly #maxPendingBytes: number
+  readonly #appends: GroupCommit<PendingAppend>
+  #pendingBytes = 0
   #isBroken = false
 
   constructor(target: WriterTarget, maxPendingBytes: number, scheduler: Scheduler) {
     this.#target = target
-    this.#scheduler = scheduler
-    this.#queue = new GroupFlush(maxPendingBytes)
+    this.#maxPendingBytes = maxPendingBytes
+    this.#appends = new GroupCommit(
+      {
+        groupLength,
+        write: (group) => this.#write(group),
+        written: (group) => this.#written(group),
+        failed: (group, cause) => this.#failed(group, cause),
+      },
+      scheduler,
+    )
   }
 
+  /** Whether appends should be held. A single append is always accepted, however large. */
   get isFull(): boolean {
-    return this.#queue.isFull
+    return this.#pendingBytes >= this.#maxPendingBytes
   }
 
+  /** Bytes submitted and not yet stable, including the group being written. */
   get pendingBytes(): number {
-    return this.#queue.pendingBytes
+    return this.#pendingBytes
   }
 
   submit(append: PendingAppend): void {
@@ -73,8 +90,8 @@ export class LogWriter {
       append.done(false)
       return
     }
-    this.#queue.add(append)
-    this.#running ??= this.#runSoon()
+    this.#pendingBytes += append.sizeBytes
+    this.#appends.add(append)
   }
 
   /**
@@ -90,31 +107,10 @@ export class LogWriter {
   /** Accepts nothing more; resolves when everything accepted has been answered. */
   async stop(): Promise<void> {
     this.#isBroken = true
-    await this.#running
+    await this.#appends.idle()
   }
 
-  /** Appends that arrive before the task runs share the first group. */
-  #runSoon(): Promise<void> {
-    return new Promise((resolve) => this.#scheduler.soon(() => resolve(this.#run())))
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#queue.isEmpty) {
-      const group = this.#queue.take()
-      try {
-        await this.#flush(group)
-      } catch (error) {
-        this.#fail(group, error)
-        break
-      }
-      this.#queue.flushed()
-      for (const append of group) append.done(true)
-      this.#target.drained()
-    }
-    this.#running = undefined
-  }
-
-  async #flush(group: readonly PendingAppend[]): Promise<void> {
+  async #write(group: readonly PendingAppend[]): Promise<void> {
     const chunks: Buffer[] = []
     const allAborted: AbortedTransactionEntry[] = []
     for (const { roll, leaderEpochs, bytes, aborted } of group) {
@@ -127,12 +123,33 @@ export class LogWriter {
     if (chunks.length > 0) await this.#target.write(chunks, allAborted)
   }
 
-  #fail(group: readonly PendingAppend[], cause: unknown): void {
+  #written(group: readonly PendingAppend[]): void {
+    for (const { sizeBytes } of group) this.#pendingBytes -= sizeBytes
+    assert(this.#pendingBytes >= 0, 'the pending bytes of a log are not negative')
+    for (const append of group) append.done(true)
+    this.#target.drained()
+  }
+
+  #failed(group: readonly PendingAppend[], cause: unknown): void {
     this.#isBroken = true
     this.#target.failed(cause)
-    const dropped = this.#queue.drain()
+    const dropped = this.#appends.drain()
+    this.#pendingBytes = 0
     for (const append of group) append.done(false)
     for (const append of dropped) append.done(false)
     this.#target.drained()
   }
+}
+
+/** The appends that share one write; an append that begins a new segment begins a group. */
+function groupLength(pending: readonly PendingAppend[]): number {
+  let count = 0
+  let bytes = 0
+  for (const { roll, sizeBytes } of pending) {
+    if (count > 0 && (roll || bytes + sizeBytes > maxGroupBytes)) break
+    if (count === maxGroupAppends) break
+    bytes += sizeBytes
+    count++
+  }
+  return count
 }

@@ -1,14 +1,16 @@
-// Makes appends of many partitions durable with one sync. A segment grows, so syncing it makes the
-// file system write its own log, too; the journal overwrites two files in turn, which after their
-// first round costs a third of that, and one sync serves all partitions that wait. Segments are
-// synced when a file of the journal is to be used again, and not before each answer.
+// Makes appends of many partitions durable with one sync, by group commit. A segment grows, so
+// syncing it makes the file system write its own log, too; the journal overwrites two files in turn,
+// which after their first round costs a third of that, and one sync serves all partitions that wait.
+// Segments are synced before a file of the journal is overwritten, and not before each answer.
 //
-// It must never acknowledge what a crash could take away, and never let old entries come back over
-// newer bytes: `cut` before a log is cut or removed, `settle` before a segment is replaced.
+// Invariants: a commit resolves only when a crash cannot remove its bytes. A replay never writes old
+// entries over newer bytes: `cut` is called before a log is truncated or removed, `settle` before a
+// segment is replaced.
 
 import { join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import { GroupCommit } from '../../../protocol/runtime/groupCommit.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
 import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
@@ -21,23 +23,25 @@ import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 export interface CommitJournalOptions extends ReplayOptions {
   readonly random: Random
   readonly scheduler: Scheduler
-  /** Of one of the two files; a group larger than that makes it longer for once. */
+  /** Size of each of the two files; one larger group makes its file longer. */
   readonly fileBytes?: number
 }
 
 /**
- * A segment whose newest bytes may be durable in the journal alone, and may still be being written.
+ * A segment whose newest bytes may be durable in the journal alone, and their write to the segment
+ * in flight.
  */
 export interface JournaledSegment {
   readonly baseOffset: number
   /**
-   * Waits for what is being written. Must resolve, too, when the segment is closed or gone: whoever
-   * closed it has seen to its bytes. When it fails, the segment's log must take no more writes.
+   * Syncs the segment, after its writes in flight. Resolves, too, when the segment is closed or
+   * removed: its bytes were synced, or voided, before. After a failure the segment's log must accept
+   * no more writes.
    */
   syncJournaled(): Promise<void>
 }
 
-/** Bytes that are to be durable, and whose way into their segment has begun. */
+/** Bytes to make durable; their write to the segment has begun. */
 export interface Commit {
   readonly name: string
   readonly segment: JournaledSegment
@@ -57,23 +61,24 @@ interface Pending {
 interface Half {
   readonly file: DiskFile
   usedBytes: number
-  /** Whose bytes are in it. */
+  /** Segments with bytes in the file that are not synced in the segment. */
   readonly segments: Set<JournaledSegment>
-  /** Partitions with entries in it. */
+  /** Partitions with entries in the file. */
   names: Set<string>
   /**
-   * Partitions with entries from its last round, which count until its first group is written over.
+   * Partitions with entries of the previous round, which are valid until the file's first group is
+   * overwritten.
    */
   oldNames: Set<string>
-  /** Resolves when everything in it is durable elsewhere, so that it can be written over. */
+  /** Resolves when everything in the file is durable in segments, so that it can be overwritten. */
   settled: Promise<void>
 }
 
 const defaultFileBytes = 64 * 1024 * 1024
 const maxGroupBytes = 4 * 1024 * 1024
-/** One writev takes 1,024 buffers, one of which is the group's head. */
+/** One writev takes 1,024 buffers (IOV_MAX), one of which is the group's header. */
 const maxGroupChunks = 1000
-/** Fewer than the system's threads for files (four), which appends need meanwhile. */
+/** Fewer than the four I/O threads of the process, which appends need meanwhile. */
 const syncedAtOnce = 2
 const directoryName = '__journal'
 
@@ -81,18 +86,16 @@ export class CommitJournal {
   readonly #halves: readonly [Half, Half]
   readonly #fileBytes: number
   readonly #runId: Buffer
-  readonly #scheduler: Scheduler
+  readonly #commits: GroupCommit<Pending>
   #current = 0
   #sequence = 0
-  #pending: Pending[] = []
-  #running: Promise<void> | undefined
-  /** Told why the files could not be written. */
+  /** Called with the cause when a group could not be written. */
   noticed: ((cause: unknown) => void) | undefined
-  /** Counts groups that were written. */
+  /** Counts the groups written. */
   figures: SyncFigures | undefined
-  /** Why nothing is written any more. */
+  /** The error that stops writes to the files. */
   #failure: unknown
-  /** A segment could not be synced: what the files hold is all there is of its last records. */
+  /** A segment could not be synced: the files may have the only copy of its last records. */
   #mustKeep = false
 
   private constructor(files: readonly DiskFile[], options: CommitJournalOptions) {
@@ -101,10 +104,20 @@ export class CommitJournal {
     this.#halves = [newHalf(files[0]!), newHalf(files[1]!)]
     this.#fileBytes = fileBytes ?? defaultFileBytes
     this.#runId = random.bytes(runIdBytes)
-    this.#scheduler = scheduler
+    this.#commits = new GroupCommit(
+      {
+        groupLength,
+        write: (group) => this.#write(group),
+        written: (group) => {
+          for (const { done } of group) done(undefined)
+        },
+        failed: (group, cause) => this.#doWithout(group, cause),
+      },
+      scheduler,
+    )
   }
 
-  /** Replays what a crash has left, before any log of the directory is opened. */
+  /** Replays the entries that a crash left; call before any log of the directory is opened. */
   static async open(options: CommitJournalOptions): Promise<CommitJournal> {
     const { disk, directory } = options
     const files = await openFiles(disk, directory)
@@ -118,9 +131,7 @@ export class CommitJournal {
     }
   }
 
-  /**
-   * For a directory that is used without a journal now: what one of before has left is not lost.
-   */
+  /** Replays the journal of an earlier run in a directory that is now used without a journal. */
   static async replayLeftover(options: ReplayOptions): Promise<void> {
     const { disk, directory } = options
     if ((await disk.stat(join(directory, directoryName))) === undefined) return
@@ -133,7 +144,15 @@ export class CommitJournal {
     }
   }
 
-  /** Resolves when the bytes survive a crash; fails as syncing the segment does. */
+  /**
+   * Entries that wait for the next write. Bounded by the number of partitions: a log has one write
+   * in flight, and is truncated and cleaned one operation at a time.
+   */
+  get pendingCommits(): number {
+    return this.#commits.pending.length
+  }
+
+  /** Resolves when the bytes are durable; fails with the error of syncing the segment. */
   commit({ name, segment, position, endOffset, chunks }: Commit): Promise<void> {
     const { baseOffset } = segment
     const entry = { kind: 'append', name, baseOffset, position, endOffset, chunks } as const
@@ -141,32 +160,30 @@ export class CommitJournal {
   }
 
   /**
-   * Before a log is cut: nothing from there on comes back. Position 0 of segment 0: nothing at all.
+   * Voids the entries of a log from a position on; call before the log is truncated. Position 0 of
+   * segment 0 voids all entries of the log.
    */
   async cut(name: string, baseOffset: number, position: number): Promise<void> {
     if (this.#knows(name)) await this.#submit({ kind: 'cut', name, baseOffset, position })
   }
 
-  /** Before a segment that is durable, or one before it, is replaced or removed. */
+  /** Voids entries up to a synced segment; call before one of these is replaced or removed. */
   async settle(name: string, baseOffset: number): Promise<void> {
     if (this.#knows(name)) await this.#submit({ kind: 'settled', name, baseOffset })
   }
 
-  /**
-   * The directory has failed: nothing is written any more, and what is there is kept for the next
-   * start.
-   */
+  /** Stops writes because the directory has failed; the files are kept for the next start. */
   abandon(failure: unknown): void {
     this.#failure = failure
     this.#mustKeep = true
   }
 
-  /** After all logs have been synced and closed. */
+  /** Call after all logs were synced and closed. */
   async close(): Promise<void> {
-    await this.#running
+    await this.#commits.idle()
     const files = this.#halves.map(({ file }) => file)
     await Promise.allSettled(this.#halves.map(({ settled }) => settled))
-    // Whatever the logs could not bring to their files stays here for the next start.
+    // Entries whose segments could not be synced are kept for the next start.
     await Promise.allSettled(this.#halves.map((half) => this.#settle(half)))
     try {
       if (this.#failure === undefined && !this.#mustKeep) await invalidate(files)
@@ -176,7 +193,7 @@ export class CommitJournal {
   }
 
   #knows(name: string): boolean {
-    const isPending = this.#pending.some(({ entry }) => entry.name === name)
+    const isPending = this.#commits.pending.some(({ entry }) => entry.name === name)
     return isPending || this.#halves.some((half) => half.names.has(name) || half.oldNames.has(name))
   }
 
@@ -184,36 +201,16 @@ export class CommitJournal {
     return new Promise((resolve, reject) => {
       const sizeBytes = entry.kind === 'append' ? totalBytes(entry.chunks) : 0
       const done = (failure: unknown) => (failure === undefined ? resolve() : reject(failure))
-      this.#pending.push({ entry, sizeBytes, segment, done })
-      this.#running ??= this.#runSoon()
+      this.#commits.add({ entry, sizeBytes, segment, done })
     })
   }
 
-  /** Commits that arrive before the task runs share the first group. */
-  #runSoon(): Promise<void> {
-    return new Promise((resolve) => this.#scheduler.soon(() => resolve(this.#run())))
-  }
-
-  async #run(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const group = this.#take()
-      try {
-        if (this.#failure !== undefined) throw this.#failure
-        await this.#write(group)
-        for (const { done } of group) done(undefined)
-      } catch (error) {
-        await this.#doWithout(group, error)
-      }
-    }
-    this.#running = undefined
-  }
-
   /**
-   * The journal could not be written, for want of space or worse: the segments are synced
-   * themselves, and the files are emptied, which also gives their space back. As long as that
-   * fails, nothing can be declared void, so that no log may be cut; but appends go on. A segment
-   * that could not be synced once may seem to be synced the next time, though its bytes are gone:
-   * then the files stay as they are for the next start, which writes from them what is missing.
+   * Makes a group durable without the journal, whose write failed, for lack of space or otherwise:
+   * syncs the segments, then empties the files, which also frees their space. While that fails, no
+   * entry can be voided, so that no log may be truncated; appends continue. After a failed sync of a
+   * segment a later one may report success although the bytes are lost: then the files are kept for
+   * the next start, which writes the missing bytes from them.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
     this.noticed?.(cause)
@@ -231,22 +228,8 @@ export class CommitJournal {
     }
   }
 
-  #take(): Pending[] {
-    let bytes = 0
-    let chunks = 0
-    let count = 0
-    for (const { entry, sizeBytes } of this.#pending) {
-      const more = entry.kind === 'append' ? entry.chunks.length : 0
-      const isFull = bytes + sizeBytes > maxGroupBytes || chunks + more > maxGroupChunks
-      if (count > 0 && isFull) break
-      bytes += sizeBytes
-      chunks += more
-      count++
-    }
-    return this.#pending.splice(0, count)
-  }
-
   async #write(group: readonly Pending[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
     const place = { runId: this.#runId, sequence: this.#sequence++ }
     const chunks = encodeGroup(
       place,
@@ -276,12 +259,12 @@ export class CommitJournal {
     return this.figures.measure(bytes, appends, write)
   }
 
-  /** The file that takes the next group: the other one when this one is full. */
+  /** Returns the file for the next group: the other file when the current one is full. */
   async #halfFor(groupBytes: number): Promise<Half> {
     const current = this.#halves[this.#current]!
     if (current.usedBytes === 0 || current.usedBytes + groupBytes <= this.#fileBytes) return current
     current.settled = this.#settle(current)
-    // Looked at when the file is wanted again; until then a failure must not count as unhandled.
+    // Awaited before the file is used again; until then a failure must not count as unhandled.
     current.settled.catch(() => {})
     this.#current = 1 - this.#current
     const next = this.#halves[this.#current]!
@@ -292,19 +275,33 @@ export class CommitJournal {
     return next
   }
 
-  /**
-   * Syncs all segments with bytes in the file. Its entries still count until it is written over.
-   */
+  /** Syncs all segments with bytes in the file. Its entries are valid until they are overwritten. */
   async #settle(half: Half): Promise<void> {
     try {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)
     } catch (error) {
-      // For want of room they are still in memory: nothing is lost, and it can be tried again.
+      // For lack of space, the bytes are still in memory: nothing is lost, and the sync is retried.
       if (!isPassing(error)) this.#mustKeep = true
       throw error
     }
     half.segments.clear()
   }
+}
+
+/** The commits that share one write. */
+function groupLength(pending: readonly Pending[]): number {
+  let bytes = 0
+  let chunks = 0
+  let count = 0
+  for (const { entry, sizeBytes } of pending) {
+    const more = entry.kind === 'append' ? entry.chunks.length : 0
+    const isFull = bytes + sizeBytes > maxGroupBytes || chunks + more > maxGroupChunks
+    if (count > 0 && isFull) break
+    bytes += sizeBytes
+    chunks += more
+    count++
+  }
+  return count
 }
 
 function newHalf(file: DiskFile): Half {
@@ -339,7 +336,7 @@ async function empty(half: Half): Promise<void> {
   half.settled = Promise.resolve()
 }
 
-/** Voids everything in the files, durably, and keeps their space. */
+/** Voids all entries of the files, durably, and keeps the allocated space. */
 async function invalidate(files: readonly DiskFile[]): Promise<void> {
   for (const file of files) {
     if ((await file.stat()).sizeBytes === 0) continue

@@ -80,6 +80,11 @@ export const controllerMetrics = {
     type: 'counter',
     help: 'Commands ever appended to the metadata log.',
   },
+  pendingProposals: {
+    name: 'millrace_broker_metadata_proposals_pending',
+    type: 'gauge',
+    help: 'Changes of the metadata (topics, partitions, configs) proposed and not yet answered.',
+  },
   seriesLeftOut: {
     name: 'millrace_broker_metrics_series_left_out',
     type: 'gauge',

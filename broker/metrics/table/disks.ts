@@ -83,4 +83,21 @@ export const diskMetrics = {
     help: 'Bytes of appends accepted and not yet durable.',
     labels: ofDirectory,
   },
+  heldBytes: {
+    name: 'millrace_broker_append_held_bytes',
+    type: 'gauge',
+    help: 'Bytes of appends held until their log accepts appends again: too many bytes are pending, or the log is being truncated.',
+    labels: ofDirectory,
+  },
+  pendingCommits: {
+    name: 'millrace_broker_journal_commits_pending',
+    type: 'gauge',
+    help: 'Groups of appends, one for each partition, that wait for a write to the commit journal.',
+    labels: ofDirectory,
+  },
+  stagedBytes: {
+    name: 'millrace_broker_staged_bytes',
+    type: 'gauge',
+    help: 'Bytes of memory for appends that are durable in a commit journal and not yet written to their segments.',
+  },
 } as const satisfies Record<string, MetricSpec>

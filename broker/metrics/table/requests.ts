@@ -55,6 +55,17 @@ export const requestMetrics = {
     type: 'gauge',
     help: 'Fetch requests waiting for records.',
   },
+  purgatory: {
+    name: 'kafka_server_delayedoperationpurgatory_purgatorysize',
+    type: 'gauge',
+    help: 'Operations that wait: Produce (durable appends that wait for the high watermark, one for each partition), Fetch (requests that wait for records).',
+    labels: ['delayedoperation'],
+  },
+  transactionalAppends: {
+    name: 'millrace_broker_transactional_appends_waiting',
+    type: 'gauge',
+    help: 'Appends of transactional producers that wait for the coordinator to add or to verify their partition, and those behind them.',
+  },
   followed: {
     name: 'millrace_broker_requests_followed_total',
     type: 'counter',

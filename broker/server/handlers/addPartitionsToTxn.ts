@@ -5,7 +5,7 @@
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { TopicPartition } from '../../transactions/partitionSet.ts'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { partitionExists } from '../partitions/partitionExists.ts'
 import { handler } from '../request/handler.ts'
 import type { RequestContext } from '../request/requestContext.ts'

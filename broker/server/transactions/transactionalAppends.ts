@@ -1,7 +1,8 @@
 // Appends of transactional producers. The first batch of a transaction in a partition waits until
 // the coordinator has added the partition to the transaction, or has confirmed it (KIP-890). Later
 // batches of the producer to the partition wait behind it, because they would be out of sequence.
-// All other appends go to the log at once.
+// All other appends go to the log at once. The number of waiting appends is bounded by the requests
+// in flight, which the memory budgets of the connections bound.
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
@@ -45,9 +46,15 @@ export class TransactionalAppends {
    * to the log.
    */
   readonly #waiting = new Map<Partition, Map<number, Promise<unknown>>>()
+  #waitingCount = 0
 
   constructor(verifier: TransactionVerifier) {
     this.#verifier = verifier
+  }
+
+  /** Appends that were not passed to the log yet. */
+  get waiting(): number {
+    return this.#waitingCount
   }
 
   append(append: TransactionalAppend): Promise<AppendResult> {
@@ -113,7 +120,9 @@ export class TransactionalAppends {
   #wait(partition: Partition, producerId: number, started: Promise<Started>): void {
     const producers = this.#waiting.get(partition) ?? new Map<number, Promise<unknown>>()
     this.#waiting.set(partition, producers.set(producerId, started))
+    this.#waitingCount++
     const over = () => {
+      this.#waitingCount--
       if (producers.get(producerId) !== started) return
       producers.delete(producerId)
       if (producers.size === 0) this.#waiting.delete(partition)

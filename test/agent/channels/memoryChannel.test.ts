@@ -97,6 +97,18 @@ describe('a full channel', () => {
     expect((await begunTake(channel, 10)).bodies).toEqual(['2', '3', '5'])
   })
 
+  test('refuses puts at once when too many wait', async () => {
+    const channel = await opened({ capacity: 1, transactionCapacity: 1 })
+    await put(channel, ['1'])
+    const waiting = Array.from({ length: 4_096 }, () => put(channel, ['x']))
+    expect(channel.pendingPuts).toBe(4_096)
+    await expect(put(channel, ['y'])).rejects.toMatchObject({ code: 'CHANNEL_FULL' })
+    const closed = expect(Promise.all(waiting)).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' })
+    await channel.stop()
+    await closed
+    expect(channel.pendingPuts).toBe(0)
+  })
+
   test('counts bytes of bodies in slots of 100, at least one an event', async () => {
     const lines = { byteCapacity: 1000, byteCapacityBufferPercentage: 20, 'keep-alive': 0 }
     const channel = await opened(lines)

@@ -30,3 +30,15 @@ it('refuseAll refuses every pending request with its own refusal, and no later r
   expect(waiting.size).toBe(0)
   expect(await waiting.ask<number>(Number, (id) => waiting.answer(id, 7))).toBe(7)
 })
+
+it('refuses a request when too many wait, until one is answered', async () => {
+  const waiting = new WaitingRequests(1)
+  let first = 0
+  const answer = waiting.ask<string>(String, (id) => {
+    first = id
+  })
+  expect(await waiting.ask<string>(String, () => expect.fail('not sent'))).toBe('15')
+  waiting.answer(first, 'late')
+  expect(await answer).toBe('late')
+  expect(await waiting.ask<string>(String, (id) => waiting.answer(id, 'next'))).toBe('next')
+})

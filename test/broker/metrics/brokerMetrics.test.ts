@@ -16,7 +16,7 @@ describe('the table of the metrics of a broker', () => {
     const known = new Set([
       ...['api', 'budget', 'consumergroup', 'directory', 'error', 'kind', 'limit', 'listener'],
       ...['of', 'outcome', 'partition', 'phase', 'protocol', 'reason', 'state', 'topic'],
-      ...['id', 'address'],
+      ...['id', 'address', 'coordinator', 'delayedoperation'],
     ])
     const labels = new Set(brokerMetrics.flatMap(({ labels = [] }) => labels))
     expect([...labels].filter((label) => !known.has(label))).toEqual([])

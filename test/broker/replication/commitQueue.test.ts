@@ -45,3 +45,13 @@ test('each append is answered once, in order', () => {
     }),
   )
 })
+
+test('is full at its bound, and no longer once appends are committed', () => {
+  const queue = new CommitQueue()
+  for (let offset = 1; offset < 65_536; offset++) queue.add(offset, () => {})
+  expect(queue.isFull).toBe(false)
+  queue.add(65_536, () => {})
+  expect(queue.isFull).toBe(true)
+  queue.committed(1)
+  expect(queue.isFull).toBe(false)
+})

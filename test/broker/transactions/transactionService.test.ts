@@ -2,10 +2,10 @@
 // how long, and what is retried.
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { TopicPartition } from '../../../broker/transactions/partitionSet.ts'
 import type { TransactionRecord } from '../../../broker/transactions/transactionLogRecords.ts'
 import { TransactionService } from '../../../broker/transactions/transactionService.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'

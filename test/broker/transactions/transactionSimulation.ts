@@ -3,7 +3,7 @@
 // guarantees of transactions; the test only chooses the steps.
 
 import { expect } from 'vitest'
-import { PartitionSet, type TopicPartition } from '../../../broker/transactions/partitionSet.ts'
+import { PartitionSet } from '../../../broker/transactions/partitionSet.ts'
 import { TransactionCoordinator } from '../../../broker/transactions/transactionCoordinator.ts'
 import type {
   TransactionEffect,
@@ -19,6 +19,7 @@ import {
 } from '../../../broker/transactions/transactionMetadata.ts'
 import type { TransactionOutcome } from '../../../broker/transactions/transactionOutcome.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts'
 
 type Of<Type> = Extract<TransactionEffect, { type: Type }>

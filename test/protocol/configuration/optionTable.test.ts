@@ -15,6 +15,7 @@ const specs = {
   natural: { type: 'integer', doc },
   share: { type: 'double', above: 0, max: 1, doc },
   words: { type: 'list', doc },
+  digits: { type: 'list', separator: ',', isElement: (text) => /^\d$/.test(text), doc },
 } as const satisfies Record<string, ValueSpec>
 
 test.each<[keyof typeof specs, string, unknown]>([
@@ -31,6 +32,9 @@ test.each<[keyof typeof specs, string, unknown]>([
   ['share', '0', undefined],
   ['share', '0x1', undefined],
   ['words', 'a  b', ['a', 'b']],
+  ['digits', ' 1 , 2', ['1', '2']],
+  ['digits', '', []],
+  ['digits', '1,two', undefined],
 ])('the %s %j is %j', (name, text, value) => {
   expect(parseValue(specs[name], text)).toEqual(value)
 })
@@ -44,6 +48,7 @@ test('bounds are words for people', () => {
     'an integer of at least 0',
     'a number above 0, up to 1',
     'words separated by blanks',
+    'words separated by commas',
   ])
 })
 
