@@ -1,149 +1,89 @@
-// Keeps an executor in every slot: starts them, passes work on, and replaces one that died after a
-// pause that grows while it keeps dying. A slot that never comes up, or cannot by its nature (the
-// module has changed), ends the job: waiting for ever would hide what is wrong.
+// The pool keeps an executor in every slot and passes work on to it. Each slot is an actor, whose
+// supervision replaces executors that die (executorSlot.ts). A slot that cannot be filled ends the
+// job: waiting forever would hide the cause.
+//
+// Work is posted to executors in the turn of the driver, without a promise per task batch.
 
-import { Backoff } from '../../protocol/client/backoff.ts'
-import { sleep } from '../../protocol/runtime/clock.ts'
+import { ActorSystem } from '../../protocol/actor/actor.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { EngineError } from '../engineError.ts'
 import type { BatchInfo } from '../stream/batchHistory.ts'
+import { ExecutorSlot, type SlotOptions } from './executorSlot.ts'
 import { SlotQueries } from './slotQueries.ts'
-import type { Executor, StartExecutor, StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
+import type { StateAnswer, StateQuery, Task } from './task.ts'
 
-export interface ExecutorPoolOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random'>
-  readonly logger: Logger
+export interface ExecutorPoolOptions extends SlotOptions {
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'scheduler'>
   readonly slots: number
-  readonly start: StartExecutor
-  /** What an executor that comes up has to know. */
-  history(): readonly BatchInfo[]
-  onRegistered(slot: number): void
-  onReport(slot: number, report: TaskReport): void
-  /** `error` is what the executor died of; undefined when `interrupt` has ended it. */
-  onLost(slot: number, error?: Error): void
-  /** The pool cannot go on. */
+  /** Called when a slot cannot be filled: the pool cannot go on. */
   onFailed(error: Error): void
 }
 
-/** Starts of one slot that may fail one after another. */
-const maxFailedStarts = 5
-const backoff = { initialMs: 100, maxMs: 5000 }
-
 export class ExecutorPool {
   readonly #options: ExecutorPoolOptions
-  readonly #executors = new Map<number, Executor>()
-  readonly #stopping = new AbortController()
-  readonly #starts = new Set<Promise<void>>()
+  readonly #system: ActorSystem
   readonly #queries: SlotQueries
+  #slots: readonly ExecutorSlot[] = []
+  #isStopped = false
 
   constructor(options: ExecutorPoolOptions) {
+    const { clock, random, scheduler } = options.runtime
     this.#options = options
-    this.#queries = new SlotQueries(options.runtime.clock, (slot) => this.#executors.get(slot))
+    // Without a logger: the slots log starts and deaths in the words of a job's author.
+    this.#system = new ActorSystem({
+      ...{ clock, scheduler, random: random.fork('executors') },
+      onEscalate: ({ cause }) => options.onFailed(cause as Error),
+    })
+    this.#queries = new SlotQueries(clock, (at, timeoutMs) => {
+      const slot = this.#slots[at]
+      assert(slot, `slot ${at} was queried and has no actor`)
+      return slot.current(timeoutMs)
+    })
   }
 
-  /** Resolves when every slot has an executor or the pool has failed. */
+  /** Resolves when every slot has had an executor or has stopped. */
   async start(): Promise<void> {
-    const slots = Array.from({ length: this.#options.slots }, (_, slot) => slot)
-    await Promise.all(slots.map((slot) => this.#fill(slot, this.#newBackoff())))
+    if (this.#isStopped) return
+    this.#slots = Array.from(
+      { length: this.#options.slots },
+      (_, slot) => new ExecutorSlot(this.#system, slot, this.#options),
+    )
+    await Promise.all(this.#slots.map((slot) => slot.filled()))
   }
 
   addBatch(batch: BatchInfo): void {
-    for (const executor of this.#executors.values()) executor.addBatch(batch)
+    for (const { executor } of this.#slots) executor?.addBatch(batch)
   }
 
-  /** Does nothing for a slot that has just lost its executor: `onLost` tells of that. */
+  /** Ignores tasks for a slot whose executor has died: `onLost` has reported the death. */
   run(slot: number, tasks: readonly Task[]): void {
-    this.#executors.get(slot)?.run(tasks)
+    this.#slots[slot]?.executor?.run(tasks)
   }
 
-  /** Asks the slot's executor for values of a state; fails with an EngineError. */
+  /** Queries the slot's executor for values of a state. Rejects with an EngineError. */
   query(slot: number, query: StateQuery): Promise<StateAnswer> {
     return this.#queries.query(slot, query)
   }
 
-  /** Runs `use` while no executor has a state open. No task may run; queries wait. */
+  /** Runs `use` while no executor has a state open. No task may be running; queries wait. */
   async withReleasedStates<T>(use: () => Promise<T>): Promise<T> {
     const resume = this.#queries.hold()
     try {
-      const executors = [...this.#executors.values()]
-      await Promise.all(executors.map((executor) => executor.releaseStates?.()))
+      await Promise.all(this.#slots.map(({ executor }) => executor?.releaseStates?.()))
       return await use()
     } finally {
       resume()
     }
   }
 
-  /** Ends the slot's executor in the middle of its work and replaces it. */
+  /** Terminates the slot's executor in the middle of its tasks and replaces it. */
   interrupt(slot: number, reason: string): void {
-    const executor = this.#executors.get(slot)
-    if (executor?.interrupt === undefined) return
-    this.#executors.delete(slot)
-    this.#options.logger.warn({ slot, reason }, 'an executor is ended and replaced')
-    this.#options.onLost(slot)
-    this.#track(executor.interrupt().then(() => this.#fill(slot, this.#newBackoff())))
+    this.#slots[slot]?.interrupt(reason)
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort()
+    this.#isStopped = true
     this.#queries.stop()
-    while (this.#starts.size > 0) await Promise.all(this.#starts)
-    await Promise.all([...this.#executors.values()].map((executor) => executor.stop()))
-    this.#executors.clear()
-  }
-
-  #fill(slot: number, waits: Backoff): Promise<void> {
-    return this.#track(this.#tryToFill(slot, waits))
-  }
-
-  /** `stop` waits for it. */
-  #track(starting: Promise<void>): Promise<void> {
-    const tracked = starting.finally(() => this.#starts.delete(tracked))
-    this.#starts.add(tracked)
-    return tracked
-  }
-
-  async #tryToFill(slot: number, waits: Backoff): Promise<void> {
-    const { runtime, logger } = this.#options
-    const { signal } = this.#stopping
-    for (let failed = 1; !signal.aborted; failed++) {
-      try {
-        return await this.#startOne(slot, waits)
-      } catch (error) {
-        const isFinal = error instanceof EngineError && error.code !== 'EXECUTOR_FAILED'
-        if (isFinal || failed >= maxFailedStarts) return this.#options.onFailed(error as Error)
-        logger.warn({ slot, error }, 'an executor did not start and is tried again')
-        await sleep(runtime.clock, waits.failed(), signal)
-      }
-    }
-  }
-
-  async #startOne(slot: number, waits: Backoff): Promise<void> {
-    const executor = await this.#options.start(slot, {
-      onReport: (report) => {
-        waits.succeeded()
-        this.#options.onReport(slot, report)
-      },
-      onLost: (error) => void this.#replace(slot, error, waits),
-    })
-    if (this.#stopping.signal.aborted) return await executor.stop()
-    this.#executors.set(slot, executor)
-    for (const batch of this.#options.history()) executor.addBatch(batch)
-    this.#options.onRegistered(slot)
-    this.#queries.registered()
-  }
-
-  async #replace(slot: number, error: Error, waits: Backoff): Promise<void> {
-    const { runtime, logger } = this.#options
-    this.#executors.delete(slot)
-    if (this.#stopping.signal.aborted) return
-    logger.warn({ slot, error }, 'an executor died and is replaced')
-    this.#options.onLost(slot, error)
-    await sleep(runtime.clock, waits.failed(), this.#stopping.signal)
-    await this.#fill(slot, waits)
-  }
-
-  #newBackoff(): Backoff {
-    return new Backoff(backoff, this.#options.runtime.random)
+    await this.#system.shutdown()
   }
 }

@@ -1,51 +1,52 @@
-// Sends queries of states to the executors that hold them. A query whose executor dies is asked again of the
-// one that replaces it; it fails when none has come after a while, and when too many are in flight. While the
-// executors have released their states, queries wait: an executor would open them again.
+// Sends state queries to the executors that hold the states. A query whose executor dies is
+// repeated on the replacement; it fails when no replacement starts in time, and when too many
+// queries are in flight. While executors have released their states, queries wait: an executor
+// would open the states again.
 
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import { AskTimeoutError, MessageLostError } from '../../protocol/actor/failures.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { Clock } from '../../protocol/runtime/clock.ts'
 import { EngineError } from '../engineError.ts'
 import type { Executor, StateAnswer, StateQuery } from './task.ts'
 
-/** Queries in flight, over all slots. */
-const mostInFlight = 256
-/** How long a query waits for an executor to be replaced. */
+/** Limit on queries in flight, over all slots. */
+const maxInFlight = 256
+/** How long a query waits for the replacement of its executor. */
 const replacementTimeoutMs = 10_000
+
+/** Asks the actor of a slot for its executor: rejects as ActorRef.ask does. */
+export type AskExecutor = (slot: number, timeoutMs: number) => Promise<Executor>
 
 export class SlotQueries {
   readonly #clock: Clock
-  readonly #executorOf: (slot: number) => Executor | undefined
-  /** Aborted when an executor has come up, and when the pool stops. */
-  #changed = new AbortController()
+  readonly #askExecutor: AskExecutor
   #inFlight = 0
   #isStopped = false
   /** Resolves when the states may be opened again, and when the pool stops. */
   #held: PromiseWithResolvers<void> | undefined
 
-  constructor(clock: Clock, executorOf: (slot: number) => Executor | undefined) {
+  constructor(clock: Clock, askExecutor: AskExecutor) {
     this.#clock = clock
-    this.#executorOf = executorOf
+    this.#askExecutor = askExecutor
   }
 
-  /** Fails with an EngineError. */
+  /** Rejects with an EngineError. */
   async query(slot: number, query: StateQuery): Promise<StateAnswer> {
-    if (this.#inFlight >= mostInFlight) {
-      throw failed(query, `${mostInFlight} queries are in flight: try again later`)
+    if (this.#inFlight >= maxInFlight) {
+      throw failed(query, `${maxInFlight} queries are in flight: try again later`)
     }
     this.#inFlight++
     try {
-      return await this.#ask(slot, query)
+      return await this.#query(slot, query)
     } finally {
       this.#inFlight--
     }
   }
 
-  /** To be called when a slot has an executor. */
-  registered(): void {
-    this.#changed.abort()
-    this.#changed = new AbortController()
-  }
-
-  /** Queries wait until the function that is returned is called. Those that executors have got go on. */
+  /**
+   * Holds queries back until the returned function is called. Queries that executors have already
+   * received go on.
+   */
   hold(): () => void {
     const held = Promise.withResolvers<void>()
     this.#held = held
@@ -55,34 +56,48 @@ export class SlotQueries {
     }
   }
 
-  /** Fails the queries that wait. */
+  /**
+   * Fails the queries that wait for released states. Those that wait for an executor fail when the
+   * actor of its slot stops.
+   */
   stop(): void {
     this.#isStopped = true
     this.#held?.resolve()
-    this.#changed.abort()
   }
 
-  async #ask(slot: number, query: StateQuery): Promise<StateAnswer> {
+  async #query(slot: number, query: StateQuery): Promise<StateAnswer> {
     const deadlineMs = this.#clock.monotonicMs() + replacementTimeoutMs
-    let asked: Executor | undefined
+    let lost: Executor | undefined
     for (;;) {
-      while (this.#held !== undefined && !this.#isStopped) await this.#held.promise
-      if (this.#isStopped) throw failed(query, 'the job is being stopped')
-      const executor = this.#executorOf(slot)
-      // An executor that was lost under this query can still be in its slot for a moment.
-      if (executor !== undefined && executor !== asked) {
-        asked = executor
-        try {
-          if (executor.query === undefined) throw failed(query, 'its executor answers no queries')
-          return await executor.query(query)
-        } catch (error) {
-          if (!isLost(error)) throw error
-        }
-        continue
+      let executor: Executor | undefined
+      try {
+        executor = await this.#executor(slot, query, deadlineMs)
+        assert(executor !== lost, 'an executor ended and is still in its slot')
+        // States may have been released while the query waited for its executor.
+        if (this.#held !== undefined || this.#isStopped) continue
+        if (executor.query === undefined) throw failed(query, 'its executor answers no queries')
+        return await executor.query(query)
+      } catch (error) {
+        if (!isLost(error)) throw error
+        lost = executor
       }
-      const leftMs = deadlineMs - this.#clock.monotonicMs()
-      if (leftMs <= 0) throw failed(query, 'its executor has ended and was not replaced in time')
-      await sleep(this.#clock, leftMs, this.#changed.signal)
+    }
+  }
+
+  async #executor(slot: number, query: StateQuery, deadlineMs: number): Promise<Executor> {
+    while (this.#held !== undefined && !this.#isStopped) await this.#held.promise
+    if (this.#isStopped) throw failed(query, 'the job is stopping')
+    const leftMs = deadlineMs - this.#clock.monotonicMs()
+    try {
+      return await this.#askExecutor(slot, Math.max(0, leftMs))
+    } catch (error) {
+      if (error instanceof AskTimeoutError || error instanceof MessageLostError) {
+        const reason = this.#isStopped
+          ? 'the job is stopping'
+          : 'its executor has ended and was not replaced in time'
+        throw failed(query, reason)
+      }
+      throw error
     }
   }
 }

@@ -83,13 +83,19 @@ export interface Executor {
   addBatch(batch: BatchInfo): void
   /** Starts all of them at once, so that they can share what they read. */
   run(tasks: readonly Task[]): void
-  /** Fails with an EngineError for a state that this executor does not hold. */
+  /**
+   * Rejects with an EngineError for a state that this executor does not hold; EXECUTOR_FAILED means
+   * that the executor has ended, and that its listener was notified.
+   */
   query?(query: StateQuery): Promise<StateAnswer>
-  /** Closes the states, so that others can read their files; they are opened again by the next task. */
+  /** Closes the states, so that their files can be read. The next task opens them again. */
   releaseStates?(): Promise<void>
-  /** Ends the executor after its state is closed, or after a while. Nothing is reported afterwards. */
+  /** Ends the executor after it has closed its states, or after a timeout. It reports nothing more. */
   stop(): Promise<void>
-  /** Terminates the executor in the middle of its tasks. Undefined for one in the driver's own thread. */
+  /**
+   * Terminates the executor in the middle of its tasks; its listener is not notified. Undefined for
+   * an executor in the driver's thread, which cannot be terminated.
+   */
   readonly interrupt?: (() => Promise<void>) | undefined
 }
 

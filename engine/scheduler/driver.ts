@@ -35,7 +35,7 @@ import { operatorOf, type Stage, shuffleReads } from './stage.ts'
 import { type RunningAttempt, TaskAttempts } from './taskAttempts.ts'
 
 export interface DriverOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random'>
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'scheduler'>
   readonly logger: Logger
   readonly job: Job
   readonly batchIntervalMs: number

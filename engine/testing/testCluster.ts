@@ -6,6 +6,7 @@ import { type Clock, systemClock, type Timer } from '../../protocol/runtime/cloc
 import type { Disk } from '../../protocol/runtime/disk.ts'
 import { ManualClock, settle } from '../../protocol/runtime/manualClock.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../protocol/telemetry/logger.ts'
 import type { JobStatus } from '../../protocol/telemetry/status.ts'
 import type { CommitLog } from '../checkpoint/commitLog.ts'
@@ -172,7 +173,7 @@ export class TestCluster {
       onResult: options.onResult,
     })
     this.#driver = new Driver({
-      runtime: { clock: this.#machinery, random: seededRandom(seed) },
+      runtime: { clock: this.#machinery, random: seededRandom(seed), scheduler: systemScheduler },
       logger: silentLogger,
       job,
       batchIntervalMs,

@@ -1,13 +1,14 @@
 // The actor system, the public face of this folder: long-lived parts of a program, each with one
-// bounded mailbox, its own failure handling, and a place in a tree that stops in order.
+// bounded mailbox, its own timers and its own supervision.
 //
-// What is promised:
-//   - messages of one sender are handled in the order sent, none twice (unless retried on request);
+// Guarantees:
+//   - messages of one sender are handled in the order sent, each at most once;
 //   - a full mailbox makes senders wait and never drops;
-//   - a crash loses the message being handled (or, on request, retries it) and no other;
-//   - what is lost, there or because an actor stopped, is reported as a dead letter.
+//   - a crash loses the message that was being handled and no other;
+//   - a lost message, there or because its actor stopped, is reported as a dead letter.
 //
-// Nothing here reads the machine's clock or its randomness: the same code runs in the simulator.
+// Nothing here reads the machine's clock or its randomness, or schedules by itself: the same code
+// runs in the simulator. An actor lives in its program; it is never serialized or moved.
 
 import { assert } from '../runtime/assert.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -16,31 +17,14 @@ import type { Scheduler } from '../runtime/scheduler.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
-import type {
-  ActorRef,
-  BehaviorFactory,
-  SpawnOptions,
-  StopOptions,
-  Terminated,
-} from './behavior.ts'
-import { cellOf, spawn } from './cell.ts'
+import type { ActorRef, BehaviorFactory, SpawnOptions, Terminated } from './behavior.ts'
+import { Cell, cellOf } from './cell.ts'
 import { type DeadLetterHook, DeadLetters } from './deadLetters.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { type EscalatedError, StopTimeoutError } from './failures.ts'
-import { type Child, descendants, type Parent, stopChildren } from './family.ts'
-import { ActorFigures, type Household } from './household.ts'
+import { ActorCounters, type Environment } from './environment.ts'
+import type { EscalatedError } from './failures.ts'
 
-export type {
-  ActorContext,
-  ActorRef,
-  Behavior,
-  BehaviorFactory,
-  ReplyTo,
-  SpawnOptions,
-  StopOptions,
-  StopReason,
-  Terminated,
-} from './behavior.ts'
+export type { ActorContext, ActorRef, Behavior, BehaviorFactory, ReplyTo } from './behavior.ts'
 
 export interface ActorSystemOptions {
   readonly clock: Clock
@@ -48,100 +32,82 @@ export interface ActorSystemOptions {
   readonly scheduler: Scheduler
   readonly metrics?: Metrics
   readonly logger?: Logger
-  /** Tells systems in one registry apart. */
+  /** Label of this system in the metrics, where a registry has several. */
   readonly name?: string
   /**
-   * An actor at the top failed and escalated, or any actor met a broken invariant (AssertionError),
-   * which no strategy may restart. Unless given, the error is thrown from a microtask, which ends
-   * the process: going on without that actor would only look like working.
+   * Called when an actor failed and the verdict was to escalate, or when it broke an invariant
+   * (AssertionError), whatever the verdict. By default the error is thrown in a task of the
+   * scheduler, which ends the process: without that actor the program would only seem to work.
    */
   readonly onEscalate?: (error: EscalatedError) => void
   /** Must not throw. */
   readonly onDeadLetter?: DeadLetterHook
 }
 
-export interface ShutdownOptions extends StopOptions {
-  /** Rejects with StopTimeoutError, which names who has not stopped; waits forever unless given. */
-  readonly timeoutMs?: number
-}
-
 export class ActorSystem {
-  readonly #household: Household
-  readonly #root: Parent
-  readonly #forgetMetrics: () => void
+  readonly #environment: Environment
+  /** Living actors by name. */
+  readonly #actors = new Map<string, Cell<unknown>>()
+  readonly #unregisterMetrics: () => void
   #shutdown: Promise<void> | undefined
 
   constructor(options: ActorSystemOptions) {
     const { clock, random, scheduler, metrics, logger = silentLogger } = options
-    const onEscalate = options.onEscalate ?? ((error) => endProcess(scheduler, error))
-    this.#root = { path: '', children: new Map<string, Child>(), childEscalated: onEscalate }
-    this.#household = {
+    this.#environment = {
       clock,
       random,
       logger,
       dispatcher: new Dispatcher(clock, scheduler),
       deadLetters: new DeadLetters(metrics, options.onDeadLetter),
-      figures: new ActorFigures(metrics),
-      brokenInvariant: onEscalate,
+      counters: new ActorCounters(metrics),
+      escalated: options.onEscalate ?? ((error) => endProcess(scheduler, error)),
+      stopped: (name) => this.#actors.delete(name),
     }
-    this.#forgetMetrics = this.#exposeMailboxes(metrics, options.name ?? 'main')
+    this.#unregisterMetrics = this.#exposeMailboxes(metrics, options.name ?? 'main')
   }
 
-  /** How many messages were lost, or sent to actors that had stopped. */
-  get deadLetters(): number {
-    return this.#household.deadLetters.count
-  }
-
-  /** A new actor at the top of the tree. It starts on its own; messages may be sent at once. */
+  /**
+   * Creates an actor, which starts by itself; messages may be sent at once. Names are unique among
+   * living actors and contain no slash.
+   */
   spawn<Message>(
     name: string,
     factory: BehaviorFactory<Message>,
     options: SpawnOptions = {},
   ): ActorRef<Message> {
     assert(!this.#shutdown, 'spawned an actor in a system that is shut down')
-    return spawn(this.#household, this.#root, name, factory, options)
+    assert(name !== '' && !name.includes('/'), `'${name}' cannot be the name of an actor`)
+    assert(!this.#actors.has(name), `/${name} is still alive: its name is taken`)
+    const cell = new Cell(this.#environment, name, factory, options)
+    this.#actors.set(name, cell)
+    cell.wake()
+    return cell
   }
 
-  /** Stops an actor after its children; resolves when it is gone. Not to be awaited by the actor. */
-  async stop(ref: ActorRef<never>, { mailbox = 'drop' }: StopOptions = {}): Promise<void> {
+  /**
+   * Stops an actor after the message that it is handling; the rest of its mailbox becomes dead
+   * letters. Resolves when the actor has stopped. Must not be awaited by the actor itself.
+   */
+  async stop(ref: ActorRef<never>): Promise<void> {
     const cell = cellOf(ref)
-    cell.requestStop(mailbox, 'stopped')
+    cell.requestStop('stopped')
     await cell.stopped
   }
 
-  /** Resolves when the actor has stopped for good, with the reason. For code that is no actor. */
+  /** Resolves with the reason when the actor has stopped and is not restarted. */
   whenStopped(ref: ActorRef<never>): Promise<Terminated> {
     return cellOf(ref).stopped
   }
 
-  /** Stops all actors, the last spawned first. */
-  shutdown(options: ShutdownOptions = {}): Promise<void> {
-    this.#shutdown ??= this.#stopAll(options)
+  /** Stops all actors concurrently. No actor can be spawned afterwards. */
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#stopAll()
     return this.#shutdown
   }
 
-  async #stopAll({ mailbox = 'drop', timeoutMs }: ShutdownOptions): Promise<void> {
-    const stopping = stopChildren(this.#root, mailbox)
-    if (timeoutMs !== undefined) await this.#within(timeoutMs, stopping)
-    else await stopping
-    this.#forgetMetrics()
-  }
-
-  async #within(timeoutMs: number, stopping: Promise<void>): Promise<void> {
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const deadline = this.#household.clock.setTimer(timeoutMs, () => {
-      reject(
-        new StopTimeoutError(
-          timeoutMs,
-          [...descendants(this.#root)].map((actor) => actor.path),
-        ),
-      )
-    })
-    try {
-      await Promise.race([stopping, late])
-    } finally {
-      deadline.cancel()
-    }
+  async #stopAll(): Promise<void> {
+    await Promise.all([...this.#actors.values()].map((actor) => this.stop(actor)))
+    this.#unregisterMetrics()
   }
 
   #exposeMailboxes(metrics: Metrics | undefined, system: string): () => void {
@@ -150,12 +116,8 @@ export class ActorSystem {
     const queued = metrics.gauge(actorMetrics.queued)
     return metrics.onExpose(() => {
       let messages = 0
-      let count = 0
-      for (const child of descendants(this.#root)) {
-        count++
-        messages += child.queued
-      }
-      actors.set({ system }, count)
+      for (const actor of this.#actors.values()) messages += actor.queued
+      actors.set({ system }, this.#actors.size)
       queued.set({ system }, messages)
     })
   }

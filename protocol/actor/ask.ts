@@ -1,6 +1,7 @@
-// A question on its way: the promise of an answer, its deadline, and what ties it to the message, so
-// that an asker hears at once when the message is lost.
+// A pending ask: the promise of an answer, its deadline, and the envelope that ties it to the
+// message, so that the ask fails at once when the message is lost.
 
+import { assert } from '../runtime/assert.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { ReplyTo } from './behavior.ts'
 import { AskTimeoutError } from './failures.ts'
@@ -12,6 +13,7 @@ export class Ask<Reply> implements ReplyTo<Reply> {
   readonly #deadline: Timer
 
   constructor(clock: Clock, path: string, timeoutMs: number) {
+    assert(timeoutMs >= 0, 'the deadline of an ask must not have passed')
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     this.promise = promise
     this.#resolve = resolve
@@ -30,7 +32,7 @@ export class Ask<Reply> implements ReplyTo<Reply> {
   }
 }
 
-/** How a message that was asked travels in a mailbox; other messages travel bare. */
+/** The envelope of the message of an ask in a mailbox; other messages have none. */
 export class Asked<Message> {
   readonly message: Message
   readonly ask: Pick<Ask<never>, 'refuse'>

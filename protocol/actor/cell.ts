@@ -1,9 +1,9 @@
-// The shell that runs one actor: it does what the lifecycle says is next, hands messages to the
-// behaviour, and carries out what supervision decides. The decisions themselves are in lifecycle.ts,
-// mailbox.ts and supervision.ts. It never runs two functions of its behaviour at the same time.
+// The cell runs one actor: it performs the steps of the lifecycle, hands messages to the behavior
+// and carries out the decisions of supervision. The decisions themselves are in lifecycle.ts,
+// mailbox.ts and supervision.ts. It must never run two functions of its behavior concurrently.
 
-import { AssertionError, assert } from '../runtime/assert.ts'
-import type { Clock } from '../runtime/clock.ts'
+import { assert } from '../runtime/assert.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
 import { LastingCondition } from '../telemetry/lastingCondition.ts'
 import { Asked } from './ask.ts'
 import type {
@@ -11,88 +11,82 @@ import type {
   BehaviorFactory,
   ReplyTo,
   SpawnOptions,
-  StopOptions,
   StopReason,
   Terminated,
 } from './behavior.ts'
 import type { Runnable } from './dispatcher.ts'
+import type { Environment } from './environment.ts'
 import { asError, EscalatedError } from './failures.ts'
-import { type Child, type Parent, stopChildren } from './family.ts'
-import type { Household } from './household.ts'
 import { accepted, type Entry, Inbox } from './inbox.ts'
-import { Incarnation, type Owner, type Watcher } from './incarnation.ts'
-import { Lifecycle, type StopMailbox } from './lifecycle.ts'
-import { RestartRound } from './restartRound.ts'
-import { type Decision, type RestartScope, restart, Supervisor } from './supervision.ts'
+import { Incarnation, type Owner } from './incarnation.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { type Decision, restart, Supervisor } from './supervision.ts'
 
 const defaultMailboxCapacity = 1024
-/** An actor that failed works again when it has handled messages for so long: more than restarts wait. */
+/**
+ * How long an actor that failed must handle messages before it is logged as recovered: longer than
+ * a backoff, so that an actor that fails after every restart is logged once.
+ */
 const settleMs = 15_000
 
-/** Makes an actor, which starts on its own. The name must be free. */
-export function spawn<Message>(
-  household: Household,
-  parent: Parent,
-  name: string,
-  factory: BehaviorFactory<Message>,
-  options: SpawnOptions,
-): ActorRef<Message> {
-  assert(name !== '' && !name.includes('/'), `'${name}' cannot be the name of an actor`)
-  assert(!parent.children.has(name), `${parent.path}/${name} is still alive: its name is taken`)
-  const cell = new Cell(household, parent, name, factory, options)
-  parent.children.set(name, cell)
-  cell.wake()
-  return cell
-}
-
-/** The actor behind a reference. */
-export function cellOf(ref: ActorRef<never>): Child {
+/** Returns the actor behind a reference. */
+export function cellOf(ref: ActorRef<never>): Cell<unknown> {
   assert(ref instanceof Cell, 'a reference that no actor system made')
   return ref
 }
 
-class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Child, Parent {
+export class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable {
   readonly path: string
-  readonly parent: Parent
-  readonly children = new Map<string, Child>()
+  /** Resolves when the actor has stopped and is not restarted. */
   readonly stopped: Promise<Terminated>
-  readonly #household: Household
+  readonly #environment: Environment
   readonly #name: string
   readonly #factory: BehaviorFactory<Message>
   readonly #supervisor: Supervisor
   readonly #lifecycle = new Lifecycle()
   readonly #inbox: Inbox<Message>
-  readonly #watchers = new Set<Watcher>()
   readonly #resolveStopped: (terminated: Terminated) => void
   #incarnation: Incarnation<Message> | undefined
-  #round: RestartRound | undefined
-  /** In the dispatcher's line, running, or sure to get there when a promise settles. */
+  /** Pause before the restart that was decided last. */
+  #delayMs = 0
+  #pause: Timer | undefined
+  /** In the line of the dispatcher, running, or scheduled when a pending promise settles. */
   #isAwake = false
-  /** What an asynchronous `receive` is handling; boxed, as a message may be undefined. */
+  /** Message of a pending `receive`; boxed, as a message may be undefined. */
   #handling: { readonly entry: Entry<Message> } | undefined
-  #terminated: Terminated
-  /** From the first failure on: an actor may be restarted every ten seconds for days. */
+  #terminated: Terminated = { reason: 'stopped', error: undefined }
+  /** Created at the first failure: an actor may be restarted every ten seconds for days. */
   #failing: LastingCondition | undefined
 
   constructor(
-    household: Household,
-    parent: Parent,
+    environment: Environment,
     name: string,
     factory: BehaviorFactory<Message>,
     options: SpawnOptions,
   ) {
-    this.path = `${parent.path}/${name}`
-    this.parent = parent
-    this.#household = household
+    this.path = `/${name}`
+    this.#environment = environment
     this.#name = name
     this.#factory = factory
     this.#supervisor = new Supervisor(options.supervision ?? restart())
     const capacity = options.mailboxCapacity ?? defaultMailboxCapacity
-    this.#inbox = new Inbox(household, this.path, capacity)
-    this.#terminated = { ref: this, reason: 'stopped', error: undefined }
+    this.#inbox = new Inbox(environment, this.path, capacity)
     const { promise, resolve } = Promise.withResolvers<Terminated>()
     this.stopped = promise
     this.#resolveStopped = resolve
+  }
+
+  get self(): ActorRef<Message> {
+    return this
+  }
+
+  get clock(): Clock {
+    return this.#environment.clock
+  }
+
+  /** Messages accepted and not yet handled. */
+  get queued(): number {
+    return this.#inbox.size
   }
 
   // --- Sending ---
@@ -120,16 +114,16 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
   wake(): void {
     if (this.#isAwake) return
     this.#isAwake = true
-    this.#household.dispatcher.schedule(this)
+    this.#environment.dispatcher.schedule(this)
   }
 
   run(limit: number): number {
     let handled = 0
     for (;;) {
-      const step = this.#lifecycle.next(this.#inbox.isEmpty)
+      const step = this.#lifecycle.next()
       if (step === 'handle') {
         if (handled === limit) {
-          this.#household.dispatcher.schedule(this)
+          this.#environment.dispatcher.schedule(this)
           return handled
         }
         if (!this.#handleNext(this.#incarnation!)) break
@@ -141,24 +135,13 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
     return handled
   }
 
-  /** False when there is nothing to handle. */
+  /** Handles one message; returns false when there is none. */
   #handleNext(incarnation: Incarnation<Message>): boolean {
-    if (incarnation.hasNews) {
-      this.#handleNews(incarnation)
-      return true
-    }
-    if (this.#inbox.isEmpty) return false
-    this.#receive(incarnation, this.#inbox.take())
+    const due = incarnation.nextDue()
+    if (due) this.#receive(incarnation, due.message)
+    else if (this.#inbox.isEmpty) return false
+    else this.#receive(incarnation, this.#inbox.take())
     return true
-  }
-
-  #handleNews(incarnation: Incarnation<Message>): void {
-    const news = incarnation.nextNews()
-    if (news?.kind === 'timer') this.#receive(incarnation, news.message)
-    if (news?.kind === 'terminated') {
-      const { behavior } = incarnation
-      this.#call('handle', () => behavior.onTerminated?.(news.terminated, incarnation))
-    }
   }
 
   #receive(incarnation: Incarnation<Message>, entry: Entry<Message>): void {
@@ -179,57 +162,31 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
     result.then(this.#fulfilled, this.#rejected)
   }
 
-  #perform(step: 'start' | 'stopChildren' | 'close' | 'finish'): void {
+  #perform(step: 'start' | 'close' | 'finish'): void {
     switch (step) {
       case 'start':
-        this.#call('start', () => this.#start())
-        break
-      case 'stopChildren':
-        this.#stopChildren()
+        this.#call('start', () => {
+          this.#incarnation = new Incarnation<Message>(this, this.#factory)
+          return this.#incarnation.behavior.started?.(this.#incarnation)
+        })
         break
       case 'close': {
         const incarnation = this.#incarnation
-        this.#inbox.endOverdraft()
+        incarnation?.end()
         this.#call('close', () => incarnation?.behavior.stopping?.(incarnation))
         break
       }
       case 'finish':
-        this.#finish()
+        this.#lifecycle.begin('finish')
+        this.#lifecycle.done()
+        this.#environment.stopped(this.#name)
+        this.#resolveStopped(this.#terminated)
         break
     }
   }
 
-  #start(): void | Promise<void> {
-    const incarnation = new Incarnation(this, this.#factory)
-    if (this.#lifecycle.isStopping) incarnation.silence()
-    this.#incarnation = incarnation
-    return incarnation.behavior.started?.(incarnation)
-  }
-
-  #stopChildren(): void {
-    this.#lifecycle.begin('stopChildren')
-    this.#incarnation?.end()
-    if (this.children.size === 0) {
-      this.#stepDone()
-      return
-    }
-    this.#inbox.overdraw()
-    const mailbox = this.#lifecycle.isDraining ? 'drain' : 'drop'
-    stopChildren(this, mailbox).then(this.#fulfilled)
-  }
-
-  #finish(): void {
-    this.#lifecycle.begin('finish')
-    this.#round?.leave(this)
-    this.parent.children.delete(this.#name)
-    this.#lifecycle.done()
-    this.#resolveStopped(this.#terminated)
-    for (const watcher of this.#watchers) watcher.terminated(this.#terminated)
-    this.#watchers.clear()
-  }
-
-  /** Runs a function of the behaviour as one step of the lifecycle. */
-  #call(step: 'start' | 'handle' | 'close', hook: () => void | Promise<void>): void {
+  /** Runs a hook of the behavior as one step of the lifecycle. */
+  #call(step: 'start' | 'close', hook: () => void | Promise<void>): void {
     this.#lifecycle.begin(step)
     let result: void | Promise<void>
     try {
@@ -245,12 +202,12 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
   readonly #fulfilled = (): void => {
     if (this.#handling) this.#failing?.over({ actor: this.path })
     this.#stepDone()
-    this.#household.dispatcher.schedule(this)
+    this.#environment.dispatcher.schedule(this)
   }
 
   readonly #rejected = (thrown: unknown): void => {
     this.#stepFailed(thrown)
-    this.#household.dispatcher.schedule(this)
+    this.#environment.dispatcher.schedule(this)
   }
 
   #stepDone(): void {
@@ -258,190 +215,82 @@ class Cell<Message> implements ActorRef<Message>, Owner<Message>, Runnable, Chil
     this.#lifecycle.done()
     if (this.#lifecycle.phase !== 'held') return
     this.#incarnation = undefined
-    if (!this.#lifecycle.isStopping) this.#round?.ended(this)
+    if (!this.#lifecycle.isStopping) this.#pause = this.clock.setTimer(this.#delayMs, this.#resume)
+  }
+
+  readonly #resume = (): void => {
+    this.#lifecycle.release()
+    this.wake()
   }
 
   #stepFailed(thrown: unknown): void {
-    const isClosing = this.#lifecycle.phase === 'childless'
+    const { isClosing } = this.#lifecycle
     const handling = this.#handling
     this.#stepDone()
-    if (isClosing) this.#log('error', 'an actor failed to stop in order', asError(thrown))
+    if (isClosing) this.#log('an actor failed to stop in order', asError(thrown))
     else this.#fail(thrown, handling)
   }
 
   // --- Failing ---
 
-  childEscalated(error: EscalatedError): void {
-    // While it ends to be restarted its children are being stopped anyway.
-    if (this.#lifecycle.isRestarting) return
-    this.#fail(error, undefined)
-    this.wake()
-  }
-
   #fail(thrown: unknown, failed: { readonly entry: Entry<Message> } | undefined): void {
     const error = asError(thrown)
-    const { clock, random, figures } = this.#household
-    figures.failed()
+    const { clock, random, counters } = this.#environment
+    counters.failed()
+    if (failed) this.#inbox.lose(failed.entry, 'failed', error)
     if (this.#lifecycle.isStopping) {
-      this.#failStopping(error, failed)
+      this.#log('an actor failed while it stopped', error)
       return
     }
-    const isBroken = error instanceof AssertionError
-    const decision: Decision = isBroken
-      ? { kind: 'escalate' }
-      : this.#supervisor.onFailure(clock.monotonicMs(), random.float())
-    if (failed) {
-      if (decision.kind === 'restart' && this.#supervisor.retriesMessage) {
-        this.#inbox.retain(failed.entry)
-      } else this.#inbox.lose(failed.entry, 'failed', error)
-    }
+    const decision = this.#supervisor.onFailure(error, clock.monotonicMs(), random.float())
     switch (decision.kind) {
       case 'restart':
-        this.#willRestart(error, decision)
-        this.#restart(decision.scope, decision.delayMs)
+        this.#restart(error, decision)
         break
       case 'stop':
-        this.#log('error', 'an actor failed and stops', error, decision)
-        for (const actor of this.#group(decision.scope)) {
-          actor.requestStop('drop', decision.reason, error)
-        }
+        this.#log('an actor failed and stops', error, decision)
+        this.requestStop(decision.reason, error)
         break
       case 'escalate':
-        this.#log('error', 'an actor failed and escalates', error)
-        this.requestStop('drop', 'escalated', error)
-        if (isBroken) this.#household.brokenInvariant(new EscalatedError(this.path, error))
-        else this.parent.childEscalated(new EscalatedError(this.path, error))
+        this.#log('an actor failed and escalates', error)
+        this.requestStop('escalated', error)
+        this.#environment.escalated(new EscalatedError(this.path, error))
         break
     }
-  }
-
-  /** The state that would drain the rest of the mailbox can no longer be trusted. */
-  #failStopping(error: Error, failed: { readonly entry: Entry<Message> } | undefined): void {
-    this.#lifecycle.failed()
-    if (failed) this.#inbox.lose(failed.entry, 'failed', error)
-    this.#inbox.drop()
-    this.#log('error', 'an actor failed while it stopped', error)
   }
 
   /** Logged again when the actor fails elsewhere, or with another code. */
-  #willRestart(error: Error, decision: Decision): void {
-    const { clock, logger } = this.#household
+  #restart(error: Error, decision: Extract<Decision, { kind: 'restart' }>): void {
+    const { clock, logger, counters } = this.#environment
+    counters.restarted()
     const over = 'an actor that failed works again'
     this.#failing ??= new LastingCondition({ clock, logger, over, settleMs })
     const message = 'an actor failed and will be restarted'
     this.#failing.met({ actor: this.path, error, ...decision }, message, causeOf(error))
-  }
-
-  #restart(scope: RestartScope, delayMs: number): void {
-    this.#household.figures.restarted()
-    if (this.#round) {
-      this.#round.postpone(delayMs)
-      return
-    }
-    const members = this.#group(scope)
-    const round = new RestartRound(this.clock, members, delayMs)
-    for (const member of members) member.join(round)
-  }
-
-  /** Whom a decision about this actor is about. */
-  #group(scope: RestartScope): Child[] {
-    if (scope === 'one-for-one') return [this]
-    return [...this.parent.children.values()].filter((sibling) => !sibling.isStopping)
-  }
-
-  join(round: RestartRound): void {
-    this.#round?.leave(this)
-    this.#round = round
+    this.#delayMs = decision.delayMs
     this.#lifecycle.restart()
-    if (this.#lifecycle.phase === 'held') {
-      round.ended(this)
-      return
-    }
     this.#incarnation?.abort()
-    this.wake()
   }
 
-  release(): void {
-    this.#round = undefined
-    this.#lifecycle.release()
-    this.wake()
-  }
-
-  #log(level: 'warn' | 'error', message: string, error: Error, fields: object = {}): void {
-    this.#household.logger[level]({ actor: this.path, error, ...fields }, message)
+  #log(message: string, error: Error, fields: object = {}): void {
+    this.#environment.logger.error({ actor: this.path, error, ...fields }, message)
   }
 
   // --- Stopping ---
 
-  get isStopping(): boolean {
-    return this.#lifecycle.isStopping
-  }
-
-  get queued(): number {
-    return this.#inbox.size
-  }
-
-  requestStop(mailbox: StopMailbox, reason: StopReason, error?: Error): void {
-    if (this.#lifecycle.phase === 'stopped') return
-    if (!this.#lifecycle.isStopping) this.#terminated = { ref: this, reason, error }
-    this.#lifecycle.stop(mailbox)
-    this.#inbox.close()
-    if (this.#lifecycle.isDraining) this.#incarnation?.silence()
-    else {
-      this.#incarnation?.abort()
-      this.#inbox.drop()
-    }
+  /** Begins to stop the actor; `stopped` resolves at the end. The first reason counts. */
+  requestStop(reason: StopReason, error?: Error): void {
+    if (this.#lifecycle.isStopping) return
+    this.#terminated = { reason, error }
+    this.#lifecycle.stop()
+    this.#pause?.cancel()
+    this.#incarnation?.abort()
+    this.#inbox.drop()
     this.wake()
-  }
-
-  addWatcher(watcher: Watcher): void {
-    if (this.#lifecycle.phase === 'stopped') watcher.terminated(this.#terminated)
-    else this.#watchers.add(watcher)
-  }
-
-  removeWatcher(watcher: Watcher): void {
-    this.#watchers.delete(watcher)
-  }
-
-  // --- What its incarnation asks of it ---
-
-  get self(): ActorRef<Message> {
-    return this
-  }
-
-  get clock(): Clock {
-    return this.#household.clock
-  }
-
-  spawn<Grandchild>(
-    name: string,
-    factory: BehaviorFactory<Grandchild>,
-    options: SpawnOptions,
-  ): ActorRef<Grandchild> {
-    return spawn(this.#household, this, name, factory, options)
-  }
-
-  async stopChild(ref: ActorRef<never>, { mailbox = 'drop' }: StopOptions): Promise<void> {
-    const child = cellOf(ref)
-    assert(child.parent === this, `${child.path} is not a child of ${this.path}`)
-    child.requestStop(mailbox, 'stopped')
-    await child.stopped
-  }
-
-  stopSelf({ mailbox = 'drop' }: StopOptions): void {
-    this.requestStop(mailbox, 'stopped')
-  }
-
-  watch(actor: ActorRef<never>, watcher: Watcher): void {
-    cellOf(actor).addWatcher(watcher)
-  }
-
-  unwatch(actor: ActorRef<never>, watcher: Watcher): void {
-    cellOf(actor).removeWatcher(watcher)
   }
 }
 
-/** What two failures have in common that are the same: messages name times and addresses. */
+/** What equal failures have in common: messages contain times and addresses. */
 function causeOf(error: Error): string {
   const { code = '' } = error as { code?: unknown }
   return [error.name, String(code), /^ {4}at .*$/m.exec(error.stack ?? '')?.[0]].join(' ')

@@ -1,5 +1,5 @@
-// Messages that no behaviour will handle to its end: counted by reason, and shown to a hook. Losing a
-// message is allowed where a strategy says so; losing it silently never is.
+// Dead letters: messages that no behavior handles to the end, counted by reason and passed to a
+// hook. A message may be lost with a crash or a stop, and never without a report here.
 
 import type { Counter, Metrics } from '../telemetry/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
@@ -9,11 +9,11 @@ export type DeadLetterReason =
   | 'stopped'
   /** Still in the mailbox of an actor when it stopped. */
   | 'dropped'
-  /** Its handling failed. */
+  /** `receive` failed. */
   | 'failed'
 
 export interface DeadLetter {
-  /** The actor it was meant for. */
+  /** The actor that it was sent to. */
   readonly path: string
   readonly message: unknown
   readonly reason: DeadLetterReason
@@ -24,19 +24,13 @@ export type DeadLetterHook = (letter: DeadLetter) => void
 export class DeadLetters {
   readonly #counter: Counter<'reason'> | undefined
   readonly #hook: DeadLetterHook | undefined
-  #count = 0
 
   constructor(metrics: Metrics | undefined, hook: DeadLetterHook | undefined) {
     this.#hook = hook
     this.#counter = metrics?.counter(actorMetrics.deadLetters)
   }
 
-  get count(): number {
-    return this.#count
-  }
-
   report(path: string, message: unknown, reason: DeadLetterReason): void {
-    this.#count++
     this.#counter?.inc({ reason })
     this.#hook?.({ path, message, reason })
   }

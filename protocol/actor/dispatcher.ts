@@ -1,32 +1,32 @@
-// Shares one thread among the actors that have something to do: each in turn, a few messages at a
-// time, so that none waits long for another. After a while it lets go of the thread altogether, or
-// two actors that keep each other busy would starve the sockets and timers of the process.
+// The dispatcher shares one thread among the actors that have work: round robin, a bounded number
+// of messages at a time. After a bounded time it yields to the event loop, or two actors that keep
+// each other busy would starve the sockets and timers of the process.
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Scheduler } from '../runtime/scheduler.ts'
 
 export interface Runnable {
   /**
-   * Handles at most `limit` messages; returns how many. It must put itself in line again when it has
+   * Handles at most `limit` messages; returns how many. Must call `schedule` again when there is
    * more to do.
    */
   run(limit: number): number
 }
 
-/** Messages an actor handles before it is the next one's turn. */
+/** Messages that an actor handles before the next actor runs. */
 const messagesPerRun = 64
-/** How long actors may hold the thread before everything else gets a turn. */
+/** How long actors may hold the thread before the event loop runs. */
 const turnMs = 10
-/** The same in messages, for a clock that stands still while a turn runs. */
+/** The same limit in messages, for a clock that stands still during a turn. */
 const messagesPerTurn = 100_000
-/** The shortest timer there is; not 0, so that simulated time moves on however busy actors are. */
+/** The shortest timer; not 0, so that simulated time advances however busy the actors are. */
 const pauseMs = 1
 
 export class Dispatcher {
   readonly #clock: Clock
   readonly #scheduler: Scheduler
   #line: Runnable[] = []
-  /** A turn is running or sure to come. */
+  /** A turn is running or scheduled. */
   #isArmed = false
 
   constructor(clock: Clock, scheduler: Scheduler) {
@@ -34,7 +34,7 @@ export class Dispatcher {
     this.#scheduler = scheduler
   }
 
-  /** Puts an actor in line; it must not stand there already. */
+  /** Adds an actor to the end of the line. It must not be in the line already. */
   schedule(runnable: Runnable): void {
     this.#line.push(runnable)
     if (this.#isArmed) return
@@ -51,7 +51,7 @@ export class Dispatcher {
       for (let at = 0; at < round.length; at++) {
         budget -= round[at]!.run(messagesPerRun)
         if (budget > 0 && this.#clock.monotonicMs() < endMs) continue
-        // Who was not served in this round comes before who asked meanwhile.
+        // Actors that this round did not reach come before those added meanwhile.
         this.#line = round.slice(at + 1).concat(this.#line)
         this.#clock.setTimer(pauseMs, this.#turn)
         return

@@ -1,4 +1,4 @@
-// Everything that can go wrong with actors and is nobody's broken invariant, each with its code.
+// Operational failures of actors, each with its code.
 
 export class ActorStoppedError extends Error {
   readonly code = 'ACTOR_STOPPED'
@@ -18,7 +18,7 @@ export class AskTimeoutError extends Error {
   }
 }
 
-/** The message of an ask will not be handled to its end. Whether it took effect is not known. */
+/** The message of an ask was lost. Whether it took effect is unknown. */
 export class MessageLostError extends Error {
   readonly code = 'MESSAGE_LOST'
   constructor(path: string, reason: string, cause?: unknown) {
@@ -33,7 +33,7 @@ export class MailboxOverrunError extends Error {
   }
 }
 
-/** A child's failure, as its parent meets it. The failure itself is the `cause`. */
+/** The failure of an actor, as its system's owner receives it. The failure itself is the `cause`. */
 export class EscalatedError extends Error {
   readonly code = 'ESCALATED'
   constructor(path: string, cause: Error) {
@@ -41,16 +41,7 @@ export class EscalatedError extends Error {
   }
 }
 
-export class StopTimeoutError extends Error {
-  readonly code = 'STOP_TIMEOUT'
-  readonly paths: readonly string[]
-  constructor(timeoutMs: number, paths: readonly string[]) {
-    super(`after ${timeoutMs} ms these actors have not stopped: ${paths.join(', ')}`)
-    this.paths = paths
-  }
-}
-
-/** What was thrown, as an Error: a behaviour may throw anything. */
+/** Returns what was thrown as an Error: a behavior may throw any value. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
 }

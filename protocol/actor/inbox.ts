@@ -1,37 +1,36 @@
-// The mailbox of an actor as its senders meet it: promises around the bare queue, asks, and the
-// reporting of what is lost. It outlives incarnations. It knows nothing of behaviours.
+// The mailbox of an actor as its senders see it: promises around the bare queue, asks, and the
+// reporting of lost messages. It outlives incarnations and knows nothing of behaviors.
 
+import { assert } from '../runtime/assert.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { Ask, Asked } from './ask.ts'
 import type { ReplyTo } from './behavior.ts'
 import type { DeadLetterReason } from './deadLetters.ts'
+import type { Environment } from './environment.ts'
 import { asError, MailboxOverrunError, MessageLostError } from './failures.ts'
-import type { Household } from './household.ts'
 import { Mailbox } from './mailbox.ts'
 
-/** Calls of `tell` that may wait at one mailbox: more are a sender that does not await. */
+/** Limit on pending calls of `tell` at one mailbox: beyond it, a sender does not await them. */
 const maxWaitingSenders = 16_384
-/** What `tell` returns when nobody has to wait: no promise is made per message. */
+/** Returned by `tell` when the sender need not wait: no promise is created per message. */
 export const accepted: Promise<void> = Promise.resolve()
 
-/** A message as it travels: bare, or with the ask that wants an answer to it. */
+/** A message in a mailbox: bare, or with the ask that expects an answer. */
 export type Entry<Message> = Message | Asked<Message>
 
 export class Inbox<Message> {
   readonly #path: string
-  readonly #household: Household
+  readonly #environment: Environment
   readonly #mailbox: Mailbox<Entry<Message>, () => void>
-  /** What failed and is to be handled again before all others; boxed, as a message may be undefined. */
-  #retained: { readonly entry: Entry<Message> } | undefined
 
-  constructor(household: Household, path: string, capacity: number) {
-    this.#household = household
+  constructor(environment: Environment, path: string, capacity: number) {
+    this.#environment = environment
     this.#path = path
     this.#mailbox = new Mailbox(capacity, maxWaitingSenders)
   }
 
   get isEmpty(): boolean {
-    return this.#mailbox.isEmpty && this.#retained === undefined
+    return this.#mailbox.isEmpty
   }
 
   /** Messages accepted and not yet taken. */
@@ -39,12 +38,12 @@ export class Inbox<Message> {
     return this.#mailbox.size
   }
 
-  /** True when the message was accepted; false when there is no room, or never will be. */
+  /** Returns whether the message was accepted: there is room, and the inbox is not closed. */
   offer(message: Message): boolean {
     return this.#mailbox.offer(message)
   }
 
-  /** For a message that was not accepted at once: waits for room. A closed inbox loses it. */
+  /** Waits for room for a message that `offer` has not accepted. A closed inbox loses it. */
   tellWaiting(entry: Entry<Message>): Promise<void> {
     if (this.#mailbox.isClosed) {
       this.lose(entry, 'stopped')
@@ -54,7 +53,7 @@ export class Inbox<Message> {
     if (!this.#mailbox.wait(entry, resolve)) {
       return Promise.reject(new MailboxOverrunError(this.#path, this.#mailbox.waiting))
     }
-    this.#household.figures.waited()
+    this.#environment.counters.waited()
     return promise
   }
 
@@ -75,49 +74,23 @@ export class Inbox<Message> {
     return ask.promise
   }
 
-  /** The next message; only when there is one. Its place goes to the sender who has waited longest. */
+  /** Takes the oldest message, and admits the sender that has waited longest. Must not be empty. */
   take(): Entry<Message> {
-    if (this.#retained !== undefined) {
-      const { entry } = this.#retained
-      this.#retained = undefined
-      return entry
-    }
+    assert(!this.#mailbox.isEmpty, 'took a message from an empty mailbox')
     const entry = this.#mailbox.take() as Entry<Message>
     if (this.#mailbox.waiting > 0) this.#mailbox.admit()?.()
     return entry
   }
 
-  /** Keeps a message whose handling failed, to be the next one taken. */
-  retain(entry: Entry<Message>): void {
-    this.#retained = { entry }
-  }
-
-  /** Nothing more is accepted; what is here can still be taken. */
-  close(): void {
-    this.#mailbox.close()
-  }
-
-  /**
-   * While an actor waits for its children to stop, they must not wait for it: what they send is
-   * accepted beyond the capacity (as many messages as might wait), until `endOverdraft`.
-   */
-  overdraw(): void {
-    this.#mailbox.overdraw(true)
-    for (let admit = this.#mailbox.admit(); admit; admit = this.#mailbox.admit()) admit()
-  }
-
-  endOverdraft(): void {
-    this.#mailbox.overdraw(false)
-  }
-
-  /** All that is here becomes dead letters, and nobody waits any longer. */
+  /** Closes the inbox: its messages become dead letters, and no sender waits any longer. */
   drop(): void {
+    this.#mailbox.close()
     while (!this.isEmpty) this.lose(this.take(), 'dropped')
   }
 
   /** Reports a message that will not be handled to its end. */
   lose(entry: Entry<Message>, reason: DeadLetterReason, cause?: Error): void {
-    const { deadLetters } = this.#household
+    const { deadLetters } = this.#environment
     const isAsked = entry instanceof Asked
     deadLetters.report(this.#path, isAsked ? entry.message : entry, reason)
     if (isAsked) entry.ask.refuse(new MessageLostError(this.#path, reason, cause))

@@ -1,71 +1,41 @@
-// One life of an actor between two restarts, and the context its behaviour sees: timers, watches and
-// the abort signal are kept here and die here. It never touches the mailbox, which outlives it.
+// One incarnation of an actor, the time between two restarts, and the context that its behavior
+// sees. Owns the timers and the abort signal, which end with it. It must never touch the mailbox,
+// which outlives it.
 
 import { assert } from '../runtime/assert.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
-import type {
-  ActorContext,
-  ActorRef,
-  Behavior,
-  BehaviorFactory,
-  SpawnOptions,
-  StopOptions,
-  Terminated,
-} from './behavior.ts'
+import type { ActorContext, ActorRef, Behavior, BehaviorFactory } from './behavior.ts'
 import { ActorStoppedError } from './failures.ts'
 
-/** Hears of the end of an actor. */
-export interface Watcher {
-  terminated(terminated: Terminated): void
-}
-
-/** What an incarnation needs of the actor that it is a life of. */
+/** The actor that an incarnation belongs to. */
 export interface Owner<Message> {
   readonly self: ActorRef<Message>
   readonly clock: Clock
-  spawn<Child>(
-    name: string,
-    factory: BehaviorFactory<Child>,
-    options: SpawnOptions,
-  ): ActorRef<Child>
-  stopChild(child: ActorRef<never>, options: StopOptions): Promise<void>
-  stopSelf(options: StopOptions): void
-  watch(actor: ActorRef<never>, watcher: Watcher): void
-  unwatch(actor: ActorRef<never>, watcher: Watcher): void
-  /** There is news for `nextNews` to hand out. */
+  /** A timer is due. */
   wake(): void
 }
-
-/** What an incarnation hears outside its mailbox. */
-export type News<Message> =
-  | { readonly kind: 'timer'; readonly message: Message }
-  | { readonly kind: 'terminated'; readonly terminated: Terminated }
 
 interface KeyedTimer<Message> {
   timer: Timer
   readonly message: Message
   /** Undefined for a timer that fires once. */
   readonly intervalMs: number | undefined
-  /** It has fired and the message is not yet handled. */
+  /** The timer has fired and its message is not yet handled. */
   isDue: boolean
 }
 
-export class Incarnation<Message> implements ActorContext<Message>, Watcher {
+export class Incarnation<Message> implements ActorContext<Message> {
   readonly self: ActorRef<Message>
-  readonly clock: Clock
   readonly behavior: Behavior<Message>
   readonly #owner: Owner<Message>
   readonly #abort = new AbortController()
   readonly #timers = new Map<string, KeyedTimer<Message>>()
-  readonly #watched = new Set<ActorRef<never>>()
-  /** In the order in which they happened: keys of due timers, and ends of watched actors. */
-  readonly #news: (string | Terminated)[] = []
-  #isSilent = false
+  /** Timers that have fired, oldest first; each at most once, so bounded by their keys. */
+  readonly #due: KeyedTimer<Message>[] = []
   #hasEnded = false
 
   constructor(owner: Owner<Message>, factory: BehaviorFactory<Message>) {
     this.self = owner.self
-    this.clock = owner.clock
     this.#owner = owner
     this.behavior = factory()
   }
@@ -74,45 +44,8 @@ export class Incarnation<Message> implements ActorContext<Message>, Watcher {
     return this.#abort.signal
   }
 
-  spawn<Child>(
-    name: string,
-    factory: BehaviorFactory<Child>,
-    options: SpawnOptions = {},
-  ): ActorRef<Child> {
-    this.#requireLife()
-    return this.#owner.spawn(name, factory, options)
-  }
-
-  stopChild(child: ActorRef<never>, options: StopOptions = {}): Promise<void> {
-    this.#requireLife()
-    return this.#owner.stopChild(child, options)
-  }
-
-  stop(options: StopOptions = {}): void {
-    this.#requireLife()
-    this.#owner.stopSelf(options)
-  }
-
-  watch(actor: ActorRef<never>): void {
-    this.#requireLife()
-    assert(this.behavior.onTerminated, `${this.self.path} watches but has no onTerminated`)
-    if (this.#watched.has(actor)) return
-    this.#watched.add(actor)
-    this.#owner.watch(actor, this)
-  }
-
-  unwatch(actor: ActorRef<never>): void {
-    this.#watched.delete(actor)
-    this.#owner.unwatch(actor, this)
-  }
-
-  terminated(terminated: Terminated): void {
-    if (this.#isSilent || !this.#watched.has(terminated.ref)) return
-    this.#news.push(terminated)
-    this.#owner.wake()
-  }
-
   setTimer(key: string, delayMs: number, message: Message): void {
+    assert(delayMs >= 0, 'the delay of a timer must not be negative')
     this.#startTimer(key, delayMs, message, undefined)
   }
 
@@ -121,49 +54,23 @@ export class Incarnation<Message> implements ActorContext<Message>, Watcher {
     this.#startTimer(key, intervalMs, message, intervalMs)
   }
 
-  cancelTimer(key: string): void {
-    this.#timers.get(key)?.timer.cancel()
-    this.#timers.delete(key)
+  /** Returns the oldest due timer and takes it off; its message is to be handled now. */
+  nextDue(): { readonly message: Message } | undefined {
+    const keyed = this.#due.shift()
+    if (keyed) keyed.isDue = false
+    return keyed
   }
 
-  get hasNews(): boolean {
-    return this.#news.length > 0
-  }
-
-  /** The oldest news that still counts: not of a cancelled timer, nor of an actor unwatched since. */
-  nextNews(): News<Message> | undefined {
-    for (;;) {
-      const item = this.#news.shift()
-      if (item === undefined) return undefined
-      if (typeof item === 'string') {
-        const keyed = this.#timers.get(item)
-        if (!keyed?.isDue) continue
-        keyed.isDue = false
-        if (keyed.intervalMs === undefined) this.#timers.delete(item)
-        return { kind: 'timer', message: keyed.message }
-      }
-      if (this.#watched.delete(item.ref)) return { kind: 'terminated', terminated: item }
-    }
-  }
-
-  /** No more news: the actor only drains its mailbox. */
-  silence(): void {
-    this.#isSilent = true
-    for (const { timer } of this.#timers.values()) timer.cancel()
-    for (const actor of this.#watched) this.#owner.unwatch(actor, this)
-    this.#timers.clear()
-    this.#watched.clear()
-    this.#news.length = 0
-  }
-
-  /** Asks a running `receive` to give up. */
+  /** Asks a pending `receive` to return early. */
   abort(): void {
     this.#abort.abort()
   }
 
   end(): void {
     this.#hasEnded = true
-    this.silence()
+    for (const { timer } of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+    this.#due.length = 0
     this.abort()
   }
 
@@ -173,26 +80,30 @@ export class Incarnation<Message> implements ActorContext<Message>, Watcher {
     message: Message,
     intervalMs: number | undefined,
   ): void {
-    this.#requireLife()
-    if (this.#isSilent) return
-    this.cancelTimer(key)
-    const fire = () => this.#fire(key, keyed)
-    const timer = this.clock.setTimer(delayMs, fire)
+    if (this.#hasEnded) throw new ActorStoppedError(this.self.path)
+    this.#cancelTimer(key)
+    const { clock } = this.#owner
+    const timer = clock.setTimer(delayMs, () => this.#fire(key, keyed))
     const keyed: KeyedTimer<Message> = { timer, message, intervalMs, isDue: false }
     this.#timers.set(key, keyed)
   }
 
+  #cancelTimer(key: string): void {
+    const keyed = this.#timers.get(key)
+    if (keyed === undefined) return
+    keyed.timer.cancel()
+    this.#timers.delete(key)
+    if (keyed.isDue) this.#due.splice(this.#due.indexOf(keyed), 1)
+  }
+
   #fire(key: string, keyed: KeyedTimer<Message>): void {
-    if (keyed.intervalMs !== undefined) {
-      keyed.timer = this.clock.setTimer(keyed.intervalMs, () => this.#fire(key, keyed))
+    const { intervalMs } = keyed
+    if (intervalMs !== undefined) {
+      keyed.timer = this.#owner.clock.setTimer(intervalMs, () => this.#fire(key, keyed))
     }
     if (keyed.isDue) return
     keyed.isDue = true
-    this.#news.push(key)
+    this.#due.push(keyed)
     this.#owner.wake()
-  }
-
-  #requireLife(): void {
-    if (this.#hasEnded) throw new ActorStoppedError(this.self.path)
   }
 }

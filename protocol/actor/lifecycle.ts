@@ -1,31 +1,26 @@
-// The life of one actor, as a state machine: asked for the next step, it says what is to be done now,
-// and hears when that is done. It runs nothing itself. One step at a time, so two incarnations of an
-// actor never overlap and no message is handled while a hook runs.
+// The lifecycle of one actor, as a state machine: `next` says which step to run now, `begin` and
+// `done` report its progress. It runs nothing itself. Invariant: one step at a time, so two
+// incarnations of an actor never overlap and no message is handled while a hook runs.
 //
-//            ┌────────────────────── release ───────────────────────┐
-//   fresh ─ start ─> live ─ stopChildren ─> childless ─ close ─> held ─ finish ─> stopped
-//     └──────────────────────── (stop before it ever started) ─ finish ───────────┘
+//            ┌──────── release ────────┐
+//   fresh ─ start ─> live ─ close ─> held ─ finish ─> stopped
+//     └────────── (stopped before it started) ─ finish ──┘
 
 import { assert } from '../runtime/assert.ts'
 
-export type Phase = 'fresh' | 'live' | 'childless' | 'held' | 'stopped'
+export type Phase = 'fresh' | 'live' | 'held' | 'stopped'
 
 /**
- * `start`: make a behaviour and run its `started`. `handle`: give it a message. `stopChildren`: stop
- * them, last spawned first. `close`: run `stopping`. `finish`: the actor is gone, tell its watchers.
- * `wait`: nothing to do before the next event.
+ * `start`: create a behavior and run its `started`. `handle`: hand it a message. `close`: run
+ * `stopping`. `finish`: the actor has stopped. `wait`: nothing to do before the next event.
  */
-export type Step = 'wait' | 'start' | 'handle' | 'stopChildren' | 'close' | 'finish'
-
-/** What happens to messages in the mailbox of an actor that stops. */
-export type StopMailbox = 'drain' | 'drop'
+export type Step = 'wait' | 'start' | 'handle' | 'close' | 'finish'
 
 export class Lifecycle {
   #phase: Phase = 'fresh'
-  /** The step begun and not yet done; 'wait' when none is. */
+  /** The step that has begun and is not done; 'wait' for none. */
   #current: Step = 'wait'
   #goal: 'run' | 'restart' | 'stop' = 'run'
-  #draining = false
 
   get phase(): Phase {
     return this.#phase
@@ -36,31 +31,22 @@ export class Lifecycle {
     return this.#current !== 'wait'
   }
 
+  /** The hook that closes an incarnation is running. */
+  get isClosing(): boolean {
+    return this.#current === 'close'
+  }
+
   get isStopping(): boolean {
     return this.#goal === 'stop'
   }
 
-  /** The incarnation that lives now ends, and another follows. */
-  get isRestarting(): boolean {
-    return this.#goal === 'restart'
-  }
-
-  /** The mailbox is handled to its end before the actor stops. */
-  get isDraining(): boolean {
-    return this.#goal === 'stop' && this.#draining
-  }
-
-  next(mailboxIsEmpty: boolean): Step {
+  next(): Step {
     if (this.#current !== 'wait') return 'wait'
     switch (this.#phase) {
-      case 'live':
-        if (this.#goal === 'run') return 'handle'
-        return this.isDraining && !mailboxIsEmpty ? 'handle' : 'stopChildren'
       case 'fresh':
-        if (this.#goal !== 'stop') return 'start'
-        return this.#draining && !mailboxIsEmpty ? 'start' : 'finish'
-      case 'childless':
-        return 'close'
+        return this.#goal === 'stop' ? 'finish' : 'start'
+      case 'live':
+        return this.#goal === 'run' ? 'handle' : 'close'
       case 'held':
         return this.#goal === 'stop' ? 'finish' : 'wait'
       case 'stopped':
@@ -73,14 +59,11 @@ export class Lifecycle {
     this.#current = step
   }
 
-  /** The current step has come to its end, well or not. */
+  /** The current step has ended, successfully or not. */
   done(): void {
     switch (this.#current) {
       case 'start':
         this.#phase = 'live'
-        break
-      case 'stopChildren':
-        this.#phase = 'childless'
         break
       case 'close':
         this.#phase = 'held'
@@ -92,29 +75,22 @@ export class Lifecycle {
     this.#current = 'wait'
   }
 
-  /** A failure ends a drain: the state that would handle the rest can no longer be trusted. */
-  failed(): void {
-    this.#draining = false
-  }
-
-  /** End this incarnation, then hold until `release`. A stop asked for before or after wins. */
+  /** Ends this incarnation, then holds until `release`. A stop, before or after, wins. */
   restart(): void {
-    if (this.#goal !== 'run') return
+    if (this.#goal === 'stop') return
+    assert(this.#phase === 'live', `an actor that is ${this.#phase} has nothing to restart`)
     this.#goal = 'restart'
-    if (this.#phase === 'fresh' && !this.isBusy) this.#phase = 'held'
   }
 
-  /** All that had to end before a new incarnation has ended. */
+  /** The pause before the next incarnation is over. */
   release(): void {
-    if (this.#phase !== 'held' || this.#goal === 'stop') return
+    if (this.#goal === 'stop') return
+    assert(this.#phase === 'held', `an actor that is ${this.#phase} is not held`)
     this.#phase = 'fresh'
     this.#goal = 'run'
   }
 
-  /** Asked twice, dropping wins over draining. An incarnation that ends anyway drains nothing. */
-  stop(mailbox: StopMailbox): void {
-    if (mailbox === 'drop') this.#draining = false
-    else if (this.#goal === 'run') this.#draining = true
+  stop(): void {
     this.#goal = 'stop'
   }
 }

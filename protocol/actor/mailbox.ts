@@ -1,6 +1,6 @@
-// A bounded queue of messages, and behind it the senders that wait for room. It never drops and never
-// overtakes: who waits is admitted in order, and nobody is accepted past someone who waits. It only
-// keeps order and counts; telling a sender that it was admitted is the caller's part.
+// A bounded queue of messages, and behind it the bounded list of senders that wait for room. It
+// never drops and never reorders: waiting senders are admitted in order, and no message is accepted
+// ahead of a waiting one. It only keeps order and counts; the caller notifies the senders.
 
 import { assert } from '../runtime/assert.ts'
 
@@ -11,7 +11,7 @@ export interface Waiting<Message, Sender> {
   readonly sender: Sender
 }
 
-/** `Sender` is whatever the caller needs to tell a waiting sender that its message was accepted. */
+/** `Sender` is what the caller needs to notify a sender that its message was accepted. */
 export class Mailbox<Message, Sender> {
   readonly #capacity: number
   readonly #maxWaiting: number
@@ -19,16 +19,13 @@ export class Mailbox<Message, Sender> {
   #slots: (Message | undefined)[] = new Array(initialSlots).fill(undefined)
   #head = 0
   #size = 0
-  /** How many messages are accepted before senders wait: `capacity`, except while overdrawn. */
-  #limit: number
   #closed = false
   readonly #waiting: Waiting<Message, Sender>[] = []
 
   /** At most `capacity` messages, and `maxWaiting` senders behind them. */
   constructor(capacity: number, maxWaiting: number) {
-    assert(capacity > 0, 'the capacity of a mailbox must be positive')
+    assert(Number.isInteger(capacity) && capacity > 0, 'a mailbox needs a positive capacity')
     this.#capacity = capacity
-    this.#limit = capacity
     this.#maxWaiting = maxWaiting
   }
 
@@ -44,7 +41,7 @@ export class Mailbox<Message, Sender> {
     return this.#size === 0
   }
 
-  /** A closed mailbox accepts nothing more; what it holds and who waits can still be taken. */
+  /** A closed mailbox accepts no message; those accepted and waiting can still be taken. */
   get isClosed(): boolean {
     return this.#closed
   }
@@ -53,22 +50,22 @@ export class Mailbox<Message, Sender> {
     this.#closed = true
   }
 
-  /** Accepts the message if there is room and nobody waits before it. */
+  /** Accepts the message if there is room and no sender waits. */
   offer(message: Message): boolean {
-    if (this.#size >= this.#limit || this.#waiting.length > 0 || this.#closed) return false
+    if (this.#size >= this.#capacity || this.#waiting.length > 0 || this.#closed) return false
     this.#push(message)
     return true
   }
 
-  /** Lines up behind the full queue. False when too many wait already: then nothing was kept. */
+  /** Waits behind the full queue. Returns false, and keeps nothing, when too many wait already. */
   wait(message: Message, sender: Sender): boolean {
-    assert(!this.#closed, 'nobody may wait at a closed mailbox')
+    assert(!this.#closed, 'a sender must not wait at a closed mailbox')
     if (this.#waiting.length >= this.#maxWaiting) return false
     this.#waiting.push({ message, sender })
     return true
   }
 
-  /** The oldest message; undefined when there is none. After it, call `admit`. */
+  /** Takes the oldest message; undefined when there is none. The caller then calls `admit`. */
   take(): Message | undefined {
     if (this.#size === 0) return undefined
     const message = this.#slots[this.#head]
@@ -78,24 +75,17 @@ export class Mailbox<Message, Sender> {
     return message
   }
 
-  /** Accepts the first waiting message if there is room now; returns whom to tell. */
+  /** Accepts the first waiting message if there is room; returns its sender, to be notified. */
   admit(): Sender | undefined {
-    if (this.#size >= this.#limit) return undefined
+    if (this.#size >= this.#capacity) return undefined
     const first = this.#waiting.shift()
     if (!first) return undefined
     this.#push(first.message)
     return first.sender
   }
 
-  /**
-   * While overdrawn, `maxWaiting` messages more are accepted at once. An actor that waits for its
-   * children to stop must not let them wait for it.
-   */
-  overdraw(allowed: boolean): void {
-    this.#limit = allowed ? this.#capacity + this.#maxWaiting : this.#capacity
-  }
-
   #push(message: Message): void {
+    assert(this.#size < this.#capacity, 'a mailbox holds at most its capacity')
     if (this.#size === this.#slots.length) this.#grow()
     this.#slots[(this.#head + this.#size) & (this.#slots.length - 1)] = message
     this.#size++

@@ -9,7 +9,9 @@ import { StateStores } from '../../../engine/executor/stateStores.ts'
 import type { Executor, StateAnswer, StateQuery } from '../../../engine/executor/task.ts'
 import { partOf } from '../../../engine/keys/key.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { AskTimeoutError, MessageLostError } from '../../../protocol/actor/failures.ts'
+import { sleep } from '../../../protocol/runtime/clock.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const totals: StatefulOperator = {
@@ -148,37 +150,47 @@ describe('a query', () => {
   }
 
   test('is repeated on the replacement when its executor dies', async () => {
-    const executors = new Map([[0, executor(lost)]])
-    const queries = new SlotQueries(new ManualClock(), (slot) => executors.get(slot))
+    const replacement = Promise.withResolvers<Executor>()
+    const executors = [Promise.resolve(executor(lost)), replacement.promise]
+    const queries = new SlotQueries(new ManualClock(), () => executors.shift()!)
     const asked = queries.query(0, query(0))
-    await Promise.resolve()
-    executors.delete(0)
-    queries.registered()
-    executors.set(
-      0,
-      executor(async () => answer),
-    )
-    queries.registered()
+    await settle()
+    replacement.resolve(executor(async () => answer))
     expect(await asked).toBe(answer)
   })
 
-  test('fails when no executor starts in time, and when the job stops', async () => {
+  test('waits for an executor until its deadline, and then fails', async () => {
     const clock = new ManualClock()
-    const queries = new SlotQueries(clock, () => undefined)
-    const late = expect(queries.query(0, query(0))).rejects.toMatchObject({
+    const timeouts: number[] = []
+    const executors = [executor(lost)]
+    const queries = new SlotQueries(clock, async (_slot, timeoutMs) => {
+      timeouts.push(timeoutMs)
+      const next = executors.shift()
+      if (next === undefined) throw new AskTimeoutError('/executor-0', timeoutMs)
+      await sleep(clock, 4_000)
+      return next
+    })
+    const asked = expect(queries.query(0, query(0))).rejects.toMatchObject({
       code: 'STATE_QUERY_FAILED',
       message: expect.stringContaining('was not replaced in time'),
     })
-    await clock.advanceAndSettle(10_000)
-    await late
-    const stopped = queries.query(0, query(0))
+    await clock.advanceAndSettle(4_000)
+    await asked
+    expect(timeouts).toEqual([10_000, 6_000])
+  })
+
+  test('that waits for its executor fails when the job stops', async () => {
+    const waiting = Promise.withResolvers<Executor>()
+    const queries = new SlotQueries(new ManualClock(), () => waiting.promise)
+    const asked = queries.query(0, query(0))
     queries.stop()
-    await expect(stopped).rejects.toThrow('the job is stopping')
+    waiting.reject(new MessageLostError('/executor-0', 'dropped'))
+    await expect(asked).rejects.toThrow('the job is stopping')
   })
 
   test('waits while states are released, even if its executor has died, and counts as in flight', async () => {
     let executing = executor(lost)
-    const queries = new SlotQueries(new ManualClock(), () => executing)
+    const queries = new SlotQueries(new ManualClock(), async () => executing)
     const early = queries.query(0, query(0))
     const resume = queries.hold()
     let asked = 0
@@ -186,9 +198,9 @@ describe('a query', () => {
       asked++
       return answer
     })
-    queries.registered()
     const others = Array.from({ length: 255 }, () => queries.query(0, query(0)))
     await expect(queries.query(0, query(0))).rejects.toThrow('256 queries are in flight')
+    await settle()
     expect(asked).toBe(0)
     resume()
     expect(new Set(await Promise.all([early, ...others]))).toEqual(new Set([answer]))
@@ -196,7 +208,7 @@ describe('a query', () => {
   })
 
   test('that waits for released states fails when the job stops', async () => {
-    const queries = new SlotQueries(new ManualClock(), () => executor(async () => answer))
+    const queries = new SlotQueries(new ManualClock(), async () => executor(async () => answer))
     queries.hold()
     const asked = queries.query(0, query(0))
     queries.stop()
@@ -206,7 +218,7 @@ describe('a query', () => {
   test('is refused when too many are in flight', async () => {
     const pending = Promise.withResolvers<StateAnswer>()
     const one = executor(() => pending.promise)
-    const queries = new SlotQueries(new ManualClock(), () => one)
+    const queries = new SlotQueries(new ManualClock(), async () => one)
     const asked = Array.from({ length: 256 }, () => queries.query(0, query(0)))
     await expect(queries.query(0, query(0))).rejects.toThrow('256 queries are in flight')
     pending.resolve(answer)
@@ -216,7 +228,7 @@ describe('a query', () => {
 
   test('that the executor refuses fails at once', async () => {
     const refusing = executor(() => Promise.reject(new EngineError('STATE_QUERY_FAILED', 'no')))
-    const queries = new SlotQueries(new ManualClock(), () => refusing)
+    const queries = new SlotQueries(new ManualClock(), async () => refusing)
     await expect(queries.query(0, query(0))).rejects.toThrow('no')
   })
 })

@@ -20,6 +20,7 @@ import { sortedRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
@@ -130,7 +131,7 @@ class World {
     const open = (directory: string) =>
       StateStore.open(directory, { openDatabase: async (at) => this.#database(at) })
     return new Driver({
-      runtime: { clock: this.clock, random: seededRandom(1) },
+      runtime: { clock: this.clock, random: seededRandom(1), scheduler: systemScheduler },
       logger: silentLogger,
       job: counting,
       batchIntervalMs: intervalMs,

@@ -21,6 +21,7 @@ import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
@@ -55,7 +56,7 @@ class World {
 
   constructor(made: Job, shuffles?: ShuffleOptions) {
     this.driver = new Driver({
-      runtime: { clock: this.clock, random: seededRandom(1) },
+      runtime: { clock: this.clock, random: seededRandom(1), scheduler: systemScheduler },
       logger: this.logger,
       job: made,
       batchIntervalMs: intervalMs,

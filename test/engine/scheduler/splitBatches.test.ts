@@ -21,6 +21,7 @@ import { sortedRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
@@ -77,7 +78,7 @@ class World {
     let fate: Fate = 'good'
     let scans = 0
     const driver: Driver = new Driver({
-      runtime: { clock: this.clock, random: seededRandom(1) },
+      runtime: { clock: this.clock, random: seededRandom(1), scheduler: systemScheduler },
       ...{ logger: silentLogger, job: counting, batchIntervalMs: intervalMs, executors: 2 },
       shuffles: { maxPairs: 1e6 },
       onTaskFinished: (report) => loop.taskFinished(report),

@@ -21,6 +21,7 @@ import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
 import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
 import { silentLogger } from '../../../protocol/telemetry/logger.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
@@ -162,7 +163,7 @@ export class StreamHarness {
     const job = this.#job
     const clock = this.#clock
     return new Driver({
-      runtime: { clock, random: seededRandom(1) },
+      runtime: { clock, random: seededRandom(1), scheduler: systemScheduler },
       logger: silentLogger,
       job,
       batchIntervalMs: intervalMs,

@@ -1,13 +1,8 @@
-// Failures of actors under every supervision strategy, on a manual clock.
+// Actors that fail: every verdict, on a manual clock.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ActorContext, ActorRef, Behavior } from '../../../protocol/actor/actor.ts'
-import {
-  escalate,
-  type RestartStrategy,
-  restart,
-  stop,
-} from '../../../protocol/actor/supervision.ts'
+import type { Behavior } from '../../../protocol/actor/actor.ts'
+import { restart, type Supervision } from '../../../protocol/actor/supervision.ts'
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
 import { settle } from '../../../protocol/runtime/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
@@ -23,7 +18,7 @@ afterEach(async () => {
   expect(scene.clock.pendingTimers).toBe(0)
 })
 
-/** Notes all that happens to it; fails on messages that begin with `crash`. */
+/** Records all calls; fails on messages that begin with `crash`. */
 function recorder(name: string, events: string[]): () => Behavior<string> {
   let incarnations = 0
   return () => {
@@ -39,7 +34,7 @@ function recorder(name: string, events: string[]): () => Behavior<string> {
   }
 }
 
-function quick(options: Partial<RestartStrategy> = {}): RestartStrategy {
+function quick(options: Partial<Supervision> = {}): Supervision {
   return restart({ minBackoffMs: 100, maxBackoffMs: 100, ...options })
 }
 
@@ -58,7 +53,7 @@ describe('restart', () => {
     expect(figures).toContain('millrace_actor_restarts_total 1')
   })
 
-  it('is logged once while it lasts, again for another cause, and when it ends', async () => {
+  it('is logged once while it lasts, again for another cause, and when it is over', async () => {
     const lines = () => scene.logger.lines.map(({ level, message }) => `${level}: ${message}`)
     const failed = 'warn: an actor failed and will be restarted'
     const supervision = quick({ maxRestarts: 1_000 })
@@ -81,27 +76,7 @@ describe('restart', () => {
     expect(lines().slice(2)).toEqual([failed])
   })
 
-  it('retries the message first when the strategy says so', async () => {
-    let attempts = 0
-    const handled: string[] = []
-    const actor = scene.system.spawn<string>(
-      'a',
-      () => ({
-        async receive(message) {
-          if (message === 'hard' && ++attempts < 3) throw new Error('not yet')
-          handled.push(message)
-        },
-      }),
-      { supervision: quick({ failedMessage: 'retry' }) },
-    )
-    for (const message of ['hard', 'next']) await actor.tell(message)
-    await scene.clock.advanceAndSettle(1_000)
-    expect(handled).toEqual(['hard', 'next'])
-    expect(attempts).toBe(3)
-    expect(scene.deadLetters).toEqual([])
-  })
-
-  it('also follows a failed factory, start or watch', async () => {
+  it('also follows a factory or a start that fails', async () => {
     let attempts = 0
     const handled: string[] = []
     const actor = scene.system.spawn<string>(
@@ -123,39 +98,16 @@ describe('restart', () => {
     expect(attempts).toBe(3)
   })
 
-  it('stops its children first, and spawns them again', async () => {
-    const events: string[] = []
-    const parent = scene.system.spawn<string>(
-      'parent',
-      () => ({
-        started(context: ActorContext<string>) {
-          context.spawn('child', recorder('child', events))
-        },
-        receive() {
-          throw new Error('crash')
-        },
-      }),
-      { supervision: quick() },
-    )
-    await settle()
-    await parent.tell('crash')
-    await scene.clock.advanceAndSettle(1_000)
-    expect(events).toEqual(['child1 started', 'child1 stopping', 'child1 started'])
-  })
-
-  it('stops at its limit, notifies watchers, and turns the mailbox into dead letters', async () => {
-    const heard: unknown[] = []
+  it('stops at its limit; the mailbox becomes dead letters', async () => {
     const events: string[] = []
     const supervision = quick({ maxRestarts: 2 })
     const actor = scene.system.spawn('a', recorder('a', events), { supervision })
-    scene.system.spawn<never>('watcher', () => ({
-      started: (context) => context.watch(actor),
-      receive() {},
-      onTerminated: ({ ref, reason, error }) => void heard.push([ref.path, reason, error?.message]),
-    }))
     for (const message of ['crash1', 'crash2', 'crash3', 'left']) await actor.tell(message)
     await scene.clock.advanceAndSettle(10_000)
-    expect(heard).toEqual([['/a', 'restartLimit', 'crash3']])
+    expect(await scene.system.whenStopped(actor)).toMatchObject({
+      reason: 'restartLimit',
+      error: { message: 'crash3' },
+    })
     expect(events.filter((event) => event.endsWith('started'))).toHaveLength(3)
     expect(scene.deadLetters.map(({ message, reason }) => `${message} ${reason}`)).toEqual([
       'crash1 failed',
@@ -165,7 +117,7 @@ describe('restart', () => {
     ])
   })
 
-  it('ends immediately when the actor is stopped during its backoff', async () => {
+  it('ends at once when the actor is stopped during its backoff', async () => {
     const actor = scene.system.spawn('a', recorder('a', []), { supervision: quick() })
     await actor.tell('crash')
     await settle()
@@ -173,126 +125,68 @@ describe('restart', () => {
     expect(scene.clock.pendingTimers).toBe(0)
   })
 
-  it('never lets two incarnations overlap', async () => {
+  it('starts no incarnation before the one that failed has closed', async () => {
     const { promise: gate, resolve: openGate } = Promise.withResolvers<void>()
-    const running = new Set<number>()
-    let most = 0
-    let incarnation = 0
-    const siblings = ['a', 'b'].map((name) =>
-      scene.system.spawn<string>(
-        name,
-        () => {
-          const id = ++incarnation
-          return {
-            async receive(message) {
-              if (message === 'crash') throw new Error('crash')
-              running.add(id)
-              most = Math.max(most, running.size)
-              await gate
-              running.delete(id)
-            },
-          }
-        },
-        { supervision: quick({ scope: 'all-for-one' }) },
-      ),
-    )
-    await siblings[1]!.tell('long')
-    await siblings[1]!.tell('long')
-    await siblings[0]!.tell('crash')
-    await settle()
-    await scene.clock.advanceAndSettle(1_000)
-    openGate()
-    await settle()
-    expect(most).toBe(1)
-  })
-})
-
-describe('all-for-one', () => {
-  it('restarts all siblings when all have ended, in the order of spawning, and keeps mailboxes', async () => {
     const events: string[] = []
-    const supervision = quick({ scope: 'all-for-one' })
-    const actors = ['a', 'b', 'c'].map((name) =>
-      scene.system.spawn(name, recorder(name, events), { supervision }),
-    )
-    await settle()
-    events.length = 0
-    await actors[1]!.tell('crash')
-    await settle()
-    await actors[0]!.tell('meanwhile')
-    await scene.clock.advanceAndSettle(100)
-    expect(events.slice(0, 1)).toEqual(['b1 crash'])
-    expect(events.slice(1, 4).sort()).toEqual(['a1 stopping', 'b1 stopping', 'c1 stopping'])
-    expect(events.slice(4)).toEqual(['a2 started', 'a2 meanwhile', 'b2 started', 'c2 started'])
-  })
-
-  it('stops all siblings at its limit', async () => {
-    const supervision = quick({ scope: 'all-for-one', maxRestarts: 0 })
-    const actors = ['a', 'b', 'c'].map((name) =>
-      scene.system.spawn(name, recorder(name, []), { supervision }),
-    )
-    await actors[2]!.tell('crash')
-    const reasons = await Promise.all(actors.map((actor) => scene.system.whenStopped(actor)))
-    expect(reasons.map(({ reason }) => reason)).toEqual(Array(3).fill('restartLimit'))
-  })
-})
-
-describe('stop and escalate', () => {
-  it('stops the actor and reports the cause', async () => {
-    const actor = scene.system.spawn('a', recorder('a', []), { supervision: stop() })
-    await actor.tell('crash')
-    const terminated = await scene.system.whenStopped(actor)
-    expect(terminated).toMatchObject({ reason: 'failed', error: { message: 'crash' } })
-  })
-
-  it('fails the parent, whose strategy decides', async () => {
-    const events: string[] = []
-    let child: ActorRef<string> | undefined
-    const parent = scene.system.spawn<string>(
-      'parent',
+    const actor = scene.system.spawn<string>(
+      'a',
       () => ({
-        started(context) {
-          events.push('parent started')
-          child = context.spawn('child', recorder('child', events), { supervision: escalate() })
+        ...recorder('a', events)(),
+        async stopping() {
+          await gate
+          events.push('closed')
         },
-        receive: (message) => void events.push(`parent ${message}`),
-        stopping: () => void events.push('parent stopping'),
       }),
       { supervision: quick() },
     )
+    await actor.tell('crash')
+    await scene.clock.advanceAndSettle(1_000)
+    expect(events).toEqual(['a1 started', 'a1 crash'])
+    openGate()
     await settle()
-    await child!.tell('crash')
-    await settle()
-    await parent.tell('kept')
     await scene.clock.advanceAndSettle(100)
-    expect(events).toEqual([
-      'parent started',
-      'child1 started',
-      'child1 crash',
-      'child1 stopping',
-      'parent stopping',
-      'parent started',
-      'parent kept',
-      'child1 started',
-    ])
+    expect(events.slice(2)).toEqual(['closed', 'a1 started'])
+  })
+})
+
+describe('a verdict by error', () => {
+  const verdict = ({ message }: Error) => {
+    if (message === 'crash: stop') return 'stop'
+    return message === 'crash: escalate' ? 'escalate' : 'restart'
+  }
+
+  it('restarts the actor and keeps its mailbox', async () => {
+    const events: string[] = []
+    const supervision = quick({ verdict })
+    const actor = scene.system.spawn('a', recorder('a', events), { supervision })
+    for (const message of ['crash: restart', 'kept']) await actor.tell(message)
+    await scene.clock.advanceAndSettle(100)
+    expect(events.slice(-2)).toEqual(['a2 started', 'a2 kept'])
+  })
+
+  it('stops the actor, with the failure as the reason', async () => {
+    const supervision = quick({ verdict })
+    const actor = scene.system.spawn('a', recorder('a', []), { supervision })
+    await actor.tell('crash: stop')
+    const terminated = await scene.system.whenStopped(actor)
+    expect(terminated).toMatchObject({ reason: 'failed', error: { message: 'crash: stop' } })
     expect(scene.escalated).toEqual([])
   })
 
-  it('reaches the failure hook from the root', async () => {
-    const actor = scene.system.spawn('a', recorder('a', []), { supervision: escalate() })
-    await actor.tell('crash')
-    await settle()
-    expect(scene.escalated).toMatchObject([{ code: 'ESCALATED', cause: { message: 'crash' } }])
+  it('stops the actor and hands the failure to the owner of the system', async () => {
+    const supervision = quick({ verdict })
+    const actor = scene.system.spawn('a', recorder('a', []), { supervision })
+    await actor.tell('crash: escalate')
+    expect(await scene.system.whenStopped(actor)).toMatchObject({ reason: 'escalated' })
+    expect(scene.escalated).toMatchObject([
+      { code: 'ESCALATED', cause: { message: 'crash: escalate' } },
+    ])
   })
 
-  it('escalates a broken invariant to the root, whatever the strategy', async () => {
-    scene.system.spawn<never>('parent', () => ({
-      started(context: ActorContext<never>) {
-        context.spawn<never>('child', () => ({
-          started() {
-            throw new AssertionError('offsets went back')
-          },
-          receive() {},
-        }))
+  it('is not asked about a broken invariant, which escalates', async () => {
+    scene.system.spawn<never>('a', () => ({
+      started() {
+        throw new AssertionError('offsets went back')
       },
       receive() {},
     }))

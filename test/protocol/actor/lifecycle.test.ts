@@ -6,7 +6,7 @@ import { Lifecycle, type Step } from '../../../protocol/actor/lifecycle.ts'
 function walk(lifecycle: Lifecycle, messages = 0): Step[] {
   const steps: Step[] = []
   for (;;) {
-    const step = lifecycle.next(messages === 0)
+    const step = lifecycle.next()
     if (step === 'wait' || (step === 'handle' && messages === 0)) return steps
     steps.push(step)
     if (step === 'handle') messages--
@@ -16,46 +16,32 @@ function walk(lifecycle: Lifecycle, messages = 0): Step[] {
 }
 
 describe('Lifecycle', () => {
-  it('starts, handles, stops its children, closes and finishes', () => {
+  it('starts, handles, closes and finishes', () => {
     const lifecycle = new Lifecycle()
     expect(walk(lifecycle, 2)).toEqual(['start', 'handle', 'handle'])
-    lifecycle.stop('drop')
-    expect(walk(lifecycle, 2)).toEqual(['stopChildren', 'close', 'finish'])
+    lifecycle.stop()
+    expect(walk(lifecycle, 2)).toEqual(['close', 'finish'])
     expect(lifecycle.phase).toBe('stopped')
   })
 
-  it('handles the mailbox before a draining stop, also before the start', () => {
+  it('finishes without a start when it is stopped before', () => {
     const lifecycle = new Lifecycle()
-    lifecycle.stop('drain')
-    expect(walk(lifecycle, 1)).toEqual(['start', 'handle', 'stopChildren', 'close', 'finish'])
-    const idle = new Lifecycle()
-    idle.stop('drain')
-    expect(walk(idle)).toEqual(['finish'])
-  })
-
-  it('stops draining after a failure, and when asked to drop', () => {
-    for (const interrupt of [(l: Lifecycle) => l.failed(), (l: Lifecycle) => l.stop('drop')]) {
-      const lifecycle = new Lifecycle()
-      walk(lifecycle)
-      lifecycle.stop('drain')
-      interrupt(lifecycle)
-      lifecycle.stop('drain')
-      expect(walk(lifecycle, 3)).toEqual(['stopChildren', 'close', 'finish'])
-    }
+    lifecycle.stop()
+    expect(walk(lifecycle, 1)).toEqual(['finish'])
   })
 
   it('holds between two incarnations until released', () => {
     const lifecycle = new Lifecycle()
     walk(lifecycle)
     lifecycle.restart()
-    expect(walk(lifecycle, 1)).toEqual(['stopChildren', 'close'])
+    expect(walk(lifecycle, 1)).toEqual(['close'])
     expect(lifecycle.phase).toBe('held')
     lifecycle.release()
     expect(walk(lifecycle, 1)).toEqual(['start', 'handle'])
   })
 
-  it('runs one step at a time and keeps its contract under any sequence of events', () => {
-    const event = fc.constantFrom('step', 'restart', 'release', 'drain', 'drop', 'failed')
+  it('keeps one step at a time and its promises under any sequence of events', () => {
+    const event = fc.constantFrom('step', 'step', 'step', 'restart', 'release', 'stop')
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         const lifecycle = new Lifecycle()
@@ -68,25 +54,30 @@ describe('Lifecycle', () => {
               lifecycle.done()
               current = 'wait'
             } else {
-              const step = lifecycle.next(false)
+              const step = lifecycle.next()
               if (step !== 'wait') {
                 lifecycle.begin(step)
                 history.push(step)
                 current = step
               }
             }
-          } else if (name === 'restart') lifecycle.restart()
-          else if (name === 'release') lifecycle.release()
-          else if (name === 'failed') lifecycle.failed()
-          else lifecycle.stop(name === 'drain' ? 'drain' : 'drop')
-          if (current !== 'wait') expect(lifecycle.next(false)).toBe('wait')
+          } else if (name === 'stop') lifecycle.stop()
+          else if (name === 'restart') {
+            if (lifecycle.phase === 'live') lifecycle.restart()
+          } else if (lifecycle.phase === 'held') lifecycle.release()
+          if (current !== 'wait') expect(lifecycle.next()).toBe('wait')
           expect(wasStopping && !lifecycle.isStopping).toBe(false)
           wasStopping = lifecycle.isStopping
         }
-        // Every incarnation that started is closed, after its children, before the next one starts.
+        // Every incarnation that started is closed before the next one starts.
         const shape = history.filter((step) => step !== 'handle').join(' ')
-        expect(shape).toMatch(/^(start stopChildren close ?)*(start( stopChildren)?)?(finish)?$/)
+        expect(shape).toMatch(/^(start close ?)*(start)?(finish)?$/)
       }),
     )
+  })
+
+  it('refuses a restart or a release in a phase that has none', () => {
+    expect(() => new Lifecycle().restart()).toThrow('nothing to restart')
+    expect(() => new Lifecycle().release()).toThrow('not held')
   })
 })

@@ -5,11 +5,10 @@ import { Mailbox } from '../../../protocol/actor/mailbox.ts'
 const operation = fc.oneof(
   { weight: 5, arbitrary: fc.constant('send' as const) },
   { weight: 4, arbitrary: fc.constant('take' as const) },
-  { weight: 1, arbitrary: fc.constantFrom('overdraw', 'endOverdraft') },
 )
 
 describe('Mailbox', () => {
-  it('is a queue that never drops or reorders messages, within its limits', () => {
+  it('is a queue that never drops, overtakes or exceeds its bounds', () => {
     const bounds = fc.record({
       capacity: fc.integer({ min: 1, max: 40 }),
       maxWaiting: fc.integer({ min: 0, max: 20 }),
@@ -20,14 +19,13 @@ describe('Mailbox', () => {
         // The model: all that was kept and not yet taken, in order; how many of it are accepted.
         const kept: number[] = []
         let accepted = 0
-        let overdraft = 0
         let next = 0
         const expectAdmissions = () => {
           for (let sender = mailbox.admit(); sender !== undefined; sender = mailbox.admit()) {
             expect(sender).toBe(kept[accepted])
             accepted++
           }
-          const room = limits.capacity + overdraft - accepted
+          const room = limits.capacity - accepted
           expect(room > 0 && accepted < kept.length).toBe(false)
         }
         for (const step of operations) {
@@ -39,23 +37,20 @@ describe('Mailbox', () => {
               accepted++
             } else if (mailbox.wait(message, message)) kept.push(message)
             else expect(kept.length - accepted).toBe(limits.maxWaiting)
-          } else if (step === 'take') {
+          } else {
             expect(mailbox.take()).toBe(accepted > 0 ? kept.shift() : undefined)
             accepted = Math.max(0, accepted - 1)
-          } else {
-            overdraft = step === 'overdraw' ? limits.maxWaiting : 0
-            mailbox.overdraw(step === 'overdraw')
           }
           expectAdmissions()
           expect(mailbox.size).toBe(accepted)
           expect(mailbox.waiting).toBe(kept.length - accepted)
-          expect(mailbox.size).toBeLessThanOrEqual(limits.capacity + limits.maxWaiting)
+          expect(mailbox.size).toBeLessThanOrEqual(limits.capacity)
         }
       }),
     )
   })
 
-  it('keeps waiting senders in order, even when there is space', () => {
+  it('accepts no message ahead of a waiting sender, even when there is room', () => {
     const mailbox = new Mailbox<string, string>(1, 10)
     mailbox.offer('a')
     mailbox.wait('b', 'sender of b')
@@ -64,7 +59,7 @@ describe('Mailbox', () => {
     expect(mailbox.admit()).toBe('sender of b')
   })
 
-  it('accepts no message once closed, and still delivers the queued ones', () => {
+  it('accepts no message once closed, and still hands out those it holds', () => {
     const mailbox = new Mailbox<string, string>(1, 10)
     expect(mailbox.offer('a')).toBe(true)
     expect(mailbox.wait('b', 'sender of b')).toBe(true)

@@ -1,4 +1,4 @@
-// What all actors of one system share. Handed down at spawning; nobody outside this folder sees it.
+// What the actors of one system share. Passed to each actor by its system; internal to this folder.
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
@@ -10,19 +10,21 @@ import type { DeadLetters } from './deadLetters.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { EscalatedError } from './failures.ts'
 
-export interface Household {
+export interface Environment {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly dispatcher: Dispatcher
   readonly deadLetters: DeadLetters
-  readonly figures: ActorFigures
-  /** The way to the top for a broken invariant, past every strategy. */
-  readonly brokenInvariant: (error: EscalatedError) => void
+  readonly counters: ActorCounters
+  /** Hands a failure to the owner of the system. */
+  readonly escalated: (error: EscalatedError) => void
+  /** Called when an actor has stopped: its name is free. */
+  readonly stopped: (name: string) => void
 }
 
-/** What is counted over all actors of a system. */
-export class ActorFigures {
+/** Counters over all actors of a system. */
+export class ActorCounters {
   readonly failed: () => void
   readonly restarted: () => void
   /** A `tell` found the mailbox full. */
