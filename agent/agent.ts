@@ -20,12 +20,12 @@
 // waits for a full batch. Several transactions are in flight at once and share the syncs of a file
 // channel, so small ones cost little; a few thousand events per batch are fastest.
 
-import { homedir } from 'node:os'
 import { ActorSystem } from '../protocol/actor/actor.ts'
 import { restart } from '../protocol/actor/supervision.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
 import { sleep } from '../protocol/runtime/clock.ts'
 import { DirectoryInUseError } from '../protocol/runtime/disk.ts'
+import { hostDirectories } from '../protocol/runtime/hostDirectories.ts'
 import type { Address } from '../protocol/runtime/network.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
@@ -175,13 +175,14 @@ function planFor(options: HostedOptions): AgentPlan {
   const mine = problems.filter(
     ({ property }) => property.startsWith(`${name}.`) || !property.includes('.'),
   )
+  const directories = hostDirectories()
   const dependencies: PlanDependencies = {
     runtime,
     logger,
     host: options.host,
     startProcess: options.startProcess ?? startProcess,
-    baseDirectory: options.baseDirectory ?? process.cwd(),
-    homeDirectory: homedir(),
+    baseDirectory: options.baseDirectory ?? directories.working,
+    homeDirectory: directories.home,
     ...(options.recyclable && { recyclable: options.recyclable }),
   }
   return planAgent(agent, dependencies, mine)

@@ -1,5 +1,5 @@
-// Type-checks and runs every example of the pages about jobs, unchanged, in a project that has Millrace as a
-// dependency. A `text` block right after an example is what it prints.
+// Type-checks and runs every example of the pages about jobs, unchanged, in a project that has
+// Millrace as a dependency. A `text` block right after an example is what it prints.
 
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// The pages under docs/ that come from tables in the code. `npm run docs` writes them; drift.test.ts
-// compares, so that no page can say what the code does not.
+// The pages under docs/ that come from tables in the code. `npm run docs` writes them;
+// drift.test.ts compares, so that no page can say what the code does not.
 
 import { channelTypes } from '../agent/channels/channelTypes.ts'
 import type { ComponentType } from '../agent/componentTypes.ts'

@@ -1,5 +1,5 @@
-// NOTICE: what is Millrace's and under which licence, and the packages of others that run with it, from the
-// lock file. Packages for tests and builds are left out: nobody is given them.
+// NOTICE: what is Millrace's and under which licence, and the packages of others that run with it,
+// from the lock file. Packages for tests and builds are left out: nobody is given them.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

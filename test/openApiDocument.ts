@@ -1,5 +1,5 @@
-// The OpenAPI document of the REST API as it is committed (docs/openapi.json): what a server answers at
-// /openapi.json.
+// The OpenAPI document of the REST API as it is committed (docs/openapi.json): what a server
+// answers at /openapi.json.
 
 import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'

@@ -69,6 +69,8 @@ describe('nothing ambient', () => {
     },
     { file: /^engine\/jobHost\.ts$/, why: 'names its process in the address of the job' },
     { file: /^engine\/typeCheck\.ts$/, why: 'runs the compiler' },
+    { file: /^engine\/submitProgress\.ts$/, why: 'what a command line prints' },
+    { file: /^engine\/driverThread\.ts$/, why: 'a message names process.exit' },
   ]
   const ambientProcess =
     /(?<![.#\w])process\.(?:env|cwd|argv|exit|exitCode|kill|pid|platform|hrtime|memoryUsage|cpuUsage|uptime|on|once|off|removeListener|stdout|stderr|stdin|execPath|execArgv|versions?|umask|chdir|nextTick|emitWarning)\b/
@@ -95,8 +97,9 @@ describe('nothing ambient', () => {
     expect(ambientProcess.test('this.#process.exit')).toBe(false)
   })
 
-  // A variable of a module is shared by all that runs in the process: a second node or a second run of a
-  // simulation sees what the first left there. What remains is a cache, or belongs to the process itself.
+  // A variable of a module is shared by all that runs in the process: a second node or a second run
+  // of a simulation sees what the first left there. What remains is a cache, or belongs to the
+  // process itself.
   const ownVariables: readonly { file: string; why: string }[] = [
     { file: 'agent/sources/taildir/lines.ts', why: 'memory that no call leaves anything in' },
     { file: 'engine/contract/codeRecorder.ts', why: "hooks of the thread's module loader" },
@@ -118,8 +121,9 @@ describe('nothing ambient', () => {
     expect(moduleVariable.test('  let lanes = 0')).toBe(false)
   })
 
-  // A test that lets some turns pass and hopes finds out on the day on which a part needs one turn more. What
-  // is in memory settles (`settle`), what is real is waited for (`until` in test/eventLoop.ts).
+  // A test that lets some turns pass and hopes finds out on the day on which a part needs one turn
+  // more. What is in memory settles (`settle`), what is real is waited for (`until` in
+  // test/eventLoop.ts).
   const countsTurns = /\bsetImmediate\b|\bfor \(.*\bawait (?:undefined|Promise\.resolve\(\))/
   const turnsAllowed: readonly { file: RegExp; why: string }[] = [
     { file: /^test\/eventLoop\.ts$/, why: 'waits for conditions, turn by turn' },

@@ -1,5 +1,5 @@
-// Programs that a part of the tests needs and npm does not bring. Without one, its tests are left out
-// and say so; with CI=true they fail, because CI must run everything.
+// Programs that a part of the tests needs and npm does not bring. Without one, its tests are left
+// out and say so; with CI=true they fail, because CI must run everything.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -59,8 +59,9 @@ function isInstalled(tool: string): boolean {
 }
 
 /**
- * The executables of the versions of Node that a package is tested with beside this one: those that `npm test` names
- * as NODE@VERSION. Without them, only the Node of the tests; with CI=true, they must be there.
+ * The executables of the versions of Node that a package is tested with beside this one: those that
+ * `npm test` names as NODE@VERSION. Without them, only the Node of the tests; with CI=true, they
+ * must be there.
  */
 export function otherNodes(): readonly string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

@@ -25,7 +25,9 @@ export interface EventStore {
    * and transactions are.
    */
   readonly pendingWrites: number
-  /** Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic). */
+  /**
+   * Recovers `state` as the last run left it; recovered events count as put at `nowMs` (monotonic).
+   */
   open(state: ChannelState, nowMs: number): Promise<void>
   /**
    * Closes the store. `isHandedOn`: it will be opened again by this process and keeps its memory.

@@ -1,6 +1,6 @@
 // The kinds of broker options: value specs of protocol/configuration/optionTable.ts, which parses
-// and checks their texts, with what Kafka adds: its type names, blanks around a value, any case of a
-// boolean, longs beyond JavaScript's integers, and when an option may change. Pure functions. The
+// and checks their texts, with what Kafka adds: its type names, blanks around a value, any case of
+// a boolean, longs beyond JavaScript's integers, and when an option may change. Pure functions. The
 // tables made of them are brokerOptions.ts, logDefaults.ts, topicOptions.ts and groupSettings.ts.
 
 import {

@@ -7,12 +7,13 @@
 //   server.properties
 //     1. protocol/configuration/properties.ts    text -> key, value, line
 //     2. configurationFile.ts                    text of a value -> BrokerConfig, by the table in
-//                                                brokerOptions.ts (its part for logs: logDefaults.ts)
+//                                                brokerOptions.ts (its part for logs:
+//                                                logDefaults.ts)
 //     3. configuration.ts                        BrokerConfig and the values set while running
-//                                                -> BrokerConfig in force      (broker options end here)
-//     4. topicSettings.ts                        texts set for a topic over the BrokerConfig in force
+//                                                -> BrokerConfig in force (broker options end here)
+//     4. topicSettings.ts texts set for a topic over the BrokerConfig in force
 //                                                -> LogConfig, by the table in topicOptions.ts
-//     5. broker/log, LogConfig                   read where it is used: appending, rolling, retention
+//     5. broker/log, LogConfig read where it is used: appending, rolling, retention
 //
 // Settings of consumer groups leave after stop 3: groupSettings.ts is their table, and returns
 // values. Changes by clients (AlterConfigs) are decided in controller/configRequests.ts, against

@@ -13,7 +13,9 @@ export type TestBrokerErrorCode =
   /** Requested faults never triggered. */
   | 'FAULT_NOT_TRIGGERED'
 
-/** A mistake in a test, or something that the test waited for in vain. The message says what to do. */
+/**
+ * A mistake in a test, or something that the test waited for in vain. The message says what to do.
+ */
 export class TestBrokerError extends CodedError<TestBrokerErrorCode> {
   override readonly name = 'TestBrokerError'
 }

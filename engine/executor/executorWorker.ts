@@ -1,6 +1,6 @@
-// What runs in an executor's worker thread: it imports the driver's snapshot of the job, builds the graph, makes sure
-// that it is the driver's graph, and runs tasks until it is told to stop. An error that is nobody's
-// ends the thread, and the driver replaces it.
+// What runs in an executor's worker thread: it imports the driver's snapshot of the job, builds the
+// graph, makes sure that it is the driver's graph, and runs tasks until it is told to stop. An
+// error that is nobody's ends the thread, and the driver replaces it.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { Cluster } from '../../protocol/client/cluster.ts'

@@ -1,5 +1,5 @@
-// An executor in the driver's own thread, with a graph of its own as if it were elsewhere: for tests
-// and for jobs too small to be worth a thread.
+// An executor in the driver's own thread, with a graph of its own as if it were elsewhere: for
+// tests and for jobs too small to be worth a thread.
 
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { Job } from '../stream/job.ts'

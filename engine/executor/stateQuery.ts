@@ -1,5 +1,6 @@
-// Answers questions about a state while its job runs: the values of keys, or a part of the list of all
-// entries, as they were after a committed batch. Neither the running batch nor the state is touched.
+// Answers questions about a state while its job runs: the values of keys, or a part of the list of
+// all entries, as they were after a committed batch. Neither the running batch nor the state is
+// touched.
 
 import { decodeValue } from '../state/operatorState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'

@@ -1,5 +1,5 @@
-// The state stores that one executor has open: one for each operator and partition that is pinned to
-// it. A change is made once per batch, however many tasks ask for its result.
+// The state stores that one executor has open: one for each operator and partition that is pinned
+// to it. A change is made once per batch, however many tasks ask for its result.
 
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
@@ -56,7 +56,10 @@ export class StateStores {
     )
   }
 
-  /** Runs `advance` once for an operator, partition and batch, commits, and remembers what it emitted. */
+  /**
+   * Runs `advance` once for an operator, partition and batch, commits, and remembers what it
+   * emitted.
+   */
   async advance(
     operator: StatefulOperator,
     partition: number,

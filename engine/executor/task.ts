@@ -90,7 +90,9 @@ export interface Executor {
   query?(query: StateQuery): Promise<StateAnswer>
   /** Closes the states, so that their files can be read. The next task opens them again. */
   releaseStates?(): Promise<void>
-  /** Ends the executor after it has closed its states, or after a timeout. It reports nothing more. */
+  /**
+   * Ends the executor after it has closed its states, or after a timeout. It reports nothing more.
+   */
   stop(): Promise<void>
   /**
    * Terminates the executor in the middle of its tasks; its listener is not notified. Undefined for

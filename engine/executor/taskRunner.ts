@@ -1,5 +1,5 @@
-// Runs the tasks of one executor: finds the RDD that a task names in its own graph and gives it what
-// an RDD may reach. The same in a worker thread and in the driver's own thread.
+// Runs the tasks of one executor: finds the RDD that a task names in its own graph and gives it
+// what an RDD may reach. The same in a worker thread and in the driver's own thread.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { EngineError, reportError } from '../engineError.ts'
@@ -142,7 +142,9 @@ interface WhatWasRead {
   readonly eventTimes: EventTime[]
 }
 
-/** Such a task ends its pass when it has enough: it makes one of its own, which nobody else needs. */
+/**
+ * Such a task ends its pass when it has enough: it makes one of its own, which nobody else needs.
+ */
 function wantsPart({ work }: Task): boolean {
   return work.kind === 'result' && work.action.kind === 'collect' && work.action.limit !== undefined
 }

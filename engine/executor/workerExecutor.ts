@@ -17,7 +17,9 @@ export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
   readonly memoryMb?: number | undefined
 }
 
-/** How long a worker may take to close its stores; a task that never ends must not hold up a stop. */
+/**
+ * How long a worker may take to close its stores; a task that never ends must not hold up a stop.
+ */
 const stopTimeoutMs = 3000
 
 export function workerExecutors(options: WorkerExecutorOptions): StartExecutor {

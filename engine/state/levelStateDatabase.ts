@@ -1,5 +1,5 @@
-// The real StateDatabase: a store in LevelDB whose failures are errors of the state, with the directory and
-// what to do.
+// The real StateDatabase: a store in LevelDB whose failures are errors of the state, with the
+// directory and what to do.
 
 import { StoreInUseError } from '../../protocol/runtime/keyValueStore.ts'
 import { openLevelStore } from '../../protocol/runtime/levelStore.ts'

@@ -4,7 +4,8 @@
 // never keep state outside of its plan.
 //
 // Map of this folder:
-//  - the graph: job, dstream, streamPlan (types), streamPlans, streamGraph, batchHistory, driverRdds
+//  - the graph: job, dstream, streamPlan (types), streamPlans, streamGraph, batchHistory,
+//    driverRdds
 //  - state by key: keyedOperator (all operators run in it), keyScope, keptValue, dueTimers,
 //    statefulContract; updateStateByKey, mapWithState, transformWithState, inverseWindow
 //  - event time: eventTime, eventStream, eventWindows (fixedWindows, sessionWindows,

@@ -33,7 +33,9 @@ export class MailboxOverrunError extends Error {
   }
 }
 
-/** The failure of an actor, as its system's owner receives it. The failure itself is the `cause`. */
+/**
+ * The failure of an actor, as its system's owner receives it. The failure itself is the `cause`.
+ */
 export class EscalatedError extends Error {
   readonly code = 'ESCALATED'
   constructor(path: string, cause: Error) {

@@ -9,7 +9,8 @@
  * await client.admin.createTopics([{ name: 'orders', partitions: 2 }])
  * await client.producer().send('orders', { key: 'user-1', value: 'two apples' })
  *
- * const consumer = client.consumer({ groupId: 'shop', topics: ['orders'], autoOffsetReset: 'earliest' })
+ * const consumer = client.consumer({ groupId: 'shop', topics: ['orders'], autoOffsetReset:
+ * 'earliest' })
  * for await (const { value } of consumer) {
  *   console.log(value?.toString())
  *   break

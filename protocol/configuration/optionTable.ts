@@ -1,8 +1,8 @@
 // Options of a program as one table: key, type, default, bounds and a line of documentation.
 // Values, error messages and pages of the documentation come from the table, so that they cannot
-// differ. This is the only place where the text of an option becomes a typed value. It knows no file
-// format: a program whose format accepts more than the plain form (blanks, any case, Java's longs)
-// normalises the text first.
+// differ. This is the only place where the text of an option becomes a typed value. It knows no
+// file format: a program whose format accepts more than the plain form (blanks, any case, Java's
+// longs) normalises the text first.
 
 interface Described {
   readonly doc: string

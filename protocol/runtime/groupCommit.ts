@@ -2,8 +2,8 @@
 // number of syncs follows the speed of the disk and not the number of commits, and no commit waits
 // for a timer. Only the order is decided here; the writer does the I/O and answers the items.
 //
-// Invariants: groups are written one at a time, in the order in which items were added; every item is
-// in exactly one group, and its group ends in exactly one call of `written` or `failed`.
+// Invariants: groups are written one at a time, in the order in which items were added; every item
+// is in exactly one group, and its group ends in exactly one call of `written` or `failed`.
 
 import { assert } from './assert.ts'
 import type { Scheduler } from './scheduler.ts'

@@ -17,9 +17,9 @@
 //   dataLocation.ts, temporaryDirectory.ts, hostName.ts, loopback.ts, codeCache.ts, nodeVersion.ts,
 //   ownPackage.ts
 //
-// Contract: whoever creates the runtime controls time, the order of concurrent events, power failures
-// and lost connections. Code above this folder must never use timers, files, sockets or randomness
-// directly, and no file here knows Kafka or a program of Millrace.
+// Contract: whoever creates the runtime controls time, the order of concurrent events, power
+// failures and lost connections. Code above this folder must never use timers, files, sockets or
+// randomness directly, and no file here knows Kafka or a program of Millrace.
 
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'

@@ -1,5 +1,6 @@
-// The container files of docs/deploy/container, as far as they can be judged without a container: what the
-// Dockerfile builds, and that the compose file, Prometheus and the image agree on names, ports and paths.
+// The container files of docs/deploy/container, as far as they can be judged without a container:
+// what the Dockerfile builds, and that the compose file, Prometheus and the image agree on names,
+// ports and paths.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

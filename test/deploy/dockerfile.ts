@@ -1,4 +1,5 @@
-// What a test needs to know of a Dockerfile: its instructions, in order, lines that go on put together.
+// What a test needs to know of a Dockerfile: its instructions, in order, lines that go on put
+// together.
 
 export interface Instruction {
   readonly name: string

@@ -1,5 +1,5 @@
-// The pages for those who install and operate: every link leads somewhere, every command and option that
-// they name exists, and every question of an operator has an answer.
+// The pages for those who install and operate: every link leads somewhere, every command and option
+// that they name exists, and every question of an operator has an answer.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

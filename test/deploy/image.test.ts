@@ -1,6 +1,6 @@
-// The image without a container: the built package as another user, from files that cannot be written, with
-// the environment, the command, the health check and the signal exactly as the Dockerfile has them. Only
-// paths and ports are other ones.
+// The image without a container: the built package as another user, from files that cannot be
+// written, with the environment, the command, the health check and the signal exactly as the
+// Dockerfile has them. Only paths and ports are other ones.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -49,7 +49,10 @@ afterAll(async () => {
   await fs.rm(directory, { recursive: true, force: true })
 })
 
-/** What `npm install --global` makes of the package that the build makes, with the dependencies of here. */
+/**
+ * What `npm install --global` makes of the package that the build makes, with the dependencies of
+ * here.
+ */
 async function install(): Promise<void> {
   const built = join(directory, 'built')
   await run(process.execPath, [join(root, '.ci/build.mjs'), '--out', built])

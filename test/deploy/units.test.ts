@@ -1,5 +1,5 @@
-// The units of systemd in docs/deploy/systemd: accepted by systemd itself, exposed as little as Node allows,
-// and patient enough for an orderly stop.
+// The units of systemd in docs/deploy/systemd: accepted by systemd itself, exposed as little as
+// Node allows, and patient enough for an orderly stop.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

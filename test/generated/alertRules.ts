@@ -12,7 +12,9 @@ export interface NamedAlert {
   readonly expression: string
 }
 
-/** Of every program: it has no metric of ours, for there is none when the program does not answer. */
+/**
+ * Of every program: it has no metric of ours, for there is none when the program does not answer.
+ */
 const targetDown: AlertSpec = {
   name: 'MillraceTargetDown',
   expression: 'up{job=~"millrace.*"} == 0',

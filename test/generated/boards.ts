@@ -1,5 +1,5 @@
-// The boards of Grafana under docs/monitoring/grafana: one row for each row of the tables' panels. They are
-// imported as they are: the data source is a variable of the board.
+// The boards of Grafana under docs/monitoring/grafana: one row for each row of the tables' panels.
+// They are imported as they are: the data source is a variable of the board.
 
 import type { MetricSpec, PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
 import { agentTable, brokerTable, jobTable, processTable } from './metricTables.ts'

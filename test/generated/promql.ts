@@ -22,7 +22,10 @@ export function metricOfSeries(series: string): MetricSpec | undefined {
   return histogram?.type === 'histogram' ? histogram : undefined
 }
 
-/** The query for the values that are chosen in a board; `variables` are labels with a variable of that name. */
+/**
+ * The query for the values that are chosen in a board; `variables` are labels with a variable of
+ * that name.
+ */
 export function filtered(query: string, variables: readonly string[]): string {
   return query.replaceAll(selector, (text, name: string, braces = '{}') => {
     const metric = metricOfSeries(name)

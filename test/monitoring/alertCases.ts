@@ -1,5 +1,6 @@
-// For each alert rule, series for which it fires and series for which it does not, in promtool's notation:
-// `a+bxn` begins with a and rises n times by b. One value a minute; the rules are looked at after 60.
+// For each alert rule, series for which it fires and series for which it does not, in promtool's
+// notation: `a+bxn` begins with a and rises n times by b. One value a minute; the rules are looked
+// at after 60.
 
 export interface AlertCase {
   readonly fires: Readonly<Record<string, string>>

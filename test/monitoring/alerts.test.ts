@@ -1,4 +1,5 @@
-// The alert rules: Prometheus takes them, each fires when it should and only then, and says what to do.
+// The alert rules: Prometheus takes them, each fires when it should and only then, and says what to
+// do.
 
 import { execFileSync } from 'node:child_process'
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// The boards of Grafana: every query is one that Prometheus takes, over series that there are, and every
-// panel of the tables is on a board.
+// The boards of Grafana: every query is one that Prometheus takes, over series that there are, and
+// every panel of the tables is on a board.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// The package as people get it: built, packed, and installed from the tarball into an empty project and, apart
-// from that, globally; outside of the checkout, read-only, and run by a user who owns none of it.
+// The package as people get it: built, packed, and installed from the tarball into an empty project
+// and, apart from that, globally; outside of the checkout, read-only, and run by a user who owns
+// none of it.
 
 import {
   type ChildProcess,
@@ -184,7 +185,10 @@ export class Installation {
     this.#makeHome()
   }
 
-  /** The executable where the user reaches it: a home directory above the checkout may be closed to others. */
+  /**
+   * The executable where the user reaches it: a home directory above the checkout may be closed to
+   * others.
+   */
   #reachable(node: string): string {
     const user = isRoot ? { uid: ordinaryUser, gid: ordinaryUser } : {}
     if (spawnSync(node, ['--version'], user).status === 0) return node
@@ -203,7 +207,9 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Resolves with the first match of `pattern` in what the child prints; fails when it ends before. */
+/**
+ * Resolves with the first match of `pattern` in what the child prints; fails when it ends before.
+ */
 export function printed(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
   let text = ''
   return new Promise((resolve, reject) => {
@@ -227,7 +233,9 @@ export function terminated(child: ChildProcess): Promise<number | null> {
   return promise
 }
 
-/** Resolves with what the command prints on standard output; fails with everything that it prints. */
+/**
+ * Resolves with what the command prints on standard output; fails with everything that it prints.
+ */
 function must(command: string, words: readonly string[], cwd: string): Promise<string> {
   // The settings of `npm test` are not those of a user.
   const env = Object.fromEntries(

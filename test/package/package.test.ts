@@ -1,5 +1,5 @@
-// The npm package: what is in it, and that each program of it runs on every supported Node, for a user
-// without rights to it.
+// The npm package: what is in it, and that each program of it runs on every supported Node, for a
+// user without rights to it.
 
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'

@@ -1,5 +1,5 @@
-// The reference pages say what the comments of the entries say, every export has one, and every type that an
-// entry names can be imported from it.
+// The reference pages say what the comments of the entries say, every export has one, and every
+// type that an entry names can be imported from it.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// How long the product's functions are: a report, not a rule. A long function is worth a look, and a table of
-// options may well be one. Relies on the formatter: a function ends at the closing brace in its own column.
+// How long the product's functions are: a report, not a rule. A long function is worth a look, and
+// a table of options may well be one. Relies on the formatter: a function ends at the closing brace
+// in its own column.
 //
 //   node test/tidy/functionLengths.ts [HOW_MANY]
 

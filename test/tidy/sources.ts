@@ -1,4 +1,5 @@
-// The project's own files as the house rules see them: which there are, what each says, who imports whom.
+// The project's own files as the house rules see them: which there are, what each says, who imports
+// whom.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'

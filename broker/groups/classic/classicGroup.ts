@@ -4,7 +4,7 @@
 //
 // Map of the folder:
 //   joinAdmission.ts     whether a JoinGroup is admitted: size, protocols, memory
-//   joinPhase.ts         what a JoinGroup is: a new member, a rejoin, a returning static member, a retry
+//   joinPhase.ts what a JoinGroup is: a new member, a rejoin, a returning static member, a retry
 //   rebalance.ts         the states of the group and the only transitions between them
 //   joinWait.ts          the wait of PreparingRebalance
 //   syncRound.ts         the wait of CompletingRebalance

@@ -1,11 +1,12 @@
 // Makes appends of many partitions durable with one sync, by group commit. A segment grows, so
-// syncing it makes the file system write its own log, too; the journal overwrites two files in turn,
-// which after their first round costs a third of that, and one sync serves all partitions that wait.
-// Segments are synced before a file of the journal is overwritten, and not before each answer.
+// syncing it makes the file system write its own log, too; the journal overwrites two files in
+// turn, which after their first round costs a third of that, and one sync serves all partitions
+// that wait. Segments are synced before a file of the journal is overwritten, and not before each
+// answer.
 //
-// Invariants: a commit resolves only when a crash cannot remove its bytes. A replay never writes old
-// entries over newer bytes: `cut` is called before a log is truncated or removed, `settle` before a
-// segment is replaced.
+// Invariants: a commit resolves only when a crash cannot remove its bytes. A replay never writes
+// old entries over newer bytes: `cut` is called before a log is truncated or removed, `settle`
+// before a segment is replaced.
 
 import { join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
@@ -35,8 +36,8 @@ export interface JournaledSegment {
   readonly baseOffset: number
   /**
    * Syncs the segment, after its writes in flight. Resolves, too, when the segment is closed or
-   * removed: its bytes were synced, or voided, before. After a failure the segment's log must accept
-   * no more writes.
+   * removed: its bytes were synced, or voided, before. After a failure the segment's log must
+   * accept no more writes.
    */
   syncJournaled(): Promise<void>
 }
@@ -208,9 +209,9 @@ export class CommitJournal {
   /**
    * Makes a group durable without the journal, whose write failed, for lack of space or otherwise:
    * syncs the segments, then empties the files, which also frees their space. While that fails, no
-   * entry can be voided, so that no log may be truncated; appends continue. After a failed sync of a
-   * segment a later one may report success although the bytes are lost: then the files are kept for
-   * the next start, which writes the missing bytes from them.
+   * entry can be voided, so that no log may be truncated; appends continue. After a failed sync of
+   * a segment a later one may report success although the bytes are lost: then the files are kept
+   * for the next start, which writes the missing bytes from them.
    */
   async #doWithout(group: readonly Pending[], cause: unknown): Promise<void> {
     this.noticed?.(cause)
@@ -275,7 +276,9 @@ export class CommitJournal {
     return next
   }
 
-  /** Syncs all segments with bytes in the file. Its entries are valid until they are overwritten. */
+  /**
+   * Syncs all segments with bytes in the file. Its entries are valid until they are overwritten.
+   */
   async #settle(half: Half): Promise<void> {
     try {
       await inParallel([...half.segments], (segment) => segment.syncJournaled(), syncedAtOnce)

@@ -11,11 +11,13 @@ import { parseRateConf, rateOptions } from '../../../engine/scheduler/rateOption
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 describe('the estimator', () => {
-  // Of the formula, with P = 1, I = 0.2, D = 0, a batch of 1000 ms and minRate 100, unless said otherwise:
+  // Of the formula, with P = 1, I = 0.2, D = 0, a batch of 1000 ms and minRate 100, unless said
+  // otherwise:
   //   processingRate  = records / processingDelayMs * 1000
   //   error           = latestRate - processingRate
   //   historicalError = schedulingDelayMs * processingRate / batchMs
-  //   rate            = max(latestRate - P * error - I * historicalError - D * (error - latestError) / dt, minRate)
+  //   rate = max(latestRate - P * error - I * historicalError - D * (error - latestError) / dt,
+  //   minRate)
   const standard = { batchMs: 1000, proportional: 1, integral: 0.2, derived: 0, minRate: 100 }
   const sample = (
     timeMs: number,

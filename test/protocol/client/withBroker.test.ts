@@ -1,5 +1,5 @@
-// The client against Millrace's broker on a real disk, in memory and over TCP: finds assumptions that
-// the client and the fake broker share and that are wrong.
+// The client against Millrace's broker on a real disk, in memory and over TCP: finds assumptions
+// that the client and the fake broker share and that are wrong.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
