@@ -1,5 +1,5 @@
-// The directories from which a program resolves the paths of its user: the working directory and the home
-// directory. Kept here so that no other file asks the process for them.
+// The directories from which a program resolves the paths of its user: the working directory and
+// the home directory. Kept here so that no other file asks the process for them.
 
 import { homedir } from 'node:os'
 
