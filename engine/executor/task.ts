@@ -1,5 +1,6 @@
-// What driver and executors say to one another. Plain values, for they cross threads: a task names
-// an RDD by the id that both sides know it by, and brings the buckets that it reads along.
+// The interface between driver and executors. Tasks and reports are plain values, as they cross
+// threads: a task names an RDD by the id that it has on both sides, and carries the buckets that
+// it reads.
 
 import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
@@ -18,7 +19,7 @@ export type TaskWork =
 
 export interface Task {
   readonly taskId: number
-  /** The batch that runs, even when the task computes something of an earlier one again. */
+  /** The running batch, also when the task recomputes an output of an earlier batch. */
   readonly batchId: number
   readonly work: TaskWork
   readonly partition: number
@@ -30,13 +31,13 @@ export interface TaskReport {
   readonly outcome:
     | { readonly kind: 'finished'; readonly value: unknown }
     | { readonly kind: 'failed'; readonly error: ErrorReport }
-  /** Of what the task read from topics. */
+  /** Of the records that the task read from topics. */
   readonly oldestTimestampMs: number | undefined
-  /** What it read to the end; also when it has failed after that. */
+  /** Ranges that the task read to their end, also when it failed afterwards. */
   readonly ranges: readonly RangeRead[]
-  /** Records that it left out, up to a bound. Tasks that read the same record report it each. */
+  /** Records that the task rejected, up to a limit. Each task that reads a record reports it. */
   readonly rejected: readonly RejectedRecord[]
-  /** All that it left out, those in `rejected` among them. */
+  /** Offsets of all rejected records, those in `rejected` included. */
   readonly rejectedOffsets?: readonly RejectedOffsets[]
   readonly eventTimes: readonly EventTime[]
 }
@@ -59,7 +60,7 @@ export interface StateQuery {
   readonly batchId: number
   /** Encoded keys; without them entries are listed in the order of the store. */
   readonly keys?: readonly string[] | undefined
-  /** Lists what comes after this key. */
+  /** Lists the entries after this key. */
   readonly after?: string | undefined
   readonly limit: number
 }
@@ -77,11 +78,11 @@ export function shuffleInputKey(shuffleId: string, reducePartition: number): str
   return `${shuffleId}/${reducePartition}`
 }
 
-/** One place where tasks run, as the driver sees it. */
+/** An executor, as the driver sees it. */
 export interface Executor {
-  /** Makes a batch known; tasks of it come later. */
+  /** Announces a batch, before its tasks. */
   addBatch(batch: BatchInfo): void
-  /** Starts all of them at once, so that they can share what they read. */
+  /** Starts the tasks together, so that they share passes over the same records. */
   run(tasks: readonly Task[]): void
   /**
    * Rejects with an EngineError for a state that this executor does not hold; EXECUTOR_FAILED means
@@ -90,9 +91,7 @@ export interface Executor {
   query?(query: StateQuery): Promise<StateAnswer>
   /** Closes the states, so that their files can be read. The next task opens them again. */
   releaseStates?(): Promise<void>
-  /**
-   * Ends the executor after it has closed its states, or after a timeout. It reports nothing more.
-   */
+  /** Ends the executor once it has closed its states, or at a timeout. Nothing is reported then. */
   stop(): Promise<void>
   /**
    * Terminates the executor in the middle of its tasks; its listener is not notified. Undefined for
@@ -103,9 +102,9 @@ export interface Executor {
 
 export interface ExecutorListener {
   onReport(report: TaskReport): void
-  /** It is gone, and with it what it was doing. Comes at most once, and not after `stop`. */
+  /** The executor died with its tasks. Called at most once, and not after `stop`. */
   onLost(error: Error): void
 }
 
-/** Resolves when the executor can take tasks; rejects when it never will. */
+/** Resolves when the executor can take tasks; rejects when it failed to start. */
 export type StartExecutor = (slot: number, listener: ExecutorListener) => Promise<Executor>
