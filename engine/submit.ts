@@ -7,7 +7,7 @@ import { StreamGraph } from './stream/streamGraph.ts'
 import { defaultBatchIntervalMs, requireOptions, type SubmitOptions } from './submitOptions.ts'
 import { SubmittedJob } from './submittedJob.ts'
 
-export type { RunningJob, StopOptions } from './runningJob.ts'
+export type { RunningJob } from './runningJob.ts'
 export type { SubmitOptions } from './submitOptions.ts'
 
 /**

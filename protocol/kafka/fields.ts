@@ -10,9 +10,7 @@ export type PrimitiveName =
   | 'bool'
   | 'int8'
   | 'int16'
-  | 'uint16'
   | 'int32'
-  | 'uint32'
   | 'int64'
   | 'bits64'
   | 'float64'
@@ -121,9 +119,7 @@ const noBytes = Buffer.alloc(0)
 export const bool = primitive<boolean>('bool', false)
 export const int8 = primitive<number>('int8', 0)
 export const int16 = primitive<number>('int16', 0)
-export const uint16 = primitive<number>('uint16', 0)
 export const int32 = primitive<number>('int32', 0)
-export const uint32 = primitive<number>('uint32', 0)
 /** A number; malformed outside of the safe integers. */
 export const int64 = primitive<number>('int64', 0)
 /** All 64 bits as a bigint: for values that are only compared, such as hashes. */

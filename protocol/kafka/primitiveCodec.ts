@@ -100,20 +100,10 @@ const fixedWidth: Readonly<Record<FixedWidthName, TypedCodec<never>>> = {
     (writer, value) => writer.int16(value),
     (reader) => reader.int16(),
   ),
-  uint16: numeric(
-    2,
-    (writer, value) => writer.uint16(value),
-    (reader) => reader.uint16(),
-  ),
   int32: numeric(
     4,
     (writer, value) => writer.int32(value),
     (reader) => reader.int32(),
-  ),
-  uint32: numeric(
-    4,
-    (writer, value) => writer.uint32(value),
-    (reader) => reader.uint32(),
   ),
   int64: numeric(
     8,

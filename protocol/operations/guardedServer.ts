@@ -1,6 +1,6 @@
 // The HTTP server that every program starts from. There is no authentication yet, so it answers
 // only this machine unless configured otherwise, and no page of another site; bodies, connections
-// and the time of a request are bounded. All errors have one shape, `RefusalBody`.
+// and the time of a request are bounded. All errors have one body: `error`, a code, and `message`.
 
 import {
   type FastifyInstance,

@@ -22,9 +22,3 @@ export class HttpRefusal extends CodedError<RefusalCode> {
     this.status = refusalStatus[code]
   }
 }
-
-/** The body of every error response. */
-export interface RefusalBody {
-  readonly error: string
-  readonly message: string
-}

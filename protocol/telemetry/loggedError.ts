@@ -7,18 +7,12 @@ import { isOperational } from '../runtime/operational.ts'
 /** Longer or circular chains of causes are cut here. */
 const mostCauses = 10
 
-export interface LoggedError {
-  readonly type: string
-  readonly code?: string
-  /** Messages of the error and its causes; a message that repeats its cause is not repeated. */
-  readonly message: string
-  /** Stack frames without the message. */
-  readonly stack?: string
-  /** Other fields of the error, such as a topic or a path. */
-  readonly [field: string]: unknown
-}
-
-/** Any value other than an Error is returned unchanged. */
+/**
+ * Returns the fields of an Error: its class as `type`, its `code`, the messages of the error and its
+ * causes as `message` (one that repeats its cause is not repeated), the stack frames without the
+ * message as `stack`, and other fields such as a topic or a path. Any value other than an Error is
+ * returned unchanged.
+ */
 export function loggedError(value: unknown): unknown {
   if (!(value instanceof Error)) return value
   const chain = causesOf(value)

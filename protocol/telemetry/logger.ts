@@ -7,7 +7,7 @@ import { standardError } from '../runtime/standardStreams.ts'
 import { loggedError } from './loggedError.ts'
 import type { LogLevel, LogLevelControl } from './logLevel.ts'
 
-export { type LogLevel, logLevels } from './logLevel.ts'
+export type { LogLevel } from './logLevel.ts'
 
 import { LogLines } from './logLines.ts'
 

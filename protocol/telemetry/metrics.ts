@@ -16,7 +16,7 @@ import { Exposition } from './exposition.ts'
 import type { MetricSpec } from './metricSpec.ts'
 import { Counter, Gauge, Histogram, Registry } from './promClient.ts'
 
-export type { Counter, Gauge, Histogram } from 'prom-client'
+export type { Counter } from 'prom-client'
 export { Distribution } from './distribution.ts'
 export { labelText } from './exposition.ts'
 

@@ -81,10 +81,8 @@ function newValue({ kind, name, at, bytes }: Span, frame: Buffer, random: Random
     case 'tag':
       return trickyVarint(random, trickyInt32(random))
     case 'int16':
-    case 'uint16':
       return int16(name.startsWith('api') ? random.below(80) : trickyInt32(random))
     case 'int32':
-    case 'uint32':
       return int32(trickyInt32(random))
     case 'int64':
     case 'bits64':
