@@ -8,10 +8,10 @@ import { isOperational } from '../runtime/operational.ts'
 const mostCauses = 10
 
 /**
- * Returns the fields of an Error: its class as `type`, its `code`, the messages of the error and its
- * causes as `message` (one that repeats its cause is not repeated), the stack frames without the
- * message as `stack`, and other fields such as a topic or a path. Any value other than an Error is
- * returned unchanged.
+ * Returns the fields of an Error: its class as `type`, its `code`, the messages of the error and
+ * its causes as `message` (one that repeats its cause is not repeated), the stack frames without
+ * the message as `stack`, and other fields such as a topic or a path. Any value other than an Error
+ * is returned unchanged.
  */
 export function loggedError(value: unknown): unknown {
   if (!(value instanceof Error)) return value

@@ -157,6 +157,6 @@ describe('the default data directory', () => {
     await broker.start()
     expect(await broker.stop()).toBe(0)
     expect(broker.printed).toContain(`data in ${join(home, 'millrace-data')}`)
-    expect(broker.printed).toContain('data directory of an earlier version is used')
+    expect(broker.printed).toContain('using the data directory of an earlier version')
   })
 })

@@ -133,7 +133,7 @@ test('a running job is listed, described and stopped', async () => {
   expectMistake(await asked('stop'), /no job selected: give its name or --directory/)
   expectMistake(await asked('describe', 'plain', '--instance', '0'), /'plain' with instance 0/)
   const copy = ['submit', join(directory, 'plain/plain.ts'), '--directory', stateOf('copy')]
-  expectMistake(await asked(...copy, '--log-level', 'warn'), /a job 'plain' runs already: instance/)
+  expectMistake(await asked(...copy, '--log-level', 'warn'), /job 'plain' is already running: instance/)
 
   const stopped = await asked('stop', 'plain')
   expect(stopped).toMatchObject({ code: 0, stderr: '' })
@@ -178,7 +178,7 @@ test('a stopped job can be reset to given offsets, with empty state', async () =
   for (const [offsets, message] of [
     ['bakc:0=2', /the job does not read topic 'bakc', only back/],
     ['back:1=0', /back-1 does not exist/],
-    ['back:0=9', /back-0 has no offset 9: its log has offsets 0 to 3/],
+    ['back:0=9', /back-0 has no offset 9; its log has offsets 0 to 3/],
   ] as const) {
     expectMistake(await job(...rewind, '--reset-state', '--to-offsets', offsets), message)
   }
@@ -297,7 +297,7 @@ test('--watch continues with the next version, or with the old one when the next
   program.forget()
   await writeFile(join(directory, 'watched', 'watched.ts'), counting('renamed'))
   await writeFile(helper, lower)
-  await program.prints(/has become job 'renamed'.*(\n.*)*the running version continues/)
+  await program.prints(/was renamed to 'renamed'.*(\n.*)*the running version continues/)
 
   program.forget()
   await writeFile(join(directory, 'watched', 'watched.ts'), counting('watched'))

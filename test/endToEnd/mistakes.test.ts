@@ -43,7 +43,7 @@ function expectOneMessage(outcome: Outcome, message: RegExp, code = 1): void {
 
 test('the demo: a file that does not exist', async () => {
   const outcome = await millrace('demo', '--once', '--input', 'no-such.csv')
-  expectOneMessage(outcome, /no-such\.csv.*no such file/)
+  expectOneMessage(outcome, /no-such\.csv: file does not exist/)
 })
 
 test('the demo: an end without an input', async () => {
@@ -91,7 +91,7 @@ test('the agent: no flume.conf, an empty one, one without that agent, one withou
   expectOneMessage(await run(await file('empty.conf', '')), /empty\.conf is empty/)
   expectOneMessage(
     await run(await file('other.conf', 'a2.sources = r1\na2.channels = c1\n')),
-    /no agent is called a1; it configures a2/,
+    /agent a1 is not configured; configured agents: a2/,
   )
   const outcome = await run(
     await file('broken.conf', 'a1.sources = r1\na1.sources.r1.type = exec\n'),

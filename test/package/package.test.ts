@@ -27,7 +27,7 @@ describe('the tarball', () => {
     const { files, packedBytes, unpackedBytes } = installed.packed
     const paths = files.map(({ path }) => path)
     const kind = (path: string) =>
-      /^src\/(?:protocol|broker|agent|engine)\/.*\.ts$|^src\/\w+\.ts$/.test(path)
+      /^src\/(?:protocol|broker|agent|engine|demo)\/.*\.ts$|^src\/\w+\.ts$/.test(path)
         ? 'source'
         : /\.(?:js|d\.ts)(?:\.map)?$|\.(?:cjs|d\.cts)$/.test(path)
           ? 'program'
@@ -204,7 +204,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     const words = ['job', 'submit', 'wrong.ts', '--bootstrap', '127.0.0.1:1']
     const { code, stderr } = await installed.run(node, [installed.projectBin, ...words])
     expect(code).toBe(1)
-    expect(stderr).toMatch(/the job's types do not fit: wrong\.ts\(\d+,\d+\): error TS/)
+    expect(stderr).toMatch(/the job has type errors: wrong\.ts\(\d+,\d+\): error TS/)
   }, 240_000)
 
   test('the entries run in a program', async () => {
@@ -307,7 +307,7 @@ test('a job whose project has another version of millrace is refused, and one th
   const another = await run(join(installed.work, 'another'))
   expect(another.code).toBe(1)
   expect(another.stderr).toContain(`imports millrace 9.9.9 of ${join(other, 'package.json')}`)
-  expect(another.stderr).toContain("run it with 'npx millrace' in the project of the job")
+  expect(another.stderr).toContain("run it with 'npx millrace' in the job's project")
 }, 240_000)
 
 async function statusOf(url: string): Promise<number> {

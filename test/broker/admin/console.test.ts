@@ -270,7 +270,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     const slow = tab.locator('details.job', { hasText: 'on host h1' })
     await slow.getByText(`Now: ${text}`).waitFor()
     await slow.getByText('on host h1, answers at http://127.0.0.1:4711').waitFor()
-    await slow.getByText('3 records were removed before they were read.').waitFor()
+    await slow.getByText('3 records were deleted before the job read them.').waitFor()
     await slow.getByText('1,200 records rejected since the start (orders 1,200)').click()
     await slow.getByText('orders-1 offset 77: not <a> number').waitFor()
     await tab.locator('details.job pre.error', { hasText: 'at row (job.ts:3:1)' }).waitFor()
