@@ -63,6 +63,6 @@ export function requireOptions(options: SubmitOptions): void {
   throw new EngineError(
     'JOB_OPTION_INVALID',
     'taskTimeoutMs requires executors: with 0 executors, tasks run in the calling thread, which cannot be ' +
-      'interrupted; set executors to at least 1, or remove taskTimeoutMs',
+      'interrupted; set at least 1 executor, or remove taskTimeoutMs',
   )
 }

@@ -139,7 +139,10 @@ describe('the demo', () => {
       const words = ['demo', '--once', '--json', '--input', 'agent/orders.conf', '--port', '0']
       const { child, ended } = start(words, [full.fd, 'pipe'], tmp)
       await full.close()
-      const [message] = await printed(child.stderr!, /millrace: standard output.*\n/)
+      const [message] = await printed(
+        child.stderr!,
+        /millrace: cannot write to standard output.*\n/,
+      )
       expect(message).toMatch(/no space left on device/)
       expect(await ended).toBe(1)
       expect(await readdir(tmp)).toEqual([])

@@ -133,7 +133,10 @@ test('a running job is listed, described and stopped', async () => {
   expectMistake(await asked('stop'), /no job selected: give its name or --directory/)
   expectMistake(await asked('describe', 'plain', '--instance', '0'), /'plain' with instance 0/)
   const copy = ['submit', join(directory, 'plain/plain.ts'), '--directory', stateOf('copy')]
-  expectMistake(await asked(...copy, '--log-level', 'warn'), /job 'plain' is already running: instance/)
+  expectMistake(
+    await asked(...copy, '--log-level', 'warn'),
+    /job 'plain' is already running: instance/,
+  )
 
   const stopped = await asked('stop', 'plain')
   expect(stopped).toMatchObject({ code: 0, stderr: '' })

@@ -66,7 +66,7 @@ test('a stopped job exits with 0, although its module holds a socket and a timer
   const one = await program('holding', 'return line')
   await one.start()
   expect(await one.stop()).toBe(0)
-  expect(one.printed).toContain('stopping after the current batch that runs is done')
+  expect(one.printed).toContain('stopping after the current batch, at most 10 s from now')
 }, 60_000)
 
 test('a failed job exits with 1 and the reason', async () => {

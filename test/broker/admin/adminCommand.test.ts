@@ -109,7 +109,7 @@ describe('millrace admin', () => {
   }, 240_000)
 
   test.each<[string[], string]>([
-    [['--bootstrap', 'nowhere'], 'is not the address of a broker: give host:port'],
+    [['--bootstrap', 'nowhere'], "invalid broker address 'nowhere': expected host:port"],
     [['--bootstrap', 'SASL_SSL://kafka:9093'], 'needs SASL_SSL, which is not supported yet'],
     [[], "required option '--bootstrap <host:port>' not specified"],
     [['--bootstrap', 'a:1', '--sasl-mechanism', 'PLAIN'], "unknown option '--sasl-mechanism'"],

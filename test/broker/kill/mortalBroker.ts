@@ -160,7 +160,8 @@ export class MortalBroker {
       append: (sequence, entry) => change(() => kept.append(sequence, entry)),
       subscribe: (sequence, listener) =>
         kept.subscribe(sequence, (...entry) => (alive() ? listener(...entry) : undefined)),
-      read: (sequence) => kept.read(sequence),
+      // A process that has ended reads nothing: what was read would not be delivered to it.
+      read: (sequence) => (alive() ? kept.read(sequence) : new Promise(() => {})),
       compact: (sequence, snapshot) => change(() => kept.compact(sequence, snapshot)),
       close: async () => {},
     }

@@ -380,7 +380,7 @@ export const jobPairs: readonly JobPair[] = [
     what: 'an operator that gets a uid which it was not called by',
     before: version((visits) => counts(visits, 'users', byUser)),
     after: version((visits) => counts(visits, 'users', byUser, 'users')),
-    refused: ["Write uid: 'updateStateByKey-0' at the operator", '--discard-state'],
+    refused: ["Write uid: 'updateStateByKey-0' on the operator", '--discard-state'],
   },
   {
     what: 'an operator renamed',

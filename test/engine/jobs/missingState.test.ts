@@ -67,7 +67,7 @@ test('a missing state fails the start of the job, and can be discarded', async (
   await rm(join(state, 'totals', '1'), { recursive: true })
   await expect(broker.submit(module, { executors: 0, directory })).rejects.toMatchObject({
     code: 'STATE_MISSING',
-    message: expect.stringMatching(/job 'counts'.*state\/totals\/1 of .*--discard-state totals\)$/),
+    message: expect.stringMatching(/job 'counts'.*state\/totals\/1 in .*--discard-state totals\)/),
   })
   const discardState = ['totals']
   const job = await broker.submit(module, { executors: 0, directory, discardState })

@@ -37,7 +37,7 @@ test('the beginning, the end, an offset and a time', async () => {
 })
 
 test.each<[PositionRequest, string]>([
-  [{ topic: 'words', at: 5 }, 'words-0 has no offset 5: its log has offsets 0 to 4'],
+  [{ topic: 'words', at: 5 }, 'words-0 has no offset 5; its log has offsets 0 to 4'],
   [{ topic: 'words', partition: 3, at: 0 }, 'words-3 does not exist'],
 ])('%j is refused', async (request, message) => {
   await expect(positionsOf(broker.cluster, [request])).rejects.toMatchObject({
