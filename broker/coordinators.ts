@@ -10,6 +10,7 @@ import type { DynamicConfiguration } from './configuration/configuration.ts'
 import { type GroupConfigName, groupConfigValue } from './configuration/groupSettings.ts'
 import { smallestSegmentBytes } from './configuration/logDefaults.ts'
 import type { Controller } from './controller/controller.ts'
+import { firstLeaderEpoch } from './controller/partitionRegistration.ts'
 import type { ProducerIds } from './controller/producerIds.ts'
 import { CoordinatorTopic } from './coordinators/coordinatorTopic.ts'
 import {
@@ -171,7 +172,8 @@ function coordinatorTopic(
     partitionCount: () => topic()?.partitions.length ?? numPartitions,
     leaderEpoch: (partition) => {
       const known = topic()
-      return known ? replicas.leaderEpoch(known, partition) : 0
+      // A partition that does not exist yet is loaded under the epoch that its creation gives it.
+      return known ? replicas.leaderEpoch(known, partition) : firstLeaderEpoch
     },
     find: (partition) => replicas.partition(name, partition),
     open: (partition) => replicas.open(topic()!, partition),

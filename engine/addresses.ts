@@ -1,10 +1,8 @@
-// Parses the addresses of a command line.
+// Parses the address that a program listens on, as a command line gives it.
 
 import { AddressError } from '../protocol/client/bootstrap.ts'
 import { parseHostPort } from '../protocol/configuration/hostPort.ts'
 import type { Address } from '../protocol/runtime/network.ts'
-
-export { parseBootstrap } from '../protocol/client/bootstrap.ts'
 
 /** Parses one `host:port`; port 0 selects a free port. `option` is named in the AddressError. */
 export function parseAddress(option: string, text: string): Address {

@@ -1,13 +1,13 @@
 // `millrace job rewind`: rewinds a stopped job to earlier positions of its topics.
 
 import { resolve } from 'node:path'
+import { parseBootstrap } from '../protocol/client/bootstrap.ts'
 import { isRetriableFailure } from '../protocol/client/clientError.ts'
 import { Cluster } from '../protocol/client/cluster.ts'
 import type { Disk } from '../protocol/runtime/disk.ts'
 import { nodeDisk } from '../protocol/runtime/nodeDisk.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { parseBootstrap } from './addresses.ts'
 import { EngineError } from './engineError.ts'
 import { everywhere, type PositionRequest, positionsOf } from './savepoint/positions.ts'
 import { type ResolvedTarget, rewindJob } from './savepoint/rewind.ts'

@@ -33,12 +33,21 @@ export interface PartitionChange {
 
 export const noLeader = -1
 
+/** The leader epoch with which a partition is created. */
+export const firstLeaderEpoch = 0
+
 /**
  * A new partition on these brokers: the first one leads; all are in sync, because all are empty.
  */
 export function newRegistration(replicas: readonly number[]): PartitionRegistration {
   assert(replicas.length > 0, 'a partition has at least one replica')
-  return { replicas, isr: replicas, leader: replicas[0]!, leaderEpoch: 0, partitionEpoch: 0 }
+  return {
+    replicas,
+    isr: replicas,
+    leader: replicas[0]!,
+    leaderEpoch: firstLeaderEpoch,
+    partitionEpoch: 0,
+  }
 }
 
 /** The registration after the change. */

@@ -1,8 +1,9 @@
 // The options of `millrace job rewind`, and which of them exclude each other.
 
 import { expect, test } from 'vitest'
-import { parseAddress, parseBootstrap } from '../../engine/addresses.ts'
+import { parseAddress } from '../../engine/addresses.ts'
 import { parseTarget, type RewindArguments, requestsOf } from '../../engine/rewindCommand.ts'
+import { parseBootstrap } from '../../protocol/client/bootstrap.ts'
 
 const targetOf = (options: Partial<RewindArguments>) => parseTarget(options)
 

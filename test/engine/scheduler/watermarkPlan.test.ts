@@ -307,7 +307,7 @@ describe('in any history', () => {
   const disorderMs = 20
 
   /**
-   * Runs a history; `judge` is told of each record. Partitions that get a record at every step are
+   * Runs a history; `judge` is called with each record. Partitions that get a record at every step are
    * steady: with these alone, none is ever idle.
    */
   function replay(
