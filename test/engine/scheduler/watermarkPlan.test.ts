@@ -307,8 +307,8 @@ describe('in any history', () => {
   const disorderMs = 20
 
   /**
-   * Runs a history; `judge` is called with each record. Partitions that get a record at every step are
-   * steady: with these alone, none is ever idle.
+   * Runs a history; `judge` is called with each record. Partitions that get a record at every step
+   * are steady: with these alone, none is ever idle.
    */
   function replay(
     { partitions, skews, steps }: typeof history extends fc.Arbitrary<infer H> ? H : never,
