@@ -9,11 +9,11 @@ import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import type { Command as CommandType } from 'commander'
 import type { CommandOption } from './protocol/commandLine/commandOptions.ts'
-import { codeCacheDirectory, isWritableDirectory } from './protocol/runtime/codeCache.ts'
-import { nodeProblem } from './protocol/runtime/nodeVersion.ts'
-import { ownPackage } from './protocol/runtime/ownPackage.ts'
-import type { OutputFailed } from './protocol/runtime/standardStreams.ts'
-import type { BuildInfo } from './protocol/telemetry/buildInfo.ts'
+import { codeCacheDirectory, isWritableDirectory } from './protocol/runtime/process/codeCache.ts'
+import { nodeProblem } from './protocol/runtime/process/nodeVersion.ts'
+import { ownPackage } from './protocol/runtime/process/ownPackage.ts'
+import type { OutputFailed } from './protocol/runtime/process/standardStreams.ts'
+import type { BuildInfo } from './protocol/telemetry/metrics/buildInfo.ts'
 
 requireNode()
 // Caches stripped and compiled code between starts, which makes a start three times as fast. Only
@@ -41,9 +41,9 @@ const [
   import('./protocol/commandLine/loggingOptions.ts'),
   import('./protocol/commandLine/stopSignals.ts'),
   import('./protocol/runtime/operational.ts'),
-  import('./protocol/runtime/standardStreams.ts'),
+  import('./protocol/runtime/process/standardStreams.ts'),
   import('./demo/diskShares.ts'),
-  import('./engine/jobCommandLine.ts'),
+  import('./engine/commandLine/jobCommandLine.ts'),
 ])
 
 const demoOptions: readonly CommandOption[] = [

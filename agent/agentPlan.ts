@@ -3,9 +3,9 @@
 // agent that would then move no events is refused (planVerdict.ts). Nothing is started here.
 
 import { join } from 'node:path'
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import { ChannelProcessor } from './channelProcessor.ts'
 import type { Channel } from './channels/channel.ts'
 import { channelTypes } from './channels/channelTypes.ts'

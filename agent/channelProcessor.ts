@@ -8,7 +8,7 @@
 // from the positions of the channels and the source's own notes, where reading resumes and what the
 // source may record.
 
-import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import type { Channel } from './channels/channel.ts'
 import {
   type FileIdentity,

@@ -15,10 +15,10 @@ import {
   requireLogFile,
 } from '../protocol/commandLine/loggingOptions.ts'
 import { parseHostPort } from '../protocol/configuration/hostPort.ts'
-import { isLoopback } from '../protocol/runtime/loopback.ts'
-import type { Address } from '../protocol/runtime/network.ts'
-import { type LogLevel, logLevels } from '../protocol/telemetry/logLevel.ts'
-import type { LoggingOptions } from '../protocol/telemetry/programLog.ts'
+import { isLoopback } from '../protocol/runtime/network/loopback.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
+import { type LogLevel, logLevels } from '../protocol/telemetry/logging/logLevel.ts'
+import type { LoggingOptions } from '../protocol/telemetry/logging/programLog.ts'
 import { AgentError } from './errors.ts'
 
 export interface AgentArguments {

@@ -1,7 +1,7 @@
 // The health of one source or sink across its restarts: whether it works, since when it fails, and
 // the problem that its current instance reports.
 
-import type { Clock } from '../protocol/runtime/clock.ts'
+import type { Clock } from '../protocol/runtime/time/clock.ts'
 import type { AgentReason } from './agentReasons.ts'
 import type { Polled } from './polled.ts'
 

@@ -30,16 +30,16 @@
  * @module agent
  */
 
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
+import { tcpNetwork } from '../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logging/logger.ts'
 import { type Agent, type ConfigurationFile, startAgent as startAgentWith } from './agent.ts'
 import type { MetricsJson } from './monitoring/metricsPage.ts'
 
-export { DirectoryInUseError } from '../protocol/runtime/disk.ts'
-export type { Address } from '../protocol/runtime/network.ts'
-export type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
+export { DirectoryInUseError } from '../protocol/runtime/disk/disk.ts'
+export type { Address } from '../protocol/runtime/network/network.ts'
+export type { Logger, LogLevel } from '../protocol/telemetry/logging/logger.ts'
 export type { ConfigurationFile } from './agent.ts'
 export { AgentError, type AgentErrorCode } from './errors.ts'
 export type { MetricsJson } from './monitoring/metricsPage.ts'

@@ -1,8 +1,8 @@
 // Name and address of this host, for the host interceptor, escapes and the agent's status.
 
 import { hostname, networkInterfaces } from 'node:os'
-import type { Clock } from '../protocol/runtime/clock.ts'
-import { fullHostName } from '../protocol/runtime/hostName.ts'
+import { fullHostName } from '../protocol/runtime/network/hostName.ts'
+import type { Clock } from '../protocol/runtime/time/clock.ts'
 
 export interface HostIdentity {
   readonly name: string

@@ -3,9 +3,9 @@
 // configuration. Memory channels that are configured as before keep their events. Unlike in Flume,
 // an invalid configuration changes nothing: the agent keeps the current one.
 
-import { sleep } from '../protocol/runtime/clock.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
+import { sleep } from '../protocol/runtime/time/clock.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import {
   type Agent,
   type AgentOptions,

@@ -3,7 +3,7 @@
 // of; security settings among them are refused.
 
 import { suggestion } from '../protocol/configuration/nearestName.ts'
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
 import { asksForSecurity } from './configuration/securityKeys.ts'
 import { AgentError } from './errors.ts'
 

@@ -9,12 +9,12 @@ import {
   type OperationsServer,
   startOperationsServer,
 } from '../protocol/operations/operationsServer.ts'
-import type { Timer } from '../protocol/runtime/clock.ts'
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
-import { duration } from '../protocol/telemetry/figures.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
-import type { Metrics } from '../protocol/telemetry/metrics.ts'
+import type { Timer } from '../protocol/runtime/time/clock.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
+import type { Metrics } from '../protocol/telemetry/metrics/metrics.ts'
+import { duration } from '../protocol/telemetry/status/figures.ts'
 import type { Console } from './admin/console.ts'
 import { listenForConsole } from './admin/consoleFront.ts'
 import type { Broker } from './broker.ts'

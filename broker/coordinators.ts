@@ -3,7 +3,7 @@
 // Makes no decision of either coordinator.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
-import type { Logger } from '../protocol/telemetry/logger.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import type { BrokerConfig } from './configuration/brokerOptions.ts'
 import { listElements } from './configuration/configOption.ts'
 import type { DynamicConfiguration } from './configuration/configuration.ts'

@@ -19,10 +19,10 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { HealthReason } from '../protocol/operations/health.ts'
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
+import { tcpNetwork } from '../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../protocol/runtime/tcpNetwork.ts'
-import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logger.ts'
+import { type Logger, type LogLevel, pinoLogger } from '../protocol/telemetry/logging/logger.ts'
 import { type Broker, startBroker as startBrokerWith } from './broker.ts'
 import {
   type BrokerConfig,
@@ -35,9 +35,13 @@ import { planListeners } from './configuration/listeners.ts'
 import { BrokerError } from './errors.ts'
 
 export type { HealthReason } from '../protocol/operations/health.ts'
-export { DirectoryInUseError } from '../protocol/runtime/disk.ts'
-export { type Address, NetworkError, type NetworkErrorCode } from '../protocol/runtime/network.ts'
-export type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
+export { DirectoryInUseError } from '../protocol/runtime/disk/disk.ts'
+export {
+  type Address,
+  NetworkError,
+  type NetworkErrorCode,
+} from '../protocol/runtime/network/network.ts'
+export type { Logger, LogLevel } from '../protocol/telemetry/logging/logger.ts'
 export type { BrokerOptionName } from './configuration/brokerOptions.ts'
 export { BrokerError, type BrokerErrorCode } from './errors.ts'
 

@@ -3,7 +3,7 @@
 // they have no authentication yet.
 
 import { parseHostPort } from '../protocol/configuration/hostPort.ts'
-import type { Address } from '../protocol/runtime/network.ts'
+import type { Address } from '../protocol/runtime/network/network.ts'
 import type { BrokerConfig } from './configuration/brokerOptions.ts'
 import { addressText, isWildcard } from './configuration/listenerAddress.ts'
 import { BrokerError } from './errors.ts'

@@ -2,8 +2,8 @@
 
 import { table } from '../broker/admin/terminal/terminalTable.ts'
 import { CommandError } from '../protocol/commandLine/commandError.ts'
-import { isReaderGone } from '../protocol/runtime/standardStreams.ts'
-import type { JobStatus } from '../protocol/telemetry/status.ts'
+import { isReaderGone } from '../protocol/runtime/process/standardStreams.ts'
+import type { JobStatus } from '../protocol/telemetry/status/status.ts'
 
 export async function report(status: JobStatus, seconds: number, asJson: boolean): Promise<void> {
   const lines = status.recordsTotal

@@ -45,19 +45,18 @@ export type { TimeDomain } from './state/keyedState.ts'
 export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'
-export type { BatchInfo } from './stream/batchHistory.ts'
 export type { DStream, ForeachOptions, MappedStream } from './stream/dstream.ts'
 export type { EventStream, KeyedEventStream, TransformedStream } from './stream/eventStream.ts'
 export type { LateRow, TimedRow, TimeOf, WatermarkOptions } from './stream/eventTime.ts'
 export type { EventWindows, WindowedStream } from './stream/eventWindows.ts'
-export type { ReduceWindowOptions } from './stream/inverseWindow.ts'
 export { type Job, type JobOptions, type JobStream, job } from './stream/job.ts'
+export type { BatchInfo } from './stream/operators/batchHistory.ts'
 export type {
   MapWithStateOptions,
   State,
   StateMapping,
-} from './stream/mapWithState.ts'
-export type { OperatorOptions } from './stream/statefulContract.ts'
+} from './stream/operators/mapWithState.ts'
+export type { OperatorOptions } from './stream/operators/statefulContract.ts'
 export type {
   EventStateContext,
   EventStatefulProcessor,
@@ -65,12 +64,13 @@ export type {
   StateContext,
   StatefulProcessor,
   TransformOptions,
-} from './stream/transformWithState.ts'
-export type { StateUpdate, UpdateStateOptions } from './stream/updateStateByKey.ts'
+} from './stream/operators/transformWithState.ts'
+export type { StateUpdate, UpdateStateOptions } from './stream/operators/updateStateByKey.ts'
 export type { ViewNumber, ViewOptions, ViewValue } from './stream/view.ts'
+export type { ReduceWindowOptions } from './stream/windows/inverseWindow.ts'
 export type {
   Aggregation,
   OpenWindow,
   WindowBounds,
   WindowResult,
-} from './stream/windowAggregate.ts'
+} from './stream/windows/windowAggregate.ts'

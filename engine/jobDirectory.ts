@@ -3,7 +3,7 @@
 // in an earlier format, must be converted before the job runs (see savepoint/prepareDirectory.ts).
 
 import { join } from 'node:path'
-import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk.ts'
+import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk/disk.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { finishChange } from './checkpoint/directoryChange.ts'
 import { makeDurableDirectory } from './checkpoint/entryLog.ts'

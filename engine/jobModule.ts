@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
-import type { Disk } from '../protocol/runtime/disk.ts'
+import type { Disk } from '../protocol/runtime/disk/disk.ts'
 import { type ImportedModule, importRecorded } from './contract/codeRecorder.ts'
 import type { CodeSnapshot } from './contract/codeSnapshot.ts'
 import { nativeImport } from './contract/nativeImport.ts'

@@ -1,5 +1,5 @@
 // Waiting in tests of what is real, and crashing at any moment. What is in memory settles by itself
-// (`settle` in protocol/runtime/manualClock.ts); nothing waits by counting turns.
+// (`settle` in protocol/runtime/time/manualClock.ts); nothing waits by counting turns.
 
 /**
  * Resolves when the condition holds, which real I/O brings about; the time limit of the test ends

@@ -1,6 +1,6 @@
 // A logger that keeps its lines, for tests that say what must be logged.
 
-import type { Logger, LogLevel } from '../protocol/telemetry/logger.ts'
+import type { Logger, LogLevel } from '../protocol/telemetry/logging/logger.ts'
 
 export interface LogLine {
   readonly level: LogLevel

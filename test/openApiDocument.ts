@@ -6,12 +6,12 @@ import { fastify } from 'fastify'
 import type { AdminSources } from '../broker/admin/rest/adminContext.ts'
 import { restServerOptions, serveRest } from '../broker/admin/rest/rest.ts'
 import { Admin } from '../protocol/client/admin.ts'
-import { Cluster } from '../protocol/client/cluster.ts'
-import { systemClock } from '../protocol/runtime/clock.ts'
-import { memoryNetwork } from '../protocol/runtime/memoryNetwork.ts'
+import { Cluster } from '../protocol/client/cluster/cluster.ts'
+import { memoryNetwork } from '../protocol/runtime/network/memoryNetwork.ts'
 import { seededRandom } from '../protocol/runtime/random.ts'
-import { systemScheduler } from '../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../protocol/telemetry/logger.ts'
+import { systemScheduler } from '../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../protocol/runtime/time/clock.ts'
+import { silentLogger } from '../protocol/telemetry/logging/logger.ts'
 
 /** Of a server that is connected to nothing: no route is asked. */
 async function documentText(): Promise<string> {

@@ -3,10 +3,10 @@
 // the prepared takes of their sinks. Flume's channel files are not read.
 
 import { join } from 'node:path'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, readOptions } from '../configuration/options.ts'
 import { FileChannelCounter } from '../monitoring/counters.ts'

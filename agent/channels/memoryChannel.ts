@@ -6,8 +6,8 @@
 // committed (`safePosition`) and reads the rest again after a restart. Events of a source that
 // cannot be read again are lost when the channel stops; their number is logged.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import { type Logger, silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { type OptionTable, optionError, readOptions } from '../configuration/options.ts'
 import type { EventBatch } from '../event.ts'

@@ -4,7 +4,7 @@
 // put that fails in the store fails those admitted after it, and the position of its file returns
 // to the last durable one.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import { AgentError } from '../errors.ts'
 import type { EventBatch } from '../event.ts'
 import type { ChannelCounter } from '../monitoring/counters.ts'

@@ -1,6 +1,6 @@
 // The table of interceptor types. A new type is added here and nowhere else.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'
 import { readOptions } from '../configuration/options.ts'

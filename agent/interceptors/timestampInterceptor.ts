@@ -1,7 +1,7 @@
 // Flume's timestamp interceptor: adds a header with the time at which the source handed the event
 // to its channels, in ms since the epoch.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import { type Interceptor, withHeader } from './interceptor.ts'
 

@@ -1,7 +1,11 @@
 // The table of an agent's metrics: Flume's counters under Flume's names (flumeMetrics.ts), and all
 // others as `millrace_agent_...`.
 
-import { labelText, latencyBucketsSeconds, type Metrics } from '../../protocol/telemetry/metrics.ts'
+import {
+  labelText,
+  latencyBucketsSeconds,
+  type Metrics,
+} from '../../protocol/telemetry/metrics/metrics.ts'
 import type { AgentFigures } from './agentFigures.ts'
 import {
   type AgentMetric,

@@ -1,8 +1,8 @@
 // Flume's counters under Flume's names; one object per component. Counting adds to a field once per
 // batch; the strings of the metrics page are built per request.
 
-import { Distribution } from '../../protocol/telemetry/distribution.ts'
-import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics.ts'
+import { Distribution } from '../../protocol/telemetry/metrics/distribution.ts'
+import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics/metrics.ts'
 
 export class SourceCounter {
   readonly Type = 'SOURCE'

@@ -2,12 +2,16 @@
 // `EventDrainSuccessCount` of a sink is `flume_sink_event_drain_success_total`. Counters that no
 // component of this agent uses are omitted, although Flume's page has them.
 
-import type { AlertSpec, MetricSpec, PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type {
+  AlertSpec,
+  MetricSpec,
+  PanelSpec,
+} from '../../protocol/telemetry/metrics/metricSpec.ts'
 import {
   type DistributionWriter,
   labelText,
   type SampleWriter,
-} from '../../protocol/telemetry/metrics.ts'
+} from '../../protocol/telemetry/metrics/metrics.ts'
 import type { AgentFigures, ChannelFigures, SinkFigures, SourceFigures } from './agentFigures.ts'
 import { type ChannelCounter, FileChannelCounter, KafkaSinkCounter } from './counters.ts'
 

@@ -3,7 +3,7 @@
 // otherwise.
 
 import Fastify from 'fastify'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import { AgentError } from '../errors.ts'
 
 /** Flume's counters by component (`SOURCE.name`) and counter name. All values are strings. */

@@ -2,14 +2,14 @@
 // the status topic is current. A report that fails is skipped. A report must never delay the agent.
 
 import type { Behavior } from '../../protocol/actor/actor.ts'
-import { BatchSender } from '../../protocol/client/batchSender.ts'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
-import { type AgentStatus, encodeStatus } from '../../protocol/telemetry/status.ts'
-import { ensureStatusTopic } from '../../protocol/telemetry/statusTopic.ts'
-import { statusTopic } from '../../protocol/telemetry/statusTopicName.ts'
+import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import { BatchSender } from '../../protocol/client/producer/batchSender.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/records/recordBatchBuilder.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
+import { type AgentStatus, encodeStatus } from '../../protocol/telemetry/status/status.ts'
+import { ensureStatusTopic } from '../../protocol/telemetry/status/statusTopic.ts'
+import { statusTopic } from '../../protocol/telemetry/status/statusTopicName.ts'
 
 const intervalMs = 1000
 const deliveryTimeoutMs = 5000

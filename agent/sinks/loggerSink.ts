@@ -1,7 +1,7 @@
 // Flume's logger sink: logs each event as one line, with its headers and the first bytes of its
 // body in hexadecimal and as text. For trying out a configuration.
 
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import type { Headers } from '../event.ts'

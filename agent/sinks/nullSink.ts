@@ -1,7 +1,7 @@
 // Flume's null sink: takes events and discards them. For measuring the speed of sources and
 // channels.
 
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'
 import type { Polled } from '../polled.ts'

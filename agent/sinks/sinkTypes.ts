@@ -1,8 +1,8 @@
 // The table of sink types. A new type is added here and nowhere else.
 
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { BatchSize, ComponentType } from '../componentTypes.ts'
 import type { ComponentConfiguration } from '../configuration/flumeConfiguration.ts'

@@ -2,10 +2,10 @@
 // output is not read, so the pipe fills and the command blocks: no line is dropped. Output printed
 // while the agent is stopped is lost; use taildir for files.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import { sleep } from '../../protocol/runtime/clock.ts'
-import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import { sleep } from '../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { AgentReason } from '../agentReasons.ts'
 import type { ChannelProcessor } from '../channelProcessor.ts'
 import type { OptionTable, OptionValues } from '../configuration/options.ts'

@@ -1,8 +1,8 @@
 // The table of source types. A new type is added here and nowhere else.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ChannelProcessor } from '../channelProcessor.ts'
 import type { BatchSize, ComponentType } from '../componentTypes.ts'
 import type {

@@ -1,6 +1,6 @@
 // The metrics of `millrace admin` about its cluster.
 
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
 import { adminMetrics } from './consoleMetrics.ts'
 import type { SampledTopics } from './sampledTopics.ts'
 

@@ -9,17 +9,20 @@
 
 import type { FastifyInstance } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
-import { Cluster } from '../../protocol/client/cluster.ts'
+import { Cluster } from '../../protocol/client/cluster/cluster.ts'
 import type { ProgramHealth } from '../../protocol/operations/health.ts'
 import type { LateRoutes } from '../../protocol/operations/lateServer.ts'
 import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import { duration } from '../../protocol/telemetry/figures.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
-import { followStatus, type StatusFollower } from '../../protocol/telemetry/statusFollower.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
+import { duration } from '../../protocol/telemetry/status/figures.ts'
+import {
+  followStatus,
+  type StatusFollower,
+} from '../../protocol/telemetry/status/statusFollower.ts'
 import type { TopicOverview } from '../server/overview.ts'
 import { Board } from './board/board.ts'
 import { type ConsolePlace, listenForConsole } from './consoleFront.ts'

@@ -8,10 +8,10 @@ import {
   type OperationsServer,
   startOperationsServer,
 } from '../../protocol/operations/operationsServer.ts'
-import { isLoopback } from '../../protocol/runtime/loopback.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import { isLoopback } from '../../protocol/runtime/network/loopback.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
 import { ConsoleError } from './errors.ts'
 import { countRequests } from './requestMetrics.ts'
 import { refuseMalformed } from './rest/malformedRequests.ts'

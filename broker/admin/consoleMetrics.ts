@@ -1,8 +1,8 @@
 // The metrics of the HTTP server of the console and the REST API, in a broker and in `millrace
 // admin`.
 
-import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
-import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics.ts'
+import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
+import { latencyBucketsSeconds } from '../../protocol/telemetry/metrics/metrics.ts'
 
 export const consoleMetrics = {
   requests: {

@@ -2,7 +2,7 @@
 // route share one label.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Metrics } from '../../protocol/telemetry/metrics.ts'
+import type { Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
 import { consoleMetrics } from './consoleMetrics.ts'
 
 const noRoute = 'none'

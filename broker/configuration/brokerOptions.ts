@@ -2,7 +2,7 @@
 // the configuration file, the help of the command line, DescribeConfigs and the documentation page
 // are all made from it. Contract: no option of the broker is defined anywhere else.
 
-import { logLevels } from '../../protocol/telemetry/logLevel.ts'
+import { logLevels } from '../../protocol/telemetry/logging/logLevel.ts'
 import {
   boolean,
   type ConfigOption,

@@ -1,6 +1,6 @@
 // Parses `listeners` and `advertised.listeners`: NAME://host:port, separated by commas.
 
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import { BrokerError } from '../errors.ts'
 
 export interface ListenerAddress {

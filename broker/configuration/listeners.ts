@@ -3,8 +3,8 @@
 // `controller.listener.names`. Invariant: no listener is served with less protection than it asks
 // for, and none advertises an address that no client can connect to. Decision 28.
 
-import { isLoopback } from '../../protocol/runtime/loopback.ts'
-import type { Address, Network } from '../../protocol/runtime/network.ts'
+import { isLoopback } from '../../protocol/runtime/network/loopback.ts'
+import type { Address, Network } from '../../protocol/runtime/network/network.ts'
 import { BrokerError } from '../errors.ts'
 import type { BrokerConfig } from './brokerOptions.ts'
 import { addressText, isWildcard, type ListenerAddress, parseListeners } from './listenerAddress.ts'

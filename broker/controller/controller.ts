@@ -12,8 +12,8 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
 import { BrokerError } from '../errors.ts'
 import { type ConfigRequest, decideAlterConfigs, reasonsWithoutEffect } from './configRequests.ts'

@@ -4,7 +4,7 @@
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
 import { BrokerError } from '../errors.ts'
 import { LogError } from '../log/logError.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'

@@ -4,7 +4,7 @@
 // Must never know a record format.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
+import type { RecordBatch } from '../../protocol/kafka/records/recordBatch.ts'
 import type { AppendResult } from '../log/append/appendResult.ts'
 import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 import type { Partition } from '../replication/partition.ts'

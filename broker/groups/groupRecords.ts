@@ -8,7 +8,7 @@ import {
   encodeGroupRecordKey,
   groupMetadataValue,
   offsetCommitValue,
-} from '../../protocol/kafka/groupRecords.ts'
+} from '../../protocol/kafka/coordinators/groupRecords.ts'
 import {
   type ConsumerGroupRecord,
   consumerGroupRecordKey,

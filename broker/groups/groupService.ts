@@ -5,9 +5,9 @@
 // number of groups are bounded across all shards.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import { stallTolerant } from '../../protocol/runtime/time/stallTolerantClock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'

@@ -4,8 +4,8 @@
 // coordinator of the next epoch reads their outcome from the log.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { type Refusal, WaitingRequests } from '../coordinators/waitingRequests.ts'

@@ -1,14 +1,14 @@
 // __consumer_offsets as the log of groups: translates between batches and records of groups. Must
 // never know what a group does with them.
 
-import type { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../protocol/kafka/recordCursor.ts'
 import {
   ControlRecordType,
   decodeControlRecordKey,
-} from '../../protocol/kafka/transactionRecords.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
+} from '../../protocol/kafka/coordinators/transactionRecords.ts'
+import type { RecordBatch } from '../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../protocol/kafka/records/recordCursor.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import {
   type Appended,
   type CoordinatorLeadership,

@@ -1,8 +1,8 @@
 // Counters of the logs of one data directory: plain fields, read by the Prometheus exposition
 // (broker/metrics).
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import { Distribution } from '../../protocol/telemetry/distribution.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import { Distribution } from '../../protocol/telemetry/metrics/distribution.ts'
 import { diskMetrics } from '../metrics/table/disks.ts'
 
 /** Figures of one way to make appends durable. */

@@ -2,7 +2,7 @@
 // after a failed disk or damage only the next start can know what a log holds. A log that is
 // damaged or cannot be written can still be read; one whose data directory has failed cannot.
 
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import {
   isDamage,
   isPassing,

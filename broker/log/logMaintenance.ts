@@ -2,9 +2,9 @@
 // checks of the free space. A failure is logged once and retried at the next interval. Runs no task
 // while it is running.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import { LastingCondition } from '../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { LogDirectories } from './directory/logDirectories.ts'
 import type { OpenLogs } from './directory/openLogs.ts'
 import { isPassing } from './logError.ts'

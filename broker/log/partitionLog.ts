@@ -6,7 +6,7 @@
 // a failed write nothing more is written.
 
 import { basename, join } from 'node:path'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { AppendResult, LeaderAppend } from './append/appendResult.ts'
 import { LogAppender } from './append/logAppender.ts'
 import { LogTail } from './append/logTail.ts'
@@ -32,13 +32,13 @@ import { restingState, resumeLog } from './recovery/resumedLog.ts'
 import type { DeleteRecordsResult } from './removal/deleteRecordsResult.ts'
 import { type LogOfStart, LogStart } from './removal/logStart.ts'
 import { type TruncatedLog, truncateFullyAndStartAt, truncateTo } from './removal/truncation.ts'
-import { IndexCache } from './segment/indexCache.ts'
+import { IndexCache } from './segment/indexes/indexCache.ts'
+import type { AbortedTransactionEntry } from './segment/indexes/transactionIndex.ts'
 import { LogSegments } from './segment/logSegments.ts'
 import { RemovedSegments } from './segment/removedSegments.ts'
 import type { Roll } from './segment/rollPolicy.ts'
 import { type LogPlace, Segment } from './segment/segment.ts'
 import { leaderEpochFileName } from './segment/segmentFiles.ts'
-import type { AbortedTransactionEntry } from './segment/transactionIndex.ts'
 
 export class PartitionLog {
   readonly #options: PartitionLogOptions

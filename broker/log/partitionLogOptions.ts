@@ -1,17 +1,17 @@
 // Options with which the log of a partition is opened: its environment, its place, and what the
 // data directory knows about it. No behaviour.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { DiskSpace } from './directory/diskSpace.ts'
 import type { CommitJournal } from './journal/commitJournal.ts'
 import type { LogConfig } from './logConfig.ts'
 import type { LogFigures } from './logFigures.ts'
 import type { RestingLog } from './recovery/restingLog.ts'
-import type { IndexCache } from './segment/indexCache.ts'
+import type { IndexCache } from './segment/indexes/indexCache.ts'
 
 export interface PartitionLogOptions {
   readonly disk: Disk

@@ -1,7 +1,7 @@
 // The alert rules of a broker, by metric name. The rules follow kafka-mixin and Redpanda's; those
 // of consumer groups follow Burrow's verdicts as far as metrics can express them.
 
-import type { AlertSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { AlertSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 
 const lagAction =
   'Check the members of the group and the time they take per record. More partitions and more members share the work; records that retention deletes before they are read are lost.'

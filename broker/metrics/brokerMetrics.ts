@@ -8,7 +8,7 @@
 // disk I/O while an exposition waits without a bound, nor grow the number of series beyond the
 // http.metrics.max.* limits.
 
-import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { brokerAlerts } from './brokerAlerts.ts'
 import { brokerPanels } from './brokerPanels.ts'
 import { connectionMetrics } from './table/connections.ts'

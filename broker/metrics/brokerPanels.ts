@@ -1,6 +1,6 @@
 // The Grafana panels of a broker's metrics, by metric name.
 
-import type { PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { PanelSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 
 const rate = 'rate($metric[$__rate_interval])'
 

@@ -2,8 +2,8 @@
 // full can only be computed from earlier samples. Cost: two system calls per sample and directory,
 // whatever the number of partitions.
 
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { LogManager } from '../log/logManager.ts'
 import { PeriodicTask } from '../log/maintenance/periodicTask.ts'
 import { type DiskLevel, DiskTrend, diskLevel } from './diskTrend.ts'

@@ -2,12 +2,12 @@
 // which it has a committed offset. Figures of a group's partition are kept from one exposition to
 // the next.
 
-import { labelText } from '../../protocol/telemetry/metrics.ts'
+import { labelText } from '../../protocol/telemetry/metrics/metrics.ts'
 import { ClassicGroup } from '../groups/classic/classicGroup.ts'
 import { ConsumerGroup } from '../groups/consumer/consumerGroup.ts'
 import type { Group } from '../groups/group.ts'
 import type { GroupService } from '../groups/groupService.ts'
-import type { SeriesLimits } from './partitionCollector.ts'
+import type { SeriesLimits } from './collectors/partitionCollector.ts'
 import type { PartitionFigures, PartitionSnapshot } from './partitionSnapshot.ts'
 
 /** Result of reading the log for a lag in seconds. */

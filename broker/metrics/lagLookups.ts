@@ -2,8 +2,8 @@
 // the logs, in the background. An exposition waits for the lookups up to a bound; lookups that take
 // longer finish later and appear in the next exposition. Nothing is read while nobody scrapes.
 
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { PartitionLag } from './groupSnapshot.ts'
 import { nextTimestamp } from './nextTimestamp.ts'
 

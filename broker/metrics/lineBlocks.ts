@@ -1,7 +1,7 @@
 // The samples of one family for the partitions of a topic, as one text that is cached until a value
 // changes: of ten thousand partitions, most are unchanged since the last exposition.
 
-import type { BlockWriter } from '../../protocol/telemetry/metrics.ts'
+import type { BlockWriter } from '../../protocol/telemetry/metrics/metrics.ts'
 
 interface Labelled {
   readonly labels: string

@@ -2,8 +2,8 @@
 // too coarse.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { RecordBatch } from '../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
+import { RecordBatch } from '../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../protocol/kafka/records/recordCursor.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
 
 /**

@@ -1,7 +1,7 @@
 // A snapshot of all topics and partitions of a broker for one exposition. Label texts are kept from
 // one exposition to the next; each log is read once for all families.
 
-import { labelText } from '../../protocol/telemetry/metrics.ts'
+import { labelText } from '../../protocol/telemetry/metrics/metrics.ts'
 import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'
 import type { LogManager } from '../log/logManager.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'

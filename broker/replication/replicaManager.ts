@@ -4,7 +4,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { DynamicConfiguration } from '../configuration/configuration.ts'
 import { logConfigOf, topicConfigValue } from '../configuration/topicSettings.ts'
 import type { MetadataView, Topic } from '../controller/metadata/metadataView.ts'

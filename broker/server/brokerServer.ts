@@ -27,7 +27,7 @@
 // result to the error codes that the client's version knows. Each resource in a request has its own
 // outcome wherever Kafka's response has a place for it.
 
-import type { Address, Connection, Listener } from '../../protocol/runtime/network.ts'
+import type { Address, Connection, Listener } from '../../protocol/runtime/network/network.ts'
 import type { BrokerListener } from '../configuration/listeners.ts'
 import { ClientConnection, type CloseReason } from './connection/clientConnection.ts'
 import { ConnectionLimits } from './connection/connectionLimits.ts'

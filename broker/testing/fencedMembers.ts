@@ -3,7 +3,7 @@
 
 import { consumerGroupHeartbeat } from '../../protocol/kafka/apis/consumerGroupHeartbeat.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Api, RequestOf, ResponseInput } from '../../protocol/kafka/schema.ts'
+import type { Api, RequestOf, ResponseInput } from '../../protocol/kafka/schema/schema.ts'
 
 type Heartbeat = RequestOf<typeof consumerGroupHeartbeat>
 

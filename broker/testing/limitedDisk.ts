@@ -2,7 +2,13 @@
 // files. A full disk refuses writes with the system's error; deleting files frees space. Sizes are
 // counted in bytes, not in blocks.
 
-import type { Disk, DiskFile, DiskLock, DiskMode, DiskStat } from '../../protocol/runtime/disk.ts'
+import type {
+  Disk,
+  DiskFile,
+  DiskLock,
+  DiskMode,
+  DiskStat,
+} from '../../protocol/runtime/disk/disk.ts'
 
 export class LimitedDisk implements Disk {
   readonly #disk: Disk

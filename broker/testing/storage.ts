@@ -1,8 +1,8 @@
 // The state of a test broker that survives a restart: its disk and its metadata, in memory or in a
 // directory. Both can be full: a full disk refuses metadata changes too.
 
-import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
-import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
+import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
+import { nodeDisk } from '../../protocol/runtime/disk/nodeDisk.ts'
 import {
   type LevelMetadataLogOptions,
   openLevelMetadataLog,

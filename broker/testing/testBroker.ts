@@ -7,8 +7,8 @@
 // Contract: a shell around the real broker. Must never implement a part of Kafka's protocol itself,
 // nor leave a socket, timer or file behind after `close`.
 
-import { unfakedClock } from '../../protocol/runtime/clock.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
+import { unfakedClock } from '../../protocol/runtime/time/clock.ts'
 import { addressText } from '../configuration/listenerAddress.ts'
 import { BrokerLife } from './brokerLife.ts'
 import { ClientConnections } from './clientConnections.ts'

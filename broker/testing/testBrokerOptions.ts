@@ -2,8 +2,8 @@
 // validated before anything starts: a misspelt option is an error, never ignored.
 
 import { suggestion } from '../../protocol/configuration/nearestName.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
-import { type Logger, silentLogger } from '../../protocol/telemetry/logger.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
+import { type Logger, silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 import {
   type BrokerConfig,
   type BrokerOptionName,

@@ -1,10 +1,13 @@
 // The records of a test broker: produced by the test, or stored by the tested client and read back.
 
-import type { Isolation } from '../../protocol/client/isolation.ts'
-import { type FetchedPartition, PartitionReader } from '../../protocol/client/partitionReader.ts'
-import type { ProducerRecord } from '../../protocol/client/producer.ts'
-import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
-import { type Record as KafkaRecord, records } from '../../protocol/kafka/recordCursor.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
+import {
+  type FetchedPartition,
+  PartitionReader,
+} from '../../protocol/client/consumer/partitionReader.ts'
+import type { ProducerRecord } from '../../protocol/client/producer/producer.ts'
+import { splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
+import { type Record as KafkaRecord, records } from '../../protocol/kafka/records/recordCursor.ts'
 import type { BrokerLife } from './brokerLife.ts'
 import { invalidArgument } from './testBrokerError.ts'
 

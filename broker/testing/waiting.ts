@@ -1,6 +1,6 @@
 // Waits, in a test, for a condition that a client or the broker makes true.
 
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
 import { TestBrokerError } from './testBrokerError.ts'
 
 /** How long to wait. */

@@ -4,8 +4,8 @@
 // ended last, so it is a retry. A retry is answered as the first request was, and must never end
 // the next transaction. Pure functions.
 
+import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import {
   type ClientTransactionVersion,
   isExhausted,

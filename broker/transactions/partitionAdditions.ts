@@ -6,8 +6,8 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import type { ClientTransactionVersion } from './transactionMetadata.ts'
 import type { ProducerIdentity } from './transactionVerifier.ts'
 

@@ -1,9 +1,9 @@
 // Kafka's rules for InitProducerId, and for adding and verifying partitions, as error codes. The
 // rules for ending a transaction are in endTxnRules.ts. Pure functions.
 
+import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { claimError } from './endTxnRules.ts'
 import { type Entry, isBusy, isKnown } from './transactionEntry.ts'
 import { isExhausted, type TransactionMetadata } from './transactionMetadata.ts'

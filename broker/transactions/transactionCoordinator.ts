@@ -29,9 +29,9 @@
 //   transactionStateTopic.ts, transactionLogRecords.ts   the coordinator's log and its formats
 //   transactionOutcome.ts, transactionStateName.ts       answers, and the names of states
 
+import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { assert, unreachable } from '../../protocol/runtime/assert.ts'
 import { decideEndTxn, type EndTxnRequest } from './endTxnRules.ts'
 import type { PartitionSet } from './partitionSet.ts'

@@ -2,13 +2,13 @@
 // and brokers can read them.
 
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
-import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import {
   decodeTransactionRecordKey,
   encodeTransactionRecordKey,
   TransactionStatus,
   transactionLogValue,
-} from '../../protocol/kafka/transactionRecords.ts'
+} from '../../protocol/kafka/coordinators/transactionRecords.ts'
+import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import { PartitionSet } from './partitionSet.ts'
 import {
   type ClientTransactionVersion,

@@ -1,11 +1,11 @@
 // Writes the markers that end transactions into the logs of partitions, and reports markers in
 // __consumer_offsets to the groups. Decides nothing and never retries: the caller does.
 
-import { buildEndTransactionMarker } from '../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import { buildEndTransactionMarker } from '../../protocol/kafka/records/endTransactionMarker.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
 import type { Partition } from '../replication/partition.ts'

@@ -1,8 +1,8 @@
 // Kafka's TransactionMetadata, as an immutable value, and the value after each step. Which step is
 // allowed is decided in endTxnRules.ts, producerRules.ts and transactionCoordinator.ts.
 
+import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
 import { PartitionSet } from './partitionSet.ts'
 
 /**

@@ -4,8 +4,8 @@
 // NOT_COORDINATOR, and ids whose partition is being loaded with COORDINATOR_LOAD_IN_PROGRESS.
 
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import { stallTolerant } from '../../protocol/runtime/stallTolerantClock.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import { stallTolerant } from '../../protocol/runtime/time/stallTolerantClock.ts'
 import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
 import type { EndTxnRequest } from './endTxnRules.ts'

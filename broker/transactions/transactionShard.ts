@@ -5,9 +5,9 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Scheduler } from '../../protocol/runtime/scheduler.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
 import { WaitingRequests } from '../coordinators/waitingRequests.ts'

@@ -1,6 +1,6 @@
 // The names of transaction states in Kafka's tools.
 
-import { TransactionStatus } from '../../protocol/kafka/transactionRecords.ts'
+import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 
 const names = new Map<TransactionStatus, string>([
   [TransactionStatus.empty, 'Empty'],

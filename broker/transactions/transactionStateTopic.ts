@@ -1,9 +1,9 @@
 // __transaction_state as the log of transaction coordinators: translates between batches and
 // records of transactional ids. Must never know what a transaction does with them.
 
-import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../protocol/kafka/recordCursor.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../protocol/kafka/records/recordCursor.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { CoordinatorPartitions } from '../coordinators/coordinatorRuntime.ts'
 import {
   type CoordinatorLeadership,

@@ -2,7 +2,7 @@
 // the offset log after the newest commit are rerun after a start.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { EntryLog, isRecordOf } from './entryLog.ts'
 
 export interface Commit {

@@ -3,7 +3,7 @@
 // and state that must change together, while no job runs.
 
 import { dirname, join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { CheckpointError } from './checkpointError.ts'
 
 export interface DirectoryChange {

@@ -9,7 +9,7 @@
 
 import { dirname } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
 import { CheckpointError } from './checkpointError.ts'
 import { encodeEntry, entryHeaderBytes, readEntries } from './entryFormat.ts'
 

@@ -4,7 +4,7 @@
 // while it is not committed, may be planned again (see supersede).
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { OperatorContract } from '../contract/statefulOperator.ts'
 import type { DeadLetterEnd } from '../sources/deadLetter.ts'
 import type { OffsetRange } from '../sources/scan.ts'

@@ -4,7 +4,7 @@
 
 import { findPackageJSON, registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { EngineError } from '../engineError.ts'
 import {
   type CodeSnapshot,

@@ -5,7 +5,7 @@
 
 import { findPackageJSON } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { ownPackage, versionOf } from '../../protocol/runtime/ownPackage.ts'
+import { ownPackage, versionOf } from '../../protocol/runtime/process/ownPackage.ts'
 import { EngineError } from '../engineError.ts'
 
 const ownManifest = fileURLToPath(new URL('../../package.json', import.meta.url))

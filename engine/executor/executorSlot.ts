@@ -15,9 +15,9 @@ import type {
   ReplyTo,
 } from '../../protocol/actor/actor.ts'
 import { restart, type Verdict } from '../../protocol/actor/supervision.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { EngineError } from '../engineError.ts'
-import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import type { Executor, StartExecutor, TaskReport } from './task.ts'
 
 export interface SlotOptions {

@@ -3,13 +3,13 @@
 // error that is nobody's ends the thread, and the driver replaces it.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { Cluster } from '../../protocol/client/cluster.ts'
+import { Cluster } from '../../protocol/client/cluster/cluster.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import { systemClock } from '../../protocol/runtime/clock.ts'
-import { ignoreExpectedWarnings } from '../../protocol/runtime/experimentalFeature.ts'
-import { portNetwork } from '../../protocol/runtime/portNetwork.ts'
+import { portNetwork } from '../../protocol/runtime/network/portNetwork.ts'
+import { ignoreExpectedWarnings } from '../../protocol/runtime/process/experimentalFeature.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../../protocol/runtime/time/clock.ts'
 import { serveSnapshot } from '../contract/codeSnapshot.ts'
 import { EngineError, reportError } from '../engineError.ts'
 import { fingerprint, importJob } from '../jobModule.ts'

@@ -5,7 +5,7 @@
 
 import { AskTimeoutError, MessageLostError } from '../../protocol/actor/failures.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Clock } from '../../protocol/runtime/clock.ts'
+import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import { EngineError } from '../engineError.ts'
 import type { Executor, StateAnswer, StateQuery } from './task.ts'
 

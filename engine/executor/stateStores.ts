@@ -2,7 +2,7 @@
 // to it. A change is made once per batch, however many tasks ask for its result.
 
 import { join } from 'node:path'
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'
 import { decodeKey } from '../keys/key.ts'

@@ -10,7 +10,7 @@ import { requirePlainBuckets, requirePlainElements } from '../rdd/plainResults.t
 import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import { TaskRejections } from '../sources/taskRejections.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
-import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
 import { withUserFrame } from '../userCode.ts'
 import { SharedPasses } from './sharedPasses.ts'

@@ -2,10 +2,10 @@
 // driver's network, so it works with the embedded broker as with one elsewhere.
 
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { sleep } from '../../protocol/runtime/clock.ts'
-import { ownModule } from '../../protocol/runtime/ownModule.ts'
-import { servePortNetwork } from '../../protocol/runtime/portNetwork.ts'
+import { servePortNetwork } from '../../protocol/runtime/network/portNetwork.ts'
+import { ownModule } from '../../protocol/runtime/process/ownModule.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
+import { sleep } from '../../protocol/runtime/time/clock.ts'
 import { EngineError, type EngineErrorCode, errorOf } from '../engineError.ts'
 import { youngGenerationMb } from '../threadMemory.ts'
 import type { Executor, ExecutorListener, StartExecutor, StateAnswer, StateQuery } from './task.ts'

@@ -1,10 +1,10 @@
 // The messages between the driver's thread and an executor's worker thread.
 
 import type { MessagePort } from 'node:worker_threads'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { CodeSnapshot } from '../contract/codeSnapshot.ts'
 import type { ErrorReport } from '../engineError.ts'
-import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import type { StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
 
 export interface WorkerSetup {

@@ -1,7 +1,7 @@
 // Bytes that a feed has written and the job has not counted yet, as the topic stores them. Without
 // this bound, topics with a size limit would remove records before they are counted.
 
-import { recordBatchOverheadBytes } from '../../protocol/kafka/recordBatch.ts'
+import { recordBatchOverheadBytes } from '../../protocol/kafka/records/recordBatch.ts'
 
 /**
  * Lengths (of the record, its key, value and headers), attributes and deltas, each at its maximum.

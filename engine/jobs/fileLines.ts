@@ -1,7 +1,7 @@
 // A file as a line source for LineFeed. A missing last newline is added, because a tail would
 // otherwise wait for it.
 
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
 import type { LineSource, Lines } from './lineFeed.ts'
 
 const newline = 0x0a

@@ -1,8 +1,8 @@
 // Writes lines to a log file as a program on a host would, at a given rate or as fast as possible.
 // The demo's source of input; nothing downstream knows about it.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import type { FeedBacklog } from './feedBacklog.ts'
 import { RotatedLog, type Rotation } from './rotatedLog.ts'
 

@@ -4,7 +4,7 @@
 
 import { basename, dirname, join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
 
 /** The position of a log's reader in one file. */
 export interface ReadPosition {

@@ -1,7 +1,7 @@
 // A record of a topic as row formats see it: coordinates, timestamp, key and headers, beside the
 // bytes of its value.
 
-import { type RecordCursor, recordHeaders } from '../../protocol/kafka/recordCursor.ts'
+import { type RecordCursor, recordHeaders } from '../../protocol/kafka/records/recordCursor.ts'
 
 /** A header of a record. */
 export interface SourceHeader {

@@ -1,7 +1,7 @@
 // Reads the offset log and the commit log of a stopped job together.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { CheckpointError } from '../checkpoint/checkpointError.ts'
 import { type Commit, CommitLog } from '../checkpoint/commitLog.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'

@@ -3,7 +3,7 @@
 // created anew, and the job would continue with an empty state.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Commit } from '../checkpoint/commitLog.ts'
 import { EngineError } from '../engineError.ts'
 import { stateFolder } from '../jobDirectory.ts'

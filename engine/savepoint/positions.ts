@@ -2,10 +2,10 @@
 // they are now.
 
 import { Admin } from '../../protocol/client/admin.ts'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import type { Isolation } from '../../protocol/client/isolation.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { zeroUuid } from '../../protocol/kafka/fields.ts'
+import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
+import { PartitionReader } from '../../protocol/client/consumer/partitionReader.ts'
+import { zeroUuid } from '../../protocol/kafka/schema/fields.ts'
 import { EngineError } from '../engineError.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { Position } from './rewindPlan.ts'

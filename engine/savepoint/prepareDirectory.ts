@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { type Commit, CommitLog } from '../checkpoint/commitLog.ts'
 import { changeDirectory, discarded, type Rename } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'

@@ -2,7 +2,7 @@
 // unchanged or rewound.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { CommitLog } from '../checkpoint/commitLog.ts'
 import { changeDirectory, discarded } from '../checkpoint/directoryChange.ts'
 import { OffsetLog, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'

@@ -1,7 +1,7 @@
 // Takes a savepoint of a stopped job, as of its newest committed batch.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract } from '../contract/statefulOperator.ts'
 import { EngineError } from '../engineError.ts'

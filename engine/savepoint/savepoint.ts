@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { type Commit, decodeCommit } from '../checkpoint/commitLog.ts'
 import { encodeEntry, readEntries } from '../checkpoint/entryFormat.ts'
 import { decodeEntry, isOperator, type OffsetLogEntry } from '../checkpoint/offsetLog.ts'

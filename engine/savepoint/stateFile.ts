@@ -7,7 +7,7 @@
 // is big-endian.
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
 import { encodeEntry, entryHeaderBytes } from '../checkpoint/entryFormat.ts'
 import type { StateChunks, StateEntry } from '../state/stateEntry.ts'
 

@@ -19,9 +19,9 @@
 //  - its tasks: dagScheduler (decides, without I/O), stage, mapOutputTracker; driver carries the
 //    decisions out, with taskAttempts and shuffleInputs
 
-import type { Isolation } from '../../protocol/client/isolation.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import { type Clock, sleep } from '../../protocol/runtime/clock.ts'
+import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
 import type { CommitLog } from '../checkpoint/commitLog.ts'
 import type { OffsetLog, OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import type { OperatorContract, WatermarkSpec } from '../contract/statefulOperator.ts'
@@ -31,7 +31,7 @@ import { hasLost } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { PartitionEnds } from '../sources/topicOffsets.ts'
-import type { BatchInfo } from '../stream/batchHistory.ts'
+import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'

@@ -4,10 +4,10 @@
 // after that batch has ended.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { sleep } from '../../protocol/runtime/clock.ts'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import { sleep } from '../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { EngineError, type ErrorReport, errorOf, reportError } from '../engineError.ts'
 import { ExecutorPool } from '../executor/executorPool.ts'
 import type {
@@ -18,14 +18,14 @@ import type {
   TaskReport,
   TaskWork,
 } from '../executor/task.ts'
-import type { StatePartition, TaskFigures } from '../jobFigures.ts'
+import type { StatePartition, TaskFigures } from '../metrics/jobFigures.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Advanced, Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
-import type { BatchInfo } from '../stream/batchHistory.ts'
 import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
+import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { defaultBounds } from './batchBounds.ts'
 import type { BatchProgress } from './batchProgress.ts'

@@ -1,7 +1,7 @@
 // Plans the offsets of a batch: from the end of the previous batch to the end of the log, up to a
 // limit per partition, so that a long backlog does not become one endless batch. Pure.
 
-import type { Isolation } from '../../protocol/client/isolation.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
 import { logTruncated, offsetsRemoved } from '../sources/lostOffsets.ts'
 import type { OffsetRange } from '../sources/scan.ts'

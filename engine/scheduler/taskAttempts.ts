@@ -1,7 +1,7 @@
 // The running attempts of tasks: their start, and a timer that reports attempts over the time
 // limit. Without the limit, a task that never ends blocks its job silently.
 
-import type { Clock, Timer } from '../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import { operatorOf, type Stage } from './stage.ts'
 
 /** One attempt, as shown in a status. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
-import type { Disk, DiskFile } from '../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
 import { EngineError } from '../engineError.ts'
 import type { Bucket } from '../rdd/lineage.ts'
 

@@ -4,7 +4,7 @@
 // recomputed from their lineage. Outputs of the running batch are never dropped: they would be
 // recomputed at once, in an endless loop.
 
-import type { Logger } from '../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { EngineError } from '../engineError.ts'
 import type { Bucket } from '../rdd/lineage.ts'
 import { shapeOf } from './outputShape.ts'

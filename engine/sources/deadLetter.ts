@@ -2,8 +2,8 @@
 // unchanged; added headers name the record's topic, partition and offset, the job and batch that
 // rejected it, and the error.
 
-import type { ProducerRecord } from '../../protocol/client/producer.ts'
-import type { RecordHeader } from '../../protocol/kafka/recordCursor.ts'
+import type { ProducerRecord } from '../../protocol/client/producer/producer.ts'
+import type { RecordHeader } from '../../protocol/kafka/records/recordCursor.ts'
 import type { RejectedRecord } from './scan.ts'
 
 /** The end of a partition of a dead letter topic. */

@@ -8,12 +8,12 @@
 // stored yet, is not seen.
 
 import { Admin } from '../../protocol/client/admin.ts'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { Producer } from '../../protocol/client/producer.ts'
+import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import { PartitionReader } from '../../protocol/client/consumer/partitionReader.ts'
+import { Producer } from '../../protocol/client/producer/producer.ts'
 import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
-import { splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
-import { RecordCursor, type RecordHeader } from '../../protocol/kafka/recordCursor.ts'
+import { splitBatches, validateBatch } from '../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor, type RecordHeader } from '../../protocol/kafka/records/recordCursor.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { EngineError } from '../engineError.ts'
 import { type DeadLetterEnd, deadLetterOf, letterKey, letterKeyOf } from './deadLetter.ts'

@@ -1,7 +1,7 @@
 // Offset ranges, requests to read one as rows, and reports of rejected records. Plain values: they
 // are sent to executors and stored in the offset log.
 
-import type { Isolation } from '../../protocol/client/isolation.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
 import type { RowFormat } from '../rows/csv.ts'
 
 /** Offsets [from, until) of one topic partition, fixed before a batch runs. */

@@ -3,10 +3,10 @@
 // does not exist: whether to wait is the caller's decision.
 
 import { Admin } from '../../protocol/client/admin.ts'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import type { Isolation } from '../../protocol/client/isolation.ts'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { zeroUuid } from '../../protocol/kafka/fields.ts'
+import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
+import { PartitionReader } from '../../protocol/client/consumer/partitionReader.ts'
+import { zeroUuid } from '../../protocol/kafka/schema/fields.ts'
 import type { OffsetRange } from './scan.ts'
 import type { Position, TopicSource } from './topicOptions.ts'
 

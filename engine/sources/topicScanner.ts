@@ -9,11 +9,18 @@
 //    batch), offsetSet, deadLetter, deadLetters
 
 import { ClientError } from '../../protocol/client/clientError.ts'
-import type { Cluster } from '../../protocol/client/cluster.ts'
-import { type FetchedPartition, PartitionReader } from '../../protocol/client/partitionReader.ts'
+import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import {
+  type FetchedPartition,
+  PartitionReader,
+} from '../../protocol/client/consumer/partitionReader.ts'
 import { ErrorCode, KafkaError } from '../../protocol/kafka/errors.ts'
-import { type RecordBatch, splitBatches, validateBatch } from '../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../protocol/kafka/recordCursor.ts'
+import {
+  type RecordBatch,
+  splitBatches,
+  validateBatch,
+} from '../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../protocol/kafka/records/recordCursor.ts'
 import { EngineError, topicRecreated } from '../engineError.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import { ScannedRecord } from '../rows/sourceRecord.ts'

@@ -1,8 +1,8 @@
 // The real StateDatabase: a store in LevelDB whose failures are errors of the state, with the
 // directory and what to do.
 
-import { StoreInUseError } from '../../protocol/runtime/keyValueStore.ts'
-import { openLevelStore } from '../../protocol/runtime/levelStore.ts'
+import { StoreInUseError } from '../../protocol/runtime/store/keyValueStore.ts'
+import { openLevelStore } from '../../protocol/runtime/store/levelStore.ts'
 import type { DatabaseEntry, StateDatabase, StateReader } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 

@@ -3,7 +3,7 @@
 // databases open at once.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'
 import type { StateEntry } from './stateEntry.ts'
 import { timerKey, valueKey, versionKey } from './stateLayout.ts'

@@ -1,5 +1,5 @@
 // What StateStore needs of a key-value store, by the names that a state has for it: sorted bytes,
-// atomic and durable writes, and snapshots (protocol/runtime/keyValueStore.ts).
+// atomic and durable writes, and snapshots (protocol/runtime/store/keyValueStore.ts).
 
 import type {
   KeyValueChange,
@@ -7,9 +7,9 @@ import type {
   KeyValueReader,
   KeyValueSnapshot,
   KeyValueStore,
-} from '../../protocol/runtime/keyValueStore.ts'
+} from '../../protocol/runtime/store/keyValueStore.ts'
 
-export type { KeyRange } from '../../protocol/runtime/keyValueStore.ts'
+export type { KeyRange } from '../../protocol/runtime/store/keyValueStore.ts'
 export type StateChange = KeyValueChange
 export type DatabaseEntry = KeyValueEntry
 export type StateReader = KeyValueReader

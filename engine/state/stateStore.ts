@@ -15,7 +15,7 @@
 //  - reading and moving: stateView (past versions), stateTransfer, stateEntry, partitionWriters
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import { systemErrorOf } from '../../protocol/runtime/levelError.ts'
+import { systemErrorOf } from '../../protocol/runtime/store/levelError.ts'
 import type { TimeDomain } from './keyedState.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import type { StateChange, StateDatabase } from './stateDatabase.ts'

@@ -3,7 +3,7 @@
 // have the directories open.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { partitionOfGroup } from '../keys/keyGroup.ts'
 import { openLevelStateDatabase } from './levelStateDatabase.ts'
 import { isOldFormat, oldEntries } from './oldFormat.ts'

@@ -19,31 +19,35 @@ import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd } from '../rdd/rdd.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
-import type { BatchInfo } from './batchHistory.ts'
 import { EventStream } from './eventStream.ts'
 import { type TimeOf, type WatermarkOptions, watermarkPlan } from './eventTime.ts'
-import { inverseWindowOperator, type ReduceWindowOptions, shownWindow } from './inverseWindow.ts'
-import type { Kept } from './keptValue.ts'
-import { operatorPlan, outputPlan, tablePlan } from './keyedOperator.ts'
+import type { BatchInfo } from './operators/batchHistory.ts'
+import type { Kept } from './operators/keptValue.ts'
+import { operatorPlan, outputPlan, tablePlan } from './operators/keyedOperator.ts'
 import {
   type MapWithStateOptions,
   mapWithStateOperator,
   type StateMapping,
-} from './mapWithState.ts'
-import type { StreamBuilder, StreamPlan } from './streamPlan.ts'
-import * as plans from './streamPlans.ts'
+} from './operators/mapWithState.ts'
 import {
   type StatefulProcessor,
   type TransformOptions,
   transformOperator,
-} from './transformWithState.ts'
+} from './operators/transformWithState.ts'
 import {
   type StateUpdate,
   type UpdateStateOptions,
   updateStateOperator,
-} from './updateStateByKey.ts'
+} from './operators/updateStateByKey.ts'
+import type { StreamBuilder, StreamPlan } from './streamPlan.ts'
+import * as plans from './streamPlans.ts'
 import type { ViewNumber, ViewOptions, ViewValue } from './view.ts'
-import { requireWindow } from './window.ts'
+import {
+  inverseWindowOperator,
+  type ReduceWindowOptions,
+  shownWindow,
+} from './windows/inverseWindow.ts'
+import { requireWindow } from './windows/window.ts'
 
 /** Options of foreachRDD. */
 export interface ForeachOptions {

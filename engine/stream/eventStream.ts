@@ -10,18 +10,18 @@ import { requirePlainElements } from '../rdd/plainResults.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { DStream } from './dstream.ts'
-import { duplicatesOperator } from './duplicates.ts'
 import { type LateRow, type TimedRow, unionUid } from './eventTime.ts'
 import { EventWindows } from './eventWindows.ts'
-import { longestMs, requireDuration } from './keptValue.ts'
-import { operatorPlan, outputPlan } from './keyedOperator.ts'
-import type { OperatorOptions } from './statefulContract.ts'
-import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
+import { duplicatesOperator } from './operators/duplicates.ts'
+import { longestMs, requireDuration } from './operators/keptValue.ts'
+import { operatorPlan, outputPlan } from './operators/keyedOperator.ts'
+import type { OperatorOptions } from './operators/statefulContract.ts'
 import {
   type EventStatefulProcessor,
   eventTransformOperator,
   type TransformOptions,
-} from './transformWithState.ts'
+} from './operators/transformWithState.ts'
+import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
 
 /** The watermarks of a stream; its own is the minimum of those that are not idle. */
 export interface StreamWatermarks {

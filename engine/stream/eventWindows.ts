@@ -10,24 +10,24 @@ import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
 import type { DStream } from './dstream.ts'
 import type { LateRow, TimedRow } from './eventTime.ts'
+import { longestMs } from './operators/keptValue.ts'
+import { operatorPlan, outputPlan, tablePlan, watermarkOf } from './operators/keyedOperator.ts'
+import type { EventOperatorOptions, OperatorOptions } from './operators/statefulContract.ts'
+import type { StreamBatch } from './streamPlan.ts'
 import {
   fixedWindowCombiner,
   fixedWindowOperator,
   openFixedWindows,
   type StoredWindows,
   type WindowPart,
-} from './fixedWindows.ts'
-import { longestMs } from './keptValue.ts'
-import { operatorPlan, outputPlan, tablePlan, watermarkOf } from './keyedOperator.ts'
+} from './windows/fixedWindows.ts'
 import {
   openSessions,
   type SessionPart,
   type StoredSessions,
   sessionCombiner,
   sessionOperator,
-} from './sessionWindows.ts'
-import type { EventOperatorOptions, OperatorOptions } from './statefulContract.ts'
-import type { StreamBatch } from './streamPlan.ts'
+} from './windows/sessionWindows.ts'
 import {
   type Aggregation,
   aggregating,
@@ -35,7 +35,7 @@ import {
   reducing,
   type WindowAggregate,
   type WindowResult,
-} from './windowAggregate.ts'
+} from './windows/windowAggregate.ts'
 
 /**
  * Results of windows: emitted when the watermark passes a window's end, and again in each batch

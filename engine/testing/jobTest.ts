@@ -6,9 +6,9 @@
 //   await test.advance(1000)
 //   expect(test.view('counts')).toEqual([['a', 1], ['b', 1]])
 
-import type { JobStatus } from '../../protocol/telemetry/status.ts'
+import type { JobStatus } from '../../protocol/telemetry/status/status.ts'
 import { EngineError } from '../engineError.ts'
-import type { ViewRows } from '../jobStatus.ts'
+import type { ViewRows } from '../lifecycle/jobStatus.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import { isJob, type Job } from '../stream/job.ts'
 import type { DurableStep, PlannedKill } from './durableSteps.ts'

@@ -2,7 +2,7 @@
 // are latin1 strings in a map: string order is byte order.
 
 import { join } from 'node:path'
-import type { Disk } from '../../protocol/runtime/disk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { makeDurableDirectory } from '../checkpoint/entryLog.ts'
 import type {
   DatabaseEntry,

@@ -1,7 +1,7 @@
 // The topics of a test: records by partition, in memory, with the fields that a producer sets. They
 // outlive the driver, as a broker does.
 
-import { partitionForKey } from '../../protocol/client/partitioner.ts'
+import { partitionForKey } from '../../protocol/client/producer/partitioner.ts'
 import { EngineError } from '../engineError.ts'
 
 /** A record as given by a test. */

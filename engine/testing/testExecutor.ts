@@ -2,7 +2,7 @@
 // tasks, runs them twice, kills it, and reorders its reports and shuffle blocks.
 
 import type { Random } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { EngineError } from '../engineError.ts'
 import type {
   Executor,

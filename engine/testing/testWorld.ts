@@ -1,11 +1,11 @@
 // The environment of a job in a test, which outlives all of its processes: clock, topics, disk,
 // states and sinks. A kill ends the driver's process here, in the middle of a step.
 
-import type { Disk } from '../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
+import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../protocol/runtime/time/manualClock.ts'
 import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
 import { StateDirectories } from './memoryState.ts'

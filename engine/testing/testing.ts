@@ -28,7 +28,7 @@
  * @module engine/testing
  */
 
-export type { ViewRows } from '../jobStatus.ts'
+export type { ViewRows } from '../lifecycle/jobStatus.ts'
 export type { DurableStep } from './durableSteps.ts'
 export {
   type Exploration,

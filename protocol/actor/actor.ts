@@ -11,11 +11,11 @@
 // runs in the simulator. An actor lives in its program; it is never serialized or moved.
 
 import { assert } from '../runtime/assert.ts'
-import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
-import type { Scheduler } from '../runtime/scheduler.ts'
-import { type Logger, silentLogger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { Scheduler } from '../runtime/scheduling/scheduler.ts'
+import type { Clock } from '../runtime/time/clock.ts'
+import { type Logger, silentLogger } from '../telemetry/logging/logger.ts'
+import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
 import type { ActorRef, BehaviorFactory, SpawnOptions, Terminated } from './behavior.ts'
 import { Cell, cellOf } from './cell.ts'

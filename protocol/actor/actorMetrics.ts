@@ -1,6 +1,6 @@
 // The table of the metrics of an actor system.
 
-import type { MetricSpec } from '../telemetry/metricSpec.ts'
+import type { MetricSpec } from '../telemetry/metrics/metricSpec.ts'
 
 export const actorMetrics = {
   actors: {

@@ -2,7 +2,7 @@
 // message, so that the ask fails at once when the message is lost.
 
 import { assert } from '../runtime/assert.ts'
-import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Clock, Timer } from '../runtime/time/clock.ts'
 import type { ReplyTo } from './behavior.ts'
 import { AskTimeoutError } from './failures.ts'
 

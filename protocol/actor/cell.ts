@@ -3,8 +3,8 @@
 // mailbox.ts and supervision.ts. It must never run two functions of its behavior concurrently.
 
 import { assert } from '../runtime/assert.ts'
-import type { Clock, Timer } from '../runtime/clock.ts'
-import { LastingCondition } from '../telemetry/lastingCondition.ts'
+import type { Clock, Timer } from '../runtime/time/clock.ts'
+import { LastingCondition } from '../telemetry/logging/lastingCondition.ts'
 import { Asked } from './ask.ts'
 import type {
   ActorRef,

@@ -1,7 +1,7 @@
 // Dead letters: messages that no behavior handles to the end, counted by reason and passed to a
 // hook. A message may be lost with a crash or a stop, and never without a report here.
 
-import type { Counter, Metrics } from '../telemetry/metrics.ts'
+import type { Counter, Metrics } from '../telemetry/metrics/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
 
 export type DeadLetterReason =

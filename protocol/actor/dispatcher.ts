@@ -2,8 +2,8 @@
 // of messages at a time. After a bounded time it yields to the event loop, or two actors that keep
 // each other busy would starve the sockets and timers of the process.
 
-import type { Clock } from '../runtime/clock.ts'
-import type { Scheduler } from '../runtime/scheduler.ts'
+import type { Scheduler } from '../runtime/scheduling/scheduler.ts'
+import type { Clock } from '../runtime/time/clock.ts'
 
 export interface Runnable {
   /**

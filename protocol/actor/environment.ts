@@ -1,10 +1,10 @@
 // What the actors of one system share. Passed to each actor by its system; internal to this folder.
 
-import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { MetricSpec } from '../telemetry/metricSpec.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { Clock } from '../runtime/time/clock.ts'
+import type { Logger } from '../telemetry/logging/logger.ts'
+import type { MetricSpec } from '../telemetry/metrics/metricSpec.ts'
+import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import { actorMetrics } from './actorMetrics.ts'
 import type { DeadLetters } from './deadLetters.ts'
 import type { Dispatcher } from './dispatcher.ts'

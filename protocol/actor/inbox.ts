@@ -2,7 +2,7 @@
 // reporting of lost messages. It outlives incarnations and knows nothing of behaviors.
 
 import { assert } from '../runtime/assert.ts'
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/time/clock.ts'
 import { Ask, Asked } from './ask.ts'
 import type { ReplyTo } from './behavior.ts'
 import type { DeadLetterReason } from './deadLetters.ts'

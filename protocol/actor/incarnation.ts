@@ -3,7 +3,7 @@
 // which outlives it.
 
 import { assert } from '../runtime/assert.ts'
-import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Clock, Timer } from '../runtime/time/clock.ts'
 import type { ActorContext, ActorRef, Behavior, BehaviorFactory } from './behavior.ts'
 import { ActorStoppedError } from './failures.ts'
 

@@ -1,7 +1,7 @@
 // Parses addresses of brokers as people write them.
 
 import { parseHostPort } from '../configuration/hostPort.ts'
-import type { Address } from '../runtime/network.ts'
+import type { Address } from '../runtime/network/network.ts'
 
 /** An address of a broker is malformed. */
 export class AddressError extends Error {

@@ -42,18 +42,18 @@
 // decodes records on behalf of a caller that passes or receives whole batches. Nothing here imports
 // above protocol.
 
+import { tcpNetwork } from '../runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../runtime/nodeRuntime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { tcpNetwork } from '../runtime/tcpNetwork.ts'
 import { Admin } from './admin.ts'
 import { parseBootstrap } from './bootstrap.ts'
-import { Cluster } from './cluster.ts'
-import { type Consumer, type ConsumerOptions, RecordConsumer } from './recordConsumer.ts'
-import { type Producer, type ProducerOptions, RecordProducer } from './recordProducer.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { type Consumer, type ConsumerOptions, RecordConsumer } from './consumer/recordConsumer.ts'
+import { type Producer, type ProducerOptions, RecordProducer } from './producer/recordProducer.ts'
 
 export { ErrorCode, KafkaError } from '../kafka/errors.ts'
 export type { TopicPartition } from '../kafka/topicPartition.ts'
-export { NetworkError, type NetworkErrorCode } from '../runtime/network.ts'
+export { NetworkError, type NetworkErrorCode } from '../runtime/network/network.ts'
 export type { ConfigAlteration, ConfigOutcome } from './admin/configs.ts'
 export type { NewOffset } from './admin/groupOffsets.ts'
 export type { GroupFilter, GroupOutcome } from './admin/groups.ts'
@@ -87,16 +87,21 @@ export type {
 } from './adminApi.ts'
 export { AddressError } from './bootstrap.ts'
 export { ClientError, type ClientErrorCode } from './clientError.ts'
-export type { Isolation } from './isolation.ts'
-export type { Assignment } from './rangeAssignor.ts'
-export type { ConsumedHeader, ConsumedRecord, Consumer, ConsumerOptions } from './recordConsumer.ts'
+export type { Isolation } from './consumer/isolation.ts'
+export type { Assignment } from './consumer/rangeAssignor.ts'
+export type {
+  ConsumedHeader,
+  ConsumedRecord,
+  Consumer,
+  ConsumerOptions,
+} from './consumer/recordConsumer.ts'
 export type {
   CompressionName,
   Producer,
   ProducerOptions,
   RecordToSend,
   StoredRecord,
-} from './recordProducer.ts'
+} from './producer/recordProducer.ts'
 
 /** Options of a client. */
 export interface ConnectOptions {

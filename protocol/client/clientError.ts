@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../kafka/errors.ts'
 import { CodedError } from '../runtime/codedError.ts'
-import { NetworkError } from '../runtime/network.ts'
+import { NetworkError } from '../runtime/network/network.ts'
 
 /** Codes of ClientError. */
 export type ClientErrorCode =

@@ -1,8 +1,8 @@
 // The logging options of every program: level, format and file.
 
 import { InvalidArgumentError } from 'commander'
-import { type LogLevel, logFormats, logLevels } from '../telemetry/logLevel.ts'
-import type { LoggingOptions } from '../telemetry/programLog.ts'
+import { type LogLevel, logFormats, logLevels } from '../telemetry/logging/logLevel.ts'
+import type { LoggingOptions } from '../telemetry/logging/programLog.ts'
 import { CommandError } from './commandError.ts'
 import type { CommandOption } from './commandOptions.ts'
 import { duration, sizeInBytes } from './optionValues.ts'

@@ -1,6 +1,6 @@
 // Parses `host:port` in command lines and configuration files; an IPv6 address is in brackets.
 
-import type { Address } from '../runtime/network.ts'
+import type { Address } from '../runtime/network/network.ts'
 
 /** Returns undefined for a malformed text. Port 0, which selects a free port, is valid. */
 export function parseHostPort(text: string): Address | undefined {

@@ -72,7 +72,7 @@ import { controllerApis } from './refused/controllers.ts'
 import { shareGroupApis } from './refused/shareGroups.ts'
 import { streamsGroupApis } from './refused/streamsGroups.ts'
 import type { RefusedApi } from './refusedApi.ts'
-import type { Api } from './schema.ts'
+import type { Api } from './schema/schema.ts'
 
 /** In the order of their keys. */
 export const apis: readonly Api[] = [

@@ -8,7 +8,7 @@ import type { ByteReader } from '../bytes/reader.ts'
 import { apiVersions } from './apis/apiVersions.ts'
 import { apiByKey } from './apis.ts'
 import { ChunkWriter } from './chunkWriter.ts'
-import { primitiveCodec } from './primitiveCodec.ts'
+import { primitiveCodec } from './schema/primitiveCodec.ts'
 import type {
   Api,
   MessageCodec,
@@ -16,8 +16,8 @@ import type {
   RequestOf,
   ResponseInput,
   ResponseOf,
-} from './schema.ts'
-import { skipTagged } from './structCodec.ts'
+} from './schema/schema.ts'
+import { skipTagged } from './schema/structCodec.ts'
 
 export interface RequestHeader {
   readonly apiKey: number

@@ -3,8 +3,8 @@
 // request is decoded if its response has one error per named item; its other fields are skipped.
 // Lists that stay empty in such a response have no element type.
 
-import { array, defaultsOf, type Fields, type OutputOf } from './fields.ts'
-import { type Api, type ApiDeclaration, api } from './schema.ts'
+import { array, defaultsOf, type Fields, type OutputOf } from './schema/fields.ts'
+import { type Api, type ApiDeclaration, api } from './schema/schema.ts'
 
 export interface ErrorAnswer {
   readonly errorCode: number

@@ -2,7 +2,7 @@
 // requests alike and would cut streamed bodies; this one excludes them.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/time/clock.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

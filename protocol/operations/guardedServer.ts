@@ -8,10 +8,10 @@ import {
   type FastifyServerOptions,
   fastify,
 } from 'fastify'
-import { type Clock, systemClock } from '../runtime/clock.ts'
-import { isLoopback, isLoopbackHostHeader, isOwnOrigin } from '../runtime/loopback.ts'
-import type { Address } from '../runtime/network.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { isLoopback, isLoopbackHostHeader, isOwnOrigin } from '../runtime/network/loopback.ts'
+import type { Address } from '../runtime/network/network.ts'
+import { type Clock, systemClock } from '../runtime/time/clock.ts'
+import type { Logger } from '../telemetry/logging/logger.ts'
 import { limitBodyTime } from './bodyTimeout.ts'
 import { HttpRefusal } from './httpRefusal.ts'
 import {

@@ -9,8 +9,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Address } from '../runtime/network.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import type { Address } from '../runtime/network/network.ts'
+import type { Logger } from '../telemetry/logging/logger.ts'
 import {
   type Bound,
   bareHost,

@@ -1,8 +1,8 @@
 // Listening for HTTP: the bound address, the errors, and the limit of connections.
 
 import { CodedError } from '../runtime/codedError.ts'
-import { urlHost } from '../runtime/loopback.ts'
-import type { Address } from '../runtime/network.ts'
+import { urlHost } from '../runtime/network/loopback.ts'
+import type { Address } from '../runtime/network/network.ts'
 
 export const mostConnections = 256
 /** Timeout for the headers of a request to arrive, and again for its body. */

@@ -1,8 +1,8 @@
 // What a program provides to its operations routes. Everything is read from memory at each request.
 
-import type { Clock } from '../runtime/clock.ts'
-import type { BuildInfo } from '../telemetry/buildInfo.ts'
-import type { LogLevelControl } from '../telemetry/logLevel.ts'
+import type { Clock } from '../runtime/time/clock.ts'
+import type { LogLevelControl } from '../telemetry/logging/logLevel.ts'
+import type { BuildInfo } from '../telemetry/metrics/buildInfo.ts'
 import type { ProgramHealth } from './health.ts'
 
 export interface OperationsOptions {

@@ -1,12 +1,12 @@
 // The runtime of production: system clock, system randomness, node:fs and the system scheduler,
 // with the given network.
 
-import { systemClock } from './clock.ts'
-import type { Network } from './network.ts'
-import { nodeDisk } from './nodeDisk.ts'
+import { nodeDisk } from './disk/nodeDisk.ts'
+import type { Network } from './network/network.ts'
 import { systemRandom } from './random.ts'
 import type { Runtime } from './runtime.ts'
-import { systemScheduler } from './scheduler.ts'
+import { systemScheduler } from './scheduling/scheduler.ts'
+import { systemClock } from './time/clock.ts'
 
 export function nodeRuntime(network: Network): Runtime {
   return {

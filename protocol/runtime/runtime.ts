@@ -21,11 +21,11 @@
 // failures and lost connections. Code above this folder must never use timers, files, sockets or
 // randomness directly, and no file here knows Kafka or a program of Millrace.
 
-import type { Clock } from './clock.ts'
-import type { Disk } from './disk.ts'
-import type { Network } from './network.ts'
+import type { Disk } from './disk/disk.ts'
+import type { Network } from './network/network.ts'
 import type { Random } from './random.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Scheduler } from './scheduling/scheduler.ts'
+import type { Clock } from './time/clock.ts'
 
 export interface Runtime {
   readonly clock: Clock

@@ -1,7 +1,7 @@
 // The messages of an agent whose start fails because of a system call.
 
 import { expect, test } from 'vitest'
-import { DirectoryInUseError } from '../../protocol/runtime/disk.ts'
+import { DirectoryInUseError } from '../../protocol/runtime/disk/disk.ts'
 import { AgentRig, tailToKafka } from './agentRig.ts'
 
 function systemError(code: string, message: string): Error {

@@ -6,7 +6,7 @@ import type { AgentReason } from '../../agent/agentReasons.ts'
 import type { Channel } from '../../agent/channels/channel.ts'
 import { ComponentWatch } from '../../agent/componentWatch.ts'
 import type { Polled } from '../../agent/polled.ts'
-import { ManualClock } from '../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../protocol/runtime/time/manualClock.ts'
 
 let clock: ManualClock
 let watch: ComponentWatch

@@ -12,12 +12,12 @@ import {
 import { parseProperties } from '../../agent/configuration/properties.ts'
 import { substitute } from '../../agent/configuration/substitution.ts'
 import { ConfigurationRefused } from '../../agent/planVerdict.ts'
-import { ManualClock } from '../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../protocol/runtime/memoryDisk.ts'
-import { memoryNetwork } from '../../protocol/runtime/memoryNetwork.ts'
+import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
+import { memoryNetwork } from '../../protocol/runtime/network/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 
 const base = `a1.sources = r1
 a1.channels = c1

@@ -7,8 +7,8 @@ import type { SourcePosition } from '../../agent/channels/sourcePosition.ts'
 import { EventBatch } from '../../agent/event.ts'
 import type { Interceptor } from '../../agent/interceptors/interceptor.ts'
 import { SourceCounter } from '../../agent/monitoring/counters.ts'
-import { ManualClock } from '../../protocol/runtime/manualClock.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 import { component } from './component.ts'
 
 /** `a`, `bb`, `ccc`, ... as a file has them from `base` on. */

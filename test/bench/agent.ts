@@ -5,7 +5,7 @@
 import { link, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Agent, startAgent } from '../../agent/agent.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 import { sendFile } from './harness/bareClient.ts'
 import { type Server, startBareServer } from './harness/childProcess.ts'
 import { startInsideBroker } from './harness/insideBroker.ts'

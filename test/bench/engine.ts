@@ -4,11 +4,11 @@
 
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type RunningJob, submitJob } from '../../engine/submit.ts'
-import { BatchSender } from '../../protocol/client/batchSender.ts'
-import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
-import type { JobStatus } from '../../protocol/telemetry/status.ts'
+import { type RunningJob, submitJob } from '../../engine/lifecycle/submit.ts'
+import { BatchSender } from '../../protocol/client/producer/batchSender.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/records/recordBatchBuilder.ts'
+import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
+import type { JobStatus } from '../../protocol/telemetry/status/status.ts'
 import { batchBytes, inFlight } from './harness/client.ts'
 import {
   type InsideBroker,

@@ -5,9 +5,9 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PartitionReader } from '../../protocol/client/partitionReader.ts'
-import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
+import { PartitionReader } from '../../protocol/client/consumer/partitionReader.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import { fetchAgainst } from './harness/againstBroker.ts'
 import { receiveFile } from './harness/bareClient.ts'
 import { startBareServer, startBrokerProcess } from './harness/childProcess.ts'

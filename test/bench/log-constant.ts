@@ -10,7 +10,7 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartitionLog } from '../../broker/log/partitionLog.ts'
-import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk } from '../../protocol/runtime/disk/nodeDisk.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
 import { type CountingDisk, countingDisk } from './harness/countingDisk.ts'
 import { append, fillLog, openLog } from './harness/logs.ts'

@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartitionLog } from '../../broker/log/partitionLog.ts'
-import { splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
 import { fillLog, openLog } from './harness/logs.ts'
 import { compare, type Work } from './harness/measure.ts'
 import { type OrderBatches, orderBatches } from './harness/orderBatches.ts'

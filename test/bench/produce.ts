@@ -5,7 +5,7 @@
 
 import { join } from 'node:path'
 import { Compression } from '../../protocol/bytes/compression.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 import { produceAgainst } from './harness/againstBroker.ts'
 import { sendBatches } from './harness/bareClient.ts'
 import { type Server, startBareServer, startBrokerProcess } from './harness/childProcess.ts'

@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerHttp } from '../../broker/brokerHttp.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
 import { plainOperations } from '../protocol/operations/plainOperations.ts'
 import { MemoryBroker } from './server/memoryBroker.ts'

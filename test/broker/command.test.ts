@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Admin } from '../../protocol/client/admin.ts'
-import { Cluster } from '../../protocol/client/cluster.ts'
+import { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 
 /** The first line of every log, with version and settings. */
 const startLine = 'millrace broker'

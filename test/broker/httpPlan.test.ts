@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { brokerConfig } from '../../broker/configuration/brokerOptions.ts'
 import { parseBrokerConfig } from '../../broker/configuration/configurationFile.ts'
 import { type HttpArguments, planHttp } from '../../broker/httpPlan.ts'
-import type { Address } from '../../protocol/runtime/network.ts'
+import type { Address } from '../../protocol/runtime/network/network.ts'
 
 function plan(args: HttpArguments, file = '', listeners: readonly Address[] = []) {
   const { values } = parseBrokerConfig(file, 'file')

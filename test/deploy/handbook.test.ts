@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { addJobCommands } from '../../engine/jobCommandLine.ts'
+import { addJobCommands } from '../../engine/commandLine/jobCommandLine.ts'
 import { millrace } from '../endToEnd/programs.ts'
 
 const root = join(import.meta.dirname, '../..')

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { checkAgent } from '../../agent/agent.ts'
 import { brokerOptions } from '../../broker/configuration/brokerOptions.ts'
 import { parseBrokerConfig } from '../../broker/configuration/configurationFile.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { MemoryLogger } from '../memoryLogger.ts'
 
 const folder = join(import.meta.dirname, '../../docs/deploy')

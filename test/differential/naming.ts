@@ -3,9 +3,9 @@
 // Whether two ids are equal remains visible.
 
 import { errorName } from '../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../protocol/kafka/fields.ts'
-import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
-import { records } from '../../protocol/kafka/recordCursor.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../protocol/kafka/records/recordCursor.ts'
+import { zeroUuid } from '../../protocol/kafka/schema/fields.ts'
 
 interface Surroundings {
   readonly port: number

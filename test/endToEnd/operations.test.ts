@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Admin } from '../../protocol/client/admin.ts'
-import { Cluster } from '../../protocol/client/cluster.ts'
-import { Producer } from '../../protocol/client/producer.ts'
+import { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import { Producer } from '../../protocol/client/producer/producer.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { freePort, Program } from './programs.ts'
 
 let directory: string

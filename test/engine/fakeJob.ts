@@ -1,14 +1,14 @@
 // A job that runs nothing: for tests of what is around a job.
 
-import { JobCounts, type JobFigures } from '../../engine/jobFigures.ts'
 import type {
   RunningJob,
   SavepointReport,
   StatePage,
   StateRequest,
   StopOptions,
-} from '../../engine/runningJob.ts'
-import type { JobStatus } from '../../protocol/telemetry/status.ts'
+} from '../../engine/lifecycle/runningJob.ts'
+import { JobCounts, type JobFigures } from '../../engine/metrics/jobFigures.ts'
+import type { JobStatus } from '../../protocol/telemetry/status/status.ts'
 
 export class FakeJob implements RunningJob {
   readonly name = 'words'

@@ -3,7 +3,7 @@
 
 import { crc32c } from '../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
-import { type RecordBatch, splitBatches } from '../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import type { Files } from './dataDirectory.ts'
 import { oneIn, pick, trickyInt32, trickyInt64 } from './draw.ts'

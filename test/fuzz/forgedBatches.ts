@@ -9,8 +9,8 @@ import {
   RecordBatchAttribute,
   RecordBatchField,
   recordBatchOverheadBytes,
-} from '../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../protocol/kafka/recordBatchBuilder.ts'
+} from '../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../protocol/kafka/records/recordBatchBuilder.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { oneIn, pick, trickyInt32, trickyInt64, trickyVarint } from './draw.ts'
 

@@ -5,7 +5,7 @@
 import { ByteReader } from '../../protocol/bytes/reader.ts'
 import { apiVersions } from '../../protocol/kafka/apis/apiVersions.ts'
 import { decodeResponse, encodeRequest, FrameSplitter } from '../../protocol/kafka/frame.ts'
-import type { Connection } from '../../protocol/runtime/network.ts'
+import type { Connection } from '../../protocol/runtime/network/network.ts'
 import { type Input, readStream, type SentFrame, type SentStream } from './input.ts'
 
 const sentinelId = 0x5e17

@@ -3,9 +3,9 @@
 // walk then ends at the damage.
 
 import { apiByKey } from '../../protocol/kafka/apis.ts'
-import type { Field, Fields, FieldType, PrimitiveName } from '../../protocol/kafka/fields.ts'
-import type { Message } from '../../protocol/kafka/schema.ts'
-import { includes } from '../../protocol/kafka/versionRange.ts'
+import type { Field, Fields, FieldType, PrimitiveName } from '../../protocol/kafka/schema/fields.ts'
+import type { Message } from '../../protocol/kafka/schema/schema.ts'
+import { includes } from '../../protocol/kafka/schema/versionRange.ts'
 
 export type SpanKind =
   | Exclude<PrimitiveName, 'string'>

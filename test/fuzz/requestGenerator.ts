@@ -1,10 +1,15 @@
 // Well-formed requests with arbitrary values: any value that the tables allow, drawn from names
 // that exist in the broker and from extremes. They decode, so that handlers have to refuse them.
 
-import { type Field, type Fields, type FieldType, zeroUuid } from '../../protocol/kafka/fields.ts'
 import { encodeRequest } from '../../protocol/kafka/frame.ts'
-import type { Api, Message } from '../../protocol/kafka/schema.ts'
-import { includes } from '../../protocol/kafka/versionRange.ts'
+import {
+  type Field,
+  type Fields,
+  type FieldType,
+  zeroUuid,
+} from '../../protocol/kafka/schema/fields.ts'
+import type { Api, Message } from '../../protocol/kafka/schema/schema.ts'
+import { includes } from '../../protocol/kafka/schema/versionRange.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
 import { sampleRequests } from '../broker/server/sampleRequests.ts'
 import { oneIn, pick, trickyInt32, trickyInt64 } from './draw.ts'

@@ -1,9 +1,14 @@
 // Well-formed requests with one array of very many elements, each as small as its type can be: the
 // inputs that take the most memory when decoded, for their bytes on the wire.
 
-import { type Field, type Fields, type FieldType, zeroUuid } from '../../protocol/kafka/fields.ts'
-import type { Api, Message } from '../../protocol/kafka/schema.ts'
-import { includes } from '../../protocol/kafka/versionRange.ts'
+import {
+  type Field,
+  type Fields,
+  type FieldType,
+  zeroUuid,
+} from '../../protocol/kafka/schema/fields.ts'
+import type { Api, Message } from '../../protocol/kafka/schema/schema.ts'
+import { includes } from '../../protocol/kafka/schema/versionRange.ts'
 
 export type ArrayType = Extract<FieldType, { kind: 'array' }>
 

@@ -1,7 +1,7 @@
 // docs/monitoring/alerts.yml: the alert rules of all tables, one group for each program.
 
 import { stringify } from 'yaml'
-import type { AlertSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { AlertSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { type MetricTable, metricTables } from './metricTables.ts'
 import { withName } from './promql.ts'
 

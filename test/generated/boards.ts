@@ -1,7 +1,7 @@
 // The boards of Grafana under docs/monitoring/grafana: one row for each row of the tables' panels.
 // They are imported as they are: the data source is a variable of the board.
 
-import type { MetricSpec, PanelSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec, PanelSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { agentTable, brokerTable, jobTable, processTable } from './metricTables.ts'
 import { filtered, withName } from './promql.ts'
 

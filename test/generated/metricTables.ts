@@ -4,11 +4,11 @@ import { agentMetrics } from '../../agent/monitoring/agentMetrics.ts'
 import type { AgentMetric } from '../../agent/monitoring/flumeMetrics.ts'
 import { adminMetrics, consoleMetrics } from '../../broker/admin/consoleMetrics.ts'
 import { brokerMetrics } from '../../broker/metrics/brokerMetrics.ts'
-import { jobMetrics } from '../../engine/jobMetricTable.ts'
+import { jobMetrics } from '../../engine/metrics/jobMetricTable.ts'
 import { actorMetrics } from '../../protocol/actor/actorMetrics.ts'
-import { lostLinesMetric } from '../../protocol/telemetry/logLines.ts'
-import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
-import { processMetrics } from '../../protocol/telemetry/processMetrics.ts'
+import { lostLinesMetric } from '../../protocol/telemetry/logging/logLines.ts'
+import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
+import { processMetrics } from '../../protocol/telemetry/metrics/processMetrics.ts'
 
 export interface MetricTable {
   /** Whose metrics these are: `Broker`. */

@@ -1,6 +1,6 @@
 // Queries of the tables as PromQL that Prometheus takes.
 
-import type { MetricSpec } from '../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { allMetrics } from './metricTables.ts'
 
 const byName = new Map(allMetrics.map((metric) => [metric.name, metric]))

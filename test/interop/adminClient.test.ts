@@ -2,10 +2,10 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Admin, OffsetSpec, type TopicDescription } from '../../protocol/client/admin.ts'
-import { Cluster } from '../../protocol/client/cluster.ts'
-import { Producer } from '../../protocol/client/producer.ts'
+import { Cluster } from '../../protocol/client/cluster/cluster.ts'
+import { Producer } from '../../protocol/client/producer/producer.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
 import { type RunningBroker, startKafka, startOurs } from '../differential/brokers.ts'
 import { hasKafka, kafkaVersion } from '../peers/kafka.ts'
 import { eventually } from './eventually.ts'

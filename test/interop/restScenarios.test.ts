@@ -3,8 +3,8 @@
 // for the differences named below.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { GroupConsumer } from '../../protocol/client/consumer.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
+import { GroupConsumer } from '../../protocol/client/consumer/consumer.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { RestFixture } from '../broker/admin/rest/restFixture.ts'
 import { type RunningBroker, startKafka, startOurs } from '../differential/brokers.ts'
 import { hasKafka } from '../peers/kafka.ts'

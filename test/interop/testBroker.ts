@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Broker, startBroker } from '../../broker/broker.ts'
 import { type BrokerConfig, brokerConfig } from '../../broker/configuration/brokerOptions.ts'
+import { tcpNetwork } from '../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../protocol/runtime/tcpNetwork.ts'
-import { silentLogger } from '../../protocol/telemetry/logger.ts'
+import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
 
 export class TestBroker {
   readonly directory: string

@@ -11,9 +11,9 @@ import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { LineFeed } from '../../engine/jobs/lineFeed.ts'
 import { OrderLines } from '../../engine/jobs/orderLines.ts'
-import { systemClock } from '../../protocol/runtime/clock.ts'
-import { nodeDisk } from '../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk } from '../../protocol/runtime/disk/nodeDisk.ts'
 import { systemRandom } from '../../protocol/runtime/random.ts'
+import { systemClock } from '../../protocol/runtime/time/clock.ts'
 import { type SoakRow, WatchedProgram, type WatchOptions } from './watchedProgram.ts'
 
 const { minutes, rate } = soakArguments()

@@ -23,7 +23,7 @@ describe('comments', () => {
     expect(isTooLong(line(`// ${'x'.repeat(97)}`))).toBe(false)
     expect(isTooLong(line(`// https://kafka.apache.org/${'x'.repeat(98)}`))).toBe(false)
     expect(missingFiles(line('// See broker/log/lostFile.ts.'))).toHaveLength(1)
-    expect(missingFiles(line('// See broker.ts and protocol/runtime/clock.ts.'))).toEqual([])
+    expect(missingFiles(line('// See broker.ts and protocol/runtime/time/clock.ts.'))).toEqual([])
   })
 })
 

@@ -1,9 +1,9 @@
 // House rules for pages: what they link to, and the files that they name, exist.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { root, trackedFiles } from './sources.ts'
+import { pageOf, root, trackedFiles } from './sources.ts'
 
 const pages = trackedFiles.filter(
   (file) => file.endsWith('.md') && !file.startsWith('docs/reference/'),
@@ -41,7 +41,7 @@ function missingPaths(page: string): string[] {
 }
 
 function textOf(page: string): string {
-  return readFileSync(join(root, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '')
+  return pageOf(page).replace(/^```[\s\S]*?^```/gm, '')
 }
 
 function linksIn(text: string): string[] {

@@ -1,5 +1,4 @@
-// The project's own files as the house rules see them: which there are, what each says, who imports
-// whom.
+// The project's own files as the house rules read them: their paths, texts, imports and comments.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -7,8 +6,6 @@ import { dirname, join, normalize } from 'node:path'
 
 export const root = join(import.meta.dirname, '../..')
 export const rooms = ['protocol', 'broker', 'agent', 'engine'] as const
-/** Files that may import every room. */
-export const doors: readonly string[] = ['millrace.ts', 'demo.ts']
 
 /** Every file of the work tree that git does not ignore. */
 export const trackedFiles = listFiles()
@@ -29,8 +26,18 @@ export interface Line {
   readonly text: string
 }
 
+/** The command and the demo, which import every room. */
+export function isDoor(file: string): boolean {
+  return file === 'millrace.ts' || file.startsWith('demo/')
+}
+
 export function textOf(file: string): string {
   return texts.get(file)!
+}
+
+/** The text of a page, from the path of its file. */
+export function pageOf(file: string): string {
+  return readFileSync(join(root, file), 'utf8')
 }
 
 /** All imports by a relative path, of types and of values. */
@@ -66,5 +73,5 @@ function listFiles(): string[] {
 }
 
 function isProduct(file: string): boolean {
-  return doors.includes(file) || rooms.some((room) => file.startsWith(`${room}/`))
+  return isDoor(file) || rooms.some((room) => file.startsWith(`${room}/`))
 }

@@ -2,8 +2,8 @@
 // write fails until `resume`: the end of the log is unknown, and the store must first truncate the
 // log to its last durable write.
 
-import { GroupCommit } from '../../../protocol/runtime/groupCommit.ts'
-import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import { GroupCommit } from '../../../protocol/runtime/scheduling/groupCommit.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 
 /** Writes and syncs a group; never called concurrently. */
 export type WriteGroup<W> = (group: readonly W[]) => Promise<void>

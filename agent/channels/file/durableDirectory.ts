@@ -1,7 +1,7 @@
 // Creates a directory and its missing parents so that they survive a power failure.
 
 import { dirname } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
 /** Creates the directory unless it exists, and syncs every parent that got a new entry. */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {

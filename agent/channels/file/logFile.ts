@@ -2,7 +2,7 @@
 // it is durable, and which events it may hold.
 
 import { join } from 'node:path'
-import type { DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 export interface LogFile {
   readonly number: number

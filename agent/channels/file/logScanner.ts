@@ -3,7 +3,7 @@
 // one window, or for one frame if that is larger.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
-import type { DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
 import { type LogRecord, readRecord } from './logRecord.ts'
 

@@ -3,7 +3,7 @@
 // space.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 export class SpaceReserve {

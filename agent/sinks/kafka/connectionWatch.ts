@@ -3,9 +3,9 @@
 // under Flume's names.
 
 import { ClientError } from '../../../protocol/client/clientError.ts'
-import type { Cluster } from '../../../protocol/client/cluster.ts'
-import type { KafkaConnection } from '../../../protocol/client/connection.ts'
-import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
+import type { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import type { KafkaConnection } from '../../../protocol/client/cluster/connection.ts'
+import { type Clock, sleep } from '../../../protocol/runtime/time/clock.ts'
 import type { SinkCounter } from '../../monitoring/counters.ts'
 import type { DeliveryLog } from './deliveryLog.ts'
 

@@ -2,10 +2,10 @@
 // cause changes, and one when it ends, whatever the number of retries.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import { NetworkError } from '../../../protocol/runtime/network.ts'
-import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { NetworkError } from '../../../protocol/runtime/network/network.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel } from '../../channels/channel.ts'
 

@@ -2,8 +2,8 @@
 // after a crash the broker recognizes the batch by producer, sequence number and record count.
 
 import type { Compression } from '../../../protocol/bytes/compression.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import type { RecordHeader } from '../../../protocol/kafka/recordCursor.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import type { RecordHeader } from '../../../protocol/kafka/records/recordCursor.ts'
 import type { EventBatch } from '../../event.ts'
 import { encodeAvroFlumeEvent } from './avroFlumeEvent.ts'
 import { keyHeader } from './eventRouting.ts'

@@ -2,7 +2,7 @@
 // partition, and the next take to the next partition; a key, topic or partition in an event's
 // headers takes precedence. Without I/O: the caller passes partition counts.
 
-import { partitionForKey } from '../../../protocol/client/partitioner.ts'
+import { partitionForKey } from '../../../protocol/client/producer/partitioner.ts'
 import { expandEscapes } from '../../escapes.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { KafkaSinkSettings } from './kafkaSinkOptions.ts'

@@ -1,7 +1,7 @@
 // A take in flight: collects the responses to its batches, and tells whether all are stored or
 // which one was refused and why.
 
-import type { SentBatch } from '../../../protocol/client/batchSender.ts'
+import type { SentBatch } from '../../../protocol/client/producer/batchSender.ts'
 import type { ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'
 import type { KafkaStamp, StampedSend } from './kafkaStamp.ts'

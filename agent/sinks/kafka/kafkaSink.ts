@@ -16,15 +16,15 @@
 // It must never send a take whose stamp is not durable, commit a take before all its batches are
 // acknowledged by all in-sync replicas, or skip a sequence number of a producer that it keeps.
 
-import { BatchSender } from '../../../protocol/client/batchSender.ts'
 import { ClientError } from '../../../protocol/client/clientError.ts'
-import { Cluster } from '../../../protocol/client/cluster.ts'
-import { initProducerId } from '../../../protocol/client/initProducerId.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { BatchSender } from '../../../protocol/client/producer/batchSender.ts'
+import { initProducerId } from '../../../protocol/client/producer/initProducerId.ts'
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
-import { sleep } from '../../../protocol/runtime/clock.ts'
-import { NetworkError } from '../../../protocol/runtime/network.ts'
+import { NetworkError } from '../../../protocol/runtime/network/network.ts'
 import type { Runtime } from '../../../protocol/runtime/runtime.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { sleep } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { AgentReason } from '../../agentReasons.ts'
 import type { Channel, ChannelTransaction } from '../../channels/channel.ts'
 import type { EventBatch } from '../../event.ts'

@@ -2,7 +2,7 @@
 // that they yield. Checks values only: nothing here connects to a broker.
 
 import { Compression } from '../../../protocol/bytes/compression.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 import type { ComponentConfiguration } from '../../configuration/flumeConfiguration.ts'
 import { type OptionTable, optionError, quoted, readOptions } from '../../configuration/options.ts'
 import { hasEscapes, unknownEscapes } from '../../escapes.ts'

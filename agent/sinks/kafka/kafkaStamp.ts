@@ -2,7 +2,7 @@
 // build identical batches after a crash, with the same producer id and sequence numbers, so that
 // the broker recognizes the batches it has; and the next sequence number of each partition.
 
-import type { NextSequences } from '../../../protocol/client/sequenceNumbers.ts'
+import type { NextSequences } from '../../../protocol/client/producer/sequenceNumbers.ts'
 import { AgentError } from '../../errors.ts'
 
 /** One batch for one partition. */

@@ -2,8 +2,8 @@
 // batch as too large. Logs when the limit is lowered and when an event is split.
 
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { EventBatch, Headers } from '../../event.ts'
 import type { Refusal } from './inFlightTake.ts'
 

@@ -1,8 +1,11 @@
 // The producer id of a Kafka sink, with the next sequence number of each partition. Resumes from
 // the newest stamp in the channel, so that a restart does not need a new producer id.
 
-import type { ProducerIdentity } from '../../../protocol/client/initProducerId.ts'
-import { type NextSequences, SequenceNumbers } from '../../../protocol/client/sequenceNumbers.ts'
+import type { ProducerIdentity } from '../../../protocol/client/producer/initProducerId.ts'
+import {
+  type NextSequences,
+  SequenceNumbers,
+} from '../../../protocol/client/producer/sequenceNumbers.ts'
 import type { KafkaStamp } from './kafkaStamp.ts'
 
 /**

@@ -7,7 +7,7 @@
 // position are equal. A file of identical lines only cannot be distinguished from a copy of another
 // such file.
 
-import type { DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { DiskStat } from '../../../protocol/runtime/disk/disk.ts'
 import type { FormerPosition } from '../../channelProcessor.ts'
 import type { TailFile } from './tailFile.ts'
 

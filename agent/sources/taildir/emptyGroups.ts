@@ -1,9 +1,9 @@
 // Logs the file groups that match no file when a taildir source starts: usually because of a
 // mistake in the path or the expression, which would not be visible otherwise.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { FileGroup } from './fileGroup.ts'
 
 export async function reportEmptyGroups(

@@ -2,9 +2,9 @@
 // that is not a regular file, are skipped with one warning; the other files are found.
 
 import { join } from 'node:path'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Disk, DiskStat } from '../../../protocol/runtime/disk/disk.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { FileGroup } from './fileGroup.ts'
 
 export interface FoundFile {

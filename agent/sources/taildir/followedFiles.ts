@@ -3,9 +3,9 @@
 // scan; the more files there are, the less often they are scanned.
 
 import { dirname } from 'node:path'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { ChannelProcessor, FormerPosition, ResumePosition } from '../../channelProcessor.ts'
 import type { SourcePosition } from '../../channels/sourcePosition.ts'
 import { AgentError } from '../../errors.ts'

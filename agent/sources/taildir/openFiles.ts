@@ -2,7 +2,7 @@
 // descriptors for channels, sinks and everything else. At the bound, the least recently read file
 // is closed; it is opened again, under its current name, when it has changed.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { TailFile } from './tailFile.ts'
 
 /**

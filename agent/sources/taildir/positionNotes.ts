@@ -2,8 +2,8 @@
 // failed write only causes repeated lines after a crash, so it is logged and retried.
 
 import { dirname } from 'node:path'
-import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Disk, DiskStat } from '../../../protocol/runtime/disk/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { FingerprintCheck, NotedPosition } from '../../channelProcessor.ts'
 import { noFingerprint } from '../../channels/sourcePosition.ts'
 import {

@@ -5,7 +5,7 @@
 // from the old.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
-import type { Disk, DiskFile, DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile, DiskStat } from '../../../protocol/runtime/disk/disk.ts'
 import type { FileKey, FingerprintCheck, FormerPosition } from '../../channelProcessor.ts'
 import {
   type FileIdentity,

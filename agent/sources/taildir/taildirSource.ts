@@ -16,11 +16,11 @@
 // It must never record a position beyond an event that could be lost, read lines of a copy again,
 // or let one unreadable file stop the others.
 
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
-import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { AgentReason } from '../../agentReasons.ts'
 import type { ChannelProcessor } from '../../channelProcessor.ts'
 import { noFingerprint, type SourcePosition } from '../../channels/sourcePosition.ts'

@@ -1,6 +1,6 @@
 // The agents on the board: their latest reports, and figures that need several reports of an agent.
 
-import type { AgentStatus } from '../../../protocol/telemetry/status.ts'
+import type { AgentStatus } from '../../../protocol/telemetry/status/status.ts'
 import type { AgentPicture } from './picture.ts'
 import { type Heard, lateAfterMs, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import { Rate } from './rate.ts'

@@ -7,7 +7,7 @@
 // Contract: a pure state machine; time and input are passed in. Must never read a clock, do I/O or
 // grow without bound.
 
-import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { Status } from '../../../protocol/telemetry/status/status.ts'
 import { recordsIn, type TopicOverview } from '../../server/overview.ts'
 import { AgentBoard } from './agentBoard.ts'
 import { problemsOf } from './health.ts'

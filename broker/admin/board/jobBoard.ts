@@ -1,7 +1,7 @@
 // The jobs on the board: their latest reports, compared with the records that the broker has
 // stored.
 
-import type { JobStatus } from '../../../protocol/telemetry/status.ts'
+import type { JobStatus } from '../../../protocol/telemetry/status/status.ts'
 import type { JobPicture, SlowBatchPicture, ViewPicture } from './picture.ts'
 import { type Heard, Programs, reportedMs, silentAfterMs } from './programs.ts'
 import type { TopicSample } from './topicSamples.ts'

@@ -1,7 +1,11 @@
 // The data that the console shows: everything at one moment, for the page, the terminal and
 // `/api/v1/status`. Types only; Board makes it.
 
-import type { BatchStatus, JobStatus, ViewStatus } from '../../../protocol/telemetry/status.ts'
+import type {
+  BatchStatus,
+  JobStatus,
+  ViewStatus,
+} from '../../../protocol/telemetry/status/status.ts'
 
 export interface Picture {
   /** When the picture was made. */

@@ -1,6 +1,6 @@
 // The latest status of each program of one kind, bounded in number and in age.
 
-import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { Status } from '../../../protocol/telemetry/status/status.ts'
 
 /** A program without a report for this long is silent. Programs report every second. */
 export const silentAfterMs = 5_000

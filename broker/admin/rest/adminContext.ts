@@ -2,10 +2,10 @@
 // in the same process, so that the same routes administer any Kafka cluster.
 
 import type { Admin } from '../../../protocol/client/admin.ts'
-import type { Cluster } from '../../../protocol/client/cluster.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
+import type { Status } from '../../../protocol/telemetry/status/status.ts'
 import type { MemoryBudget } from '../../server/memory/memoryBudget.ts'
 import type { Picture } from '../board/picture.ts'
 import type { Places } from './places.ts'

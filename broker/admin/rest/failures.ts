@@ -6,7 +6,7 @@
 import { ClientError, type ClientErrorCode } from '../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../protocol/kafka/errors.ts'
 import { HttpRefusal } from '../../../protocol/operations/httpRefusal.ts'
-import { NetworkError } from '../../../protocol/runtime/network.ts'
+import { NetworkError } from '../../../protocol/runtime/network/network.ts'
 import { RestError } from './restError.ts'
 
 export function restErrorOf(failure: unknown): RestError {

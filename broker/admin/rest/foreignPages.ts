@@ -4,7 +4,7 @@
 // Programs other than browsers send neither header and pass.
 
 import type { FastifyRequest } from 'fastify'
-import { isOwnOrigin } from '../../../protocol/runtime/loopback.ts'
+import { isOwnOrigin } from '../../../protocol/runtime/network/loopback.ts'
 import { RestError } from './restError.ts'
 
 /** Throws ORIGIN_REFUSED for a request that a page of another site made the browser send. */

@@ -3,7 +3,7 @@
 // elsewhere, and have shorter error bodies.
 
 import { type TSchema, Type } from 'typebox'
-import { logLevels } from '../../../protocol/telemetry/logLevel.ts'
+import { logLevels } from '../../../protocol/telemetry/logging/logLevel.ts'
 
 const closed = { additionalProperties: false }
 const reason = Type.Object(

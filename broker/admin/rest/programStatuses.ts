@@ -1,6 +1,6 @@
 // The last reports of agents and jobs by id; the picture keeps only what the console shows.
 
-import type { Status } from '../../../protocol/telemetry/status.ts'
+import type { Status } from '../../../protocol/telemetry/status/status.ts'
 
 /** A status can be 512 KB; beyond this many programs, the one with the oldest report is evicted. */
 const mostPrograms = 500

@@ -3,7 +3,7 @@
 // contain secrets.
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { isRead } from './readMethod.ts'
 import type { RestError } from './restError.ts'
 

@@ -2,7 +2,7 @@
 // the screen at the end. No drawing depends on an earlier one, so a resize or another writer's
 // output is overwritten within a second.
 
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 import type { Board } from '../board/board.ts'
 import { type TableSize, terminalTable, unbounded } from './terminalTable.ts'
 

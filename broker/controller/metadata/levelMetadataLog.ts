@@ -8,16 +8,16 @@
 
 import { dirname } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import { directoryProblem } from '../../../protocol/runtime/directoryProblem.ts'
-import { DirectoryInUseError } from '../../../protocol/runtime/disk.ts'
+import { directoryProblem } from '../../../protocol/runtime/disk/directoryProblem.ts'
+import { DirectoryInUseError } from '../../../protocol/runtime/disk/disk.ts'
 import {
   type KeyValueChange,
   type KeyValueStore,
   type OpenKeyValueStore,
   StoreInUseError,
-} from '../../../protocol/runtime/keyValueStore.ts'
-import { systemErrorOf } from '../../../protocol/runtime/levelError.ts'
-import { openLevelStore } from '../../../protocol/runtime/levelStore.ts'
+} from '../../../protocol/runtime/store/keyValueStore.ts'
+import { systemErrorOf } from '../../../protocol/runtime/store/levelError.ts'
+import { openLevelStore } from '../../../protocol/runtime/store/levelStore.ts'
 import { BrokerError } from '../../errors.ts'
 import { isOutOfSpace, isShortage } from '../../log/logError.ts'
 import type { MetadataEntry, SnapshotEntry } from './metadataCommand.ts'

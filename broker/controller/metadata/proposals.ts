@@ -10,8 +10,8 @@
 // work again. If the log cannot be used any more, the broker has to stop.
 
 import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { BrokerError } from '../../errors.ts'
 import { isDiskFailure, isPassing } from '../../log/logError.ts'
 import {

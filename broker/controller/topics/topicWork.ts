@@ -4,8 +4,8 @@
 // it. One topic at a time. Decides nothing.
 
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { MetadataView, Topic } from '../metadata/metadataView.ts'
 
 /** The logs of partitions, as the controller uses them. */

@@ -2,8 +2,8 @@
 // are still needed. Reads the group and changes nothing. A commit from another generation is
 // refused, because its partitions may have another owner now.
 
+import { consumerProtocolType } from '../../../protocol/kafka/coordinators/groups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
 import type { OffsetsUnused } from '../group.ts'
 import type { Committer, MemberIdentity } from '../groupRequests.ts'
 import type { MemberRoster } from './memberRoster.ts'

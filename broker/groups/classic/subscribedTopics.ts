@@ -7,7 +7,7 @@ import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import {
   consumerProtocolSubscription,
   consumerProtocolType,
-} from '../../../protocol/kafka/groups.ts'
+} from '../../../protocol/kafka/coordinators/groups.ts'
 
 /**
  * Returns the topics of all subscriptions. Undefined when the members are not consumers, or when

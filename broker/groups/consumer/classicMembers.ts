@@ -4,11 +4,11 @@
 // generation of its own. There is no leader, because the coordinator assigns.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
-import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   consumerProtocolSubscription,
   consumerProtocolType,
-} from '../../../protocol/kafka/groups.ts'
+} from '../../../protocol/kafka/coordinators/groups.ts'
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { type GroupEffect, joinError, syncError } from '../groupOutcome.ts'
 import type { JoinRequest, MemberIdentity, SyncRequest } from '../groupRequests.ts'
 import { encodeAssignment, fromTopics, protocolVersion } from './classicProtocol.ts'

@@ -1,7 +1,7 @@
 // Translates between ConsumerProtocol, which classic consumers exchange and which names topics, and
 // the assignments of consumer groups, which use topic ids.
 
-import { consumerProtocolAssignment } from '../../../protocol/kafka/groups.ts'
+import { consumerProtocolAssignment } from '../../../protocol/kafka/coordinators/groups.ts'
 import type { ClassicMemberMetadata } from './consumerGroupMember.ts'
 import type { TopicCatalog } from './topicCatalog.ts'
 import { addPartition, type TopicPartitions, toList } from './topicPartitions.ts'

@@ -3,8 +3,8 @@
 // group, with its members, when the first member of the consumer protocol (KIP-848) joins. Must
 // never convert a group for a member that is then refused.
 
+import { consumerProtocolType } from '../../../protocol/kafka/coordinators/groups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
 import type { ClassicGroup } from '../classic/classicGroup.ts'
 import type { GroupEntry, GroupRegistry } from '../groupRegistry.ts'
 import { ConsumerGroup, type ConsumerGroupLimits } from './consumerGroup.ts'

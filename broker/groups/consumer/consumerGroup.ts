@@ -24,8 +24,8 @@
 // Contract of the folder: every change is a record, and no answer is returned before the records
 // that it depends on are durable. Epochs never decrease, and a partition has at most one owner.
 
+import { consumerProtocolType } from '../../../protocol/kafka/coordinators/groups.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { consumerProtocolType } from '../../../protocol/kafka/groups.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Group, OffsetsUnused } from '../group.ts'
 import type { GroupEffect, GroupStep } from '../groupOutcome.ts'

@@ -10,8 +10,8 @@ import {
   consumerGroupRegularExpressionValue,
   consumerGroupTargetAssignmentMemberValue,
   consumerGroupTargetAssignmentMetadataValue,
-} from '../../../protocol/kafka/consumerGroupRecords.ts'
-import type { GroupRecordKey } from '../../../protocol/kafka/groupRecords.ts'
+} from '../../../protocol/kafka/coordinators/consumerGroupRecords.ts'
+import type { GroupRecordKey } from '../../../protocol/kafka/coordinators/groupRecords.ts'
 import {
   type ClassicMemberMetadata,
   type CurrentAssignment,

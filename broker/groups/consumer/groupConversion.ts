@@ -6,7 +6,7 @@ import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
   consumerProtocolType,
-} from '../../../protocol/kafka/groups.ts'
+} from '../../../protocol/kafka/coordinators/groups.ts'
 import type { ClassicGroup } from '../classic/classicGroup.ts'
 import type { GroupMember } from '../classic/groupMember.ts'
 import type { GroupMetadataValue } from '../groupRecords.ts'

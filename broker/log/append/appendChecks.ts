@@ -3,7 +3,7 @@
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { type RecordBatch, validateBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, validateBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import type { LogConfig } from '../logConfig.ts'
 import type { AppendOrigin } from './appendResult.ts'
 import { type Refusal, refuse } from './refusal.ts'

@@ -4,7 +4,10 @@
 
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
+import {
+  RecordBatch,
+  recordBatchOverheadBytes,
+} from '../../../protocol/kafka/records/recordBatch.ts'
 import type { LogConfig } from '../logConfig.ts'
 import type { Incoming } from '../segment/rollPolicy.ts'
 import { checkHeader } from './appendChecks.ts'

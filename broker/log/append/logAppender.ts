@@ -8,8 +8,8 @@
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { DiskSpace } from '../directory/diskSpace.ts'
 import { LogWriter, nothingToWrite, type WriterTarget } from '../durability/logWriter.ts'
 import type { LogError } from '../logError.ts'

@@ -4,7 +4,7 @@
 // reader.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { LeaderEpochs } from '../leaderEpochs.ts'
@@ -16,8 +16,8 @@ import {
   TransactionVerification,
   type VerificationGuard,
 } from '../producers/transactionVerification.ts'
+import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
 import { type ActiveSegment, type Roll, shouldRoll } from '../segment/rollPolicy.ts'
-import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 import type { AppendedBatches, AppendOptions } from './appendResult.ts'
 import { type AdmittedBatches, admitBatches } from './batchAdmission.ts'
 import { type Refusal, refuse } from './refusal.ts'

@@ -6,10 +6,13 @@ import { Compression, decompress } from '../../../protocol/bytes/compression.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { recompressed } from '../../../protocol/kafka/recompression.ts'
-import { type RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
-import { type RecordScan, scanRecords } from '../../../protocol/kafka/recordScan.ts'
+import { recompressed } from '../../../protocol/kafka/records/recompression.ts'
+import {
+  type RecordBatch,
+  recordBatchOverheadBytes,
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/records/recordCursor.ts'
+import { type RecordScan, scanRecords } from '../../../protocol/kafka/records/recordScan.ts'
 import type { LogConfig } from '../logConfig.ts'
 import { RecordErrors } from './recordErrors.ts'
 import { type Refusal, refuse } from './refusal.ts'

@@ -2,8 +2,8 @@
 // MemoryRecords.filterTo. A batch that is kept whole is returned unchanged. Does no I/O. Must never
 // drop the last record of a key, nor the last batch of a segment.
 
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/records/recordCursor.ts'
 import { emptiedBatch, type KeptRecord, rewrittenBatch } from './batchRewrite.ts'
 import type { CleanedTransactions } from './cleanedTransactions.ts'
 import type { OffsetMap } from './offsetMap.ts'

@@ -11,13 +11,13 @@ import {
   RecordBatchAttribute,
   RecordBatchField,
   recordBatchOverheadBytes,
-} from '../../../protocol/kafka/recordBatch.ts'
+} from '../../../protocol/kafka/records/recordBatch.ts'
 import {
   varintBytes,
   varlongBytes,
   writeVarint,
   writeVarlong,
-} from '../../../protocol/kafka/recordVarint.ts'
+} from '../../../protocol/kafka/records/recordVarint.ts'
 
 /** A record to keep: its position among the decompressed records of its batch. */
 export interface KeptRecord {

@@ -2,16 +2,16 @@
 // producers that the cleaner has to know, and the replacement of segments. Nothing is replaced if
 // the log was truncated, closed or deleted since.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Durability } from '../durability/durability.ts'
 import type { LogConfig } from '../logConfig.ts'
 import type { LogHousekeeping } from '../maintenance/logHousekeeping.ts'
 import type { ProducerState } from '../producers/producerState.ts'
-import type { IndexCache } from '../segment/indexCache.ts'
+import type { IndexCache } from '../segment/indexes/indexCache.ts'
+import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
 import type { LogSegments } from '../segment/logSegments.ts'
 import { Segment } from '../segment/segment.ts'
 import { swapSegments } from '../segment/segmentSwap.ts'
-import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 import type { LastRecord } from './batchFilter.ts'
 import type { CleanedSegment } from './cleanedSegment.ts'
 import type { LogBounds } from './cleaningPlan.ts'

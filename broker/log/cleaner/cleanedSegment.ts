@@ -3,13 +3,16 @@
 // swap.
 
 import { join } from 'node:path'
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
-import { saveIndex } from '../segment/indexFiles.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
+import { saveIndex } from '../segment/indexes/indexFiles.ts'
+import { SegmentIndexes } from '../segment/indexes/segmentIndexes.ts'
+import {
+  type AbortedTransactionEntry,
+  TransactionIndex,
+} from '../segment/indexes/transactionIndex.ts'
 import { segmentFileName, segmentSuffixes } from '../segment/segmentFiles.ts'
-import { SegmentIndexes } from '../segment/segmentIndexes.ts'
 import { cleanedFileName } from '../segment/segmentSwap.ts'
-import { type AbortedTransactionEntry, TransactionIndex } from '../segment/transactionIndex.ts'
 
 export interface CleanedSegmentOptions {
   readonly disk: Disk

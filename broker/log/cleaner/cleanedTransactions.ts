@@ -3,9 +3,9 @@
 // remaining batches (Kafka's CleanedTransactionMetadata). Must never discard a marker while a batch
 // of its transaction is in the log, even an empty one: readers would take the transaction for open.
 
-import { readEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
+import { readEndTransactionMarker } from '../../../protocol/kafka/records/endTransactionMarker.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
 
 interface OngoingAbort {
   readonly transaction: AbortedTransactionEntry

@@ -2,13 +2,13 @@
 // then rewrites every segment up to there without superseded records, and replaces the old
 // segments. logCleaner.ts decides which log, and when. Must never touch the active segment.
 
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../../protocol/kafka/records/recordCursor.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { LogConfig } from '../logConfig.ts'
+import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
 import type { Segment } from '../segment/segment.ts'
-import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 import { BatchFilter, maxDecompressedBytes } from './batchFilter.ts'
 import type { CleanableLog } from './cleanableLog.ts'
 import { CleanedSegment } from './cleanedSegment.ts'

@@ -11,9 +11,9 @@
 // others. Must never remove the last record of a key, nor touch an active segment.
 
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
-import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { type Clock, sleep } from '../../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { CleanerCheckpoint } from '../directory/cleanerCheckpoint.ts'
 import { isPassing } from '../logError.ts'
 import type { PartitionLog } from '../partitionLog.ts'

@@ -2,7 +2,7 @@
 // log.cleaner.io.max.bytes.per.second; of the event loop, by yielding after some milliseconds of
 // work.
 
-import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
+import { type Clock, sleep } from '../../../protocol/runtime/time/clock.ts'
 
 /** Records processed in one turn of the event loop. */
 const recordsPerTurn = 2000

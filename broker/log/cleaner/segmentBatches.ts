@@ -1,7 +1,7 @@
 // Iterates over the batches of sealed segments for the cleaner, reading a limited number of bytes
 // at a time, so that the event loop serves others between two reads.
 
-import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { type RecordBatch, splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { Pace } from './pace.ts'
 

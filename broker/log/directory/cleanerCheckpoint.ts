@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { partitionDirectoryName } from './dataDirectory.ts'
 import { OffsetCheckpoint, type PartitionOffset } from './offsetCheckpoint.ts'
 

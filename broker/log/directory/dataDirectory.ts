@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import { parseProperties } from '../../../protocol/configuration/properties.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { LogError } from '../logError.ts'
 
 export const recoveryPointsFile = 'recovery-point-offset-checkpoint'

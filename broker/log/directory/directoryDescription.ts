@@ -1,7 +1,7 @@
 // The content and the free space of a data directory, as DescribeLogDirs returns them.
 
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { directoryFailed, type LogError } from '../logError.ts'
 import type { LogDirectory } from './logDirectory.ts'
 

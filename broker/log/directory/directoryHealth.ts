@@ -3,7 +3,7 @@
 // system, a directory that was removed. Damage in one file, a full disk and too few open files do
 // not; logHealth.ts handles those.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import {
   directoryFailed,
   isDiskFailure,

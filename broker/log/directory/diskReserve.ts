@@ -3,7 +3,7 @@
 // Appends of clients never use that space (diskSpace.ts).
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 
 const fileName = '__reserve'

@@ -5,11 +5,11 @@
 // If other programs use up the rest, the reserve (diskReserve.ts) is released for writes of the
 // broker itself, and produces are refused until there is space for it again.
 
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
-import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { diskFull, isDiskFailure, type LogError } from '../logError.ts'
 import { DiskReserve } from './diskReserve.ts'
 

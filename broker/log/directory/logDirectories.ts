@@ -3,9 +3,9 @@
 // directory is either in use or among the failed ones.
 
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk/disk.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { directoryFailed, LogError } from '../logError.ts'
 import { inParallel } from '../maintenance/inParallel.ts'
 import type { PartitionLog } from '../partitionLog.ts'

@@ -3,7 +3,7 @@
 // all calls during a write share the next one.
 
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpointFile.ts'
 import { parsePartitionDirectory, partitionDirectoryName } from './dataDirectory.ts'
 

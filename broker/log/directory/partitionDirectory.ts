@@ -2,7 +2,7 @@
 // or was interrupted by a crash. Must never take a directory with records for an empty one.
 
 import { dirname, join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { LogError } from '../logError.ts'
 import { partitionMetadataFileName, segmentFileName } from '../segment/segmentFiles.ts'
 import { decodePartitionMetadata, encodePartitionMetadata } from './dataDirectory.ts'

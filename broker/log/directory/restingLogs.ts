@@ -12,7 +12,7 @@
 // process had the log open.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { inParallel } from '../maintenance/inParallel.ts'
 import {
   decodeRestingLogs,

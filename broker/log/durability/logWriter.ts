@@ -6,10 +6,10 @@
 // dropped. The pending bytes, asserted not to be negative, are those submitted and not answered.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import { GroupCommit } from '../../../protocol/runtime/groupCommit.ts'
-import type { Scheduler } from '../../../protocol/runtime/scheduler.ts'
+import { GroupCommit } from '../../../protocol/runtime/scheduling/groupCommit.ts'
+import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
 import type { Roll } from '../segment/rollPolicy.ts'
-import type { AbortedTransactionEntry } from '../segment/transactionIndex.ts'
 
 /** The writes of one append: first `roll` and `leaderEpochs`, then `bytes`. */
 export interface Written {

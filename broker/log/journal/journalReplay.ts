@@ -5,8 +5,8 @@
 // reported.
 
 import { join } from 'node:path'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { inParallel } from '../maintenance/inParallel.ts'
 import { segmentFileName } from '../segment/segmentFiles.ts'
 import { decodeGroup, type FoundGroup, groupPrefixBytes, groupSizes } from './journalGroup.ts'

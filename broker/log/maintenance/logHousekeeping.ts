@@ -3,7 +3,7 @@
 // ahead of what is synced.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { LogSegments } from '../segment/logSegments.ts'
 import type { RemovedSegments } from '../segment/removedSegments.ts'
 import type { Segment } from '../segment/segment.ts'

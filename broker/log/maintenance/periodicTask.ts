@@ -1,6 +1,6 @@
 // Runs a task periodically, until it is stopped. Never runs it twice at the same time.
 
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 
 export interface PeriodicTaskOptions {
   readonly clock: Clock

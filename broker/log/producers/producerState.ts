@@ -3,12 +3,12 @@
 // Sans-IO: receives the headers of batches, and the records of markers, in log order. Invariant: a
 // replay of the log gives the same state as the appends did.
 
+import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import {
   type EndTransactionMarker,
   readEndTransactionMarker,
-} from '../../../protocol/kafka/endTransactionMarker.ts'
-import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { type RecordBatch, sequenceAfter } from '../../../protocol/kafka/recordBatch.ts'
+} from '../../../protocol/kafka/records/endTransactionMarker.ts'
+import { type RecordBatch, sequenceAfter } from '../../../protocol/kafka/records/recordBatch.ts'
 import type { VerificationGuard } from './transactionVerification.ts'
 import { UnstableTransactions } from './unstableTransactions.ts'
 

@@ -11,9 +11,9 @@ import type {
   TimestampedOffset,
 } from '../readResult.ts'
 import { endOfBatches } from '../segment/batchWalk.ts'
+import type { OffsetRange } from '../segment/indexes/timestampSearch.ts'
 import type { LogSegments } from '../segment/logSegments.ts'
 import type { KnownEpochs } from '../segment/soundBatches.ts'
-import type { OffsetRange } from '../segment/timestampSearch.ts'
 
 /** The state of a log at one moment. */
 export interface LogView {

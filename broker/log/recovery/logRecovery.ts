@@ -8,16 +8,22 @@
 // reported and the files are left unchanged: records must never disappear silently.
 
 import { join } from 'node:path'
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogConfig } from '../logConfig.ts'
 import { corruptLog, type LogError, missingRecords } from '../logError.ts'
 import { decodeProducerSnapshot } from '../producers/producerSnapshot.ts'
 import { ProducerState } from '../producers/producerState.ts'
-import type { IndexCache } from '../segment/indexCache.ts'
-import { type IndexCounts, loadIndexes } from '../segment/indexFiles.ts'
+import type { IndexCache } from '../segment/indexes/indexCache.ts'
+import { type IndexCounts, loadIndexes } from '../segment/indexes/indexFiles.ts'
+import { SegmentIndexes } from '../segment/indexes/segmentIndexes.ts'
+import { TransactionIndex } from '../segment/indexes/transactionIndex.ts'
+import {
+  loadTransactionsBelow,
+  type SavedTransactions,
+} from '../segment/indexes/transactionIndexFile.ts'
 import { RecoveryScan } from '../segment/recoveryScan.ts'
 import type { ActiveSegment } from '../segment/rollPolicy.ts'
 import { runScan } from '../segment/runScan.ts'
@@ -30,10 +36,7 @@ import {
   segmentFileName,
   segmentSuffixes,
 } from '../segment/segmentFiles.ts'
-import { SegmentIndexes } from '../segment/segmentIndexes.ts'
 import { hasSwaps, recoverSwaps } from '../segment/segmentSwap.ts'
-import { TransactionIndex } from '../segment/transactionIndex.ts'
-import { loadTransactionsBelow, type SavedTransactions } from '../segment/transactionIndexFile.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk

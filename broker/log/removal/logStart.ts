@@ -4,7 +4,7 @@
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogConfig } from '../logConfig.ts'
 import { isShortage } from '../logError.ts'

@@ -4,7 +4,7 @@
 // asked for, or the new empty log.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Durability } from '../durability/durability.ts'
 import { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogSegments } from '../segment/logSegments.ts'

@@ -7,7 +7,7 @@ import {
   batchLengthPrefixBytes,
   RecordBatchField,
   recordBatchOverheadBytes,
-} from '../../../protocol/kafka/recordBatch.ts'
+} from '../../../protocol/kafka/records/recordBatch.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 
 /** Bytes of a header that are needed to know the size and the offsets of a batch. */

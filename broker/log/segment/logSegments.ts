@@ -2,10 +2,14 @@
 // segment. Finds the segment that holds an offset or a timestamp, and reads from it. Never decides
 // how far may be read: the limits come from the log.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { AbortedTransaction, ReadLimits, TimestampedOffset } from '../readResult.ts'
+import {
+  firstAtOrAfter,
+  firstWithMaxTimestamp,
+  type OffsetRange,
+} from './indexes/timestampSearch.ts'
 import type { Segment } from './segment.ts'
-import { firstAtOrAfter, firstWithMaxTimestamp, type OffsetRange } from './timestampSearch.ts'
 
 const noBytes = Buffer.alloc(0)
 

@@ -4,7 +4,11 @@
 // whose CRC is wrong.
 
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
-import { RecordBatch, validateBatch, validateHeader } from '../../../protocol/kafka/recordBatch.ts'
+import {
+  RecordBatch,
+  validateBatch,
+  validateHeader,
+} from '../../../protocol/kafka/records/recordBatch.ts'
 import { batchSizeAt, walkHeaderBytes } from './batchWalk.ts'
 
 export interface ScanStart {

@@ -3,9 +3,9 @@
 // Files left by a crash are deleted when the log is opened. Never touches a segment that is still
 // in the log.
 
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { LogFigures } from '../logFigures.ts'
 import type { Segment } from './segment.ts'
 

@@ -3,15 +3,15 @@
 // difference is damage, and must be reported before anything is written after it.
 
 import { join } from 'node:path'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import { corruptLog } from '../logError.ts'
-import { type IndexCounts, loadIndexes } from './indexFiles.ts'
+import { type IndexCounts, loadIndexes } from './indexes/indexFiles.ts'
+import { SegmentIndexes } from './indexes/segmentIndexes.ts'
+import { TransactionIndex } from './indexes/transactionIndex.ts'
+import { loadTransactionsBelow, type SavedTransactions } from './indexes/transactionIndexFile.ts'
 import { RecoveryScan } from './recoveryScan.ts'
 import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'
-import { SegmentIndexes } from './segmentIndexes.ts'
-import { TransactionIndex } from './transactionIndex.ts'
-import { loadTransactionsBelow, type SavedTransactions } from './transactionIndexFile.ts'
 
 /** The segment as it was closed. */
 export interface ClosedEnd {

@@ -1,6 +1,6 @@
 // Reads a file for a RecoveryScan until the scan ends. The only I/O of a scan.
 
-import type { DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import type { RecoveryScan } from './recoveryScan.ts'
 
 export async function runScan(file: DiskFile, scan: RecoveryScan): Promise<void> {

@@ -19,13 +19,19 @@
 // not exactly what was appended, nor decide how far a reader may read.
 
 import { join } from 'node:path'
-import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import {
+  RecordBatch,
+  recordBatchOverheadBytes,
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { LogConfig } from '../logConfig.ts'
 import type { Allocate, ReadLimits } from '../readResult.ts'
 import { baseOffsetAt, walkHeaderBytes } from './batchWalk.ts'
-import type { IndexCache } from './indexCache.ts'
-import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexFiles.ts'
+import type { IndexCache } from './indexes/indexCache.ts'
+import { type IndexCounts, loadOrRebuildIndexes, saveIndex } from './indexes/indexFiles.ts'
+import { noTimestamp, SegmentIndexes } from './indexes/segmentIndexes.ts'
+import { type AbortedTransactionEntry, TransactionIndex } from './indexes/transactionIndex.ts'
+import type { SavedTransactions } from './indexes/transactionIndexFile.ts'
 import { resumeSegment } from './resumedSegment.ts'
 import { SegmentFile } from './segmentFile.ts'
 import {
@@ -34,11 +40,8 @@ import {
   segmentFileName,
   segmentSuffixes,
 } from './segmentFiles.ts'
-import { noTimestamp, SegmentIndexes } from './segmentIndexes.ts'
 import { SegmentReader } from './segmentReader.ts'
 import { SegmentTransactions } from './segmentTransactions.ts'
-import { type AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
-import type { SavedTransactions } from './transactionIndexFile.ts'
 
 /** The directory and settings of the segments of a log. */
 export interface LogPlace {

@@ -2,8 +2,8 @@
 // last entry of its offset index on, which is a few kilobytes before the end.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { offsetIndexEntryBytes as entryBytes } from './offsetIndex.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { offsetIndexEntryBytes as entryBytes } from './indexes/offsetIndex.ts'
 import { RecoveryScan } from './recoveryScan.ts'
 import { runScan } from './runScan.ts'
 import { segmentFileName } from './segmentFiles.ts'

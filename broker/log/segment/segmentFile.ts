@@ -4,8 +4,8 @@
 // and the journal is called to keep them.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk.ts'
-import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
+import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk/disk.ts'
+import { totalBytes } from '../../../protocol/runtime/network/totalBytes.ts'
 import { isPassing, LogError, writeFailed } from '../logError.ts'
 import type { Allocate } from '../readResult.ts'
 import type { OpenFiles } from './openFiles.ts'

@@ -3,7 +3,7 @@
 // decides how far may be read, and never reads beyond the given limit. Batches are checked before
 // they are returned.
 
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import { corruptRead, type LogError } from '../logError.ts'
 import type { Allocate, ReadLimits } from '../readResult.ts'
 import { BatchOrder, type Misplaced } from './batchOrder.ts'
@@ -15,8 +15,8 @@ import {
   walkHeaderBytes,
 } from './batchWalk.ts'
 import { CheckedRange } from './checkedRange.ts'
-import type { IndexSpan } from './offsetIndex.ts'
-import type { SegmentIndexes } from './segmentIndexes.ts'
+import type { IndexSpan } from './indexes/offsetIndex.ts'
+import type { SegmentIndexes } from './indexes/segmentIndexes.ts'
 import { type ReadBytes, soundBatches, unsoundness } from './soundBatches.ts'
 
 /** The bytes that are read. */

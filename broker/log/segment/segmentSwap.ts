@@ -4,7 +4,7 @@
 // the next start completes the swap. Knows nothing about cleaning.
 
 import { join } from 'node:path'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { corruptLog, type LogError } from '../logError.ts'
 import { RecoveryScan } from './recoveryScan.ts'
 import { runScan } from './runScan.ts'

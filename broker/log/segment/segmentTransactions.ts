@@ -3,12 +3,12 @@
 
 import { join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import type { IndexCache } from './indexCache.ts'
-import { saveIndex } from './indexFiles.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import type { IndexCache } from './indexes/indexCache.ts'
+import { saveIndex } from './indexes/indexFiles.ts'
+import type { AbortedTransactionEntry, TransactionIndex } from './indexes/transactionIndex.ts'
+import { loadTransactions, type SavedTransactions } from './indexes/transactionIndexFile.ts'
 import { segmentFileName } from './segmentFiles.ts'
-import type { AbortedTransactionEntry, TransactionIndex } from './transactionIndex.ts'
-import { loadTransactions, type SavedTransactions } from './transactionIndexFile.ts'
 
 export interface SegmentTransactionsState {
   readonly disk: Disk

@@ -3,7 +3,7 @@
 // epoch, which the broker sets; BatchOrder checks the offset, the leader epochs of the log check
 // the epoch.
 
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import type { BatchOrder, Misplaced } from './batchOrder.ts'
 import {
   baseOffsetAt,

@@ -4,7 +4,7 @@
 // the file system pool to appends. Does no I/O itself.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 
 /** Holds staged bytes in blocks. */
 export interface Stager {

@@ -1,6 +1,6 @@
 // Metrics of connections and of the memory budgets that all clients share.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 export const connectionMetrics = {
   open: {

@@ -1,7 +1,7 @@
 // Metrics of the controller and of the partitions that a node leads, under the names of
 // kafka_exporter and of the dashboards for Kafka's JMX metrics (kafka-mixin).
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 export const controllerMetrics = {
   brokers: {

@@ -1,6 +1,6 @@
 // Metrics of the queues of both coordinators. The label `coordinator` is group or transaction.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 const ofCoordinator = ['coordinator'] as const
 

@@ -1,8 +1,8 @@
 // Metrics of data directories, their disks, and the syncs that make appends durable. The label
 // `directory` is a path of log.dirs.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
-import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
+import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics/metrics.ts'
 
 const ofDirectory = ['directory'] as const
 const ofSync = ['directory', 'kind'] as const

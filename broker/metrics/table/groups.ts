@@ -1,7 +1,7 @@
 // Metrics of consumer groups of both protocols. Families with the label `partition` are left out
 // with http.metrics.partitions=false. The group label is `consumergroup`, as in kafka_exporter.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 const ofPartition = ['consumergroup', 'topic', 'partition'] as const
 const ofTopic = ['consumergroup', 'topic'] as const

@@ -1,6 +1,6 @@
 // Metrics of log maintenance: retention, the cleaner, recovery, the duration of the start.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 export const maintenanceMetrics = {
   deletedSegments: {

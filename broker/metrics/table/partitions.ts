@@ -1,7 +1,7 @@
 // Metrics of topics and partitions. Families with the label `partition` are left out with
 // http.metrics.partitions=false.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 const ofPartition = ['topic', 'partition'] as const
 

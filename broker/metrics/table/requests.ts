@@ -1,7 +1,7 @@
 // Metrics of requests: how many, how long, in which phase, and with which errors.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
-import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
+import { latencyBucketsSeconds } from '../../../protocol/telemetry/metrics/metrics.ts'
 
 /** Fewer buckets than for whole requests: each API has four phases. */
 const phaseBucketsSeconds = [0.0001, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1, 5, 30] as const

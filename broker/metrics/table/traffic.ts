@@ -1,6 +1,6 @@
 // Metrics of the records written to topics and read from them.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 export const trafficMetrics = {
   bytesIn: {

@@ -1,6 +1,6 @@
 // Metrics of transactions and of their coordinator.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 export const transactionMetrics = {
   transactionalIds: {

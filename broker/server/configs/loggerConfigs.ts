@@ -7,7 +7,7 @@ import {
   isLogLevel,
   type LogLevelControl,
   logLevels,
-} from '../../../protocol/telemetry/logLevel.ts'
+} from '../../../protocol/telemetry/logging/logLevel.ts'
 import { ConfigOperation, type ConfigRequest } from '../../controller/configRequests.ts'
 import type { ConfigOutcome } from '../../controller/controller.ts'
 import type { BrokerParts } from '../request/requestContext.ts'

@@ -2,9 +2,9 @@
 // no more than closing them: refusals are counted, and logged when they begin and when they end.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import { LastingCondition } from '../../../protocol/telemetry/lastingCondition.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
 import {
   connectionOverridesBounds,

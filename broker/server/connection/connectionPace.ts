@@ -2,7 +2,7 @@
 // the rate are delayed and not refused, so that many reconnecting clients do not slow down
 // connected clients.
 
-import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
 
 /** Connections of this many ms, at the rate, may come in one burst. */

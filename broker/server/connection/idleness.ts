@@ -3,7 +3,7 @@
 // the middle of an answer while others wait for its memory. One timer per connection, set to the
 // earliest time at which there could be a reason. Timestamps are of the monotonic clock.
 
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 
 /**
  * How long a client may stall in the middle of a request, or of an answer while memory is scarce,

@@ -6,7 +6,7 @@
 
 import type { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 
 export type FetchRequest = RequestOf<typeof fetch>
 export type PartitionRequest = FetchRequest['topics'][number]['partitions'][number]

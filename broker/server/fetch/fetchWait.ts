@@ -2,7 +2,7 @@
 // the client has disconnected. Listens from its creation, so that records committed while its owner
 // reads are not missed. Never reads a log.
 
-import type { Clock, Timer } from '../../../protocol/runtime/clock.ts'
+import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 import type { Partition } from '../../replication/partition.ts'
 
 export class FetchWait {

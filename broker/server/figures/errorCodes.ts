@@ -1,8 +1,8 @@
 // Finds the error codes in a response. Their places are derived once, from the declaration of the
 // API, so that counting visits only fields with error codes.
 
-import type { Fields, FieldType } from '../../../protocol/kafka/fields.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Fields, FieldType } from '../../../protocol/kafka/schema/fields.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 
 interface Places {
   /** Names of the fields that are error codes. */

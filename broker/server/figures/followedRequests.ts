@@ -3,8 +3,8 @@
 // them would refuse these clients. The bytes are bounded with their frame, and neither decoded nor
 // stored.
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 
 export class FollowedRequests {
   readonly #logger: Logger

@@ -1,8 +1,8 @@
 // The counters of requests: plain fields, one object for each API, so that counting a request takes
 // a few additions and no lookup by name. Read when Prometheus scrapes (broker/metrics).
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
-import { Distribution } from '../../../protocol/telemetry/distribution.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
+import { Distribution } from '../../../protocol/telemetry/metrics/distribution.ts'
 import { requestMetrics } from '../../metrics/table/requests.ts'
 import { ErrorCodes } from './errorCodes.ts'
 

@@ -7,7 +7,7 @@
 // A denied request closes its connection. Errors for each denied resource, which Kafka returns,
 // would need nothing but the requirements of the API and the request, which are available here.
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import type { ApiAccess, Requirement, TopicCatalog } from './apiAccess.ts'
 import { type Authorizer, clusterResource } from './authorizer.ts'
 import type { ConnectionAccess } from './connectionAccess.ts'

@@ -2,7 +2,7 @@
 // response; the gate writes the time into `throttleTimeMs` if the API has that field. There are no
 // quotas yet, so `noThrottle` is used.
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import type { Requester } from './authorizer.ts'
 
 export interface Throttle {

@@ -4,7 +4,7 @@
 
 import { addPartitionsToTxn } from '../../../protocol/kafka/apis/addPartitionsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { partitionExists } from '../partitions/partitionExists.ts'
 import { handler } from '../request/handler.ts'

@@ -3,7 +3,7 @@
 
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { Api, RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { Api, RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { finalizedFeatures, finalizedFeaturesEpoch, supportedFeatures } from '../features.ts'
 import { type Handler, handler } from '../request/handler.ts'
 

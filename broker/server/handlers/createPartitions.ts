@@ -2,7 +2,7 @@
 
 import { createPartitions } from '../../../protocol/kafka/apis/createPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
 import { createPartitionsRefusal } from '../../controller/topics/requestSize.ts'
 import type { Refusal } from '../../controller/topics/topicRequests.ts'

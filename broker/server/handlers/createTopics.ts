@@ -3,7 +3,7 @@
 
 import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import type { DynamicConfiguration } from '../../configuration/configuration.ts'
 import { describeTopicConfigs } from '../../configuration/topicSettings.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'

@@ -2,7 +2,7 @@
 
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
 import type { DeleteRecordsResult } from '../../log/removal/deleteRecordsResult.ts'
 import { handler } from '../request/handler.ts'

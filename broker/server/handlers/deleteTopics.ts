@@ -2,7 +2,7 @@
 
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import type { TopicOutcome } from '../../controller/controller.ts'
 import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'

@@ -3,7 +3,7 @@
 
 import { describeConfigs } from '../../../protocol/kafka/apis/describeConfigs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import {
   type BrokerOptionName,
   brokerOptionNames,

@@ -3,7 +3,7 @@
 
 import { describeLogDirs } from '../../../protocol/kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type {
   LogDirectoryDescription,
   PartitionDescription,

@@ -3,8 +3,8 @@
 
 import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTopicPartitions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type { Topic } from '../../controller/metadata/metadataView.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
 import { topicNameProblem } from '../../controller/topics/topicName.ts'

@@ -3,7 +3,7 @@
 
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { BrokerError } from '../../errors.ts'
 import { noEpoch, noProducerId } from '../../transactions/transactionMetadata.ts'
 import { failed, type TransactionOutcome } from '../../transactions/transactionOutcome.ts'

@@ -3,7 +3,7 @@
 
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type { TimestampedOffset } from '../../log/readResult.ts'
 import type { Partition } from '../../replication/partition.ts'
 import { handler } from '../request/handler.ts'

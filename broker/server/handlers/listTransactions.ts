@@ -3,7 +3,7 @@
 
 import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { compilePattern, PatternError } from '../../re2Pattern.ts'
 import type { TransactionMetadata } from '../../transactions/transactionMetadata.ts'
 import {

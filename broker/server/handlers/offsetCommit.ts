@@ -1,7 +1,7 @@
 // OffsetCommit: commits offsets of a group. Answered when they are durable.
 
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { type CommitTimestamps, offsetToCommit } from '../offsetToCommit.ts'
 import { codesByPartition } from '../partitions/codesByPartition.ts'
 import { handler } from '../request/handler.ts'

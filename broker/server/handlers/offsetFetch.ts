@@ -4,7 +4,7 @@
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import type { GroupService } from '../../groups/groupService.ts'
 import type { GroupOffsets } from '../../groups/offsets/groupOffsets.ts'
 import { handler } from '../request/handler.ts'

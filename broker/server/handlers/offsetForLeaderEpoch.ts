@@ -3,7 +3,7 @@
 
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { handler } from '../request/handler.ts'
 import type { RequestContext } from '../request/requestContext.ts'
 

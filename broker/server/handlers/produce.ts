@@ -6,8 +6,11 @@ import { Compression } from '../../../protocol/bytes/compression.ts'
 import { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { RecordBatch, recordBatchOverheadBytes } from '../../../protocol/kafka/recordBatch.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import {
+  RecordBatch,
+  recordBatchOverheadBytes,
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { isInternalTopic } from '../../controller/topics/internalTopics.ts'
 import { type RecordError, type Refusal, refuse } from '../../log/append/refusal.ts'
 import type { TopicTraffic } from '../figures/topicTraffic.ts'

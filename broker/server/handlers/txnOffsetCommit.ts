@@ -3,7 +3,7 @@
 
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { offsetsTopicName } from '../../coordinators/coordinatorTopicNames.ts'
 import type { OffsetToCommit } from '../../groups/groupRequests.ts'
 import { offsetsPartition } from '../offsetsPartition.ts'

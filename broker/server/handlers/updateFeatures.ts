@@ -5,7 +5,7 @@
 
 import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { finalizedFeatures, supportedFeatures } from '../features.ts'
 import { handler } from '../request/handler.ts'
 

@@ -2,7 +2,7 @@
 // for operators who end a transaction that its coordinator has lost (kafka-transactions abort).
 
 import { writeTxnMarkers } from '../../../protocol/kafka/apis/writeTxnMarkers.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import { handler } from '../request/handler.ts'
 import type { BrokerParts } from '../request/requestContext.ts'
 

@@ -2,7 +2,7 @@
 // promise of it. The resources that the request names were authorized before, and the throttle time
 // is added afterwards (gate/). The table of handlers is in dispatch.ts.
 
-import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema.ts'
+import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema/schema.ts'
 import type { RequestContext } from './requestContext.ts'
 
 /** The outcome of a request without a response (Produce with acks=0). */

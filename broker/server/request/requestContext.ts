@@ -1,11 +1,11 @@
 // What a handler may use: the parts of the broker, and the connection and header of the request. A
 // handler must not keep a context longer than it handles the request.
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
-import type { Logger } from '../../../protocol/telemetry/logger.ts'
-import type { LogLevelControl } from '../../../protocol/telemetry/logLevel.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
+import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
+import type { LogLevelControl } from '../../../protocol/telemetry/logging/logLevel.ts'
 import type { BrokerConfig } from '../../configuration/brokerOptions.ts'
 import type { DynamicConfiguration } from '../../configuration/configuration.ts'
 import type { Controller } from '../../controller/controller.ts'

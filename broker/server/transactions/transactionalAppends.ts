@@ -6,7 +6,7 @@
 
 import type { MemoryAllowance } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
+import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import { type AppendResult, notAppended } from '../../log/append/appendResult.ts'
 import { refuse } from '../../log/append/refusal.ts'
 import type { VerificationGuard } from '../../log/producers/transactionVerification.ts'

@@ -2,8 +2,8 @@
 // fault selects are removed and answered with the error; the others are handled as usual. Works for
 // every API in errorPlaces.ts, without code per API.
 
-import { defaultsOf, type Fields, zeroUuid } from '../../../protocol/kafka/fields.ts'
-import { type Api, Message } from '../../../protocol/kafka/schema.ts'
+import { defaultsOf, type Fields, zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
+import { type Api, Message } from '../../../protocol/kafka/schema/schema.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import { type ErrorPlace, itself, type Level } from './errorPlaces.ts'
 

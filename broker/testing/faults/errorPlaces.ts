@@ -35,7 +35,7 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 
 export interface Level {
   /** What one entry names. `nameOfId` resolves a topic that is named by id. */

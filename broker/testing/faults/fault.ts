@@ -1,7 +1,7 @@
 // One fault requested by a test: which requests it applies to, how often it triggers, and how often
 // it has triggered.
 
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import type { WaitOptions } from '../waiting.ts'
 import type { EntryNames } from './errorAnswer.ts'
 

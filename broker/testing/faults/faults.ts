@@ -2,8 +2,8 @@
 
 import { suggestion } from '../../../protocol/configuration/nearestName.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { type Api, Message } from '../../../protocol/kafka/schema.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
+import { type Api, Message } from '../../../protocol/kafka/schema/schema.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import { servedApis } from '../../server/dispatch/dispatch.ts'
 import { closedError, invalidArgument, TestBrokerError } from '../testBrokerError.ts'
 import { type WaitOptions, waitFor } from '../waiting.ts'

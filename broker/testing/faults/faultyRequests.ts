@@ -5,8 +5,8 @@
 // although the broker may handle several requests of a connection concurrently.
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
-import { type Clock, sleep } from '../../../protocol/runtime/clock.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
+import { type Clock, sleep } from '../../../protocol/runtime/time/clock.ts'
 import { noResponse } from '../../server/request/handler.ts'
 import type { RequestContext } from '../../server/request/requestContext.ts'
 import { type ErrorToAnswer, failAfterwards, namesIn, refuse, type Values } from './errorAnswer.ts'

@@ -3,10 +3,10 @@
 // error are retried separately until the timeout.
 
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
-import { NetworkError } from '../../runtime/network.ts'
+import { NetworkError } from '../../runtime/network/network.ts'
 import type { Outcome } from '../adminApi.ts'
-import type { Cluster } from '../cluster.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 
 export interface Routing<Item, Answer extends Outcome> {
   /** Fails with a KafkaError, which becomes the outcome of the item or is retried. */

@@ -4,7 +4,7 @@
 import { describeConfigs as describeConfigsApi } from '../../kafka/apis/describeConfigs.ts'
 import { incrementalAlterConfigs } from '../../kafka/apis/incrementalAlterConfigs.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
-import type { ResponseOf } from '../../kafka/schema.ts'
+import type { ResponseOf } from '../../kafka/schema/schema.ts'
 import type {
   ConfigChange,
   ConfigDescription,
@@ -13,8 +13,8 @@ import type {
   ConfigSource,
   Outcome,
 } from '../adminApi.ts'
-import type { Cluster } from '../cluster.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 import type { AdminRequests, Routing } from './adminRequests.ts'
 
 /** The changes of one resource. */

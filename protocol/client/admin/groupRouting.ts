@@ -2,8 +2,8 @@
 
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { Outcome } from '../adminApi.ts'
-import type { Cluster } from '../cluster.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 import type { Routing } from './adminRequests.ts'
 
 const passing: ReadonlySet<number> = new Set([

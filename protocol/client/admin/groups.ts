@@ -4,9 +4,12 @@ import { consumerGroupDescribe } from '../../kafka/apis/consumerGroupDescribe.ts
 import { deleteGroups as deleteGroupsApi } from '../../kafka/apis/deleteGroups.ts'
 import { describeGroups as describeGroupsApi } from '../../kafka/apis/describeGroups.ts'
 import { listGroups as listGroupsApi } from '../../kafka/apis/listGroups.ts'
+import {
+  consumerProtocolAssignment,
+  consumerProtocolType,
+} from '../../kafka/coordinators/groups.ts'
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
-import { consumerProtocolAssignment, consumerProtocolType } from '../../kafka/groups.ts'
-import type { ResponseOf } from '../../kafka/schema.ts'
+import type { ResponseOf } from '../../kafka/schema/schema.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type {
   BrokerDescription,
@@ -15,7 +18,7 @@ import type {
   GroupMember,
   Outcome,
 } from '../adminApi.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 import { type AdminRequests, success } from './adminRequests.ts'
 import { toCoordinators } from './groupRouting.ts'
 

@@ -2,7 +2,7 @@
 
 import { describeLogDirs as describeLogDirsApi } from '../../kafka/apis/describeLogDirs.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
-import type { ResponseOf } from '../../kafka/schema.ts'
+import type { ResponseOf } from '../../kafka/schema/schema.ts'
 import type { LogDirectory, Outcome } from '../adminApi.ts'
 import { type AdminRequests, outcomeOf } from './adminRequests.ts'
 

@@ -3,9 +3,9 @@
 import { listOffsets as listOffsetsApi } from '../../kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { FoundOffset, OffsetQuestion, Outcome } from '../adminApi.ts'
-import type { KafkaConnection } from '../connection.ts'
-import type { Isolation } from '../isolation.ts'
-import { isolationLevels } from '../partitionReader.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
+import type { Isolation } from '../consumer/isolation.ts'
+import { isolationLevels } from '../consumer/partitionReader.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
 

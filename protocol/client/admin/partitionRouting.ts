@@ -3,9 +3,9 @@
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type { Outcome } from '../adminApi.ts'
-import type { Cluster } from '../cluster.ts'
-import { saysStale } from '../clusterView.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { saysStale } from '../cluster/clusterView.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 import type { Routing } from './adminRequests.ts'
 
 /**

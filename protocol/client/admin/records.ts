@@ -4,7 +4,7 @@ import { deleteRecords as deleteRecordsApi } from '../../kafka/apis/deleteRecord
 import { ErrorCode } from '../../kafka/errors.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type { Outcome, PartitionOutcome } from '../adminApi.ts'
-import type { KafkaConnection } from '../connection.ts'
+import type { KafkaConnection } from '../cluster/connection.ts'
 import type { AdminRequests } from './adminRequests.ts'
 import { learnTopics } from './offsets.ts'
 import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'

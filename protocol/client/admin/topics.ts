@@ -5,8 +5,8 @@ import { createTopics as createTopicsApi } from '../../kafka/apis/createTopics.t
 import { deleteTopics as deleteTopicsApi } from '../../kafka/apis/deleteTopics.ts'
 import { metadata } from '../../kafka/apis/metadata.ts'
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
-import { zeroUuid } from '../../kafka/fields.ts'
-import type { ResponseOf } from '../../kafka/schema.ts'
+import { zeroUuid } from '../../kafka/schema/fields.ts'
+import type { ResponseOf } from '../../kafka/schema/schema.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
 
 /** A topic to create. */

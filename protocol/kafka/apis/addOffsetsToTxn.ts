@@ -1,7 +1,7 @@
 // Adds a group's offsets partition to a transaction.
 
-import { int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const addOffsetsToTxn = api({
   key: 25,

@@ -1,8 +1,8 @@
 // Adds partitions to a transaction. Versions from 4 are for brokers (several transactions, or
 // verification only); clients use up to 3.
 
-import { array, bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 const addPartitionsToTxnTopic = {
   name: string('0+'),

@@ -1,7 +1,7 @@
 // Sets or removes quotas of clients.
 
-import { array, bool, float64, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, float64, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const alterClientQuotas = api({
   key: 49,

@@ -1,7 +1,7 @@
 // Replaces the whole configuration of resources: absent keys are reset to their defaults.
 
-import { array, bool, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const alterConfigs = api({
   key: 33,

@@ -1,7 +1,7 @@
 // Changes the replicas of partitions, or cancels a reassignment in progress.
 
-import { array, bool, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const alterPartitionReassignments = api({
   key: 45,

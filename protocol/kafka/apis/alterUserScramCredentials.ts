@@ -1,7 +1,7 @@
 // Deletes and sets SCRAM credentials.
 
-import { array, bytes, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bytes, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const alterUserScramCredentials = api({
   key: 51,

@@ -2,8 +2,8 @@
 // always has header version 0; a request in an unknown version is answered in version 0 with
 // UNSUPPORTED_VERSION (KIP-511).
 
-import { array, bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const apiVersions = api({
   key: 18,

@@ -1,7 +1,7 @@
 // The state, epochs, members and assignments of KIP-848 consumer groups.
 
-import { array, bool, int8, int16, int32, string, struct, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string, struct, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 const assignment = {
   topicPartitions: array('0+', {

@@ -1,8 +1,8 @@
 // The only request of a KIP-848 group member: to join, to stay, to report its partitions, to
 // receive its assignment, and to leave.
 
-import { array, int16, int32, string, struct, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string, struct, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const consumerGroupHeartbeat = api({
   key: 68,

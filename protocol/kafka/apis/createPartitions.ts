@@ -1,7 +1,7 @@
 // Adds partitions to topics.
 
-import { array, bool, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const createPartitions = api({
   key: 37,

@@ -1,7 +1,7 @@
 // Creates topics with partition counts, or with manually assigned replicas.
 
-import { array, bool, int8, int16, int32, string, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const createTopics = api({
   key: 19,

@@ -1,7 +1,7 @@
 // Deletes the ACLs that match filters.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const deleteAcls = api({
   key: 31,

@@ -1,7 +1,7 @@
 // Deletes groups that have no members.
 
-import { array, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const deleteGroups = api({
   key: 42,

@@ -1,7 +1,7 @@
 // Advances the log start offset of partitions, so that earlier records can be deleted.
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const deleteRecords = api({
   key: 21,

@@ -1,7 +1,7 @@
 // Deletes topics by name, or by id from version 6.
 
-import { array, int16, int32, string, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const deleteTopics = api({
   key: 20,

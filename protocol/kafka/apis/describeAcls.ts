@@ -1,7 +1,7 @@
 // Lists the ACLs that match a filter.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeAcls = api({
   key: 29,

@@ -1,7 +1,7 @@
 // The quotas of clients, by user, client id and address.
 
-import { array, bool, float64, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, float64, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeClientQuotas = api({
   key: 48,

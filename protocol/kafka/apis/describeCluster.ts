@@ -1,7 +1,7 @@
 // The brokers or controllers of the cluster, and its id.
 
-import { array, bool, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeCluster = api({
   key: 60,

@@ -1,7 +1,7 @@
 // Describes the configuration of topics, brokers and groups, and the source of each value.
 
-import { array, bool, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeConfigs = api({
   key: 32,

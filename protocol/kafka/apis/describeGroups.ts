@@ -1,7 +1,7 @@
 // The state and members of classic groups.
 
-import { array, bool, bytes, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, bytes, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeGroups = api({
   key: 15,

@@ -1,7 +1,7 @@
 // The log directories of a broker, and the size of the replicas in them.
 
-import { array, bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeLogDirs = api({
   key: 35,

@@ -1,7 +1,7 @@
 // The producers that a partition knows: their epochs, sequences and open transactions.
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeProducers = api({
   key: 61,

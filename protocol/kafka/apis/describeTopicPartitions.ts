@@ -1,7 +1,7 @@
 // Describes the partitions of topics in pages, with a cursor for the next page.
 
-import { array, bool, int16, int32, string, struct, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, string, struct, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeTopicPartitions = api({
   key: 75,

@@ -1,7 +1,7 @@
 // The state of transactions, by transactional id.
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeTransactions = api({
   key: 65,

@@ -1,7 +1,7 @@
 // Lists which SCRAM credentials users have, never the credentials.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const describeUserScramCredentials = api({
   key: 50,

@@ -1,7 +1,7 @@
 // Triggers leader elections on request of an operator.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const ElectionType = { preferred: 0, unclean: 1 } as const
 

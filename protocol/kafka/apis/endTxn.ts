@@ -1,7 +1,7 @@
 // Commits or aborts a transaction. From version 5 the response has the bumped epoch (KIP-890).
 
-import { bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const endTxn = api({
   key: 26,

@@ -1,8 +1,18 @@
 // Reads record batches from partitions, waiting for minBytes; used by consumers and followers.
 // Fetch sessions (KIP-227) from version 7, topic ids from version 13.
 
-import { array, int8, int16, int32, int64, records, string, struct, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import {
+  array,
+  int8,
+  int16,
+  int32,
+  int64,
+  records,
+  string,
+  struct,
+  uuid,
+} from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const fetch = api({
   key: 1,

@@ -1,8 +1,8 @@
 // Finds the coordinator of a group (key type 0) or of a transactional id (1); several keys from
 // version 4.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const findCoordinator = api({
   key: 10,

@@ -1,8 +1,8 @@
 // The heartbeat of a classic group member; the response tells the member to rejoin during a
 // rebalance.
 
-import { int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const heartbeat = api({
   key: 12,

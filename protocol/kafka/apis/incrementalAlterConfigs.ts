@@ -1,7 +1,7 @@
 // Changes single keys of a configuration: set (0), delete (1), append (2), subtract (3).
 
-import { array, bool, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const incrementalAlterConfigs = api({
   key: 44,

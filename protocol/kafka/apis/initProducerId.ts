@@ -1,8 +1,8 @@
 // Assigns an id and an epoch to an idempotent or transactional producer, and fences its
 // predecessors. Version 6 is unstable in Kafka 4.1: it is declared but not used.
 
-import { bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const initProducerId = api({
   key: 22,

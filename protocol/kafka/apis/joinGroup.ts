@@ -1,8 +1,8 @@
 // Joins a classic consumer group and waits for the other members. The response to the leader lists
 // all members. Versions 0 and 1 are kept for librdkafka before 2.11 (KAFKA-19444).
 
-import { array, bool, bytes, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, bytes, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const joinGroup = api({
   key: 11,

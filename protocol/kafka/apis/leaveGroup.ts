@@ -1,7 +1,7 @@
 // Leaves a classic group; several members at once from version 3.
 
-import { array, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const leaveGroup = api({
   key: 13,

@@ -1,8 +1,8 @@
 // Lists the resources that have configurations. Version 0 supports client metrics only; from
 // version 1 the client gives the types, and none means all.
 
-import { array, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const listConfigResources = api({
   key: 74,

@@ -1,7 +1,7 @@
 // Lists the groups that a broker coordinates, optionally by state (version 4) and type (version 5).
 
-import { array, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const listGroups = api({
   key: 16,

@@ -1,8 +1,8 @@
 // Finds the offset for a timestamp, or the first offset (-2), the end offset (-1), the offset of
 // the largest timestamp (-3), and others.
 
-import { array, int8, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int8, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const listOffsets = api({
   key: 2,

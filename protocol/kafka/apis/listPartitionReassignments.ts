@@ -1,7 +1,7 @@
 // Lists the reassignments in progress.
 
-import { array, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const listPartitionReassignments = api({
   key: 46,

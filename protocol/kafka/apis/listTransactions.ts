@@ -1,7 +1,7 @@
 // Lists the transactions that a broker coordinates, optionally by state and producer id.
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const listTransactions = api({
   key: 66,

@@ -1,7 +1,7 @@
 // Describes brokers, topics, their partitions and leaders.
 
-import { array, bool, int16, int32, string, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, string, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const metadata = api({
   key: 3,

@@ -1,8 +1,8 @@
 // Stores the committed offsets of a group. Version 10 (topic ids) is unstable in Kafka 4.1: it is
 // declared but not used.
 
-import { array, int16, int32, int64, string, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const offsetCommit = api({
   key: 8,

@@ -1,7 +1,7 @@
 // Deletes the committed offsets of a group for some partitions.
 
-import { array, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const offsetDelete = api({
   key: 47,

@@ -1,8 +1,8 @@
 // Returns the committed offsets of groups; several groups from version 8. Version 10 (topic ids) is
 // unstable in Kafka 4.1: it is declared but not used.
 
-import { array, bool, int16, int32, int64, string, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, int64, string, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const offsetFetch = api({
   key: 9,

@@ -1,8 +1,8 @@
 // Returns the end offset of a leader epoch, by which followers truncate (KIP-101, KIP-279,
 // KIP-320).
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const offsetForLeaderEpoch = api({
   key: 23,

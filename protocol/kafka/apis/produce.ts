@@ -2,8 +2,8 @@
 // refused: otherwise older librdkafka disables compression (KAFKA-18659). Version 13 names topics
 // by id.
 
-import { array, int16, int32, int64, records, string, struct, uuid } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, records, string, struct, uuid } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const produce = api({
   key: 0,

@@ -1,7 +1,7 @@
 // One step of a SASL exchange: a token in each direction.
 
-import { bytes, int16, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { bytes, int16, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const saslAuthenticate = api({
   key: 36,

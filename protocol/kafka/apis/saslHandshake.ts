@@ -1,7 +1,7 @@
 // Selects a SASL mechanism. Version 1 continues with SaslAuthenticate, version 0 with bare tokens.
 
-import { array, int16, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const saslHandshake = api({
   key: 17,

@@ -1,8 +1,8 @@
 // Distributes the assignment of a classic group: the leader sends it, the other members wait for
 // theirs.
 
-import { array, bytes, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bytes, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const syncGroup = api({
   key: 14,

@@ -1,7 +1,7 @@
 // Commits a group's offsets as part of a transaction.
 
-import { array, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const txnOffsetCommit = api({
   key: 28,

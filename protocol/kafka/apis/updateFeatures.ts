@@ -1,7 +1,7 @@
 // Sets the finalized levels of features (KIP-584).
 
-import { array, bool, int8, int16, int32, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int8, int16, int32, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const updateFeatures = api({
   key: 57,

@@ -1,7 +1,7 @@
 // Sent by a transaction coordinator to partition leaders: writes the markers that end transactions.
 
-import { array, bool, int16, int32, int64, string } from '../fields.ts'
-import { api } from '../schema.ts'
+import { array, bool, int16, int32, int64, string } from '../schema/fields.ts'
+import { api } from '../schema/schema.ts'
 
 export const writeTxnMarkers = api({
   key: 27,

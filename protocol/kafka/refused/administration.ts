@@ -3,7 +3,6 @@
 
 import { alterClientQuotas } from '../apis/alterClientQuotas.ts'
 import { alterUserScramCredentials } from '../apis/alterUserScramCredentials.ts'
-import { array, bool, bytes, int8, int16, int32, int64, string, uuid } from '../fields.ts'
 import {
   type ErrorAnswer,
   emptyList,
@@ -11,7 +10,8 @@ import {
   refusedApi,
   refusedWhole,
 } from '../refusedApi.ts'
-import type { Api, RequestOf, ResponseInput } from '../schema.ts'
+import { array, bool, bytes, int8, int16, int32, int64, string, uuid } from '../schema/fields.ts'
+import type { Api, RequestOf, ResponseInput } from '../schema/schema.ts'
 
 const throttleTimeMs = int32('0+')
 const errorCode = int16('0+')

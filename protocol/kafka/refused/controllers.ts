@@ -1,8 +1,8 @@
 // Refused APIs between Kafka's brokers and controllers. Kafka's brokers do not answer them on
 // client listeners either; a broker configured with this address by mistake gets an error.
 
-import { bool, bytes, int16, int32, int64, string } from '../fields.ts'
 import { emptyList, type RefusedApi, refusedWhole } from '../refusedApi.ts'
+import { bool, bytes, int16, int32, int64, string } from '../schema/fields.ts'
 
 const throttleTimeMs = int32('0+')
 const errorCode = int16('0+')

@@ -1,6 +1,5 @@
 // Refused APIs of share groups (KIP-932): of members, administrators and coordinators.
 
-import { array, bool, defaultsOf, int8, int16, int32, int64, string, uuid } from '../fields.ts'
 import {
   type ErrorAnswer,
   emptyList,
@@ -8,6 +7,17 @@ import {
   refusedApi,
   refusedWhole,
 } from '../refusedApi.ts'
+import {
+  array,
+  bool,
+  defaultsOf,
+  int8,
+  int16,
+  int32,
+  int64,
+  string,
+  uuid,
+} from '../schema/fields.ts'
 
 const throttleTimeMs = int32('0+')
 const errorCode = int16('0+')

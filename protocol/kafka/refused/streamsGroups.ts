@@ -1,7 +1,7 @@
 // Refused APIs of streams groups (KIP-1071): of Kafka Streams instances and administrators.
 
-import { array, bool, defaultsOf, int8, int16, int32, int64, string } from '../fields.ts'
 import { emptyList, type RefusedApi, refusedApi, refusedWhole } from '../refusedApi.ts'
+import { array, bool, defaultsOf, int8, int16, int32, int64, string } from '../schema/fields.ts'
 
 const throttleTimeMs = int32('0+')
 const errorCode = int16('0+')

@@ -4,8 +4,8 @@
 // led here under another name (DNS rebinding).
 
 import type { FastifyInstance } from 'fastify'
-import { isLoopbackHostHeader } from '../../runtime/loopback.ts'
-import { isLogLevel, logLevels } from '../../telemetry/logLevel.ts'
+import { isLoopbackHostHeader } from '../../runtime/network/loopback.ts'
+import { isLogLevel, logLevels } from '../../telemetry/logging/logLevel.ts'
 import { isFromLoopback } from '../guardedServer.ts'
 import { HttpRefusal } from '../httpRefusal.ts'
 import type { OperationsOptions } from '../operationsOptions.ts'

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { component } from '../component.ts'
 
 const clock = new ManualClock()

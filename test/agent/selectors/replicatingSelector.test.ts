@@ -6,7 +6,7 @@ import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { SourceCounter } from '../../../agent/monitoring/counters.ts'
 import { replicatingSelector } from '../../../agent/selectors/replicatingSelector.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 

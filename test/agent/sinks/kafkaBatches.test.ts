@@ -6,7 +6,7 @@ import { batchOf } from '../../../agent/event.ts'
 import { readKafkaSinkSettings } from '../../../agent/sinks/kafka/kafkaSinkOptions.ts'
 import { eventsWithin } from '../../../agent/sinks/kafka/takeSize.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
 import { component, testHost } from '../component.ts'
 

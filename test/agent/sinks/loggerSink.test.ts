@@ -5,7 +5,7 @@ import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { newSinkProgress, SinkCounter } from '../../../agent/monitoring/counters.ts'
 import { formatEvent, LoggerSink } from '../../../agent/sinks/loggerSink.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
 

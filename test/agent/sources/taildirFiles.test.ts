@@ -1,7 +1,7 @@
 // A taildir source with many files, and with files that cannot be read.
 
 import { expect, test } from 'vitest'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import { PositionHistory } from './positionHistory.ts'
 
 const files = 1000

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { PositionEntry } from '../../../agent/sources/taildir/positionFile.ts'
-import type { Disk, DiskStat } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskStat } from '../../../protocol/runtime/disk/disk.ts'
 import { type ChannelType, noteIntervalMs, PositionHistory } from './positionHistory.ts'
 
 function numbered(from: number, until: number): string[] {

@@ -1,11 +1,11 @@
 // Topics on a broker of a benchmark.
 
 import { Admin, type NewTopic } from '../../../protocol/client/admin.ts'
-import { Cluster } from '../../../protocol/client/cluster.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
 import type { Server } from './childProcess.ts'
 
 export async function withCluster<Result>(

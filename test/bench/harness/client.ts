@@ -1,13 +1,13 @@
 // The client of Millrace as the benchmarks of brokers use it, over TCP, with any broker.
 
 import { Admin } from '../../../protocol/client/admin.ts'
-import { BatchSender } from '../../../protocol/client/batchSender.ts'
-import { Cluster } from '../../../protocol/client/cluster.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { BatchSender } from '../../../protocol/client/producer/batchSender.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { systemRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
 import type { Work } from './measure.ts'
 import type { OrderBatches } from './orderBatches.ts'
 

@@ -1,6 +1,6 @@
 // A disk that counts the reads of open files. All operations are passed on unchanged.
 
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 export interface CountingDisk extends Disk {
   /** Reads of open files since it was last set to 0. */

@@ -8,10 +8,10 @@
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { KeyGroupPartitioner } from '../../../engine/keys/partitioner.ts'
 import { add } from '../../../engine/stream/arithmetic.ts'
-import { advanceKeys } from '../../../engine/stream/keyedOperator.ts'
+import { advanceKeys } from '../../../engine/stream/operators/keyedOperator.ts'
+import { updateStateOperator } from '../../../engine/stream/operators/updateStateByKey.ts'
 import type { StreamBuilder } from '../../../engine/stream/streamPlan.ts'
-import { updateStateOperator } from '../../../engine/stream/updateStateByKey.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
 
 export interface ExpiringFigures {
   readonly ms: number

@@ -4,12 +4,12 @@
 import { startBroker } from '../../../broker/broker.ts'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
-import { Cluster } from '../../../protocol/client/cluster.ts'
-import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { memoryNetwork } from '../../../protocol/runtime/network/memoryNetwork.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
 import type { Runtime } from '../../../protocol/runtime/runtime.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 
 export const ordersTopic = 'orders'
 export const ordersPartitions = 2

@@ -3,7 +3,7 @@
 
 import { OrderLines } from '../../../engine/jobs/orderLines.ts'
 import { Compression } from '../../../protocol/bytes/compression.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 export type CompressionName = keyof typeof Compression

@@ -2,12 +2,12 @@
 
 import { defaultLogConfig, type FlushPolicy } from '../../../broker/log/logConfig.ts'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { OrderBatches } from './orderBatches.ts'
 
 export const appendOptions = { leaderEpoch: 0, origin: 'client' } as const

@@ -2,7 +2,7 @@
 // broker. The lines are generated, see engine/jobs/orderLines.ts.
 
 import { OrderLines } from '../../../engine/jobs/orderLines.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 export interface OrderBatches {

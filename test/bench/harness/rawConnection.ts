@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { FrameSplitter } from '../../../protocol/kafka/frame.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 
 const maxFrameBytes = 256 * 1024 * 1024
 

@@ -1,7 +1,7 @@
 // A benchmark and its result. A row is one figure with its baseline, which was measured in the same
 // run on the same machine: the ratio is meaningful, the figure alone is not.
 
-import type { Address } from '../../../protocol/runtime/network.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 
 export interface Row {
   readonly name: string

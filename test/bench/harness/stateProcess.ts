@@ -10,8 +10,8 @@ import type { StatefulOperator } from '../../../engine/contract/statefulOperator
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { encodeKey } from '../../../engine/keys/key.ts'
 import { KeyGroupPartitioner } from '../../../engine/keys/partitioner.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
 
 export interface StateFigures {
   readonly restartMs: number

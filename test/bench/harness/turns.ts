@@ -1,7 +1,7 @@
 // Two brokers under one load, in turns: short rounds of one after the other, so that other load on
 // the machine affects both alike. Medians over the rounds; latencies over all of them.
 
-import type { Address } from '../../../protocol/runtime/network.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 import { usageOf } from './measuredProcess.ts'
 import { portOwner } from './portOwner.ts'
 import { type Row, row } from './row.ts'

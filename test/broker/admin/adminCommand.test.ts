@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Cluster } from '../../../protocol/client/cluster.ts'
-import { Producer } from '../../../protocol/client/producer.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { Producer } from '../../../protocol/client/producer/producer.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 
 const program = join(import.meta.dirname, '../../../millrace.ts')
 

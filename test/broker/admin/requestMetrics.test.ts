@@ -3,7 +3,7 @@
 import { fastify } from 'fastify'
 import { expect, test } from 'vitest'
 import { countRequests } from '../../../broker/admin/requestMetrics.ts'
-import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics/metrics.ts'
 
 test('requests are counted by route, method and status, with bounded labels', async () => {
   const metrics = new Metrics()

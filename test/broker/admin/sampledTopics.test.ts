@@ -7,8 +7,8 @@ import { SampledTopics } from '../../../broker/admin/sampledTopics.ts'
 import type { Admin, TopicDescription } from '../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../protocol/client/admin.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 /** A cluster with one topic of two partitions; the second one answers only when allowed to. */

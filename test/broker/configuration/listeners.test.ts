@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
 import { planListeners } from '../../../broker/configuration/listeners.ts'
-import { memoryNetwork } from '../../../protocol/runtime/memoryNetwork.ts'
+import { memoryNetwork } from '../../../protocol/runtime/network/memoryNetwork.ts'
 
 const network = memoryNetwork()
 

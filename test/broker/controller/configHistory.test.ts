@@ -9,8 +9,8 @@ import { configsOf, findResource } from '../../../broker/controller/configReques
 import { Controller } from '../../../broker/controller/controller.ts'
 import { MemoryMetadataLog } from '../../../broker/controller/metadata/memoryMetadataLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { models } from '../../modelRuns.ts'
 
 /** Type, name, keys of longs, keys of lists. */

@@ -19,9 +19,9 @@ import type { Topic } from '../../../broker/controller/metadata/metadataView.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
 import type { PartitionLogs } from '../../../broker/controller/topics/topicWork.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { type Logger, silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { type Logger, silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 /** Longer than the longest pause between two retries. */

@@ -8,7 +8,7 @@ import {
 } from '../../../broker/coordinators/coordinatorRuntime.ts'
 import type { CoordinatorLeadership } from '../../../broker/coordinators/coordinatorTopic.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 
 class Shard implements CoordinatorShard {
   readonly leadership: CoordinatorLeadership

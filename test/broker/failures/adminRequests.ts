@@ -21,9 +21,9 @@ import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
-import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
 import type { RawClient } from '../server/memoryBroker.ts'
 
 const timeoutMs = 1000

@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { RawClient } from '../server/memoryBroker.ts'
 
 const command = join(import.meta.dirname, '../../../broker/command.ts')

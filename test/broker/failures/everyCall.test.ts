@@ -9,7 +9,7 @@
 
 import { afterAll, expect, test } from 'vitest'
 import { errorName } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
 import { FaultyDisk, type Verdict } from './faultyDisk.ts'

@@ -3,7 +3,7 @@
 // cannot fail.
 
 import { dirname } from 'node:path'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 /** The error code with which this call fails; undefined lets it through. */
 export type Verdict = (operation: string, path: string) => string | undefined

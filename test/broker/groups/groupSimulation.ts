@@ -7,8 +7,8 @@ import type { ConsumerGroupLimits } from '../../../broker/groups/consumer/consum
 import { GroupCoordinator, type GroupEvent } from '../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../broker/groups/groupOutcome.ts'
 import type { CoordinatorEffect } from '../../../broker/groups/groupRegistry.ts'
+import { consumerProtocolSubscription } from '../../../protocol/kafka/coordinators/groups.ts'
 import { ErrorCode, errorName } from '../../../protocol/kafka/errors.ts'
-import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
 import { MemoryCatalog } from './memoryCatalog.ts'
 import { SimulatedLog } from './simulatedLog.ts'
 

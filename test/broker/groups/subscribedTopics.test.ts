@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { subscribedTopics } from '../../../broker/groups/classic/subscribedTopics.ts'
-import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
+import { consumerProtocolSubscription } from '../../../protocol/kafka/coordinators/groups.ts'
 
 const subscription = (topics: string[], version: number) =>
   consumerProtocolSubscription.encode({ topics }, version)

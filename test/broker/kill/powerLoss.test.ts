@@ -4,9 +4,9 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Cluster } from '../../../protocol/client/cluster.ts'
+import { Cluster } from '../../../protocol/client/cluster/cluster.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { models } from '../../modelRuns.ts'
 import { address, MortalBroker } from './mortalBroker.ts'
 import { busyBroker, WholeLoad } from './wholeLoad.ts'

@@ -1,10 +1,10 @@
 // Reads whole partitions, as consumers of both isolation levels see them.
 
-import type { Cluster } from '../../../protocol/client/cluster.ts'
-import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
+import type { Cluster } from '../../../protocol/client/cluster/cluster.ts'
+import { PartitionReader } from '../../../protocol/client/consumer/partitionReader.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
-import { type RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { type Record, records } from '../../../protocol/kafka/recordCursor.ts'
+import { type RecordBatch, splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
+import { type Record, records } from '../../../protocol/kafka/records/recordCursor.ts'
 import { throwUnlessNone } from './world.ts'
 
 export const maxBatchBytes = 64 * 1024 * 1024

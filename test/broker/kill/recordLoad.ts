@@ -2,7 +2,7 @@
 // versions of few keys to a compacted topic.
 
 import { expect } from 'vitest'
-import { Producer, type ProducerOptions } from '../../../protocol/client/producer.ts'
+import { Producer, type ProducerOptions } from '../../../protocol/client/producer/producer.ts'
 import type { Ledger } from './ledger.ts'
 import type { Load, World } from './world.ts'
 

@@ -7,8 +7,8 @@ import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
 import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { NetworkError } from '../../../protocol/runtime/network.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { NetworkError } from '../../../protocol/runtime/network/network.ts'
 import { type Load, patiently, throwUnlessNone, type World } from './world.ts'
 
 interface Identity {

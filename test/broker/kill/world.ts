@@ -1,7 +1,7 @@
 // What a load needs of the broker under test, which dies and restarts: a client, randomness, and a
 // listener for the current operation, by which kills are timed.
 
-import type { Cluster } from '../../../protocol/client/cluster.ts'
+import type { Cluster } from '../../../protocol/client/cluster/cluster.ts'
 import { KafkaError } from '../../../protocol/kafka/errors.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 

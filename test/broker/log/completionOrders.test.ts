@@ -5,10 +5,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
-import { DiskCompletions } from '../../../protocol/runtime/diskCompletions.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { DiskCompletions } from '../../../protocol/runtime/disk/diskCompletions.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { models } from '../../modelRuns.ts'
 import { append, makeBatch, openLog, readAll, stored } from './logFixture.ts'
 

@@ -1,7 +1,7 @@
 // A disk of which parts can fail: every operation on a path below the failed one fails with the
 // same error, also on files that are already open.
 
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 export interface FailingDisk extends Disk {
   /** Until `repair`, the named operations fail; all operations without names. */

@@ -10,14 +10,14 @@ import {
   encodeRestingLog,
   encodeRestingLogs,
 } from '../../../broker/log/recovery/restingLog.ts'
-import { RecordBatch, splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { RecordBatch, splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 
 export const smallConfig: LogConfig = {
   ...defaultLogConfig,

@@ -3,12 +3,12 @@
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
-import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { append, readValues, smallConfig } from './logFixture.ts'
 import { mortalDisk } from './mortalDisk.ts'
 

@@ -2,7 +2,7 @@
 // code that ran before it, still inside a promise, must neither touch the disk nor see an operation
 // succeed. Every incarnation of a log in a crash test gets its own MortalDisk.
 
-import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile, DiskLock } from '../../../protocol/runtime/disk/disk.ts'
 
 export interface MortalDisk extends Disk {
   /** From now on every operation fails, including those in flight. Closes its files and locks. */

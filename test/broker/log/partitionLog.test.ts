@@ -5,9 +5,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import {
   append,
   diskWithData,

@@ -1,7 +1,7 @@
 // Reads and searches during a truncation, on a full disk, or of damaged batches.
 
 import { expect, test } from 'vitest'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { append, diskWithData, openLog, smallConfig } from './logFixture.ts'
 
 const path = '/data/orders-0/00000000000000000000.log'

@@ -3,8 +3,8 @@
 
 import type { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import type { TransactionalProducer } from '../../../broker/log/producers/transactionVerification.ts'
-import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
-import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
+import { buildEndTransactionMarker } from '../../../protocol/kafka/records/endTransactionMarker.ts'
+import { splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
 import { makeBatch } from './logFixture.ts'
 
 export interface Sender {

@@ -2,9 +2,9 @@
 // open and end a transaction, and that a restart changes none of it.
 
 import { describe, expect, test } from 'vitest'
-import { buildEndTransactionMarker } from '../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { buildEndTransactionMarker } from '../../../protocol/kafka/records/endTransactionMarker.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { append, diskWithData, makeBatch, openLog, openReplica, smallConfig } from './logFixture.ts'
 import { committedRead, end, type Sender, verifying, write } from './transactionFixture.ts'
 

@@ -10,7 +10,7 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { type Family, familiesOf } from '../../protocol/telemetry/families.ts'
 import { batchOf, MemoryBroker, type RawClient } from '../server/memoryBroker.ts'
 

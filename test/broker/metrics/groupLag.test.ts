@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PartitionLog } from '../../../broker/log/partitionLog.ts'
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { deleteTopics } from '../../../protocol/kafka/apis/deleteTopics.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { BusyBroker } from './busyBroker.ts'
 
 const ofPartition = (group: string, partition = 0) =>

@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest'
 import { incrementalAlterConfigs } from '../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { batchOf } from '../server/memoryBroker.ts'
 import { BusyBroker } from './busyBroker.ts'
 

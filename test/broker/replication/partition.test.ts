@@ -6,7 +6,7 @@ import type { PartitionRegistration } from '../../../broker/controller/partition
 import type { AppendResult } from '../../../broker/log/append/appendResult.ts'
 import { Partition } from '../../../broker/replication/partition.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { diskWithData, makeBatch, openReplica, stored } from '../log/logFixture.ts'
 
 const all = { origin: 'client', acks: 'all' } as const

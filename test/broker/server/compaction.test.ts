@@ -10,7 +10,7 @@ import { initProducerId } from '../../../protocol/kafka/apis/initProducerId.ts'
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const backoffMs = 15_000

@@ -14,9 +14,9 @@ import { listConfigResources } from '../../../protocol/kafka/apis/listConfigReso
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const topicType = 2

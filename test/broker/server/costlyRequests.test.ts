@@ -8,7 +8,7 @@ import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { arraysOf, bodyWith } from '../../fuzz/tinyElements.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersions } from '../../../protocol/kafka/apis/apiVersions.ts'
 import { apiByKey } from '../../../protocol/kafka/apis.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 import { sampleRequests } from './sampleRequests.ts'
 

@@ -9,7 +9,7 @@ import { createTopics } from '../../../protocol/kafka/apis/createTopics.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 interface Asked {

@@ -17,9 +17,9 @@ import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { txnOffsetCommit } from '../../../protocol/kafka/apis/txnOffsetCommit.ts'
+import { consumerProtocolSubscription } from '../../../protocol/kafka/coordinators/groups.ts'
 import { errorName } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import { consumerProtocolSubscription } from '../../../protocol/kafka/groups.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const minute = 60_000

@@ -11,7 +11,7 @@ import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
-import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema/schema.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 /** Placeholder in a request for a value that our encoder cannot write. */

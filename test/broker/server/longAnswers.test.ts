@@ -14,7 +14,7 @@ import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024

@@ -9,7 +9,7 @@ import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const megabyte = 1024 * 1024

@@ -13,9 +13,9 @@ import {
   RecordBatchField,
   recordBatchOverheadBytes,
   validateBatch,
-} from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
 import { withRecords } from '../../fuzz/forgedBatches.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 

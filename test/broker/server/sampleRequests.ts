@@ -1,7 +1,7 @@
 // A sample request of each API in any version, with data in it: used to check that all APIs answer,
 // and as input of the fuzzer.
 
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { batchOf } from './memoryBroker.ts'
 
 const group = 'g'

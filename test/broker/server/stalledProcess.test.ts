@@ -13,7 +13,7 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 const stallMs = 30_000

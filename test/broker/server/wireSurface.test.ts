@@ -20,8 +20,8 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { saslAuthenticate } from '../../../protocol/kafka/apis/saslAuthenticate.ts'
 import { saslHandshake } from '../../../protocol/kafka/apis/saslHandshake.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { batchOf, MemoryBroker, type RawClient } from './memoryBroker.ts'
 
 describe('the wire surface', () => {

@@ -11,7 +11,7 @@ import type { TransactionMetadata } from '../../../broker/transactions/transacti
 import {
   TransactionStatus,
   transactionLogValue,
-} from '../../../protocol/kafka/transactionRecords.ts'
+} from '../../../protocol/kafka/coordinators/transactionRecords.ts'
 
 const producerId = fc.integer({ min: -1, max: 2 ** 40 })
 const epoch = fc.integer({ min: 0, max: 32_767 })

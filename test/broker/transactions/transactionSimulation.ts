@@ -18,9 +18,9 @@ import {
   type TransactionMetadata,
 } from '../../../broker/transactions/transactionMetadata.ts'
 import type { TransactionOutcome } from '../../../broker/transactions/transactionOutcome.ts'
+import { TransactionStatus } from '../../../protocol/kafka/coordinators/transactionRecords.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
-import { TransactionStatus } from '../../../protocol/kafka/transactionRecords.ts'
 
 type Of<Type> = Extract<TransactionEffect, { type: Type }>
 

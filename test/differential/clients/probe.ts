@@ -9,9 +9,9 @@ import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import {
   RecordBatchBuilder,
   type RecordBatchOptions,
-} from '../../../protocol/kafka/recordBatchBuilder.ts'
-import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
+} from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema/schema.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { RawClient } from '../../broker/server/memoryBroker.ts'
 import type { Stage } from '../scenario.ts'
 

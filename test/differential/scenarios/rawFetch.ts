@@ -5,7 +5,7 @@ import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { offsetForLeaderEpoch } from '../../../protocol/kafka/apis/offsetForLeaderEpoch.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { type Probe, probing } from '../clients/probe.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -13,7 +13,7 @@ import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetDelete } from '../../../protocol/kafka/apis/offsetDelete.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
-import type { RequestInput } from '../../../protocol/kafka/schema.ts'
+import type { RequestInput } from '../../../protocol/kafka/schema/schema.ts'
 import { type Probe, probing } from '../clients/probe.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -11,9 +11,9 @@ import { listTransactions } from '../../../protocol/kafka/apis/listTransactions.
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { updateFeatures } from '../../../protocol/kafka/apis/updateFeatures.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
 import { encodeRequest } from '../../../protocol/kafka/frame.ts'
-import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/kafka/schema/schema.ts'
 import { type Probe, probing } from '../clients/probe.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -8,7 +8,7 @@ import {
   RecordBatch,
   RecordBatchField,
   recordBatchOverheadBytes,
-} from '../../../protocol/kafka/recordBatch.ts'
+} from '../../../protocol/kafka/records/recordBatch.ts'
 import { withRecords } from '../../fuzz/forgedBatches.ts'
 import { type Probe, probing } from '../clients/probe.ts'
 import type { DeliberateDifference, Scenario } from '../scenario.ts'

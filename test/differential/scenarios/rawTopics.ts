@@ -17,7 +17,7 @@ import { listPartitionReassignments } from '../../../protocol/kafka/apis/listPar
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { saslAuthenticate } from '../../../protocol/kafka/apis/saslAuthenticate.ts'
 import { saslHandshake } from '../../../protocol/kafka/apis/saslHandshake.ts'
-import { zeroUuid } from '../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../protocol/kafka/schema/fields.ts'
 import { type Probe, probing } from '../clients/probe.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
 import { encodeEntry } from '../../../engine/checkpoint/entryFormat.ts'
 import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offsetLog.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const path = '/jobs/orders/offsets'

@@ -8,7 +8,7 @@ import {
   discarded,
   finishChange,
 } from '../../../engine/checkpoint/directoryChange.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const directory = '/job'

@@ -5,7 +5,7 @@ import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
 import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import { job, text } from '../../../engine/engine.ts'
 import { takeDirectory } from '../../../engine/jobDirectory.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const counting = job('counting', (stream) => stream.fromTopic('lines', text()).count().view('all'))

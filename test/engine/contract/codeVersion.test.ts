@@ -4,7 +4,7 @@
 import { symlink } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadJob } from '../../../engine/jobModule.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 import { JobFolder } from './jobFolder.ts'
 

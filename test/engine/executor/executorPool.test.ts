@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EngineError } from '../../../engine/engineError.ts'
 import { ExecutorPool } from '../../../engine/executor/executorPool.ts'
 import type { Executor, ExecutorListener, StateAnswer } from '../../../engine/executor/task.ts'
-import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 const answer: StateAnswer = { entries: [], hasMore: false }

@@ -10,8 +10,8 @@ import type { Executor, StateAnswer, StateQuery } from '../../../engine/executor
 import { partOf } from '../../../engine/keys/key.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { AskTimeoutError, MessageLostError } from '../../../protocol/actor/failures.ts'
-import { sleep } from '../../../protocol/runtime/clock.ts'
-import { ManualClock, settle } from '../../../protocol/runtime/manualClock.ts'
+import { sleep } from '../../../protocol/runtime/time/clock.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const totals: StatefulOperator = {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
 import { StateStores } from '../../../engine/executor/stateStores.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 
 const totals: StatefulOperator = {

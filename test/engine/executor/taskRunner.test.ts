@@ -8,7 +8,7 @@ import type { KeyedState } from '../../../engine/state/keyedState.ts'
 import type { StateCodec } from '../../../engine/state/stateCodec.ts'
 import { StateError } from '../../../engine/state/stateError.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { MemoryStateDatabase } from '../state/memoryStateDatabase.ts'
 import { StreamHarness } from '../stream/streamHarness.ts'
 

@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { requireTypes } from '../../../engine/typeCheck.ts'
+import { requireTypes } from '../../../engine/process/typeCheck.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 

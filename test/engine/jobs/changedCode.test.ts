@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { RunningJob } from '../../../engine/submit.ts'
+import type { RunningJob } from '../../../engine/lifecycle/submit.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 
 const engine = join(import.meta.dirname, '..', '..', '..', 'engine', 'engine.ts')

@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deleteRecords } from '../../../protocol/kafka/apis/deleteRecords.ts'
+import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../../../protocol/runtime/nodeRuntime.ts'
-import { tcpNetwork } from '../../../protocol/runtime/tcpNetwork.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 import { withoutCommits } from './withoutCommits.ts'
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FileLines } from '../../../engine/jobs/fileLines.ts'
 import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 
 let directory: string
 beforeEach(async () => {

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { RunningJob } from '../../../engine/submit.ts'
+import type { RunningJob } from '../../../engine/lifecycle/submit.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 
 const engine = join(import.meta.dirname, '..', '..', '..', 'engine', 'engine.ts')

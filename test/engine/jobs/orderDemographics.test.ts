@@ -3,11 +3,11 @@
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { PartitionReader } from '../../../protocol/client/partitionReader.ts'
-import { splitBatches } from '../../../protocol/kafka/recordBatch.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
-import { decodeStatus, type JobStatus } from '../../../protocol/telemetry/status.ts'
-import { statusTopic } from '../../../protocol/telemetry/statusTopicName.ts'
+import { PartitionReader } from '../../../protocol/client/consumer/partitionReader.ts'
+import { splitBatches } from '../../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
+import { decodeStatus, type JobStatus } from '../../../protocol/telemetry/status/status.ts'
+import { statusTopic } from '../../../protocol/telemetry/status/statusTopicName.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 
 const module = join(import.meta.dirname, '../../../engine/jobs/orderDemographics.ts')

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import { Admin } from '../../../protocol/client/admin.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 import { eventually } from '../../interop/eventually.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FeedBacklog, recordOverheadBytes } from '../../../engine/jobs/feedBacklog.ts'
 import { LineFeed, type LineSource } from '../../../engine/jobs/lineFeed.ts'
 import { type ReadPosition, RotatedLog } from '../../../engine/jobs/rotatedLog.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 
 let directory: string
 let path: string

@@ -1,6 +1,6 @@
 // A disk for a job that must die after a batch has run and before it is committed.
 
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
 /** The same disk, but for writes to the commit log, which fail. */
 export function withoutCommits(disk: Disk): Disk {

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { RunningJob } from '../../../engine/submit.ts'
+import type { RunningJob } from '../../../engine/lifecycle/submit.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 import { accessLine, generatedRequests } from './inputs/accessLines.ts'
 import { arrivals } from './inputs/arrival.ts'

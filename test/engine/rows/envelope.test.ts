@@ -9,9 +9,9 @@ import { json } from '../../../engine/rows/json.ts'
 import type { RowFormat } from '../../../engine/rows/rowFormat.ts'
 import { ScannedRecord } from '../../../engine/rows/sourceRecord.ts'
 import { text } from '../../../engine/rows/text.ts'
-import { RecordBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { RecordCursor } from '../../../protocol/kafka/recordCursor.ts'
+import { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { RecordCursor } from '../../../protocol/kafka/records/recordCursor.ts'
 import { anyRecord } from '../sources/lineRecords.ts'
 
 const headers = [

@@ -4,7 +4,7 @@
 import { dirname, join } from 'node:path'
 import type { StateAccess } from '../../../engine/savepoint/stateAccess.ts'
 import type { StateChunks, StateEntry } from '../../../engine/state/stateEntry.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
 interface Version {
   readonly batchId: number

@@ -8,7 +8,7 @@ import {
 } from '../../../engine/savepoint/positions.ts'
 import { rewindJob } from '../../../engine/savepoint/rewind.ts'
 import { StateTransfer } from '../../../engine/state/stateTransfer.ts'
-import { nodeDisk as disk } from '../../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk as disk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 import { counted, JobBroker } from '../jobs/jobBroker.ts'
 
 const states = new StateTransfer({ disk })

@@ -6,7 +6,7 @@ import {
   type PrepareOptions,
   prepareDirectory,
 } from '../../../engine/savepoint/prepareDirectory.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { CrashingDisk, code, countsUpTo, directory, operator, SavedJob } from './savedJob.ts'
 
 async function prepare(job: SavedJob, options: Partial<PrepareOptions> = {}) {

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { type RewindJobOptions, rewindJob } from '../../../engine/savepoint/rewind.ts'
 import type { Position, RewindTarget } from '../../../engine/savepoint/rewindPlan.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { CrashingDisk, countsUpTo, directory, SavedJob } from './savedJob.ts'
 
 async function jobAfter(batches: number, commitLast = true): Promise<SavedJob> {

@@ -11,7 +11,7 @@ import {
   stateFolder,
   takeDirectory,
 } from '../../../engine/jobDirectory.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { DiskStates, makeDurable } from './diskStates.ts'
 

@@ -24,7 +24,7 @@ import { StateStore } from '../../../engine/state/stateStore.ts'
 import { StateTransfer } from '../../../engine/state/stateTransfer.ts'
 import { job } from '../../../engine/stream/job.ts'
 import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
-import { nodeDisk as disk } from '../../../protocol/runtime/nodeDisk.ts'
+import { nodeDisk as disk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
 const states = new StateTransfer({ disk })

@@ -7,8 +7,8 @@ import { OffsetLog, type OffsetLogEntry } from '../../../engine/checkpoint/offse
 import { BatchLoop } from '../../../engine/scheduler/batchLoop.ts'
 import { BatchScheduler } from '../../../engine/scheduler/batchScheduler.ts'
 import { planRanges } from '../../../engine/scheduler/rangePlan.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { limitsOf, reportOf } from './limits.ts'
 
 const intervalMs = 1000

@@ -14,8 +14,8 @@ import {
 import { halved } from '../../../engine/scheduler/batchSplit.ts'
 import { offsetsIn } from '../../../engine/scheduler/rangePlan.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { limitsOf, reportOf } from './limits.ts'
 
 const intervalMs = 1000

@@ -5,9 +5,9 @@ import { expect, test } from 'vitest'
 import { ShuffleInputs } from '../../../engine/scheduler/shuffleInputs.ts'
 import { ShuffleSpill } from '../../../engine/shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../../../engine/shuffle/shuffleStore.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
-import { silentLogger } from '../../../protocol/telemetry/logger.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 
 const bucket = (seed: number) => ({ keys: [seed], values: ['x'.repeat(1000)] })
 const read = (reducePartition: number) => [{ shuffleId: 's', mapPartitions: 1, reducePartition }]

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { Bucket } from '../../../engine/rdd/lineage.ts'
 import { ShuffleSpill } from '../../../engine/shuffle/shuffleSpill.ts'
 import { ShuffleStore, type ShuffleStoreOptions } from '../../../engine/shuffle/shuffleStore.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 const directory = '/job/shuffle'

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import type { StateChange, StateDatabase } from '../../../engine/state/stateDatabase.ts'
-import type { Disk } from '../../../protocol/runtime/disk.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { MemoryStateDatabase } from './memoryStateDatabase.ts'
 
 export async function openDiskStateDatabase(disk: Disk, directory: string): Promise<StateDatabase> {

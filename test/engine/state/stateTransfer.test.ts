@@ -16,8 +16,8 @@ import { StateGrowth } from '../../../engine/state/stateSize.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
 import { StateTransfer } from '../../../engine/state/stateTransfer.ts'
 import { v8Codec } from '../../../engine/state/v8Codec.ts'
-import { MemoryDisk } from '../../../protocol/runtime/memoryDisk.ts'
-import { nodeDisk } from '../../../protocol/runtime/nodeDisk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 import { openDiskStateDatabase } from './diskStateDatabase.ts'
 
 const directories: string[] = []

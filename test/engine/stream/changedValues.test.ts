@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { type Job, job, type State, type StateContext } from '../../../engine/engine.ts'
-import { copyOf } from '../../../engine/stream/plainCopy.ts'
-import { aggregating, reducing } from '../../../engine/stream/windowAggregate.ts'
+import { copyOf } from '../../../engine/stream/operators/plainCopy.ts'
+import { aggregating, reducing } from '../../../engine/stream/windows/windowAggregate.ts'
 import { StreamHarness } from './streamHarness.ts'
 
 interface Count {

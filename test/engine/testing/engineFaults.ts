@@ -9,7 +9,7 @@ import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import type { StateDatabase } from '../../../engine/state/stateDatabase.ts'
 import type { Seams } from '../../../engine/testing/testCluster.ts'
 import type { TestProcess, TestWorld } from '../../../engine/testing/testWorld.ts'
-import type { Disk, DiskFile } from '../../../protocol/runtime/disk.ts'
+import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 export const engineFaults: Record<string, (world: TestWorld) => Seams> = {
   'the offset log is not synced': () => ({

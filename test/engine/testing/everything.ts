@@ -2,7 +2,7 @@
 // the records and the ranges of its batches alone. Shares no code with the engine.
 
 import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
-import type { ViewRows } from '../../../engine/jobStatus.ts'
+import type { ViewRows } from '../../../engine/lifecycle/jobStatus.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 import type { Outcome, Subject } from '../../../engine/testing/historyRun.ts'
 import { type PlacedRecord, RecordPlacement } from '../../../engine/testing/memoryTopics.ts'

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { add, envelope, job, json, seconds, subtract, sum, text } from '../../../engine/engine.ts'
 import { type TestContext, testJob } from '../../../engine/testing/testing.ts'
-import { partitionForKey } from '../../../protocol/client/partitioner.ts'
+import { partitionForKey } from '../../../protocol/client/producer/partitioner.ts'
 
 const words = job('words', (stream) => {
   const counts = stream

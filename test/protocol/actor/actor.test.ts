@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ActorContext, ActorRef, ReplyTo } from '../../../protocol/actor/actor.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 let scene: Stage

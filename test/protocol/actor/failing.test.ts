@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Behavior } from '../../../protocol/actor/actor.ts'
 import { restart, type Supervision } from '../../../protocol/actor/supervision.ts'
 import { AssertionError } from '../../../protocol/runtime/assert.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 let scene: Stage

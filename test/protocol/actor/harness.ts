@@ -3,10 +3,10 @@
 import { ActorSystem } from '../../../protocol/actor/actor.ts'
 import type { DeadLetter } from '../../../protocol/actor/deadLetters.ts'
 import type { EscalatedError } from '../../../protocol/actor/failures.ts'
-import { ManualClock } from '../../../protocol/runtime/manualClock.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
-import { Metrics } from '../../../protocol/telemetry/metrics.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { Metrics } from '../../../protocol/telemetry/metrics/metrics.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 export interface Stage {

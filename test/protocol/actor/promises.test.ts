@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ActorRef, Behavior } from '../../../protocol/actor/actor.ts'
 import { restart } from '../../../protocol/actor/supervision.ts'
-import { sleep } from '../../../protocol/runtime/clock.ts'
-import { settle } from '../../../protocol/runtime/manualClock.ts'
+import { sleep } from '../../../protocol/runtime/time/clock.ts'
+import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 interface Send {

@@ -1,7 +1,7 @@
 // Encoded batches for the client's tests.
 
-import type { ProducerIdentity } from '../../../protocol/client/batchSender.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
+import type { ProducerIdentity } from '../../../protocol/client/producer/batchSender.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
 
 /** One batch with a record per value; with an identity it is sequenced from `baseSequence`. */
 export function encodedBatch(

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BrokerError, type EmbeddedBroker, startBroker } from '../../../broker/embeddedBroker.ts'
 import { type Client, type Consumer, connect } from '../../../protocol/client/client.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 
 let directory: string
 let broker: EmbeddedBroker

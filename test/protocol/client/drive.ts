@@ -1,7 +1,7 @@
 // Advances a manual clock until a promise settles, so that backoffs and timeouts of minutes take
 // milliseconds.
 
-import type { ManualClock } from '../../../protocol/runtime/manualClock.ts'
+import type { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 
 /**
  * Moves time on, a step at a time, until `work` settles. Fails after an hour of the clock's time.

@@ -11,10 +11,15 @@ import {
   encodeResponse,
   FrameSplitter,
 } from '../../../protocol/kafka/frame.ts'
-import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
-import type { Address, Connection, Listener, Network } from '../../../protocol/runtime/network.ts'
+import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema/schema.ts'
+import type {
+  Address,
+  Connection,
+  Listener,
+  Network,
+} from '../../../protocol/runtime/network/network.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import { FakeGroups } from './fakeGroups.ts'
 import { FakeTopics } from './fakeTopics.ts'
 import type { RequestHandlers } from './requestHandlers.ts'

@@ -9,8 +9,8 @@ import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { syncGroup } from '../../../protocol/kafka/apis/syncGroup.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
-import type { Clock } from '../../../protocol/runtime/clock.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
+import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { RequestHandlers } from './requestHandlers.ts'
 
 interface Member {

@@ -9,9 +9,13 @@ import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
-import { RecordBatch, sequenceAfter, validateBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
-import type { RequestOf } from '../../../protocol/kafka/schema.ts'
+import {
+  RecordBatch,
+  sequenceAfter,
+  validateBatch,
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
+import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { RequestHandlers } from './requestHandlers.ts'
 

@@ -1,8 +1,8 @@
 // The part of the fake cluster that its topics and groups use: they register handlers for their
 // APIs.
 
-import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema.ts'
-import type { Address } from '../../../protocol/runtime/network.ts'
+import type { Api, RequestOf, ResponseInput } from '../../../protocol/kafka/schema/schema.ts'
+import type { Address } from '../../../protocol/runtime/network/network.ts'
 
 export interface RequestHandlers {
   /** Addresses of the brokers, by id. */

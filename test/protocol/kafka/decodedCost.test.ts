@@ -6,7 +6,7 @@ import { servedApis } from '../../../broker/server/dispatch/dispatch.ts'
 import { MemoryAllowance, TooCostlyError } from '../../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { decodeRequest, decodeRequestHeader, encodeRequest } from '../../../protocol/kafka/frame.ts'
-import type { Api } from '../../../protocol/kafka/schema.ts'
+import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import { arraysOf, bodyWith, smallestElement } from '../../fuzz/tinyElements.ts'
 
 const count = 1000

@@ -8,8 +8,8 @@ import {
   type Fields,
   type FieldType,
   type PrimitiveName,
-} from '../../../protocol/kafka/fields.ts'
-import { includes } from '../../../protocol/kafka/versionRange.ts'
+} from '../../../protocol/kafka/schema/fields.ts'
+import { includes } from '../../../protocol/kafka/schema/versionRange.ts'
 
 const safeInteger = fc.oneof(
   fc.integer({ min: -2, max: 300 }),

@@ -14,9 +14,9 @@ import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
 import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
 import { apis } from '../../../protocol/kafka/apis.ts'
 import { ErrorCode, errorName, isRetriable } from '../../../protocol/kafka/errors.ts'
-import type { Fields } from '../../../protocol/kafka/fields.ts'
 import { decodeRequestHeader } from '../../../protocol/kafka/frame.ts'
-import type { Api, Message } from '../../../protocol/kafka/schema.ts'
+import type { Fields } from '../../../protocol/kafka/schema/fields.ts'
+import type { Api, Message } from '../../../protocol/kafka/schema/schema.ts'
 import { structArbitrary } from './messageArbitrary.ts'
 
 const kafkajs = (path: string) => createRequire(import.meta.url)(`kafkajs/src/protocol/${path}`)

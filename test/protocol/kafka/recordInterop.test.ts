@@ -3,9 +3,9 @@
 import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'
-import { RecordBatch, validateBatch } from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../protocol/kafka/recordCursor.ts'
+import { RecordBatch, validateBatch } from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../protocol/kafka/records/recordCursor.ts'
 
 interface KafkaJsRecord {
   readonly offset: string

@@ -6,9 +6,13 @@ import {
   RecordBatch,
   RecordBatchField,
   validateBatch,
-} from '../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../protocol/kafka/recordBatchBuilder.ts'
-import { RecordCursor, type RecordHeader, records } from '../../../protocol/kafka/recordCursor.ts'
+} from '../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../protocol/kafka/records/recordBatchBuilder.ts'
+import {
+  RecordCursor,
+  type RecordHeader,
+  records,
+} from '../../../protocol/kafka/records/recordCursor.ts'
 
 const maxBytes = 10_000_000
 const codecs = Object.entries(Compression)

@@ -7,8 +7,8 @@ import { describe, expect, test } from 'vitest'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { apis, refusedApis } from '../../../protocol/kafka/apis.ts'
 import { encodeResponse } from '../../../protocol/kafka/frame.ts'
-import type { Api, Message } from '../../../protocol/kafka/schema.ts'
-import { versionRange } from '../../../protocol/kafka/versionRange.ts'
+import type { Api, Message } from '../../../protocol/kafka/schema/schema.ts'
+import { versionRange } from '../../../protocol/kafka/schema/versionRange.ts'
 import { sharedFile } from '../../sharedFile.ts'
 
 const tables = sharedFile('reference/kafka-messages-4.4.jsonl')

@@ -10,7 +10,7 @@ import {
   listenOn,
 } from '../../../protocol/operations/guardedServer.ts'
 import { serveOperations } from '../../../protocol/operations/operations.ts'
-import type { LogLevelControl } from '../../../protocol/telemetry/logLevel.ts'
+import type { LogLevelControl } from '../../../protocol/telemetry/logging/logLevel.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { plainOperations } from './plainOperations.ts'
 

@@ -2,7 +2,7 @@
 
 import { alwaysHealthy } from '../../../protocol/operations/health.ts'
 import type { OperationsOptions } from '../../../protocol/operations/operationsOptions.ts'
-import { systemClock } from '../../../protocol/runtime/clock.ts'
+import { systemClock } from '../../../protocol/runtime/time/clock.ts'
 
 export const plainOperations: OperationsOptions = {
   program: 'broker',

@@ -8,9 +8,9 @@ import {
   type Listener,
   type Network,
   NetworkError,
-} from '../../../protocol/runtime/network.ts'
+} from '../../../protocol/runtime/network/network.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { until } from '../../eventLoop.ts'
 
 export interface NetworkUnderTest {

@@ -1,7 +1,7 @@
 // The conventions for names and help texts of metrics: Prometheus' conventions, and unchanged names
 // of other systems.
 
-import type { MetricSpec } from '../../../protocol/telemetry/metricSpec.ts'
+import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
 /** Names of others, which break our rules and must not be changed: dashboards ask for them. */
 const foreign = /^kafka_/

@@ -1,7 +1,11 @@
 // Reports of agents and jobs, and counters of topics, made up for tests of the board.
 
 import type { PartitionOverview, TopicOverview } from '../../../../broker/server/overview.ts'
-import type { AgentStatus, BatchStatus, JobStatus } from '../../../../protocol/telemetry/status.ts'
+import type {
+  AgentStatus,
+  BatchStatus,
+  JobStatus,
+} from '../../../../protocol/telemetry/status/status.ts'
 
 export const agentStatus = (
   timeMs: number,

@@ -8,7 +8,7 @@ import { Places } from '../../../../broker/admin/rest/places.ts'
 import { RestError } from '../../../../broker/admin/rest/restError.ts'
 import { ClientError } from '../../../../protocol/client/clientError.ts'
 import { ErrorCode, KafkaError } from '../../../../protocol/kafka/errors.ts'
-import { NetworkError } from '../../../../protocol/runtime/network.ts'
+import { NetworkError } from '../../../../protocol/runtime/network/network.ts'
 import { RestFixture, type RestFixtureOptions } from './restFixture.ts'
 
 let rest: RestFixture

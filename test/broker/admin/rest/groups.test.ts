@@ -1,8 +1,8 @@
 // Groups over REST: lag, resets with a preview, deletions.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GroupConsumer } from '../../../../protocol/client/consumer.ts'
-import { Producer } from '../../../../protocol/client/producer.ts'
+import { GroupConsumer } from '../../../../protocol/client/consumer/consumer.ts'
+import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import { RestFixture } from './restFixture.ts'
 
 let rest: RestFixture

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ShownRecord } from '../../../../broker/admin/rest/v1/records/shownRecord.ts'
 import { Compression } from '../../../../protocol/bytes/compression.ts'
-import { Producer, type ProducerOptions } from '../../../../protocol/client/producer.ts'
+import { Producer, type ProducerOptions } from '../../../../protocol/client/producer/producer.ts'
 import { type Answer, RestFixture } from './restFixture.ts'
 
 interface RecordList {

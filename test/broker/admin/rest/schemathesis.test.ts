@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { Producer } from '../../../../protocol/client/producer.ts'
+import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import { debianPython, hasTool, pythonEnvironment } from '../../../tools.ts'
 import { RestFixture } from './restFixture.ts'
 

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { TailEvent } from '../../../../broker/admin/rest/v1/records/recordTail.ts'
-import { Producer } from '../../../../protocol/client/producer.ts'
+import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import { RestFixture } from './restFixture.ts'
 
 let rest: RestFixture

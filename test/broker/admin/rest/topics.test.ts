@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Board } from '../../../../broker/admin/board/board.ts'
 import { ProgramStatuses } from '../../../../broker/admin/rest/programStatuses.ts'
-import { Producer } from '../../../../protocol/client/producer.ts'
+import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import { agentStatus, jobStatus } from '../board/boardInput.ts'
 import { RestFixture } from './restFixture.ts'
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { Board } from '../../../../broker/admin/board/board.ts'
 import { HeldMessages, showOnTerminal } from '../../../../broker/admin/terminal/terminalScreen.ts'
 import { table } from '../../../../broker/admin/terminal/terminalTable.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 import { agentStatus, jobStatus, topic } from '../board/boardInput.ts'
 import { TerminalModel } from './terminalModel.ts'
 

@@ -11,8 +11,8 @@ import type {
 } from '../../../../broker/controller/metadata/metadataCommand.ts'
 import { MetadataFold } from '../../../../broker/controller/metadata/metadataFold.ts'
 import type { StoredEntry } from '../../../../broker/controller/metadata/metadataLog.ts'
-import { DirectoryInUseError } from '../../../../protocol/runtime/disk.ts'
-import { openLevelStore } from '../../../../protocol/runtime/levelStore.ts'
+import { DirectoryInUseError } from '../../../../protocol/runtime/disk/disk.ts'
+import { openLevelStore } from '../../../../protocol/runtime/store/levelStore.ts'
 
 describe('LevelMetadataLog', () => {
   let data: string

@@ -10,11 +10,11 @@ import {
 import type { GroupEvent } from '../../../../broker/groups/groupCoordinator.ts'
 import type { JoinOutcome, SyncOutcome } from '../../../../broker/groups/groupOutcome.ts'
 import type { CoordinatorEffect } from '../../../../broker/groups/groupRegistry.ts'
-import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
-} from '../../../../protocol/kafka/groups.ts'
+} from '../../../../protocol/kafka/coordinators/groups.ts'
+import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import type { MemoryCatalog } from '../memoryCatalog.ts'
 import { assignByLeader, toTopics } from './leaderAssignor.ts'
 

@@ -11,7 +11,7 @@ import type { JoinOutcome } from '../../../../broker/groups/groupOutcome.ts'
 import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
-} from '../../../../protocol/kafka/groups.ts'
+} from '../../../../protocol/kafka/coordinators/groups.ts'
 import type { MemoryCatalog } from '../memoryCatalog.ts'
 
 type PartitionsOfTopics = readonly {

@@ -3,11 +3,11 @@
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { JoinRequest } from '../../../../broker/groups/groupRequests.ts'
-import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
 import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
-} from '../../../../protocol/kafka/groups.ts'
+} from '../../../../protocol/kafka/coordinators/groups.ts'
+import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
 import { ClassicConsumer } from './classicConsumers.ts'
 import { ConsumerSimulation, groupId, places, SimulatedMember } from './consumerSimulation.ts'
 

@@ -14,9 +14,9 @@ import {
   RecordBatchField,
   recordBatchOverheadBytes,
   validateBatch,
-} from '../../../../protocol/kafka/recordBatch.ts'
-import { RecordBatchBuilder } from '../../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../../protocol/kafka/recordCursor.ts'
+} from '../../../../protocol/kafka/records/recordBatch.ts'
+import { RecordBatchBuilder } from '../../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../../protocol/kafka/records/recordCursor.ts'
 import { withRecords } from '../../../fuzz/forgedBatches.ts'
 
 const nowMs = 10_000_000

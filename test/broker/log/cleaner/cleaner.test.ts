@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { Compression } from '../../../../protocol/bytes/compression.ts'
-import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
-import { records } from '../../../../protocol/kafka/recordCursor.ts'
+import { buildEndTransactionMarker } from '../../../../protocol/kafka/records/endTransactionMarker.ts'
+import { records } from '../../../../protocol/kafka/records/recordCursor.ts'
 import { append, openLog } from '../logFixture.ts'
 import {
   appendWhole,

@@ -5,14 +5,14 @@ import { Cleaner, type CleanerOptions } from '../../../../broker/log/cleaner/cle
 import { cleaningRange, firstDirtyOffset } from '../../../../broker/log/cleaner/cleaningPlan.ts'
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
-import { RecordBatch, splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
+import { RecordBatch, splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
 import {
   RecordBatchBuilder,
   type RecordBatchOptions,
-} from '../../../../protocol/kafka/recordBatchBuilder.ts'
-import { records } from '../../../../protocol/kafka/recordCursor.ts'
-import type { Disk } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+} from '../../../../protocol/kafka/records/recordBatchBuilder.ts'
+import { records } from '../../../../protocol/kafka/records/recordCursor.ts'
+import type { Disk } from '../../../../protocol/runtime/disk/disk.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 import { diskWithData, openLog, readAll, smallConfig } from '../logFixture.ts'
 
 export const compactConfig: LogConfig = {

@@ -10,12 +10,12 @@ import { Compression } from '../../../../protocol/bytes/compression.ts'
 import {
   buildEndTransactionMarker,
   readEndTransactionMarker,
-} from '../../../../protocol/kafka/endTransactionMarker.ts'
-import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
-import { records } from '../../../../protocol/kafka/recordCursor.ts'
-import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+} from '../../../../protocol/kafka/records/endTransactionMarker.ts'
+import { splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../../../protocol/kafka/records/recordCursor.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { ManualClock, settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { models } from '../../../modelRuns.ts'
 import { diskWithData, openLog } from '../logFixture.ts'
 import { type MortalDisk, mortalDisk } from '../mortalDisk.ts'

@@ -10,9 +10,9 @@ import { readOffsetCheckpoint } from '../../../../broker/log/directory/offsetChe
 import type { LogConfig } from '../../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { Compression } from '../../../../protocol/bytes/compression.ts'
-import type { Disk } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import type { Disk } from '../../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { ManualClock, settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 import { diskWithData, openLog } from '../logFixture.ts'
 import {

@@ -2,10 +2,10 @@
 // kind of loss. Afterwards the log has either the old segments or the new one.
 
 import { expect, test } from 'vitest'
-import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
-import { settle } from '../../../../protocol/runtime/manualClock.ts'
-import { type CrashOptions, MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { buildEndTransactionMarker } from '../../../../protocol/kafka/records/endTransactionMarker.ts'
+import { type CrashOptions, MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { diskWithData, openLog, readAll } from '../logFixture.ts'
 import { mortalDisk } from '../mortalDisk.ts'
 import { appendWhole, cleanLog, compactConfig, keyedBatch } from './cleaningFixture.ts'

@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../../broker/log/logManager.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk, memoryDiskBytes } from '../../../../protocol/runtime/memoryDisk.ts'
-import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { MemoryDisk, memoryDiskBytes } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 import { append, makeBatch, readValues, smallConfig } from '../logFixture.ts'
 
 const deletedId = '00000000-0000-4000-8000-000000000001'

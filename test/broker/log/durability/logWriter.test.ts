@@ -10,7 +10,7 @@ import {
   type WriterTarget,
 } from '../../../../broker/log/durability/logWriter.ts'
 import type { Roll } from '../../../../broker/log/segment/rollPolicy.ts'
-import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
 
 const mebibyte = 1024 * 1024
 

@@ -8,9 +8,9 @@ import {
   encodeProducerSnapshot,
 } from '../../../../broker/log/producers/producerSnapshot.ts'
 import { ProducerState, sequenceBefore } from '../../../../broker/log/producers/producerState.ts'
-import { buildEndTransactionMarker } from '../../../../protocol/kafka/endTransactionMarker.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import { RecordBatch, sequenceAfter } from '../../../../protocol/kafka/recordBatch.ts'
+import { buildEndTransactionMarker } from '../../../../protocol/kafka/records/endTransactionMarker.ts'
+import { RecordBatch, sequenceAfter } from '../../../../protocol/kafka/records/recordBatch.ts'
 import { makeBatch } from '../logFixture.ts'
 
 const expirationMs = 1000

@@ -3,10 +3,10 @@
 
 import { expect, test } from 'vitest'
 import { LogManager } from '../../../../broker/log/logManager.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
-import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
-import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 import { diskWithData, makeBatch, openReplica, smallConfig } from '../logFixture.ts'
 import { mortalDisk } from '../mortalDisk.ts'
 

@@ -2,10 +2,10 @@
 // Run by logKill.test.ts with the data directory as its argument.
 
 import { LogManager } from '../../../../broker/log/logManager.ts'
-import { systemClock } from '../../../../protocol/runtime/clock.ts'
-import { nodeDisk } from '../../../../protocol/runtime/nodeDisk.ts'
-import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import { nodeDisk } from '../../../../protocol/runtime/disk/nodeDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
+import { systemClock } from '../../../../protocol/runtime/time/clock.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 import { append, smallConfig } from '../logFixture.ts'
 
 const config = { ...smallConfig, segmentBytes: 20_000 }

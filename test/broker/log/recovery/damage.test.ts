@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import { append, diskWithData, makeBatch, openLog } from '../logFixture.ts'
 
 const path = '/data/orders-0/00000000000000000000.log'

@@ -9,9 +9,9 @@ import { LogError } from '../../../../broker/log/logError.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import { believedForMs } from '../../../../broker/log/segment/checkedRange.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
-import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 import { append, diskWithData, makeBatch, openLog, stored } from '../logFixture.ts'
 
 const runs = 150

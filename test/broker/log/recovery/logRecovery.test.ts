@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import {
   append,
   diskWithData,

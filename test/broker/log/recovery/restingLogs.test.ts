@@ -11,11 +11,11 @@ import {
   type RestingLog,
 } from '../../../../broker/log/recovery/restingLog.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import type { DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
-import { systemScheduler } from '../../../../protocol/runtime/scheduler.ts'
-import { silentLogger } from '../../../../protocol/telemetry/logger.ts'
+import type { DiskFile, DiskMode } from '../../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 import { append, readValues, smallConfig } from '../logFixture.ts'
 
 const config = { ...smallConfig, retentionMs: -1 }

@@ -6,9 +6,9 @@ import type { LogConfig } from '../../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
 import type { PartitionLogOptions } from '../../../../broker/log/partitionLogOptions.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import type { Disk } from '../../../../protocol/runtime/disk.ts'
-import { ManualClock, settle } from '../../../../protocol/runtime/manualClock.ts'
-import type { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import type { Disk } from '../../../../protocol/runtime/disk/disk.ts'
+import type { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { ManualClock, settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import {
   append,
   diskWithData,

@@ -3,9 +3,9 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { OffsetIndex } from '../../../../broker/log/segment/offsetIndex.ts'
-import { SegmentIndexes } from '../../../../broker/log/segment/segmentIndexes.ts'
-import { TimeIndex } from '../../../../broker/log/segment/timeIndex.ts'
+import { OffsetIndex } from '../../../../broker/log/segment/indexes/offsetIndex.ts'
+import { SegmentIndexes } from '../../../../broker/log/segment/indexes/segmentIndexes.ts'
+import { TimeIndex } from '../../../../broker/log/segment/indexes/timeIndex.ts'
 
 interface Batch {
   readonly lastOffset: number

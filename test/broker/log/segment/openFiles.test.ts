@@ -3,11 +3,11 @@
 import { describe, expect, test } from 'vitest'
 import type { FlushPolicy } from '../../../../broker/log/logConfig.ts'
 import type { PartitionLog } from '../../../../broker/log/partitionLog.ts'
-import { IndexCache } from '../../../../broker/log/segment/indexCache.ts'
+import { IndexCache } from '../../../../broker/log/segment/indexes/indexCache.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import type { Disk, DiskFile, DiskMode } from '../../../../protocol/runtime/disk.ts'
-import { settle } from '../../../../protocol/runtime/manualClock.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import type { Disk, DiskFile, DiskMode } from '../../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
+import { settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { append, openLog, readValues, smallConfig } from '../logFixture.ts'
 
 /** Counts the open segment files, and can fail syncs. */

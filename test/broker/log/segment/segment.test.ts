@@ -3,11 +3,11 @@
 
 import { describe, expect, it } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'
-import { IndexCache } from '../../../../broker/log/segment/indexCache.ts'
+import { IndexCache } from '../../../../broker/log/segment/indexes/indexCache.ts'
 import { Segment } from '../../../../broker/log/segment/segment.ts'
-import { RecordBatchBuilder } from '../../../../protocol/kafka/recordBatchBuilder.ts'
-import type { Disk, DiskFile } from '../../../../protocol/runtime/disk.ts'
-import { MemoryDisk } from '../../../../protocol/runtime/memoryDisk.ts'
+import { RecordBatchBuilder } from '../../../../protocol/kafka/records/recordBatchBuilder.ts'
+import type { Disk, DiskFile } from '../../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 
 const directory = '/log'
 const bytes = Buffer.from('a record')

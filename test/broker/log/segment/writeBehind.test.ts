@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { StagedBytes } from '../../../../broker/log/segment/stagedBytes.ts'
 import { type Stager, WriteBehind } from '../../../../broker/log/segment/writeBehind.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 
 const blockBytes = 10
 const idle: Stager = { writeOut: () => Promise.resolve() }

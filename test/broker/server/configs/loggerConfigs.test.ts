@@ -8,7 +8,7 @@ import {
   loggerProblem,
 } from '../../../../broker/server/configs/loggerConfigs.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import type { LogLevelControl } from '../../../../protocol/telemetry/logLevel.ts'
+import type { LogLevelControl } from '../../../../protocol/telemetry/logging/logLevel.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 
 let logLevel: LogLevelControl

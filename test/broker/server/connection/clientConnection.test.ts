@@ -7,8 +7,8 @@ import { fetch } from '../../../../protocol/kafka/apis/fetch.ts'
 import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import { splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
-import { settle } from '../../../../protocol/runtime/manualClock.ts'
+import { splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
+import { settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { batchOf, MemoryBroker, type RawClient } from '../memoryBroker.ts'
 
 function produceOf(records: Buffer, acks = -1) {

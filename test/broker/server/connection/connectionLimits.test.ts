@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerConfig, brokerOptions } from '../../../../broker/configuration/brokerOptions.ts'
 import { ConnectionLimits } from '../../../../broker/server/connection/connectionLimits.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
 
 function limitsOf(values: Parameters<typeof brokerConfig>[0]) {

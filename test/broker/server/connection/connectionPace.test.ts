@@ -3,7 +3,7 @@ import { brokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import { ConnectionPace } from '../../../../broker/server/connection/connectionPace.ts'
 import { apiVersions } from '../../../../protocol/kafka/apis/apiVersions.ts'
 import { incrementalAlterConfigs } from '../../../../protocol/kafka/apis/incrementalAlterConfigs.ts'
-import { ManualClock } from '../../../../protocol/runtime/manualClock.ts'
+import { ManualClock } from '../../../../protocol/runtime/time/manualClock.ts'
 import { MemoryBroker } from '../memoryBroker.ts'
 
 const rate = 'max.connection.creation.rate'

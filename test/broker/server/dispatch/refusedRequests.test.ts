@@ -9,7 +9,7 @@ import { updateFeatures } from '../../../../protocol/kafka/apis/updateFeatures.t
 import { apiByKey, refusedApis } from '../../../../protocol/kafka/apis.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { encodeRequest } from '../../../../protocol/kafka/frame.ts'
-import type { Api, RequestOf } from '../../../../protocol/kafka/schema.ts'
+import type { Api, RequestOf } from '../../../../protocol/kafka/schema/schema.ts'
 import { MemoryBroker, type RawClient } from '../memoryBroker.ts'
 
 const topicId = '00000000-0000-0000-0000-000000000007'

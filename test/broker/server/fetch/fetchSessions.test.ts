@@ -10,7 +10,7 @@ import {
   type PartitionNews,
 } from '../../../../broker/server/fetch/fetchSessions.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
-import { zeroUuid } from '../../../../protocol/kafka/fields.ts'
+import { zeroUuid } from '../../../../protocol/kafka/schema/fields.ts'
 
 const partitionDefaults = {
   currentLeaderEpoch: -1,

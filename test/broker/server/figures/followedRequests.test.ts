@@ -8,7 +8,7 @@ import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
 import { produce } from '../../../../protocol/kafka/apis/produce.ts'
 import { apiByKey } from '../../../../protocol/kafka/apis.ts'
 import { encodeRequest } from '../../../../protocol/kafka/frame.ts'
-import type { Api, RequestInput } from '../../../../protocol/kafka/schema.ts'
+import type { Api, RequestInput } from '../../../../protocol/kafka/schema/schema.ts'
 import { batchOf, MemoryBroker, type RawClient } from '../memoryBroker.ts'
 import { sampleRequests } from '../sampleRequests.ts'
 

@@ -23,7 +23,7 @@ import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
 import { ByteReader } from '../../../../protocol/bytes/reader.ts'
 import { metadata } from '../../../../protocol/kafka/apis/metadata.ts'
 import { decodeResponse, encodeRequest } from '../../../../protocol/kafka/frame.ts'
-import type { Api, Message } from '../../../../protocol/kafka/schema.ts'
+import type { Api, Message } from '../../../../protocol/kafka/schema/schema.ts'
 import { structArbitrary } from '../../../protocol/kafka/messageArbitrary.ts'
 import { sampleRequests } from '../sampleRequests.ts'
 

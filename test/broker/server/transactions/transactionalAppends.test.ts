@@ -7,7 +7,7 @@ import { Partition } from '../../../../broker/replication/partition.ts'
 import { TransactionalAppends } from '../../../../broker/server/transactions/transactionalAppends.ts'
 import { MemoryAllowance } from '../../../../protocol/bytes/memoryAllowance.ts'
 import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
-import { RecordBatch, splitBatches } from '../../../../protocol/kafka/recordBatch.ts'
+import { RecordBatch, splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
 import { until } from '../../../eventLoop.ts'
 import { diskWithData, makeBatch, openLog } from '../../log/logFixture.ts'
 

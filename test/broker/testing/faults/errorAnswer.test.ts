@@ -16,9 +16,9 @@ import {
 } from '../../../../broker/testing/faults/errorPlaces.ts'
 import { ByteReader } from '../../../../protocol/bytes/reader.ts'
 import { ErrorCode, errorName } from '../../../../protocol/kafka/errors.ts'
-import { defaultsOf } from '../../../../protocol/kafka/fields.ts'
 import { decodeResponse, encodeResponse } from '../../../../protocol/kafka/frame.ts'
-import type { Api, Message } from '../../../../protocol/kafka/schema.ts'
+import { defaultsOf } from '../../../../protocol/kafka/schema/fields.ts'
+import type { Api, Message } from '../../../../protocol/kafka/schema/schema.ts'
 
 const ids: Readonly<Record<string, string>> = {
   '00000000-0000-4000-8000-000000000001': 'one',

@@ -2,7 +2,7 @@
 // components.
 
 import { type Static, Type } from 'typebox'
-import type { AgentStatus, Status } from '../../../../../protocol/telemetry/status.ts'
+import type { AgentStatus, Status } from '../../../../../protocol/telemetry/status/status.ts'
 import type { AgentPicture } from '../../../board/picture.ts'
 import type { AdminContext } from '../../adminContext.ts'
 import type { AdminRoute } from '../../adminRoute.ts'

@@ -2,7 +2,7 @@
 // job.
 
 import { type Static, Type } from 'typebox'
-import type { JobStatus, Status } from '../../../../../protocol/telemetry/status.ts'
+import type { JobStatus, Status } from '../../../../../protocol/telemetry/status/status.ts'
 import type { JobPicture } from '../../../board/picture.ts'
 import type { AdminContext } from '../../adminContext.ts'
 import type { AdminRoute } from '../../adminRoute.ts'

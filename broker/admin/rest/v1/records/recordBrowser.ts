@@ -3,12 +3,12 @@
 // and where the next page starts, so that no record is repeated or skipped.
 
 import { MalformedError } from '../../../../../protocol/bytes/malformed.ts'
-import type { Cluster } from '../../../../../protocol/client/cluster.ts'
-import type { Isolation } from '../../../../../protocol/client/isolation.ts'
-import { PartitionReader } from '../../../../../protocol/client/partitionReader.ts'
-import { splitBatches } from '../../../../../protocol/kafka/recordBatch.ts'
-import { RecordCursor } from '../../../../../protocol/kafka/recordCursor.ts'
-import type { Clock } from '../../../../../protocol/runtime/clock.ts'
+import type { Cluster } from '../../../../../protocol/client/cluster/cluster.ts'
+import type { Isolation } from '../../../../../protocol/client/consumer/isolation.ts'
+import { PartitionReader } from '../../../../../protocol/client/consumer/partitionReader.ts'
+import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
+import { RecordCursor } from '../../../../../protocol/kafka/records/recordCursor.ts'
+import type { Clock } from '../../../../../protocol/runtime/time/clock.ts'
 import { RestError } from '../../restError.ts'
 import type { RecordFilter } from './recordFilter.ts'
 import type { OffsetRange } from './recordRange.ts'

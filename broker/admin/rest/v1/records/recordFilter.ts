@@ -1,7 +1,7 @@
 // The filter of browsed and tailed records: by key, or by a text in key or value.
 
 import { Type } from 'typebox'
-import type { RecordCursor } from '../../../../../protocol/kafka/recordCursor.ts'
+import type { RecordCursor } from '../../../../../protocol/kafka/records/recordCursor.ts'
 
 export const filterQuery = {
   key: Type.Optional(

@@ -3,7 +3,7 @@
 import { Type } from 'typebox'
 import type { Admin } from '../../../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
-import type { Isolation } from '../../../../../protocol/client/isolation.ts'
+import type { Isolation } from '../../../../../protocol/client/consumer/isolation.ts'
 import { kafkaFailure } from '../../failures.ts'
 import { RestError } from '../../restError.ts'
 

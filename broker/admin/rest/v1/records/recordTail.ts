@@ -5,9 +5,9 @@
 
 import type { Admin } from '../../../../../protocol/client/admin.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
-import type { Cluster } from '../../../../../protocol/client/cluster.ts'
-import type { Isolation } from '../../../../../protocol/client/isolation.ts'
-import { type Clock, sleep } from '../../../../../protocol/runtime/clock.ts'
+import type { Cluster } from '../../../../../protocol/client/cluster/cluster.ts'
+import type { Isolation } from '../../../../../protocol/client/consumer/isolation.ts'
+import { type Clock, sleep } from '../../../../../protocol/runtime/time/clock.ts'
 import { RecordBrowser } from './recordBrowser.ts'
 import type { RecordFilter } from './recordFilter.ts'
 import { type OffsetRange, offsetsAt } from './recordRange.ts'

@@ -4,8 +4,8 @@
 import { isUtf8 } from 'node:buffer'
 import { type Static, Type } from 'typebox'
 import { Compression } from '../../../../../protocol/bytes/compression.ts'
-import type { RecordBatch } from '../../../../../protocol/kafka/recordBatch.ts'
-import type { RecordCursor } from '../../../../../protocol/kafka/recordCursor.ts'
+import type { RecordBatch } from '../../../../../protocol/kafka/records/recordBatch.ts'
+import type { RecordCursor } from '../../../../../protocol/kafka/records/recordCursor.ts'
 
 export const shownBytes = Type.Object(
   {

@@ -2,7 +2,7 @@
 // determines how its data is encoded.
 
 import { Type } from 'typebox'
-import type { ProducerRecord } from '../../../../../protocol/client/producer.ts'
+import type { ProducerRecord } from '../../../../../protocol/client/producer/producer.ts'
 import { bodyValidator } from '../../requestValidation.ts'
 import { RestError } from '../../restError.ts'
 import { nullable, type ResourceOf } from '../resource.ts'

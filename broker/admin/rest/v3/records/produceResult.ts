@@ -1,7 +1,7 @@
 // The result of a produced record: its partition and offset, or its error.
 
 import { Type } from 'typebox'
-import type { StoredRecord } from '../../../../../protocol/client/producer.ts'
+import type { StoredRecord } from '../../../../../protocol/client/producer/producer.ts'
 import type { RestError } from '../../restError.ts'
 import { nullable, type ResourceOf } from '../resource.ts'
 import type { DataType, ReadRecord } from './produceRequest.ts'

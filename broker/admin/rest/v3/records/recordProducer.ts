@@ -1,7 +1,7 @@
 // Produces the records of all requests with one shared producer: records of concurrent requests
 // share batches, and brokers keep the state of only one producer.
 
-import { Producer } from '../../../../../protocol/client/producer.ts'
+import { Producer } from '../../../../../protocol/client/producer/producer.ts'
 import type { AdminContext } from '../../adminContext.ts'
 import type { AdminServer } from '../../adminRoute.ts'
 import { restErrorOf } from '../../failures.ts'

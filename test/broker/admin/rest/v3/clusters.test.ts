@@ -1,7 +1,7 @@
 // Confluent's paths for the cluster, its brokers, topics, partitions and replicas.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Producer } from '../../../../../protocol/client/producer.ts'
+import { Producer } from '../../../../../protocol/client/producer/producer.ts'
 import { RestFixture } from '../restFixture.ts'
 import { host, type List, type Resource } from './resources.ts'
 

@@ -1,8 +1,8 @@
 // Confluent's paths for consumer groups, their members and their lag.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GroupConsumer } from '../../../../../protocol/client/consumer.ts'
-import { Producer } from '../../../../../protocol/client/producer.ts'
+import { GroupConsumer } from '../../../../../protocol/client/consumer/consumer.ts'
+import { Producer } from '../../../../../protocol/client/producer/producer.ts'
 import { RestFixture } from '../restFixture.ts'
 import { host, type List, type Resource } from './resources.ts'
 

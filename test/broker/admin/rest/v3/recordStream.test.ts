@@ -6,7 +6,7 @@ import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/
 import { RecordMemory } from '../../../../../broker/admin/rest/v3/records/recordMemory.ts'
 import { resultsOf } from '../../../../../broker/admin/rest/v3/records/recordStream.ts'
 import { MemoryBudget } from '../../../../../broker/server/memory/memoryBudget.ts'
-import { settle } from '../../../../../protocol/runtime/manualClock.ts'
+import { settle } from '../../../../../protocol/runtime/time/manualClock.ts'
 import { turns } from '../../../../eventLoop.ts'
 
 const budget = new MemoryBudget(64e6)

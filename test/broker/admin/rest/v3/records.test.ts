@@ -7,9 +7,9 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ProduceResult } from '../../../../../broker/admin/rest/v3/records/produceResult.ts'
 import { OffsetSpec } from '../../../../../protocol/client/admin.ts'
-import { PartitionReader } from '../../../../../protocol/client/partitionReader.ts'
-import { splitBatches } from '../../../../../protocol/kafka/recordBatch.ts'
-import { type Record, records } from '../../../../../protocol/kafka/recordCursor.ts'
+import { PartitionReader } from '../../../../../protocol/client/consumer/partitionReader.ts'
+import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
+import { type Record, records } from '../../../../../protocol/kafka/records/recordCursor.ts'
 import { RestFixture } from '../restFixture.ts'
 
 let rest: RestFixture
