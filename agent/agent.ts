@@ -2,11 +2,6 @@
 // is the folder's public interface; embeddedAgent.ts is the one for programs, command.ts for the
 // shell.
 //
-// Map. Start here, then agentPlan.ts (builds the components), polled.ts (how an actor runs one) and
-// channelProcessor.ts (from a source into its channels); channels/, sources/, sinks/, interceptors/
-// and selectors/ hold the components, configuration/ reads flume.conf, monitoring/ counts. An event
-// is never an object: event.ts is a batch.
-//
 // Contract. Channels are opened first and closed last, so that every event put can be taken.
 // Sources and sinks are actors that are restarted without limit when they fail; their instances
 // share no state but the channels. A stop is bounded in time. An event acknowledged by a file

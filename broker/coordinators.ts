@@ -1,6 +1,6 @@
 // Composes the coordinators of groups and of transactions with the topics that hold their records.
-// This broker leads every partition of both topics, and loads all of them before the first request.
-// Makes no decision of either coordinator.
+// The partitions that this broker leads are loaded before the first request; later ones when the
+// metadata says so. Makes no decision of either coordinator.
 
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Logger } from '../protocol/telemetry/logging/logger.ts'
@@ -65,7 +65,7 @@ export async function openGroups(dependencies: GroupDependencies): Promise<Group
     numPartitions: config['offsets.topic.num.partitions'],
     segmentBytes: config['offsets.topic.segment.bytes'],
   })
-  return await GroupService.open({
+  const groups = await GroupService.open({
     clock: runtime.clock,
     logger,
     log: new OffsetsTopic(runtime.clock, topic),
@@ -84,6 +84,8 @@ export async function openGroups(dependencies: GroupDependencies): Promise<Group
     offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
     newMemberId: (prefix) => `${memberIdPrefix(prefix)}-${dependencies.newId()}`,
   })
+  followLeadership(dependencies, offsetsTopicName, groups)
+  return groups
 }
 
 function consumerGroupLimits({
@@ -122,7 +124,7 @@ export async function openTransactions(
     numPartitions: config['transaction.state.log.num.partitions'],
     segmentBytes: config['transaction.state.log.segment.bytes'],
   })
-  return await TransactionService.open({
+  const transactions = await TransactionService.open({
     clock: runtime.clock,
     scheduler: runtime.scheduler,
     logger,
@@ -146,6 +148,8 @@ export async function openTransactions(
     abortIntervalMs: config['transaction.abort.timed.out.transaction.cleanup.interval.ms'],
     expiryIntervalMs: config['transaction.remove.expired.transaction.cleanup.interval.ms'],
   })
+  followLeadership(dependencies, transactionStateTopicName, transactions)
+  return transactions
 }
 
 interface TopicOptions {
@@ -155,8 +159,20 @@ interface TopicOptions {
   readonly segmentBytes: number
 }
 
+/** Lets a coordinator follow the leadership of its topic in the metadata. */
+function followLeadership(
+  { controller }: CoordinatorDependencies,
+  topic: string,
+  coordinator: { follow(): void },
+): void {
+  const { state } = controller
+  state.onChange((change) => {
+    if (change.type === 'topic' && state.topicById(change.id)?.name === topic) coordinator.follow()
+  })
+}
+
 function coordinatorTopic(
-  { controller, replicas }: CoordinatorDependencies,
+  { config, controller, replicas }: CoordinatorDependencies,
   { name, contents, numPartitions, segmentBytes }: TopicOptions,
 ): CoordinatorTopic {
   const topic = () => controller.state.topic(name)
@@ -170,10 +186,12 @@ function coordinatorTopic(
     name,
     contents,
     partitionCount: () => topic()?.partitions.length ?? numPartitions,
-    leaderEpoch: (partition) => {
+    leadership: (partition) => {
       const known = topic()
       // A partition that does not exist yet is loaded under the epoch that its creation gives it.
-      return known ? replicas.leaderEpoch(known, partition) : firstLeaderEpoch
+      if (!known) return { leaderEpoch: firstLeaderEpoch, isLed: true }
+      const { leader, leaderEpoch } = replicas.registrationOf(known, partition)
+      return { leaderEpoch, isLed: leader === config['node.id'] }
     },
     find: (partition) => replicas.partition(name, partition),
     open: (partition) => replicas.open(topic()!, partition),

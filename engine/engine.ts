@@ -45,12 +45,12 @@ export type { TimeDomain } from './state/keyedState.ts'
 export type { StateCodec } from './state/stateCodec.ts'
 export type { StorableState } from './state/storedValue.ts'
 export { add, seconds, subtract, sum } from './stream/arithmetic.ts'
+export type { BatchInfo } from './stream/batchHistory.ts'
 export type { DStream, ForeachOptions, MappedStream } from './stream/dstream.ts'
 export type { EventStream, KeyedEventStream, TransformedStream } from './stream/eventStream.ts'
 export type { LateRow, TimedRow, TimeOf, WatermarkOptions } from './stream/eventTime.ts'
 export type { EventWindows, WindowedStream } from './stream/eventWindows.ts'
 export { type Job, type JobOptions, type JobStream, job } from './stream/job.ts'
-export type { BatchInfo } from './stream/operators/batchHistory.ts'
 export type {
   MapWithStateOptions,
   State,

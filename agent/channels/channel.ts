@@ -2,13 +2,6 @@
 // file is the interface to sources and sinks. Events pass in batches; a take may return other
 // batches than were put.
 //
-// Map. transactionalChannel.ts is every channel: it waits for slots, for the disk and for events.
-// It is driven by channelTransaction.ts (one transaction; transaction.ts is its lifecycle), decides
-// with channelState.ts (a state machine without I/O) and stores with an eventStore.ts: memory in
-// memoryChannel.ts, a log in fileChannel.ts and file/. sourcePosition.ts, takenPositions.ts: where
-// in a file a source stands. rangeSet.ts, entryList.ts: sets of event numbers, and the batches
-// behind them.
-//
 // Contract. Events leave a channel in the order in which they were put, unless a take is rolled
 // back. A put carries its source's position: both are in the channel, or neither is. A prepared
 // take is handed out again after a crash with the same events and the same stamp, so that a sink

@@ -1,11 +1,8 @@
 // The console: one page on the loopback address, fed by one stream of events. It reads the status
 // topic as any client would, and the broker's counters.
-// Map: consoleFront.ts listens; consoleServer.ts serves the page (page/, pageHtml.ts), its stream
-// (eventStream.ts) and the REST API (rest/); board/ computes the figures; sampledTopics.ts reads
-// them from a cluster elsewhere; terminal/ shows them in a terminal; adminCommand.ts is `millrace
-// admin`.
 // Contract: collects from the start; the page and the REST API are loaded at the first request.
-// Must never change anything in the cluster, nor be reachable from other hosts.
+// Must never be reachable from other hosts. The console itself changes nothing in the cluster; the
+// REST API (rest/), which it serves, does.
 
 import type { FastifyInstance } from 'fastify'
 import { Admin } from '../../protocol/client/admin.ts'
@@ -16,9 +13,9 @@ import type { OperationsOptions } from '../../protocol/operations/operationsOpti
 import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
-import { duration } from '../../protocol/telemetry/status/figures.ts'
 import {
   followStatus,
   type StatusFollower,

@@ -5,8 +5,8 @@
 import { type Admin, OffsetSpec, type TopicDescription } from '../../protocol/client/admin.ts'
 import type { FoundOffset } from '../../protocol/client/adminApi.ts'
 import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
-import { duration } from '../../protocol/telemetry/status/figures.ts'
 import { recordsIn, type TopicOverview } from '../server/overview.ts'
 
 const pauseMs = 2_000

@@ -1,12 +1,5 @@
 // The controller of this node: turns requests into commands of the metadata log, and answers when
-// they are committed and folded. The main file of this directory.
-//
-// Map: topics/topicRequests.ts and configRequests.ts (decisions, pure functions of the state),
-// topics/topicWork.ts (creates and removes the logs of topics, following the state),
-// metadata/proposals.ts (proposals, one at a time), metadata/metadataLog.ts (the log) with
-// levelMetadataLog.ts and memoryMetadataLog.ts, metadata/metadataFold.ts and metadataState.ts (the
-// state), metadata/metadataView.ts (the state for readers), partitionRegistration.ts,
-// producerIds.ts.
+// they are committed and folded.
 //
 // Must never change the state itself, nor answer with success before the log has the command.
 

@@ -1,6 +1,6 @@
 // The coordinators of one topic on this broker: one shard for each partition that this broker
-// leads, as in Kafka's CoordinatorRuntime. Loads and resigns shards as leadership moves, and routes
-// ids to them.
+// leads, as in Kafka's CoordinatorRuntime. Loads and resigns shards as the leadership in the
+// metadata moves, and routes ids to them.
 //
 // Fencing: the leader epoch of a partition never decreases. A load or resignation of an older epoch
 // changes nothing, and a load that ends after a resignation or a newer load is discarded. A shard
@@ -10,7 +10,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { CoordinatorLeadership } from './coordinatorTopic.ts'
+import type { CoordinatorLeadership, PartitionLeadership } from './coordinatorTopic.ts'
 
 /** The coordinator of one partition: a state machine with its requests, appends and timers. */
 export interface CoordinatorShard {
@@ -32,7 +32,7 @@ export interface CoordinatorShard {
 export interface CoordinatorPartitions {
   readonly partitionCount: number
   partitionOf(id: string): number
-  leaderEpoch(partition: number): number
+  leadership(partition: number): PartitionLeadership
   /** Whether the partition has no batches, so that loading it would read nothing. */
   isEmpty(partition: number): boolean
 }
@@ -42,6 +42,8 @@ export interface CoordinatorRuntimeOptions<Shard extends CoordinatorShard> {
   readonly newShard: (leadership: CoordinatorLeadership) => Shard
   /** Replays the partition's log into the shard. May stop early once `isWanted` returns false. */
   readonly load: (shard: Shard, partition: number, isWanted: () => boolean) => Promise<void>
+  /** Called when a partition that this broker became the leader of cannot be loaded. */
+  readonly onLoadFailed: (partition: number, error: unknown) => void
   /** Called after a shard has resigned. */
   readonly onEnded?: (shard: Shard) => void
 }
@@ -61,7 +63,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   /** The remaining appends of shards that have resigned. */
   readonly #draining = new Set<Promise<void>>()
   /**
-   * Number of partitions that `loadAll` loaded; undefined when partitions are loaded one by one.
+   * Number of partitions at `loadAll`; undefined when partitions are loaded one by one.
    */
   #loadedCount: number | undefined
   #isStarted = false
@@ -77,15 +79,20 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     for (const shard of this.shards()) shard.activate()
   }
 
-  /** Loads every partition of the topic, for a broker that leads them all. */
+  /** Loads every partition that this broker leads. Fails when the log of one cannot be read. */
   async loadAll(): Promise<void> {
-    const { partitions } = this.#options
-    const { partitionCount } = partitions
-    this.#loadedCount = partitionCount
-    for (let partition = 0; partition < partitionCount; partition++) {
-      const loading = this.load(partition, partitions.leaderEpoch(partition))
-      if (loading) await loading
-    }
+    for (const { partition, leaderEpoch } of this.#led()) await this.load(partition, leaderEpoch)
+  }
+
+  /**
+   * Follows a change of the metadata: loads the partitions of which this broker became the leader,
+   * and resigns those that it no longer leads. A failed load is reported to `onLoadFailed`.
+   */
+  follow(): void {
+    if (this.#closed) return
+    const { partitionCount } = this.#options.partitions
+    if ((this.#loadedCount ?? partitionCount) !== partitionCount) this.#repartition()
+    else this.#loadLed()
   }
 
   /**
@@ -109,6 +116,7 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   resign(partition: number, leaderEpoch: number): void {
     const before = this.#partitions.get(partition)
     if (before && leaderEpoch < before.leaderEpoch) return
+    if (before?.state === 'resigned' && leaderEpoch === before.leaderEpoch) return
     this.#partitions.set(partition, {
       ...{ leaderEpoch, state: 'resigned', shard: undefined, deferred: [] },
     })
@@ -173,6 +181,26 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
     await Promise.all([...this.#draining, ...shards.map((shard) => shard.settled())])
   }
 
+  #loadLed(): void {
+    for (const { partition, leaderEpoch } of this.#led()) {
+      this.load(partition, leaderEpoch)?.catch((error: unknown) => {
+        this.#options.onLoadFailed(partition, error)
+      })
+    }
+  }
+
+  /** Resigns the partitions that this broker does not lead, and yields the others. */
+  *#led(): Generator<{ readonly partition: number; readonly leaderEpoch: number }, void> {
+    const { partitions } = this.#options
+    const { partitionCount } = partitions
+    this.#loadedCount = partitionCount
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const { leaderEpoch, isLed } = partitions.leadership(partition)
+      if (isLed) yield { partition, leaderEpoch }
+      else this.resign(partition, leaderEpoch)
+    }
+  }
+
   async #load(partition: number, led: Led<Shard>): Promise<void> {
     const isWanted = () => this.#partitions.get(partition) === led && !this.#closed
     const shard = this.#newShard(partition, led)
@@ -225,6 +253,6 @@ export class CoordinatorRuntime<Shard extends CoordinatorShard> {
   #repartition(): void {
     for (const led of this.#partitions.values()) this.#endShard(led)
     this.#partitions.clear()
-    void this.loadAll()
+    this.#loadLed()
   }
 }

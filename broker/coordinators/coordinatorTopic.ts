@@ -33,8 +33,15 @@ export interface CoordinatorTopicOptions {
   readonly find: (partition: number) => Partition | undefined
   /** Returns the partition, whose log is created if necessary. Fails with a LogError. */
   readonly open: (partition: number) => Promise<Partition>
-  /** Returns the leader epoch of the partition, whether its log is open or not. */
-  readonly leaderEpoch: (partition: number) => number
+  /** Returns the leadership of the partition, whether its log is open or not. */
+  readonly leadership: (partition: number) => PartitionLeadership
+}
+
+/** Who leads a partition of the topic, according to the metadata. */
+export interface PartitionLeadership {
+  readonly leaderEpoch: number
+  /** Whether this broker leads it. */
+  readonly isLed: boolean
 }
 
 /**
@@ -71,8 +78,8 @@ export class CoordinatorTopic {
     return this.#options.partitionCount()
   }
 
-  leaderEpoch(partition: number): number {
-    return this.#options.leaderEpoch(partition)
+  leadership(partition: number): PartitionLeadership {
+    return this.#options.leadership(partition)
   }
 
   partitionOf(id: string): number {

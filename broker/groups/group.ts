@@ -3,21 +3,7 @@
 // only when it is called, and `takeEffects` returns what is to be done, in order. Times are
 // monotonic milliseconds.
 //
-// Map of the folder:
-//   groupService.ts      the coordinators of this broker, and the requests of the handlers
-//   groupShard.ts        the driver of one partition's coordinator: time, log, timers, answers
-//   groupCoordinator.ts  the state machine of one partition, and the contract with its driver
-//   groupRegistry.ts     the groups of one coordinator, and their appends
-//   groupReplay.ts       rebuilds a coordinator from its log
-//   groupRequests.ts, groupOutcome.ts, appendStep.ts   requests, answers, continuations: plain data
-//   groupLog.ts          the log of groups; offsetsTopic.ts implements it on __consumer_offsets
-//   groupRecords.ts      the formats of the records
-//   memberBudget.ts      the bound on the memory of members
-//   classic/             groups of the classic protocol (classicGroup.ts)
-//   consumer/            groups of the consumer protocol (consumerGroup.ts)
-//   offsets/             committed offsets (offsetCoordinator.ts)
-//
-// Contract of the folder: an answer is returned only after the records that it depends on are
+// Contract: an answer is returned only after the records that it depends on are
 // durable, except that a classic generation is announced before it is written, as in Kafka. The
 // state machines must never touch a log, a clock or a timer.
 

@@ -69,12 +69,15 @@ export class GroupService implements TransactionalOffsets {
       partitions: log,
       newShard: (leadership) => new GroupShard(leadership, dependencies),
       load: (shard, partition, isWanted) => log.load(partition, shard.reader, isWanted),
+      onLoadFailed: (partition, error) => {
+        options.logger.error({ error, partition }, 'failed to load the groups of a partition')
+      },
     })
     this.#runtime.start()
     this.#scheduleExpiry()
   }
 
-  /** Opens the service of a broker that leads every partition: loads them all. */
+  /** Opens the service: loads the groups of every partition that this broker leads. */
   static async open(options: GroupServiceOptions): Promise<GroupService> {
     const service = new GroupService(options)
     try {
@@ -94,6 +97,11 @@ export class GroupService implements TransactionalOffsets {
    */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
+  }
+
+  /** Loads and resigns partitions after the leadership in the metadata has changed. */
+  follow(): void {
+    this.#runtime.follow()
   }
 
   /** Resigns the leadership of a partition: another broker leads it from this epoch on. */

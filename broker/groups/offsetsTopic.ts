@@ -14,6 +14,7 @@ import {
   type CoordinatorLeadership,
   type CoordinatorTopic,
   maxCoordinatorBatchBytes,
+  type PartitionLeadership,
 } from '../coordinators/coordinatorTopic.ts'
 import type { GroupLog, GroupLogReader } from './groupLog.ts'
 import { decodeGroupRecord, encodeGroupRecord, type GroupRecord } from './groupRecords.ts'
@@ -36,8 +37,8 @@ export class OffsetsTopic implements GroupLog {
     return this.#topic.partitionOf(groupId)
   }
 
-  leaderEpoch(partition: number): number {
-    return this.#topic.leaderEpoch(partition)
+  leadership(partition: number): PartitionLeadership {
+    return this.#topic.leadership(partition)
   }
 
   isEmpty(partition: number): boolean {

@@ -2,11 +2,12 @@
 // checks of the free space. A failure is logged once and retried at the next interval. Runs no task
 // while it is running.
 
+import type { PartitionMap } from '../../protocol/kafka/partitionMap.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import { LastingCondition } from '../../protocol/telemetry/logging/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { LogDirectories } from './directory/logDirectories.ts'
-import type { OpenLogs } from './directory/openLogs.ts'
+import type { ManagedLog } from './directory/logDirectory.ts'
 import { isPassing } from './logError.ts'
 import { inParallel } from './maintenance/inParallel.ts'
 import { PeriodicTask } from './maintenance/periodicTask.ts'
@@ -23,7 +24,7 @@ export interface MaintenanceIntervals {
 export interface LogMaintenanceOptions extends MaintenanceIntervals {
   readonly clock: Clock
   readonly logger: Logger
-  readonly logs: OpenLogs
+  readonly logs: PartitionMap<ManagedLog>
   readonly directories: LogDirectories
 }
 
@@ -71,7 +72,7 @@ export class LogMaintenance {
     this.#checkpointing = before.then(async () => {
       const { logs, directories } = this.#options
       // With thousands of logs, most have no new records since the last checkpoint.
-      const behind = [...logs.all()].filter(({ log }) => log.recoveryPoint !== log.logEndOffset)
+      const behind = [...logs.values()].filter(({ log }) => log.recoveryPoint !== log.logEndOffset)
       await inParallel(behind, ({ log }) => log.checkpoint())
       await directories.each(async (directory) => {
         await directory.saveRecoveryPoints()
@@ -85,7 +86,7 @@ export class LogMaintenance {
   /** Deletes the segments that the retention of each log no longer keeps. */
   async applyRetention(): Promise<void> {
     const { logs, logger } = this.#options
-    await inParallel([...logs.all()], async ({ topic, partition, log }) => {
+    await inParallel([...logs.values()], async ({ topic, partition, log }) => {
       try {
         await log.applyRetention()
       } catch (error) {

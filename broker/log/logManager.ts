@@ -1,9 +1,9 @@
 // All logs of a broker: opens those in the data directories, creates and deletes them, and closes
-// them cleanly. Composes LogDirectories (which directories are usable), OpenLogs (the open logs)
-// and LogMaintenance (periodic work). Knows topics only by name and id; who may create one is
-// decided elsewhere.
+// them cleanly. Composes LogDirectories (which directories are usable) and LogMaintenance (periodic
+// work). Knows topics only by name and id; who may create one is decided elsewhere.
 
 import { join } from 'node:path'
+import { PartitionMap } from '../../protocol/kafka/partitionMap.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
@@ -25,7 +25,6 @@ import type {
   ManagedLog,
   MissingPartition,
 } from './directory/logDirectory.ts'
-import { OpenLogs } from './directory/openLogs.ts'
 import { makeNewPartition, readTopicId } from './directory/partitionDirectory.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { creationFailed, LogError } from './logError.ts'
@@ -79,7 +78,7 @@ export interface DeletedTopic {
 export class LogManager {
   readonly #options: LogManagerOptions
   readonly #indexCache: IndexCache
-  readonly #logs = new OpenLogs()
+  readonly #logs = new PartitionMap<ManagedLog>()
   readonly #directories: LogDirectories
   readonly #maintenance: LogMaintenance
   /** By the name of the partition's directory. */
@@ -116,7 +115,7 @@ export class LogManager {
       manager.#maintenance.start()
       return manager
     } catch (error) {
-      await Promise.allSettled([...manager.#logs.all()].map(({ log }) => log.close()))
+      await Promise.allSettled([...manager.#logs.values()].map(({ log }) => log.close()))
       await manager.#directories.release()
       throw error
     }
@@ -128,7 +127,7 @@ export class LogManager {
 
   /** All open logs, in no particular order. */
   partitions(): IterableIterator<ManagedLog> {
-    return this.#logs.all()
+    return this.#logs.values()
   }
 
   /** The data directories in use. */
@@ -262,7 +261,7 @@ export class LogManager {
     this.#isClosed = true
     await this.#maintenance.stop()
     await Promise.allSettled(this.#creating.values())
-    const closing = inParallel([...this.#logs.all()], ({ log }) => log.close())
+    const closing = inParallel([...this.#logs.values()], ({ log }) => log.close())
     const [closed] = await Promise.allSettled([closing])
     await this.#directories.close(closed.status === 'fulfilled')
     await closing
@@ -274,9 +273,9 @@ export class LogManager {
 
   /** Closes the logs of a topic and removes them from the open logs immediately. */
   async #takeOut(topic: string, owns: (id: string | undefined) => boolean): Promise<ManagedLog[]> {
-    const taken = this.#logs.of(topic).filter(({ topicId }) => owns(topicId))
+    const taken = [...this.#logs.ofTopic(topic).values()].filter(({ topicId }) => owns(topicId))
     for (const managed of taken) {
-      this.#logs.delete(managed)
+      this.#logs.delete(managed.topic, managed.partition)
       managed.directory.logs.delete(nameOf(managed))
     }
     await inParallel(taken, async ({ log, directory }) => {
@@ -405,7 +404,7 @@ export class LogManager {
     }
     const managed = { ...topicPartition, topicId, log, directory }
     directory.logs.set(name, managed)
-    this.#logs.add(managed)
+    this.#logs.set(managed.topic, managed.partition, managed)
     return log
   }
 

@@ -1,9 +1,4 @@
-// The table of all metrics of a broker, by concern; the collectors that fill them are in this
-// folder.
-// Map: table/ describes the metrics; brokerAlerts.ts and brokerPanels.ts say how they are alerted
-// on and shown; exposeBroker.ts registers the collectors; *Collector.ts each fill one part of the
-// table; *Snapshot.ts read partitions and groups once per exposition; diskMonitor.ts and
-// lagLookups.ts measure in the background; lineBlocks.ts caches the text of unchanged samples.
+// The table of all metrics of a broker, by concern. The collectors (collectors/) fill it.
 // Contract: nothing is exposed that no row describes, and every row has a collector. Must never do
 // disk I/O while an exposition waits without a bound, nor grow the number of series beyond the
 // http.metrics.max.* limits.

@@ -7,8 +7,8 @@ import { ClassicGroup } from '../groups/classic/classicGroup.ts'
 import { ConsumerGroup } from '../groups/consumer/consumerGroup.ts'
 import type { Group } from '../groups/group.ts'
 import type { GroupService } from '../groups/groupService.ts'
-import type { SeriesLimits } from './collectors/partitionCollector.ts'
 import type { PartitionFigures, PartitionSnapshot } from './partitionSnapshot.ts'
+import type { SeriesLimits } from './seriesLimits.ts'
 
 /** Result of reading the log for a lag in seconds. */
 export interface LookedUp {

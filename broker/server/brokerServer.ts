@@ -1,31 +1,6 @@
 // The listeners of a broker and the connections that they accepted, with the memory budgets that
 // all connections share. Invariant: a client is only ever sent the address that its own listener
 // advertises.
-//
-// The folder is everything between a socket and the rooms of the broker (log, controller, groups,
-// transactions). The path of a request, by folders; each folder uses only those below it, and only
-// the types in request/requestContext.ts name parts of the folders above:
-//
-//   connection/     one client: framing, order of answers, idleness, limits of connections
-//   dispatch/       frame -> API, version, request; the table of served APIs; response -> frame
-//   handlers/       one file for each served API, named like it: request -> response
-//   configs/        what the handlers of configs share
-//   fetch/          reads for Fetch, and fetch sessions
-//   transactions/   appends of transactional producers
-//   partitions/     existence, leaders and error codes of partitions
-//   request/        what a handler is and may use: its context, the hooks for tests of clients
-//   gate/           access of each API, authorizer, throttle
-//   memory/         budgets that connections share, and the share of each connection
-//   figures/        counters of requests and of topics
-//
-// A handler must never touch a connection, write a throttle time, or decide on access other than by
-// asking `context.access`.
-//
-// The folder handlers/ has no main file. The contract of a handler is in request/handler.ts, and
-// the table of handlers in dispatch/dispatch.ts. A handler translates: it checks what only the wire
-// protocol knows (versions, repeated names, limits), calls the room that decides, and maps the
-// result to the error codes that the client's version knows. Each resource in a request has its own
-// outcome wherever Kafka's response has a place for it.
 
 import type { Address, Connection, Listener } from '../../protocol/runtime/network/network.ts'
 import type { BrokerListener } from '../configuration/listeners.ts'

@@ -1,6 +1,6 @@
 // The partition of __consumer_offsets for the offsets of a group, for requests of transactions. The
 // topic and the log of the partition are created lazily; when that fails, the client is asked to
-// retry.
+// retry. The number of the partition can be asked of any broker, its log only of the leader.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
@@ -14,16 +14,37 @@ export interface OffsetsPartition {
   readonly log: PartitionLog
 }
 
+/** Returns the number of the partition of the group, or an error code. */
+export async function numberOfOffsetsPartition(
+  groupId: string,
+  broker: BrokerParts,
+): Promise<{ readonly partition: number } | number> {
+  return await orRetry(groupId, broker, async () => ({
+    partition: await broker.groups.partitionOf(groupId),
+  }))
+}
+
 /** Returns the partition of the group, or an error code. */
 export async function offsetsPartition(
   groupId: string,
-  { groups, replicas, controller, logger }: BrokerParts,
+  broker: BrokerParts,
 ): Promise<OffsetsPartition | number> {
-  try {
+  const { groups, replicas, controller } = broker
+  return await orRetry(groupId, broker, async () => {
     const partition = await groups.partitionOf(groupId)
     const topic = controller.state.topic(offsetsTopicName)!
     const { log } = await replicas.open(topic, partition)
     return { partition, log }
+  })
+}
+
+async function orRetry<T>(
+  groupId: string,
+  { logger }: BrokerParts,
+  find: () => Promise<T>,
+): Promise<T | number> {
+  try {
+    return await find()
   } catch (error) {
     if (!(error instanceof LogError || error instanceof BrokerError)) throw error
     logger.error(

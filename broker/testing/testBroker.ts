@@ -1,9 +1,5 @@
 // The broker for tests: the real one on a disk in memory or in a directory, with functions to set
 // up topics, to inspect what a client has done, and to inject faults.
-// Map: testBrokerOptions.ts validates options; brokerLife.ts is one run between start and stop;
-// storage.ts and limitedDisk.ts are its disk; testRecords.ts and testGroups.ts read and write its
-// state; faults/ injects faults; waiting.ts waits; testing.ts is the public module, testing.cjs the
-// same for CommonJS.
 // Contract: a shell around the real broker. Must never implement a part of Kafka's protocol itself,
 // nor leave a socket, timer or file behind after `close`.
 

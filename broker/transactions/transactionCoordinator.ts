@@ -15,19 +15,6 @@
 // One step of a transactional id is in progress at a time. Meanwhile other requests for the id are
 // refused with CONCURRENT_TRANSACTIONS. Steps are plain data: `pending` can be printed, compared
 // and saved.
-//
-// Map of the folder:
-//   transactionService.ts   the coordinators of this broker, and the requests of the handlers
-//   transactionShard.ts     the driver of one partition's coordinator
-//   transactionEvents.ts    the events and effects of the state machine
-//   transactionEntry.ts     one transactional id: its durable metadata, and the step in progress
-//   transactionMetadata.ts  the metadata, an immutable value (partitionSet.ts), and its next values
-//   endTxnRules.ts, producerRules.ts   which request may do what: pure functions
-//   partitionAdditions.ts   batches the additions of partitions
-//   transactionMarkers.ts   writes markers into the logs of partitions
-//   transactionVerifier.ts  the check before a log opens a transaction, as an interface
-//   transactionStateTopic.ts, transactionLogRecords.ts   the coordinator's log and its formats
-//   transactionOutcome.ts, transactionStateName.ts       answers, and the names of states
 
 import { TransactionStatus } from '../../protocol/kafka/coordinators/transactionRecords.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'

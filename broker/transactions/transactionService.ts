@@ -47,12 +47,15 @@ export class TransactionService implements TransactionVerifier {
       newShard: (leadership) => new TransactionShard(leadership, { ...options, isFull }),
       load: (shard, partition, isWanted) =>
         log.load(partition, (record) => shard.restore(record), isWanted),
+      onLoadFailed: (partition, error) => {
+        options.logger.error({ error, partition }, 'failed to load the transactions of a partition')
+      },
       onEnded: (shard) => this.#keepFigures(shard),
     })
   }
 
   /**
-   * Opens the service of a broker that leads every partition: loads them all. Nothing is written
+   * Opens the service: loads the ids of every partition that this broker leads. Nothing is written
    * before `start`.
    */
   static async open(options: TransactionServiceOptions): Promise<TransactionService> {
@@ -77,6 +80,11 @@ export class TransactionService implements TransactionVerifier {
    */
   async load(partition: number, leaderEpoch: number): Promise<void> {
     await this.#runtime.load(partition, leaderEpoch)
+  }
+
+  /** Loads and resigns partitions after the leadership in the metadata has changed. */
+  follow(): void {
+    this.#runtime.follow()
   }
 
   /** Resigns the leadership of a partition: another broker leads it from this epoch on. */

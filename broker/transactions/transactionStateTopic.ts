@@ -9,6 +9,7 @@ import {
   type CoordinatorLeadership,
   type CoordinatorTopic,
   maxCoordinatorBatchBytes,
+  type PartitionLeadership,
 } from '../coordinators/coordinatorTopic.ts'
 import {
   decodeTransactionRecord,
@@ -48,8 +49,8 @@ export class TransactionStateTopic implements TransactionLog {
     return this.#topic.partitionOf(transactionalId)
   }
 
-  leaderEpoch(partition: number): number {
-    return this.#topic.leaderEpoch(partition)
+  leadership(partition: number): PartitionLeadership {
+    return this.#topic.leadership(partition)
   }
 
   isEmpty(partition: number): boolean {

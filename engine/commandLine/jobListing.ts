@@ -1,8 +1,8 @@
 // Formats jobs as text for a terminal. Names and messages come from other programs, so control
 // characters are removed.
 
-import { cells, clip, fit } from '../../protocol/telemetry/logging/terminalText.ts'
-import { count, duration } from '../../protocol/telemetry/status/figures.ts'
+import { cells, clip, fit } from '../../protocol/commandLine/terminalText.ts'
+import { count, duration } from '../../protocol/telemetry/figures.ts'
 import type { JobStatus } from '../../protocol/telemetry/status/status.ts'
 import { instanceOf } from '../lifecycle/nameClaim.ts'
 import type { JobDescription } from '../lifecycle/runningJob.ts'

@@ -1,7 +1,7 @@
 // A stopped job, as found in its directory: its positions and its operators.
 
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
-import { count } from '../../protocol/telemetry/status/figures.ts'
+import { count } from '../../protocol/telemetry/figures.ts'
 import type { OffsetLogEntry } from '../checkpoint/offsetLog.ts'
 import { EngineError } from '../engineError.ts'
 import { type JobDirectory, takeStopped } from '../jobDirectory.ts'

@@ -7,7 +7,7 @@
 import { ActorSystem } from '../../protocol/actor/actor.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import { ExecutorSlot, type SlotOptions } from './executorSlot.ts'
 import { SlotQueries } from './slotQueries.ts'
 import type { StateAnswer, StateQuery, Task } from './task.ts'

@@ -17,7 +17,7 @@ import type {
 import { restart, type Verdict } from '../../protocol/actor/supervision.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { EngineError } from '../engineError.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { Executor, StartExecutor, TaskReport } from './task.ts'
 
 export interface SlotOptions {

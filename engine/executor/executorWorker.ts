@@ -44,7 +44,8 @@ async function serve(): Promise<void> {
   }
   const cluster = new Cluster(runtime, { ...setup, allowAutoTopicCreation: false })
   const states = new StateStores({ clock: systemClock, directory: setup.stateDirectory })
-  const runner = new TaskRunner(graph, new TopicScanner(cluster), states)
+  const scanner = new TopicScanner(cluster)
+  const runner = new TaskRunner({ graph, scanner, states, scheduler: systemScheduler })
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'batch') runner.addBatch(message.batch)
     else if (message.kind === 'run') void runner.run(message.tasks, send)

@@ -1,6 +1,7 @@
-// An executor in the driver's own thread, with a graph of its own as if it were elsewhere: for
-// tests and for jobs too small to be worth a thread.
+// An executor in the driver's own thread, with its own graph, as in a thread of its own: for tests
+// and for small jobs.
 
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
 import type { Job } from '../stream/job.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
@@ -13,12 +14,18 @@ export interface InProcessOptions {
   readonly batchIntervalMs: number
   createScanner(): Scanner
   createStates(): StateStores
+  readonly scheduler: Scheduler
 }
 
 export function inProcessExecutors(options: InProcessOptions): StartExecutor {
   return (_slot, listener) => {
     const graph = new StreamGraph(options.job, options)
-    const runner = new TaskRunner(graph, options.createScanner(), options.createStates())
+    const runner = new TaskRunner({
+      graph,
+      scanner: options.createScanner(),
+      states: options.createStates(),
+      scheduler: options.scheduler,
+    })
     let isStopped = false
     const running = new Set<Promise<void>>()
     return Promise.resolve({

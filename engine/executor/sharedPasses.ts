@@ -1,7 +1,8 @@
-// One pass over a partition for all tasks that want it at the same time. Tasks that are started
-// together ask for it before the first turn of the microtask queue; the pass begins then, and
-// hands each element to all of them. Nothing is kept: who comes later makes a pass of its own.
+// One pass over a partition for all tasks that read it at the same time. Tasks that are started
+// together join before the pass begins, which the scheduler runs soon after the first of them; the
+// pass hands each element to all of them. Nothing is kept: a later task makes its own pass.
 
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import type { Lineage, TaskContext } from '../rdd/lineage.ts'
 import type { Sink } from '../sources/sink.ts'
 
@@ -11,9 +12,14 @@ interface Pass {
 }
 
 export class SharedPasses {
+  readonly #scheduler: Scheduler
   readonly #joinable = new Map<string, Pass>()
 
-  /** `task` is that of the first who asks: the pass counts as its work. */
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler
+  }
+
+  /** The pass counts as the work of the first task that joins. */
   share<T>(rdd: Lineage<T>, partition: number, task: TaskContext, sink: Sink<T>): Promise<void> {
     const key = `${rdd.id}/${partition}`
     const joined = this.#joinable.get(key)
@@ -22,16 +28,18 @@ export class SharedPasses {
       return joined.done
     }
     const sinks = [sink as Sink<unknown>]
-    const done = Promise.resolve().then(() => {
+    const { promise: done, resolve } = Promise.withResolvers<void>()
+    const pass = async () => {
       this.#joinable.delete(key)
-      return rdd.compute(partition, task, fanOut(sinks))
-    })
+      await rdd.compute(partition, task, fanOut(sinks))
+    }
+    this.#scheduler.soon(() => resolve(pass()))
     this.#joinable.set(key, { sinks, done })
     return done
   }
 }
 
-/** The small numbers are spelt out: this is called for every element. */
+/** One and two sinks have their own code, because the result is called for every element. */
 function fanOut(sinks: readonly Sink<unknown>[]): Sink<unknown> {
   const [first, second] = sinks
   if (sinks.length === 1) return first!

@@ -6,7 +6,7 @@ import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
 import type { Bucket } from '../rdd/lineage.ts'
 import type { RangeRead, RejectedOffsets, RejectedRecord } from '../sources/scan.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 
 /** Buckets of all map partitions, by `shuffleInputKey`. */
 export type ShuffleInputs = ReadonlyMap<string, readonly Bucket[]>

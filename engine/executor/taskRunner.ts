@@ -2,6 +2,7 @@
 // what an RDD may reach. The same in a worker thread and in the driver's own thread.
 
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { EngineError, reportError } from '../engineError.ts'
 import { runAction } from '../rdd/action.ts'
 import { writeBuckets } from '../rdd/buckets.ts'
@@ -10,7 +11,7 @@ import { requirePlainBuckets, requirePlainElements } from '../rdd/plainResults.t
 import { olderTimestamp, type RangeRead } from '../sources/scan.ts'
 import { TaskRejections } from '../sources/taskRejections.ts'
 import type { Scanner } from '../sources/topicScanner.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StreamGraph } from '../stream/streamGraph.ts'
 import { withUserFrame } from '../userCode.ts'
 import { SharedPasses } from './sharedPasses.ts'
@@ -24,18 +25,27 @@ import {
   type TaskReport,
 } from './task.ts'
 
+export interface TaskRunnerOptions {
+  readonly graph: StreamGraph
+  /** Closed by the runner, like the states. */
+  readonly scanner: Scanner
+  readonly states: StateStores
+  readonly scheduler: Scheduler
+}
+
 export class TaskRunner {
   readonly #graph: StreamGraph
   readonly #scanner: Scanner
   readonly #states: StateStores
-  readonly #passes = new SharedPasses()
+  readonly #passes: SharedPasses
   #batch: BatchInfo | undefined
   #ready: Promise<void> = Promise.resolve()
 
-  constructor(graph: StreamGraph, scanner: Scanner, states: StateStores) {
+  constructor({ graph, scanner, states, scheduler }: TaskRunnerOptions) {
     this.#graph = graph
     this.#scanner = scanner
     this.#states = states
+    this.#passes = new SharedPasses(scheduler)
   }
 
   addBatch(batch: BatchInfo): void {

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { CodeSnapshot } from '../contract/codeSnapshot.ts'
 import type { ErrorReport } from '../engineError.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import type { StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
 
 export interface WorkerSetup {

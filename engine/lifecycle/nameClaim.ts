@@ -6,8 +6,8 @@
 
 import type { Cluster } from '../../protocol/client/cluster/cluster.ts'
 import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import { type Logger, silentLogger } from '../../protocol/telemetry/logging/logger.ts'
-import { duration } from '../../protocol/telemetry/status/figures.ts'
 import type { JobStatus, Status } from '../../protocol/telemetry/status/status.ts'
 import {
   followStatus,

@@ -335,6 +335,7 @@ function startExecutors(
   const stateDirectory = join(options.directory, stateFolder)
   if (options.executors === 0) {
     return inProcessExecutors({
+      scheduler: runtime.scheduler,
       ...{ job, batchIntervalMs },
       createScanner: () => new TopicScanner(cluster),
       createStates: () => new StateStores({ clock: runtime.clock, directory: stateDirectory }),

@@ -4,6 +4,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { OperationsOptions } from '../../protocol/operations/operationsOptions.ts'
+import { CodedError } from '../../protocol/runtime/codedError.ts'
 import { nodeDisk } from '../../protocol/runtime/disk/nodeDisk.ts'
 import type { Address } from '../../protocol/runtime/network/network.ts'
 import { systemClock, type Timer } from '../../protocol/runtime/time/clock.ts'
@@ -232,10 +233,10 @@ class SharedLevel implements LogLevelControl {
   }
 }
 
-class DriverHeldError extends Error {
-  readonly code = 'DRIVER_HELD'
+class DriverHeldError extends CodedError<'DRIVER_HELD'> {
   constructor() {
     super(
+      'DRIVER_HELD',
       "the job's code is blocking the driver's thread (an endless loop in foreachRDD?); the " +
         'thread is terminated, and the batch is rerun at the next start',
     )

@@ -4,7 +4,7 @@
 
 import { type CodedReason, healthOf, type ProgramHealth } from '../../protocol/operations/health.ts'
 import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
-import { duration } from '../../protocol/telemetry/status/figures.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { JobStatus } from '../../protocol/telemetry/status/status.ts'
 import type { ServedJob } from '../address/servedJob.ts'
 import { type JobReasonCode, jobReasons } from './jobReasons.ts'

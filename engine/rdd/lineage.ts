@@ -5,11 +5,6 @@
 // a nest of plain function calls, without an iterator, promise or array per element; only waiting
 // for bytes needs a promise. An operator must never depend on anything but its inputs: partitions
 // are recomputed after failures, and must be the same.
-//
-// Map of this folder:
-//  - rdd (the operators), action, localContext (runs RDDs without a scheduler)
-//  - plans of operators: narrow with narrowChain, shuffled
-//  - buckets of a shuffle, and what may be handed on in them (plainResults)
 
 import type { StatefulOperator } from '../contract/statefulOperator.ts'
 import type { Key } from '../keys/key.ts'

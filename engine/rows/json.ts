@@ -48,7 +48,7 @@ function parse<Row>(bytes: Buffer, start: number, end: number): Row {
     return JSON.parse(document) as Row
   } catch (cause) {
     // The scanner adds the record's position and value.
-    throw new MalformedError('the value is not JSON', { cause })
+    throw new MalformedError('the value is not JSON', cause)
   }
 }
 

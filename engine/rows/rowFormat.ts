@@ -1,10 +1,6 @@
 // The format of rows: how a job reads the bytes of a topic's records. A row is a view: it keeps the
 // bytes of the record batch and decodes a field on demand. A format must never keep state between
 // records, nor change the bytes.
-//
-// Map of this folder: one file per format (csv, text, json, avro, bytes) and envelope, which wraps
-// any of them. fieldText caches short strings; canonicalJson makes fingerprints of schemas;
-// avroBytes, avroLong and avroPlain protect the Avro decoder.
 
 import type { SourceRecord } from './sourceRecord.ts'
 

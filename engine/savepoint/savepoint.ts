@@ -2,11 +2,6 @@
 // Atomic: written under a temporary name, synced and renamed. It must never be changed afterwards.
 //
 // `manifest` is one frame of JSON (see Manifest); the state of each operator has a file.
-//
-// Map of this folder:
-//  - the savepoint: savepoint, stateFile, saveJob (take one), startFrom (start a job from one)
-//  - rewinding: rewindPlan (decides, without I/O), rewind, positions
-//  - a job's directory at a start: prepareDirectory, missingStates; jobLogs and stateAccess read it
 
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'

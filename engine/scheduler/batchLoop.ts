@@ -10,14 +10,6 @@
 // whose records a topic has lost is planned again from the offset where the topic continues. The
 // loop must never plan a batch before the previous one is committed, nor change the offsets of a
 // batch after one of its outputs has begun.
-//
-// Map of this folder:
-//  - what runs when: batchLoop, batchScheduler (decides, without I/O), batchProgress
-//  - what a batch reads: rangePlan, rateLimits (with rateEstimator, rateOptions, batchBounds),
-//    batchSplit, watermarkPlan
-//  - what a batch did: batchAccount, recordCount
-//  - its tasks: dagScheduler (decides, without I/O), stage, mapOutputTracker; driver carries the
-//    decisions out, with taskAttempts and shuffleInputs
 
 import type { Isolation } from '../../protocol/client/consumer/isolation.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -31,7 +23,7 @@ import { hasLost } from '../sources/lostOffsets.ts'
 import { RejectedRecords } from '../sources/rejectedRecords.ts'
 import type { OffsetRange } from '../sources/scan.ts'
 import type { PartitionEnds } from '../sources/topicOffsets.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import { BatchAccount } from './batchAccount.ts'
 import { type BatchDecision, BatchScheduler } from './batchScheduler.ts'
 import { halved, isTooLarge } from './batchSplit.ts'

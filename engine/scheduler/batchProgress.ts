@@ -1,6 +1,6 @@
 // The progress of the running batch, as data for a status and as a line of text.
 
-import { duration } from '../../protocol/telemetry/status/figures.ts'
+import { duration } from '../../protocol/telemetry/figures.ts'
 import type { RunningAttempt } from './taskAttempts.ts'
 
 export interface ActiveStage {

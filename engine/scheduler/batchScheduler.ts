@@ -4,7 +4,7 @@
 // down, merge into one batch, so that a job catches up in a few large steps.
 
 import { assert } from '../../protocol/runtime/assert.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 
 export type BatchDecision =
   | { readonly kind: 'wait'; readonly delayMs: number }

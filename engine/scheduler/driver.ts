@@ -23,9 +23,9 @@ import type { Action } from '../rdd/action.ts'
 import type { Advanced, Bucket, Lineage } from '../rdd/lineage.ts'
 import { ShuffleSpill } from '../shuffle/shuffleSpill.ts'
 import { ShuffleStore } from '../shuffle/shuffleStore.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import { batchIsOver, batchOfRdd } from '../stream/driverRdds.ts'
 import type { Job } from '../stream/job.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
 import { StreamGraph } from '../stream/streamGraph.ts'
 import { defaultBounds } from './batchBounds.ts'
 import type { BatchProgress } from './batchProgress.ts'
@@ -331,7 +331,8 @@ export class Driver {
 
   #post(event: DagEvent): void {
     this.#events.push(event)
-    if (this.#events.length === 1) void Promise.resolve().then(() => this.#handleEvents())
+    if (this.#events.length > 1) return
+    this.#options.runtime.scheduler.soon(() => this.#handleEvents())
   }
 
   #handleEvents(): void {

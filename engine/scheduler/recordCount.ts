@@ -5,7 +5,7 @@
 // early) is counted by its offsets once no window reaches it.
 
 import { type RangeRead, rangeKey } from '../sources/scan.ts'
-import type { BatchInfo } from '../stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../stream/batchHistory.ts'
 import { offsetsIn } from './rangePlan.ts'
 
 /** Stored with the commit of a batch. */

@@ -1,12 +1,6 @@
 // Reads an offset range of a topic as rows, one record batch at a time, and fetches ahead while it
 // decodes. Contract: rows are pushed synchronously and in offset order; only fetches are awaited.
 // It must never skip offsets of the range silently: lost ones fail the scan with OFFSETS_LOST.
-//
-// Map of this folder:
-//  - reading: scan (ranges and requests), topicScanner, sourceRecord, heldRecord (from memory)
-//  - positions: topicOptions, topicOffsets, lostOffsets
-//  - records that fail: recordInHand, rejection, taskRejections (of a task), rejectedRecords (of a
-//    batch), offsetSet, deadLetter, deadLetters
 
 import { ClientError } from '../../protocol/client/clientError.ts'
 import type { Cluster } from '../../protocol/client/cluster/cluster.ts'

@@ -6,13 +6,6 @@
 // Each batch writes only what it changed: the database is an incremental snapshot of the newest
 // batch, with undo records for the batches before. Opening reads one record, and a batch reads only
 // the keys that it touches; only the bounded cache is kept in memory.
-//
-// Map of this folder:
-//  - for operators: keyedState (the interface), operatorState, storedValue, stateCodec, v8Codec
-//  - one batch: stateTransaction, timerWrites, undo, versionHistory (decides, without I/O)
-//  - stored form: stateLayout (keys), stateVersion, stateDatabase, levelStateDatabase, oldFormat
-//  - in memory: valueCache, heldValue, stateSize
-//  - reading and moving: stateView (past versions), stateTransfer, stateEntry, partitionWriters
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { systemErrorOf } from '../../protocol/runtime/store/levelError.ts'

@@ -2,16 +2,6 @@
 // graph asks the stream's plan for its RDD when a batch needs it. Contract: what a job builds here
 // must depend only on its code, because driver and executors build it separately. An operator must
 // never keep state outside of its plan.
-//
-// Map of this folder:
-//  - the graph: job, dstream, streamPlan (types), streamPlans, streamGraph, batchHistory,
-//    driverRdds
-//  - state by key: keyedOperator (all operators run in it), keyScope, keptValue, dueTimers,
-//    statefulContract; updateStateByKey, mapWithState, transformWithState, inverseWindow
-//  - event time: eventTime, eventStream, eventWindows (fixedWindows, sessionWindows,
-//    windowAggregate), duplicates
-//  - output: view, foreachRDD (in dstream)
-//  - small things: window, arithmetic, plainCopy
 
 import { EngineError } from '../engineError.ts'
 import type { Key } from '../keys/key.ts'
@@ -19,9 +9,9 @@ import type { Pair } from '../rdd/lineage.ts'
 import type { Rdd } from '../rdd/rdd.ts'
 import type { StateOutputs } from '../state/keyedState.ts'
 import type { StorableState } from '../state/storedValue.ts'
+import type { BatchInfo } from './batchHistory.ts'
 import { EventStream } from './eventStream.ts'
 import { type TimeOf, type WatermarkOptions, watermarkPlan } from './eventTime.ts'
-import type { BatchInfo } from './operators/batchHistory.ts'
 import type { Kept } from './operators/keptValue.ts'
 import { operatorPlan, outputPlan, tablePlan } from './operators/keyedOperator.ts'
 import {

@@ -20,10 +20,10 @@ import {
   type TopicSource,
 } from '../sources/topicOptions.ts'
 import { failedIn } from '../userCode.ts'
+import { BatchHistory, type BatchInfo } from './batchHistory.ts'
 import { batchIsOver, batchOfRdd, DriverRdds } from './driverRdds.ts'
 import { DStream } from './dstream.ts'
 import type { Job, JobStream } from './job.ts'
-import { BatchHistory, type BatchInfo } from './operators/batchHistory.ts'
 import type { Output, Stream, StreamBuilder } from './streamPlan.ts'
 import { topicRows } from './streamPlans.ts'
 

@@ -4,7 +4,7 @@
 
 import type { StatefulOperator, WatermarkSpec } from '../contract/statefulOperator.ts'
 import type { Rdd, RddContext } from '../rdd/rdd.ts'
-import type { BatchHistory, BatchInfo } from './operators/batchHistory.ts'
+import type { BatchHistory, BatchInfo } from './batchHistory.ts'
 import type { ViewOptions } from './view.ts'
 
 /** A stream of a graph, as plans see it. A DStream is one. */

@@ -9,7 +9,7 @@ import { union as unionOfRdds } from '../rdd/narrow.ts'
 import { Rdd } from '../rdd/rdd.ts'
 import type { RowFormat } from '../rows/rowFormat.ts'
 import type { OnRecordError } from '../sources/scan.ts'
-import type { BatchInfo } from './operators/batchHistory.ts'
+import type { BatchInfo } from './batchHistory.ts'
 import type { Stream, StreamBatch, StreamPlan } from './streamPlan.ts'
 import { batchesIn, isDue, requireWindow } from './windows/window.ts'
 

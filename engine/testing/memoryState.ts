@@ -1,19 +1,17 @@
-// A state database in memory, whose contents outlive the process that opened it. Keys and values
-// are latin1 strings in a map: string order is byte order.
+// A state database in memory, whose contents outlive the process that opened it. Its writes are
+// durable steps, before and after which a test can kill the process.
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import {
+  applyChanges,
+  entriesOf,
+  type StoreContents,
+  valuesOf,
+} from '../../protocol/runtime/store/storeContents.ts'
 import { makeDurableDirectory } from '../checkpoint/entryLog.ts'
-import type {
-  DatabaseEntry,
-  KeyRange,
-  StateChange,
-  StateDatabase,
-  StateReader,
-} from '../state/stateDatabase.ts'
+import type { StateDatabase, StateReader } from '../state/stateDatabase.ts'
 import type { DurableEffect } from './testSink.ts'
-
-export type StateContents = Map<string, string>
 
 /** The simulated process that has opened a state. After its death, calls never settle. */
 export interface StateProcess {
@@ -28,10 +26,10 @@ export interface StateProcess {
  * the disk.
  */
 export class StateDirectories {
-  readonly #contents = new Map<string, StateContents>()
+  readonly #contents = new Map<string, StoreContents>()
 
   /** Returns the contents of a directory, which is created if it does not exist. */
-  async open(disk: Disk, directory: string): Promise<StateContents> {
+  async open(disk: Disk, directory: string): Promise<StoreContents> {
     const file = join(directory, 'contents')
     const known = (await disk.readFile(file))?.toString()
     if (known !== undefined) return this.#of(known)
@@ -42,7 +40,7 @@ export class StateDirectories {
     return contents
   }
 
-  #of(id: string): StateContents {
+  #of(id: string): StoreContents {
     let contents = this.#contents.get(id)
     if (!contents) {
       contents = new Map()
@@ -54,13 +52,13 @@ export class StateDirectories {
 
 /** `name` identifies the state in the list of durable steps. */
 export function memoryState(
-  contents: StateContents,
+  contents: StoreContents,
   process: StateProcess,
   name: string,
 ): StateDatabase {
   return {
     ...reader(contents, process),
-    write: (changes) => process.durably(`commit ${name}`, () => apply(contents, changes)),
+    write: (changes) => process.durably(`commit ${name}`, () => applyChanges(contents, changes)),
     snapshot: () => ({ ...reader(new Map(contents), process), close: async () => {} }),
     close: async () => {},
   }
@@ -77,38 +75,12 @@ export function readOnlyState(contents: ReadonlyMap<string, string>): StateDatab
   }
 }
 
-function reader(contents: StateContents, process: StateProcess | undefined): StateReader {
+function reader(contents: StoreContents, process: StateProcess | undefined): StateReader {
   const alive = <T>(value: T) => process?.alive(Promise.resolve(value)) ?? Promise.resolve(value)
   return {
-    getMany: (keys) => alive(keys.map((key) => bytesOf(contents.get(textOf(key))))),
+    getMany: (keys) => alive(valuesOf(contents, keys)),
     async *entries(range, atOnce) {
-      for (const group of groupsIn(new Map(contents), range, atOnce)) yield await alive(group)
+      for (const group of entriesOf(contents, range, atOnce)) yield await alive(group)
     },
   }
-}
-
-function* groupsIn(contents: StateContents, { from, until }: KeyRange, atOnce: number) {
-  const first = textOf(from)
-  const end = textOf(until)
-  const keys = [...contents.keys()].filter((key) => first <= key && key < end).sort()
-  for (let at = 0; at < keys.length; at += atOnce) {
-    yield keys.slice(at, at + atOnce).map((key): DatabaseEntry => {
-      return [Buffer.from(key, 'latin1'), Buffer.from(contents.get(key)!, 'latin1')]
-    })
-  }
-}
-
-function apply(contents: StateContents, changes: readonly StateChange[]): void {
-  for (const change of changes) {
-    if (change.type === 'put') contents.set(textOf(change.key), textOf(change.value))
-    else contents.delete(textOf(change.key))
-  }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-}
-
-function bytesOf(text: string | undefined): Buffer | undefined {
-  return text === undefined ? undefined : Buffer.from(text, 'latin1')
 }

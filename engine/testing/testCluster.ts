@@ -4,7 +4,6 @@
 
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { type Random, seededRandom } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { type Clock, systemClock, type Timer } from '../../protocol/runtime/time/clock.ts'
 import { ManualClock, settle } from '../../protocol/runtime/time/manualClock.ts'
 import { silentLogger } from '../../protocol/telemetry/logging/logger.ts'
@@ -165,6 +164,7 @@ export class TestCluster {
     this.#loopClock = new ProcessClock(world.clock)
     process.onDeath(() => this.#loopClock.close())
     this.#executors = new TestExecutors({
+      world,
       start: (executor) => this.#executor(executor),
       newProcess: () => process.child(),
       faultOf: (task) => options.faultOf(task),
@@ -173,7 +173,7 @@ export class TestCluster {
       onResult: options.onResult,
     })
     this.#driver = new Driver({
-      runtime: { clock: this.#machinery, random: seededRandom(seed), scheduler: systemScheduler },
+      runtime: { clock: this.#machinery, random: seededRandom(seed), scheduler: world.scheduler },
       logger: silentLogger,
       job,
       batchIntervalMs,
@@ -365,6 +365,7 @@ export class TestCluster {
       return seams?.stateStore?.(store) ?? store
     }
     const start = inProcessExecutors({
+      scheduler: this.#world.scheduler,
       job: job(process),
       batchIntervalMs,
       createScanner: () => {
@@ -383,12 +384,13 @@ export class TestCluster {
   }
 
   #scanner(process: TestProcess): Scanner {
-    const { topics } = this.#world
+    const world = this.#world
+    const { topics } = world
     const { disorder } = this.#options
     return {
       scan: async (scan, sink, { reject } = {}) => {
-        const turns = disorder?.below(6) ?? 0
-        for (let turn = 0; turn <= turns; turn++) await process.alive(Promise.resolve())
+        const steps = disorder?.below(6) ?? 0
+        await process.alive(world.lateBy(steps + 1))
         const { topic, partition, from, until } = scan.range
         const stored = topics.records(topic, partition, from, until)
         const records = stored.map(

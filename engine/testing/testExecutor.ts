@@ -2,7 +2,6 @@
 // tasks, runs them twice, kills it, and reorders its reports and shuffle blocks.
 
 import type { Random } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { EngineError } from '../engineError.ts'
 import type {
   Executor,
@@ -12,7 +11,7 @@ import type {
   Task,
   TaskReport,
 } from '../executor/task.ts'
-import type { TestProcess } from './testWorld.ts'
+import type { TestProcess, TestWorld } from './testWorld.ts'
 
 /** The work of a task: the map side of a shuffle, an output, or the advance of a state. */
 export type TaskStage = 'map' | 'result' | 'advance'
@@ -33,6 +32,7 @@ export interface LaunchedTask {
 }
 
 export interface TestExecutorOptions {
+  readonly world: TestWorld
   /** Starts the executor itself, within the process. */
   start(process: TestProcess): StartExecutor
   newProcess(): TestProcess
@@ -44,8 +44,8 @@ export interface TestExecutorOptions {
   readonly onResult?: ((task: Task, value: unknown) => void) | undefined
 }
 
-/** Maximum delay of a report, in turns of the microtask queue. */
-const mostLateTurns = 12
+/** Maximum delay of a report, in steps of other work. */
+const mostLateSteps = 12
 
 export class TestExecutors {
   readonly #options: TestExecutorOptions
@@ -151,8 +151,8 @@ class TestExecutor implements Executor {
     const strike =
       fault.kind === 'fail' ? (report?: TaskReport) => this.#fail(taskId, report) : () => this.die()
     if (fault.at === 'end') this.#held.set(taskId, strike)
-    // Not at once: a driver hears of nothing while it still launches.
-    else systemScheduler.soon(() => strike())
+    // Not at once: a driver gets no report while it still launches tasks.
+    else this.#options.world.scheduler.soon(() => strike())
     return fault.at === 'end'
   }
 
@@ -168,8 +168,8 @@ class TestExecutor implements Executor {
   }
 
   async #report(report: TaskReport): Promise<void> {
-    const late = this.#options.disorder?.below(mostLateTurns) ?? 0
-    for (let turn = 0; turn < late; turn++) await Promise.resolve()
+    const { disorder, world } = this.#options
+    await world.lateBy(disorder?.below(mostLateSteps) ?? 0)
     if (this.#process.isDead) return
     const task = this.#tasks.get(report.taskId)
     if (task && report.outcome.kind === 'finished') {

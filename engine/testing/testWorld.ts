@@ -4,7 +4,7 @@
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
+import { type Scheduler, systemScheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import { ManualClock } from '../../protocol/runtime/time/manualClock.ts'
 import type { RejectedRecord } from '../sources/scan.ts'
 import { DurableSteps, type PlannedKill } from './durableSteps.ts'
@@ -14,6 +14,7 @@ import { type DurableEffect, TestSinks } from './testSink.ts'
 
 export class TestWorld {
   readonly clock: ManualClock
+  readonly scheduler: Scheduler
   readonly topics: MemoryTopics
   readonly disk: MemoryDisk
   readonly steps = new DurableSteps()
@@ -26,8 +27,9 @@ export class TestWorld {
   /** The process of the running driver. */
   #process: TestProcess | undefined
 
-  constructor(topics: MemoryTopics, startMs: number) {
+  constructor(topics: MemoryTopics, startMs: number, scheduler: Scheduler = systemScheduler) {
     this.clock = new ManualClock(startMs)
+    this.scheduler = scheduler
     this.topics = topics
     this.disk = new MemoryDisk({ beforeChange: (change, path) => this.#beforeChange(change, path) })
   }
@@ -58,7 +60,14 @@ export class TestWorld {
     }
     // The disk makes the change in the next microtask, and its caller goes on in the one after
     // that.
-    systemScheduler.soon(() => systemScheduler.soon(() => this.kill(kill)))
+    this.scheduler.soon(() => this.scheduler.soon(() => this.kill(kill)))
+  }
+
+  /** Resolves after `steps` steps of other work, at once for 0: how late an answer is. */
+  async lateBy(steps: number): Promise<void> {
+    for (let step = 0; step < steps; step++) {
+      await new Promise<void>((resolve) => this.scheduler.soon(resolve))
+    }
   }
 }
 
@@ -132,8 +141,8 @@ export class TestProcess {
     const kill = this.#world.steps.take(what)
     if (kill) this.#world.onKill?.(kill)
     if (kill?.write === 'lost') this.#world.kill(kill)
-    // Others run first, as with a real disk, and one of them may end this process.
-    await Promise.resolve()
+    // Other work runs first, as with a real disk, and may end this process.
+    await this.#world.lateBy(1)
     if (this.isDead) return await never
     const result = effect()
     if (kill === undefined) return result

@@ -1,45 +1,55 @@
 // Operational failures of actors, each with its code.
 
-export class ActorStoppedError extends Error {
-  readonly code = 'ACTOR_STOPPED'
+import { CodedError } from '../runtime/codedError.ts'
+
+export class ActorStoppedError extends CodedError<'ACTOR_STOPPED'> {
   constructor(path: string) {
-    super(`${path} has stopped, or this incarnation of it has ended: look for its new reference`)
+    super(
+      'ACTOR_STOPPED',
+      `${path} has stopped, or this incarnation of it has ended: look for its new reference`,
+    )
   }
 }
 
-export class AskTimeoutError extends Error {
-  readonly code = 'ASK_TIMEOUT'
+export class AskTimeoutError extends CodedError<'ASK_TIMEOUT'> {
   readonly path: string
   readonly timeoutMs: number
   constructor(path: string, timeoutMs: number) {
-    super(`${path} did not reply within ${timeoutMs} ms: it is overloaded, stuck or keeps no reply`)
+    super(
+      'ASK_TIMEOUT',
+      `${path} did not reply within ${timeoutMs} ms: it is overloaded, stuck or keeps no reply`,
+    )
     this.path = path
     this.timeoutMs = timeoutMs
   }
 }
 
 /** The message of an ask was lost. Whether it took effect is unknown. */
-export class MessageLostError extends Error {
-  readonly code = 'MESSAGE_LOST'
+export class MessageLostError extends CodedError<'MESSAGE_LOST'> {
   constructor(path: string, reason: string, cause?: unknown) {
-    super(`${path} lost the message (${reason}): ask again once the actor is back`, { cause })
+    super(
+      'MESSAGE_LOST',
+      `${path} lost the message (${reason}): ask again once the actor is back`,
+      cause,
+    )
   }
 }
 
-export class MailboxOverrunError extends Error {
-  readonly code = 'MAILBOX_OVERRUN'
+export class MailboxOverrunError extends CodedError<'MAILBOX_OVERRUN'> {
   constructor(path: string, waiting: number) {
-    super(`${waiting} messages wait at the full mailbox of ${path}: its senders must await tell`)
+    super(
+      'MAILBOX_OVERRUN',
+      `${waiting} messages wait at the full mailbox of ${path}: its senders must await tell`,
+    )
   }
 }
 
 /**
  * The failure of an actor, as its system's owner receives it. The failure itself is the `cause`.
  */
-export class EscalatedError extends Error {
-  readonly code = 'ESCALATED'
+export class EscalatedError extends CodedError<'ESCALATED'> {
   constructor(path: string, cause: Error) {
-    super(`${path} failed and escalated: ${cause.message}`, { cause })
+    super('ESCALATED', `${path} failed and escalated: ${cause.message}`, cause)
   }
 }
 

@@ -77,7 +77,7 @@ function inflate(name: string, decode: ZlibDecoder, bytes: Uint8Array, maxBytes:
     if (output.length <= maxBytes) return output
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE') {
-      throw new MalformedError(`not ${name}: ${(cause as Error).message}`, { cause })
+      throw new MalformedError(`not ${name}: ${(cause as Error).message}`, cause)
     }
   }
   throw new MalformedError(`${name} data expands to more than ${maxBytes} bytes`)

@@ -1,5 +1,9 @@
 // The error that every decoder throws for invalid input.
 
-export class MalformedError extends Error {
-  readonly code = 'MALFORMED'
+import { CodedError } from '../runtime/codedError.ts'
+
+export class MalformedError extends CodedError<'MALFORMED'> {
+  constructor(message: string, cause?: unknown) {
+    super('MALFORMED', message, cause)
+  }
 }

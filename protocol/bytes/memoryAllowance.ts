@@ -3,9 +3,13 @@
 // bound its cost. The handler of untrusted input provides an allowance, which is charged before
 // objects are allocated.
 
+import { CodedError } from '../runtime/codedError.ts'
+
 /** Thrown when an allowance is exceeded. */
-export class TooCostlyError extends Error {
-  readonly code = 'TOO_COSTLY'
+export class TooCostlyError extends CodedError<'TOO_COSTLY'> {
+  constructor(message: string, cause?: unknown) {
+    super('TOO_COSTLY', message, cause)
+  }
 }
 
 export class MemoryAllowance {

@@ -67,6 +67,6 @@ function decodeBlock(block: Buffer, maxBytes: number): Buffer {
   try {
     return uncompressSync(block, decoding) as Buffer
   } catch (cause) {
-    throw new MalformedError(`not snappy: ${(cause as Error).message}`, { cause })
+    throw new MalformedError(`not snappy: ${(cause as Error).message}`, cause)
   }
 }

@@ -1,11 +1,14 @@
 // Parses addresses of brokers as people write them.
 
 import { parseHostPort } from '../configuration/hostPort.ts'
+import { CodedError } from '../runtime/codedError.ts'
 import type { Address } from '../runtime/network/network.ts'
 
 /** An address of a broker is malformed. */
-export class AddressError extends Error {
-  readonly code = 'ADDRESS_INVALID'
+export class AddressError extends CodedError<'ADDRESS_INVALID'> {
+  constructor(message: string, cause?: unknown) {
+    super('ADDRESS_INVALID', message, cause)
+  }
 }
 
 const protocols = /^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i

@@ -23,18 +23,8 @@
  * @module client
  */
 
-// The Kafka client of every program of Millrace. Map of the folder, from the connection upwards:
-//
-// - connection.ts: one connection, with pipelined requests (inFlight.ts) and version negotiation
-//   (apiVersionsTable.ts); brokerSlot.ts: reconnects with backoff.ts
-// - cluster.ts: discovery and routing, over cached metadata (clusterView.ts)
-// - batchSender.ts: delivers encoded batches; batchQueue.ts decides order and retries
-// - producer.ts: batches (producerBatch.ts), partitions (partitioner.ts), sequences
-//   (producerSequences.ts)
-// - partitionReader.ts: reads one partition; visibleBatches.ts omits what isolation hides
-// - consumer.ts: a group member; groupSession.ts sends its requests, groupMembership.ts decides
-// - admin.ts and admin/: administration
-// - recordProducer.ts, recordConsumer.ts and this file: the published API over all of these
+// The published API over the producer, the consumer and the administration in the folders beside
+// this file, which the programs of Millrace use directly.
 //
 // Contract: a call either returns a result or fails with a KafkaError (broker), NetworkError
 // (network) or ClientError (this client); `isRetriableFailure` says which may be retried.

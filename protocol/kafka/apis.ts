@@ -1,10 +1,5 @@
 // The table of all APIs that can be encoded and decoded, by key. Which of them a broker serves and
 // advertises is decided by its handlers.
-// Map of this folder: fields.ts and schema.ts define tables of fields, structCodec.ts and
-// primitiveCodec.ts compile them; frame.ts frames requests and responses; recordBatch*.ts,
-// recordCursor.ts and recordScan.ts handle record batches; *Records.ts are the records of internal
-// topics; apis/ has one table per API, refused/ those that are only refused; errors.ts are the
-// error codes.
 // Contract: synchronous functions over bytes; invalid input is a MalformedError. Must never do I/O,
 // or allocate by a length that was not checked against the input.
 

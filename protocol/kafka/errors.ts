@@ -1,6 +1,8 @@
 // Kafka's error codes, as of 4.1: the table of all errors that a broker may return. A code is an
 // expected outcome and is passed as a number; KafkaError is for a code that ends an operation.
 
+import { CodedError } from '../runtime/codedError.ts'
+
 /** Kafka's error codes by name. */
 export const ErrorCode = {
   unknownServerError: -1,
@@ -198,20 +200,18 @@ export function isRetriable(code: number): boolean {
   return retriable.has(code)
 }
 
-/** The failure of an operation by a broker's error code. */
-export class KafkaError extends Error {
+/** The failure of an operation by a broker's error code; `code` is Kafka's name of it. */
+export class KafkaError extends CodedError {
   readonly errorCode: number
-  /** Kafka's name of the error code. */
-  readonly code: string
   /** Message of the broker, or the subject of the error. */
   readonly detail: string | undefined
 
   constructor(errorCode: number, detail?: string) {
     const name = errorName(errorCode)
-    super(detail === undefined ? `${name} (${errorCode})` : `${name} (${errorCode}): ${detail}`)
+    const title = `${name} (${errorCode})`
+    super(name, detail === undefined ? title : `${title}: ${detail}`)
     this.detail = detail
     this.errorCode = errorCode
-    this.code = name
   }
 
   get isRetriable(): boolean {

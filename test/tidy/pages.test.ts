@@ -1,9 +1,11 @@
-// House rules for pages: what they link to, and the files that they name, exist.
+// House rules for pages: what they link to, and the files that they name, exist; lines are short.
 
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { pageOf, root, trackedFiles } from './sources.ts'
+
+const mostColumns = 120
 
 const pages = trackedFiles.filter(
   (file) => file.endsWith('.md') && !file.startsWith('docs/reference/'),
@@ -18,7 +20,15 @@ describe('pages', () => {
     expect(pages.flatMap(missingPaths)).toEqual([])
   })
 
+  test('written by hand are wrapped at 120 columns', () => {
+    expect(pages.filter((page) => !isGenerated(pageOf(page))).flatMap(longLines)).toEqual([])
+  })
+
   test('the rules bite', () => {
+    const word = 'x'.repeat(mostColumns)
+    expect(tooLong(`${word} y`)).toBe(true)
+    expect(tooLong(`| ${word} |`)).toBe(false)
+    expect(tooLong(word)).toBe(false)
     expect(linksIn('[a](lost.md#part) and [b](https://kafka.apache.org) and [c](#part)')).toEqual([
       'lost.md',
     ])
@@ -38,6 +48,23 @@ function missingPaths(page: string): string[] {
   return pathsIn(textOf(page))
     .filter((path) => !existsSync(join(root, path)))
     .map((path) => `${page} names ${path}`)
+}
+
+function longLines(page: string): string[] {
+  return textOf(page)
+    .split('\n')
+    .filter(tooLong)
+    .map((line) => `${page}: ${line}`)
+}
+
+/** Rows of tables cannot be wrapped, and neither can a single word, such as an address. */
+function tooLong(line: string): boolean {
+  return line.length > mostColumns && !line.startsWith('|') && line.trim().includes(' ')
+}
+
+/** `npm run docs` says so in the first line of the pages that it writes. */
+function isGenerated(text: string): boolean {
+  return text.startsWith('<!-- Written by `npm run docs`')
 }
 
 function textOf(page: string): string {

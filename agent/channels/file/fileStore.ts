@@ -3,10 +3,6 @@
 // order in which they happened. A file is deleted once all events in it and before it have left the
 // channel; the snapshot at the start of each file holds the state before it.
 //
-// Map. commitQueue.ts groups writes into syncs; logRecord.ts encodes records in the frames of
-// frame.ts; logScanner.ts reads them back and logReplay.ts applies them; logFile.ts,
-// spaceReserve.ts and durableDirectory.ts are about files.
-//
 // A failed write (usually a full disk) fails every write queued after it. The log is then truncated
 // to its last durable write before anything else is written (`#repair`), and the channel recovers
 // with the disk. Until then it can be drained: reserved space holds the records of takes.

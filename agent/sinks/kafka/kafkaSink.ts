@@ -3,12 +3,6 @@
 // crash the channel hands out the same events with the same stamp, and the broker drops the batches
 // it has.
 //
-// Map. One take goes through takeSize.ts (how much to take), eventRouting.ts (topics and
-// partitions), splitSends.ts (what is too large), stampedProducer.ts (sequence numbers),
-// kafkaStamp.ts (the stamp), encodeSend.ts (the record batch) and inFlightTake.ts (the responses).
-// sizeLimit.ts, deliveryLog.ts and connectionWatch.ts observe; kafkaSinkOptions.ts and
-// producerOptions.ts configure.
-//
 // Contract. The same take with the same stamp gives identical batches. At most five takes are in
 // flight, because a broker remembers the last five batches of a producer and does not recognize
 // older ones (KIP-98).

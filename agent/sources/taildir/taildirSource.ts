@@ -4,11 +4,6 @@
 // periodically, has the positions up to which lines are delivered or durable; memory channels need
 // it, and migrations from and to Flume.
 //
-// Map. fileSearch.ts finds the files of a fileGroup.ts; followedFiles.ts keeps the set of followed
-// files and decides where reading begins, with copies.ts for copies of truncated files; tailFile.ts
-// reads one file, lines.ts splits it; openFiles.ts bounds the descriptors, putWindow.ts the puts in
-// flight; positionNotes.ts and positionFile.ts record positions.
-//
 // Contract. A file is identified by device and inode, never by its name. Files are read one after
 // another, so that lines of a rotated file come before those of its successor; the puts of several
 // files are in flight together, so that many small files share the syncs of a file channel.

@@ -1,9 +1,6 @@
 // The board: folds the reports of agents and jobs (from the status topic) and the broker's counters
 // of topics into one picture per second, which the page, the terminal and the API all show until
 // the next.
-// Map: agentBoard.ts, jobBoard.ts and topicSamples.ts each fold one kind of input; programs.ts
-// keeps the latest status of each program; ledgers.ts balances lines read, stored and counted;
-// health.ts derives the problems; history.ts keeps points for the charts; picture.ts is the result.
 // Contract: a pure state machine; time and input are passed in. Must never read a clock, do I/O or
 // grow without bound.
 

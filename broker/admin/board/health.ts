@@ -1,7 +1,7 @@
 // Derives the problems of a picture, one line each. "All is well" on the page and on the terminal
 // means that this list is empty: everything an operator must act on belongs here.
 
-import { duration, percent } from '../../../protocol/telemetry/status/figures.ts'
+import { duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { AgentPicture, JobPicture, Problem, TopicPicture } from './picture.ts'
 
 /** Fill of a channel, 0 to 1, from which its sources will soon stop. */

@@ -6,9 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 
-export class AnswerMismatch extends Error {
-  readonly code = 'ANSWER_MISMATCH'
-}
+/** A response contradicts the OpenAPI document: a bug of the server, and no operational error. */
+export class AnswerMismatch extends Error {}
 
 interface AnswerOfRoute {
   readonly schema: TSchema

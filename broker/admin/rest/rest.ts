@@ -1,9 +1,5 @@
 // The admin REST API as a plugin of a fastify server: Confluent's v3 paths and our own below
 // /api/v1, in their own scope, so that other routes of the server are not affected.
-// Map: rest.ts, what holds for every route; v1/ and v3/, one file per route; openApi.ts and
-// otherPaths.ts, the document; requestValidation.ts, requestLimits.ts, requestId.ts, requestLog.ts,
-// foreignPages.ts and malformedRequests.ts, requests; checkedAnswers.ts, paging.ts, restError.ts,
-// failures.ts and errorAnswers.ts, responses and errors.
 // Contract: strict schemas in both directions, one error body, request ids, limits. Must never
 // serve pages of other sites, nor use the broker other than through the client.
 

@@ -1,14 +1,8 @@
 // Lays out the board as lines of text for a terminal of any size: problems first, then the flow,
 // then as many results as fit.
 
-import {
-  cells,
-  fit,
-  type Line,
-  render,
-  span,
-} from '../../../protocol/telemetry/logging/terminalText.ts'
-import { count, duration, percent } from '../../../protocol/telemetry/status/figures.ts'
+import { cells, fit, type Line, render, span } from '../../../protocol/commandLine/terminalText.ts'
+import { count, duration, percent } from '../../../protocol/telemetry/figures.ts'
 import type { ViewStatus } from '../../../protocol/telemetry/status/status.ts'
 import type {
   AgentPicture,

@@ -37,6 +37,8 @@ export interface ProposalsOptions {
   readonly incarnation: string
   /** Called once, when the log cannot be used any more and the broker should stop. */
   readonly onFailure: (cause: unknown) => void
+  /** Further proposals are refused: each one waits for the appends of those before it. */
+  readonly maxPending?: number
 }
 
 /** An append until its entry, or one of another proposer at its sequence, has been folded. */
@@ -54,8 +56,7 @@ const entriesUntilRetry = 100
 const settleIntervalMs = 1000
 /** A second append may use the space that the log freed after the first one. */
 const appendsPerProposal = 2
-/** Further proposals are refused: each one waits for the appends of those before it. */
-const maxPending = 100_000
+const defaultMaxPending = 100_000
 
 export class Proposals {
   readonly #options: ProposalsOptions
@@ -93,7 +94,8 @@ export class Proposals {
    * been committed; then it may also be committed later.
    */
   async propose<Answer>(decide: () => Decided<Answer>): Promise<Answer> {
-    if (this.#pending >= maxPending) throw tooManyPending()
+    const { maxPending = defaultMaxPending } = this.#options
+    if (this.#pending >= maxPending) throw tooManyPending(maxPending)
     this.#pending++
     try {
       return await this.#inTurn(() => this.#decide(decide))
@@ -244,7 +246,7 @@ function isSame(a: ProposalId | undefined, b: ProposalId): boolean {
   return a !== undefined && a.incarnation === b.incarnation && a.number === b.number
 }
 
-function tooManyPending(): BrokerError {
+function tooManyPending(maxPending: number): BrokerError {
   return new BrokerError(
     'METADATA_UNAVAILABLE',
     `${maxPending} changes of the metadata are pending: the change was not made; try again later`,

@@ -2,18 +2,6 @@
 // and the time go in, `takeEffects` returns answers and writes. Must never read a clock, send or
 // write. Times are monotonic milliseconds.
 //
-// Map of the folder:
-//   joinAdmission.ts     whether a JoinGroup is admitted: size, protocols, memory
-//   joinPhase.ts what a JoinGroup is: a new member, a rejoin, a returning static member, a retry
-//   rebalance.ts         the states of the group and the only transitions between them
-//   joinWait.ts          the wait of PreparingRebalance
-//   syncRound.ts         the wait of CompletingRebalance
-//   generation.ts        one generation, an immutable value
-//   memberRoster.ts      the members (groupMember.ts), promised member ids and static instances
-//   offsetAdmission.ts   who may commit, fetch and delete offsets
-//   subscribedTopics.ts  the topics that the members consume
-//   groupOutbox.ts       the effects, collected in order
-//
 // Contract of the folder: every request is answered exactly once; a member is never answered with a
 // generation that it has not joined, nor with an assignment that is not durable.
 

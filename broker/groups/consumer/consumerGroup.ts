@@ -6,21 +6,6 @@
 //   Reconciling   members move towards their targets: they revoke partitions, then get others
 //   Stable        every member has its target assignment
 //
-// Map of the folder:
-//   heartbeatRequest.ts      requests and answers of ConsumerGroupHeartbeat, and their validation
-//   memberIdentity.ts        which member a request is from; fenced clients are refused
-//   groupReconciliation.ts   epochs, target assignments, and the steps of members towards them
-//   currentAssignment.ts     one such step, a pure function
-//   assignor.ts              the assignors: uniformAssignor.ts, rangeAssignor.ts
-//   consumerGroupState.ts    the state, a fold of records (consumerGroupRecords.ts)
-//   recordJournal.ts         records and answers on their way to the log
-//   offsetAdmission.ts       who may commit and fetch offsets
-//   memberDeadlines.ts       sessions and other deadlines; memberMemory.ts: the memory of members
-//   topicCatalog.ts          the cluster's topics; metadataHash.ts: a hash of the subscribed ones
-//   consumerCoordinator.ts   finds the group of a heartbeat, and converts groups
-//   groupConversion.ts       the conversions between the protocols, pure functions
-//   classicMembers.ts        classic members during a migration; classicProtocol.ts: their format
-//
 // Contract of the folder: every change is a record, and no answer is returned before the records
 // that it depends on are durable. Epochs never decrease, and a partition has at most one owner.
 

@@ -1,6 +1,7 @@
 // The state of a consumer group, as a fold of its records: the same records give the same state,
 // whether a request has just produced them or they are replayed from the log. Decides nothing.
 
+import { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import {
   bytesOf,
   type ConsumerGroupMember,
@@ -26,7 +27,7 @@ export class ConsumerGroupState {
   readonly #targets = new Map<string, TopicPartitions>()
   readonly #patterns = new Map<string, ResolvedRegularExpression>()
   /** The owner of each partition, by topic id and partition number. */
-  readonly #owners = new Map<string, Map<number, string>>()
+  readonly #owners = new PartitionMap<string>()
 
   constructor(groupId: string) {
     this.groupId = groupId
@@ -88,12 +89,12 @@ export class ConsumerGroupState {
   }
 
   isOwned(topicId: string, partition: number): boolean {
-    return this.#owners.get(topicId)?.has(partition) ?? false
+    return this.#owners.has(topicId, partition)
   }
 
   /** Returns the member that the partition is assigned to, or that has not revoked it yet. */
   owner(topicId: string, partition: number): string | undefined {
-    return this.#owners.get(topicId)?.get(partition)
+    return this.#owners.get(topicId, partition)
   }
 
   /** Yields the names of the topics that a member is subscribed to. */
@@ -232,9 +233,7 @@ export class ConsumerGroupState {
 
   #own({ memberId }: ConsumerGroupMember, all: TopicPartitions): void {
     for (const [topicId, partitions] of all) {
-      const owners = this.#owners.get(topicId) ?? new Map<number, string>()
-      for (const partition of partitions) owners.set(partition, memberId)
-      this.#owners.set(topicId, owners)
+      for (const partition of partitions) this.#owners.set(topicId, partition, memberId)
     }
   }
 
@@ -246,12 +245,9 @@ export class ConsumerGroupState {
   #disown({ memberId, assigned, pendingRevocation }: ConsumerGroupMember): void {
     for (const all of [assigned, pendingRevocation]) {
       for (const [topicId, partitions] of all) {
-        const owners = this.#owners.get(topicId)
-        if (!owners) continue
         for (const partition of partitions) {
-          if (owners.get(partition) === memberId) owners.delete(partition)
+          if (this.owner(topicId, partition) === memberId) this.#owners.delete(topicId, partition)
         }
-        if (owners.size === 0) this.#owners.delete(topicId)
       }
     }
   }

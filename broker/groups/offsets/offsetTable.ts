@@ -1,6 +1,7 @@
 // Offsets by topic and partition, each with its position in the log. The later position counts, in
 // whatever order the offsets become known.
 
+import { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { CommittedOffset } from '../groupRecords.ts'
 
 export interface OffsetEntry {
@@ -11,38 +12,30 @@ export interface OffsetEntry {
 }
 
 export class OffsetTable {
-  readonly #byTopic = new Map<string, Map<number, OffsetEntry>>()
+  readonly #offsets = new PartitionMap<OffsetEntry>()
 
   get isEmpty(): boolean {
-    return this.#byTopic.size === 0
+    return this.#offsets.size === 0
   }
 
   get(topic: string, partition: number): CommittedOffset | undefined {
-    return this.#byTopic.get(topic)?.get(partition)?.value
+    return this.#offsets.get(topic, partition)?.value
   }
 
-  *entries(): Generator<OffsetEntry, void> {
-    for (const partitions of this.#byTopic.values()) yield* partitions.values()
+  entries(): Generator<OffsetEntry, void> {
+    return this.#offsets.values()
   }
 
   /** Sets an offset, unless a later commit is known already. */
   set(entry: OffsetEntry): void {
     const { topic, partition, logOffset } = entry
-    const partitions = this.#byTopic.get(topic)
-    if (!partitions) {
-      this.#byTopic.set(topic, new Map([[partition, entry]]))
-      return
-    }
-    const known = partitions.get(partition)
-    if (!known || known.logOffset < logOffset) partitions.set(partition, entry)
+    const known = this.#offsets.get(topic, partition)
+    if (!known || known.logOffset < logOffset) this.#offsets.set(topic, partition, entry)
   }
 
   /** Removes an offset that was committed before `logOffset`. */
   remove(topic: string, partition: number, logOffset: number): void {
-    const partitions = this.#byTopic.get(topic)
-    const known = partitions?.get(partition)
-    if (!partitions || !known || known.logOffset > logOffset) return
-    partitions.delete(partition)
-    if (partitions.size === 0) this.#byTopic.delete(topic)
+    const known = this.#offsets.get(topic, partition)
+    if (known && known.logOffset <= logOffset) this.#offsets.delete(topic, partition)
   }
 }

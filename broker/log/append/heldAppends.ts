@@ -1,6 +1,6 @@
 // Appends that wait for the log to accept appends again, in the order of their calls: too many
-// bytes are pending, or the log is being truncated. Invariant: the bytes held do not exceed the
-// bound, except that one append is always accepted, however large.
+// bytes are pending, or the log is being truncated. Invariant: the bytes held exceed the bound by
+// less than the last append that was held.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { AppendOptions, AppendResult } from './appendResult.ts'

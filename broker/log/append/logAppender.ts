@@ -1,7 +1,8 @@
 // The append path of one log: LogTail validates batches and assigns offsets, LogWriter writes them
-// in groups. Appends are answered in the order of the calls, after the watermarks have moved. While
-// too many bytes are pending, or the log is paused for a truncation, appends are held; when too
-// many are held, they are refused.
+// in groups. Accepted appends are answered in the order of the calls, after the watermarks have
+// moved; refusals, and duplicates that are durable already, at once. While too many bytes are
+// pending, or the log is paused for a truncation, appends are held; when too many are held, they
+// are refused.
 //
 // Invariant: no append of a leader is accepted under an epoch older than the one passed to `fence`,
 // even if it was called, and held, before.

@@ -1,11 +1,6 @@
 // Compacts logs in the background: chooses the log with the largest dirty ratio (Kafka's
 // LogCleanerManager) and cleans one log at a time; without a log to clean it waits for
-// log.cleaner.backoff.ms. The main file of this directory.
-//
-// Map: cleaningPlan.ts (which segments), cleaner.ts (one log), cleanableLog.ts (the log as the
-// cleaner sees it), offsetMap.ts (last offset of each key), segmentBatches.ts (reads),
-// cleanedTransactions.ts and batchFilter.ts (what is kept), batchRewrite.ts and cleanedSegment.ts
-// (writes), pace.ts (limits on the disk and the event loop).
+// log.cleaner.backoff.ms.
 //
 // Contract: a log that fails to be cleaned is set aside until the next start, and never blocks
 // others. Must never remove the last record of a key, nor touch an active segment.

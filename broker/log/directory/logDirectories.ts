@@ -2,6 +2,7 @@
 // fails is taken out of use at once, with the logs in it, until the next start. Invariant: a
 // directory is either in use or among the failed ones.
 
+import type { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Clock } from '../../../protocol/runtime/time/clock.ts'
@@ -11,8 +12,12 @@ import { inParallel } from '../maintenance/inParallel.ts'
 import type { PartitionLog } from '../partitionLog.ts'
 import { parsePartitionDirectory } from './dataDirectory.ts'
 import { describeDirectory, type LogDirectoryDescription } from './directoryDescription.ts'
-import { LogDirectory, type LogDirectoryOptions, type MissingPartition } from './logDirectory.ts'
-import type { OpenLogs } from './openLogs.ts'
+import {
+  LogDirectory,
+  type LogDirectoryOptions,
+  type ManagedLog,
+  type MissingPartition,
+} from './logDirectory.ts'
 
 /** A data directory that could not be used at the start, or has failed since. */
 export interface FailedDirectory {
@@ -38,7 +43,7 @@ export interface LogDirectoriesOptions extends Omit<LogDirectoryOptions, 'path' 
   readonly logger: Logger
   /** log.dirs */
   readonly paths: readonly string[]
-  readonly logs: OpenLogs
+  readonly logs: PartitionMap<ManagedLog>
 }
 
 export class LogDirectories {
@@ -160,7 +165,7 @@ export class LogDirectories {
     this.#failed.push({ path, error, sinceMs: clock.nowMs() })
     logger.error({ error, partitions: logs.size }, 'a data directory has failed')
     for (const managed of logs.values()) {
-      open.delete(managed)
+      open.delete(managed.topic, managed.partition)
       this.abandon(managed.log, error)
     }
     const unborn = [...arriving].map((name) => ({

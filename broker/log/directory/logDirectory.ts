@@ -1,11 +1,5 @@
 // One data directory: locks it for this process, finds the partitions in it, and writes Kafka's
-// checkpoints. The main file of this directory.
-//
-// Map: dataDirectory.ts (names and small files), partitionDirectory.ts (creation of one),
-// checkpointFile.ts, offsetCheckpoint.ts and cleanerCheckpoint.ts (checkpoints), restingLogs.ts
-// (saved state of idle logs), directoryHealth.ts (failure), diskSpace.ts and diskReserve.ts (free
-// space), directoryDescription.ts; over all directories: logDirectories.ts (which are usable),
-// openLogs.ts (open logs).
+// checkpoints.
 //
 // Contract: the logs themselves belong to the LogManager. A checkpoint keeps the entries of
 // partitions that are not open. Must never take a directory that another broker or process uses,

@@ -3,7 +3,7 @@
 // writes its cache. Invariant: the journal is told before written bytes are removed, because it
 // would restore them after a crash.
 
-import { totalBytes } from '../../../protocol/runtime/network/totalBytes.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import type { CommitJournal } from '../journal/commitJournal.ts'
 import type { FlushPolicy } from '../logConfig.ts'
 import { isPassing, writeFailed } from '../logError.ts'

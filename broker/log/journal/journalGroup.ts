@@ -10,7 +10,7 @@ import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
 import { ByteWriter } from '../../../protocol/bytes/writer.ts'
-import { totalBytes } from '../../../protocol/runtime/network/totalBytes.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 
 export type JournalEntry =
   | {

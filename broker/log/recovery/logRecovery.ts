@@ -1,8 +1,8 @@
 // Opens the directory of a partition and recovers its log: after a clean shutdown without reading
 // records, after a crash by scanning the segments above the recovery point.
 //
-// Map: restingLog.ts (the state of an idle log, as it is saved), resumedLog.ts (an idle log opened
-// from that state, without this file). Scans of single segments are in segment/.
+// An idle log is opened from its saved state (restingLog.ts) without this file (resumedLog.ts).
+// Scans of single segments are in segment/.
 //
 // Contract: all acknowledged records are kept. A torn tail is truncated. Damage in synced data is
 // reported and the files are left unchanged: records must never disappear silently.

@@ -1,18 +1,5 @@
-// One segment of a log: a file of record batches in wire format, with its indexes. The main file of
-// this directory; logSegments.ts has the segments of one log in order.
-//
-// Map:
-// - files: segmentFile.ts (the bytes, synced or staged), segmentFiles.ts (names), openFiles.ts
-//   (bound on open files), stagedBytes.ts and writeBehind.ts (bytes that only the commit journal
-//   has on disk so far), removedSegments.ts (deletion), segmentSwap.ts (replacement by the
-//   cleaner);
-// - indexes: offsetIndex.ts, timeIndex.ts, transactionIndex.ts on indexEntries.ts;
-//   segmentIndexes.ts and segmentTransactions.ts (those of one segment), indexFiles.ts and
-//   transactionIndexFile.ts (load, save, rebuild), loadedIndexes.ts in indexCache.ts (cache);
-// - reads: segmentReader.ts (by offset), timestampSearch.ts (by time) on batchWalk.ts,
-//   batchOrder.ts, soundBatches.ts, checkedRange.ts;
-// - recovery: recoveryScan.ts, runScan.ts, resumedSegment.ts, segmentEnd.ts; when a segment ends:
-//   rollPolicy.ts.
+// One segment of a log: a file of record batches in wire format, with its indexes. logSegments.ts
+// has the segments of one log in order.
 //
 // Contract: batches are only added at the end. Size, next offset and indexes cover accepted
 // batches, never batches in flight. Callers append one at a time. Must never return bytes that are

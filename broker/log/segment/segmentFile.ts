@@ -5,7 +5,7 @@
 
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile, DiskMode } from '../../../protocol/runtime/disk/disk.ts'
-import { totalBytes } from '../../../protocol/runtime/network/totalBytes.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import { isPassing, LogError, writeFailed } from '../logError.ts'
 import type { Allocate } from '../readResult.ts'
 import type { OpenFiles } from './openFiles.ts'

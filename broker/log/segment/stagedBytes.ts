@@ -3,7 +3,7 @@
 // reused.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import { totalBytes } from '../../../protocol/runtime/network/totalBytes.ts'
+import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
 import type { Stager, WriteBehind } from './writeBehind.ts'
 
 export class StagedBytes {

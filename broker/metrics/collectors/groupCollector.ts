@@ -5,9 +5,9 @@ import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.
 import type { GroupFigures, GroupSnapshot, PartitionLag } from '../groupSnapshot.ts'
 import { lagSecondsOf, stalenessSecondsOf } from '../lagLookups.ts'
 import { LineBlocks } from '../lineBlocks.ts'
+import type { SeriesLimits } from '../seriesLimits.ts'
 import { groupMetrics } from '../table/groups.ts'
 import type { Collectors } from './collectors.ts'
-import type { SeriesLimits } from './partitionCollector.ts'
 
 export interface GroupCollectorSources {
   readonly snapshot: GroupSnapshot

@@ -4,16 +4,10 @@ import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.
 import type { TopicTraffic, TrafficByTopic } from '../../server/figures/topicTraffic.ts'
 import { LineBlocks } from '../lineBlocks.ts'
 import type { PartitionFigures, PartitionSnapshot, TopicFigures } from '../partitionSnapshot.ts'
+import type { SeriesLimits } from '../seriesLimits.ts'
 import { partitionMetrics } from '../table/partitions.ts'
 import { trafficMetrics } from '../table/traffic.ts'
 import type { Collectors } from './collectors.ts'
-
-export interface SeriesLimits {
-  readonly 'http.metrics.partitions': boolean
-  readonly 'http.metrics.max.topics': number
-  readonly 'http.metrics.max.partitions': number
-  readonly 'http.metrics.max.groups': number
-}
 
 export interface PartitionSources {
   readonly nodeId: number

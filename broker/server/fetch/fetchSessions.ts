@@ -6,6 +6,7 @@
 
 import type { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 
 export type FetchRequest = RequestOf<typeof fetch>
@@ -45,8 +46,6 @@ export interface FetchOutcome {
 }
 
 interface SessionPartition {
-  /** Key in the session's map, kept so that a fetch builds no string. */
-  readonly key: string
   wanted: WantedPartition
   /** The high watermark in the last response to the client. */
   highWatermark: number
@@ -60,7 +59,60 @@ interface Session {
   /** The epoch that the client's next request must have. */
   epoch: number
   lastUsedMs: number
-  readonly partitions: Map<string, SessionPartition>
+  readonly partitions: SessionPartitions
+}
+
+/**
+ * The partitions of a session, in the order in which they are read. Topics are identified by name
+ * or by id, as in the session's requests.
+ */
+class SessionPartitions {
+  readonly #byId: boolean
+  readonly #ordered = new Set<SessionPartition>()
+  readonly #found = new PartitionMap<SessionPartition>()
+
+  constructor(byId: boolean) {
+    this.#byId = byId
+  }
+
+  get size(): number {
+    return this.#ordered.size
+  }
+
+  inOrder(): SessionPartition[] {
+    return [...this.#ordered]
+  }
+
+  /** Adds the partition at the end, or replaces what the client wants of it. */
+  want(wanted: WantedPartition): SessionPartition {
+    const topic = this.#topicOf(wanted)
+    const known = this.#found.get(topic, wanted.request.partition)
+    if (known) {
+      known.wanted = wanted
+      return known
+    }
+    const added = { wanted, highWatermark: -1, logStartOffset: -1 }
+    this.#found.set(topic, wanted.request.partition, added)
+    this.#ordered.add(added)
+    return added
+  }
+
+  forget(topic: { readonly topic: string; readonly topicId: string }, partition: number): void {
+    const name = this.#topicOf(topic)
+    const known = this.#found.get(name, partition)
+    if (!known) return
+    this.#ordered.delete(known)
+    this.#found.delete(name, partition)
+  }
+
+  /** Moves a partition to the end; no effect once it was forgotten. */
+  putLast(partition: SessionPartition): void {
+    if (this.#ordered.delete(partition)) this.#ordered.add(partition)
+  }
+
+  #topicOf({ topic, topicId }: { readonly topic: string; readonly topicId: string }): string {
+    return this.#byId ? topicId : topic
+  }
 }
 
 export interface FetchSessionsOptions {
@@ -148,23 +200,18 @@ export class FetchSessions {
     this.#touch(session, nowMs)
     session.epoch = epochAfter(session.epoch)
     const { epoch } = session
-    const partitions = [...session.partitions.values()]
+    const partitions = session.partitions.inOrder()
     return {
       wanted: partitions.map(({ wanted }) => wanted),
       finish: (news) => finishIncremental(session, epoch, partitions, news),
     }
   }
 
-  #update({ partitions, byId }: Session, request: FetchRequest): void {
+  #update({ partitions }: Session, request: FetchRequest): void {
     const before = partitions.size
-    for (const wanted of partitionsOf(request)) {
-      const key = keyOf(byId ? wanted.topicId : wanted.topic, wanted.request.partition)
-      const known = partitions.get(key)
-      if (known) known.wanted = wanted
-      else partitions.set(key, { key, wanted, highWatermark: -1, logStartOffset: -1 })
-    }
-    for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData) {
-      for (const partition of forgotten) partitions.delete(keyOf(byId ? topicId : topic, partition))
+    for (const wanted of partitionsOf(request)) partitions.want(wanted)
+    for (const topic of request.forgottenTopicsData) {
+      for (const partition of topic.partitions) partitions.forget(topic, partition)
     }
     this.#partitionCount += partitions.size - before
   }
@@ -176,12 +223,10 @@ export class FetchSessions {
     byId: boolean,
     nowMs: number,
   ): number {
-    const partitions = new Map<string, SessionPartition>()
+    const partitions = new SessionPartitions(byId)
     const read = wanted.map((each, index) => {
-      const key = keyOf(byId ? each.topicId : each.topic, each.request.partition)
-      const partition = { key, wanted: each, highWatermark: -1, logStartOffset: -1 }
+      const partition = partitions.want(each)
       note(partition, news[index]!)
-      partitions.set(key, partition)
       return partition
     })
     if (!this.#makeRoom(partitions.size, nowMs)) return noSession
@@ -278,11 +323,7 @@ function putLast(
   news: readonly PartitionNews[],
 ): void {
   for (const [index, partition] of read.entries()) {
-    if (news[index]!.records.length === 0) continue
-    const { key } = partition
-    if (partitions.get(key) !== partition) continue
-    partitions.delete(key)
-    partitions.set(key, partition)
+    if (news[index]!.records.length > 0) partitions.putLast(partition)
   }
 }
 
@@ -306,10 +347,6 @@ function partitionsOf({ topics }: FetchRequest): WantedPartition[] {
   return topics.flatMap(({ topic, topicId, partitions }) =>
     partitions.map((request) => ({ topic, topicId, request })),
   )
-}
-
-function keyOf(topic: string, partition: number): string {
-  return `${topic}-${partition}`
 }
 
 function epochAfter(epoch: number): number {

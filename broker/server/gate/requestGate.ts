@@ -8,14 +8,17 @@
 // would need nothing but the requirements of the API and the request, which are available here.
 
 import type { Api } from '../../../protocol/kafka/schema/schema.ts'
+import { CodedError } from '../../../protocol/runtime/codedError.ts'
 import type { ApiAccess, Requirement, TopicCatalog } from './apiAccess.ts'
 import { type Authorizer, clusterResource } from './authorizer.ts'
 import type { ConnectionAccess } from './connectionAccess.ts'
 import type { Throttle } from './throttle.ts'
 
 /** A request for which its principal is not authorized. */
-export class AccessDeniedError extends Error {
-  readonly code = 'ACCESS_DENIED'
+export class AccessDeniedError extends CodedError<'ACCESS_DENIED'> {
+  constructor(message: string, cause?: unknown) {
+    super('ACCESS_DENIED', message, cause)
+  }
 }
 
 export interface RequestGateOptions {

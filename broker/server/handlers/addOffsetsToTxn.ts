@@ -4,7 +4,7 @@
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { offsetsTopicName } from '../../coordinators/coordinatorTopicNames.ts'
-import { offsetsPartition } from '../offsetsPartition.ts'
+import { numberOfOffsetsPartition } from '../offsetsPartition.ts'
 import { handler } from '../request/handler.ts'
 import { errorForOlder } from '../transactions/producerFenced.ts'
 
@@ -15,7 +15,7 @@ export const addOffsetsToTxnHandler = handler(
   addOffsetsToTxn,
   async (request, { broker, apiVersion }) => {
     if (request.groupId === '') return { errorCode: ErrorCode.invalidGroupId }
-    const offsets = await offsetsPartition(request.groupId, broker)
+    const offsets = await numberOfOffsetsPartition(request.groupId, broker)
     if (typeof offsets === 'number') return { errorCode: offsets }
     const partitions = [{ topic: offsetsTopicName, partition: offsets.partition }]
     const errorCode = await broker.transactions.addPartitions(request, partitions, 0)

@@ -3,6 +3,7 @@
 
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
+import { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
 import type { TimestampedOffset } from '../../log/readResult.ts'
 import type { Partition } from '../../replication/partition.ts'
@@ -45,15 +46,16 @@ interface Found {
 const nothing: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 }
 
 export const listOffsetsHandler = handler(listOffsets, async (request, context) => {
-  const repeated = partitionsGivenTwice(request)
+  const counts = countsOf(request)
   const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
       partitions.map(async (partition) => {
         const { partitionIndex } = partition
-        const { errorCode, found } = repeated.has(`${name}-${partitionIndex}`)
-          ? refuse(ErrorCode.invalidRequest)
-          : await findOrRefuse(name, partition, request.isolationLevel, context)
+        const { errorCode, found } =
+          counts.get(name, partitionIndex)! > 1
+            ? refuse(ErrorCode.invalidRequest)
+            : await findOrRefuse(name, partition, request.isolationLevel, context)
         const hasEpoch = context.apiVersion >= leaderEpochVersion
         return {
           partitionIndex,
@@ -68,12 +70,15 @@ export const listOffsetsHandler = handler(listOffsets, async (request, context) 
   return { topics: await Promise.all(topics) }
 })
 
-function partitionsGivenTwice({ topics }: ListRequest): ReadonlySet<string> {
-  const seen = new Set<string>()
-  const all = topics.flatMap(({ name, partitions }) =>
-    partitions.map(({ partitionIndex }) => `${name}-${partitionIndex}`),
-  )
-  return new Set(all.filter((partition) => seen.size === seen.add(partition).size))
+/** How often the request names each partition: one that is repeated is refused, as in Kafka. */
+function countsOf({ topics }: ListRequest): PartitionMap<number> {
+  const counts = new PartitionMap<number>()
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) {
+      counts.set(name, partitionIndex, (counts.get(name, partitionIndex) ?? 0) + 1)
+    }
+  }
+  return counts
 }
 
 async function findOrRefuse(

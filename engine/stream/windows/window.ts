@@ -3,7 +3,7 @@
 // ten seconds.
 
 import { EngineError } from '../../engineError.ts'
-import type { BatchHistory, BatchInfo } from '../operators/batchHistory.ts'
+import type { BatchHistory, BatchInfo } from '../batchHistory.ts'
 
 /** Whether a stream that slides by `slideMs` has an RDD in this batch. */
 export function isDue(batch: BatchInfo, before: BatchInfo | undefined, slideMs: number): boolean {

@@ -3,13 +3,14 @@
 import { offsetCommit } from '../../kafka/apis/offsetCommit.ts'
 import { offsetDelete } from '../../kafka/apis/offsetDelete.ts'
 import { ErrorCode, KafkaError } from '../../kafka/errors.ts'
+import { PartitionMap } from '../../kafka/partitionMap.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type { CommittedOffset, Outcome, PartitionOutcome } from '../adminApi.ts'
 import type { KafkaConnection } from '../cluster/connection.ts'
 import { fetchOffsets } from '../consumer/committedOffsets.ts'
 import type { AdminRequests } from './adminRequests.ts'
 import { mayPassAtCoordinator } from './groupRouting.ts'
-import { ByPartition, byTopic } from './partitionRouting.ts'
+import { byTopic } from './partitionRouting.ts'
 
 /** The offset from which a group is to continue in a partition. */
 export interface NewOffset extends TopicPartition {
@@ -90,14 +91,14 @@ async function ofCoordinator(
       throw error
     }
   })
-  const codes = new ByPartition<number>()
+  const codes = new PartitionMap<number>()
   for (const { name, partitions } of answer.topics) {
     for (const { partitionIndex, errorCode } of partitions) {
       codes.set(name, partitionIndex, errorCode)
     }
   }
   return items.map(({ topic, partition }) => {
-    const ownCode = codes.get({ topic, partition }) ?? ErrorCode.unknownServerError
+    const ownCode = codes.get(topic, partition) ?? ErrorCode.unknownServerError
     const outcome: Outcome = {
       errorCode: answer.errorCode === ErrorCode.none ? ownCode : answer.errorCode,
       errorMessage: null,

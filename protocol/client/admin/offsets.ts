@@ -2,12 +2,13 @@
 
 import { listOffsets as listOffsetsApi } from '../../kafka/apis/listOffsets.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
+import { PartitionMap } from '../../kafka/partitionMap.ts'
 import type { FoundOffset, OffsetQuestion, Outcome } from '../adminApi.ts'
 import type { KafkaConnection } from '../cluster/connection.ts'
 import type { Isolation } from '../consumer/isolation.ts'
 import { isolationLevels } from '../consumer/partitionReader.ts'
 import { type AdminRequests, throwUnlessNone } from './adminRequests.ts'
-import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
+import { byTopic, toLeaders } from './partitionRouting.ts'
 
 /** Kafka's special timestamps: the first offset, and the offset after the last record. */
 export const OffsetSpec = { earliest: -2, latest: -1 } as const
@@ -67,7 +68,7 @@ async function askOnce(
       partitions: its.map(({ partition, at }) => ({ partitionIndex: partition, timestamp: at })),
     })),
   })
-  const found = new ByPartition<FoundOffset>()
+  const found = new PartitionMap<FoundOffset>()
   for (const { name, partitions } of answer.topics) {
     for (const { partitionIndex, errorCode, timestamp, offset } of partitions) {
       const place = { topic: name, partition: partitionIndex }
@@ -77,16 +78,16 @@ async function askOnce(
   }
   return questions.map((question) => {
     const outcome = { errorCode: ErrorCode.unknownTopicOrPartition, errorMessage: null }
-    return [question, found.get(question) ?? notFound(question, outcome)]
+    return [question, found.get(question.topic, question.partition) ?? notFound(question, outcome)]
   })
 }
 
 /** Splits questions so that no request names a partition twice. */
 function withoutRepeats(questions: readonly OffsetQuestion[]): OffsetQuestion[][] {
-  const seen = new ByPartition<number>()
+  const seen = new PartitionMap<number>()
   const requests: OffsetQuestion[][] = []
   for (const question of questions) {
-    const repeat = seen.get(question) ?? 0
+    const repeat = seen.get(question.topic, question.partition) ?? 0
     seen.set(question.topic, question.partition, repeat + 1)
     const request = requests[repeat]
     if (request === undefined) requests.push([question])

@@ -38,18 +38,3 @@ export function byTopic<Item extends TopicPartition>(items: readonly Item[]): Ma
   }
   return topics
 }
-
-/** Answers indexed by partition. */
-export class ByPartition<Answer> {
-  readonly #answers = new Map<string, Map<number, Answer>>()
-
-  set(topic: string, partition: number, answer: Answer): void {
-    const ofTopic = this.#answers.get(topic) ?? new Map<number, Answer>()
-    this.#answers.set(topic, ofTopic)
-    ofTopic.set(partition, answer)
-  }
-
-  get({ topic, partition }: TopicPartition): Answer | undefined {
-    return this.#answers.get(topic)?.get(partition)
-  }
-}

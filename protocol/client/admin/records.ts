@@ -2,12 +2,13 @@
 
 import { deleteRecords as deleteRecordsApi } from '../../kafka/apis/deleteRecords.ts'
 import { ErrorCode } from '../../kafka/errors.ts'
+import { PartitionMap } from '../../kafka/partitionMap.ts'
 import type { TopicPartition } from '../../kafka/topicPartition.ts'
 import type { Outcome, PartitionOutcome } from '../adminApi.ts'
 import type { KafkaConnection } from '../cluster/connection.ts'
 import type { AdminRequests } from './adminRequests.ts'
 import { learnTopics } from './offsets.ts'
-import { ByPartition, byTopic, toLeaders } from './partitionRouting.ts'
+import { byTopic, toLeaders } from './partitionRouting.ts'
 
 /** The offset below which the records of a partition are deleted. */
 export interface RecordsBefore extends TopicPartition {
@@ -35,14 +36,14 @@ export async function deleteRecords(
       })),
       timeoutMs,
     })
-    const found = new ByPartition<DeletedRecords>()
+    const found = new PartitionMap<DeletedRecords>()
     for (const { name, partitions } of answer.topics) {
       for (const { partitionIndex, lowWatermark, errorCode } of partitions) {
         const place = { topic: name, partition: partitionIndex }
         found.set(name, partitionIndex, { ...place, lowWatermark, errorCode, errorMessage: null })
       }
     }
-    return asked.map((item) => found.get(item) ?? failed(item, unknown))
+    return asked.map((item) => found.get(item.topic, item.partition) ?? failed(item, unknown))
   }
   return await requests.ofEach(before, toLeaders(requests.cluster, ask, failed))
 }

@@ -1,5 +1,5 @@
 // Messages and APIs: tables of fields with their versions. The codec of a version is compiled
-// lazily and cached. Each API is declared in its own file under apis/; code outside of this folder
+// lazily and cached. Each API is declared in its own file (../apis/); code outside of this folder
 // need not know how tables are compiled.
 
 import { MalformedError } from '../../bytes/malformed.ts'

@@ -6,13 +6,16 @@
 import { MalformedError } from '../../bytes/malformed.ts'
 import type { ByteReader } from '../../bytes/reader.ts'
 import { ByteWriter } from '../../bytes/writer.ts'
+import { CodedError } from '../../runtime/codedError.ts'
 import { defaultsOf, type Field, type Fields, type FieldType, isRequired } from './fields.ts'
 import { arrayCodec, type Codec, type Context, primitiveCodec } from './primitiveCodec.ts'
 import { includes, type VersionRange } from './versionRange.ts'
 
 /** Thrown by encoders for a value that the version cannot carry. */
-export class UnsupportedFieldError extends Error {
-  readonly code = 'UNSUPPORTED_FIELD'
+export class UnsupportedFieldError extends CodedError<'UNSUPPORTED_FIELD'> {
+  constructor(message: string, cause?: unknown) {
+    super('UNSUPPORTED_FIELD', message, cause)
+  }
 }
 
 export interface StructContext extends Context {

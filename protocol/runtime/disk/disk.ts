@@ -3,6 +3,8 @@
 // unsynced bytes, tears the last write, and undoes name changes in directories that were not
 // synced.
 
+import { CodedError } from '../codedError.ts'
+
 /**
  * `read` fails when the file does not exist; `write` creates it, and allows reading too. With
  * `writeSynced` every write is durable when it resolves, which costs less than a separate sync.
@@ -76,13 +78,13 @@ export interface DiskLock {
 }
 
 /** The directory is locked by another process, or by another part of this one. */
-export class DirectoryInUseError extends Error {
-  readonly code = 'DIRECTORY_IN_USE'
+export class DirectoryInUseError extends CodedError<'DIRECTORY_IN_USE'> {
   readonly directory: string
   constructor(directory: string, cause?: unknown) {
     super(
+      'DIRECTORY_IN_USE',
       `${directory} is in use by another process: stop that one first, or choose another directory`,
-      { cause },
+      cause,
     )
     this.directory = directory
   }

@@ -4,9 +4,9 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { totalBytes } from '../network/totalBytes.ts'
 import { expectingWarnings } from '../process/experimentalFeature.ts'
 import { SharedRuns } from '../scheduling/sharedRuns.ts'
+import { totalBytes } from '../totalBytes.ts'
 import { directoryProblem } from './directoryProblem.ts'
 import {
   DirectoryInUseError,

@@ -1,5 +1,5 @@
 // The directories from which a program resolves the paths of its user: the working directory and
-// the home directory. Kept here so that no other file asks the process for them.
+// the home directory. The agent gets them handed in, so that a test can choose them.
 
 import { homedir } from 'node:os'
 

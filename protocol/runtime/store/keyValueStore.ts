@@ -1,7 +1,9 @@
 // The interface to a sorted key-value store of bytes, for state that is read by key and changed
 // atomically. levelStore.ts implements it with LevelDB, memoryStore.ts in memory with simulated
 // power failures. Both pass the conformance suite in
-// test/protocol/runtime/keyValueStoreConformance.ts.
+// test/protocol/runtime/store/keyValueStoreConformance.ts.
+
+import { CodedError } from '../codedError.ts'
 
 export type KeyValueChange =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -53,11 +55,14 @@ export interface KeyValueStore extends KeyValueReader {
 export type OpenKeyValueStore = (directory: string) => Promise<KeyValueStore>
 
 /** The store of a directory is already open, in this process or another one. */
-export class StoreInUseError extends Error {
-  readonly code = 'STORE_IN_USE'
+export class StoreInUseError extends CodedError<'STORE_IN_USE'> {
   readonly directory: string
   constructor(directory: string, cause?: unknown) {
-    super(`the store in ${directory} is in use: stop the process that has opened it`, { cause })
+    super(
+      'STORE_IN_USE',
+      `the store in ${directory} is in use: stop the process that has opened it`,
+      cause,
+    )
     this.directory = directory
   }
 }

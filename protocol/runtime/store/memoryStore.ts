@@ -3,18 +3,14 @@
 
 import type { Random } from '../random.ts'
 import type {
-  KeyRange,
   KeyValueChange,
-  KeyValueEntry,
   KeyValueReader,
   KeyValueSnapshot,
   KeyValueStore,
   WriteOptions,
 } from './keyValueStore.ts'
 import { StoreInUseError } from './keyValueStore.ts'
-
-/** Keys and values as latin1 strings, whose order is byte order. */
-type Contents = Map<string, string>
+import { applyChanges, entriesOf, type StoreContents, valuesOf } from './storeContents.ts'
 
 /** The stores of one simulated host, by directory. */
 export class MemoryStores {
@@ -42,8 +38,8 @@ export class MemoryStores {
 
 class StoredDirectory {
   isOpen = false
-  #contents: Contents = new Map()
-  #durable: Contents = new Map()
+  #contents: StoreContents = new Map()
+  #durable: StoreContents = new Map()
   /** Writes that are not durable yet, oldest first. */
   #unsynced: (readonly KeyValueChange[])[] = []
   #crashes = 0
@@ -80,7 +76,7 @@ class StoredDirectory {
     this.#crashes++
     this.isOpen = false
     const kept = keepUnsynced?.below(this.#unsynced.length + 1) ?? 0
-    for (const changes of this.#unsynced.slice(0, kept)) apply(this.#durable, changes)
+    for (const changes of this.#unsynced.slice(0, kept)) applyChanges(this.#durable, changes)
     this.#unsynced = []
     this.#contents = new Map(this.#durable)
   }
@@ -90,52 +86,33 @@ class StoredDirectory {
    */
   #write(changes: readonly KeyValueChange[], sync: boolean): void {
     const own = changes.map((change) => copyOf(change))
-    apply(this.#contents, own)
+    applyChanges(this.#contents, own)
     this.#unsynced.push(own)
     if (!sync) return
-    for (const unsynced of this.#unsynced) apply(this.#durable, unsynced)
+    for (const unsynced of this.#unsynced) applyChanges(this.#durable, unsynced)
     this.#unsynced = []
   }
 }
 
-function readerOf(contents: () => Contents, mustBeOpen: () => void): KeyValueReader {
+function readerOf(contents: () => StoreContents, mustBeOpen: () => void): KeyValueReader {
   return {
     getMany: async (keys) => {
       mustBeOpen()
-      return keys.map((key) => bytesOf(contents().get(textOf(key))))
+      return valuesOf(contents(), keys)
     },
-    async *entries({ from, until }: KeyRange, atOnce: number) {
+    async *entries(range, atOnce) {
       mustBeOpen()
-      const seen = [...contents()].filter(([key]) => textOf(from) <= key && key < textOf(until))
-      seen.sort(([one], [other]) => (one < other ? -1 : 1))
-      for (let at = 0; at < seen.length; at += atOnce) {
+      for (const group of entriesOf(contents(), range, atOnce)) {
         mustBeOpen()
-        yield seen.slice(at, at + atOnce).map(([key, value]): KeyValueEntry => {
-          return [Buffer.from(key, 'latin1'), Buffer.from(value, 'latin1')]
-        })
+        yield group
       }
     },
-  }
-}
-
-function apply(contents: Contents, changes: readonly KeyValueChange[]): void {
-  for (const change of changes) {
-    if (change.type === 'put') contents.set(textOf(change.key), textOf(change.value))
-    else contents.delete(textOf(change.key))
   }
 }
 
 function copyOf(change: KeyValueChange): KeyValueChange {
   if (change.type === 'del') return { type: 'del', key: Buffer.from(change.key) }
   return { type: 'put', key: Buffer.from(change.key), value: Buffer.from(change.value) }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-}
-
-function bytesOf(text: string | undefined): Buffer | undefined {
-  return text === undefined ? undefined : Buffer.from(text, 'latin1')
 }
 
 function closed(code: string): Error {

@@ -1,6 +1,7 @@
 // The log of a program as configured on its command line: output, format and level. A program opens
 // one at its start and passes the logger, or a child of it, to its components.
 
+import { CodedError } from '../../runtime/codedError.ts'
 import { RotatedFile } from '../../runtime/disk/rotatedFile.ts'
 import { standardError, standardErrorTerminal } from '../../runtime/process/standardStreams.ts'
 import { systemClock } from '../../runtime/time/clock.ts'
@@ -33,8 +34,10 @@ export interface ProgramLog {
   readonly destination: { write(line: string): void }
 }
 
-export class LogFileError extends Error {
-  readonly code = 'LOG_FILE'
+export class LogFileError extends CodedError<'LOG_FILE'> {
+  constructor(message: string, cause?: unknown) {
+    super('LOG_FILE', message, cause)
+  }
 }
 
 /**

@@ -1,12 +1,7 @@
 // Counters, gauges and histograms of one program, in its own registry. There is no global registry:
 // two programs in one process have separate metrics. Requesting a metric twice returns the same
 // one, so that components need not know of one another.
-// Map of this folder: metrics.ts, metricSpec.ts, distribution.ts, exposition.ts and
-// processMetrics.ts are metrics; logger.ts, programLog.ts, logLines.ts, logFormat.ts and
-// loggedError.ts are the log; lastingCondition.ts logs a failure once; status.ts, statusTopic.ts
-// and statusFollower.ts are the reports of programs; figures.ts, harmlessText.ts and
-// terminalText.ts format text.
-// Must never block or fail the work that is measured or logged.
+// Must never block or fail the work that is measured.
 
 import type * as prometheus from 'prom-client'
 import { assert } from '../../runtime/assert.ts'

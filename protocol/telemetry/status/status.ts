@@ -4,6 +4,7 @@
 
 import { type Static, type TSchema, Type } from 'typebox'
 import { Check, Errors } from 'typebox/value'
+import { CodedError } from '../../runtime/codedError.ts'
 import { statusTopic } from './statusTopicName.ts'
 
 /** Maximum size of a status; a larger value is refused before it is parsed. */
@@ -178,14 +179,12 @@ export type RejectedStatus = Static<typeof rejectedRecords>
 export type ProgressStatus = Static<typeof batchProgress>
 export type Status = AgentStatus | JobStatus
 
-export class StatusError extends Error {
-  readonly code = 'BAD_STATUS'
+export class StatusError extends CodedError<'BAD_STATUS'> {
   constructor(reason: string, cause?: unknown) {
     super(
+      'BAD_STATUS',
       `invalid status record: ${reason}; check whether a program of another version writes to ${statusTopic}`,
-      {
-        cause,
-      },
+      cause,
     )
   }
 }

@@ -16,7 +16,7 @@ export interface Row {
 export interface BenchOptions {
   /** Approximate duration of measuring each figure. */
   readonly seconds: number
-  /** A Kafka-protocol broker to measure in place of Millrace. */
+  /** A Kafka-protocol broker to measure in turns with Millrace. */
   readonly against: Address | undefined
   /** Restricts the loads to those whose names contain it. */
   readonly only?: string | undefined

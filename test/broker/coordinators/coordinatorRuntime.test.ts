@@ -6,7 +6,10 @@ import {
   CoordinatorRuntime,
   type CoordinatorShard,
 } from '../../../broker/coordinators/coordinatorRuntime.ts'
-import type { CoordinatorLeadership } from '../../../broker/coordinators/coordinatorTopic.ts'
+import type {
+  CoordinatorLeadership,
+  PartitionLeadership,
+} from '../../../broker/coordinators/coordinatorTopic.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 
@@ -47,10 +50,14 @@ class Shard implements CoordinatorShard {
 function start(partitionCount = 3, full: ReadonlySet<number> = new Set()) {
   const made: Shard[] = []
   const loading: ((error?: Error) => void)[] = []
+  const failed: string[] = []
+  /** What the metadata says, where it is not this broker in epoch 0. */
+  const leaderships = new Map<number, PartitionLeadership>()
   const partitions = {
     partitionCount,
     partitionOf: (id: string) => Number(id) % partitions.partitionCount,
-    leaderEpoch: () => 0,
+    leadership: (partition: number) =>
+      leaderships.get(partition) ?? { leaderEpoch: 0, isLed: true },
     isEmpty: (partition: number) => !full.has(partition),
   }
   const runtime = new CoordinatorRuntime<Shard>({
@@ -64,9 +71,10 @@ function start(partitionCount = 3, full: ReadonlySet<number> = new Set()) {
       new Promise((resolve, reject) => {
         loading.push((error) => (error ? reject(error) : resolve()))
       }),
+    onLoadFailed: (partition, error) => failed.push(`${partition}: ${(error as Error).message}`),
   })
   runtime.start()
-  return { runtime, made, loading, partitions }
+  return { runtime, made, loading, failed, leaderships, partitions }
 }
 
 describe('a coordinator partition', () => {
@@ -160,6 +168,59 @@ describe('the leader epoch', () => {
     void runtime.load(0, 2)
     expect(runtime.shardOf('0')).toBe(made[1])
     expect(made[0]!.calls).toEqual(['activate', 'resign'])
+  })
+})
+
+describe('the leadership in the metadata', () => {
+  it('decides which partitions are loaded at the start', async () => {
+    const { runtime, leaderships } = start()
+    leaderships.set(1, { leaderEpoch: 3, isLed: false })
+    await runtime.loadAll()
+    expect(['0', '1', '2'].map((id) => runtime.errorOf(id))).toEqual([
+      ...[ErrorCode.none, ErrorCode.notCoordinator, ErrorCode.none],
+    ])
+  })
+
+  it('resigns a partition that moves away, and loads the partition when it returns', async () => {
+    const { runtime, made, loading, leaderships } = start(3, new Set([1]))
+    const opened = runtime.loadAll()
+    await settle()
+    loading[0]!()
+    await opened
+    leaderships.set(1, { leaderEpoch: 1, isLed: false })
+    runtime.follow()
+    expect(runtime.errorOf('1')).toBe(ErrorCode.notCoordinator)
+    expect(made[0]!.calls).toEqual(['activate', 'resign'])
+
+    leaderships.set(1, { leaderEpoch: 2, isLed: true })
+    runtime.follow()
+    expect(runtime.errorOf('1')).toBe(ErrorCode.coordinatorLoadInProgress)
+    loading[1]!()
+    await settle()
+    expect((runtime.shardOf('1') as Shard).leaderEpoch).toBe(2)
+  })
+
+  it('changes nothing where the leader stays the same', async () => {
+    const { runtime, made, leaderships } = start()
+    leaderships.set(1, { leaderEpoch: 4, isLed: false })
+    await runtime.loadAll()
+    const shard = runtime.shardOf('0')
+    runtime.follow()
+    expect(runtime.shardOf('0')).toBe(shard)
+    expect(made[0]!.calls).toEqual(['activate'])
+    expect(runtime.errorOf('1')).toBe(ErrorCode.notCoordinator)
+  })
+
+  it('leaves a partition that cannot be loaded without a coordinator, and reports it', async () => {
+    const { runtime, loading, failed, leaderships } = start(3, new Set([2]))
+    leaderships.set(2, { leaderEpoch: 1, isLed: false })
+    await runtime.loadAll()
+    leaderships.set(2, { leaderEpoch: 2, isLed: true })
+    runtime.follow()
+    loading[0]!(new Error('damaged'))
+    await settle()
+    expect(failed).toEqual(['2: damaged'])
+    expect(runtime.errorOf('2')).toBe(ErrorCode.notCoordinator)
   })
 })
 

@@ -36,8 +36,8 @@ class HeldLog implements GroupLog {
     return groupId.startsWith('a') ? 0 : 1
   }
 
-  leaderEpoch(): number {
-    return 0
+  leadership() {
+    return { leaderEpoch: 0, isLed: true }
   }
 
   isEmpty(): boolean {

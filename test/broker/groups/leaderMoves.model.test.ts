@@ -76,8 +76,8 @@ class SharedLog implements GroupLog {
     return 0
   }
 
-  leaderEpoch(): number {
-    return this.epoch
+  leadership() {
+    return { leaderEpoch: this.epoch, isLed: true }
   }
 
   isEmpty(): boolean {

@@ -31,7 +31,7 @@ function topicOver(log: PartitionLog): OffsetsTopic {
     contents: 'group offsets',
     ensureTopic: async () => {},
     partitionCount: () => 1,
-    leaderEpoch: () => 0,
+    leadership: () => ({ leaderEpoch: 0, isLed: true }),
     find: () => partition,
     open: async () => partition,
   })

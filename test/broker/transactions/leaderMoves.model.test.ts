@@ -70,8 +70,8 @@ class SharedLog implements TransactionLog {
     return 0
   }
 
-  leaderEpoch(): number {
-    return this.epoch
+  leadership() {
+    return { leaderEpoch: this.epoch, isLed: true }
   }
 
   isEmpty(): boolean {

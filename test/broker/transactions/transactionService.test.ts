@@ -34,7 +34,7 @@ class Bench {
       log: {
         partitionCount: 1,
         partitionOf: () => 0,
-        leaderEpoch: () => 0,
+        leadership: () => ({ leaderEpoch: 0, isLed: true }),
         isEmpty: () => this.records.length === 0,
         load: async (_partition, visit) => {
           for (const record of this.records) visit(record)

@@ -14,6 +14,7 @@ import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import { offsetsOf } from '../../../engine/sources/offsetSet.ts'
 import { mostDeadLetterBytes, TaskRejections } from '../../../engine/sources/taskRejections.ts'
 import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { lineRecords } from '../sources/lineRecords.ts'
 import { StreamHarness } from '../stream/streamHarness.ts'
 
@@ -27,7 +28,7 @@ const lines: RowFormat<string> = {
 class Batch {
   readonly graph: StreamGraph
   readonly #topics: Readonly<Record<string, readonly string[]>>
-  readonly #passes = new SharedPasses()
+  readonly #passes = new SharedPasses(systemScheduler)
 
   constructor(
     topics: Readonly<Record<string, readonly string[]>>,

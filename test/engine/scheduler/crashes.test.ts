@@ -137,6 +137,7 @@ class World {
       batchIntervalMs: intervalMs,
       executors: 2,
       startExecutor: inProcessExecutors({
+        scheduler: systemScheduler,
         job: counting,
         batchIntervalMs: intervalMs,
         createScanner: () => this.#scanner(),

@@ -15,7 +15,7 @@ import { describeProgress } from '../../../engine/scheduler/batchProgress.ts'
 import { Driver, type ShuffleOptions } from '../../../engine/scheduler/driver.ts'
 import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import { StateStore } from '../../../engine/state/stateStore.ts'
-import type { BatchInfo } from '../../../engine/stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { sortedRows } from '../../../engine/stream/view.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
@@ -64,6 +64,7 @@ class World {
       ...(shuffles && { shuffles }),
       onTaskFinished: (report) => this.reports.push(report),
       startExecutor: inProcessExecutors({
+        scheduler: systemScheduler,
         job: made,
         batchIntervalMs: intervalMs,
         createScanner: () => ({

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest'
 import { RecordCount } from '../../../engine/scheduler/recordCount.ts'
-import type { BatchInfo } from '../../../engine/stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 
 /** Reads ten offsets of two partitions, and of a third one nothing. */
 function batch(batchId: number): BatchInfo {

@@ -83,6 +83,7 @@ class World {
       shuffles: { maxPairs: 1e6 },
       onTaskFinished: (report) => loop.taskFinished(report),
       startExecutor: inProcessExecutors({
+        scheduler: systemScheduler,
         ...{ job: counting, batchIntervalMs: intervalMs },
         createScanner: () => ({
           scan: async (scan, sink, { reject } = {}) => {

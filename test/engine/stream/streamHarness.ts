@@ -17,7 +17,7 @@ import { pushHeld } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange, RejectedRecord } from '../../../engine/sources/scan.ts'
 import type { Scanner } from '../../../engine/sources/topicScanner.ts'
 import { StateStore, type StateStoreOptions } from '../../../engine/state/stateStore.ts'
-import type { BatchInfo } from '../../../engine/stream/operators/batchHistory.ts'
+import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 import { viewRows } from '../../../engine/stream/view.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
@@ -170,6 +170,7 @@ export class StreamHarness {
       executors: 2,
       startExecutor: this.#noting(
         inProcessExecutors({
+          scheduler: systemScheduler,
           job,
           batchIntervalMs: intervalMs,
           createScanner: () => this.#scanner(),

@@ -107,6 +107,20 @@ describe('Producer', () => {
     expect(producer.bufferedBytes).toBe(0)
   })
 
+  test('flushes without records between them share one place in the line', async () => {
+    fake.topics.create('orders', 1)
+    const producer = make({ lingerMs: 1_000_000 })
+    // The number of partitions is not known yet, so that records and flushes wait.
+    void producer.send('orders', value('before'))
+    const flushes = [producer.flush(), producer.flush()]
+    void producer.send('orders', value('between'))
+    const later = producer.flush()
+    expect(flushes[0]).toBe(flushes[1])
+    expect(later).not.toBe(flushes[0])
+    await drive(clock, Promise.all([...flushes, later]), 1)
+    expect(producer.bufferedBytes).toBe(0)
+  })
+
   test('close flushes, then refuses records', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 1_000_000, compression: Compression.gzip })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { memoryNetwork } from '../../../../protocol/runtime/network/memoryNetwork.ts'
 import type { Connection } from '../../../../protocol/runtime/network/network.ts'
 import { SimulatedScheduler } from '../../../../protocol/runtime/scheduling/simulatedScheduler.ts'
-import { networkConformance } from '../networkConformance.ts'
+import { networkConformance } from './networkConformance.ts'
 
 networkConformance('memoryNetwork', () => {
   const network = memoryNetwork()

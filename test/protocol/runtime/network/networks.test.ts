@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { memoryNetwork } from '../../../../protocol/runtime/network/memoryNetwork.ts'
 import { routedNetwork } from '../../../../protocol/runtime/network/networks.ts'
 import { tcpNetwork } from '../../../../protocol/runtime/network/tcpNetwork.ts'
-import { networkConformance } from '../networkConformance.ts'
+import { networkConformance } from './networkConformance.ts'
 
 networkConformance('routedNetwork', () => {
   const memory = memoryNetwork()

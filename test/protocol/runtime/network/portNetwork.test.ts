@@ -4,7 +4,7 @@ import { memoryNetwork } from '../../../../protocol/runtime/network/memoryNetwor
 import { type Network, NetworkError } from '../../../../protocol/runtime/network/network.ts'
 import { portNetwork, servePortNetwork } from '../../../../protocol/runtime/network/portNetwork.ts'
 import { tcpNetwork } from '../../../../protocol/runtime/network/tcpNetwork.ts'
-import { networkConformance } from '../networkConformance.ts'
+import { networkConformance } from './networkConformance.ts'
 
 function through(network: Network, transfer: boolean) {
   const { port1, port2 } = new MessageChannel()

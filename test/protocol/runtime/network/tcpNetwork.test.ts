@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { NetworkError } from '../../../../protocol/runtime/network/network.ts'
 import { hostPort } from '../../../../protocol/runtime/network/networkErrors.ts'
 import { tcpNetwork } from '../../../../protocol/runtime/network/tcpNetwork.ts'
-import { networkConformance } from '../networkConformance.ts'
+import { networkConformance } from './networkConformance.ts'
 
 networkConformance('tcpNetwork', () => ({
   client: tcpNetwork,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { MemoryStores } from '../../../../protocol/runtime/store/memoryStore.ts'
-import { contentOf, keyValueStoreConformance, put } from '../keyValueStoreConformance.ts'
+import { contentOf, keyValueStoreConformance, put } from './keyValueStoreConformance.ts'
 
 keyValueStoreConformance('memoryStore', () => {
   const stores = new MemoryStores()

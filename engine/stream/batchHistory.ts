@@ -1,8 +1,8 @@
 // The recent batches of a job, with their times and ranges. It is all that a stream graph knows of
 // the past, and must be the same in the driver and in every executor.
 
-import { assert } from '../../../protocol/runtime/assert.ts'
-import type { OffsetRange } from '../../sources/scan.ts'
+import { assert } from '../../protocol/runtime/assert.ts'
+import type { OffsetRange } from '../sources/scan.ts'
 
 /** The part of a batch that is fixed before it runs. */
 export interface BatchInfo {

@@ -3,7 +3,7 @@
 
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
-import { harmless } from './harmlessText.ts'
+import { harmless } from '../telemetry/logging/harmlessText.ts'
 
 export type Style = 'plain' | 'bold' | 'dim' | 'good' | 'bad'
 

@@ -7,7 +7,7 @@ import type {
   KeyValueReader,
   KeyValueStore,
   OpenKeyValueStore,
-} from '../../../protocol/runtime/store/keyValueStore.ts'
+} from '../../../../protocol/runtime/store/keyValueStore.ts'
 
 export interface StoresUnderTest {
   readonly open: OpenKeyValueStore

@@ -8,10 +8,10 @@ import {
   type Listener,
   type Network,
   NetworkError,
-} from '../../../protocol/runtime/network/network.ts'
-import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
-import { until } from '../../eventLoop.ts'
+} from '../../../../protocol/runtime/network/network.ts'
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
+import { until } from '../../../eventLoop.ts'
 
 export interface NetworkUnderTest {
   /** Where connections are opened. */
