@@ -1,22 +1,22 @@
 // The log of one partition on this broker: stores batches, reads them, and survives crashes. It
 // stores and never decides: the Partition (broker/replication) decides who appends and where the
-// high watermark is. Composes its parts: LogAppender appends, LogReader reads, LogStart deletes,
-// LogHousekeeping saves what recovery needs, truncation.ts removes the end, recoverLog recovers.
+// high watermark is. Composes its parts: LogAppender appends, LogFiles writes, LogReader reads,
+// LogStart deletes, LogHousekeeping saves what recovery needs, truncation.ts removes the end,
+// recoverLog recovers.
 // Invariants: with flush=group no reader sees an offset or a byte that a crash could remove; after
 // a failed write nothing more is written.
 
-import { basename, join } from 'node:path'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { AppendResult, LeaderAppend } from './append/appendResult.ts'
 import { LogAppender } from './append/logAppender.ts'
 import { LogTail } from './append/logTail.ts'
 import { CleanableLog } from './cleaner/cleanableLog.ts'
 import { makePartitionDirectory } from './directory/partitionDirectory.ts'
-import { type Durability, durabilityOf } from './durability/durability.ts'
-import { defaultLogConfig, type LogConfig } from './logConfig.ts'
+import type { LogConfig } from './logConfig.ts'
 import { isPassing, LogError } from './logError.ts'
+import { LogFiles } from './logFiles.ts'
 import { LogHealth } from './logHealth.ts'
-import { LogHousekeeping } from './maintenance/logHousekeeping.ts'
+import type { LogHousekeeping } from './maintenance/logHousekeeping.ts'
 import type { PartitionLogOptions } from './partitionLogOptions.ts'
 import type { ProducerEntry } from './producers/producerState.ts'
 import type {
@@ -32,25 +32,14 @@ import { restingState, resumeLog } from './recovery/resumedLog.ts'
 import type { DeleteRecordsResult } from './removal/deleteRecordsResult.ts'
 import { type LogOfStart, LogStart } from './removal/logStart.ts'
 import { type TruncatedLog, truncateFullyAndStartAt, truncateTo } from './removal/truncation.ts'
-import { IndexCache } from './segment/indexes/indexCache.ts'
-import type { AbortedTransactionEntry } from './segment/indexes/transactionIndex.ts'
-import { LogSegments } from './segment/logSegments.ts'
-import { RemovedSegments } from './segment/removedSegments.ts'
-import type { Roll } from './segment/rollPolicy.ts'
-import { type LogPlace, Segment } from './segment/segment.ts'
-import { leaderEpochFileName } from './segment/segmentFiles.ts'
+import type { LogSegments } from './segment/logSegments.ts'
 
 export class PartitionLog {
   readonly #options: PartitionLogOptions
-  readonly #cache: IndexCache
   readonly #watermarks: Watermarks
+  readonly #files: LogFiles
   readonly #appender: LogAppender
-  readonly #durability: Durability
-  readonly #removed: RemovedSegments
   readonly #start: LogStart
-  #housekeeping: LogHousekeeping
-  #config: LogConfig
-  #segments!: LogSegments
   /** Created lazily: with thousands of partitions, most logs are idle. */
   #madeReader: LogReader | undefined
   #madeHealth: LogHealth | undefined
@@ -61,17 +50,14 @@ export class PartitionLog {
 
   private constructor(options: PartitionLogOptions) {
     this.#options = options
-    this.#config = options.config ?? defaultLogConfig
-    this.#cache = options.indexCache ?? new IndexCache()
     this.#watermarks = new Watermarks(options.highWatermark ?? 0)
+    this.#files = new LogFiles(options, {
+      watermarks: this.#watermarks,
+      tail: () => this.#tail,
+      writeFailed: (cause) => this.#health.writeFailed(cause),
+    })
     this.#appender = this.#newAppender(options)
-    this.#removed = new RemovedSegments(options)
     this.#start = new LogStart(options)
-    this.#housekeeping = this.#newHousekeeping(options.recoveryPoint ?? 0)
-    const { flush } = this.#config
-    this.#durability = durabilityOf(flush, basename(options.directory), options, (cause) =>
-      this.#health.writeFailed(cause),
-    )
   }
 
   /** Opens the log, and recovers it unless it was closed cleanly. Damage found is in `offline`. */
@@ -147,7 +133,7 @@ export class PartitionLog {
   }
 
   get config(): LogConfig {
-    return this.#config
+    return this.#files.config
   }
 
   /** The error of a log that accepts no writes; undefined while it does. */
@@ -158,12 +144,12 @@ export class PartitionLog {
   /** The log as the cleaner sees it now. */
   get cleanable(): CleanableLog {
     return new CleanableLog({
-      ...this.#place(),
+      ...this.#files.place,
       bounds: this.#look(),
       segments: this.#segments,
       producers: this.#tail.producers,
       housekeeping: this.#housekeeping,
-      durability: this.#durability,
+      durability: this.#files.durability,
       onFailure: (cause) => this.#health.report(cause),
     })
   }
@@ -274,15 +260,15 @@ export class PartitionLog {
 
   /** Takes effect with the next append. `flush` cannot be changed. */
   updateConfig(config: LogConfig): void {
-    this.#config = { ...config, flush: this.#config.flush }
-    this.#tail.updateConfig(this.#config)
+    this.#files.config = { ...config, flush: this.config.flush }
+    this.#tail.updateConfig(this.config)
   }
 
   /** Resolves when everything appended so far is durable, whatever the flush policy. */
   async flush(): Promise<void> {
     const { active } = this.#segments
     if (!(await this.#appender.barrier())) throw this.#unusable()
-    if (this.#config.flush === 'os') await this.#housekeeping.sync(this.#segments, active)
+    if (this.config.flush === 'os') await this.#housekeeping.sync(this.#segments, active)
     if (this.offline) throw this.offline
   }
 
@@ -350,6 +336,14 @@ export class PartitionLog {
     return this.#appender.tail
   }
 
+  get #segments(): LogSegments {
+    return this.#files.segments
+  }
+
+  get #housekeeping(): LogHousekeeping {
+    return this.#files.housekeeping
+  }
+
   get #nowMs(): number {
     return this.#options.clock.nowMs()
   }
@@ -399,7 +393,7 @@ export class PartitionLog {
     return {
       segments: this.#segments,
       highWatermark: this.#watermarks.highWatermark,
-      config: this.#config,
+      config: this.config,
       epochs: this.#tail.epochs,
       logger: () => this.#logger,
       flush: () => this.flush(),
@@ -408,7 +402,7 @@ export class PartitionLog {
         if (!(await this.#appender.barrier({ leaderEpochs }))) throw this.#unusable()
       },
       removeBelow: async (offset) => {
-        const { fileDeleteDelayMs } = this.#config
+        const { fileDeleteDelayMs } = this.config
         await this.#housekeeping.removeBelow(this.#segments, offset, fileDeleteDelayMs)
         if (this.offline) throw this.offline
       },
@@ -421,15 +415,10 @@ export class PartitionLog {
     return this.offline ?? new LogError('LOG_CLOSED', `${this.directory} is closed`)
   }
 
-  #place(): LogPlace {
-    const { directory } = this
-    return { disk: this.#options.disk, directory, config: this.#config, cache: this.#cache }
-  }
-
   #recoveryOptions(wasClosed: boolean): RecoveryOptions {
     const { recoveryPoint, logStartOffset } = this
     const known = { recoveryPoint, logStartOffset, isKnown: this.#start.isKnown, wasClosed }
-    return { ...this.#place(), ...known, nowMs: this.#nowMs, logger: this.#options.logger }
+    return { ...this.#files.place, ...known, nowMs: this.#nowMs, logger: this.#options.logger }
   }
 
   /** Opens the log from its saved state; false if recovery has to read its files. */
@@ -447,21 +436,16 @@ export class PartitionLog {
   }
 
   #adopt(recovered: RecoveredLog): void {
-    const { segments, active, nextOffset, producers, epochs } = recovered
+    const { active, nextOffset, producers, epochs } = recovered
     this.#start.recovered(recovered.logStartOffset, recovered.damage !== undefined)
-    const { disk, directory, random } = this.#options
-    this.#segments = new LogSegments(disk, directory, segments)
-    this.#appender.begin(new LogTail(this.#config, nextOffset, active, producers, epochs, random))
-    this.#watermarks.begin({
-      logStartOffset: this.logStartOffset,
-      endOffset: nextOffset,
-      transactions: producers.transactions,
-    })
-    this.#noteStable()
+    const { random } = this.#options
+    this.#appender.begin(new LogTail(this.config, nextOffset, active, producers, epochs, random))
+    this.#files.adopt(recovered, this.logStartOffset)
   }
 
-  #newAppender({ clock, scheduler, space, disk, directory }: PartitionLogOptions): LogAppender {
-    const { maxPendingBytes } = this.#config
+  #newAppender({ clock, scheduler, space }: PartitionLogOptions): LogAppender {
+    const files = this.#files
+    const { maxPendingBytes } = files.config
     return new LogAppender({
       ...{ clock, scheduler, space, maxPendingBytes },
       log: {
@@ -469,53 +453,11 @@ export class PartitionLog {
         durableEndOffset: () => this.durableEndOffset,
         offline: () => this.offline,
         unusable: () => this.#unusable(),
-        startSegment: (roll) => this.#startSegment(roll),
-        saveLeaderEpochs: (content) =>
-          disk.writeFileAtomic(join(directory, leaderEpochFileName), content),
-        write: (chunks, aborted) => this.#write(chunks, aborted),
+        startSegment: (roll) => files.startSegment(roll),
+        saveLeaderEpochs: (content) => files.saveLeaderEpochs(content),
+        write: (chunks, aborted) => files.write(chunks, aborted),
         failed: (cause) => this.#health.writeFailed(cause),
       },
-    })
-  }
-
-  async #write(
-    chunks: readonly Buffer[],
-    aborted: readonly AbortedTransactionEntry[],
-  ): Promise<void> {
-    const { active } = this.#segments
-    // Damage at the end of the segment must be found before the journal has bytes that follow it.
-    if (active.isAsleep) await active.indexes()
-    const start = active.sizeBytes
-    await this.#durability.append(active, chunks)
-    active.noteChecked(start, this.#options.clock.monotonicMs())
-    active.noteAborted(aborted)
-    if (active.indexesFull(this.#config.segmentIndexBytes)) {
-      this.#tail.indexesFull(active.baseOffset)
-    }
-    this.#noteStable()
-  }
-
-  #noteStable(): void {
-    const { active } = this.#segments
-    this.#watermarks.noteStable(active.nextOffset, active.sizeBytes)
-  }
-
-  async #startSegment({ baseOffset, snapshot }: Roll): Promise<void> {
-    // At most one segment is being sealed, so that a slow disk slows the appends down.
-    await this.#housekeeping.idle
-    const sealed = this.#segments.active
-    this.#segments.add(await Segment.create(this.#place(), baseOffset))
-    this.#noteStable()
-    void this.#housekeeping.seal(sealed, baseOffset, snapshot)
-  }
-
-  #newHousekeeping(recoveryPoint: number): LogHousekeeping {
-    return new LogHousekeeping({
-      disk: this.#options.disk,
-      directory: this.directory,
-      recoveryPoint,
-      removed: this.#removed,
-      failed: (cause) => this.#health.writeFailed(cause),
     })
   }
 
@@ -523,11 +465,7 @@ export class PartitionLog {
     const outgrown = this.#segments
     try {
       await this.#appender.stopWriting()
-      await this.#housekeeping.stop()
-      await outgrown.writeStaged()
-      await this.#durability.beforeCut(outgrown.active.baseOffset, this.#watermarks.stablePosition)
-      await outgrown.active.cutTo(this.#watermarks.stablePosition)
-      this.#housekeeping = this.#newHousekeeping(this.recoveryPoint)
+      await this.#files.cutToStable()
       await this.#recover()
     } catch (error) {
       if (!isPassing(error)) this.#health.failed(error)
@@ -560,7 +498,7 @@ export class PartitionLog {
       segments: this.#segments,
       start: this.#start,
       epochs: this.#tail.epochs,
-      durability: this.#durability,
+      durability: this.#files.durability,
       lowerRecoveryPoint: async (offset) => {
         if (offset >= this.recoveryPoint) return
         this.#housekeeping.recoveryPoint = offset
@@ -591,8 +529,6 @@ export class PartitionLog {
     this.#appender.refuse()
     await this.#regaining
     await this.#appender.stop()
-    await this.#housekeeping.stop()
-    await this.#removed.close()
-    await this.#segments.close()
+    await this.#files.close()
   }
 }

@@ -82,6 +82,13 @@ export function randomUuid(random: Random): Buffer {
   return uuid
 }
 
+/** Returns a UUID in its usual form of 36 characters. */
+export function uuidText(uuid: Uint8Array): `${string}-${string}-${string}-${string}-${string}` {
+  const hex = Buffer.from(uuid.buffer, uuid.byteOffset, uuid.length).toString('hex')
+  const part = (from: number, until: number) => hex.slice(from, until)
+  return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20, 32)}`
+}
+
 function drawsOf(uint32: () => number): Omit<Random, 'fork'> {
   return {
     uint32,

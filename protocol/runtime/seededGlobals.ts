@@ -1,7 +1,7 @@
 // Replaces the global clock and randomness with seeded ones while a test runs a user's code: a
 // result that depends on them changes with the seed, and is reproducible with the same seed.
 
-import type { Random } from './random.ts'
+import { type Random, randomUuid, uuidText } from './random.ts'
 
 export type AmbientUse = 'clock' | 'random'
 
@@ -41,7 +41,7 @@ export function replaceGlobals({ nowMs, random, onUse }: SeededGlobalsOptions): 
   }
   crypto.randomUUID = () => {
     onUse?.('random')
-    return random ? uuidText(random.bytes(16)) : original.randomUUID.call(crypto)
+    return random ? uuidText(randomUuid(random)) : original.randomUUID.call(crypto)
   }
   return () => {
     globalThis.Date = original.Date
@@ -68,12 +68,4 @@ function seededDate(
     get: (target, property, receiver) =>
       property === 'now' ? now : Reflect.get(target, property, receiver),
   })
-}
-
-function uuidText(bytes: Buffer): `${string}-${string}-${string}-${string}-${string}` {
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  const part = (from: number, until: number) => hex.slice(from, until)
-  return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20, 32)}`
 }

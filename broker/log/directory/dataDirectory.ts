@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseProperties } from '../../../protocol/configuration/properties.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { uuidText } from '../../../protocol/runtime/random.ts'
 import { LogError } from '../logError.ts'
 
 export const recoveryPointsFile = 'recovery-point-offset-checkpoint'
@@ -125,9 +126,8 @@ export function encodePartitionMetadata(topicId: string): Buffer {
 /** Returns the topic id as 36 characters of lower-case hex; undefined when there is none. */
 export function decodePartitionMetadata(bytes: Buffer): string | undefined {
   const match = /^topic_id: (\S+)$/m.exec(bytes.toString('utf8'))
-  const hex = Buffer.from(match?.[1] ?? '', 'base64url').toString('hex')
-  if (hex.length !== 32) return undefined
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const id = Buffer.from(match?.[1] ?? '', 'base64url')
+  return id.length === 16 ? uuidText(id) : undefined
 }
 
 function metaProperties(text: string): Map<string, string> {

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tcpNetwork } from '../../../protocol/runtime/network/tcpNetwork.ts'
 import { RawClient } from '../server/memoryBroker.ts'
@@ -46,6 +47,11 @@ export class BrokerProcess {
   async client(): Promise<RawClient> {
     const address = { host: '127.0.0.1', port: this.#port }
     return new RawClient(await tcpNetwork.connect(address, 5000))
+  }
+
+  /** Number of file descriptors that the process has open. */
+  async openFiles(): Promise<number> {
+    return (await readdir(`/proc/${this.#child.pid}/fd`)).length
   }
 
   async kill(): Promise<void> {

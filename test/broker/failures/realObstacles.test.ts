@@ -73,12 +73,16 @@ test('a topic created without free file descriptors gets all its partitions late
   const data = join(broker.directory, 'other')
   const config = join(broker.directory, 'server.properties')
   await writeFile(config, '')
-  const process = await BrokerProcess.start({ data, config, maxOpenFiles: 256 })
+  const maxOpenFiles = 256
+  const process = await BrokerProcess.start({ data, config, maxOpenFiles })
   child = process
   const few = new AdminRequests(await process.client())
   expect(await few.topicNames()).toEqual([])
   // More clients than the process has file descriptors for: they occupy all that are left.
   const idle = await Promise.all(Array.from({ length: 300 }, () => process.client()))
+  // A client is connected before the broker has accepted it.
+  const isExhausted = async () => (await process.openFiles()) >= maxOpenFiles - 1
+  await eventually('no file descriptor is left', isExhausted)
   expect((await few.createTopics(['orders', 20])).map(errorName)).toEqual(['NONE'])
   const { partitions } = await few.describeTopic('orders')
   expect(new Set(partitions.map(errorName))).toContain('LEADER_NOT_AVAILABLE')
