@@ -175,7 +175,7 @@ describe('a running job', () => {
 
   test('reports its batches, tasks, state and rejected records', async () => {
     await broker.produce(['a', 'bad', 'b', 'bad', 'a'])
-    const module = join(import.meta.dirname, 'jobs', 'modules', 'lenientWords.ts')
+    const module = join(import.meta.dirname, '../jobs/modules/lenientWords.ts')
     const job = await broker.submit(module, { executors: 2 })
     await counted(job, 5)
     const figures = job.figures()

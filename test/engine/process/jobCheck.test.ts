@@ -9,7 +9,7 @@ import { checkJob } from '../../../engine/process/jobCheck.ts'
 import { StreamGraph } from '../../../engine/stream/streamGraph.ts'
 import { nodeDisk } from '../../../protocol/runtime/disk/nodeDisk.ts'
 
-const words = join(import.meta.dirname, 'jobs/modules/words.ts')
+const words = join(import.meta.dirname, '../jobs/modules/words.ts')
 
 async function runningWords(): Promise<JobDescription> {
   const { job } = await loadJob(nodeDisk, words)
