@@ -9,8 +9,8 @@ import {
 } from '../protocol/operations/operationsServer.ts'
 import type { Address } from '../protocol/runtime/network/network.ts'
 import type { Clock } from '../protocol/runtime/time/clock.ts'
-import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import { duration } from '../protocol/telemetry/figures.ts'
+import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import { type AgentReason, agentReasons } from './agentReasons.ts'
 
 export interface AgentHttpOptions {

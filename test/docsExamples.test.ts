@@ -1,5 +1,5 @@
 // Type-checks and runs every example of the pages about jobs, unchanged, in a project that has
-// Millrace as a dependency. A `text` block right after an example is what it prints.
+// Millrace as a dependency. A `text` block right after an example is its expected output.
 
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ interface Example {
   /** Line of the page on which the code begins. */
   readonly line: number
   readonly code: string
-  /** What the page says that it prints; undefined when the page says nothing. */
+  /** The output of the example according to the page; undefined when the page has none. */
   readonly prints: string | undefined
 }
 
@@ -65,7 +65,7 @@ test('the examples have no type errors', async () => {
   expect(printed).toBe('')
 })
 
-test('an example that is wrong is found', async () => {
+test('a wrong example fails', async () => {
   const wrong: Example = {
     page: 'none',
     line: 1,
@@ -96,7 +96,7 @@ function readPage(page: string): string {
   return readFileSync(join(root, `docs/jobs/${page}.md`), 'utf8')
 }
 
-/** A link may end in the name of a heading, as GitHub makes it. */
+/** A link may end with the anchor that GitHub generates for a heading. */
 function leadsSomewhere(page: string, link: string): boolean {
   const [path = '', heading] = link.split('#')
   const file = path === '' ? `${page}.md` : path
@@ -112,7 +112,7 @@ function fileOf({ page, line }: Example): string {
   return join(project, `${page}-${line}.ts`)
 }
 
-/** A page breaks long lines. */
+/** Joins the lines of a text, because pages break long lines. */
 function onOneLine(text: string): string {
   return text.trim().replace(/\s+/g, ' ')
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { generatedDocs } from './generatedDocs.ts'
 
 test.each([...generatedDocs()])(
-  '%s says what the code does (npm run docs)',
+  '%s is up to date with the code (npm run docs)',
   async (path, content) => {
     expect(await readFile(join(import.meta.dirname, '..', path), 'utf8')).toBe(content)
   },

@@ -1,8 +1,8 @@
-// Waiting in tests of what is real, and crashing at any moment. What is in memory settles by itself
-// (`settle` in protocol/runtime/time/manualClock.ts); nothing waits by counting turns.
+// Waits for real I/O in tests, and lets tests crash at any moment. I/O in memory is awaited with
+// `settle` (protocol/runtime/time/manualClock.ts); no test waits by counting turns.
 
 /**
- * Resolves when the condition holds, which real I/O brings about; the time limit of the test ends
+ * Resolves when the condition holds, which depends on real I/O. Only the timeout of the test limits
  * the wait.
  */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -10,8 +10,8 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 }
 
 /**
- * Lets `count` turns of the event loop pass: for a test that explores at which of them something
- * strikes.
+ * Lets `count` turns of the event loop pass: for tests that cause a failure at each of several
+ * turns.
  */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await nextTurn()

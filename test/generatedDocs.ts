@@ -1,5 +1,5 @@
-// The pages under docs/ that come from tables in the code. `npm run docs` writes them;
-// drift.test.ts compares, so that no page can say what the code does not.
+// The pages under docs/ that are generated from tables in the code. `npm run docs` writes them;
+// drift.test.ts compares them with the tables, so that no page is outdated.
 
 import { channelTypes } from '../agent/channels/channelTypes.ts'
 import type { ComponentType } from '../agent/componentTypes.ts'
@@ -24,7 +24,7 @@ import { legalNotice } from './legalNotice.ts'
 import { openApiDocument } from './openApiDocument.ts'
 import { sampleConfiguration } from './sampleConfiguration.ts'
 
-/** Path below the root of the project -> content. */
+/** Returns the pages: path below the root of the project -> content. */
 export function generatedDocs(): Map<string, string> {
   return new Map([
     ['docs/broker-configuration.md', brokerConfigurationPage()],
@@ -129,7 +129,7 @@ function isPrefix(spec: OptionSpec): boolean {
   return spec.type === 'prefix' || (spec.type === 'security' && spec.harmless === undefined)
 }
 
-/** What the planner says of the key, for keys that have no value here. */
+/** Returns the doc of a key, or the outcome of planning for keys without a value here. */
 function optionText(spec: OptionSpec): string {
   if (spec.type !== 'ignored' && spec.type !== 'security') return spec.doc
   const { harmless } = spec

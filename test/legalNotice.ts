@@ -1,5 +1,5 @@
-// NOTICE: what is Millrace's and under which licence, and the packages of others that run with it,
-// from the lock file. Packages for tests and builds are left out: nobody is given them.
+// NOTICE: the copyright and licence of Millrace, and the packages that it needs at run time, from
+// the lock file. Packages for tests and builds are left out, because they are not distributed.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// docs/logs-and-health.md says of every code what its program's table says, and names no other.
+// docs/logs-and-health.md has every code with its text in the table of its program, and no others.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import type { ReasonTable } from '../protocol/operations/health.ts'
 
 const page = await readFile(join(import.meta.dirname, '../docs/logs-and-health.md'), 'utf8')
 
-/** What stands below a heading, up to the next one. */
+/** Returns the text below a heading, up to the next heading. */
 function section(heading: string): string {
   const [, after = ''] = page.split(`\n### ${heading}\n`)
   return after.split(/\n##/)[0]!
@@ -24,7 +24,7 @@ test.each<[string, ReasonTable]>([
   ['Admin', adminReasons],
   ['Agent', agentReasons],
   ['Job', jobReasons],
-])('the codes of %s', (heading, table) => {
+])('the page has the codes of %s', (heading, table) => {
   const rows = section(heading)
     .split('\n')
     .filter((line) => line.startsWith('| `'))
@@ -34,6 +34,6 @@ test.each<[string, ReasonTable]>([
   expect(rows).toEqual(expected)
 })
 
-test('every option of the log', () => {
+test('the page has every option of the log', () => {
   for (const name of longNames(logOutputOptions)) expect(page).toContain(`\`--${name} `)
 })

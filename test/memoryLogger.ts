@@ -1,4 +1,4 @@
-// A logger that keeps its lines, for tests that say what must be logged.
+// A logger that keeps its lines, for tests that check what is logged.
 
 import type { Logger, LogLevel } from '../protocol/telemetry/logging/logger.ts'
 
@@ -33,7 +33,7 @@ export class MemoryLogger implements Logger {
     this.#add('error', fields, message)
   }
 
-  /** Shares `lines` with this one. */
+  /** Returns a logger that shares `lines` with this one. */
   child(bindings: object): MemoryLogger {
     return new MemoryLogger({ ...this.#bindings, ...bindings }, this.lines)
   }

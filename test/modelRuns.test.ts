@@ -10,19 +10,19 @@ function sequencesOf(...areas: readonly string[]): number {
   return chosen.reduce((sum, [, { sequences }]) => sum + sequences, 0)
 }
 
-test('the broker is run against its models often enough', () => {
+test('enough command sequences run against the models of the broker', () => {
   expect(sequencesOf('log')).toBeGreaterThanOrEqual(3000)
   expect(sequencesOf('groups')).toBeGreaterThanOrEqual(3000)
   expect(sequencesOf('transactions')).toBeGreaterThanOrEqual(3000)
   expect(sequencesOf()).toBeGreaterThanOrEqual(10_000)
 })
 
-test.each(all)('%s is run as often as the table says', async (name, { file }) => {
+test.each(all)('%s takes its number of sequences from the table', async (name, { file }) => {
   const text = await readFile(join(import.meta.dirname, 'broker', file), 'utf8')
   expect(text).toContain(`models.${name}`)
 })
 
-test('the page of how things are tested shows the same table', async () => {
+test('docs/testing.md has the same table', async () => {
   const page = await readFile(join(import.meta.dirname, '../docs/testing.md'), 'utf8')
   const rows = page.split('\n').filter((line) => /^\| \w+ \| \d+ \| /.test(line))
   expect(rows).toEqual(modelRows())

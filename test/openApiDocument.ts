@@ -1,5 +1,5 @@
-// The OpenAPI document of the REST API as it is committed (docs/openapi.json): what a server
-// answers at /openapi.json.
+// The OpenAPI document of the REST API, as a server returns it at /openapi.json, and as it is
+// committed (docs/openapi.json).
 
 import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'
@@ -13,7 +13,7 @@ import { systemScheduler } from '../protocol/runtime/scheduling/scheduler.ts'
 import { systemClock } from '../protocol/runtime/time/clock.ts'
 import { silentLogger } from '../protocol/telemetry/logging/logger.ts'
 
-/** Of a server that is connected to nothing: no route is asked. */
+/** Returns the document of a server without a cluster: no other route is requested. */
 async function documentText(): Promise<string> {
   const { version } = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),

@@ -1,4 +1,4 @@
-// The commands of docs/rest-api.md, as they stand there, one after another against one broker.
+// Runs the commands of docs/rest-api.md unchanged, one after another, against one broker.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -26,7 +26,7 @@ async function run(code: string): Promise<{ status: number; output: string }> {
 }
 
 test.runIf(hasTool('curl'))(
-  'every command works as it is written',
+  'every command works unchanged',
   async () => {
     expect(blocks.length).toBeGreaterThan(6)
     const directory = await mkdtemp(join(tmpdir(), 'millrace-rest-page-'))

@@ -4,7 +4,7 @@
 import { type BrokerOptionName, brokerOptions } from '../broker/configuration/brokerOptions.ts'
 import { configText } from '../broker/configuration/configOption.ts'
 
-/** What a new broker is told, whatever the defaults; everything else is commented out. */
+/** The settings of a new broker, whatever the defaults; all others are commented out. */
 const chosen: Readonly<Partial<Record<BrokerOptionName, readonly [value: string, why: string]>>> = {
   listeners: [
     'PLAINTEXT://127.0.0.1:9092',
@@ -40,7 +40,7 @@ function entry(name: BrokerOptionName): string {
   return [...commented(text), ...allowed, value === undefined ? `#${line}` : line].join('\n')
 }
 
-/** As lines of a comment, broken between words. */
+/** Returns the text as lines of a comment, wrapped between words. */
 function commented(text: string): string[] {
   const lines = ['#']
   for (const word of text.split(' ')) {

@@ -1,6 +1,6 @@
 // Files that are not part of the repository: a folder `shared` beside the checkout, with real input
-// (`data/`) and the tables that tests compare with (`reference/`). Tests of them are left out where
-// they do not exist, and say so; a test with generated input stands beside each.
+// (`data/`) and the tables that tests compare with (`reference/`). Where the files do not exist,
+// their tests are skipped with a message; for each of them there is a test with generated input.
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -8,8 +8,8 @@ import { join, resolve } from 'node:path'
 const directory = resolve(import.meta.dirname, '../../shared')
 
 /**
- * The path of a file or folder below the shared one; undefined, with a message, where it does not
- * exist.
+ * Returns the path of a file or folder in `shared`; logs a message and returns undefined if it does
+ * not exist.
  */
 export function sharedFile(name: string): string | undefined {
   const path = join(directory, name)

@@ -1,20 +1,20 @@
-// Programs that a part of the tests needs and npm does not bring. Without one, its tests are left
-// out and say so; with CI=true they fail, because CI must run everything.
+// Programs that some tests need and npm does not install. Without a program, its tests are skipped
+// with a message; with CI=true they fail, because CI must run everything.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Debian's own: only this one has the modules that Debian packages. */
+/** Debian's own Python: only this one has the modules that Debian packages. */
 export const debianPython = '/usr/bin/python3'
 
 const root = join(import.meta.dirname, '..')
-/** Where .ci/setup.mjs puts packages of npm's that are no part of the project. */
+/** Where .ci/setup.mjs installs npm packages that are not dependencies of the project. */
 const npmTools = join(root, 'node_modules/.cache/npm')
-/** Where .ci/setup.mjs puts packages of Python's index; package.json names the versions. */
+/** Where .ci/setup.mjs installs packages from PyPI; package.json names the versions. */
 const pythonPackages = join(root, 'node_modules/.cache/python')
 
-/** The environment in which Debian's Python finds such a package. */
+/** Returns the environment in which Debian's Python finds a package from PyPI. */
 export function pythonEnvironment(packageName: string) {
   return { ...process.env, PYTHONPATH: join(pythonPackages, packageName) }
 }
@@ -22,7 +22,7 @@ export function pythonEnvironment(packageName: string) {
 /** The environment in which Debian's Python finds confluent-kafka. */
 export const confluentEnvironment = pythonEnvironment('confluent-kafka')
 
-/** Packages that bring no command: a Python module, by the package that has it. */
+/** Packages without a command, each with its Python module. */
 const modules: Readonly<Record<string, string>> = {
   'python3-kafka': 'kafka',
   'confluent-kafka': 'confluent_kafka',
@@ -30,7 +30,7 @@ const modules: Readonly<Record<string, string>> = {
   'openapi-spec-validator': 'openapi_spec_validator',
 }
 
-/** How to get what Debian does not package. */
+/** How to install tools that Debian does not package. */
 const withPip = '`npm test` installs it when pip is there (on Debian: python3-pip)'
 const otherWays: Readonly<Record<string, string>> = {
   'confluent-kafka': withPip,
@@ -39,8 +39,8 @@ const otherWays: Readonly<Record<string, string>> = {
 }
 
 /**
- * Whether the tests that need `tool` can run here, which Debian has in `debianPackage`. Throws with
- * CI=true when they cannot.
+ * Returns whether `tool`, which Debian has in `debianPackage`, is installed here. Throws with
+ * CI=true if it is not.
  */
 export function hasTool(tool: string, debianPackage = tool): boolean {
   if (isInstalled(tool)) return true
@@ -59,9 +59,8 @@ function isInstalled(tool: string): boolean {
 }
 
 /**
- * The executables of the versions of Node that a package is tested with beside this one: those that
- * `npm test` names as NODE@VERSION. Without them, only the Node of the tests; with CI=true, they
- * must be there.
+ * Returns the executables of further versions of Node that the package is tested with: those that
+ * `npm test` names as NODE@VERSION. A missing version is left out; with CI=true it is an error.
  */
 export function otherNodes(): readonly string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -75,7 +74,7 @@ export function otherNodes(): readonly string[] {
   )
 }
 
-/** Whether TypeDoc is there, for the reference pages. */
+/** Returns whether TypeDoc is installed, for the reference pages. */
 export function hasTypedoc(): boolean {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const [name] = /typedoc@[\d.]+/.exec(manifest.scripts.docs)!

@@ -2,17 +2,17 @@
 // configuration file they cause no warning. Setting one while the broker runs is refused with the
 // reason, because success would promise an effect.
 
-const threads = 'one thread serves all requests here'
+const threads = 'one thread serves all requests'
 const oneNode = 'there is one node, which is its own controller'
-const noQuotas = 'quotas are not kept here'
-const noPurgatory = 'there are no purgatories here'
+const noQuotas = 'quotas are not supported'
+const noPurgatory = 'waiting requests are not kept in purgatories'
 const noTiers = 'tiered storage is not supported'
 const noShare = 'share groups are not served'
 const noStreams = 'streams groups are not served'
-const noOlderBrokers = 'there are no brokers of an older version to speak with'
+const noOlderBrokers = 'there are no brokers of an older version'
 const noZooKeeper = 'metadata is kept in the data directory, and ZooKeeper is not used'
-const asNeeded = 'the broker finds the value by itself'
-const noPlugins = 'Java classes cannot be loaded here'
+const asNeeded = 'the broker chooses the value'
+const noPlugins = 'Java classes cannot be loaded'
 
 const byKey: Readonly<Record<string, string>> = {
   'process.roles': oneNode,
@@ -62,7 +62,7 @@ const byKey: Readonly<Record<string, string>> = {
   'num.recovery.threads.per.data.dir': threads,
   'group.coordinator.threads': threads,
   'log.cleaner.threads': threads,
-  'log.cleaner.io.buffer.load.factor': 'the map of keys is filled to nine tenths here',
+  'log.cleaner.io.buffer.load.factor': 'the map of keys is filled to nine tenths',
   'queued.max.requests': threads,
   'fetch.purgatory.purge.interval.requests': noPurgatory,
   'producer.purgatory.purge.interval.requests': noPurgatory,
@@ -81,9 +81,9 @@ const byKey: Readonly<Record<string, string>> = {
   'log.local.retention.ms': noTiers,
   'config.providers': noPlugins,
   'follower.fetch.last.tiered.offset.enable': noTiers,
-  'group.consumer.assignment.interval.ms': 'consumer groups are assigned partitions at once here',
-  'group.coordinator.cached.buffer.max.bytes': 'coordinators keep no buffers between appends here',
-  'telemetry.max.bytes': 'clients do not push their metrics here',
+  'group.consumer.assignment.interval.ms': 'consumer groups are assigned partitions immediately',
+  'group.coordinator.cached.buffer.max.bytes': 'coordinators keep no buffers between appends',
+  'telemetry.max.bytes': 'metrics pushed by clients (KIP-714) are not supported',
 }
 
 const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
@@ -97,7 +97,7 @@ const byPrefix: readonly (readonly [prefix: string, reason: string])[] = [
   ['group.coordinator.', asNeeded],
   ['metrics.', noPlugins],
   ['config.providers', noPlugins],
-  ['unstable.', 'unstable versions are not spoken'],
+  ['unstable.', 'unstable API versions are not supported'],
   ['metadata.log.', oneNode],
   ['replica.', oneNode],
   ['remote.', noTiers],

@@ -10,7 +10,7 @@ import type { JobDescription, SavepointReport } from '../lifecycle/runningJob.ts
 
 /** Default timeout of a request. */
 const answerTimeoutMs = 10_000
-/** The state of a whole job is copied meanwhile. */
+/** Timeout of a savepoint, which copies the state of the whole job. */
 const savepointTimeoutMs = 60 * 60_000
 const longestAnswerChars = 16 * 1024 * 1024
 
@@ -72,7 +72,7 @@ export class JobClient {
   }
 }
 
-/** What the job answers in place of what was asked. */
+/** The error that a job answers to a request that it refuses. */
 class JobRefusedError extends CodedError {}
 
 /** Whether no HTTP server is listening at the address any more. */

@@ -1,8 +1,8 @@
 // Shows values of a state as JSON. Values without a JSON form become objects with one key that
 // starts with `$`: {"$bigint": "5"}, {"$date": "2026-01-01T00:00:00.000Z"}, {"$map": [[key,
 // value]]}, {"$set": [value]}, {"$number": "NaN"}, {"$bytes": "base64"}, {"$typedArray":
-// "Float64Array", "values": [1.5]}. The size is limited: what exceeds it, and a value that contains
-// itself, is {"$cut": reason}.
+// "Float64Array", "values": [1.5]}. The size is limited: a value beyond the limit, and a value that
+// contains itself, is shown as {"$cut": reason}.
 
 /** Limits for all values shown by one ShownValues. */
 const mostNodes = 200_000

@@ -1,6 +1,6 @@
-// An atomic change of several files and folders of a job's directory: it is first written to a note
-// with all its contents, then carried out, and completed at the next start after a crash. For logs
-// and state that must change together, while no job runs.
+// An atomic change of several files and subdirectories of a job's directory: it is first written to
+// a note with all its contents, then carried out, and completed at the next start after a crash.
+// For logs and state that must change together, while no job runs.
 
 import { dirname, join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
@@ -22,7 +22,7 @@ export interface Rename {
   readonly to: string
 }
 
-/** Target for renames of what is no longer needed: removed when the change is complete. */
+/** Target for renames of paths that are no longer needed; removed when the change is complete. */
 export const discarded = 'discarded'
 const note = 'change.json'
 const formatVersion = 1
@@ -63,8 +63,8 @@ export async function finishChange(disk: Disk, directory: string): Promise<void>
     await disk.remove(path)
     await disk.syncDirectory(directory)
   }
-  // Only after the removal of the note is durable: repeated, the change would discard what it has
-  // put in place.
+  // Discarded paths are removed only after the removal of the note is durable: a repeated change
+  // would discard the paths that it has put in place.
   if ((await disk.stat(join(directory, discarded))) === undefined) return
   await disk.remove(join(directory, discarded))
   await disk.syncDirectory(directory)
@@ -87,7 +87,7 @@ async function make(disk: Disk, directory: string, { files, renames }: Note): Pr
 }
 
 /**
- * Makes the folder durable; `makeDirectory` does not guarantee that for one that already exists.
+ * Creates the directory durably; `makeDirectory` does not make an existing directory durable.
  */
 async function makeFolder(disk: Disk, directory: string, path: string): Promise<void> {
   if (path === '.') return

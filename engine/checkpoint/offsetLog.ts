@@ -1,7 +1,7 @@
-// The offset log: what each batch is. Its offsets, its watermarks, and the code and operators it
-// was planned with, written before the batch runs. Contract: a batch is rerun from its entry and so
-// gives the same result, whatever has arrived since. An id is appended once; only the newest batch,
-// while it is not committed, may be planned again (see supersede).
+// The offset log: the plan of each batch, written before the batch runs. It has the offsets, the
+// watermarks, and the code and operators of the plan. Contract: a batch is rerun from its entry and
+// so gives the same result, whatever has arrived since. An id is appended once; only the newest
+// batch, while it is not committed, may be planned again (see supersede).
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'

@@ -216,7 +216,7 @@ async function running(selection: JobSelection): Promise<FoundJob> {
   return { name: status.name, client }
 }
 
-/** Whether the job answers at its address, or is there but blocked by its own code. */
+/** Whether the job answers at its address, or runs there but is blocked by its own code. */
 async function isThere(client: JobClient): Promise<boolean> {
   try {
     return (await client.status()) !== undefined

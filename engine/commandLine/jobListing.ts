@@ -8,7 +8,7 @@ import { instanceOf } from '../lifecycle/nameClaim.ts'
 import type { JobDescription } from '../lifecycle/runningJob.ts'
 
 /**
- * A running job reports every second; one that is silent for longer was killed, or is disconnected.
+ * A running job reports every second; a job silent for longer was killed, or is disconnected.
  */
 const silentAfterMs = 5_000
 

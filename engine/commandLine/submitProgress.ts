@@ -1,4 +1,4 @@
-// What a submitted job shows on its terminal: the line that says that it runs, and its stop by
+// The terminal of a submitted job: the line that reports that the job runs, and the stop by
 // signals.
 
 import { onStopSignals } from '../../protocol/commandLine/stopSignals.ts'

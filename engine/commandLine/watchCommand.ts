@@ -27,7 +27,7 @@ type Host = JobHost<DriverArguments>
 export async function watchJob(host: Host, args: SubmitArguments): Promise<void> {
   let isStopping = false
   const changes = new Changes(args)
-  // Before the first version starts, so that no change during its start is missed.
+  // Watching begins before the first version starts, so that no change during its start is missed.
   changes.watch([])
   const onSignal = () => {
     isStopping = true
@@ -76,7 +76,7 @@ async function started(
   return hosted
 }
 
-/** Resolves with how the job ended: stopped, or its failure. */
+/** Resolves when the job has ended: with 'stopped' or with its failure. */
 function ended({ ended: end }: HostedJob): Promise<'stopped' | Error> {
   return end.then(
     () => 'stopped' as const,
@@ -126,7 +126,7 @@ async function exchanged(
   }
 }
 
-/** Stops a version; one that fails to stop is terminated. */
+/** Stops a version; terminates it if it fails to stop. */
 async function stopped(host: Host, runs: HostedJob): Promise<void> {
   host.stop({ timeoutMs: stopTimeoutMs })
   const end = await ended(runs)

@@ -157,8 +157,8 @@ interface Pairing {
 }
 
 function pairUp(before: readonly OperatorContract[], now: readonly OperatorContract[]): Pairing {
-  // By the uid given in the current code; the previous code may have had the same uid without
-  // giving it.
+  // Operators are paired by the uids given in the current code; the previous code may have derived
+  // the same uid.
   const pairs = now
     .filter(({ isNamed }) => isNamed)
     .flatMap((is): Pair[] => {
@@ -171,7 +171,7 @@ function pairUp(before: readonly OperatorContract[], now: readonly OperatorContr
   for (const kind of new Set([...gone, ...come].map((operator) => operator.kind))) {
     const lost = gone.filter((operator) => operator.kind === kind)
     const found = come.filter((operator) => operator.kind === kind)
-    // All are named: the user has declared them to be different operators.
+    // All operators of the kind have uids: the user has declared them to be different operators.
     if (![...lost, ...found].some(({ isNamed }) => !isNamed)) continue
     // No previous operator could match a current one, or the other way round.
     if (lost.length === 0 || found.length === 0) continue
@@ -229,8 +229,7 @@ function candidates(kind: string, found: readonly OperatorContract[]): string {
 }
 
 /**
- * For jobs from before operators were recorded: the operators are inferred from the states that
- * exist.
+ * Infers the operators from the states that exist, for jobs whose release did not record operators.
  */
 function takeOver(
   { operators }: CodeOfNow,

@@ -45,13 +45,13 @@ export function importKey(specifier: string, conditions: readonly string[]): str
   return `${conditions.includes('require') ? 'require' : 'import'} ${specifier}`
 }
 
-/** Independent of the order of the files, and of the location of the project. */
+/** Returns the version, independent of the order of the files and the location of the project. */
 export function codeVersion(files: readonly CountedFile[]): string {
   const lines = files.map(({ name, content }) => `${sha256(content)} ${name}\n`)
   return sha256(lines.sort().join(''))
 }
 
-/** Names a file: within its package, or relative to the folder of the job module. */
+/** Names a file: within its package, or relative to the directory of the job module. */
 export function fileName(url: string, moduleUrl: string): string {
   const { pathname, search } = new URL(url)
   const inPackage = pathname.lastIndexOf(packagesFolder)

@@ -1,6 +1,6 @@
-// The pool keeps an executor in every slot and passes work on to it. Each slot is an actor, whose
-// supervision replaces executors that die (executorSlot.ts). A slot that cannot be filled ends the
-// job: waiting forever would hide the cause.
+// The pool of executors: keeps one in every slot and passes work to it. Each slot is an actor,
+// whose supervision replaces executors that die (executorSlot.ts). A slot in which no executor can
+// be started ends the job: waiting forever would hide the cause.
 //
 // Work is posted to executors in the turn of the driver, without a promise per task batch.
 
@@ -15,7 +15,7 @@ import type { StateAnswer, StateQuery, Task } from './task.ts'
 export interface ExecutorPoolOptions extends SlotOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'scheduler'>
   readonly slots: number
-  /** Called when a slot cannot be filled: the pool cannot go on. */
+  /** Called when no executor can be started in a slot: the pool has failed. */
   onFailed(error: Error): void
 }
 
@@ -29,7 +29,7 @@ export class ExecutorPool {
   constructor(options: ExecutorPoolOptions) {
     const { clock, random, scheduler } = options.runtime
     this.#options = options
-    // Without a logger: the slots log starts and deaths in the words of a job's author.
+    // Without a logger: the slots log starts and deaths in terms of the job.
     this.#system = new ActorSystem({
       ...{ clock, scheduler, random: random.fork('executors') },
       onEscalate: ({ cause }) => options.onFailed(cause as Error),

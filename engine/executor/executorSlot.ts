@@ -1,9 +1,9 @@
 // One slot of the pool, an actor: `started` starts the slot's executor, the death of the executor
-// is the actor's failure, and its supervision starts another one after a pause. Errors that no
-// restart cures, and too many failed starts in a row, escalate and end the job.
+// is the actor's failure, and its supervision starts another one after a pause. Errors that a
+// restart cannot repair, and too many failed starts in a row, escalate and end the job.
 //
 // Tasks and batches do not pass through the mailbox. The pool posts them to the running executor in
-// the turn of the driver: an executor has a queue of its own (the message port of its thread), and
+// the turn of the driver: an executor has its own queue (the message port of its thread), and
 // a mailbox that survives a restart would hand the tasks of a dead executor to the next one. For
 // the same reason the driver learns of a death before anything else is posted.
 
@@ -32,7 +32,7 @@ export interface SlotOptions {
 }
 
 type SlotMessage =
-  /** Asks for the executor. Handled by the actor's next incarnation when the executor has died. */
+  /** Requests the executor. If it has died, the actor's next incarnation answers. */
   | { readonly kind: 'executor'; readonly reply: ReplyTo<Executor> }
   | { readonly kind: 'died'; readonly error: Error }
   | { readonly kind: 'interrupted' }
@@ -91,7 +91,10 @@ export class ExecutorSlot {
     const executor = this.#executor
     if (executor?.interrupt === undefined) return
     this.#executor = undefined
-    this.#options.logger.warn({ slot: this.#slot, reason }, 'an executor is ended and replaced')
+    this.#options.logger.warn(
+      { slot: this.#slot, reason },
+      'terminating the executor and starting another one',
+    )
     this.#options.onLost(this.#slot)
     this.#terminated = executor.interrupt()
     void this.#actor.tell({ kind: 'interrupted' })
@@ -117,7 +120,7 @@ export class ExecutorSlot {
     }
   }
 
-  /** Refuses an ask that was sent before the executor died and is ahead of the report of that. */
+  /** Refuses a request that was sent before the executor died, and arrives before that report. */
   #answer(reply: ReplyTo<Executor>): void {
     if (this.#executor !== undefined) reply.reply(this.#executor)
     else reply.refuse(new EngineError('EXECUTOR_FAILED', `executor ${this.#slot} has ended`))
@@ -132,7 +135,7 @@ export class ExecutorSlot {
     } catch (error) {
       if (verdictOn(error, this.#starts) === 'restart') {
         const { logger } = this.#options
-        logger.warn({ slot: this.#slot, error }, 'an executor did not start and is tried again')
+        logger.warn({ slot: this.#slot, error }, 'failed to start an executor; retrying')
       }
       throw error
     }
@@ -162,7 +165,7 @@ export class ExecutorSlot {
 
   #lost(error: Error): void {
     this.#executor = undefined
-    this.#options.logger.warn({ slot: this.#slot, error }, 'an executor died and is replaced')
+    this.#options.logger.warn({ slot: this.#slot, error }, 'an executor died; starting another one')
     this.#options.onLost(this.#slot, error)
     void this.#actor.tell({ kind: 'died', error })
   }

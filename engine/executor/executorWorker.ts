@@ -1,6 +1,6 @@
 // What runs in an executor's worker thread: it imports the driver's snapshot of the job, builds the
-// graph, makes sure that it is the driver's graph, and runs tasks until it is told to stop. An
-// error that is nobody's ends the thread, and the driver replaces it.
+// graph, makes sure that it is the driver's graph, and runs tasks until the driver stops it. An
+// error that no task can report ends the thread, and the driver replaces it.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { Cluster } from '../../protocol/client/cluster/cluster.ts'
@@ -20,9 +20,9 @@ import type { StateQuery, TaskReport } from './task.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
-assert(!isMainThread && parentPort, 'this file is the start of a worker thread')
+assert(!isMainThread && parentPort, 'executorWorker.ts must be run in a worker thread')
 const port = parentPort
-// Of the job's module.
+// Warnings caused by importing the job's module.
 ignoreExpectedWarnings()
 const setup = workerData as WorkerSetup
 
@@ -63,18 +63,18 @@ async function buildGraph(): Promise<StreamGraph> {
   if (fingerprint(graph, code.version) === setup.fingerprint) return graph
   throw new EngineError(
     'JOB_MODULE_CHANGED',
-    `${code.moduleUrl} builds another graph in this executor than in the driver: what a job builds must ` +
-      'depend on its code alone, and not on time, chance or the environment',
+    `${code.moduleUrl} builds another graph in this executor than in the driver: the graph of a job must ` +
+      'depend on its code alone, and not on time, randomness or the environment',
   )
 }
 
-/** What cannot be sent to another thread is the job's mistake and fails the task. */
+/** A result that cannot be sent to another thread is a mistake in the job, and fails the task. */
 function send(report: TaskReport): void {
   try {
     port.postMessage({ kind: 'report', report } satisfies FromWorker)
   } catch (cause) {
     if (!(cause instanceof DOMException) || cause.name !== 'DataCloneError') throw cause
-    const message = `a task's result cannot be sent to the driver: ${cause.message}; make it plain values`
+    const message = `the result of a task cannot be sent to the driver: ${cause.message}; return plain values`
     const outcome = { kind: 'failed', error: { message, code: 'TASK_FAILED' } } as const
     port.postMessage({ kind: 'report', report: { ...report, outcome } } satisfies FromWorker)
   }

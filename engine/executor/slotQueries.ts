@@ -14,7 +14,7 @@ const maxInFlight = 256
 /** How long a query waits for the replacement of its executor. */
 const replacementTimeoutMs = 10_000
 
-/** Asks the actor of a slot for its executor: rejects as ActorRef.ask does. */
+/** Requests the executor of a slot from its actor; rejects as ActorRef.ask does. */
 export type AskExecutor = (slot: number, timeoutMs: number) => Promise<Executor>
 
 export class SlotQueries {
@@ -44,8 +44,8 @@ export class SlotQueries {
   }
 
   /**
-   * Holds queries back until the returned function is called. Queries that executors have already
-   * received go on.
+   * Delays queries until the returned function is called. Queries that executors have already
+   * received continue.
    */
   hold(): () => void {
     const held = Promise.withResolvers<void>()
@@ -72,7 +72,7 @@ export class SlotQueries {
       let executor: Executor | undefined
       try {
         executor = await this.#executor(slot, query, deadlineMs)
-        assert(executor !== lost, 'an executor ended and is still in its slot')
+        assert(executor !== lost, 'a slot does not hold an executor that has ended')
         // States may have been released while the query waited for its executor.
         if (this.#held !== undefined || this.#isStopped) continue
         if (executor.query === undefined) throw failed(query, 'its executor answers no queries')

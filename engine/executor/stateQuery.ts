@@ -1,6 +1,5 @@
-// Answers questions about a state while its job runs: the values of keys, or a part of the list of
-// all entries, as they were after a committed batch. Neither the running batch nor the state is
-// touched.
+// Reads a state while its job runs: the values of keys, or a part of the list of all entries, as of
+// a committed batch. Does not affect the running batch or the state.
 
 import { decodeValue } from '../state/operatorState.ts'
 import type { StateCodec } from '../state/stateCodec.ts'
@@ -15,7 +14,7 @@ const mostBytes = 4 * 1024 * 1024
 /** Entries read from the database at once. */
 const groupSize = 256
 
-/** Throws a StateError when the batch is further back than the state is kept. */
+/** Throws a StateError when the state no longer has the version of that batch. */
 export function answerQuery(
   store: StateStore,
   codec: StateCodec,
@@ -62,7 +61,7 @@ class Answer implements StateAnswer {
     this.#limit = limit
   }
 
-  /** False when the answer is full without this entry; it has one entry at least, however large. */
+  /** Returns false if the answer has no room for the entry. The first entry always has room. */
   add(key: string, bytes: Uint8Array): boolean {
     this.#bytes += key.length + bytes.length
     const isFull = this.entries.length > 0 && this.#bytes > mostBytes

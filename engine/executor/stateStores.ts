@@ -1,5 +1,5 @@
-// The state stores that one executor has open: one for each operator and partition that is pinned
-// to it. A change is made once per batch, however many tasks ask for its result.
+// The open state stores of one executor: one for each operator and partition that is pinned to it.
+// A state advances once per batch, however many tasks read the result.
 
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
@@ -25,9 +25,9 @@ import type { StateAnswer, StateQuery } from './task.ts'
 
 export interface StateStoresOptions {
   readonly clock: Clock
-  /** Where all stores of the job are. */
+  /** The directory of all stores of the job. */
   readonly directory: string
-  /** Bound of the values that all stores together keep in memory. */
+  /** Maximum size of the values that all stores together cache, in bytes. */
   readonly cacheBytes?: number
   readonly open?: (directory: string, options: StateStoreOptions) => Promise<StateStore>
 }
@@ -35,11 +35,11 @@ export interface StateStoresOptions {
 interface OpenState {
   readonly store: StateStore
   readonly codecCheck: CodecCheck
-  /** What the operator emitted in the batch that ran last. */
+  /** The outputs of the operator in the last batch. */
   result?: { readonly batchId: number; readonly outputs: Promise<StateOutputs> }
 }
 
-/** How long a store may still be held by the thread that was here before. */
+/** How long the store may still be locked by the thread of the previous executor. */
 const openTimeoutMs = 10_000
 const openRetryMs = 50
 
@@ -57,8 +57,8 @@ export class StateStores {
   }
 
   /**
-   * Runs `advance` once for an operator, partition and batch, commits, and remembers what it
-   * emitted.
+   * Runs `advance` once for an operator, partition and batch, commits the changes, and keeps the
+   * outputs for later tasks of the batch.
    */
   async advance(
     operator: StatefulOperator,
@@ -86,7 +86,7 @@ export class StateStores {
     return (await this.#state(operator.uid, partition)).store.version
   }
 
-  /** Of the newest version of the state; undefined when an earlier release has written it. */
+  /** Size of the newest version of the state; undefined if an earlier release wrote it. */
   async size(operator: StatefulOperator, partition: number): Promise<StateSize | undefined> {
     return (await this.#state(operator.uid, partition)).store.size
   }
@@ -102,7 +102,7 @@ export class StateStores {
     await store.scan((key, bytes) => each(key, decodeValue(codec, bytes)))
   }
 
-  /** Values as of a committed batch, while others run; fails with an EngineError. */
+  /** Returns values as of a committed batch, also while a batch runs. Fails with an EngineError. */
   async query(operator: StatefulOperator, query: StateQuery): Promise<StateAnswer> {
     const codec = operator.stateCodec ?? v8Codec
     for (;;) {
@@ -110,7 +110,7 @@ export class StateStores {
         const { store } = await this.#state(operator.uid, query.partition)
         return shownAnswer(operator, await answerQuery(store, codec, query))
       } catch (error) {
-        // A store is closed after a failed batch; opened anew, it still has the committed ones.
+        // A store is closed after a failed batch; after reopening it has the committed batches.
         const isReplaced = error instanceof StateError && error.code === 'STATE_CLOSED'
         if (isReplaced && !this.#isClosed) continue
         const message = `cannot read the state '${operator.uid}': ${(error as Error).message}`
@@ -119,12 +119,12 @@ export class StateStores {
     }
   }
 
-  /** A batch is about to run, perhaps again: what is remembered of it does not count. */
+  /** Discards the kept outputs: a batch is about to run, perhaps for the second time. */
   async forgetResults(): Promise<void> {
     for (const state of await this.#opened()) delete state.result
   }
 
-  /** Closes all stores, which are opened again when they are asked for. No task may run. */
+  /** Closes all stores; they are reopened on demand. No task may run. */
   async release(): Promise<void> {
     const opened = await this.#opened()
     this.#states.clear()
@@ -136,7 +136,7 @@ export class StateStores {
     await this.release()
   }
 
-  /** Those that could be opened; whoever asked for the others knows. */
+  /** The stores that could be opened; failures were reported to the callers that opened them. */
   async #opened(): Promise<OpenState[]> {
     const states = await Promise.allSettled(this.#states.values())
     return states.flatMap((state) => (state.status === 'fulfilled' ? [state.value] : []))
@@ -172,7 +172,7 @@ export class StateStores {
     }
   }
 
-  /** After a failure the store is opened anew: what its last write left is known only then. */
+  /** After a failure the store is reopened, because the effect of its last write is unknown. */
   async #drop(operator: string, partition: number, state: OpenState): Promise<void> {
     this.#states.delete(stateKey(operator, partition))
     await state.store.close()
@@ -194,7 +194,7 @@ async function advanced(
 function invalidState(operator: string, error: InvalidStateError): EngineError {
   const problem = `the state '${operator}' cannot be stored: ${error.message}`
   const advice =
-    'it would come back as something else; keep plain objects, arrays, Map, Set, Date, typed arrays and ' +
+    'it would not be restored unchanged; store plain objects, arrays, Map, Set, Date, typed arrays and ' +
     'primitive values, or give the operator a codec'
   const key = excerpt(String(decodeKey(error.key)))
   const message = `${problem}, at key ${key}; ${advice}`

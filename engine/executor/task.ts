@@ -1,6 +1,6 @@
-// The interface between driver and executors. Tasks and reports are plain values, as they cross
-// threads: a task names an RDD by the id that it has on both sides, and carries the buckets that
-// it reads.
+// The interface between driver and executors. Tasks and reports are plain values, because they
+// cross threads: a task names an RDD by its id, which is the same on both sides, and carries the
+// buckets that it reads.
 
 import type { ErrorReport } from '../engineError.ts'
 import type { Action } from '../rdd/action.ts'
@@ -31,7 +31,7 @@ export interface TaskReport {
   readonly outcome:
     | { readonly kind: 'finished'; readonly value: unknown }
     | { readonly kind: 'failed'; readonly error: ErrorReport }
-  /** Of the records that the task read from topics. */
+  /** The oldest timestamp of the records that the task read from topics, in ms. */
   readonly oldestTimestampMs: number | undefined
   /** Ranges that the task read to their end, also when it failed afterwards. */
   readonly ranges: readonly RangeRead[]
@@ -42,7 +42,7 @@ export interface TaskReport {
   readonly eventTimes: readonly EventTime[]
 }
 
-/** The largest event time that a task met in a topic partition, for a watermark. */
+/** The largest event time that a task read from a topic partition, for a watermark. */
 export interface EventTime {
   /** Uid of the withWatermark. */
   readonly watermark: string
@@ -51,7 +51,7 @@ export interface EventTime {
   readonly timeMs: number
 }
 
-/** Asks an executor for values of a state that it holds, as of a committed batch. */
+/** A query for values of a state that an executor holds, as of a committed batch. */
 export interface StateQuery {
   /** Uid of the operator. */
   readonly operator: string

@@ -1,5 +1,5 @@
-// Runs the tasks of one executor: finds the RDD that a task names in its own graph and gives it
-// what an RDD may reach. The same in a worker thread and in the driver's own thread.
+// Runs the tasks of one executor: finds the RDD of a task in the executor's own graph, and provides
+// its context. Used in worker threads and in the driver's thread.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
@@ -54,13 +54,13 @@ export class TaskRunner {
     this.#ready = this.#states.forgetResults()
   }
 
-  /** Starts all tasks before the first of them waits, so that they meet in shared passes. */
+  /** Starts all tasks before the first of them waits, so that they share passes. */
   async run(tasks: readonly Task[], report: (report: TaskReport) => void): Promise<void> {
     await this.#ready
     await Promise.all(tasks.map(async (task) => report(await this.#run(task))))
   }
 
-  /** Values of a state that this executor holds; fails with an EngineError. */
+  /** Returns values of a state that this executor holds. Fails with an EngineError. */
   async query(query: StateQuery): Promise<StateAnswer> {
     const { name, operators } = this.#graph
     const operator = operators.find(({ uid }) => uid === query.operator)
@@ -105,7 +105,10 @@ export class TaskRunner {
       work.action.kind === 'advance'
         ? this.#graph.operatorRdd(streamId!, batchId!)
         : this.#graph.rddOfStream(streamId!, batchId!)
-    assert(rdd?.id === work.rddId, `the graph has ${rdd?.id} where the driver has ${work.rddId}`)
+    assert(
+      rdd?.id === work.rddId,
+      `the graph of the executor has ${rdd?.id} in place of ${work.rddId}`,
+    )
     const result = await runAction(work.action, rdd, partition, context)
     requirePlainElements(result)
     return result
@@ -119,7 +122,7 @@ export class TaskRunner {
       watermarks: this.#batch?.watermarks ?? {},
       readShuffle(shuffleId, reducePartition) {
         const buckets = task.inputs.get(shuffleInputKey(shuffleId, reducePartition))
-        assert(buckets, `the task came without ${shuffleId}, partition ${reducePartition}`)
+        assert(buckets, `the task has no buckets of ${shuffleId}, partition ${reducePartition}`)
         return Promise.resolve(buckets)
       },
       scan: async (scan, sink) => {
@@ -153,7 +156,7 @@ interface WhatWasRead {
 }
 
 /**
- * Such a task ends its pass when it has enough: it makes one of its own, which nobody else needs.
+ * Whether the task ends its pass early, when it has enough elements: it must not share the pass.
  */
 function wantsPart({ work }: Task): boolean {
   return work.kind === 'result' && work.action.kind === 'collect' && work.action.limit !== undefined

@@ -1,5 +1,5 @@
-// An executor in a worker thread, seen from the driver. The thread reaches brokers through the
-// driver's network, so it works with the embedded broker as with one elsewhere.
+// An executor in a worker thread, as the driver sees it. The thread connects to brokers through the
+// driver's network, so that it also reaches a broker inside the driver's process.
 
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { servePortNetwork } from '../../protocol/runtime/network/portNetwork.ts'
@@ -13,12 +13,12 @@ import type { FromWorker, ToWorker, WorkerSetup } from './workerProtocol.ts'
 
 export interface WorkerExecutorOptions extends Omit<WorkerSetup, 'network'> {
   readonly runtime: Pick<Runtime, 'clock' | 'network'>
-  /** Of the heap of each executor; without it, Node decides. */
+  /** Limit on the heap of each executor, in MiB; Node's default unless given. */
   readonly memoryMb?: number | undefined
 }
 
 /**
- * How long a worker may take to close its stores; a task that never ends must not hold up a stop.
+ * Time for a worker to close its stores: a task that does not end must not block the stop.
  */
 const stopTimeoutMs = 3000
 
@@ -31,7 +31,7 @@ class WorkerExecutor implements Executor {
   readonly #worker: Worker
   readonly #clock: Runtime['clock']
   readonly #stopped = new AbortController()
-  /** By id; those in flight are bounded by whoever asks. */
+  /** Queries in flight by id; their number is bounded by the callers. */
   readonly #queries = new Map<number, PromiseWithResolvers<StateAnswer>>()
   #lastQueryId = 0
   #released: PromiseWithResolvers<void> | undefined
@@ -53,7 +53,7 @@ class WorkerExecutor implements Executor {
         ...(memoryMb !== undefined && { maxOldGenerationSizeMb: memoryMb }),
       },
     })
-    const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended by itself`)
+    const died = new EngineError('EXECUTOR_FAILED', `executor ${slot} ended unexpectedly`)
     this.started = new Promise((resolve, reject) => {
       const lost = (error: Error) => {
         served.close()
@@ -104,7 +104,7 @@ class WorkerExecutor implements Executor {
     return asked.promise
   }
 
-  /** A thread that dies meanwhile holds no states any more either. */
+  /** Also resolves when the thread dies, which closes its states, too. */
   async releaseStates(): Promise<void> {
     if (this.#stopped.signal.aborted) return
     this.#released = Promise.withResolvers()
@@ -125,7 +125,7 @@ class WorkerExecutor implements Executor {
     await this.#worker.terminate()
   }
 
-  /** The query with this id, which is over then. */
+  /** Removes and returns the query with this id. */
   #query(id: number): PromiseWithResolvers<StateAnswer> | undefined {
     const asked = this.#queries.get(id)
     this.#queries.delete(id)

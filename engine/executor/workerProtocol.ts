@@ -9,13 +9,13 @@ import type { StateAnswer, StateQuery, Task, TaskReport } from './task.ts'
 
 export interface WorkerSetup {
   readonly code: CodeSnapshot
-  /** Of the driver's graph; the worker refuses to run another. */
+  /** Fingerprint of the driver's graph; the worker refuses to run another one. */
   readonly fingerprint: string
   readonly batchIntervalMs: number
   readonly bootstrap: readonly Address[]
   readonly clientId: string
   readonly stateDirectory: string
-  /** The way to the driver's network. */
+  /** The port to the driver's network. */
   readonly network: MessagePort
 }
 
@@ -30,7 +30,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly error: ErrorReport }
   | { readonly kind: 'report'; readonly report: TaskReport }
-  /** Of the query with this id: its answer, or why there is none. */
+  /** The answer to the query with this id, or the reason why there is none. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: StateAnswer }
   | { readonly kind: 'queryFailed'; readonly id: number; readonly error: ErrorReport }
   /** The states are closed. */

@@ -55,7 +55,7 @@ const lookMs = 3_000
 
 export class JobBatches {
   readonly loop: BatchLoop
-  /** For the metrics of the job. */
+  /** The counts for the metrics of the job. */
   readonly counts: JobCounts
   readonly #options: JobBatchesOptions
   readonly #offsets: TopicOffsets
@@ -65,13 +65,13 @@ export class JobBatches {
   readonly #rejectedLog: RejectedLog
   #deadLetterEnds: readonly DeadLetterEnd[] | undefined
   #rows: ReadonlyMap<string, ViewRows> = new Map()
-  /** Of the batch that ran last. */
+  /** Late rows and state sizes of the batch that ran last. */
   #advanced: Pick<AdvancedBatch, 'lateRows' | 'states'> = { lateRows: 0, states: [] }
   /** The running batch, with its start. */
   #batch: { readonly batchId: number; readonly sinceMs: number } | undefined
-  /** As of the plan of the newest batch, or the last listing while it runs. */
+  /** Ends of the topics at the plan of the newest batch, or at the last listing while it runs. */
   #logEnds: readonly PartitionEnds[] = []
-  /** For topics that cannot be read. */
+  /** Logs when topics cannot be read. */
   readonly #waits: LastingCondition
 
   constructor(options: JobBatchesOptions) {
@@ -146,7 +146,7 @@ export class JobBatches {
 
   async #ends(read: readonly OffsetRange[]): Promise<readonly PartitionEnds[] | undefined> {
     const { offsetLog } = this.#options
-    // For a batch that is planned again because its ranges are lost.
+    // Drops cached offsets, because a batch whose ranges are lost is planned again.
     if (read !== offsetLog.latest()?.ranges) this.#offsets.forget()
     const ends = await this.#asked(async () => {
       const found = await this.#offsets.ends(read)

@@ -22,7 +22,7 @@ export interface OpeningOptions {
   readonly job: Pick<Job, 'name' | 'partitions'>
   /** Version of the code. */
   readonly code: string
-  /** With their codecs, which are needed to convert states of the first release. */
+  /** Operators with their codecs, which are needed to convert states of the first release. */
   readonly operators: readonly StatefulOperator[]
   /** The savepoint from which a new directory is filled. */
   readonly from?: string | undefined

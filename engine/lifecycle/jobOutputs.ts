@@ -65,7 +65,8 @@ export class JobOutputs {
         if (viewed) rows.set(output.name, viewed)
         return
       }
-      // Whatever makes a batch too large has happened by then; until then it can be split.
+      // A batch can be split only before an output begins; by now the states have advanced, so
+      // the batch is not too large.
       await changed
       attempt.outputBegins()
       await this.#runForeach(output, rdd, batch)

@@ -104,7 +104,7 @@ async function pageOf(
 
 interface Place {
   readonly partition: number
-  /** Encoded; undefined for the beginning of the partition. */
+  /** The encoded key; undefined for the beginning of the partition. */
   readonly key: string | undefined
 }
 

@@ -29,7 +29,7 @@ export interface BatchResult {
   readonly startedMs: number
   readonly finishedMs: number
   readonly oldestTimestampMs: number | undefined
-  /** By view; a view that was not due in this batch is missing. */
+  /** Rows by view; a view that was not due in this batch is missing. */
   readonly rows: ReadonlyMap<string, ViewRows>
   /** Records in the log after this batch, when it was planned. */
   readonly lagRecords: number

@@ -36,7 +36,7 @@ export interface JobHostOptions<Arguments> {
 
 export interface HostedJob {
   readonly job: ServedJob
-  /** As of its start. */
+  /** Description of the job, as of its start. */
   readonly description: JobDescription
   readonly url: string
   /** Resolves when the job has stopped; rejects when it has failed, or does not end in time. */
@@ -48,7 +48,7 @@ export interface HostedJob {
 export const stopTimeoutMs = 10_000
 /** Time for a driver to stop its executors and to close its files and connections. */
 const driverTimeoutMs = 10_000
-/** Shorter for a job that is killed: its batch is rerun anyway. */
+/** Time for the driver of a job that is killed; shorter, because its batch is rerun anyway. */
 const killTimeoutMs = 2_000
 
 export class JobHost<Arguments> {

@@ -47,7 +47,7 @@ export async function requireTypes(module: URL | string): Promise<void> {
   throw new EngineError('JOB_TYPE_ERROR', `the job has type errors: ${shown}${more}${remedy}`)
 }
 
-/** The folder of a package, as resolved from the module, or else from here. */
+/** Returns the directory of a package, as resolved from the module, or else from this program. */
 function findPackage(name: string, file: string): string | undefined {
   for (const from of [pathToFileURL(file).href, import.meta.url]) {
     try {

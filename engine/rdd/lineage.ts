@@ -67,7 +67,7 @@ export interface NarrowStep {
 }
 
 /**
- * Where a task should run. `state` is binding: the partition's stores are open in one executor.
+ * The executor of a task. `state` is binding: the partition's stores are open in one executor.
  * `source` is a preference: tasks that read a topic partition in one place can share the scan.
  */
 export interface Affinity {

@@ -115,7 +115,8 @@ class ChainGuard implements RecordGuard {
   readonly push = (element: unknown): void => {
     const { record, onError } = recordInHand
     if (record === undefined) {
-      // In a union, a part whose source fails at the first error, or which comes from a shuffle.
+      // The element belongs to no current record: it comes from a shuffle, or from a part of a
+      // union whose source fails at the first error.
       this.chain.sink(element)
       this.#emit()
       return

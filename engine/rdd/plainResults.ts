@@ -1,11 +1,11 @@
-// Looks at what a task hands on before it does. A value that goes to another task or to the driver
-// is cloned on the way, and a clone keeps data and drops everything else: the view of a row would
-// arrive as an empty object, and a job would count nothings without a word.
+// Checks the results of a task before they are sent. A value that goes to another task or to the
+// driver is cloned, and a clone keeps only data: the view of a row would arrive as an empty object,
+// and the job would continue with wrong results without an error.
 
 import { EngineError } from '../engineError.ts'
 import type { Bucket } from './lineage.ts'
 
-/** Throws TASK_FAILED unless the values can be cloned as they are. The first one speaks for all. */
+/** Throws TASK_FAILED unless values can be cloned unchanged. Checks the first of each bucket. */
 export function requirePlainBuckets(buckets: readonly Bucket[]): void {
   for (const { values } of buckets) if (values.length > 0) requirePlain(values[0])
 }
@@ -14,7 +14,7 @@ export function requirePlainElements(elements: unknown): void {
   if (Array.isArray(elements) && elements.length > 0) requirePlain(elements[0])
 }
 
-/** A pair's value, and the values of a group, are looked at as well. */
+/** Checks the value of a pair and the values of a group, too. */
 function requirePlain(value: unknown, depth = 0): void {
   if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {

@@ -162,7 +162,7 @@ class AvroWalk {
     )
   }
 
-  /** Inexact beyond 2^53, where no valid length or index is. */
+  /** Returns a long, inexact beyond 2^53: valid lengths and indexes are far smaller. */
   long(): number {
     let byte = this.#byte()
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)

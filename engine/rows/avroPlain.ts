@@ -48,7 +48,7 @@ class Converters {
     }
   }
 
-  /** Of branches that JavaScript can tell apart, usually only one is an object. */
+  /** Usually only one branch of a union is an object: JavaScript must tell the branches apart. */
   #union(branches: readonly Type[]): Convert | undefined {
     const converts = branches.map((branch) => this.of(branch)).filter((each) => each !== undefined)
     if (converts.length === 0) return undefined

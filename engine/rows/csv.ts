@@ -48,7 +48,7 @@ class Line {
   readonly #bytes: Buffer
   readonly #start: number
   readonly #end: number
-  // Where the column read last begins: jobs mostly read columns from left to right.
+  // The column that was read last, and its position: jobs mostly read columns from left to right.
   #column = 0
   #position: number
 

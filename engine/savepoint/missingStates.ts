@@ -10,12 +10,12 @@ import { stateFolder } from '../jobDirectory.ts'
 
 export interface MissingState {
   readonly uid: string
-  /** The first missing folder, within the job's directory. */
+  /** Path of the first missing directory, within the job's directory. */
   readonly folder: string
 }
 
 /**
- * Checks that each partition of each state has a folder that is not empty. `directory` is the
+ * Checks that each partition of each state has a directory that is not empty. `directory` is the
  * job's.
  */
 export async function missingStates(

@@ -150,15 +150,15 @@ async function undoUncommitted(
   for (const uid of uids) await states.undo(join(path, stateFolder, uid), partitions, committedId)
 }
 
-/** Writes the redistributed states into a folder beside the old ones, durably. */
+/** Writes the redistributed states into a directory beside the old ones, durably. */
 async function spread(
   { disk, directory: { path, owner }, partitions, states, now }: PrepareOptions,
   moves: ReadonlyMap<string, string>,
   batchId: number,
 ): Promise<void> {
-  const folder = join(path, newStateFolder)
-  await disk.remove(folder)
-  await disk.makeDirectory(folder)
+  const directory = join(path, newStateFolder)
+  await disk.remove(directory)
+  await disk.makeDirectory(directory)
   // Before the first commit, all state belongs to a batch that will be rerun.
   if (batchId >= 0) {
     for (const [uid, to] of moves) {
@@ -167,10 +167,10 @@ async function spread(
       const found = states.exportState(...place)
       const operator = now.operators.find((each) => each.uid === to)
       const chunks = owner.formatVersion === 1 ? converted(found, operator) : found
-      await states.importState(join(folder, to), partitions, batchId, chunks)
+      await states.importState(join(directory, to), partitions, batchId, chunks)
     }
   }
-  await disk.syncDirectory(folder)
+  await disk.syncDirectory(directory)
   await disk.syncDirectory(path)
 }
 

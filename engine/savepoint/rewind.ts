@@ -68,16 +68,16 @@ async function resolved(
  */
 async function requireUndoable(
   states: Pick<StateAccess, 'isNew'>,
-  folder: string,
+  directory: string,
   partitions: number,
   batchId: number,
 ): Promise<void> {
   try {
-    await states.isNew(folder, partitions, batchId)
+    await states.isNew(directory, partitions, batchId)
   } catch (cause) {
     throw new EngineError(
       'JOB_OPTION_INVALID',
-      `cannot rewind: the state in ${folder} cannot be rolled back to batch ${batchId}; reset the state and start ` +
+      `cannot rewind: the state in ${directory} cannot be rolled back to batch ${batchId}; reset the state and start ` +
         'from there (--reset-state), or start from a savepoint (job submit --from)',
       cause,
     )

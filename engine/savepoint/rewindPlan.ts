@@ -166,7 +166,7 @@ function keepAt(
   return { kind: 'keep', entry, supersedes: false }
 }
 
-/** Where the job is after its newest committed batch. */
+/** Returns ranges that end at the positions of the job after its newest committed batch. */
 function committedRanges({ batches, commits }: JobLogs): readonly OffsetRange[] {
   const newest = batches.at(-1)!
   if (commits.at(-1)?.batchId === newest.batchId) return newest.ranges

@@ -76,8 +76,8 @@ export async function writeSavepoint(
     await disk.syncDirectory(dirname(path))
     return { path, id: idOf(content), manifest }
   } catch (error) {
-    // Best effort, so that a full disk is freed; the next savepoint of this name removes what is
-    // left.
+    // Best effort, so that a full disk is freed; the next savepoint of this name removes remaining
+    // files.
     await disk.remove(temporary).catch(() => {})
     throw error
   }

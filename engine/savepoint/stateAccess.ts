@@ -11,7 +11,8 @@ export interface StateAccess {
   isNew(directory: string, partitions: number, batchId: number): Promise<boolean>
   /**
    * Yields the entries of an operator's state as of a committed batch, in chunks of bounded size.
-   * `directory` has a folder per partition. Throws a StateError for a batch that is no longer kept.
+   * `directory` has a subdirectory per partition. Throws a StateError for a batch that is no longer
+   * kept.
    */
   exportState(directory: string, partitions: number, batchId: number): StateChunks
   /** Creates a state as of a batch, durable when it resolves. `directory` must be empty. */

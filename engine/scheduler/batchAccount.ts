@@ -1,4 +1,4 @@
-// What the finished tasks of the running batch reported: records and bytes per range, event times,
+// The reports of finished tasks of the running batch: records and bytes per range, event times,
 // rejected records, the oldest timestamp. Tasks share reads and are retried, so the same range may
 // be reported many times; the account counts it once. Each attempt of a batch has its own account,
 // dropped with the attempt.

@@ -145,7 +145,7 @@ export class BatchLoop {
   readonly #stopping = new AbortController()
   readonly #rejected = new RejectedRecords()
   #attempt: Attempt | undefined
-  /** As of the newest commit of this process. */
+  /** The oldest batch that a window still reads, as of the newest commit of this process. */
   #oldestRemembered = -1
   #isAbandoned = false
   /** Pending calls of `between`. A caller that does not await its call must bound their number. */

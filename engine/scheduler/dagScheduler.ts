@@ -75,8 +75,9 @@ export interface DagSchedulerOptions {
    */
   readonly maxExecutorLosses?: number
   /**
-   * Of `maxExecutorLosses`, those for lack of memory. The first may be caused by memory that
-   * earlier batches left behind; when a new executor dies of the same task, the task is the cause.
+   * Executors lost for lack of memory under one task before its stage is aborted; they also count
+   * for `maxExecutorLosses`. Memory of earlier batches may cause the first loss; when a new
+   * executor runs out of memory in the same task, the task is the cause.
    */
   readonly maxMemoryLosses?: number
   /**

@@ -1,6 +1,6 @@
 // Carries out the DAG scheduler's decisions. Collects the events of one turn, so that jobs
 // submitted together are planned together; sends tasks to executors with the buckets that they
-// read; stores the map outputs that they return. It must never let an action of one batch run on
+// read; stores the map outputs that they return. It must never let an action of a batch continue
 // after that batch has ended.
 
 import { assert } from '../../protocol/runtime/assert.ts'
@@ -55,8 +55,8 @@ export interface ShuffleOptions {
   /** Estimated bytes in memory; 256 MiB by default. */
   readonly maxBytes?: number
   /**
-   * Where the oldest outputs are spilled. Without it, outputs that do not fit are dropped or fail
-   * the batch.
+   * The directory to which the oldest outputs are spilled. Without it, outputs that do not fit are
+   * dropped or fail the batch.
    */
   readonly spill?: {
     readonly disk: Disk
@@ -85,7 +85,7 @@ interface Launch {
   readonly task: Task
 }
 
-/** What the stateful operators of a job report of a batch. */
+/** The reports of all stateful operators of a job about a batch. */
 export interface AdvancedBatch {
   /** The newest batch that changed the state, by the id of the operator's stream; -1 for none. */
   readonly changed: ReadonlyMap<number, number>
@@ -314,7 +314,7 @@ export class Driver {
     this.#isStopped = true
     this.#attempts.close()
     await this.#pool.stop()
-    // Best effort: the next start removes what is left.
+    // Best effort: the next start removes the remaining files.
     await this.#store.clear().catch(() => {})
     for (const { reject } of this.#waiting.values()) reject(beingStopped())
     this.#waiting.clear()

@@ -4,7 +4,7 @@
 import { assert } from '../../protocol/runtime/assert.ts'
 
 /**
- * Where an output is stored: an executor, by its slot, or the driver, which outlives all executors.
+ * The holder of an output: an executor, by its slot, or the driver, which outlives all executors.
  */
 export type OutputHolder = number | 'driver'
 
@@ -12,8 +12,8 @@ export class MapOutputTracker {
   readonly #shuffles = new Map<string, (OutputHolder | undefined)[]>()
 
   /**
-   * Registers a shuffle. One that is already registered keeps its outputs, so that a later job
-   * reuses them.
+   * Registers a shuffle. A shuffle that is already registered keeps its outputs, so that a later
+   * job reuses them.
    */
   register(shuffleId: string, mapPartitions: number): void {
     if (this.#shuffles.has(shuffleId)) return

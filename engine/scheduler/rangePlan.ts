@@ -8,9 +8,9 @@ import type { OffsetRange } from '../sources/scan.ts'
 import type { PartitionEnds } from '../sources/topicOffsets.ts'
 
 /**
- * Returns the ranges of a batch. Every partition has one, possibly empty: its end is where the next
- * batch begins. Topics that were read before and no longer are keep their position too, in case the
- * job reads them again. Throws TOPIC_RECREATED when a topic is not the one that was read before.
+ * Returns the ranges of a batch. Every partition has one, possibly empty: the next batch begins at
+ * its end. A topic that the job no longer reads keeps its positions, in case the job reads it
+ * again. Throws TOPIC_RECREATED when a topic is not the one that was read before.
  * Throws OFFSETS_LOST when a log lacks records to read, or ends below what was already read, and
  * the topic's `onLost` does not say where to continue (see lostBetween for the gap).
  *
@@ -47,8 +47,8 @@ export function startsOf(ranges: readonly OffsetRange[]): OffsetRange[] {
 }
 
 /**
- * Returns where the batch begins. `read`: end of what was read of the partition; undefined for a
- * new one.
+ * Returns the offset at which the batch begins. `read`: the offset up to which the partition was
+ * read; undefined for a new partition.
  */
 function positionOf(end: PartitionEnds, read: number | undefined, isKnownTopic: boolean): number {
   const { earliest, latest, highWatermark = latest, start = earliest, resume } = end
@@ -94,7 +94,7 @@ function keptPositions(
 }
 
 /**
- * Throws when a name now belongs to another topic: its offsets would be taken for those of the
+ * Throws when a name now belongs to another topic: its offsets would be mistaken for those of the
  * deleted one. Ranges planned by versions that kept no ids have none, and take over the current id.
  */
 function requireSameTopics(ends: readonly PartitionEnds[], previous: readonly OffsetRange[]): void {

@@ -52,8 +52,8 @@ export interface FinishedBatch {
 export const guessedRecordBytes = 4096
 const leastTargetMs = 5000
 /**
- * Growth factor of the limit after a split, per batch that fits; up to `partOfTooLarge` of what did
- * not.
+ * Growth factor of the limit after a split, per batch that fits; up to `partOfTooLarge` of the size
+ * that did not fit.
  */
 const growth = 1.25
 const partOfTooLarge = 0.8

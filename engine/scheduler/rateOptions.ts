@@ -1,6 +1,6 @@
 // The options of a job under Spark's key names, as one table: the parser, the errors and the
 // documentation are generated from it. Spark's keys that have no meaning here are rejected by name,
-// with the reason: a key that is silently ignored would mislead whoever tunes the job.
+// with the reason: a key that is silently ignored would mislead a user who tunes the job.
 
 import { nearestName } from '../../protocol/configuration/nearestName.ts'
 import {

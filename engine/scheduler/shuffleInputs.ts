@@ -1,6 +1,6 @@
 // Gathers the buckets that tasks read. Buckets in memory are returned at once; buckets on disk are
-// read for a few tasks at a time, limited by bytes: reading all of them would bring back into
-// memory what was spilled because it did not fit.
+// read for a few tasks at a time, limited by bytes: outputs are spilled because they do not fit
+// into memory, so reading all of them at once would not fit either.
 
 import { type ShuffleInputs as Inputs, shuffleInputKey } from '../executor/task.ts'
 import type { Bucket } from '../rdd/lineage.ts'

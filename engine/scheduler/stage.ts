@@ -106,7 +106,7 @@ export function describeTask(stage: Stage, partition: number): string {
   return `${name}, reading ${shown.join(', ')}${more},`
 }
 
-/** Ranges of topics, without what is read through shuffles. */
+/** Returns the topic ranges that the task reads itself, without those read before a shuffle. */
 function rangesRead(rdd: Lineage<unknown>, partition: number): OffsetRange[] {
   const ranges: OffsetRange[] = []
   for (const { rdd: each, partition: at } of computedWith(rdd, partition)) {

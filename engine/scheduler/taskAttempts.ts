@@ -21,11 +21,11 @@ interface Attempt extends RunningAttempt {
 }
 
 export class TaskAttempts {
-  /** In ms; undefined for no limit. */
+  /** Time limit of an attempt, in ms; undefined for no limit. */
   readonly limitMs: number | undefined
   readonly #clock: Clock
   readonly #onLate: (taskId: number) => void
-  /** By task id, and so in order of launch. */
+  /** Attempts by task id, and so in order of launch. */
   readonly #attempts = new Map<number, Attempt>()
   #whenIdle: PromiseWithResolvers<void> | undefined
   #isClosed = false

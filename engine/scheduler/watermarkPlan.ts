@@ -108,7 +108,7 @@ interface Source {
   /** `topic-partition` */
   readonly name: string
   readonly hasUnread: boolean
-  /** Whether the previous batch read records of it. */
+  /** Whether the previous batch read records of the partition. */
   readonly wasRead: boolean
 }
 

@@ -36,7 +36,7 @@ export interface ShuffleSpillOptions {
 
 export class ShuffleSpill {
   readonly #options: ShuffleSpillOptions
-  /** By shuffle id. */
+  /** Files by shuffle id. */
   readonly #files = new Map<string, SpillFile>()
   /**
    * Makes file names unique: the old file of a shuffle may still be in removal when a new one is
@@ -64,7 +64,7 @@ export class ShuffleSpill {
 
   /**
    * Writes an output. Not reentrant. Throws RESULT_TOO_LARGE when the limit is exceeded, and the
-   * disk's error when a write fails; what was written of the output is then unused.
+   * disk's error when a write fails; the written part of the output is then unused.
    */
   async write(shuffleId: string, buckets: readonly Bucket[]): Promise<SpilledOutput> {
     const { disk, directory, maxBytes } = this.#options
@@ -75,8 +75,8 @@ export class ShuffleSpill {
     const file = await disk.open(path, 'write')
     try {
       const frames: Frame[] = []
-      // One bucket at a time: serialized together, they would need as much memory as the spill is
-      // to free.
+      // Buckets are serialized one at a time: together, they would need as much memory as the spill
+      // frees.
       for (const bucket of buckets) {
         const bytes = serialize([bucket.keys, bucket.values])
         if (this.#bytes + bytes.length > maxBytes) throw tooLarge(maxBytes)
@@ -117,7 +117,7 @@ export class ShuffleSpill {
     }
   }
 
-  /** Removes the outputs of a shuffle. Best effort: the next start removes what is left. */
+  /** Removes the outputs of a shuffle. Best effort: the next start removes remaining files. */
   async forget(shuffleId: string): Promise<void> {
     const file = this.#files.get(shuffleId)
     if (file === undefined) return

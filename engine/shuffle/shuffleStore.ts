@@ -26,7 +26,7 @@ export interface ShuffleStoreOptions {
   readonly maxPairs: number
   /** Estimated bytes in memory. */
   readonly maxBytes: number
-  /** Without it, outputs that do not fit into memory are dropped or fail the batch. */
+  /** Without a spill, outputs that do not fit into memory are dropped or fail the batch. */
   readonly spill?: ShuffleSpill | undefined
   /** Called when a recomputed output differs from the first one: the job is not deterministic. */
   onChanged?(shuffleId: string, mapPartition: number): void
@@ -34,7 +34,7 @@ export interface ShuffleStoreOptions {
 
 export class ShuffleStore {
   readonly #options: ShuffleStoreOptions
-  /** By shuffle and map partition, oldest first. */
+  /** Outputs by shuffle and map partition, oldest first. */
   readonly #outputs = new Map<string, Output>()
   /** Checksums of all known outputs, including dropped ones. */
   readonly #checksums = new Map<string, number>()

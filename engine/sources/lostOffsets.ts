@@ -65,7 +65,7 @@ export function leftOf(
   })
 }
 
-/** OFFSETS_LOST for offsets from `from` to `until`, as far as this batch was to read them. */
+/** Returns OFFSETS_LOST for the offsets [from, until) of a batch, as far as the log lacks them. */
 export function offsetsRemoved(
   place: Place,
   from: number,
@@ -82,7 +82,7 @@ export function offsetsRemoved(
   )
 }
 
-/** OFFSETS_LOST for a log that ends below what was read or planned; waiting would hide the loss. */
+/** Returns OFFSETS_LOST for a log that ends below `until`, which was already read or planned. */
 export function logTruncated(
   place: Place,
   until: number,

@@ -7,7 +7,7 @@ import type { RejectedOffsets } from './scan.ts'
 const pieceOffsets = 8192
 
 export class OffsetSet {
-  /** By the first offset of the piece, divided by `pieceOffsets`. */
+  /** Pieces by their first offset, divided by `pieceOffsets`. */
   readonly #pieces = new Map<number, Uint8Array>()
   #size = 0
 

@@ -33,7 +33,9 @@ class RecordInHand {
     this.#guards.push(guard)
   }
 
-  /** Output of one guard may reach, and register, further guards; they are called last. */
+  /**
+   * Calls the guards. The output of a guard may register further guards, which are called last.
+   */
   ended(): void {
     const guards = this.#guards
     for (let at = 0; at < guards.length; at++) guards[at]!.recordEnded()

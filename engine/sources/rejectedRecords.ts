@@ -46,8 +46,8 @@ export class RejectedRecords {
   }
 
   /**
-   * Adds a task's report. Only for finished tasks: the next attempt of a failed one decides again
-   * what is rejected. Throws REJECTED_TOO_MANY.
+   * Adds a task's report. Only for finished tasks: the next attempt of a failed task decides again
+   * which records are rejected. Throws REJECTED_TOO_MANY.
    */
   add({ rejected = [], rejectedOffsets = [] }: Partial<ReportedRejections>): void {
     for (const record of rejected) {

@@ -1,4 +1,5 @@
-// Push-style evaluation: where the elements of a computation go, one plain function call each.
+// Push-style evaluation: a sink receives the elements of a computation, one plain function call
+// each.
 //
 // A computation is stopped by its sink: the sink of an action that has enough elements throws
 // `enough`, and the action catches it. Operators let it pass like any error; no function of the job

@@ -16,7 +16,7 @@ export interface PartitionEnds {
   /** Undefined for brokers without topic ids. */
   readonly topicId?: string | undefined
   readonly partition: number
-  /** As last listed; retention may have moved it since. */
+  /** The first offset of the log, as last listed; retention may have moved it since. */
   readonly earliest: number
   /** The end of what can be read: the last stable offset when only committed records are read. */
   readonly latest: number
@@ -42,7 +42,7 @@ interface KnownPartition {
 const timeoutMs = 2000
 /**
  * Maximum age of a listed start offset. Retention moves it slowly: a job that keeps up is not
- * affected, and one that does not finds out when it plans, or when it reads.
+ * affected, and a job that lags detects lost records when it plans, or when it reads.
  */
 const earliestMaxAgeMs = 10_000
 
@@ -119,7 +119,8 @@ export class TopicOffsets {
       return onLost === 'fail' ? end : { ...end, resume: latest }
     const highWatermark = await this.#highWatermark(topic, partition)
     if (onLost === 'fail' || read <= highWatermark) return { ...end, highWatermark }
-    // Whatever onLost says: the records below the end were already read, or are different ones now.
+    // The job continues at the end of the log for every onLost position: the records below were
+    // already read, or have been replaced by others.
     return { ...end, highWatermark, resume: highWatermark }
   }
 

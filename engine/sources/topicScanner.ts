@@ -251,8 +251,8 @@ function pushPart(
 }
 
 /**
- * Leaves out records that fail. A batch that cannot be read fails as usual: it is unknown what is
- * lost with it.
+ * Leaves out records that fail. A batch that cannot be read fails the scan: the number of lost
+ * records would be unknown.
  */
 function pushWhatWorks(
   cursor: RecordCursor,

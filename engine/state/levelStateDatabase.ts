@@ -49,7 +49,7 @@ function openingError(directory: string, error: unknown): StateError {
   return new StateError('STATE_DAMAGED', `cannot open the state in ${directory}: ${reason}`, error)
 }
 
-/** The causes around it only say that the database could not be opened. */
+/** Returns the innermost cause: the others only say that the database could not be opened. */
 function innermost(error: Error): Error {
   return error.cause instanceof Error ? innermost(error.cause) : error
 }

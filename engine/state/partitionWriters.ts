@@ -66,9 +66,9 @@ export class PartitionWriters {
   async #flush(partition: number): Promise<void> {
     const changes = this.#gathered[partition]!
     this.#gathered[partition] = []
-    const folder = join(this.#directory, String(partition))
-    await this.#disk.makeDirectory(folder)
-    const database = await this.#openDatabase(folder)
+    const directory = join(this.#directory, String(partition))
+    await this.#disk.makeDirectory(directory)
+    const database = await this.#openDatabase(directory)
     try {
       await database.write(changes)
     } finally {

@@ -1,5 +1,5 @@
-// What StateStore needs of a key-value store, by the names that a state has for it: sorted bytes,
-// atomic and durable writes, and snapshots (protocol/runtime/store/keyValueStore.ts).
+// The key-value store of a state, under names of its own: sorted bytes, atomic and durable writes,
+// and snapshots (protocol/runtime/store/keyValueStore.ts).
 
 import type {
   KeyValueChange,
@@ -15,7 +15,7 @@ export type DatabaseEntry = KeyValueEntry
 export type StateReader = KeyValueReader
 export type StateSnapshot = KeyValueSnapshot
 /**
- * Every write is synced: the commit log will say that the batch is done, so its state must be there
- * by then.
+ * Every write is synced: the state of a batch must be durable before the batch is in the commit
+ * log.
  */
 export type StateDatabase = KeyValueStore

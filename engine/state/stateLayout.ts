@@ -126,7 +126,7 @@ function domainPrefix(domain: TimeDomain): number {
   return domain === 'event' ? eventPrefix : processingPrefix
 }
 
-/** With the sign bit inverted, so that times before 1970 sort first. */
+/** Writes a time with its sign bit inverted, so that times before 1970 sort first. */
 function writeTime(bytes: Buffer, timeMs: number, at: number): void {
   const high = Math.floor(timeMs / 2 ** 32)
   bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, at)

@@ -156,7 +156,7 @@ export class StateStore {
     try {
       await this.#database.close()
     } finally {
-      // Last, because a transaction that was just committed adds to the cache after its write.
+      // Cleared last, because a committed transaction adds to the cache after its write.
       this.#cache.clear()
     }
   }

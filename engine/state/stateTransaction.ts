@@ -1,6 +1,6 @@
-// The changes of one batch to a state, in bytes. Its own reads see its writes; nobody else does
-// before `commit`. Cost is proportional to the keys and timers that the batch touches, all of which
-// are held in memory.
+// The changes of one batch to a state, in bytes. Before `commit`, only reads of the transaction see
+// its writes. Cost is proportional to the keys and timers that the batch touches, all of which are
+// held in memory.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import { keyGroupCount } from '../keys/keyGroup.ts'
@@ -24,7 +24,7 @@ export interface StateChanges {
   readonly growth: StateSize
 }
 
-/** The store, as its transaction needs it. */
+/** The part of a store that its transaction uses. */
 export interface TransactionBase {
   readonly batchId: number
   readonly isNew: boolean

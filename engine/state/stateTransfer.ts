@@ -24,7 +24,7 @@ export interface StateTransferOptions {
 /** Entries per read; LevelDB also limits their bytes. */
 const groupSize = 1000
 
-/** Each directory belongs to one operator, and has a folder per partition. */
+/** Each directory belongs to one operator, and has a subdirectory per partition. */
 export class StateTransfer {
   readonly #disk: Disk
   readonly #openDatabase: (directory: string) => Promise<StateDatabase>
@@ -62,7 +62,7 @@ export class StateTransfer {
 
   /**
    * Writes a state with `partitions` partitions, as of a batch, into a directory that must not
-   * exist. Durable when this resolves; after a failure the caller removes what is left.
+   * exist. Durable when this resolves; after a failure the caller removes the directory.
    */
   async importState(
     directory: string,
@@ -96,7 +96,7 @@ export class StateTransfer {
     }
   }
 
-  /** Folders of the partitions that exist. */
+  /** Yields the directories of the partitions that exist. */
   async *#folders(directory: string, partitions: number): AsyncGenerator<string, void> {
     for (let partition = 0; partition < partitions; partition++) {
       const folder = join(directory, String(partition))

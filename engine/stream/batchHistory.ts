@@ -1,5 +1,5 @@
-// The recent batches of a job, with their times and ranges. It is all that a stream graph knows of
-// the past, and must be the same in the driver and in every executor.
+// The recent batches of a job, with their times and ranges. A stream graph has no other memory of
+// the past. The history must be the same in the driver and in every executor.
 
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { OffsetRange } from '../sources/scan.ts'

@@ -23,10 +23,10 @@ import {
 } from './operators/transformWithState.ts'
 import { groupedBy, union as unionOfStreams } from './streamPlans.ts'
 
-/** The watermarks of a stream; its own is the minimum of those that are not idle. */
+/** The watermarks of a stream, whose own watermark is the minimum of those that are not idle. */
 export interface StreamWatermarks {
   readonly uids: readonly string[]
-  /** The longest of their delays, in ms. */
+  /** The longest delay of the watermarks, in ms. */
   readonly delayMs: number
 }
 

@@ -196,7 +196,7 @@ export class StreamGraph {
     return batch
   }
 
-  /** For foreachRDD, whose functions executors do not have. */
+  /** Returns the RDD as one of the driver, for foreachRDD: executors do not have its functions. */
   #inDriver<T>(rdd: Rdd<T>): Rdd<T> {
     const batch = this.#batches.get(batchOfRdd(rdd))
     if (!batch) throw batchIsOver(rdd)

@@ -30,28 +30,28 @@ export interface StreamBatch {
 /** A stream before it has an id. */
 export interface StreamPlan<T> {
   readonly name: string
-  /** Distinguishes it in a fingerprint, beside its name and parents. */
+  /** Distinguishes the stream in a fingerprint, beside its name and parents. */
   readonly detail?: string
   readonly parents: readonly Stream<unknown>[]
   readonly slideMs: number
-  /** For the rows of a topic: its name. */
+  /** For the rows of a topic: the name of the topic. */
   readonly topic?: string
-  /** Each partition of its RDDs is computed from one partition of its parents. */
+  /** Whether each partition of the RDDs is computed from one partition of the parents. */
   readonly isNarrow?: boolean
-  /** How far back from a batch the RDDs of its parents are needed, in ms. */
+  /** How far back from a batch the RDDs of the parents are needed, in ms. */
   readonly rememberMs?: number
-  /** The operator whose state its RDDs advance. Such an RDD has `advance`. */
+  /** The operator whose state the RDDs advance. Such an RDD has `advance`. */
   readonly operator?: StatefulOperator
   /** For a stream that assigns event times to its elements. */
   readonly watermark?: WatermarkSpec
-  /** Its elements are all entries of its parents' states, not only those that the batch touched. */
+  /** Whether the elements are all entries of the parents' states, also those of earlier batches. */
   readonly isTable?: boolean
   /**
-   * Its elements are read from the outputs of an operator: sharing one pass between readers saves
-   * nothing.
+   * Whether the elements are read from the outputs of an operator, so that sharing one pass between
+   * readers saves nothing.
    */
   readonly isOutput?: boolean
-  /** Its RDDs cannot be recomputed in a later batch: the state has advanced by then. */
+  /** Whether the RDDs cannot be recomputed in a later batch, because the state has advanced. */
   readonly isStateful?: boolean
   rdd(batch: StreamBatch): Rdd<T> | undefined
 }

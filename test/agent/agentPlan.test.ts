@@ -65,7 +65,7 @@ const kafka = `${base.replace('logger', 'org.apache.flume.sink.kafka.kafkasink')
 `
 const file = base.replace('memory', 'FILE')
 
-/** What is said about a configuration that is refused. */
+/** The lines of the error of a refused configuration. */
 function refusal(text: string): string[] {
   try {
     plan(text)
@@ -181,7 +181,7 @@ describe('an agent', () => {
     expect(plan(`${text}a1.${line}\n`)).toEqual({ parts: 'r1 | c1 | k1', problems: [] })
   })
 
-  // A second flow, which works, so that what is refused is one component and not the agent.
+  // Adds a second flow, which works, so that one component is refused and not the whole agent.
   const second = (text: string) =>
     `${text}a1.sources = r1 r2
 a1.channels = c1 c2
@@ -287,7 +287,7 @@ a1.sinks.k2.channel = c2
   })
 
   test.each(['sinks.k1.ssl = false', 'sources.r1.kerberos = false'])(
-    'but %s switches nothing on',
+    'but %s is accepted, because it enables no security',
     (line) => {
       expect(plan(`${base}a1.${line}\n`).parts).toBe('r1 | c1 | k1')
     },

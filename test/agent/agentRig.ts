@@ -119,7 +119,7 @@ export class AgentRig {
     return all
   }
 
-  /** The next one starts empty. */
+  /** Stops the broker and discards its data: the next broker starts empty. */
   async stopBroker(): Promise<void> {
     const broker = this.#broker
     this.#broker = undefined

@@ -7,7 +7,7 @@ import { AgentRig, tailToKafka } from './agentRig.ts'
 
 const never = new Promise<never>(() => {})
 
-/** Stops the rig's agent; returns what hung, and how long that took by the clock. */
+/** Stops the rig's agent; returns the components that hung, and the duration by the clock. */
 async function stopped(rig: AgentRig) {
   const startMs = rig.clock.monotonicMs()
   const hanging = await drive(rig.clock, rig.agent!.stop())
@@ -92,7 +92,7 @@ describe('an agent', () => {
       },
     )
     await rig.clock.advanceAndSettle(1000)
-    // The source has its own, shorter deadlines.
+    // The source stops earlier than the agent's limit: its own deadlines are shorter.
     expect(await stopped(rig)).toEqual({ hanging: [], afterMs: expect.closeTo(3000, -3) })
     expect(errors(rig)).toEqual(['command of an exec source did not exit after SIGKILL'])
   })

@@ -184,7 +184,7 @@ describe('arguments', () => {
     expect(parsed(...args).logging.logLevel).toBe(level)
   })
 
-  test('without effect are warned of', () => {
+  test('without effect cause a warning', () => {
     expect(parsed('-Xmx1g', '-Xms1g', '-C', 'lib/*', '-b', '/backup').warnings).toEqual([
       '--backup-directory has no effect: no copy of the configuration is kept',
       '--classpath and --plugins-path have no effect: Java classes are not loaded',
@@ -192,7 +192,7 @@ describe('arguments', () => {
     ])
   })
 
-  test('an unused -D is warned of, with the nearest name', () => {
+  test('an unused -D causes a warning with the nearest name', () => {
     const properties = {
       directroy: '/x',
       'java.security.egd': 'x',

@@ -31,7 +31,7 @@ test('the time as a number, and its zone', () => {
   expect(expanded('%z', {})).toMatch(/^[+-]\d{4}$/)
 })
 
-test('headers and the host; what an event lacks is empty', () => {
+test('headers and the host; a header that the event lacks is empty', () => {
   expect(expanded('a-%{x.y}-%{none}%%', { 'x.y': 'b' })).toBe('a-b-%')
   expect(expanded('%[localhost] %[IP] %[fqdn]', {})).toBe('host 10.0.0.1 host.example')
 })

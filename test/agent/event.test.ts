@@ -46,7 +46,7 @@ function shown(batch: EventBatch) {
   ])
 }
 
-describe('the ends of events in their file', () => {
+describe('the ends of events in their file are preserved', () => {
   test('in slices, selections and batches with other headers', () => {
     const batch = lines(0, 5).slice(1, 5).withHeaders({ host: 'h' })
     const ccc = ['ccc', 9, { host: 'h', n: '2' }]
@@ -89,7 +89,7 @@ describe('a channel drops known events', () => {
     return { channel, processor, taken }
   }
 
-  test('whatever an interceptor dropped and changed', async () => {
+  test('even if an interceptor dropped and changed some', async () => {
     const interceptor: Interceptor = (batch) => {
       const kept: number[] = []
       for (let n = 0; n < batch.count; n++) if (batch.body(n).length % 2 === 1) kept.push(n)
@@ -98,12 +98,13 @@ describe('a channel drops known events', () => {
     }
     const { processor, taken } = await processed(interceptor)
     await processor.process(lines(0, 4), { ...position, start: 0, end: 14 })
-    // Read again from its start, because another channel had no room, and further.
+    // The source reads the batch again from its start, and more lines, because another channel had
+    // no room for it.
     await processor.process(lines(0, 7), { ...position, start: 0, end: 35 })
     expect(await taken()).toEqual(['aa', 'cccccc', 'eeeeeeeeee', 'gggggggggggggg'])
   })
 
-  test('and gets the position of a batch without events for it', async () => {
+  test('and gets the position of a batch in which it has no events', async () => {
     const { channel, processor, taken } = await processed((batch) =>
       batch.body(0).toString() === 'ccc' ? batch.select([]) : batch,
     )

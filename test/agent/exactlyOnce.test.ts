@@ -41,7 +41,7 @@ test.each(seeds)('every line arrives once through 40 power failures (SEED=%i)', 
         hasCrashed = true
       }
     } catch (error) {
-      // The agent did not come up: the power failed while it recovered.
+      // The agent failed to start, because the power failed during its recovery.
       expect(hasCrashed, String(error)).toBe(true)
     }
     await rig.stopAgent()
@@ -55,7 +55,7 @@ test.each(seeds)('every line arrives once through 40 power failures (SEED=%i)', 
   await rig.close()
 })
 
-/** Half the time some of what was not synced survives, in any order. */
+/** In half of the power failures, some unsynced writes survive, in any order. */
 function powerFailure(random: Random) {
   return random.below(2) === 0 ? {} : { keepUnsynced: random, reorder: random.below(2) === 0 }
 }

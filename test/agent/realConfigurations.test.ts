@@ -35,7 +35,7 @@ describe.skipIf(directory === undefined)('flume.conf files as people write them'
   })
 })
 
-/** What is said; of an agent that is refused, there is something. */
+/** The lines of all problems; a refused agent has at least one. */
 async function problems(file: string, text: string, name: string): Promise<string[]> {
   const runtime = {
     clock: new ManualClock(),

@@ -39,7 +39,7 @@ async function start(text: string): Promise<void> {
   agent = await drive(clock, starting)
 }
 
-/** What is read from now on; resolves when it has been looked at. */
+/** Replaces the configuration; resolves when the agent has read the new one. */
 async function change(next: typeof read): Promise<void> {
   read = next
   for (let second = 0; second < 45; second++) await rig.clock.advanceAndSettle(1000)
@@ -48,7 +48,7 @@ async function change(next: typeof read): Promise<void> {
 const drained = (events: number) =>
   rig.until(() => agent.agent.status().sinks[0]!.eventsDrained === events)
 
-test('a changed configuration takes effect, and lines are read on', async () => {
+test('a changed configuration takes effect, and reading continues at the next line', async () => {
   await start(tailToKafka())
   await rig.append('/logs/app.log', 'one\n')
   await drained(1)
@@ -102,7 +102,7 @@ test('a removed file changes nothing, and is logged once', async () => {
   ])
 })
 
-test('when only the start shows that it is invalid, the previous one is started again', async () => {
+test('a configuration that only fails at start is replaced by the previous one', async () => {
   await start(tailToKafka())
   const held = await rig.disk.lock('/elsewhere')
   await change(async () => file(tailToKafka({ 'channels.c1.checkpointDir': '/elsewhere' })))

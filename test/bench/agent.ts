@@ -43,12 +43,12 @@ export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> 
   }
 }
 
-/** From the start of the agent until the broker has acknowledged the last line. */
+/** Measures from the start of the agent until the broker has acknowledged the last line. */
 async function carry(orders: OrderFile, channel: ChannelType, parent: string): Promise<Throughput> {
   const directory = await mkdtemp(join(parent, 'agent-'))
   const broker = await startInsideBroker(join(directory, 'broker'))
   try {
-    // At the path in the configuration: a second name for the same file.
+    // The agent reads the path in its configuration: a hard link to the same file.
     await link(orders.path, join(directory, 'orders.log'))
     await mkdir(join(directory, 'agent'))
     const configuration = await configurationWith(channel)

@@ -21,6 +21,9 @@ import { type Benchmark, type BenchOptions, type Row, table } from './harness/ro
 const defaultSeconds = 5
 const defaultGigabytes = 20
 
+const usage = `npm run bench -- NAME [--json] [--against HOST:PORT] [--seconds N] [--only TEXT] [--gigabytes N]
+npm run bench -- gate [COMMIT] [--json] [--benchmarks NAME,...] [--rounds N] [--seconds N] [--own-benchmarks]`
+
 class UsageError extends Error {
   readonly code = 'USAGE'
 }
@@ -28,6 +31,10 @@ class UsageError extends Error {
 async function main(): Promise<void> {
   const { values, positionals } = parseArguments()
   const [name, commit] = positionals
+  if (values.help) {
+    process.stdout.write(`${usage}\n\nBenchmarks:\n${await list()}\n`)
+    return
+  }
   if (name === undefined) throw new UsageError(`say which benchmark:\n${await list()}`)
   if (name === 'gate') {
     process.exitCode = (await gate.runGate(await gateOptions(values, commit))) ? 0 : 1
@@ -66,7 +73,7 @@ async function requireBenchmark(name: string): Promise<void> {
   throw new UsageError(`benchmark ${name} does not exist${meant}\n${await list()}`)
 }
 
-/** With a directory of its own, which is gone afterwards. */
+/** Runs a benchmark with its own temporary directory, which is removed afterwards. */
 async function run(benchmark: Benchmark, options: Omit<BenchOptions, 'directory'>): Promise<Row[]> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
   try {
@@ -81,6 +88,7 @@ function parseArguments() {
     return parseArgs({
       allowPositionals: true,
       options: {
+        help: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         against: { type: 'string' },
         seconds: { type: 'string' },
@@ -92,7 +100,8 @@ function parseArguments() {
       },
     })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new UsageError(`${reason}\n${usage}`)
   }
 }
 

@@ -47,7 +47,7 @@ export async function run({ seconds, directory }: BenchOptions): Promise<Row[]> 
   }
 }
 
-/** From the job's first batch to the one that has read the topic to its end. */
+/** Measures from the job's first batch to the batch that reaches the end of the topic. */
 async function runJob(
   broker: InsideBroker,
   orders: OrderFile,

@@ -16,7 +16,7 @@ export const description = 'ours and real Kafka (needs java and mvn), under many
 
 const rounds = 3
 const topic = 'perf-test'
-/** With this many records for each of --seconds; each run also includes the start of Java. */
+/** The perf tests, with their records per second of --seconds; each run includes Java's start. */
 const perfTests = [
   { recordBytes: 100, recordsPerSecond: 600_000 },
   { recordBytes: 1000, recordsPerSecond: 100_000 },

@@ -53,7 +53,7 @@ function writeLoop(path: string, orders: OrderBatches, flush: FlushPolicy): Work
       bytes += (await file.writev([...orders.batches], bytes)).bytesWritten
       if (flush === 'group') await file.datasync()
     }
-    // A log is synced when it is closed.
+    // The baseline syncs here, because a log is synced when it is closed.
     await file.datasync()
     await file.close()
     await rm(path)

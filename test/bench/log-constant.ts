@@ -1,7 +1,7 @@
 // The cost of an append, and of a read at a random offset, in logs of very different length. It
 // must not depend on the length: the baseline of each figure is the shortest log, in the same run.
 //
-// The effect of the machine's caches on two gigabytes must not be taken for that of the log. So
+// The effect of the machine's caches on two gigabytes must not be mistaken for that of the log. So
 // reads are measured twice: in a stretch of as many records as the shortest log has, at a position
 // that changes with every round, so that all lengths use the same amount of memory; and anywhere,
 // with bare reads at random positions of the same files beside them, which show the machine's
@@ -28,7 +28,7 @@ const lengths = [
 const recordsPerBatch = 100
 /** A fetch of a small consumer around one offset. */
 const readBytes = 4096
-/** Few, so that the shortest log stays short: it ends at some ten thousand records. */
+/** Few appends, so that the shortest log stays short: it ends at some ten thousand records. */
 const appendsPerRound = 20
 const readsPerRound = 200
 /** Rounds before the figures count, to compile code and load files into memory. */
@@ -106,7 +106,7 @@ async function measureRound(
   const { disk, log, records } = subject
   const from = random.below(records - stretchRecords + 1)
   const appendMs = await repeat(appendsPerRound, () => append(log, batch))
-  // Once over the stretch without measuring, so that it is in memory for all lengths alike.
+  // Reads the stretch once without measuring, so that it is in memory for all lengths alike.
   await readStretch(log, from)
   const inStretch = () => read(log, from + random.below(stretchRecords))
   const stretchMs = await repeat(readsPerRound, inStretch)

@@ -43,7 +43,7 @@ function readLog(log: PartitionLog, orders: OrderBatches): Work {
   }
 }
 
-/** Into a new buffer each time, because the bytes returned by a log belong to the caller. */
+/** Reads into a new buffer each time, because the bytes returned by a log belong to the caller. */
 function readFile(path: string, orders: OrderBatches): Work {
   return async (isOver) => {
     const file = await open(path, 'r')

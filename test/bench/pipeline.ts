@@ -18,7 +18,7 @@ import { requireSameDemographics } from './harness/sameDemographics.ts'
 export const description = 'the whole demo, from a file of lines to the counted result'
 
 const lines = 5_000_000
-/** Fewer would not tell a lucky run from a usual one. */
+/** With fewer runs, one unusually fast run would decide the median. */
 const leastRuns = 3
 
 /** Output of `demo --json`, as far as it is used here. */
@@ -63,7 +63,7 @@ function runLoop(orders: OrderFile) {
   return { linesPerSecond: records / seconds, cpuSeconds: (user + system) / 1e6 }
 }
 
-/** Medians, but the highest of the peaks. Without figures that the system does not report. */
+/** Medians, and the highest of the peaks; omits figures that the system does not report. */
 function rowsOf(
   demos: readonly DemoRun[],
   loops: readonly { linesPerSecond: number; cpuSeconds: number }[],

@@ -101,7 +101,7 @@ async function measure(
   }
 }
 
-/** Mean over the rounds, because the clock of processes ticks slowly; the first is a warm-up. */
+/** Mean over the rounds, because processor time has a coarse clock; the first is a warm-up. */
 function processorSeconds(
   rounds: readonly { readonly bytes: number; readonly seconds: number | undefined }[],
   bytes: number,

@@ -17,7 +17,7 @@ export const description = 'the REST API: a stream of records, and reads with 1,
 
 const topics = 1_000
 const valueBytes = 100
-/** Records waiting for their results. */
+/** Number of records that wait for their results. */
 const mostWaiting = 1_000
 const value = 'x'.repeat(valueBytes)
 const newline = 0x0a
@@ -120,7 +120,7 @@ function sendTo(url: string): ClientRequest {
   return request(url, { method: 'POST', headers })
 }
 
-/** With as many records in flight as the client above. */
+/** Produces over one REST stream, with as many records in flight as the direct client above. */
 function stream(url: string, seconds: number): Promise<Throughput> {
   return new Promise((resolve, reject) => {
     const sending = sendTo(url)

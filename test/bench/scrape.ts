@@ -180,7 +180,7 @@ async function baseline(samples: number, seconds: number): Promise<Cost> {
   )
 }
 
-/** The median of scrapes, each after a change. */
+/** Returns the median of several scrapes, each after a change. */
 async function measure(
   seconds: number,
   change: () => Promise<void>,

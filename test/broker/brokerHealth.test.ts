@@ -1,4 +1,4 @@
-// The health of a broker: each code is reported when its condition begins, and is gone when the
+// The health of a broker: each code is reported when its condition begins, and removed when the
 // condition ends.
 
 import { request } from 'node:http'

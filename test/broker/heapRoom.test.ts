@@ -13,7 +13,7 @@ describe('the garbage a heap may hold', () => {
     expect(heapGrowingPercent(128 * mebibyte, limitBytes)).toBe(100)
   })
 
-  it('is left to V8 if more is live than the amount matters for', () => {
+  it('is left to V8 if so many bytes are live that the amount does not matter', () => {
     expect(heapGrowingPercent(256 * mebibyte, limitBytes)).toBe(50)
     expect(heapGrowingPercent(300 * mebibyte, limitBytes)).toBe(0)
   })
@@ -22,7 +22,7 @@ describe('the garbage a heap may hold', () => {
     expect(heapGrowingPercent(32 * mebibyte, 512 * mebibyte)).toBe(100)
   })
 
-  it('is bounded if hardly anything is live', () => {
+  it('is bounded if very few bytes are live', () => {
     expect(heapGrowingPercent(0, limitBytes)).toBe(1000)
     expect(heapGrowingPercent(mebibyte, limitBytes)).toBe(1000)
   })

@@ -1,5 +1,5 @@
-// The container files of docs/deploy/container, as far as they can be judged without a container:
-// what the Dockerfile builds, and that the compose file, Prometheus and the image agree on names,
+// The container files of docs/deploy/container, as far as they can be checked without a container:
+// the image of the Dockerfile, and that the compose file, Prometheus and the image agree on names,
 // ports and paths.
 
 import { existsSync, readFileSync } from 'node:fs'
@@ -22,13 +22,13 @@ function of(name: string): string {
 }
 
 describe('the Dockerfile', () => {
-  test('its images are pinned to the version of Node that is tested', () => {
+  test('pins its images to the version of Node that is tested', () => {
     const from = instructions.filter(({ name }) => name === 'FROM').map(({ text }) => text)
     const { node } = manifest.devDependencies
     expect(from).toEqual([`node:${node}-bookworm-slim AS install`, `node:${node}-bookworm-slim`])
   })
 
-  test('runs as a user that is not root, by number', () => {
+  test('runs as a numeric user id other than root', () => {
     expect(of('USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/)
   })
 
@@ -38,13 +38,13 @@ describe('the Dockerfile', () => {
     expect(of('STOPSIGNAL')).toBe('SIGTERM')
   })
 
-  test('asks for health without any program that the image lacks', () => {
+  test('checks health with a program that the image has', () => {
     const [program, option, code] = execForm(of('HEALTHCHECK'))
     expect([program, option]).toEqual(['node', '-e'])
     expect(code).toContain('http://127.0.0.1:9404/healthy')
   })
 
-  test('copies nothing that the ignore file keeps out', () => {
+  test('copies exactly the files that the ignore file admits', () => {
     const kept = read('Dockerfile.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
@@ -72,11 +72,11 @@ describe('the compose file', () => {
   }
   const services = Object.entries(compose.services)
 
-  test('broker, agent, job and Prometheus', () => {
+  test('has broker, agent, job and Prometheus', () => {
     expect(Object.keys(compose.services)).toEqual(['broker', 'agent', 'job', 'prometheus'])
   })
 
-  test.each(services)('%s: pinned, and reached from this host only', (_name, service) => {
+  test.each(services)('%s is pinned, and reachable from this host only', (_name, service) => {
     expect(service.image).toMatch(/:v?\d+\.\d+\.\d+$/)
     for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
     for (const name of Object.keys(service.depends_on ?? {})) {
@@ -88,18 +88,18 @@ describe('the compose file', () => {
     }
   })
 
-  test('the image has the version of the package, and a root file system that cannot be written', () => {
+  test('the image has the version of the package, and a read-only root file system', () => {
     for (const [name, service] of services) {
       if (name === 'prometheus') continue
       expect(service.image).toBe(`millrace:${manifest.version}`)
       expect(service.read_only).toBe(true)
       expect(service.cap_drop).toEqual(['ALL'])
-      // What the image says is written has a volume.
+      // The directory that the image declares as written is on a volume.
       expect(service.volumes?.some((volume) => volume.endsWith(`:${of('VOLUME')}`))).toBe(true)
     }
   })
 
-  test('all are asked for health at one port, which Prometheus scrapes, too', () => {
+  test('all programs have health checks and metrics at the same port', () => {
     const { scrape_configs: jobs } = parse(read('prometheus.yaml'))
     expect(jobs[0].static_configs[0].targets).toEqual(['broker:9404', 'agent:9404', 'job:9404'])
     expect(of('EXPOSE')).toContain('9404')
@@ -116,7 +116,7 @@ describe('the compose file', () => {
     expect(read('compose.yaml')).toContain(`MILLRACE_BOOTSTRAP: ${advertised}`)
   })
 
-  test('the files beside it that are in the repository exist', () => {
+  test('the files that the compose file needs are in the repository', () => {
     for (const file of ['Dockerfile', 'server.properties', 'prometheus.yaml']) {
       expect(existsSync(join(folder, file))).toBe(true)
     }

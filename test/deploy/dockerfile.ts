@@ -1,5 +1,4 @@
-// What a test needs to know of a Dockerfile: its instructions, in order, lines that go on put
-// together.
+// Parses a Dockerfile into its instructions, in order, with continued lines joined.
 
 export interface Instruction {
   readonly name: string
@@ -18,12 +17,12 @@ export function instructionsOf(dockerfile: string): Instruction[] {
     })
 }
 
-/** The instructions of the image itself: those of its last stage. */
+/** Returns the instructions of the last stage, which is the image. */
 export function lastStage(instructions: readonly Instruction[]): readonly Instruction[] {
   return instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'))
 }
 
-/** The words of an instruction in exec form; fails for the form that a shell would read. */
+/** Returns the words of an instruction in exec form; fails for the shell form. */
 export function execForm(text: string): string[] {
   const words: unknown = JSON.parse(text.slice(text.indexOf('[')))
   if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) {
@@ -32,7 +31,7 @@ export function execForm(text: string): string[] {
   return words
 }
 
-/** `A=1 B=2`, as in ENV. */
+/** Parses `A=1 B=2`, as in ENV. */
 export function environmentOf(text: string): Record<string, string> {
   return Object.fromEntries(
     text

@@ -1,5 +1,5 @@
-// The pages for those who install and operate: every link leads somewhere, every command and option
-// that they name exists, and every question of an operator has an answer.
+// The pages for installation and operation: every link has a target, every command that the pages
+// name exists, and every question of an operator has an answer.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -19,7 +19,7 @@ describe.each(pages)('%s', (page) => {
     expect(links.filter((link) => !link.includes('://') && !leadsSomewhere(page, link))).toEqual([])
   })
 
-  test('names no command of jobs that does not exist', () => {
+  test('names only commands of jobs that exist', () => {
     const program = new Command('millrace')
     addJobCommands(program, '0.0.0')
     const job = program.commands.find((command) => command.name() === 'job')!
@@ -38,7 +38,7 @@ test('the handbook answers twenty questions', () => {
   for (const row of rows) expect(row).toMatch(/^\| [^|]+[?s] \| \S[^|]{10,} \|$/)
 })
 
-test('the steps of the first page are those of the command', async () => {
+test('the first page names commands and scripts that exist', async () => {
   const help = await millrace('--help')
   for (const command of ['demo', 'broker', 'agent', 'job']) {
     expect(help.stdout).toContain(`\n  ${command} `)
@@ -51,7 +51,7 @@ test('the steps of the first page are those of the command', async () => {
   expect(read('README.md')).toContain(`millrace-${manifest.version}.tgz`)
 })
 
-/** A link may end in the name of a heading, as GitHub makes it. */
+/** A link may end with the anchor that GitHub generates for a heading. */
 function leadsSomewhere(page: string, link: string): boolean {
   const [path = '', heading] = link.split('#')
   const file = path === '' ? join(root, page) : join(root, dirname(page), path)

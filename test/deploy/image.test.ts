@@ -1,6 +1,6 @@
-// The image without a container: the built package as another user, from files that cannot be
-// written, with the environment, the command, the health check and the signal exactly as the
-// Dockerfile has them. Only paths and ports are other ones.
+// The image without a container: the built package runs as another user from read-only files, with
+// exactly the environment, the command, the health check and the signal of the Dockerfile. Only
+// paths and ports differ.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,12 +18,12 @@ const root = join(import.meta.dirname, '../..')
 const folder = join(root, 'docs/deploy/container')
 const image = lastStage(instructionsOf(readFileSync(join(folder, 'Dockerfile'), 'utf8')))
 const of = (name: string) => image.find((instruction) => instruction.name === name)!.text
-/** Only root can become another user; others run it as themselves. */
+/** Only root can switch to the user of the image; other users run the package as themselves. */
 const [uid, gid] = of('USER').split(':').map(Number)
 const other = process.getuid?.() === 0 ? { uid: uid!, gid: gid! } : {}
 
 let directory: string
-/** From the names in the container to those here. */
+/** Ports and paths in the container, each with its replacement in this test. */
 const names: [string, string][] = []
 const here = (text: string) => names.reduce((all, [from, to]) => all.replaceAll(from, to), text)
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
   await fs.mkdir(here('/var/lib/millrace'), { mode: 0o750 })
   if (other.uid !== undefined) chownSync(here('/var/lib/millrace'), other.uid, other.gid)
   await run('chmod', ['-R', 'a-w', join(directory, 'opt'), join(directory, 'etc')])
-  // The build compiles the whole program.
+  // The timeout covers a build of the whole program.
 }, 300_000)
 afterAll(async () => {
   await run('chmod', ['-R', 'u+w', directory])
@@ -50,8 +50,8 @@ afterAll(async () => {
 })
 
 /**
- * What `npm install --global` makes of the package that the build makes, with the dependencies of
- * here.
+ * Installs the built package as `npm install --global` does, with the dependencies of this
+ * checkout.
  */
 async function install(): Promise<void> {
   const built = join(directory, 'built')
@@ -73,7 +73,7 @@ async function install(): Promise<void> {
   chmodSync(program, 0o755)
 }
 
-/** A process as the image runs it. */
+/** Starts a process as the image does. */
 function start(words: readonly string[]) {
   const [program, ...args] = words.map(here)
   const environment = environmentOf(here(of('ENV')))
@@ -92,12 +92,12 @@ function start(words: readonly string[]) {
   return { child, exited, printed: () => printed }
 }
 
-test('its broker starts, is healthy, cannot write but to its volume, and stops', async () => {
+test('its broker starts, becomes healthy, writes only to its volume, and stops', async () => {
   const check = execForm(of('HEALTHCHECK'))
   expect(await start(check).exited).toBe(1)
   const broker = start([...execForm(of('ENTRYPOINT')), ...execForm(of('CMD'))])
   try {
-    // As Docker does it: asked again until it is healthy.
+    // Repeats the health check until it succeeds, as Docker does.
     while ((await start(check).exited) !== 0) {
       expect(broker.child.exitCode, broker.printed()).toBe(null)
     }

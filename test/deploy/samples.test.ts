@@ -1,4 +1,4 @@
-// The sample configurations of docs/deploy: the programs take them as they are, without a warning.
+// The sample configurations of docs/deploy: the programs accept them unchanged, without a warning.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,11 +16,11 @@ const read = (path: string) => readFileSync(join(folder, path), 'utf8')
 describe('server.properties', () => {
   const text = read('server.properties')
 
-  test('is taken, with no key that is unknown or without effect', () => {
+  test('is accepted, and has no key that is unknown or without effect', () => {
     expect(parseBrokerConfig(text, 'server.properties').unused).toEqual([])
   })
 
-  test('has every key of the table, and every default is one that is taken', () => {
+  test('has every key of the table, and every default is accepted', () => {
     const keys = [...text.matchAll(/^#?([a-z0-9.]+)=(.*)$/gm)]
     expect(keys.map(([, key]) => key)).toEqual(Object.keys(brokerOptions))
     const assigned = keys
@@ -30,7 +30,7 @@ describe('server.properties', () => {
   })
 })
 
-test('the broker of the container: its file is taken', () => {
+test('the configuration of the broker in the container is accepted', () => {
   const { values, unused } = parseBrokerConfig(read('container/server.properties'), 'x')
   expect(unused).toEqual([])
   expect(values['advertised.listeners']).toMatch(
@@ -41,11 +41,11 @@ test('the broker of the container: its file is taken', () => {
 describe('the agents', () => {
   const names = readdirSync(join(folder, 'agents')).map((file) => file.replace('.conf', ''))
 
-  test('nginx, user behaviour, sensors', () => {
+  test('are for access logs, user behaviour and sensors', () => {
     expect(names.sort()).toEqual(['access', 'behaviour', 'sensors'])
   })
 
-  test.each(names)('%s can be started, without a warning', async (name) => {
+  test.each(names)('%s can be started without a warning', async (name) => {
     const { problems } = await checkAgent({
       runtime: nodeRuntime(tcpNetwork),
       logger: new MemoryLogger(),

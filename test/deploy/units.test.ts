@@ -1,5 +1,5 @@
-// The units of systemd in docs/deploy/systemd: accepted by systemd itself, exposed as little as
-// Node allows, and patient enough for an orderly stop.
+// The units of systemd in docs/deploy/systemd: systemd accepts them, their exposure level is as low
+// as Node allows, and their timeouts suffice for an orderly stop.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { hasTool } from '../tools.ts'
 const folder = join(import.meta.dirname, '../../docs/deploy/systemd')
 const files = readdirSync(folder).filter((name) => name.endsWith('.service'))
 const hasSystemd = hasTool('systemd-analyze', 'systemd')
-/** Of ten; systemd calls less than 2.5 OK. */
+/** Maximum exposure level of a unit, from 0 to 10; systemd rates less than 2.5 as OK. */
 const mostExposure = 1.7
 
 function settings(file: string): Map<string, string[]> {
@@ -31,7 +31,7 @@ describe.runIf(hasSystemd)('systemd', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'millrace-units-'))
     for (const file of files) {
-      // An instance of a template, which systemd verifies as a unit of its own.
+      // systemd verifies an instance of a template as a separate unit.
       await cp(join(folder, file), join(directory, file))
       await cp(join(folder, file), join(directory, file.replace('@', '@sample')))
     }
@@ -42,20 +42,20 @@ describe.runIf(hasSystemd)('systemd', () => {
     expect(run('verify', join(directory, file))).toBe('')
   })
 
-  test.each(files.map((file) => file.replace('@', '@sample')))('%s is exposed little', (file) => {
+  test.each(files.map((file) => file.replace('@', '@sample')))('%s has low exposure', (file) => {
     const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(
       run('security', '--offline=true', join(directory, file)),
     )!
     expect(Number(exposure)).toBeLessThanOrEqual(mostExposure)
   })
 
-  test('a unit with a mistake is found', () => {
+  test('a missing unit is an error', () => {
     expect(() => run('verify', join(directory, 'missing.service'))).toThrow()
   })
 })
 
 describe('every unit', () => {
-  test('there are three', () => {
+  test('belongs to one of three programs', () => {
     expect(files.sort()).toEqual([
       'millrace-agent@.service',
       'millrace-broker.service',
@@ -63,29 +63,29 @@ describe('every unit', () => {
     ])
   })
 
-  test.each(files)('%s: not root, nothing writable but its own directories', (file) => {
+  test.each(files)('%s: does not run as root, and writes only to its directories', (file) => {
     const unit = settings(file)
     expect(unit.get('User')).toEqual(['millrace'])
     expect(unit.get('ProtectSystem')).toEqual(['strict'])
     expect(unit.get('NoNewPrivileges')).toEqual(['yes'])
-    // Node compiles at run time: with it, V8 ends the process at once.
+    // V8 compiles at run time, and ends the process immediately with this setting.
     expect(unit.has('MemoryDenyWriteExecute')).toBe(false)
     for (const kind of ['State', 'Logs', 'Configuration', 'Cache']) {
       expect(unit.get(`${kind}Directory`)?.[0]).toMatch(/^millrace(\/|$)/)
     }
   })
 
-  test.each(files)('%s: started again after a failure, and not without end', (file) => {
+  test.each(files)('%s: is restarted after failures, a limited number of times', (file) => {
     const unit = settings(file)
     expect(unit.get('Restart')).toEqual(['on-failure'])
     expect(Number(unit.get('StartLimitBurst'))).toBeGreaterThan(0)
-    // Every failed start counts before the first one is forgotten.
+    // The interval includes as many failed starts as the limit.
     const burst = Number(unit.get('StartLimitBurst'))
     const restartSec = Number(unit.get('RestartSec'))
     expect(Number(unit.get('StartLimitIntervalSec'))).toBeGreaterThan(burst * (restartSec + 10))
   })
 
-  test.each(files)('%s: an orderly stop has the time that it may take', (file) => {
+  test.each(files)('%s: has enough time for an orderly stop', (file) => {
     const drainMs = brokerOptions['shutdown.drain.timeout.ms'].default
     expect(Number(settings(file).get('TimeoutStopSec'))).toBeGreaterThan((2 * drainMs) / 1000)
     expect(settings(file).get('KillSignal')).toEqual(['SIGTERM'])

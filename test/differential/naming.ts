@@ -49,7 +49,7 @@ export class Naming {
   }
 
   plain(value: unknown, key = ''): unknown {
-    // Two encodings of no value.
+    // Kafka encodes a missing value in two ways.
     if (key === 'abortedTransactions' && value === null) return []
     if (value === null || value === undefined) return null
     if (typeof value === 'number') return this.#number(value, key)

@@ -1,6 +1,6 @@
 // Programs whose standard output or standard error cannot be written: a full disk (/dev/full), a
-// pipe without a reader, a pipe that nobody reads. With real processes, because the errors are the
-// system's.
+// pipe without a reader, a pipe whose reader does not read. With real processes, because the errors
+// are the system's.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -88,7 +88,7 @@ describe('a broker that cannot write its log continues to serve', () => {
     expect(await ended).toBe(0)
   })
 
-  test('when nobody reads its pipe, and reports the number of lost lines afterwards', async () => {
+  test('when the reader of its pipe does not read, and reports the number of lost lines afterwards', async () => {
     const { child, ended } = start(words('stuck'), ['pipe', 'pipe'])
     const [, port] = await printed(child.stdout!, listening)
     // Each closed connection logs a line of about 200 bytes: more than pipe and backlog hold
@@ -132,7 +132,7 @@ describe('the demo', () => {
   }, 60_000)
 
   test.runIf(existsSync('/dev/full'))(
-    'says so when its result cannot be written',
+    'reports that its result cannot be written',
     async () => {
       const tmp = await ownTmp('full')
       const full = await open('/dev/full', 'w')

@@ -41,7 +41,7 @@ async function demo(...words: string[]): Promise<{ stdout: string; stderr: strin
 test('prints one JSON object and nothing else, with the counts of the file', async () => {
   const input = join(directory, 'orders.csv')
   const { bytes } = await new OrderLines(seededRandom(7)).next(30_000)
-  // The last line lacks its newline, as in files that people write.
+  // The last line has no newline, as in many files that are edited by hand.
   const text = bytes.toString('latin1').trimEnd()
   await writeFile(input, `${OrderLines.header.toString('latin1')}${text}`)
   const { stdout, stderr } = await demo('--input', input, '--once', '--json')
@@ -92,7 +92,7 @@ test('runs until it is stopped, prints the address of its page, and leaves no fi
   await expect(fetch(page!)).rejects.toThrow()
 })
 
-test.runIf(hasTool('kcat'))('the kcat of the README ends by itself, while lines flow', async () => {
+test.runIf(hasTool('kcat'))('the kcat of the README exits although lines still flow', async () => {
   const program = new Program(
     'demo',
     ['demo', '--console-port', '0', '--port', '0'],
@@ -171,7 +171,7 @@ async function bytesBelow(path: string): Promise<number> {
 }
 
 test.runIf(process.platform === 'linux' && hasTool('script', 'bsdutils'))(
-  'on a terminal gives the screen back before it reports',
+  'on a terminal restores the screen before the report',
   async () => {
     const input = join(directory, 'few.csv')
     await writeFile(input, OrderLines.header)

@@ -69,13 +69,13 @@ export class Program {
     })
   }
 
-  /** Ends the process at once, as a power failure of the process would. */
+  /** Ends the process immediately with SIGKILL. */
   kill(): Promise<number | null> {
     this.#child?.kill('SIGKILL')
     return this.#exited
   }
 
-  /** Resolves with the exit code when the process has ended by itself. */
+  /** Resolves with the exit code when the process has exited; sends no signal. */
   exited(): Promise<number | null> {
     return this.#exited
   }

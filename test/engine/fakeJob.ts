@@ -1,4 +1,4 @@
-// A job that runs nothing: for tests of what is around a job.
+// A job that runs nothing, for tests of the code around a job.
 
 import type {
   RunningJob,

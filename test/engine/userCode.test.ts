@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { type EngineError, errorOf, reportError } from '../../engine/engineError.ts'
 import { excerpt, failedAtKey, failedAtRecord, withUserFrame } from '../../engine/userCode.ts'
 
-/** C0 and C1 controls, line separators, changes of direction. */
+/** C0 and C1 controls, line separators and direction marks. */
 function isControl(character: string): boolean {
   const code = character.codePointAt(0)!
   const ranges = [
@@ -20,7 +20,7 @@ function isControl(character: string): boolean {
 const place = { topic: 'lines', partition: 3, offset: 17 }
 
 describe('a message', () => {
-  test('names record and line, and contains the value only where it may be seen', () => {
+  test('names record and line, and contains the value only where values may be shown', () => {
     const error = failedAtRecord(new RangeError('too old'), {
       ...place,
       value: Buffer.from('{"age":-1}'),
@@ -58,7 +58,7 @@ describe('a message', () => {
   })
 })
 
-test('errors that are not of user code are unchanged', () => {
+test('errors outside user code are unchanged', () => {
   const ours = new Error('ours')
   ours.stack = 'Error: ours\n    at f (node:internal/x:1:1)'
   expect(withUserFrame(ours)).toBe(ours)

@@ -210,7 +210,7 @@ class Siege {
     if (turn % 8 === 7) this.#broker.clock.advance(this.#broker.clock.nextTimerInMs ?? 1000)
   }
 
-  /** Disconnects clients whose answers may wait; for other clients a wait is a hang. */
+  /** Disconnects clients whose answers may wait. For any other client, waiting is a failure. */
   #giveUp(): void {
     for (const client of this.#clients) {
       if (!client.isPending) continue

@@ -66,7 +66,7 @@ export function trickyVarint(random: Random, value: number): Buffer {
   }
 }
 
-/** The minimal form; a negative number as its 32 bits. */
+/** Returns the minimal form of the number; a negative number as its 32 bits. */
 export function uvarint(value: number): Buffer {
   const bytes: number[] = []
   let rest = value >>> 0
@@ -78,7 +78,7 @@ export function uvarint(value: number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** Not minimal: continued with groups of zeros. */
+/** Returns a form that is not minimal: continued with groups of zeros. */
 function padded(value: number, length: number): Buffer {
   const shortest = uvarint(value)
   if (shortest.length >= length) return shortest

@@ -1,4 +1,4 @@
-// A part of the fuzzer's million inputs, with a new seed each time; node test/fuzz/fuzz.ts runs
+// A part of the fuzzer's million inputs, with a new seed in each run; `node test/fuzz/fuzz.ts` runs
 // all. A failure prints the command that repeats it.
 
 import { expect, it } from 'vitest'

@@ -13,7 +13,8 @@ export interface NamedAlert {
 }
 
 /**
- * Of every program: it has no metric of ours, for there is none when the program does not answer.
+ * The alert for programs that do not answer. It needs a metric of Prometheus, because such a
+ * program has none.
  */
 const targetDown: AlertSpec = {
   name: 'MillraceTargetDown',

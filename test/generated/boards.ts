@@ -1,5 +1,5 @@
 // The boards of Grafana under docs/monitoring/grafana: one row for each row of the tables' panels.
-// They are imported as they are: the data source is a variable of the board.
+// They can be imported unchanged: the data source is a variable of the board.
 
 import type { MetricSpec, PanelSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { agentTable, brokerTable, jobTable, processTable } from './metricTables.ts'
@@ -10,9 +10,9 @@ interface BoardSpec {
   readonly title: string
   readonly description: string
   readonly metrics: readonly MetricSpec[]
-  /** In the order in which the board has them. */
+  /** The rows, in the order of the board. */
   readonly rows: readonly string[]
-  /** Labels that can be chosen, and the series whose values are offered. */
+  /** Labels that a user can select, each with the series that has the possible values. */
   readonly variables: Readonly<Record<string, string>>
 }
 
@@ -72,12 +72,12 @@ export const boardSpecs: readonly BoardSpec[] = [
 const columns = 24
 const panelWidth = 8
 const panelHeight = 8
-/** Of Grafana 11; later ones migrate it. */
+/** The version of Grafana 11; later versions migrate the boards. */
 const schemaVersion = 39
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own form of a variable.
 const source = { type: 'prometheus', uid: '${datasource}' }
 
-/** Path below the root of the project -> content. */
+/** Returns the files of all boards: path below the root of the project -> content. */
 export function boardFiles(): [path: string, content: string][] {
   return boardSpecs.map((spec) => {
     const name = spec.uid.replace('millrace-', '')
@@ -146,7 +146,7 @@ function panelsOf({ metrics, rows, variables }: BoardSpec) {
   return panels
 }
 
-/** Metrics with a panel of the same title share it. */
+/** Returns one panel for the metrics whose panels have the same title. */
 function timeSeries(group: readonly NamedPanel[], variables: readonly string[]) {
   const [{ panel, metric }] = group as [NamedPanel]
   return {

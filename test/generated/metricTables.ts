@@ -11,7 +11,7 @@ import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { processMetrics } from '../../protocol/telemetry/metrics/processMetrics.ts'
 
 export interface MetricTable {
-  /** Whose metrics these are: `Broker`. */
+  /** The program or the part of programs that has these metrics: `Broker`. */
   readonly title: string
   readonly about: string
   readonly metrics: readonly (MetricSpec & Pick<AgentMetric, 'flumeName'>)[]
@@ -75,7 +75,7 @@ export const metricTables: readonly MetricTable[] = [
   jobTable,
 ]
 
-/** What each program serves. */
+/** The tables of the metrics that each program serves. */
 export const tablesOfProgram = {
   broker: [processTable, brokerTable, consoleTable],
   agent: [processTable, agentTable, actorTable],

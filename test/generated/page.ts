@@ -1,4 +1,4 @@
-// What all generated pages have in common.
+// The common parts of all generated pages.
 
 export const notice = '<!-- Written by `npm run docs`: change the code, not this page. -->'
 
@@ -6,7 +6,7 @@ export function page(title: string, lead: string, lines: readonly string[]): str
   return `${notice}\n\n# ${title}\n\n${lead}\n\n${lines.join('\n')}\n`
 }
 
-/** So that `<name>` is not taken for HTML, nor a bar for the end of a cell. */
+/** Escapes `<name>`, which is not HTML, and bars, which do not end a cell. */
 export function asText(doc: string): string {
   return doc.replaceAll('<', '&lt;').replaceAll('|', '\\|')
 }

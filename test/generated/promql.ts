@@ -1,4 +1,4 @@
-// Queries of the tables as PromQL that Prometheus takes.
+// Converts the queries in the tables of metrics to PromQL.
 
 import type { MetricSpec } from '../../protocol/telemetry/metrics/metricSpec.ts'
 import { allMetrics } from './metricTables.ts'
@@ -6,14 +6,14 @@ import { allMetrics } from './metricTables.ts'
 const byName = new Map(allMetrics.map((metric) => [metric.name, metric]))
 const histogramParts = ['_bucket', '_sum', '_count']
 
-/** A name with what may follow it: labels in braces. */
+/** A name, optionally followed by labels in braces. */
 const selector = /\b([a-z][a-z0-9_]*)(\{[^}]*\})?/g
 
 export function withName(query: string, { name }: MetricSpec): string {
   return query.replaceAll('$metric', name)
 }
 
-/** The metric of a series; undefined for what is no series of ours (a function, a label). */
+/** Returns the metric of a series; undefined for other names, such as functions and labels. */
 export function metricOfSeries(series: string): MetricSpec | undefined {
   const direct = byName.get(series)
   if (direct !== undefined) return direct.type === 'histogram' ? undefined : direct
@@ -23,8 +23,8 @@ export function metricOfSeries(series: string): MetricSpec | undefined {
 }
 
 /**
- * The query for the values that are chosen in a board; `variables` are labels with a variable of
- * that name.
+ * Returns the query for the values that are selected in a board; `variables` are the labels that
+ * have a variable of the same name.
  */
 export function filtered(query: string, variables: readonly string[]): string {
   return query.replaceAll(selector, (text, name: string, braces = '{}') => {
@@ -39,7 +39,7 @@ export function filtered(query: string, variables: readonly string[]): string {
   })
 }
 
-/** Series that a query names: words that begin as our metrics do. */
+/** Returns the series in a query: the words with the prefix of one of our metrics. */
 export function seriesIn(query: string): string[] {
   const texts = query.replaceAll(/"[^"]*"/g, '""')
   const words = texts.match(/\b(?:millrace|kafka|flume|process|nodejs)_[a-z0-9_]+/g) ?? []

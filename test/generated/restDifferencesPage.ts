@@ -11,7 +11,7 @@ const lead = `The paths below \`/v3\` are those of Confluent's REST API, version
 document). All of its ${Object.keys(operations).length} operations are served in its shapes, except as listed here. A test compares the OpenAPI
 document with the published one, and fails for a difference that has no reason below.`
 
-/** What no schema shows. */
+/** Differences in behaviour, which no schema shows. */
 const behaviour = `## What no schema shows
 
 - A parameter or a field that is not in the OpenAPI document is an error (400), and never ignored.

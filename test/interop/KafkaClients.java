@@ -226,7 +226,7 @@ public final class KafkaClients {
             "listed", admin.listTopics().names().get().contains("deleted"));
     }
 
-    /** An API that is not served fails at once with a reason, without waits or retries. */
+    /** An API that is not served fails immediately with a reason, without waits or retries. */
     private static Map<String, Object> notServed() throws Exception {
         Map<String, Object> result = new LinkedHashMap<>();
         ClientQuotaEntity user = new ClientQuotaEntity(Map.of(ClientQuotaEntity.USER, "alice"));

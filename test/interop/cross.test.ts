@@ -10,7 +10,7 @@ import { TestBroker } from './testBroker.ts'
 
 const values = Array.from({ length: 300 }, (_, index) => `line ${index} of a log`)
 
-describe.runIf(hasTool('kcat'))('what kcat produced', () => {
+describe.runIf(hasTool('kcat'))('a record of kcat', () => {
   let broker: TestBroker
 
   beforeAll(async () => {

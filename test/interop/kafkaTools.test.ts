@@ -1,4 +1,4 @@
-// Kafka's own command-line tools against the broker, those that operators use most.
+// The command-line tools of Kafka that operators use most, against the broker.
 // test/peers/tools.ts runs all of them, also against a real Kafka.
 
 import { tmpdir } from 'node:os'

@@ -138,7 +138,7 @@ afterAll(async () => {
 }, 60_000)
 
 test.skipIf(!hasPrometheus)(
-  'a real Prometheus reads all programs, loads all rules, and answers what the boards ask',
+  'a real Prometheus reads all programs, loads all rules, and answers the queries of the boards',
   async () => {
     const up = async () => (await query('up == 1').catch(() => [])).length
     await eventually('three targets are up', async () => (await up()) === 3, 60_000)

@@ -142,7 +142,7 @@ describe('transactions', () => {
       const other = await producer('other-tx')
       await other.send({ topic: 'silent', messages: [{ value: 'behind it' }] })
       const committed = await read('silent', false)
-      await eventually('what is behind it', () => committed.length > 0)
+      await eventually('the record after the transaction', () => committed.length > 0)
       expect(committed).toEqual(['behind it'])
       await expect(transaction.commit()).rejects.toThrow()
     })

@@ -1,16 +1,16 @@
 // For each alert rule, series for which it fires and series for which it does not, in promtool's
-// notation: `a+bxn` begins with a and rises n times by b. One value a minute; the rules are looked
-// at after 60.
+// notation: `a+bxn` starts at a and increases n times by b. A series has one value a minute; the
+// rules are evaluated after 60 minutes.
 
 export interface AlertCase {
   readonly fires: Readonly<Record<string, string>>
   readonly quiet: Readonly<Record<string, string>>
-  /** Others for which it fires, and for which it does not. */
+  /** Further series for which the rule fires, and for which it does not. */
   readonly alsoFires?: readonly Readonly<Record<string, string>>[]
   readonly alsoQuiet?: readonly Readonly<Record<string, string>>[]
 }
 
-/** Each case has a target of its own: `@` stands for its name. */
+/** Labels of the target: each case has its own target, whose name replaces `@`. */
 const on = { instance: '@', job: 'millrace-@' } as const
 
 function series(name: string, labels: Readonly<Record<string, string>> = {}): string {
@@ -18,7 +18,7 @@ function series(name: string, labels: Readonly<Record<string, string>> = {}): st
   return `${name}{${pairs.join(',')}}`
 }
 
-/** One series; what it is when the rule fires, and when it does not. */
+/** Returns a case of one series, with its values when the rule fires and when it does not. */
 function one(
   name: string,
   fires: string,
@@ -44,7 +44,7 @@ const freeBytes = series('millrace_broker_disk_free_bytes', directory)
 const reservedBytes = series('millrace_broker_disk_reserved_bytes', directory)
 const members = series('kafka_consumergroup_members', { consumergroup: 'g' })
 
-/** 99 % of the values at or below `low`, or all of them above it. */
+/** Returns buckets of a histogram: `slow` has all values above `low`, `fast` at or below it. */
 function buckets(name: string, labels: Readonly<Record<string, string>>, low: string) {
   const bucket = (le: string) => series(`${name}_bucket`, { ...labels, le })
   return {
@@ -77,7 +77,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       [series('nodejs_heap_size_used_bytes')]: '95x120',
       [series('nodejs_heap_size_limit_bytes')]: '100x120',
     },
-    // Full before a collection, and not after it.
+    // The heap is almost full before a collection, but not after it.
     quiet: {
       [series('nodejs_heap_size_used_bytes')]:
         '95 40 95 40 95 40 95 40 95 40 95 40 95 40 95 40x110',
@@ -88,7 +88,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   MillraceDiskFullSoon: {
     fires: { [freeBytes]: `${100 * gib}-${gib}x90`, [reservedBytes]: `${gib}x120` },
     quiet: { [freeBytes]: `${100 * gib}-${gib / 1000}x90`, [reservedBytes]: `${gib}x120` },
-    // Not full within 4 hours, but down to what is reserved.
+    // The disk is not full within 4 hours, but free space falls to the reserve.
     alsoFires: [{ [freeBytes]: `${400 * gib}-${gib}x90`, [reservedBytes]: `${120 * gib}x120` }],
   },
   MillraceDiskAlmostFull: one('millrace_broker_disk_alert_level', '1x120', '0x120', directory),
@@ -158,13 +158,13 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   ),
   MillraceConsumerLagIncreases: {
     fires: { [lagSum]: '0+10x120' },
-    // Large, and worked off.
+    // The lag is large, but decreases.
     quiet: { [lagSum]: '100000-10x120' },
   },
   MillraceConsumerGroupStalled: {
     fires: { [lagSum]: '100x120', [offsetSum]: '500x120', [members]: '2x120' },
     quiet: { [lagSum]: '100x120', [offsetSum]: '500+10x120', [members]: '2x120' },
-    // Has just begun.
+    // The group has existed for only 8 minutes.
     alsoQuiet: [{ [lagSum]: '_x52 100x60', [offsetSum]: '_x52 500x60', [members]: '_x52 2x60' }],
   },
   MillraceConsumerGroupStopped: {
@@ -174,7 +174,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   MillraceConsumerGroupRewound: {
     ...one('kafka_consumergroup_current_offset_sum', '500x58 20x60', '500+10x120', group),
     alsoFires: [
-      // Another partition makes up for it.
+      // Another partition hides the decrease in the sum.
       {
         [offsetSum]: '1000+10x120',
         [offsetOf('0')]: '500x58 20x60',
@@ -189,7 +189,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   MillraceConsumerLagTooHigh: {
     fires: { [lagSeconds]: '400x120', [members]: '2x120' },
     quiet: { [lagSeconds]: '30x120', [members]: '2x120' },
-    // Its consumers died.
+    // The consumers of the group have died.
     alsoFires: [{ [lagSeconds]: '400x120', [members]: '2x10 0x110' }],
     alsoQuiet: [{ [lagSeconds]: '0+60x120', [members]: '0x120' }],
   },
@@ -261,7 +261,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   }),
   MillraceJobLosesRecords: {
     ...one('millrace_job_lost_records_total', '0x50 7x70', '0x120', job),
-    // Lost before the first scrape after a start; and a loss that is two hours old.
+    // Fires for a loss before the first scrape after a start, but not for one two hours ago.
     alsoFires: [{ [series('millrace_job_lost_records_total', job)]: '_x50 7x70' }],
     alsoQuiet: [{ [series('millrace_job_lost_records_total', job)]: '7x120' }],
   },

@@ -1,5 +1,5 @@
-// The alert rules: Prometheus takes them, each fires when it should and only then, and says what to
-// do.
+// The alert rules: Prometheus accepts them, each fires when it should and only then, and tells the
+// operator what to do.
 
 import { execFileSync } from 'node:child_process'
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -20,12 +20,12 @@ function promtool(...words: string[]): string {
 }
 
 describe('every alert', () => {
-  test('has a name of its own, and cases in which it fires and in which it does not', () => {
+  test('has a unique name, and cases in which it fires and does not fire', () => {
     expect(names).toEqual([...new Set(names)])
     expect(Object.keys(alertCases).sort()).toEqual([...names].sort())
   })
 
-  test('asks for series that there are', () => {
+  test('queries only series that exist', () => {
     const unknown = allAlerts.flatMap(({ alert, expression }) =>
       seriesIn(expression)
         .filter((series) => metricOfSeries(series) === undefined)
@@ -34,7 +34,7 @@ describe('every alert', () => {
     expect(unknown).toEqual([])
   })
 
-  test('says what has happened and what to do', () => {
+  test('has texts about the failure and the remedy', () => {
     for (const { alert } of allAlerts) {
       expect(alert.summary, alert.name).toMatch(/^[A-Z{0-9].*\.$|\)\.$/)
       expect(alert.action, alert.name).toMatch(/\.$/)
@@ -42,7 +42,7 @@ describe('every alert', () => {
   })
 })
 
-describe.skipIf(!hasPromtool)('as Prometheus sees them', () => {
+describe.skipIf(!hasPromtool)('in Prometheus', () => {
   let directory: string
 
   beforeAll(async () => {
@@ -61,7 +61,7 @@ describe.skipIf(!hasPromtool)('as Prometheus sees them', () => {
     expect(promtool('check', 'config', join(documents, 'prometheus.yml'))).toContain('is valid')
   })
 
-  test('each fires when it should, and does not when it should not', async () => {
+  test('each rule fires when it should, and only then', async () => {
     const cases = Object.entries(alertCases).flatMap(([name, each]) => {
       const { fires, quiet, alsoFires = [], alsoQuiet = [] } = each
       return [
@@ -73,7 +73,7 @@ describe.skipIf(!hasPromtool)('as Prometheus sees them', () => {
         }),
       ]
     })
-    // All at once: every test of promtool's evaluates all rules.
+    // All cases are in one test of promtool, because each test evaluates all rules.
     const input = cases.flatMap(({ target, series }) =>
       Object.entries(series).map(([named, values]) => {
         return { series: named.replaceAll('@', target), values }
@@ -95,8 +95,8 @@ describe.skipIf(!hasPromtool)('as Prometheus sees them', () => {
     expect(promtool('test', 'rules', file)).toContain('SUCCESS')
   }, 60_000)
 
-  test('their texts can be filled in', async () => {
-    // A template that fails is filled in with "error expanding".
+  test('the templates in the texts of the alerts are valid', async () => {
+    // Prometheus replaces a template that fails by "error expanding".
     const series = [
       ...new Set(Object.values(alertCases).flatMap(({ fires }) => Object.entries(fires))),
     ]

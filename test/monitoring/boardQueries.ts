@@ -1,4 +1,4 @@
-// The queries of a board of Grafana, and what they are once Grafana has filled in its variables.
+// The queries of a Grafana board, without and with values for Grafana's variables.
 
 export interface Panel {
   readonly id: number
@@ -20,7 +20,7 @@ export function boardQueries(board: { readonly panels: readonly object[] }): str
   )
 }
 
-/** For all values of all variables, over the last minute. */
+/** Returns the query for all values of all variables, over the last minute. */
 export function filledIn(query: string): string {
   return query.replaceAll('$__rate_interval', '1m').replaceAll(/"\$[a-z_]+"/g, '".*"')
 }

@@ -1,5 +1,5 @@
-// The boards of Grafana: every query is one that Prometheus takes, over series that there are, and
-// every panel of the tables is on a board.
+// The boards of Grafana: Prometheus accepts every query, the series in a query exist, and every
+// panel of the tables is on a board.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -17,7 +17,7 @@ const boards = boardSpecs.map((spec) => [spec.title, spec, boardOf(spec)] as con
 const panelsOf = (board: ReturnType<typeof boardOf>) => board.panels as Panel[]
 
 describe.each(boards)('%s', (_, spec, board) => {
-  test('asks for series that there are', () => {
+  test('queries only series that exist', () => {
     const asked = boardQueries(board).flatMap((query) => seriesIn(query))
     expect(asked.length).toBeGreaterThan(0)
     expect(asked.filter((series) => metricOfSeries(series) === undefined)).toEqual([])
@@ -60,7 +60,7 @@ test('every panel of the tables is on a board', () => {
   expect(panels.length).toBeGreaterThan(50)
 })
 
-test('what a query names itself is kept beside what is chosen', () => {
+test('labels of a query are kept beside the labels that a user selects', () => {
   expect(
     filtered('rate(millrace_broker_request_latency_seconds_bucket{api="Produce"}[5m]) / up', [
       'instance',
@@ -71,7 +71,7 @@ test('what a query names itself is kept beside what is chosen', () => {
   )
 })
 
-test.skipIf(!hasPromtool)('Prometheus takes every query', async () => {
+test.skipIf(!hasPromtool)('Prometheus accepts every query', async () => {
   const rules = boards
     .flatMap(([, , board]) => boardQueries(board))
     .map((query, at) => {

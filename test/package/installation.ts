@@ -1,6 +1,6 @@
-// The package as people get it: built, packed, and installed from the tarball into an empty project
-// and, apart from that, globally; outside of the checkout, read-only, and run by a user who owns
-// none of it.
+// The package as users get it: built, packed, and installed from the tarball into an empty project
+// and, separately, globally; outside of the checkout, read-only, and run by a user without files in
+// the package.
 
 import {
   type ChildProcess,
@@ -43,7 +43,7 @@ export class Installation {
   readonly built: string
   /** A project that has millrace among its dependencies, with TypeScript. */
   readonly project: string
-  /** Of `npm install --global`. */
+  /** The prefix of `npm install --global`. */
   readonly global: string
   /** Home of the user who runs the programs. */
   readonly home: string
@@ -180,14 +180,14 @@ export class Installation {
     for (const path of [this.project, this.global]) {
       await must('chmod', ['-R', 'a-w,a+rX', path], path)
     }
-    // The user's own files go here.
+    // The user writes its own files here.
     fs.chmodSync(this.project, 0o755)
     this.#makeHome()
   }
 
   /**
-   * The executable where the user reaches it: a home directory above the checkout may be closed to
-   * others.
+   * Returns an executable of Node that the user can run: a home directory above the checkout may be
+   * inaccessible to other users.
    */
   #reachable(node: string): string {
     const user = isRoot ? { uid: ordinaryUser, gid: ordinaryUser } : {}
@@ -208,7 +208,8 @@ export interface RunOptions {
 }
 
 /**
- * Resolves with the first match of `pattern` in what the child prints; fails when it ends before.
+ * Resolves with the first match of `pattern` in the output of the child; fails when the child ends
+ * before.
  */
 export function printed(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
   let text = ''
@@ -225,7 +226,7 @@ export function printed(child: ChildProcess, pattern: RegExp): Promise<RegExpExe
   })
 }
 
-/** Asks the child to end, as an operator does; resolves with its exit code. */
+/** Sends SIGTERM to the child, as an operator does; resolves with its exit code. */
 export function terminated(child: ChildProcess): Promise<number | null> {
   const { promise, resolve } = Promise.withResolvers<number | null>()
   child.once('close', resolve)
@@ -233,11 +234,9 @@ export function terminated(child: ChildProcess): Promise<number | null> {
   return promise
 }
 
-/**
- * Resolves with what the command prints on standard output; fails with everything that it prints.
- */
+/** Runs a command. Resolves with its standard output; fails with its whole output. */
 function must(command: string, words: readonly string[], cwd: string): Promise<string> {
-  // The settings of `npm test` are not those of a user.
+  // A user does not have the settings of `npm test`.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_OPTIONS$/i.test(name)),
   )

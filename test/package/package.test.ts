@@ -1,5 +1,5 @@
-// The npm package: what is in it, and that each program of it runs on every supported Node, for a
-// user without rights to it.
+// The npm package: its files, and that each of its programs runs on every supported Node, for a
+// user without write access to it.
 
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -17,13 +17,13 @@ const mebibyte = 1024 * 1024
 
 let installed: Installation
 beforeAll(async () => {
-  // Builds, packs and installs twice: minutes on a machine that is busy.
+  // Builds, packs and installs the package twice, which takes minutes on a busy machine.
   installed = await Installation.create()
 }, 900_000)
 afterAll(() => installed?.remove(), 300_000)
 
 describe('the tarball', () => {
-  test('has programs, declarations, maps with their sources, and documents; and no test', () => {
+  test('has programs, declarations, maps with their sources, and documents, but no tests', () => {
     const { files, packedBytes, unpackedBytes } = installed.packed
     const paths = files.map(({ path }) => path)
     const kind = (path: string) =>
@@ -43,13 +43,13 @@ describe('the tarball', () => {
       expect.arrayContaining(['LICENSE', 'README.md', 'millrace.js', 'broker/admin/page/page.css']),
     )
     expect(paths.filter((path) => /\.test\.|(?:^|\/)(?:test|bench)\//.test(path))).toEqual([])
-    // 3.1 and 12.3 MiB when this was written.
+    // The sizes were 3.1 and 12.3 MiB when this test was written.
     expect(packedBytes).toBeLessThan(4 * mebibyte)
     expect(unpackedBytes).toBeLessThan(16 * mebibyte)
     expect(files.length).toBeLessThan(5_000)
   })
 
-  test('says in package.json what a user needs, and nothing of the checkout', () => {
+  test('has a package.json with the fields that users need, and none for the checkout', () => {
     const manifest = JSON.parse(fs.readFileSync(join(installed.built, 'package.json'), 'utf8'))
     const { dependencies } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
     expect(manifest).toMatchObject({
@@ -73,7 +73,7 @@ describe('the tarball', () => {
     }
   })
 
-  test('a map leads from a program and from a declaration to the source', () => {
+  test('has maps from programs and declarations to their sources', () => {
     for (const path of ['broker/broker.js.map', 'broker/embeddedBroker.d.ts.map']) {
       const map = join(installed.built, path)
       const [source] = JSON.parse(fs.readFileSync(map, 'utf8')).sources
@@ -84,7 +84,7 @@ describe('the tarball', () => {
     }
   })
 
-  test('publint and @arethetypeswrong/cli have nothing to say', () => {
+  test('passes publint and @arethetypeswrong/cli', () => {
     const tool = (file: string, ...words: string[]) => {
       const options = { cwd: installed.directory, encoding: 'utf8' } as const
       const path = join(root, 'node_modules', file)
@@ -112,7 +112,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     }
   })
 
-  test('the command of npm install --global says its version and its help', async () => {
+  test('the command of npm install --global prints its version and its help', async () => {
     expect(await installed.run(node, [installed.globalBin, '--version'])).toEqual({
       code: 0,
       stdout: `millrace ${version}\n`,
@@ -150,7 +150,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     await client.admin.createTopics([{ name: 'lines', partitions: 2 }])
     fs.writeFileSync(join(work, 'words.ts'), wordsJob)
     fs.writeFileSync(join(work, 'split.ts'), splitModule)
-    // The global copy runs it, and the project of the job has its own copy.
+    // The global copy runs the job, whose project has its own copy.
     const submit = ['job', 'submit', 'words.ts', '--bootstrap', address!, '--directory', 'job']
     const environment = { BOOTSTRAP: address! }
     const job = installed.start(node, [globalBin, ...submit], { environment })
@@ -164,7 +164,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     const agentWords = ['agent', '--name', 'a1', '--conf-file', 'flume.conf']
     const agent = installed.start(node, [projectBin, ...agentWords])
     const [, agentUrl] = await printed(agent, /agent a1 started.* health at (http:[^\s,]+)/)
-    // All that is loaded only when somebody asks.
+    // Everything that is loaded only on request.
     const page = ['/', '/page/page.js', '/vendor/preact/preact.mjs', '/vendor/uplot/uPlot.esm.js']
     const api = ['/api', '/openapi.json', '/api/v1/topics', '/v3/clusters']
     for (const path of [...page, ...api]) expect(await statusOf(url + path), path).toBe(200)
@@ -207,7 +207,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
     expect(stderr).toMatch(/the job has type errors: wrong\.ts\(\d+,\d+\): error TS/)
   }, 240_000)
 
-  test('the entries run in a program', async () => {
+  test('a program can import the entries', async () => {
     fs.writeFileSync(join(installed.work, 'program.mjs'), program)
     const { code, stdout, stderr } = await installed.run(node, ['node', 'program.mjs'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -230,7 +230,7 @@ describe.each([process.execPath, ...otherNodes()])('with %s', (node) => {
   )
 })
 
-test('every entry has types that a strict compiler takes, without skipLibCheck', () => {
+test('the types of every entry pass a strict compiler without skipLibCheck', () => {
   const manifest = JSON.parse(fs.readFileSync(join(installed.built, 'package.json'), 'utf8'))
   const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json')
   const lines = entries.map(
@@ -261,7 +261,7 @@ test('every entry has types that a strict compiler takes, without skipLibCheck',
   expect(status, stdout).toBe(0)
 }, 240_000)
 
-test('a Node that is too old is told which one is needed, and where it is', async () => {
+test('the error on a Node that is too old names the required versions and the path of this Node', async () => {
   const old =
     "Object.defineProperty(process,'versions',{value:{...process.versions,node:'22.17.1'}})"
   const words = ['--import', `data:text/javascript,${old}`]
@@ -273,7 +273,7 @@ test('a Node that is too old is told which one is needed, and where it is', asyn
   )
 })
 
-test('a cache directory that cannot be written does not matter', async () => {
+test('a cache directory that cannot be written is ignored', async () => {
   const words = [installed.projectBin, '--version']
   for (const directory of [installed.global, join(installed.built, 'LICENSE'), '/proc/none']) {
     const environment = { XDG_CACHE_HOME: directory }
@@ -285,7 +285,7 @@ test('a cache directory that cannot be written does not matter', async () => {
   }
 })
 
-test('a job whose project has another version of millrace is refused, and one that has none', async () => {
+test('a job is refused if its project has another version of millrace, or none', async () => {
   const bare = join(installed.home, 'bare')
   fs.mkdirSync(bare)
   fs.writeFileSync(join(bare, 'words.mjs'), javascriptJob)

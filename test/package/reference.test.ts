@@ -1,5 +1,5 @@
-// The reference pages say what the comments of the entries say, every export has one, and every
-// type that an entry names can be imported from it.
+// The reference pages match the comments of the entries, every export has a comment, and every type
+// that an entry names can be imported from that entry.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import { hasTypedoc } from '../tools.ts'
 const root = join(import.meta.dirname, '../..')
 
 test.skipIf(!hasTypedoc())(
-  'docs/reference says what the code does (npm run docs)',
+  'docs/reference is up to date with the code (npm run docs)',
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-reference-'))
     try {

@@ -1,5 +1,5 @@
-// A program under observation during a soak: one row of figures a minute, from what is visible
-// outside: its metrics, its health, its log, its directory.
+// A program under observation during a soak: one row of figures a minute, from everything that is
+// visible from outside: its metrics, its health, its log, its directory.
 
 import { spawnSync } from 'node:child_process'
 import { Program } from '../endToEnd/programs.ts'
@@ -10,7 +10,7 @@ export interface WatchOptions {
    * server.
    */
   readonly ready: RegExp
-  /** Its size is the disk space of the program. */
+  /** The directory whose size counts as the disk usage of the program. */
   readonly directory: string
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -24,7 +24,7 @@ export interface SoakRow {
   readonly diskMb: number
   /** Lines of the log since the start, by level. */
   readonly logLines: Readonly<Record<string, number>>
-  /** Why it is not ready, or not healthy. */
+  /** The reasons why the program is not ready or not healthy. */
   readonly reasons: readonly string[]
 }
 
@@ -68,7 +68,7 @@ export class WatchedProgram {
     return [...this.#remarks.values()]
   }
 
-  /** Takes one row. Fails if the program does not answer. */
+  /** Adds one row. Fails if the program does not answer. */
   async look(): Promise<void> {
     const [metrics, scrapeMs] = await this.#scrape()
     this.rows.push({

@@ -1,6 +1,6 @@
 // Fires the due timers of a partition until none is due. A handler may set and delete timers of its
-// key: a timer that it sets fires in order, and one that it deletes does not fire, even if it was
-// already taken from the state together with the timer being handled.
+// key: a new timer fires in order, and a deleted timer does not fire, even if it was already taken
+// from the state together with the timer being handled.
 
 import type { StatefulOperator } from '../../contract/statefulOperator.ts'
 import { EngineError } from '../../engineError.ts'
@@ -13,8 +13,8 @@ import type { OperatorBatch } from './keyScope.ts'
 const timersAtOnce = 1000
 /**
  * Maximum timers of one key that fire in a batch without advancing in time: a timer that sets
- * another one for the same time or earlier would never end. One that sets the next for a later time
- * ends, however many are due after a pause.
+ * another one for the same time or earlier would never end. A timer that sets the next one for a
+ * later time ends, however many are due after a pause.
  */
 const mostTimersOfKey = 1_000_000
 
@@ -56,7 +56,8 @@ export async function fireDueTimers(
 }
 
 /**
- * For one key: the latest time per domain, and the timers fired since one of them last advanced.
+ * The progress of one key: the latest time per domain, and the number of timers fired since one of
+ * these times last advanced.
  */
 type FiredTimers = Record<TimeDomain, number> & { count: number }
 

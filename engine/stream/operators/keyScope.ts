@@ -19,7 +19,7 @@ export interface OperatorBatch {
 
 export type KeyOutput = (name: string, value: unknown) => void
 
-/** What all keys of a partition share in a batch. */
+/** The context that all keys of a partition share in a batch. */
 export interface OperatorRun {
   readonly state: KeyedState
   /** Sets and deletes timers. */
@@ -31,7 +31,7 @@ export interface OperatorRun {
 const largestTag = 255
 
 export class KeyScope<Stored> {
-  /** Encoded. */
+  /** The encoded key. */
   readonly #key: string
   readonly #run: OperatorRun
   #isOver = false

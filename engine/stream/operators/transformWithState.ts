@@ -151,7 +151,8 @@ function operator<K extends Key, V, S, O>(
       }),
     ),
     onArrived(key, values, scope) {
-      // Before the input, because its timers and updates count from now on.
+      // An expired value is removed before the input: timers and updates of the input belong to a
+      // new value.
       if (kept.expired(scope)) scope.delete()
       const returned: unknown = processor.handleInput(key, values, new Context(kept, scope))
       requireSynchronous('handleInput', returned)

@@ -1,7 +1,7 @@
 // updateStateByKey: a state per key, computed from the previous one and the values of the batch.
-// Unlike Spark's, it calls the job's function only for keys with values, so that a batch costs what
-// it brings, not what is stored. For keys without values, use a time to live, or mapWithState and
-// transformWithState with a timer.
+// Unlike Spark's, it calls the job's function only for keys with values, so that the cost of a
+// batch depends on its values, not on the size of the state. For keys without values, use a time to
+// live, or mapWithState and transformWithState with a timer.
 
 import type { Key } from '../../keys/key.ts'
 import type { StateCodec } from '../../state/stateCodec.ts'

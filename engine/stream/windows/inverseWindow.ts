@@ -52,7 +52,7 @@ export interface WindowTotal<V> {
 /** Panes per bundle, which is written as a whole. */
 const mostPanes = 16
 
-/** What is due: the first pane of a bundle, or the next pane of the oldest bundle. */
+/** Tags of timers: the first pane of a bundle is due, or the next pane of the oldest bundle. */
 const timerTag = { bundle: 0, pane: 1 } as const
 
 export function inverseWindowOperator<K extends Key, V>(

@@ -115,9 +115,9 @@ export interface OpenWindow<K extends Key, V> extends WindowBounds {
 
 /** Tags of window timers. */
 export const windowTag = {
-  /** At the end of a window: its result is due. */
+  /** The timer at the end of a window: the result is due. */
   result: 0,
-  /** At its end plus the allowed lateness: it is removed. */
+  /** The timer at the end plus the allowed lateness: the window is removed. */
   cleanup: 1,
 } as const
 

@@ -62,7 +62,7 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
     await channel.stop()
   })
 
-  test('a channel stopped with events has no age, and neither have its taken events', async () => {
+  test('a channel that is stopped with events has no age, nor have its taken events', async () => {
     const { channel, clock } = made(type)
     await channel.start()
     await put(channel, 'one', 'two')
@@ -78,7 +78,7 @@ describe.each(['file', 'memory'] as const)('a %s channel', (type) => {
   })
 })
 
-test('events that a restart has recovered count as put at the start', async () => {
+test('the age of recovered events begins at the restart', async () => {
   const clock = new ManualClock()
   const disk = new MemoryDisk()
   const before = made('file', clock, disk).channel
@@ -93,7 +93,7 @@ test('events that a restart has recovered count as put at the start', async () =
   await channel.stop()
 })
 
-test('events of a memory channel that is taken over keep their age', async () => {
+test('events keep their age when a new agent takes over their memory channel', async () => {
   const { channel, clock } = made('memory')
   await channel.start()
   await put(channel, 'one')

@@ -116,7 +116,7 @@ describe('a file channel that loses power', () => {
           await channel.start()
           /** The next event to put: what the source would read again from its position. */
           let next = 0
-          /** Taken and committed, or prepared and settled. */
+          /** Events that were taken and committed, or prepared and settled. */
           const gone = new Set<number>()
           let prepared: { transaction: ChannelTransaction; stamp: string; events: number[] }[] = []
           let stamps = 0
@@ -125,7 +125,7 @@ describe('a file channel that loses power', () => {
             process = mortalDisk(disk)
             channel = open(process, maxFileSize, cacheBytes)
             await channel.start()
-            // The position is exactly where the events end: a source that goes on there neither
+            // The position is exactly where the events end: a source that continues from it neither
             // loses nor repeats a line.
             const end = channel.lastPosition('r1', { device: 1, inode: 2 })?.end ?? 0
             expect(end).toBeGreaterThanOrEqual(next)
@@ -139,7 +139,7 @@ describe('a file channel that loses power', () => {
               known.delete(stamp.toString())
               return { transaction, stamp: stamp.toString(), events }
             })
-            // A prepare that had resolved is never lost.
+            // A prepared take is never lost once its prepare has resolved.
             expect([...known.keys()]).toEqual([])
           }
 
@@ -176,12 +176,13 @@ describe('a file channel that loses power', () => {
             } else if (action.kind === 'crash') {
               const pending = action.during ? commitOne(channel, next) : undefined
               const keepUnsynced = seededRandom(action.seed)
-              // Nothing that the old channel is still about to do reaches the disk.
+              // Later operations of the old channel do not reach the disk.
               process.kill()
               disk.crash({ keepUnsynced, reorder: action.seed % 2 === 0 })
               await pending?.catch(() => {})
               await channel.stop().catch(() => {})
-              // Takes whose commit the crash forgot may come again: forget them here too.
+              // A take whose commit was lost in the crash may be delivered again: its events are no
+              // longer gone.
               const committedBefore = new Set(gone)
               await reopen()
               const left = await everything(channel)
@@ -215,7 +216,7 @@ describe('a file channel that loses power', () => {
     await transaction.commit()
   }
 
-  /** All events that wait, in order, left where they are. */
+  /** All events that wait in the channel, in order; they stay in it. */
   async function everything(channel: ReturnType<typeof open>): Promise<Set<number>> {
     const transaction = channel.transaction()
     transaction.begin()

@@ -82,7 +82,7 @@ test('events can be taken without the required free space', async () => {
   const body = 'x'.repeat(17 * 1024 * 1024)
   await put(channel, body)
   space.freeBytes = 0
-  // Written bytes are what makes it look again.
+  // The channel checks the free space again only after it has written some megabytes.
   await put(channel, body)
   await expect(put(channel, 'z')).rejects.toMatchObject(noSpace)
   expect((await takeAll(channel)).map(({ length }) => length)).toEqual([body.length, body.length])
@@ -94,7 +94,7 @@ test('puts succeed without a restart once space is free', async () => {
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   space.freeBytes = requiredBytes
-  // The first one to be refused makes it look; it is answered before.
+  // A refused put starts a new check of the free space, but is refused before its result.
   await expect(put(channel, 'x')).rejects.toMatchObject(noSpace)
   await put(channel, 'y')
   space.freeBytes = 0
@@ -107,7 +107,7 @@ describe('a log that cannot be written', () => {
   const source = 'r1'
   const file = { device: 1, inode: 2 }
 
-  /** A channel whose disk refuses what is written while it is full. */
+  /** A channel whose disk refuses writes while `isFull` is set. */
   async function onFullDisk() {
     const state = { isFull: false, writes: 0 }
     const disk = new MemoryDisk({
@@ -181,7 +181,7 @@ describe('a log that cannot be written', () => {
     await channel.stop()
   })
 
-  test('records takes that were made meanwhile once it is writable', async () => {
+  test('records the takes of that time once it is writable', async () => {
     const { channel, state, make } = await onFullDisk()
     await putAt(channel, 'one', 0)
     await putAt(channel, 'two', 4)
@@ -214,7 +214,7 @@ describe('a log that cannot be written', () => {
     await channel.stop()
   })
 
-  /** Tries again, as a source does. */
+  /** Retries until the attempt succeeds, as a source does. */
   async function until(attempt: () => Promise<void>): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {

@@ -60,7 +60,7 @@ describe('substitution', () => {
     ['the environment', '${env:HOME}/x', '/home/me/x'],
     ['system properties', 'h:${sys:port}', 'h:9092'],
     ['another key, which is substituted first', '${other}', 'at /home/me'],
-    ['what is unknown stays', '${nothing} ${env:NOTHING}', '${nothing} ${env:NOTHING}'],
+    ['unknown references stay', '${nothing} ${env:NOTHING}', '${nothing} ${env:NOTHING}'],
     ['a default', '${nothing:-x} ${env:HOME:-y}', 'x /home/me'],
     ['an escape', '$${env:HOME}', '${env:HOME}'],
   ])('%s', (_, value, expected) => {

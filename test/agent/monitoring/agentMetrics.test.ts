@@ -60,7 +60,7 @@ const c1 = '{agent="a1",component="c1"}'
 const k1 = '{agent="a1",component="k1"}'
 
 describe('an agent that delivers', () => {
-  test('counts by the names of Flume, and files and bytes by its own', async () => {
+  test('has the metric names of Flume, and its own names for files and bytes', async () => {
     const rig = new ExposedRig()
     await rig.startBroker()
     await rig.disk.makeDirectory('/logs')

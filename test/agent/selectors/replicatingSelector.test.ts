@@ -12,7 +12,7 @@ import { component } from '../component.ts'
 
 const dropped = 'optional channel refused events: dropped'
 
-/** Two channels of 10 events, of which `optional` may lose some. */
+/** Two channels of 10 events each; the channels named in `optional` may lose events. */
 async function rig(optional: string) {
   const clock = new ManualClock()
   const options = { type: 'memory', capacity: 10, transactionCapacity: 10 }
@@ -40,7 +40,7 @@ describe('an optional channel', () => {
     await take.take(6)
     await take.commit()
     take.close()
-    // c2 has no room for these, and the source goes on at once, without time passing.
+    // c2 has no room for these events, and the source continues immediately: no time passes.
     await put(6)
     expect([c1.size, c2.size]).toEqual([6, 6])
     await clock.advanceAndSettle(3000)
@@ -54,7 +54,7 @@ describe('an optional channel', () => {
     expect(counter).toMatchObject({ EventAcceptedCount: 12, ChannelWriteFail: 0 })
   })
 
-  test('that is closed costs the others nothing', async () => {
+  test('that is closed does not affect the others; its events are dropped and logged', async () => {
     const { c1, c2, logger, put } = await rig('c2')
     await c2.stop()
     await put(3)
@@ -68,7 +68,7 @@ describe('an optional channel', () => {
     await put(10)
     for (let batch = 0; batch < 100; batch++) await put(1)
     await clock.advanceAndSettle(0)
-    // 64 wait for each of the two; 36 do not even wait.
+    // 64 batches wait for each of the two channels; the other 36 are dropped immediately.
     expect(logger.messages('warn')).toHaveLength(2 * 36)
     await clock.advanceAndSettle(3000)
     expect(logger.messages('warn')).toHaveLength(2 * 100)
@@ -86,7 +86,7 @@ describe('an optional channel', () => {
   })
 })
 
-test('a full required channel fails the put, whatever the optional one does', async () => {
+test('a full required channel fails the put, even if the optional one accepts it', async () => {
   const { clock, c1, c2, counter, put } = await rig('c2')
   await put(6)
   const take = c2.transaction()

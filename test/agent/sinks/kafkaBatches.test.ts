@@ -10,9 +10,7 @@ import { records } from '../../../protocol/kafka/records/recordCursor.ts'
 import { AgentRig, tailToKafka } from '../agentRig.ts'
 import { component, testHost } from '../component.ts'
 
-/**
- * With the lines in the log before the agent starts, so that batches are as large as they can be.
- */
+/** Starts an agent on a log that has all lines, so that its batches are as large as possible. */
 async function started(
   lines: readonly string[],
   options: Readonly<Record<string, string | number>>,
@@ -111,7 +109,7 @@ describe('the size of a batch', () => {
     await rig.close()
   })
 
-  test('is bounded by the first events that fit, one at least', () => {
+  test('is that of the first events that fit, and of at least one', () => {
     const settings = readKafkaSinkSettings(
       component('sinks', 'k1', { 'kafka.bootstrap.servers': 'h:1', 'header.n': 'name' }),
       testHost,
@@ -128,7 +126,7 @@ describe('the size of a batch', () => {
   })
 })
 
-test('a new producer begins before stamps grow without end, and each event is sent once', async () => {
+test('a new producer begins before stamps get too large, and each event is sent once', async () => {
   const lines = Array.from({ length: 1300 }, (_, n) => `line ${n}`)
   const rig = await started(
     lines,
@@ -136,7 +134,8 @@ test('a new producer begins before stamps grow without end, and each event is se
     { 'num.partitions': '1200' },
   )
   await drained(rig, lines.length)
-  // One event a take, to each partition in turn; the second producer begins near the thousandth.
+  // Each take has one event, for each partition in turn. The second producer begins near the
+  // thousandth event.
   const producers = new Set<number>()
   for (const partition of [0, 50, 995, 998, 999, 1000, 1001, 1004, 1199]) {
     const expected = lines.filter((_, n) => n % 1200 === partition)
@@ -149,10 +148,10 @@ test('a new producer begins before stamps grow without end, and each event is se
 })
 
 describe('a line that is too long for one record', () => {
-  // Three bytes a character, so that a cut at any byte would tear most of them.
+  // Each character has three bytes, so that most cuts at an arbitrary byte would split one.
   const long = '\u20ac'.repeat(2000)
 
-  /** Value, part and parts of each record. */
+  /** The value of each record, its part number and the number of parts. */
   async function parts(rig: AgentRig): Promise<[string, string, string][]> {
     const all: [string, string, string][] = []
     for (const batch of await rig.batches('lines')) {
@@ -262,8 +261,8 @@ describe('a batch that the broker refuses as too large', () => {
     const rig = new AgentRig()
     await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
     await rig.disk.makeDirectory('/logs')
-    // A key for each file: those of one take go to several partitions, in small batches and a large
-    // one.
+    // Each file has its own key: the events of one take go to several partitions, in small batches
+    // and one large batch.
     const counts = [5, 5, 5, 5, 5, 300]
     const all: string[] = []
     for (const [file, count] of counts.entries()) {

@@ -87,9 +87,9 @@ describe('routing', () => {
 describe('options', () => {
   test.each<[string, Record<string, string | number>, object]>([
     ['the new batch size wins', { batchSize: 5, flumeBatchSize: 7 }, { batchSize: 7 }],
-    ['the old one counts alone', { batchSize: 5 }, { batchSize: 5, batchSizeKey: 'batchSize' }],
+    ['the old batch size alone', { batchSize: 5 }, { batchSize: 5, batchSizeKey: 'batchSize' }],
     ['the new topic wins', { topic: 'old', 'kafka.topic': 'new' }, { topic: 'new' }],
-    ['what Flume does not have', { 'kafka.flumeBatchSize': 5 }, { batchSize: 100 }],
+    ['an option that Flume does not have', { 'kafka.flumeBatchSize': 5 }, { batchSize: 100 }],
     ['a client id', { 'kafka.producer.client.id': 'web' }, { clientId: 'web' }],
     [
       'takes in flight, at most five',
@@ -268,8 +268,8 @@ describe('against a broker', () => {
     await rig.append('/logs/app.log', 'one\n')
     await rig.until(() => rig.agent!.status().sinks[0]!.eventsDrained === 1)
     await rig.stopAgent()
-    // Another agent with a copy of the channel goes on under the same producer id: what this one
-    // sends next is out of order for the broker.
+    // Another agent with a copy of the channel continues under the same producer id, so the broker
+    // refuses the next batch of this agent as out of order.
     const copy = rig.disk
     expect(await copy.list('/agent/data')).not.toEqual([])
     const files = new Map<string, Buffer>()
@@ -294,7 +294,8 @@ describe('against a broker', () => {
       expect.stringMatching(/^events cannot be delivered: OUT_OF_ORDER_SEQUENCE_NUMBER/),
     )
     expect(rig.logger.messages('info')).toContain('events are delivered again')
-    // The copy knows nothing of two and three, so they come twice; four must come, and once.
+    // The copy does not contain two and three, so they are delivered twice; four must be delivered
+    // exactly once.
     expect(await rig.values('lines')).toEqual(['one', 'two', 'three', 'two', 'three', 'four'])
     await rig.close()
   })

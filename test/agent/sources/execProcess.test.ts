@@ -12,7 +12,7 @@ afterEach(() => {
   for (const pid of started.splice(0)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
 })
 
-/** False for a zombie, too: a process that has ended and that nobody has waited for yet. */
+/** Returns false for a zombie, too: a process that has ended and is not reaped yet. */
 function isAlive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -51,7 +51,7 @@ test('a shell that waits for its child gets the signal together with the child',
   const command = run("trap 'exit 7' TERM; /bin/sh -c 'echo $$; exec sleep 1000'")
   await pidsFrom(command.output)
   command.kill()
-  // The shell runs its trap once what it waits for has ended.
+  // The shell runs its trap only after its child has ended.
   expect(await command.exit).toBe(7)
 })
 

@@ -9,9 +9,9 @@ import { type HistoryOptions, noteIntervalMs, PositionHistory } from './position
 
 const histories = Number(process.env.MILLRACE_HISTORIES ?? 300)
 const stepsPerHistory = 25
-/** A note every interval, and the round in which it is due. */
+/** Maximum age of a line that is delivered and not noted yet: one interval and one round. */
 const mostUnnotedMs = noteIntervalMs + 500
-// Each run the same ones, and new ones when more are asked for.
+// Every run has the same histories; new ones only with MILLRACE_HISTORIES.
 const newSeed = process.env.MILLRACE_HISTORIES === undefined ? 1 : Date.now() % 1_000_000
 const firstSeed = Number(process.env.MILLRACE_SEED ?? newSeed)
 const count = process.env.MILLRACE_SEED === undefined ? histories : 1
@@ -24,20 +24,20 @@ const kinds: readonly HistoryOptions[] = [
   { channels: ['memory'], isSplit: true },
 ]
 
-/** What rotations need to know of the files. */
+/** The state of the files, as far as rotations depend on it. */
 class World {
   readonly random: Random
   readonly history: PositionHistory
   readonly hasMemory: boolean
-  /** Lines of content that is gone, while a memory channel may still hold them. */
+  /** Lines whose file content was destroyed, while a memory channel may still hold them. */
   readonly gone = new Set<string>()
   /** Lines of `gone` that the channel had not delivered when the agent ended. */
   readonly mayBeLost = new Set<string>()
-  /** Each SIGKILL, and up to when what had been delivered was noted by then. */
+  /** Each SIGKILL; all lines delivered before `notedMs` were noted by then. */
   readonly kills: { readonly atMs: number; readonly notedMs: number }[] = []
-  /** Since when the disk has worked, as far as it does. */
+  /** The time at which the disk last began to work again. */
   diskWellMs = 0
-  /** In the current app.log. */
+  /** The lines in the current app.log. */
   current: string[] = []
   #rotations = 0
   #hasNewCopy = false
@@ -53,13 +53,13 @@ class World {
     const { written } = this.history
     let text = ''
     for (; lines > 0; lines--) {
-      // Of different lengths, so that offsets of one content lie anywhere in another.
+      // The lines differ in length, so that an offset of one file may be inside a line of another.
       const line = `${'x'.repeat(this.random.below(30))} line ${written.length}`
       written.push(line)
       this.current.push(line)
       text += `${line}\n`
     }
-    // A line arrives in pieces now and then; its end always follows.
+    // Some lines are written in two pieces; the second one always follows.
     const cut = this.random.below(4) === 0 ? this.random.below(text.length + 1) : text.length
     await this.history.append('/logs/app.log', text.slice(0, cut))
     if (cut < text.length) {
@@ -71,7 +71,7 @@ class World {
   async rotate(): Promise<void> {
     if (this.current.length === 0) return
     const { history } = this
-    // Out of the pattern goes only what the agent has seen, and could note.
+    // A file is renamed out of the pattern only if the agent has seen it and could note it.
     let name = `app.${this.#rotations++}.log`
     if (this.random.below(2) === 0 && history.isRunning && history.isDiskWell) {
       await history.run(400)
@@ -81,16 +81,17 @@ class World {
     this.current = []
   }
 
-  /** Truncated, with a copy of all that was in it, made before. */
+  /** Truncates app.log after its whole content was copied. */
   async copyTruncate(): Promise<void> {
     if (this.current.length === 0) return
     const { history } = this
-    // The position file speaks of the last content that was truncated: a copy of content before
-    // that has to be followed by then.
+    // The position file describes only the most recently truncated content: the agent must have
+    // followed an earlier copy by then.
     if (this.#hasNewCopy && (!history.isRunning || !history.isDiskWell)) return
     if (this.#hasNewCopy) await history.run(2000)
     this.#hasNewCopy = true
-    // A copy is told from its original by what was read of that: it was seen before it is copied.
+    // The agent recognizes a copy by the content that it has read of the original, so it must see
+    // the original before the copy exists.
     if (history.isRunning) await history.run(250)
     const content = (await this.history.disk.readFile('/logs/app.log'))!
     const path = `/logs/app.copy${this.#rotations++}.log`
@@ -102,11 +103,14 @@ class World {
     await this.#truncate()
   }
 
-  /** Content goes without a copy: only once every channel has it, or nothing could be promised. */
+  /**
+   * Destroys content without a copy, but only once every channel has its lines: before that, no
+   * agent could keep them.
+   */
   async destroy(): Promise<void> {
     if (this.current.length === 0 || !this.history.isRunning || this.history.isFull) return
     await this.history.catchUp(this.mayBeLost)
-    // What was read is noted; without that nobody could say after a SIGKILL how much it was.
+    // The position must be noted: otherwise the number of lost lines is unknown after a SIGKILL.
     if (this.hasMemory) await this.history.run(noteIntervalMs + 500)
     if (!(await this.history.isCaughtUp(this.mayBeLost))) return
     for (const line of this.current) this.gone.add(line)
@@ -114,7 +118,7 @@ class World {
     else {
       await this.history.disk.remove('/logs/app.log')
       this.current = []
-      // The agent closes what was removed; the next file may get its inode.
+      // The agent closes the removed file; the next file may get its inode.
       if (this.random.below(2) === 0) await this.history.run(4000)
     }
     await this.write(1 + this.random.below(12))
@@ -243,7 +247,8 @@ function check(world: World, seed: number): void {
       where,
     ).toEqual([])
     if (lost.length > 0) expect(saidToBeLost(history), where).toBeGreaterThan(0)
-    // Only what was delivered after the last note before a SIGKILL; a failing disk puts notes off.
+    // Only lines delivered after the last note before a SIGKILL may be repeated; a failing disk
+    // delays notes.
     const repeated = doubled.filter((line) => {
       const atMs = firstMs.get(line)!
       return !kills.some((kill) => kill.notedMs <= atMs && atMs <= kill.atMs)
@@ -252,7 +257,7 @@ function check(world: World, seed: number): void {
   }
 }
 
-/** The sum of what the log says was, or may be, lost. */
+/** The number of bytes or events that were, or may be, lost according to the log. */
 function saidToBeLost(history: PositionHistory): number {
   return history.logger.lines
     .filter(({ level, message }) => level === 'warn' && /lost/.test(message))

@@ -28,23 +28,26 @@ export type ChannelType = 'file' | 'memory'
 
 export interface HistoryOptions {
   readonly channels: readonly ChannelType[]
-  /** Interceptors that drop every fifth line and change the others, a selector that splits them. */
+  /**
+   * Whether interceptors drop every fifth line and change the others, and a selector divides the
+   * lines among the channels.
+   */
   readonly isSplit: boolean
-  /** Of each channel, and of its transactions. */
+  /** Capacity of each channel and of its transactions, in events. */
   readonly capacity?: number
 }
 
-/** What came out of one channel. */
+/** The lines delivered from one channel. */
 export interface Delivered {
   readonly type: ChannelType
   /** How often each line was delivered. */
   readonly counts: Map<string, number>
   readonly stamps: Map<string, readonly string[]>
-  /** When the line was delivered first. */
+  /** Time of the first delivery of each line. */
   readonly firstMs: Map<string, number>
 }
 
-/** Writes of takes that a released reserve has room for. */
+/** Number of writes, of records of takes, for which a released reserve has space. */
 const reserveWrites = 30
 const sink = 'k1'
 export const noteIntervalMs = 1000
@@ -53,12 +56,12 @@ export class PositionHistory {
   readonly clock = new ManualClock()
   readonly logger = new MemoryLogger()
   readonly delivered: Delivered[]
-  /** Lines that were written, in order. */
+  /** All lines written to the files, in order. */
   readonly written: string[] = []
   isFull = false
   /** The operation on the agent's directories, counted from now, that fails with EIO. */
   failsIn = Number.POSITIVE_INFINITY
-  /** Writes left for the channel that released its reserve. */
+  /** Number of writes that remain to the channel that released its reserve. */
   #reserve = { directory: '', left: 0 }
   readonly disk = new MemoryDisk({
     nowMs: () => this.clock.nowMs(),
@@ -68,7 +71,7 @@ export class PositionHistory {
   readonly #options: HistoryOptions
   /** Called before each change of the agent's disk. */
   onChange: (operation: string, path: string) => void = () => {}
-  /** What the channels, and what the source, get of the disk. */
+  /** Wraps the disk for the channels. */
   channelDisk: (disk: Disk) => Disk = (disk) => disk
   sourceDisk: (disk: Disk) => Disk = (disk) => disk
   #process: MortalDisk | undefined
@@ -95,7 +98,7 @@ export class PositionHistory {
     return !this.isFull && this.failsIn === Number.POSITIVE_INFINITY
   }
 
-  /** Starts the agent; false when a failing disk does not let it. */
+  /** Starts the agent; returns false if the start failed because of a failing disk. */
   async start(): Promise<boolean> {
     await this.disk.makeDirectory('/logs')
     const process = mortalDisk(this.disk)
@@ -120,12 +123,12 @@ export class PositionHistory {
     return true
   }
 
-  /** Starts the agent on a disk that needs time. */
+  /** Starts the agent, and advances the clock meanwhile: for a disk whose operations take time. */
   async startWhileTimePasses(): Promise<boolean> {
     return await this.#settled(this.start())
   }
 
-  /** SIGKILL: the disk keeps what was written, synced or not; memory is gone. */
+  /** SIGKILL: the disk keeps all writes, synced or not; memory is lost. */
   kill(): void {
     this.#process?.kill()
     this.#process = undefined
@@ -133,7 +136,7 @@ export class PositionHistory {
     this.#channels = []
   }
 
-  /** As the agent stops: source, then sinks, then channels. */
+  /** Stops the source and then the channels, in the order of the agent. */
   async stop(): Promise<void> {
     await this.#source?.stop()
     this.#source = undefined
@@ -141,7 +144,7 @@ export class PositionHistory {
     this.kill()
   }
 
-  /** Lets the source work for a while; a failure of it is followed by a new instance. */
+  /** Runs the source for `ms`; a source that fails is replaced by a new instance. */
   async run(ms: number): Promise<void> {
     const untilMs = this.clock.monotonicMs() + ms
     while (this.isRunning && this.clock.monotonicMs() < untilMs) {
@@ -150,7 +153,7 @@ export class PositionHistory {
     }
   }
 
-  /** Takes up to `max` events out of a channel and delivers them; false when there are none. */
+  /** Takes up to `max` events out of a channel and delivers them; returns false if it has none. */
   async drain(index: number, max: number, rollsBack = false): Promise<boolean> {
     const channel = this.#channels[index]
     if (channel === undefined) return false
@@ -175,7 +178,7 @@ export class PositionHistory {
     return true
   }
 
-  /** Whether every channel holds, or has delivered, all that was written so far but `lost`. */
+  /** Whether every channel holds or has delivered all lines written so far, except for `lost`. */
   async isCaughtUp(lost: ReadonlySet<string>): Promise<boolean> {
     const lines = this.written.filter((line) => !lost.has(line))
     for (const [index, channel] of this.#channels.entries()) {
@@ -227,7 +230,8 @@ export class PositionHistory {
       checkpointDir: `/agent/${name}/checkpoint`,
       dataDirs: `/agent/${name}/data`,
       minimumRequiredSpace: 0,
-      // So that files are begun and deleted; not with each put of a thousand files.
+      // Small, so that log files are rolled and deleted; larger for a thousand files, where each
+      // put would roll one.
       maxFileSize: capacity === 60 ? 4096 : 1024 * 1024,
     }
     const resolvePath = (path: string) => path
@@ -346,7 +350,7 @@ export class PositionHistory {
   }
 }
 
-/** What is in a channel, left there. */
+/** The lines in a channel; they stay in it. */
 async function heldIn(channel: Channel): Promise<Set<string>> {
   const transaction = channel.transaction()
   transaction.begin()
@@ -359,7 +363,7 @@ async function heldIn(channel: Channel): Promise<Set<string>> {
   return new Set(lines)
 }
 
-/** Before a line, once an interceptor has changed it; longer than what it stands for. */
+/** The prefix that an interceptor adds: it makes each line longer than it is in the file. */
 const changed = 'changed by an interceptor: '
 
 function numberOf(line: string): number {
@@ -370,7 +374,7 @@ function isDropped(line: string): boolean {
   return numberOf(line) % 5 === 0
 }
 
-/** Runs of lines go to one channel, so that whole batches have none for another. */
+/** Seven successive lines go to one channel, so that some batches have no line for another one. */
 function channelOf(line: string, channels: number): number {
   return Math.floor(numberOf(line) / 7) % channels
 }

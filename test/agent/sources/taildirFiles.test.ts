@@ -25,7 +25,7 @@ function failing(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code })
 }
 
-/** A disk of which few files may be open at once. */
+/** A disk that allows few open files at a time. */
 function limited(disk: Disk, allowed: number, figures: { open: number; most: number }): Disk {
   return {
     ...disk,
@@ -178,7 +178,7 @@ test('a directory that cannot be listed does not stop the others, and its files 
 
 test('many small files share the syncs of a file channel', async () => {
   const history = new PositionHistory({ channels: ['file'], isSplit: false, capacity: 10_000 })
-  // A sync takes its time: what is put meanwhile shares the next one.
+  // Each sync takes 3 ms: the puts of that time share the next sync.
   history.channelDisk = (disk) => ({
     ...disk,
     async open(path, mode) {
@@ -199,7 +199,7 @@ test('many small files share the syncs of a file channel', async () => {
     if (operation === 'sync' && path.includes('/data/log-')) syncs++
   }
   expect(await delivered(history)).toHaveLength(400)
-  // It was one for each file.
+  // There was a sync for each file once.
   expect(syncs).toBeLessThan(60)
 })
 
@@ -231,7 +231,7 @@ test('1,000 idle files cost one status read a scan, and no read', async () => {
   Object.assign(counts, { stats: 0, reads: 0, lists: 0 })
   await history.run(20_000)
   expect(counts.reads).toBe(0)
-  // Every 100 ms it was 200 rounds of all files.
+  // All files were checked every 100 ms once: 200 rounds in this time.
   expect(counts.lists).toBeLessThanOrEqual(11)
   expect(counts.stats).toBeLessThanOrEqual(11 * (files + 10) + 100)
 })

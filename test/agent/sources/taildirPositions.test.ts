@@ -24,7 +24,7 @@ class Case extends PositionHistory {
     await file.close()
   }
 
-  /** Delivers all that comes within a while, and says it in order of delivery, repeats included. */
+  /** Delivers lines until none come any more; returns all of them in order, repeats included. */
   async everything(index = 0): Promise<string[]> {
     for (let quiet = 0; quiet < 3; quiet++) {
       await this.run(1500)
@@ -41,8 +41,8 @@ class Case extends PositionHistory {
 }
 
 /**
- * The disk on which `path` lies on a second device, under the inode number that `like` has on the
- * first.
+ * A disk on which `path` is on a second device, with the inode number that `like` has on the first
+ * one.
  */
 function withTwoDevices(disk: Disk, path: string, like: string): Disk {
   const moved = async (stat: DiskStat): Promise<DiskStat> => {
@@ -110,7 +110,7 @@ describe('a file channel', () => {
     expect(await history.everything()).toEqual(numbered(0, 90))
   })
 
-  test('that begins empty, because its directories were removed, resumes at the note', async () => {
+  test('that is empty, because its directories were removed, resumes at the noted position', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 30))
     expect(await history.everything()).toEqual(numbered(0, 30))
@@ -158,7 +158,7 @@ describe('a file channel', () => {
     expect(history.logger.messages('info')).toContain('the channel log can be written again')
   })
 
-  test('is drained while its disk is full, also by an agent that starts on it', async () => {
+  test('can be drained while its disk is full, also after a restart', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', numbered(0, 60))
     await history.run(2000)
@@ -219,7 +219,7 @@ describe('a memory channel', () => {
     expect(await history.everything()).toEqual([...numbered(0, 30), ...numbered(20, 30)])
   })
 
-  test('of a file that was replaced on its inode while the agent was stopped', async () => {
+  test('gets all lines of a file that got the inode of another while the agent was stopped', async () => {
     const history = await started('memory')
     await history.write('/logs/app.log', numbered(0, 20))
     await history.everything()
@@ -232,7 +232,7 @@ describe('a memory channel', () => {
     expect(await history.everything()).toEqual([...numbered(0, 20), ...numbered(100, 150)])
   })
 
-  test('of a file with the inode of another whose entry is stale', async () => {
+  test('gets all lines of a file despite the stale entry of another with the same inode', async () => {
     const history = await started('memory')
     await history.write('/logs/app.log', numbered(0, 20))
     const { inode } = (await history.disk.stat('/logs/app.log'))!
@@ -244,7 +244,7 @@ describe('a memory channel', () => {
 })
 
 describe('an inode', () => {
-  test('that a file of the same size gets is read, in a run and after it', async () => {
+  test('reused by a file of the same size: the file is read, also after a restart', async () => {
     for (const restarts of [false, true]) {
       const history = await started('file')
       await history.write('/logs/app.a.log', ['job 1 done'])
@@ -278,7 +278,7 @@ describe('rotation', () => {
     await history.write('/logs/app.log', numbered(0, 20))
     await history.run(1000)
     const content = (await history.disk.readFile('/logs/app.log'))!
-    // The copy is made in pieces, and lines come until the file is truncated.
+    // The copy is written in pieces, and lines are appended until the file is truncated.
     await history.append('/logs/app.copy.log', content.subarray(0, 50).toString())
     await history.run(300)
     await history.append('/logs/app.copy.log', content.subarray(50).toString())
@@ -295,7 +295,8 @@ describe('rotation', () => {
     const history = await started('file')
     await history.write('/logs/app.log', ['one'])
     await history.run(10_000)
-    // Nothing came for longer than idleTimeout: a line that begins now is not idle.
+    // The file was idle for longer than idleTimeout, but the incomplete line is new: it must wait
+    // for its end.
     await history.append('/logs/app.log', 'be')
     await history.run(500)
     await history.append('/logs/app.log', 'gun\n')
@@ -303,7 +304,7 @@ describe('rotation', () => {
   })
 })
 
-test('a position that Flume noted after this agent stands', async () => {
+test('a position that Flume noted later than this agent is used', async () => {
   const history = await started('memory')
   await history.write('/logs/app.log', numbered(0, 20))
   await history.everything()

@@ -59,7 +59,7 @@ class Tail {
     await this.start()
   }
 
-  /** Rounds until nothing more is found; time passes between them. */
+  /** Runs the source for some rounds, enough to read all files; time passes between them. */
   async run(rounds = 4): Promise<void> {
     for (let round = 0; round < rounds; round++) {
       const processing = this.source!.process(new AbortController().signal)
@@ -110,7 +110,7 @@ describe('lines', () => {
     expect(await tail.taken()).toEqual(['one', 'two', '', 'three'])
   })
 
-  test('without a line end are held until it comes', async () => {
+  test('without a line end are held until the line end arrives', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', 'one\nhalf')
@@ -170,7 +170,7 @@ describe('rotation', () => {
     expect(await tail.taken()).toEqual([...numbered(0, 20), 'a late line'])
   })
 
-  test('out of the pattern reads what was left', async () => {
+  test('out of the pattern reads the rest of the file', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -181,7 +181,7 @@ describe('rotation', () => {
     expect(await tail.taken()).toEqual(numbered(0, 20))
   })
 
-  test('out of the pattern while stopped reads what was left', async () => {
+  test('out of the pattern while stopped reads the rest of the file', async () => {
     const tail = new Tail()
     await tail.start()
     await tail.append('/logs/app.log', text(numbered(0, 10)))
@@ -327,7 +327,7 @@ describe('a full channel', () => {
   }
 })
 
-test('headers: of the group, the path, the offset of each line', async () => {
+test('events have the headers of the group, the path, and the offset of each line', async () => {
   const tail = new Tail({ 'headers.f1.team': 'web', fileHeader: true, byteOffsetHeader: true })
   await tail.start()
   await tail.append('/logs/app.log', 'one\nthree\n')

@@ -28,7 +28,7 @@ const header = { correlationId: 1, clientId: 'bench' }
 /** Requests of a producer in flight: the default of Kafka's producer. */
 const requestsInFlight = 5
 const batchVariants = 32
-/** Before the first load: a broker that was just started compiles its code meanwhile (both do). */
+/** Warm-up before the first load: a broker that was just started compiles its code (both do). */
 const firstWarmUpSeconds = 10
 const warmUpSeconds = 0.5
 const serveTimeoutMs = 10_000
@@ -43,8 +43,8 @@ const partitionMaxBytes = 1_048_576
 type LoadOf = (address: Address, topic: string, cell: LoadCell) => Promise<Load>
 
 /**
- * Acknowledged by all in-sync replicas; by Millrace durably (flush=group), by the other broker as
- * configured.
+ * Producing with acks=all: Millrace acknowledges durable records (flush=group), the other broker
+ * records as configured.
  */
 export function produceAgainst(options: BenchOptions, against: Address): Promise<Row[]> {
   return againstBroker(options, against, 'produce', async (address, topic, cell) => {

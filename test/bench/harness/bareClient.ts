@@ -1,5 +1,5 @@
 // A client of bareServer.ts that behaves as the benchmark clients of brokers do: the same bytes,
-// the same number of bytes in flight, an answer for what is stored.
+// the same number of bytes in flight, an answer for stored bytes.
 
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'

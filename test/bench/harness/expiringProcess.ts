@@ -32,7 +32,7 @@ const operator = updateStateOperator<number, number, number>(builder, add, {
 const partitioner = new KeyGroupPartitioner(partitions)
 const stores = new StateStores({ clock: systemClock, directory: directory! })
 
-/** A thousand new keys; returns how long the batch took, in ms. */
+/** Runs a batch of a thousand new keys; returns its duration in ms. */
 async function runBatch(batchId: number): Promise<number> {
   const arrived = Array.from({ length: partitions }, () => new Map<number, number[]>())
   for (let at = 0; at < perBatch; at++) {

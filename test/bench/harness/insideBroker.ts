@@ -16,13 +16,13 @@ export const ordersPartitions = 2
 
 export interface InsideBroker {
   readonly address: Address
-  /** Has the network that the broker is on. */
+  /** The runtime with the network that the broker listens on. */
   readonly runtime: Runtime
   readonly cluster: Cluster
   close(): Promise<void>
 }
 
-/** Keeps its data in `directory`, and flushes by the broker's defaults. */
+/** Starts a broker with its data in `directory`, and with the default flush settings. */
 export async function startInsideBroker(directory: string): Promise<InsideBroker> {
   const network = memoryNetwork()
   const runtime = nodeRuntime(network)

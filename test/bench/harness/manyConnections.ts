@@ -1,5 +1,5 @@
-// A thousand connections to one broker: the memory of each one that only knows the broker, and the
-// cost of all together when each produces and fetches a little.
+// A thousand connections to one broker: the memory of each connection that has only sent the first
+// requests of a client, and the cost of all together when each produces and fetches a little.
 
 import { join } from 'node:path'
 import { ByteReader } from '../../../protocol/bytes/reader.ts'
@@ -58,7 +58,7 @@ async function residentBytes({ pid }: Server): Promise<number> {
   return (await usageOf(pid))?.residentBytes ?? Number.NaN
 }
 
-/** The first requests of every client. */
+/** Returns a connection that has sent the first requests of every client. */
 async function introduced({ port }: Server): Promise<RawConnection> {
   const connection = await RawConnection.connect({ host: '127.0.0.1', port })
   const software = { clientSoftwareName: 'bench', clientSoftwareVersion: '1' }

@@ -19,7 +19,7 @@ const partitionsPerTopic = 100
 const partitions = topics * partitionsPerTopic
 const recordsEach = 10
 const sendsAtOnce = 200
-/** Frequent, so that a few seconds show the cost of each task, which checks every log. */
+/** Short task intervals: a few seconds show the cost of each task, which checks every log. */
 const tasksEveryMs = 500
 const options = {
   'log.flush.offset.checkpoint.interval.ms': tasksEveryMs,
@@ -37,7 +37,7 @@ type End = keyof typeof ends
 interface Started {
   readonly startMs: number
   readonly residentMb: number
-  /** During one second without requests, with periodic tasks only. */
+  /** Processor time of one second without requests, with periodic tasks only. */
   readonly idleCpuMs: number
 }
 

@@ -31,8 +31,8 @@ export async function compare(
 }
 
 /**
- * For work that ends by itself: runs each in turn, all once to warm up and then until `seconds` are
- * over. Medians, in the order of `runs`.
+ * For work that ends without a time limit: runs each in turn, all once to warm up and then until
+ * `seconds` are over. Medians, in the order of `runs`.
  */
 export async function compareWhole<
   const Runs extends readonly (() => Throughput | Promise<Throughput>)[],

@@ -1,12 +1,13 @@
 // The process on this machine that listens on a port, to measure memory and processor time of a
-// broker, whoever started it. Linux only; unknown elsewhere, and for another user's process.
+// broker that the benchmark may not have started. Linux only; the process is unknown elsewhere, and
+// if it belongs to another user.
 
 import { readdir, readFile, readlink } from 'node:fs/promises'
 
-/** In /proc/net/tcp. */
+/** The state of a listening socket in /proc/net/tcp. */
 const listening = '0A'
 
-/** Undefined if no such process is visible. */
+/** Returns the id of the process, or undefined if no such process is visible. */
 export async function portOwner(port: number): Promise<number | undefined> {
   const inodes = new Set<string>()
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {

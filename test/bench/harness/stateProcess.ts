@@ -21,7 +21,7 @@ export interface StateFigures {
 
 const partitions = 2
 const fillBatches = 20
-/** Of each size, however long they take. */
+/** Minimum number of batches of each size, even if they take longer than the requested time. */
 const fewestBatches = 5
 const operator: StatefulOperator = {
   ...{ uid: 'counts', isNamed: true, kind: 'bench', shape: '', codec: 'v8' },

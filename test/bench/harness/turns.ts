@@ -15,7 +15,7 @@ export interface Contestant {
 
 /** The result of one round. */
 export interface Round {
-  /** Of the records' values, before compression. */
+  /** Bytes of the records' values, before compression. */
   readonly payloadBytes: number
   /** Time from each request to its answer. */
   readonly answerMs: readonly number[]

@@ -44,7 +44,7 @@ async function opened(path: string): Promise<Opened> {
   return { ...(JSON.parse(output) as LogFigures), peakMb: peakBytes / 1e6 }
 }
 
-/** With a recovery point in the last segment, and records after it. */
+/** Leaves a log with a recovery point in the last segment, and records after it. */
 async function killed(path: string): Promise<void> {
   const child = spawn(process.execPath, [program, path, 'kill'], { stdio: 'inherit' })
   const [, signal] = await once(child, 'exit')

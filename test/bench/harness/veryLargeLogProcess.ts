@@ -51,7 +51,7 @@ if (command === 'kill') {
 if (command === 'open') process.stdout.write(JSON.stringify(await figures(log)))
 await manager.close()
 
-/** Batches of a producer's size, as fast as the log accepts them. */
+/** Appends batches of a producer's size, as fast as the log accepts them. */
 async function fill(into: PartitionLog, bytes: number): Promise<void> {
   const { batches } = orderBatches(appendsAtOnce, 16 * 1024)
   await Promise.all(

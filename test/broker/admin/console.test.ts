@@ -78,7 +78,7 @@ describe('over HTTP', () => {
     expect(await (await fetch(`${page.url}metrics`)).text()).toBe('millrace_up 1\n')
   })
 
-  test('allows the page nothing that it does not use, and does not ask for HTTPS', async () => {
+  test('allows the page only what the page uses, and does not require HTTPS', async () => {
     const { headers } = await fetch(page.url)
     const policy = headers.get('content-security-policy')!.split(';')
     expect(policy.map((directive) => directive.replace(/'sha256-.+?'/, 'HASH'))).toEqual([
@@ -94,7 +94,7 @@ describe('over HTTP', () => {
     expect(headers.get('strict-transport-security')).toBeNull()
   })
 
-  test('serves no files outside of its own directories', async () => {
+  test('serves no files outside of its directories', async () => {
     for (const path of ['page/..%2fconsole.ts', 'vendor/preact/..%2f..%2fpackage.json', 'x']) {
       expect((await fetch(page.url + path)).status, path).toBeGreaterThanOrEqual(400)
     }
@@ -124,10 +124,10 @@ describe('over HTTP', () => {
   })
 })
 
-describe('an unreachable broker', () => {
+describe('problems of the broker', () => {
   const problems = ({ board }: ServedConsole) => board.picture.problems.map(({ text }) => text)
 
-  test('is a problem after a few seconds, with duration and cause', async () => {
+  test('an unreachable broker is a problem after a few seconds, with duration and cause', async () => {
     const clock = new ManualClock()
     const manual = await start('127.0.0.1', 0, { runtime: { ...runtime, clock } })
     try {
@@ -141,7 +141,7 @@ describe('an unreachable broker', () => {
     }
   })
 
-  test('a broker that is not healthy is not well, with the reason that /healthy gives', async () => {
+  test('an unhealthy broker is a problem, with the reason that /healthy returns', async () => {
     const message = 'data directory /data has failed: check the disk, and start again'
     const reasons = [{ code: 'DATA_DIRECTORY_FAILED', message }]
     const health = { unhealthy: () => reasons, notReady: () => [] }
@@ -154,7 +154,7 @@ describe('an unreachable broker', () => {
     }
   })
 
-  test('whose topics cannot be read is one, and the clock of the board goes on', async () => {
+  test('topics that cannot be read are a problem, and the clock of the board continues', async () => {
     const clock = new ManualClock()
     let isAway = false
     const topics = () => {
@@ -224,7 +224,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
   })
 
   for (const width of [360, 1280, 1920]) {
-    test(`shows the right numbers at ${width} pixels, and nothing overlaps or runs out`, async () => {
+    test(`shows the right numbers at ${width} pixels, and nothing overlaps or overflows`, async () => {
       page.board.hear(
         status([
           ['', 1],
@@ -247,7 +247,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     })
   }
 
-  test('says of a job why it failed, what a slow batch does, what was left out, and where it is', async () => {
+  test('shows why a job failed, what a slow batch is doing, rejected and lost records, and the host', async () => {
     const nowMs = runtime.clock.nowMs()
     const text = 'batch 17 for 45 s, partition 3 of stage 2 (map)'
     page.board.hear(
@@ -282,7 +282,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     }
   })
 
-  test('keeps the width of the window before its charts have followed', async () => {
+  test('fits into a narrower window before its charts are resized', async () => {
     page.board.hear(status([['3', 40]]), runtime.clock.nowMs())
     await tab.addInitScript('ResizeObserver.prototype.observe = () => {}')
     await tab.setViewportSize({ width: 1280, height: 1000 })
@@ -292,7 +292,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     expect(await tab.evaluate('document.documentElement.scrollWidth')).toBe(360)
   })
 
-  test('follows what is heard without a reload', async () => {
+  test('shows new reports without a reload', async () => {
     await tab.goto(page.url)
     page.board.hear(status([['3', 1_000]]), runtime.clock.nowMs())
     await tab.locator('.bars', { hasText: '1,000' }).waitFor()
@@ -330,7 +330,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     try {
       await tab.goto(mine.url)
       await tab.getByText('All is well').waitFor()
-      // The connection stays open; no event comes, as from a host that has vanished.
+      // The connection stays open without events, as if the host had vanished.
       await tab.getByText(/no figures from the broker for \d/).waitFor()
       expect(await tab.locator('main.stale').count()).toBe(1)
       expect(await tab.getByText('disconnected').count()).toBe(1)
@@ -341,11 +341,11 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
       await mine.close()
     }
     await tab.getByText(/no figures from the broker for \d/).waitFor()
-    // The browser itself says that the connection is lost.
+    // The browser itself logs that the connection is lost.
     expect(problems.splice(0).filter((text) => !text.includes('net::ERR_'))).toEqual([])
   })
 
-  test('values are read with the keys, and charts say in words what they show', async () => {
+  test('values can be read by keyboard, and charts are described in words', async () => {
     const clock = new ManualClock()
     let lines = 0
     const mine = await start('127.0.0.1', 0, {
@@ -387,7 +387,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
     }
   })
 
-  test('reconnects after too many pages were open and one has closed', async () => {
+  test('reconnects when too many pages were open and one of them is closed', async () => {
     const pages = await Promise.all(
       Array.from({ length: mostPages }, async () => {
         const stop = new AbortController()
@@ -427,7 +427,7 @@ describe.runIf(hasTool('chromium'))('in a browser', () => {
   })
 })
 
-/** Pairs of boxes on the page that cover one another. */
+/** Returns the pairs of boxes that overlap on the page. */
 async function overlapping(tab: Page): Promise<string[]> {
   const boxes = await tab.locator('article, .ledger, .verdict, .node').evaluateAll((elements) =>
     elements.map((element) => {

@@ -8,7 +8,7 @@ interface Event {
   readonly data: { recent: { timeMs: number }[]; picture: { timeMs: number } }
 }
 
-/** A page that is always behind unless it `keepsUp`: written text is in its socket all the same. */
+/** A page. Unless it `keepsUp`, writes return false, although the text is in its socket. */
 class Page {
   readonly events: Event[] = []
   keepsUp = true
@@ -55,7 +55,7 @@ test('a page gets the whole board first and then the ticks', () => {
   expect(page.events).toHaveLength(3)
 })
 
-test('a board larger than the socket’s buffer is sent once, though the write says false', () => {
+test('a board larger than the buffer of the socket is sent once, although the write returns false', () => {
   const ticking = new Ticking()
   const page = new Page()
   page.keepsUp = false
@@ -68,7 +68,7 @@ test('a board larger than the socket’s buffer is sent once, though the write s
   expect(page.seconds.flat()).toEqual([1, 2, 3, 4, 5])
 })
 
-test('a page that does not read is sent nothing until it does, and then the missed ticks', () => {
+test('a page that does not read gets nothing until it reads again, and then the missed ticks', () => {
   const ticking = new Ticking()
   const page = new Page()
   ticking.stream.open(page)
@@ -98,7 +98,7 @@ test('a page that reads nothing for too long is dropped', () => {
   expect(page.events).toHaveLength(1)
 })
 
-test('pages that missed different ticks get each what they missed', () => {
+test('each page gets the ticks that it missed', () => {
   const ticking = new Ticking()
   const [fast, slow] = [new Page(), new Page()]
   for (const page of [fast, slow]) ticking.stream.open(page)

@@ -12,7 +12,7 @@ const { movedBy, nearest } = chartCursor
 const { axisLabels, bytesPerSecond, count, duration, percent } = format
 const { grown, isolated, pointsOf, valuesOf } = history
 
-test('axes have as many digits as tell their ticks apart', () => {
+test('axis labels have enough digits to distinguish the ticks', () => {
   expect(axisLabels('duration', [0, 2.5, 5, 7.5], 2.5)).toEqual([
     '0.0 ms',
     '2.5 ms',
@@ -26,7 +26,7 @@ test('axes have as many digits as tell their ticks apart', () => {
   expect(axisLabels('share', [0, 0.125, 0.25], 0.125)).toEqual(['0.0%', '12.5%', '25.0%'])
 })
 
-test('an unknown value is a dash', () => {
+test('an unknown value is shown as a dash', () => {
   for (const format of [count, percent, duration, bytesPerSecond]) {
     expect(format(null)).toBe('–')
     expect(format(undefined)).toBe('–')
@@ -34,7 +34,7 @@ test('an unknown value is a dash', () => {
   }
 })
 
-test('figures are in units that people read', () => {
+test('figures have readable units', () => {
   expect(duration(41_000)).toBe('41 s')
   expect(duration(7_200_000)).toBe('2 h')
   expect(bytesPerSecond(90_400)).toBe('90 kB/s')
@@ -57,21 +57,21 @@ describe('history', () => {
     expect(points[3].timeMs).toBe(4_000)
   })
 
-  test('older points, ten seconds apart, are no gaps', () => {
+  test('older points, ten seconds apart, leave no gaps', () => {
     const older = [10, 20, 50].map((second) => point(second))
     const history = { older, recent: [51, 52].map((second) => point(second)) }
     expect(valuesOf(pointsOf(history, 'hour'), pick)).toEqual([10, 20, null, 50, 51, 52])
     expect(valuesOf(pointsOf(history, 'recent'), pick)).toEqual([51, 52])
   })
 
-  test('grows by what a tick brings, each second once', () => {
+  test('grows by the points of a tick, each second once', () => {
     const history = { older: [point(10)], recent: [11, 12].map((second) => point(second)) }
     const next = grown(history, { older: [point(11)], recent: [point(13)] })
     expect(next.older.map(pick)).toEqual([10, 11])
     expect(next.recent.map(pick)).toEqual([12, 13])
   })
 
-  test('holds no second that is later than what a clock that was set back says', () => {
+  test('has no point later than the time of a clock that was set back', () => {
     const past = { older: [point(10)], recent: [11, 12].map((second) => point(second)) }
     const next = grown(past, { older: [], recent: [point(5), point(6)] })
     expect(next).toEqual({ older: [], recent: [point(5), point(6)] })
@@ -99,7 +99,7 @@ describe('the cursor', () => {
     expect(movedBy(key('Tab'), 7, 30)).toBe(7)
   })
 
-  test('is nowhere where there are no points', () => {
+  test('has no position where there are no points', () => {
     const chart = { span: 'recent', points: [100, 101].map((second) => point(second)) }
     expect(nearest(chart, 100_900)).toBe(1)
     expect(nearest(chart, 20_000)).toBeUndefined()

@@ -50,14 +50,14 @@ afterEach(async () => {
   await page.close()
 })
 
-test('a page that reads at once gets one board, and then every second', async () => {
+test('a page that reads immediately gets one board, and then every second', async () => {
   const tab = await open()
   await tab.until(() => tab.boards === 1)
   expect(tab.bytes).toBeGreaterThan(64 * 1024)
   const ticks = 40
   for (let tick = 0; tick < ticks; tick++) {
     await seconds(1)
-    // The rest of a tick may still be on its way when the next comes; then the next brings both.
+    // If the rest of a tick is still in flight at the next tick, the later one has both points.
     for (let waits = 0; waits < 20 && tab.newestMs < clock.nowMs(); waits++) await turns(1)
   }
   while (tab.newestMs < clock.nowMs() - 1_000) await seconds(1)
@@ -70,7 +70,7 @@ test('a page that reads at once gets one board, and then every second', async ()
 test('a page that reads slowly gets one board, fewer ticks, and every second in them', async () => {
   const tab = await open()
   tab.isSlow = true
-  // A quarter of what comes, for longer than the system's buffers of both sides hold the rest.
+  // Reads a quarter of the bytes, until the system's buffers of both sides are full.
   for (let rounds = 0; rounds < 400; rounds++) {
     await seconds(1)
     if (rounds % 2 === 0) tab.socket.resume()
@@ -90,7 +90,7 @@ test('a page that reads slowly gets one board, fewer ticks, and every second in 
   expectEverySecond(tab.points)
 })
 
-test('a page that never reads costs no more than one event, is dropped, and may come again', async () => {
+test('a page that never reads takes the memory of one event, is dropped, and may reconnect', async () => {
   const tab = await open()
   tab.socket.pause()
   let peak = 0
@@ -102,14 +102,14 @@ test('a page that never reads costs no more than one event, is dropped, and may 
   tab.socket.resume()
   await tab.until(() => tab.closed)
   expect(tab.boards).toBe(1)
-  // What lay in buffers of the system, and not a tick for every second.
+  // The page gets the ticks in the system's buffers, and not a tick for every second.
   expect(tab.ticks).toBeLessThan(200)
   expect(peak).toBeLessThan(32 * 1024 * 1024)
   const again = await open()
   await again.until(() => again.boards === 1)
 })
 
-test('pages are bounded in number; one that closes makes room', async () => {
+test('the number of pages is bounded, and a closed page makes room for another one', async () => {
   const open100 = await Promise.all(Array.from({ length: mostPages }, () => open()))
   await Promise.all(open100.map((tab) => tab.until(() => tab.boards === 1)))
   const late = await open()
@@ -127,7 +127,7 @@ test('pages are bounded in number; one that closes makes room', async () => {
   expect(open100.slice(1).map(({ boards }) => boards)).toEqual(Array(mostPages - 1).fill(1))
 })
 
-/** Lets so many seconds pass, and the sockets work in between. */
+/** Advances the clock by `count` seconds, and lets the sockets work in between. */
 async function seconds(count: number): Promise<void> {
   for (let second = 0; second < count; second++) {
     clock.advance(1_000)
@@ -156,9 +156,9 @@ class Tab {
   boards = 0
   ticks = 0
   closed = false
-  /** Whether one chunk is read at a time, and the next after `resume`. */
+  /** Whether reading pauses after each chunk, until `resume`. */
   isSlow = false
-  /** Times of the points that ticks brought. */
+  /** Times of the points in the received ticks. */
   readonly points: number[] = []
   newestMs = 0
   #text = ''

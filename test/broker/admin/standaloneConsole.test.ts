@@ -11,7 +11,7 @@ const empty = { topics: 0, used: 0, agents: false, jobs: false }
 const views = [360, 800, 1440].flatMap((width) =>
   (['light', 'dark'] as const).map((theme) => ({ width, theme })),
 )
-/** WCAG 2: of text against what is behind it. */
+/** Minimum contrast of text and its background, from WCAG 2. */
 const leastContrast = 4.5
 
 describe.runIf(hasTool('chromium'))('the console of a standalone broker', () => {
@@ -33,7 +33,7 @@ describe.runIf(hasTool('chromium'))('the console of a standalone broker', () => 
     await bare?.close()
   })
 
-  test('the picture has every topic, agent and job, and counts what all topics store', () => {
+  test('the picture has every agent and job, and counts all topics', () => {
     const { agents, jobs, topics, topicsTotal } = full.console.board.picture
     expect([agents.length, jobs.length, topicsTotal]).toEqual([3, 2, 1_000])
     expect(topics.filter(({ quiet }) => !quiet)).toHaveLength(120)
@@ -46,7 +46,7 @@ describe.runIf(hasTool('chromium'))('the console of a standalone broker', () => 
       await tab.getByText('880 quiet topics').waitFor()
       expect(await tab.locator('.node').filter({ visible: true }).count()).toBe(3 + 8 + 2)
       expect(await tab.evaluate('document.documentElement.scrollWidth')).toBe(width)
-      // On a phone all is below one another.
+      // On a phone the page has one column.
       const longest = width < 700 ? 4_500 : 2_700
       expect(await tab.evaluate('document.documentElement.scrollHeight')).toBeLessThan(longest)
       expect(await faint(tab)).toEqual([])
@@ -67,7 +67,7 @@ describe.runIf(hasTool('chromium'))('the console of a standalone broker', () => 
     })
   })
 
-  test('says which build it is, and leads to what is served beside it, by the keyboard, too', async () => {
+  test('shows its build, and has links to the other pages of the server, also by keyboard', async () => {
     await opened(bare, { width: 1440, theme: 'light' }, async (tab) => {
       await tab.getByText(/^Millrace \d.* on Node \d+\.\d+\.\d+, started \d{4}-/).waitFor()
       const paths: (string | null)[] = []
@@ -107,7 +107,7 @@ describe.runIf(hasTool('chromium'))('the console of a standalone broker', () => 
   }
 })
 
-/** Texts with too little contrast to what is behind them. */
+/** Returns the texts with too little contrast to their background. */
 async function faint(tab: Page): Promise<string[]> {
   const found = (await tab.evaluate(contrasts)) as { text: string; contrast: number }[]
   expect(found.length).toBeGreaterThan(5)
@@ -116,7 +116,7 @@ async function faint(tab: Page): Promise<string[]> {
     .map(({ text, contrast }) => `${contrast.toFixed(2)}: ${text}`)
 }
 
-/** In the browser: the contrast of every element that has text of its own. */
+/** Script for the browser: returns the contrast of every element that directly contains text. */
 const contrasts = `(() => {
   const channels = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number)
   const luminance = (color) => {

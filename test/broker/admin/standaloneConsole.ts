@@ -17,7 +17,7 @@ import { agentStatus, batchStatus, jobStatus } from './board/boardInput.ts'
 
 export interface StandaloneLoad {
   readonly topics: number
-  /** How many of them are written to every second. */
+  /** Number of topics that get records every second. */
   readonly used: number
   readonly agents: boolean
   readonly jobs: boolean
@@ -68,7 +68,7 @@ export class StandaloneConsole {
     this.#names = [...(load.topics > 0 ? input : []), ...others]
   }
 
-  /** Lets so many seconds pass, with records, reports and pictures in each. */
+  /** Advances the clock by `count` seconds, each with records, reports and a picture. */
   async seconds(count: number): Promise<void> {
     for (let passed = 0; passed < count; passed++) await this.#during(this.#work())
   }

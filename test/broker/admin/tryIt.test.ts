@@ -14,7 +14,7 @@ import { plainOperations } from '../../protocol/operations/plainOperations.ts'
 import { debianPython, hasTool, pythonEnvironment } from '../../tools.ts'
 
 test.runIf(hasTool('chromium'))(
-  'shows the API and tries it, with nothing from elsewhere',
+  'shows the API and can call it, without requests to other servers',
   async () => {
     const page = await startConsole({
       ...{ runtime: nodeRuntime(memoryNetwork()), logger: silentLogger, topics: () => [] },

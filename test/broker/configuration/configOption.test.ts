@@ -1,4 +1,4 @@
-// Config options: a written value is read back as it was, and values out of bounds are refused.
+// Config options: a written value is read back unchanged, and values out of bounds are refused.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

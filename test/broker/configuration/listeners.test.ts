@@ -1,4 +1,4 @@
-// Which listeners a configuration serves, who can reach them, and which are refused.
+// Which listeners a configuration serves, which hosts can reach them, and which are refused.
 
 import { describe, expect, it } from 'vitest'
 import { brokerConfig } from '../../../broker/configuration/brokerOptions.ts'
@@ -55,7 +55,7 @@ describe('a listener on all addresses', () => {
   })
 })
 
-describe('who can reach a listener', () => {
+describe('the hosts that can reach a listener', () => {
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '[::1]'])('%s: only this machine', (host) => {
     expect(plan(`PLAINTEXT://${host}:9092`).open).toEqual([])
   })

@@ -429,7 +429,7 @@ describe('a failed append to the metadata log', () => {
   )
 
   it.each(changes)(
-    '%s: an outcome that cannot be found out is found out later',
+    '%s: an outcome that cannot be read immediately is determined later',
     async (_, change) => {
       const { log, directories, controller } = await withTopic()
       Object.assign(log, { appendsFail: 1, readsFail: 2, isWritten: true })

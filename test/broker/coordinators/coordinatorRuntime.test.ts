@@ -51,7 +51,7 @@ function start(partitionCount = 3, full: ReadonlySet<number> = new Set()) {
   const made: Shard[] = []
   const loading: ((error?: Error) => void)[] = []
   const failed: string[] = []
-  /** What the metadata says, where it is not this broker in epoch 0. */
+  /** Leaderships in the metadata, except for those of this broker in epoch 0. */
   const leaderships = new Map<number, PartitionLeadership>()
   const partitions = {
     partitionCount,
@@ -236,7 +236,7 @@ describe('the runtime', () => {
     await loaded
     runtime.whenActive(0, note)
     runtime.whenActive(1, note)
-    expect(seen, 'but not of partitions that others lead').toEqual([1, 1])
+    expect(seen, 'no calls for partitions of other leaders').toEqual([1, 1])
   })
 
   it('routes ids again when the topic was created with another number of partitions', async () => {

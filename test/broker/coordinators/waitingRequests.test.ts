@@ -11,7 +11,7 @@ it('answers each request by its number, in any order', async () => {
   expect(await Promise.all(answers)).toEqual(ids.map((id) => `to ${id}`))
 })
 
-it('a request may be answered at once, but not twice', async () => {
+it('a request may be answered immediately, but not twice', async () => {
   const waiting = new WaitingRequests()
   const answered = await waiting.ask<number>(Number, (id) => waiting.answer(id, id))
   expect(() => waiting.answer(answered, 0)).toThrow('is answered once')

@@ -101,7 +101,7 @@ class Trial {
     }
   }
 
-  /** Checks what was acknowledged before, and that every operation is possible. */
+  /** Checks that everything acknowledged before exists, and that every operation is possible. */
   async checkAll(operation: Operation): Promise<void> {
     const { admin, world } = this
     await operation.check(admin, world)
@@ -208,7 +208,7 @@ async function tryCall(
       tally.directoriesFailed++
     } else {
       await trial.pass(repairSeconds)
-      expect(trial.hasFailed, 'the broker goes on').toBe(false)
+      expect(trial.hasFailed, 'the broker continues').toBe(false)
       await finish(trial, operation)
       await trial.checkAll(operation)
     }

@@ -97,7 +97,7 @@ class MemoryWorld implements SmallWorld {
     } catch (error) {
       expect(error).toMatchObject({ code: 'ENOSPC' })
     }
-    // Until the broker has detected it.
+    // Until the broker has detected the full disk.
     await this.#pass(6)
   }
 
@@ -135,7 +135,7 @@ class TmpfsWorld implements SmallWorld {
   }
 
   async start(): Promise<AdminRequests> {
-    // Not on the full disk.
+    // The configuration file is not on the full disk.
     const config = `${this.#mount}.properties`
     const lines = {
       ...settings,

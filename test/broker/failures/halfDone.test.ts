@@ -111,7 +111,7 @@ describe('a deletion whose second half fails', () => {
       (operation, path) => hit(`${operation} ${path}`, 'write /data/__journal', 'ENOSPC'),
     ],
   ] as [string, Verdict][])(
-    'what the commit journal has of the topic is void %s',
+    'the entries of a deleted topic in the commit journal become invalid %s',
     async (_, obstacle) => {
       await admin.createTopics(['orders', 1], ['other', 1])
       for (const value of ['1', '2', '3']) expect(await admin.produce('orders', 0, [value])).toBe(0)

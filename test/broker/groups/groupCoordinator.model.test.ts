@@ -169,8 +169,8 @@ function remove(group: GroupSimulation, each: Removal): void {
 }
 
 /**
- * The coordinator has exactly the offsets of the log, with each transaction ended as its marker
- * says.
+ * The coordinator has exactly the offsets of the log, with each transaction committed or aborted by
+ * its marker.
  */
 function expectOffsetsOfLog(group: GroupSimulation): void {
   const offsets = group.coordinator.offsets.of(groupId)
@@ -197,7 +197,7 @@ function expire(group: GroupSimulation): void {
     const isIt = (each: { topic: string; partition: number }) =>
       each.topic === topic && each.partition === partition
     const { commitTimestampMs } = before.find(isIt)!.value
-    expect(value, 'expiry only takes away').toBeNull()
+    expect(value, 'expiry only removes offsets').toBeNull()
     expect(unstable.some(isIt), 'a transaction may still need it').toBe(false)
     // An offset of a group without members is as old as its commit (KIP-211).
     const sinceMs = unused?.since === 'time' ? unused.ms : commitTimestampMs

@@ -1,6 +1,6 @@
 // Simulated clients of one group around a coordinator, without clocks, logs or sockets: the test
-// says who does what, and when an append completes. Every answer and effect of the coordinator is
-// checked against its invariants, whatever the order.
+// chooses every action, and when an append completes. Every answer and effect of the coordinator is
+// checked against its invariants, in whatever order they occur.
 
 import { expect } from 'vitest'
 import type { ConsumerGroupLimits } from '../../../broker/groups/consumer/consumerGroup.ts'
@@ -139,13 +139,13 @@ export class GroupSimulation {
     this.#perform(this.coordinator.handle(this.nowMs, event))
   }
 
-  /** Sends a request that is answered at once, with error codes. */
+  /** Sends a request that is answered immediately, with error codes. */
   ask(eventOf: (requestId: number) => GroupEvent): readonly number[] {
     let answered: readonly number[] | undefined
     this.administer(eventOf, (codes) => {
       answered = codes
     })
-    expect(answered, 'answered at once').toBeDefined()
+    expect(answered, 'answered immediately').toBeDefined()
     return answered!
   }
 

@@ -69,7 +69,7 @@ describe('leaving', () => {
     ])
   })
 
-  it('of the only member during the initial wait empties the group at once', () => {
+  it('of the only member during the initial wait empties the group immediately', () => {
     const { group, client, state } = start({ a: {} }, { initialRebalanceDelayMs: 3000 })
     group.join(client('a'))
     const [member] = group.coordinator.classicGroup(groupId)!.members()

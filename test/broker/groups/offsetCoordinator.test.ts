@@ -1,5 +1,5 @@
-// Committed offsets, as transcripts: who may commit, what a transaction holds back, what may be
-// deleted, and what expires.
+// Committed offsets, as transcripts: which clients may commit, and when offsets become visible, can
+// be deleted, and expire.
 
 import { describe, expect, it } from 'vitest'
 import type { GroupEvent } from '../../../broker/groups/groupCoordinator.ts'

@@ -1,4 +1,4 @@
-// The log of simulated groups: appends become durable one after another when the test says so, and
+// The log of simulated groups: appends become durable one after another, as the test requests, and
 // transactions end by a marker among them. The expected offsets of a group are computed from the
 // log, without any state: the tests compare them with those of the coordinator.
 

@@ -21,7 +21,7 @@ export const address = { host: 'broker', port: 9092 }
 const mostTurns = 50_000
 
 export class MortalBroker {
-  /** Errors that it logged while it was alive; a dead one may log anything. */
+  /** Errors that the broker logged while it was alive; a dead broker may log anything. */
   readonly errors: string[] = []
   /** The clock of clients. */
   readonly clock = new ManualClock()
@@ -87,7 +87,7 @@ export class MortalBroker {
   }
 
   #start(death: Promise<void>): Promise<void> {
-    // Of this incarnation only: clients must not find a dead one that is still starting.
+    // Clients must reach this incarnation only, not a dead one that is still starting.
     const network = memoryNetwork()
     this.#network = network
     this.#lifeClock = new ManualClock(this.clock.nowMs())
@@ -143,7 +143,7 @@ export class MortalBroker {
     this.errors.push(...this.#logger.messages('error'))
   }
 
-  /** Loses a command that was in flight, or not, and never one that it acknowledged. */
+  /** May lose a command that was in flight when the power failed, never an acknowledged one. */
   #metadataLog(process: MortalDisk): MetadataLog {
     const kept = this.#metadata
     const alive = () => process === this.#process && process.isAlive
@@ -160,7 +160,7 @@ export class MortalBroker {
       append: (sequence, entry) => change(() => kept.append(sequence, entry)),
       subscribe: (sequence, listener) =>
         kept.subscribe(sequence, (...entry) => (alive() ? listener(...entry) : undefined)),
-      // A process that has ended reads nothing: what was read would not be delivered to it.
+      // A process that has ended reads nothing: the entries would not be delivered to it.
       read: (sequence) => (alive() ? kept.read(sequence) : new Promise(() => {})),
       compact: (sequence, snapshot) => change(() => kept.compact(sequence, snapshot)),
       close: async () => {},

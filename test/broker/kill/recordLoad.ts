@@ -97,7 +97,7 @@ export class KeyWriter implements Load {
       latest.set(key, value)
       if (value === null) continue
       const version = Number.parseInt(value, 10)
-      expect(version, `${key} goes on`).toBeGreaterThan(versions.get(key) ?? -1)
+      expect(version, `${key} has a newer version`).toBeGreaterThan(versions.get(key) ?? -1)
       versions.set(key, version)
     }
     expect(living(latest)).toEqual(living(this.#latest))

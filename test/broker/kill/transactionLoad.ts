@@ -1,6 +1,6 @@
 // A transactional producer that writes to two partitions and commits offsets of a group in the same
 // transaction. After the death of a broker it continues its transaction, or abandons it and starts
-// anew like a restarted producer. Knows for each transaction what may be visible.
+// again like a restarted producer. Knows for each transaction which records may be visible.
 
 import { expect } from 'vitest'
 import { endTxn } from '../../../protocol/kafka/apis/endTxn.ts'
@@ -16,12 +16,12 @@ interface Identity {
   readonly producerEpoch: number
 }
 
-/** Unknown: its end was requested, and not answered. */
+/** `unknown`: the end of the transaction was requested, but not answered. */
 type Outcome = 'open' | 'committed' | 'aborted' | 'unknown'
 
 class GivenUp extends Error {}
 
-/** The newest that name topics by name; both add partitions by themselves (KIP-890). */
+/** The newest versions with topic names, in which the broker adds partitions (KIP-890). */
 const produceVersion = 12
 const txnOffsetCommitVersion = 5
 
@@ -88,7 +88,7 @@ export class TransactionLoad implements Load {
     return next
   }
 
-  /** Retries after a death of the broker, as a client does, or gives up. */
+  /** Retries after a death of the broker, as a client does, or abandons the transaction. */
   #asking<T>(attempt: () => Promise<T>): Promise<T> {
     return patiently(this.#world, async () => {
       try {

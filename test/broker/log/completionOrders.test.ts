@@ -1,6 +1,6 @@
 // The log on a disk whose operations complete in any order: appends, syncs, checkpoints and
 // truncations overlap, and a crash may occur between any two completions. Appends are acknowledged
-// in order, nothing acknowledged is lost, and the log is a prefix of what was appended.
+// in order, nothing acknowledged is lost, and the log is a prefix of the appended records.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// A data directory as a whole: who may use it, what a start finds in it, and which of Kafka's files
-// have it.
+// A data directory as a whole: which processes may use it, what a start finds in it, and which of
+// Kafka's files it has.
 
 import { describe, expect, test } from 'vitest'
 import { LogManager, type LogManagerOptions } from '../../../broker/log/logManager.ts'

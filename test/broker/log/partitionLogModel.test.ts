@@ -1,7 +1,7 @@
 // The log against an array, through appends, reads, rolls, deletions at its start, truncations,
 // full disks, crashes that lose or tear unsynced writes (with and without a saved state of the
-// log), and clean restarts. The log is always a prefix of what was submitted, in order, once, never
-// shorter than what was acknowledged or read, and deleted records do not come back.
+// log), and clean restarts. The log is always a prefix of the submitted records, in order, once,
+// never shorter than its acknowledged or read part, and deleted records do not return.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -400,7 +400,7 @@ test.each([
   ['each append synced', false, models.logSynced.sequences],
   ['a commit journal', true, models.logJournaled.sequences],
 ])(
-  'with %s, the log is what was submitted, never less than what was acknowledged',
+  'with %s, the log is a prefix of the submitted batches, and has all acknowledged ones',
   async (_, isJournaled, numRuns) => {
     expect(smallConfig.flush).toBe('group')
     await fc.assert(

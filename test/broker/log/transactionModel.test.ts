@@ -118,7 +118,7 @@ class Model {
   async start(noted: Partial<PartitionLogOptions> = {}): Promise<void> {
     this.log = await openLog(this.#process, {
       ...noted,
-      // Some appends start a new segment by themselves.
+      // Small, so that some appends start a new segment.
       config: { ...smallConfig, segmentBytes: 400 },
       recoveryPoint: this.recoveryPoint,
       saveRecoveryPoint: async () => {

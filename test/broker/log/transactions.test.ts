@@ -1,5 +1,5 @@
-// Transactions in the log of one partition: what `read_committed` consumers see and skip, who may
-// open and end a transaction, and that a restart changes none of it.
+// Transactions in the log of one partition: which records `read_committed` consumers see and skip,
+// which producers may open and end a transaction, and that a restart changes nothing.
 
 import { describe, expect, test } from 'vitest'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'

@@ -43,7 +43,7 @@ export class BusyBroker {
     return familiesOf(await this.broker.metrics.expose())
   }
 
-  /** What a sample stands at; undefined when it is not there. */
+  /** Returns the value of a sample; undefined if it does not exist. */
   async sample(name: string, labels = ''): Promise<number | undefined> {
     return (await this.families()).get(name)!.samples.get(labels)
   }

@@ -13,7 +13,7 @@ function trendOf(freeBytes: (minute: number) => number, minutes: number): DiskTr
 describe('the time until a disk is full', () => {
   test('is extrapolated from the rate of the last half hour', () => {
     const trend = trendOf((minute) => 100_000 - 600 * minute, 10)
-    // 94,000 bytes are left, of which 10 a second go.
+    // 94,000 bytes are free, and 10 bytes a second are used up.
     expect(trend.secondsUntil(0)).toBeCloseTo(9400)
     expect(trend.secondsUntil(4_000)).toBeCloseTo(9000)
   })
@@ -35,7 +35,7 @@ describe('the time until a disk is full', () => {
   })
 
   test('ignores the sawtooth of retention', () => {
-    // Each 10 minutes a segment of 9 minutes' worth is deleted: 1 part in 10 stays for good.
+    // Each 10 minutes a segment of 9 minutes' worth is deleted: 1 part in 10 is never deleted.
     const saw = (minute: number) => 1e6 - 100 * (minute % 10) - 100 * Math.floor(minute / 10)
     const seconds = trendOf(saw, 59).secondsUntil(0)
     expect(seconds).toBeGreaterThan((1e6 / 100) * 60)

@@ -37,7 +37,7 @@ describe('the metrics of a broker', () => {
   test.runIf(hasPromtool)('promtool accepts them', async () => {
     await busy.doEverything()
     const findings = checkMetrics(await busy.broker.metrics.expose()).split('\n')
-    // Names of others, which are kept as they are.
+    // The names of Kafka's exporters are kept, although promtool complains about some.
     expect(findings.filter((line) => line !== '' && !line.startsWith('kafka_'))).toEqual([])
   })
 

@@ -292,7 +292,7 @@ describe('a follower', () => {
     await partition.log.close()
   })
 
-  test('starts anew where the log of its leader starts', async () => {
+  test('removes its records and starts where the log of its leader starts', async () => {
     const partition = await partitionOf(following)
     const batches = stored(makeBatch({ records: 4 }), 0, 4)
     await partition.appendAsFollower({ ...answer, batches, highWatermark: 4 })

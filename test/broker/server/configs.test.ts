@@ -1,5 +1,5 @@
 // Configs as clients see and change them: effective values and their sources, refusals and their
-// error codes, and changes that apply at once and survive a restart.
+// error codes, and changes that apply immediately and survive a restart.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Compression } from '../../../protocol/bytes/compression.ts'
@@ -263,7 +263,7 @@ describe('configs', () => {
     expect(broker.metadataLog.entries).toHaveLength(before)
   })
 
-  it('applies to open logs at once', async () => {
+  it('applies to open logs immediately', async () => {
     expect(await send(batchOf('x'.repeat(100)))).toMatchObject({ errorCode: 0 })
     await alter(brokerType, '', ['message.max.bytes', set, '80'])
     expect(await send(batchOf('x'.repeat(100)))).toMatchObject({

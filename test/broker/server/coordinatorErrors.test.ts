@@ -172,7 +172,7 @@ describe('a coordinator', () => {
     expect(await answers(ofGroups)).toEqual(all(ofGroups, 'NOT_COORDINATOR'))
     transactions.resign(0, 1)
     expect(await answers(ofTransactions)).toEqual(all(ofTransactions, 'NOT_COORDINATOR'))
-    expect(await lists(), 'of what is here').toEqual(['NONE', 'NONE'])
+    expect(await lists(), 'lists of local coordinators').toEqual(['NONE', 'NONE'])
     expect(await found()).toBe('NONE')
   })
 

@@ -90,10 +90,10 @@ describe('Fetch', () => {
   })
 
   it.each([
-    ['all of it', 10, 1],
-    ['more than what is left of it, for some in a row', 100, 9],
+    ['the whole limit', 10, 1],
+    ['the rest of the limit after several batches', 100, 9],
   ])(
-    'stops reading after a batch that takes %s, and begins with the others in the next fetch',
+    'stops reading after a batch that exceeds %s, and begins with the others in the next fetch',
     async (_, maxBytes, readCount) => {
       const all = [...Array(20).keys()]
       await client.send(createPartitions, 3, {

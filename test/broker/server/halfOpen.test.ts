@@ -55,7 +55,7 @@ function frameOf<A extends Api>(api: A, version: number, body: RequestInput<A>):
   return Buffer.concat(encodeRequest(api, version, header, body))
 }
 
-/** Its own end stays open after the broker has closed the other, as a careless client leaves it. */
+/** Connects like a careless client, whose end stays open after the broker has closed its own. */
 async function connected(): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
   socket.on('error', () => {})
@@ -107,7 +107,7 @@ describe('a client', () => {
     await until(allIsFree)
   })
 
-  it('that ends during a long poll is disconnected at once', async () => {
+  it('that ends during a long poll is disconnected immediately', async () => {
     const socket = await connected()
     await answerTo(socket, frameOf(metadata, 1, { topics: [{ name: 't' }] }))
     socket.write(waitingFetch)

@@ -102,7 +102,7 @@ describe('handlers', () => {
     expect(topics).toMatchObject([{ name: 't', errorCode: ErrorCode.unknownTopicOrPartition }])
   })
 
-  it('refuses to create a topic with the reason, at once', async () => {
+  it('refuses to create a topic immediately, with the reason', async () => {
     await create('a.b')
     const { topics } = await client.send(metadata, 9, { topics: [{ name: 'a_b' }] })
     expect(topics).toMatchObject([{ name: 'a_b', errorCode: ErrorCode.invalidTopicException }])

@@ -1,5 +1,5 @@
-// A whole broker whose partitions are given to another broker in the metadata, and come back: what
-// clients are answered meanwhile, and that the coordinators continue with what was durable.
+// A whole broker whose partitions move to another broker in the metadata, and back: the answers to
+// clients meanwhile, and that the coordinators continue with their durable state.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { noLeader } from '../../../broker/controller/partitionRegistration.ts'
@@ -71,7 +71,7 @@ describe('a coordinator whose partitions another broker leads', () => {
     expect(await committedOffset('g')).toBe('NOT_COORDINATOR')
 
     await elect('__consumer_offsets', self)
-    expect(await committedOffset('g'), 'what was refused has no effect').toBe(5)
+    expect(await committedOffset('g'), 'a refused commit has no effect').toBe(5)
     expect(await commitOffset('g', 7)).toBe('NONE')
     expect(await committedOffset('g')).toBe(7)
   })

@@ -112,7 +112,7 @@ describe('a data directory that fails while the broker runs', () => {
     return answer.responses[0]!.partitions[0]!
   }
 
-  test('is offline at once with its partitions, as clients and admin tools see', async () => {
+  test('is offline immediately with its partitions, for clients and admin tools', async () => {
     const waiting = read(lost, 1, 300)
     await settle()
     failing = ['/two']

@@ -1,5 +1,5 @@
-// Transactions over the wire, request by request, of clients of both protocol versions: who may
-// write, what consumers see, and what remains after a crash.
+// Transactions over the wire, request by request, of clients of both protocol versions: which
+// producers may write, which records consumers see, and the state after a crash.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../protocol/kafka/apis/addOffsetsToTxn.ts'

@@ -60,7 +60,7 @@ export async function kafkajsMember(
   const consumer = kafkajs(broker).consumer({
     groupId: 'group',
     heartbeatInterval: 20,
-    // A client that comes back as a new member waits for the session of the old one.
+    // A client that rejoins as a new member waits until the session of its old member expires.
     sessionTimeout: 1000,
     maxWaitTimeInMs: 50,
     ...settings,
@@ -125,7 +125,7 @@ export async function platformaticMember(
     ...platformaticOptions(broker),
     groupId: 'group',
     heartbeatInterval: 20,
-    // A client that comes back as a new member waits for the session of the old one.
+    // A client that rejoins as a new member waits until the session of its old member expires.
     sessionTimeout: 1000,
     deserializers: stringDeserializers,
     ...settings,
@@ -146,7 +146,7 @@ export async function platformaticMember(
     void message.commit()
   })
   consumer.on('error', () => {})
-  // It may wait for ever for a group that rebalances meanwhile.
+  // `close` may wait forever for a group that rebalances meanwhile.
   atEnd(() => Promise.race([consumer.close(true), new Promise((done) => setTimeout(done, 500))]))
   return { consumer, stream, values, joins: () => joins }
 }

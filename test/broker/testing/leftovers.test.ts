@@ -1,5 +1,5 @@
 // A closed broker leaves nothing behind in its process. Tested with programs in their own
-// processes, which must exit by themselves.
+// processes, which must exit without being stopped.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Runs a program in an empty folder; it fails when it does not end by itself. */
+/** Runs a program in an empty directory; fails if the program does not exit. */
 async function run(name: string, code: string): Promise<unknown> {
   const program = join(directory, `${name}.mjs`)
   const work = await mkdtemp(join(directory, 'work-'))
@@ -41,7 +41,7 @@ const socket = `
     socket.on('error', () => {})
   })
 `
-// What Node itself is about to close, such as the file of a module, is gone a turn later.
+// Node closes some resources of its own a turn later, such as the file of a module.
 const report = `
   await new Promise((resolve) => setImmediate(resolve))
   const left = process.getActiveResourcesInfo().filter((each) => !/Wrap|Pipe|TTY|Immediate/.test(each))

@@ -19,7 +19,7 @@ interface Example {
   readonly code: string
 }
 
-/** A runner is a process with processes of its own, on a machine that may be busy. */
+/** A runner is a process with child processes, on a machine that may be busy. */
 const timeoutMs = 180_000
 const exampleTimeoutMs = 60_000
 
@@ -46,7 +46,7 @@ const runners: Readonly<
     words: (directory) => [
       join(modules, 'jest/bin/jest.js'),
       '--config',
-      // Nothing on the page needs Babel, which takes longer than all the rest.
+      // Nothing on the page needs Babel, which takes longer than everything else.
       JSON.stringify({
         rootDir: directory,
         testMatch: ['**/*.test.cjs'],
@@ -104,7 +104,7 @@ describe('docs/testing-clients.md', () => {
   )
 
   test.each(Object.keys(runners))(
-    'an example for %s that is wrong is found',
+    'a wrong example for %s fails',
     async (runner) => {
       const example = examples.find((each) => each.runner === runner)!
       const code = example.code.replaceAll(
@@ -125,7 +125,7 @@ async function runAll(runner: string, files: readonly Example[]) {
     await writeFile(join(directory, `line-${line}.${extension}`), code)
   }
   return await new Promise<{ error: Error | undefined; printed: string }>((resolve) => {
-    // The runner that runs this must not be seen by those that are run.
+    // The runners under test must not detect the runner of this test.
     const { VITEST: _, VITEST_WORKER_ID: __, NODE_OPTIONS: ___, ...env } = process.env
     execFile(
       process.execPath,

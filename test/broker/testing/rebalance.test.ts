@@ -8,7 +8,7 @@ import { atEnd, kafkajsMember, platformaticMember } from './clients.ts'
 
 interface Member {
   readonly values: readonly string[]
-  /** How often it has joined. */
+  /** Returns how often the member has joined. */
   readonly joins: () => number
 }
 
@@ -87,7 +87,7 @@ it('a member of the consumer protocol that was removed learns of it', async () =
     codes.push((error as { response?: { errorCode?: number } }).response?.errorCode)
   })
   expect(await broker.removeMembers('group')).toBe(1)
-  // The Java client joins again on this; @platformatic/kafka 2.12 goes on with its heartbeats.
+  // The Java client joins again on this; @platformatic/kafka 2.12 continues its heartbeats.
   await eventually('the news', () => codes.includes(ErrorCode.unknownMemberId))
   expect(broker.group('group')!.members).toEqual([])
 })

@@ -222,7 +222,7 @@ class TwoBrokers {
       const isAdded = this.log.records.some(({ metadata }) =>
         metadata?.partitions.has(partitions[0]!),
       )
-      expect(isAdded, 'what is answered is in the log').toBe(true)
+      expect(isAdded, 'an acknowledged partition is in the log').toBe(true)
     })
   }
 
@@ -288,7 +288,7 @@ class TwoBrokers {
     const isPreparing =
       this.log.latest?.status === TransactionStatus.prepareCommit ||
       this.log.latest?.status === TransactionStatus.prepareAbort
-    expect(isPreparing, 'what is decided is completed').toBe(false)
+    expect(isPreparing, 'a decided transaction is completed').toBe(false)
   }
 }
 

@@ -1,5 +1,5 @@
 // TransactionService over a log and partitions that the test can hold up: which requests wait, for
-// how long, and what is retried.
+// how long, and which operations are retried.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { TransactionRecord } from '../../../broker/transactions/transactionLogRecords.ts'

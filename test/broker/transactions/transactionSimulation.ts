@@ -1,6 +1,6 @@
 // A transaction coordinator in a simulation that the test controls: its log, the partitions that
-// get data and markers, the clients, and all failures. Every step is checked at once against the
-// guarantees of transactions; the test only chooses the steps.
+// get data and markers, the clients, and all failures. Each step is checked immediately against
+// the guarantees of transactions; the test only chooses the steps.
 
 import { expect } from 'vitest'
 import { PartitionSet } from '../../../broker/transactions/partitionSet.ts'

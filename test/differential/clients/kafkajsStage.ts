@@ -13,7 +13,7 @@ import { Compression, compress, decompress } from '../../../protocol/bytes/compr
 import { eventually } from '../../interop/eventually.ts'
 import type { Stage } from '../scenario.ts'
 
-// Node finds only some of its exports by name.
+// Node finds only some exports of kafkajs by name.
 const { AssignerProtocol, CompressionCodecs, CompressionTypes, logLevel } = kafkajs
 const mostBytes = 1 << 24
 

@@ -92,7 +92,7 @@ export class KcatMember {
     return [...told].map(([, change]) => change!)
   }
 
-  /** The number of its partitions, when assignments are printed whole. */
+  /** The number of partitions of the member, when assignments are printed whole. */
   get held(): number {
     const last = this.rebalances.at(-1)
     return last?.startsWith('assigned') ? last.split(' [').length - 1 : 0

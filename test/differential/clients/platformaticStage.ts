@@ -112,7 +112,7 @@ export class PlatformaticMember {
     })
   }
 
-  /** Its partitions, in order. */
+  /** The partitions of the member, in order. */
   get held(): number[] {
     const assignments = this.consumer.assignments ?? []
     return assignments.flatMap(({ partitions }) => partitions).toSorted((a, b) => a - b)

@@ -58,8 +58,8 @@ export class PythonStage {
 
   /**
    * Polls each member on its own until together they own and have read the expected partitions and
-   * records: a member that joins blocks until the others are polled again. A failed poll ends it,
-   * too.
+   * records: a member that joins blocks until the others are polled again. Ends also at a failed
+   * poll.
    */
   static async pollUntil(
     what: string,

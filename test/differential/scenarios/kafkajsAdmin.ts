@@ -13,7 +13,7 @@ export const kafkajsAdmin: readonly Scenario[] = [
         at: 'everything.min.insync.replicas.1',
         kafka: false,
         ours: true,
-        why: 'Kafka fixes it for the cluster when eligible leader replicas are on (KIP-966)',
+        why: 'with eligible leader replicas, Kafka fixes it for the whole cluster (KIP-966)',
       },
     ],
     async run(stage) {

@@ -100,7 +100,7 @@ export const kafkajsGroups: readonly Scenario[] = [
       const js = new KafkajsStage(stage)
       const topic = await filled(stage, js, 1, 6)
       const admin = await js.admin()
-      await admin.fetchTopicOffsets(topic) // kafkajs must have met the topic
+      await admin.fetchTopicOffsets(topic) // kafkajs must have the metadata of the topic
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '4' }] })
       const read = async (base: string, offset: string, fromBeginning: boolean) => {
         const groupId = stage.name(base)

@@ -52,7 +52,7 @@ export const rawFetch: readonly Scenario[] = [
         at: 'answers to a partition twice',
         kafka: 1,
         ours: 2,
-        why: 'who asks twice is answered twice; no client does',
+        why: 'a partition that is requested twice is answered twice; no client does this',
       },
     ],
     run: probing(async (probe, stage) => {
@@ -172,7 +172,7 @@ export const rawFetch: readonly Scenario[] = [
           offset: -1,
           leaderEpoch: -1,
         },
-        why: 'who asks twice is answered twice; no client does',
+        why: 'a partition that is requested twice is answered twice; no client does this',
       },
     ],
     run: probing(async (probe, stage) => {
@@ -244,7 +244,7 @@ export const rawFetch: readonly Scenario[] = [
       at: `largest time then.topics.0.partitions.0.${field}`,
       kafka,
       ours: -1,
-      why: 'Kafka names a record that was deleted; whoever fetches it is out of range',
+      why: 'Kafka returns the offset of a deleted record, and a fetch from it is out of range',
     })),
     run: probing(async (probe, stage) => {
       const { name } = await probe.createTopic('t', 2)

@@ -115,7 +115,7 @@ export const rawLeniency: readonly Scenario[] = [
         at: 'to commit.topics.0.partitions.0.errorCode',
         kafka: 'NONE',
         ours: 'INVALID_COMMIT_OFFSET_SIZE',
-        why: 'an offset that is not kept exactly would be read as another one',
+        why: 'an offset beyond the safe integers would be read as another offset',
       },
     ],
   },

@@ -67,7 +67,7 @@ export const rawProduce: readonly Scenario[] = [
         at: 'magic 3.responses.0.partitionResponses.0.errorCode',
         kafka: 'CORRUPT_MESSAGE',
         ours: 'INVALID_RECORD',
-        why: 'a format that is not known will not become known by sending it again',
+        why: 'clients retry CORRUPT_MESSAGE, but a retry with an unknown format is refused again',
       },
     ],
     run: probing(async (probe, stage) => {
@@ -213,13 +213,13 @@ export const rawProduce: readonly Scenario[] = [
         at: `${label}.responses.0.partitionResponses.0.logAppendTimeMs`,
         kafka,
         ours: -1,
-        why: 'a topic with create times has no append times, in the answer to a retry neither',
+        why: 'a topic with create times has no append times, also in the answer to a retry',
       })),
       {
         at: 'negative epoch.responses.0.partitionResponses.0.errorCode',
         kafka: 'INVALID_PRODUCER_EPOCH',
         ours: 'INVALID_RECORD',
-        why: 'such a batch is malformed, whatever epoch the producer is in',
+        why: 'a batch with a negative epoch is malformed, whatever the current epoch is',
       },
     ],
     run: probing(async (probe) => {

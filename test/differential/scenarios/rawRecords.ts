@@ -22,14 +22,14 @@ const differs: readonly DeliberateDifference[] = [
     at: 'none, a delta twice',
     kafka: 'NONE',
     ours: 'INVALID_RECORD',
-    why: 'Kafka does not look at it, and its consumers get two records with one offset',
+    why: 'Kafka does not check the deltas, and its consumers get two records with one offset',
   },
   ...compressing.flatMap(([codec]) =>
     ['a delta twice', 'no stream'].map((what) => ({
       at: `${codec}, ${what}`,
       kafka: 'UNKNOWN_SERVER_ERROR',
       ours: 'INVALID_RECORD',
-      why: 'Kafka fails on the way; it is the batch that is wrong, and will be when it is sent again',
+      why: 'Kafka fails unexpectedly; the batch is invalid, and a retry of it will fail again',
     })),
   ),
 ]

@@ -230,7 +230,7 @@ export const rawTransactions: readonly Scenario[] = [
         at: 'adds offsets of no group.errorCode',
         kafka: 'NONE',
         ours: 'INVALID_GROUP_ID',
-        why: 'refused at once, and not when offsets are committed that no group can have',
+        why: 'refused early, and not only at the commit of offsets, which no group can have',
       },
     ],
     run: probing(async (probe, stage) => {

@@ -1,4 +1,4 @@
-// The address of a job: what it answers, and whom it refuses.
+// The address of a job: its answers, and the requests that it refuses.
 
 import { request } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -41,7 +41,7 @@ test('JSON values are shown unchanged', () => {
   )
 })
 
-test('an object that contains itself, functions and deep nesting are cut; a value that occurs twice is not', () => {
+test('an object that contains itself, functions and deep nesting are truncated; a value that occurs twice is not', () => {
   const self: Record<string, unknown> = { twice: [] }
   self.self = self
   self.again = self.twice

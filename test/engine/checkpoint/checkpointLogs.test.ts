@@ -109,7 +109,7 @@ describe('the offset log', () => {
           expect(left).toBeLessThan(0)
           expect(String((error as { cause?: unknown }).cause ?? error)).toContain('ECRASHED')
         }
-        left = -1 // no further crash from here on
+        left = -1 // no further crash in this run
         disk.crash({ keepUnsynced: random, reorder })
         const log = await OffsetLog.open(disk, path)
         const found = log.range(0, 1000)
@@ -123,7 +123,7 @@ describe('the offset log', () => {
     )
   })
 
-  test('the newest batch can be planned again: the later plan wins, before and after reopening', async () => {
+  test('the newest batch can be planned again: the later plan applies, before and after reopening', async () => {
     const disk = new MemoryDisk()
     const first = await filled(disk, 3)
     const smaller = { ...entry(2), ranges: entry(2).ranges.slice(0, 1) }
@@ -156,7 +156,7 @@ describe('the offset log', () => {
     expect(again.latest()).toEqual(entry(1, 1000))
   })
 
-  test('one of two plans of a batch is whole, whenever power fails', async () => {
+  test('one of two plans of a batch is complete, whenever power fails', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.boolean(), fc.nat(30), async (seed, reorder, crashAfter) => {
         const random = seededRandom(seed)
@@ -194,7 +194,7 @@ describe('the offset log', () => {
     )
   })
 
-  test('is durable in new directories, too', async () => {
+  test('is also durable in new directories', async () => {
     const disk = new MemoryDisk()
     await filled(disk, 1)
     disk.crash()
@@ -248,18 +248,18 @@ describe('a damaged offset log', () => {
   })
 
   test.each<[string, Buffer]>([
-    ['no JSON', encodeEntry(Buffer.from('{'))],
+    ['text that is not JSON', encodeEntry(Buffer.from('{'))],
     ['null', encode(null)],
     ['no ranges', encode({ batchId: 1, timeMs: 1 })],
     ['a range without offsets', encode({ batchId: 1, timeMs: 1, ranges: [{ topic: 't' }] })],
-    ['a watermark that is no time', encode({ ...entry(1), watermarks: { w: null } })],
+    ['a watermark that is not a time', encode({ ...entry(1), watermarks: { w: null } })],
     ['watermarks without uids', encode({ ...entry(1), watermarks: [5] })],
     ['a code version that is not a string', encode({ ...entry(1), code: 5 })],
     ['an operator without a kind', encode({ ...entry(1), operators: [{ uid: 'a' }] })],
-    ['operators that are no list', encode({ ...entry(1), operators: {} })],
+    ['operators that are not a list', encode({ ...entry(1), operators: {} })],
     ['an end without an offset', encode({ ...entry(1), deadLetterEnds: [{ topic: 't' }] })],
-    ['a batch of before', Buffer.concat([encode(entry(1)), encode(entry(2)), encode(entry(1))])],
-    ['a batch left out', Buffer.concat([encode(entry(1)), encode(entry(3))])],
+    ['a repeated batch', Buffer.concat([encode(entry(1)), encode(entry(2)), encode(entry(1))])],
+    ['a missing batch', Buffer.concat([encode(entry(1)), encode(entry(3))])],
   ])('%s is refused', async (_what, content) => {
     await expect(withContent(content)).rejects.toMatchObject(damage)
   })
@@ -288,12 +288,12 @@ describe('the format of entries', () => {
     expect((await disk.readFile(path))!.toString()).toMatch(/"formatVersion":2,"batchId":8/)
   })
 
-  test('unknown fields within a version are kept', async () => {
+  test('unknown fields within a version are preserved', async () => {
     const disk = await diskWith(path, { formatVersion: 1, ...entry(0), watermarkMs: 5 })
     expect((await OffsetLog.open(disk, path)).latest()).toEqual({ ...entry(0), watermarkMs: 5 })
   })
 
-  test('a newer format is refused, and nothing is changed', async () => {
+  test('a newer format is refused, and the file is unchanged', async () => {
     const newer = { formatVersion: 3, ...entry(0) }
     const disk = await diskWith(path, newer)
     const before = await disk.readFile(path)
@@ -324,7 +324,7 @@ describe('the format of entries', () => {
     expect((await OffsetLog.open(disk, path)).latest()).toEqual(planned)
   })
 
-  test('a commit is read back with its event times; malformed ones are damage', async () => {
+  test('a commit is read back with its event times; malformed event times are damage', async () => {
     const commits = '/jobs/orders/commits'
     const disk = new MemoryDisk()
     const log = await CommitLog.open(disk, commits)
@@ -359,7 +359,7 @@ describe('the format of entries', () => {
 describe('the commit log', () => {
   const commits = '/jobs/orders/commits'
 
-  test('knows the newest committed batch, before and after reopening', async () => {
+  test('returns the newest committed batch, before and after reopening', async () => {
     const disk = new MemoryDisk()
     const log = await CommitLog.open(disk, commits)
     expect(log.latest()).toBe(-1)

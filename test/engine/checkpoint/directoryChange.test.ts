@@ -1,5 +1,5 @@
-// An atomic change of several files and folders. Its uses under power failures are tested with the
-// code that makes them (see savepoint/).
+// An atomic change of several files and folders. The callers are tested under power failures with
+// their own code (see savepoint/).
 
 import { dirname } from 'node:path'
 import { expect, test } from 'vitest'

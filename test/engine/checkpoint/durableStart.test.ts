@@ -1,4 +1,5 @@
-// What a job's start reads and acts on survives a later power failure, whoever wrote it.
+// The entries that a job's start reads and acts on survive a later power failure, whichever process
+// wrote them.
 
 import { expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
@@ -28,7 +29,7 @@ test('an entry that a killed process wrote without syncing is durable once it ha
   expect((await OffsetLog.open(disk, '/offsets')).latest()).toMatchObject({ batchId: 0 })
 })
 
-test('the directory of a new job is durable before anything in it is used', async () => {
+test('the directory of a new job is durable before any file in it is used', async () => {
   const disk = new MemoryDisk()
   await takeDirectory({ disk, random: seededRandom(1) }, '/jobs/counting', counting)
   const log = await CommitLog.open(disk, '/jobs/counting/checkpoint/commits')

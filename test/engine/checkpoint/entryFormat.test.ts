@@ -15,7 +15,7 @@ test('entries are read back as they were written', () => {
   )
 })
 
-test('a file truncated anywhere keeps its whole entries, and is not damaged', () => {
+test('a file truncated anywhere keeps its complete entries, and is not damaged', () => {
   fc.assert(
     fc.property(contents, fc.nat(300), (written, cut) => {
       const file = Buffer.concat(written.map(encodeEntry)).subarray(0, cut)

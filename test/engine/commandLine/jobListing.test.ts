@@ -43,19 +43,19 @@ test('a table without a terminal shows whole names', () => {
   expect(jobTable([status({ name })], nowMs, Number.POSITIVE_INFINITY)[1]).toContain(`${name} `)
 })
 
-test('a job that waits for its topics shows the reason in place of a batch', () => {
+test('a job that waits for its topics shows the reason instead of a batch', () => {
   const waiting = 'failed to read the topics: no broker answers'
   expect(describeJob(status({ waiting }), undefined, nowMs)).toContain(`  now       ${waiting}`)
 })
 
-test('JSON contains numbers in place of text', () => {
+test('JSON contains numbers instead of text', () => {
   expect(JSON.parse(JSON.stringify(summary(status(), nowMs)))).toEqual({
     ...{ name: 'words', state: 'running', instance: '01234567', batch: 17, lagRecords: 12 },
     ...{ recordsTotal: 1_234_567, sinceMs: nowMs - 180_000 },
   })
 })
 
-test('a description shows what the job is doing, what it did last, and its errors', () => {
+test('a description shows the current work of the job, its last batch, and its errors', () => {
   const shown = describeJob(
     status({
       ...{ host: 'h1', address: 'http://127.0.0.1:4711', code: 'abc' },

@@ -11,7 +11,7 @@ import { parseBootstrap } from '../../../protocol/client/bootstrap.ts'
 
 const targetOf = (options: Partial<RewindArguments>) => parseTarget(options)
 
-test('to a batch, a time or offsets', () => {
+test('a target is a batch, a time or offsets', () => {
   expect(targetOf({ toBatch: 0 })).toEqual({ kind: 'batch', batchId: 0 })
   const timeMs = Date.UTC(2026, 0, 31, 12)
   for (const toTime of ['2026-01-31T12:00:00Z', '2026-01-31T12:00', '2026-01-31T13:00+01:00']) {
@@ -46,7 +46,7 @@ test.each([
   expect(() => targetOf(options)).toThrow(message)
 })
 
-test('positions are only in topics that the job reads', () => {
+test('positions are allowed only in topics that the job reads', () => {
   const range = { partition: 0, from: 1, until: 2 }
   const ranges = [
     { ...range, topic: 'orders' },
@@ -63,7 +63,7 @@ test('positions are only in topics that the job reads', () => {
   )
 })
 
-test('addresses of brokers, and of the job itself, which may use a free port', () => {
+test("addresses of brokers need a port; the job's own address may use a free port", () => {
   expect(parseBootstrap('a:1, [::1]:2')).toEqual([
     { host: 'a', port: 1 },
     { host: '::1', port: 2 },

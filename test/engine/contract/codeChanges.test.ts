@@ -1,5 +1,5 @@
-// Pairs of job versions, as their operators before and after: a job continues where its state is
-// certainly its own, and is refused, with the operator and what to do, where it might not be.
+// Pairs of job versions, as their operators before and after a change: a job continues where its
+// state certainly belongs to its operators, and is otherwise refused, with the operator and advice.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -14,12 +14,12 @@ import type { OperatorContract } from '../../../engine/contract/statefulOperator
 
 type Kind = 'updateStateByKey' | 'mapWithState' | 'reduceByKeyAndWindow' | 'sessions'
 
-/** An operator that the job has named. */
+/** An operator with a uid. */
 function named(uid: string, kind: Kind = 'updateStateByKey', shape = '', codec = 'v8') {
   return { uid, isNamed: true, kind, shape, codec }
 }
 
-/** An operator at a place among the stateful ones, without a uid of its own. */
+/** An operator without a uid, named by its position among the stateful operators. */
 function at(place: number, kind: Kind = 'updateStateByKey', shape = '', codec = 'v8') {
   return { uid: `${kind}-${place}`, isNamed: false, kind, shape, codec }
 }
@@ -31,7 +31,7 @@ const nothing = { added: [], removed: [], moved: [], stale: [] }
 interface Version {
   readonly before: readonly OperatorContract[]
   readonly now: readonly OperatorContract[]
-  /** Besides those of before. */
+  /** Uids of states on disk in addition to those of `before`. */
   readonly stateUids?: readonly string[]
   readonly discard?: readonly string[]
 }
@@ -75,7 +75,7 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     change: { removed: ['age'] },
   },
   {
-    what: 'an operator added whose uid an operator had that was removed in between',
+    what: 'an operator added with the uid of an operator that was removed in between',
     before: [named('gender')],
     now: [named('age'), named('gender')],
     stateUids: ['age'],
@@ -88,7 +88,7 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     change: { added: ['ages'], removed: ['age'] },
   },
   {
-    what: 'two uids of the same kind swapped: uids are what the job says they are',
+    what: 'two uids of the same kind swapped: the uids in the job decide',
     before: [named('age'), named('gender')],
     now: [named('gender'), named('age')],
   },
@@ -104,7 +104,7 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     now: [at(0)],
   },
   {
-    what: 'the only one of its kind without a uid, behind a named one of another kind that was added',
+    what: 'the only operator of its kind without a uid, after an added operator of another kind',
     before: [at(0)],
     now: [named('visits', 'sessions'), at(1)],
     change: {
@@ -113,7 +113,7 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     },
   },
   {
-    what: 'two without uids of different kinds, in another order',
+    what: 'two operators without uids of different kinds, in another order',
     before: [at(0), at(1, 'reduceByKeyAndWindow', window10)],
     now: [at(0, 'reduceByKeyAndWindow', window10), at(1)],
     change: {
@@ -124,7 +124,7 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     },
   },
   {
-    what: 'one that moves to a place where a state of long ago lies',
+    what: 'an operator that moves to a position with an old state',
     before: [at(0)],
     now: [named('visits', 'sessions'), at(1)],
     stateUids: ['updateStateByKey-1'],
@@ -135,13 +135,13 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     },
   },
   {
-    what: 'operators that were unnamed, named as they were called',
+    what: 'operators without uids that get their generated names as uids',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-1'), named('category'), named('updateStateByKey-0')],
     change: { added: ['category'] },
   },
   {
-    what: 'an operator without a uid removed, and none that it could be',
+    what: 'an operator without a uid removed, and no operator that it could match',
     before: [at(0), named('visits', 'sessions')],
     now: [named('visits', 'sessions')],
     change: { removed: ['updateStateByKey-0'] },
@@ -153,14 +153,14 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     change: { added: ['updateStateByKey-0'] },
   },
   {
-    what: 'the first stateful operator of a job, where a state of long ago lies',
+    what: 'the first stateful operator of a job, at a position with an old state',
     before: [],
     now: [at(0)],
     stateUids: ['updateStateByKey-0'],
     change: { added: ['updateStateByKey-0'], stale: ['updateStateByKey-0'] },
   },
   {
-    what: 'a state that is given up: the operators start empty',
+    what: 'a discarded state: the operators start empty',
     before: [at(0), at(1)],
     now: [named('age'), at(1)],
     discard: ['updateStateByKey-0', 'updateStateByKey-1'],
@@ -171,14 +171,14 @@ const goesOn: readonly (Version & { what: string; change?: Partial<ContinuedCode
     },
   },
   {
-    what: 'a state of another codec that is given up',
+    what: 'a discarded state of another codec',
     before: [named('age')],
     now: [named('age', 'updateStateByKey', '', 'totals-2')],
     discard: ['age'],
     change: { added: ['age'], removed: ['age'], stale: ['age'] },
   },
   {
-    what: 'of two states one is given up: the other is the only one that is left',
+    what: 'one of two states discarded: the other state is the only one that remains',
     before: [at(0), at(1)],
     now: [at(0)],
     discard: ['updateStateByKey-0'],
@@ -215,7 +215,7 @@ describe('continues', () => {
 
 const refused: readonly (Version & { what: string; words: readonly string[] })[] = [
   {
-    what: 'a third operator before two without uids (fault 2 of the review)',
+    what: 'a third operator before two operators without uids (fault 2 of the review)',
     before: [at(0), at(1)],
     now: [at(0), at(1), at(2)],
     words: [
@@ -225,13 +225,13 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     ],
   },
   {
-    what: 'two without uids and other code: their order may have changed',
+    what: 'two operators without uids and other code: their order may have changed',
     before: [at(0), at(1)],
     now: [at(0), at(1)],
     words: ["uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'"],
   },
   {
-    what: 'a second operator of the kind beside one without a uid',
+    what: 'a second operator of the same kind beside an operator without a uid',
     before: [at(0)],
     now: [at(0), at(1)],
     words: [
@@ -240,19 +240,19 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     ],
   },
   {
-    what: 'a named operator of the kind beside one without a uid',
+    what: 'a named operator of the same kind beside an operator without a uid',
     before: [at(0)],
     now: [named('category'), at(1)],
     words: ["the code has updateStateByKey 'category' and one without a uid"],
   },
   {
-    what: 'one of two without uids removed',
+    what: 'one of two operators without uids removed',
     before: [at(0), at(1)],
     now: [at(0)],
     words: ["owns the state 'updateStateByKey-0' and 'updateStateByKey-1'"],
   },
   {
-    what: 'an operator without a uid that gets another one than it was called',
+    what: 'an operator without a uid that gets a uid other than its generated name',
     before: [at(0)],
     now: [named('age')],
     words: [
@@ -261,7 +261,7 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     ],
   },
   {
-    what: 'a named operator whose uid was taken out',
+    what: 'a named operator whose uid was removed',
     before: [named('age')],
     now: [at(0)],
     words: ["owns the state 'age'", "Write uid: 'age' on the operator"],
@@ -300,19 +300,19 @@ const refused: readonly (Version & { what: string; words: readonly string[] })[]
     words: ["operator 'reduceByKeyAndWindow-0' had the shape", '--discard-state reduceByKey'],
   },
   {
-    what: 'one that stays named as it was called, while the other is still without a uid',
+    what: 'one operator named by its generated name, while the other still has no uid',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), named('category'), at(2)],
     words: ["owns the state 'updateStateByKey-1'"],
   },
   {
-    what: 'one of two named, and the other still without a uid: it may be a new one',
+    what: 'one of two operators named, and the other still without a uid: it may be a new operator',
     before: [at(0), at(1)],
     now: [named('updateStateByKey-0'), at(1)],
     words: ["owns the state 'updateStateByKey-1'"],
   },
   {
-    what: 'a state that is given up does not give up another',
+    what: 'a changed operator whose state is not discarded, although other states are',
     before: [at(0), at(1), named('clicks')],
     now: [at(0), at(1), at(2), named('clicks', 'sessions')],
     discard: ['updateStateByKey-0', 'updateStateByKey-1'],
@@ -332,12 +332,12 @@ describe('is refused', () => {
     }
   })
 
-  test('unchanged code that builds other operators, for example depending on the environment', () => {
+  test('unchanged code that builds different operators, for example depending on the environment', () => {
     const change = compared({ before: [at(0), at(1)], now: [at(0)] }, 'old')
     expect(change.kind).toBe('refused')
   })
 
-  test('the advice works: the uids named in an error are accepted', () => {
+  test('until the uids that the error names are written in the code', () => {
     const before = [at(0), at(1)]
     expect(compared({ before, now: [at(0), at(1), at(2)] }).kind).toBe('refused')
     const advised = [named('updateStateByKey-1'), at(1), named('updateStateByKey-0')]
@@ -437,7 +437,7 @@ describe('any two versions', () => {
           if (state === undefined) continue
           const was = before.find(({ uid }) => uid === state)
           expect(was).toMatchObject({ kind: operator.kind, shape: operator.shape })
-          // An operator without a uid has what such an operator had, and never a named one's.
+          // An operator without a uid gets the state of such an operator, and never a named one's.
           if (!operator.isNamed) expect(was!.isNamed).toBe(false)
         }
       }),
@@ -468,7 +468,7 @@ describe('any two versions', () => {
           const unnamed = (list: readonly OperatorContract[]) =>
             list.filter((operator) => operator.kind === kind && !operator.isNamed)
           if (unnamed(before).length > 1) {
-            // All of their states are given to operators that say so, or to none.
+            // If one of these operators starts empty, all of them do.
             const others = unnamed(now).map(({ uid }) => uid)
             for (const uid of others) expect(change.added).toContain(uid)
           }

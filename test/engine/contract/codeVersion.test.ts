@@ -1,5 +1,5 @@
-// The version of a job's code: everything that the job imports counts, wherever it is stored, and
-// nothing else. One submission has one version in all executors, even if the files change.
+// The version of a job's code depends on every file that the job imports, wherever it is stored,
+// and on nothing else. One submission has one version in all executors, even if the files change.
 
 import { symlink } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -56,7 +56,7 @@ describe('the version', () => {
     expect(await versionOf()).toBe(version)
   })
 
-  test('counts each of two versions of a package', async () => {
+  test('includes both of two versions of a package', async () => {
     const files = {
       'job.ts': `import { job, text } from 'millrace/engine'
 import outer from 'part'
@@ -78,7 +78,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
   })
 
   test.each(Object.keys(jobFiles).filter((file) => !file.endsWith('package.json')))(
-    'counts %s, if the job imports it',
+    'includes %s if the job imports the file',
     async (file) => {
       const content = jobFiles[file as keyof typeof jobFiles]
       const changed = { ...jobFiles, [file]: `${content}\n` }
@@ -87,7 +87,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
     },
   )
 
-  test("counts none of Millrace's own files", async () => {
+  test("includes none of Millrace's own files", async () => {
     const { code } = await loadJob(nodeDisk, (await folderOf()).file('job.ts'))
     const names = [...code.files.keys()].map((url) => url.slice(url.indexOf('millrace-code-') + 21))
     expect(names.sort()).toEqual(
@@ -97,7 +97,7 @@ export default job('versioned', (stream) => stream.fromTopic('words', text()).co
     )
   })
 
-  test('represents a package that Millrace uses, too, by its package.json, whether it was loaded before or not', async () => {
+  test('represents a package that Millrace also uses by its package.json, whether the package was loaded before or not', async () => {
     const text = "import { Type } from 'typebox'\nexport default Type && 1\n"
     const job = `import './schema.ts'\nimport { job, text } from 'millrace/engine'\nexport default job('typed', (stream) => stream.fromTopic('words', text()).count().view('all'))\n`
     const inProject = await JobFolder.create({ 'job.ts': job, 'schema.ts': text })
@@ -162,18 +162,18 @@ export default job('labelled', (stream) => {
     'lib/old.ts': 'export function old(word: string): string {\n  return "old ".concat(word)\n}\n',
   }
 
-  test.each([1, 2])('in a replacement executor, of %d', async (executors) => {
+  test.each([1, 2])('in a replacement executor, with %d executors', async (executors) => {
     const folder = await folderOf(files)
     await broker.produce(['a', 'b'])
     const job = await broker.submit(folder.file('job.ts'), { executors })
     await counted(job, 2)
-    // A file is changed, one is gone, and one would be found in its place.
+    // One file is changed, one is deleted, and one is added that would be resolved instead.
     await folder.replace('job.ts', 'label(word!)', "'new'")
     await folder.write('lib/label.ts', 'export const label = () => "new"\n')
     await folder.remove('lib/old.ts')
     await broker.produce([`poison ${broker.directory}/poisoned`, 'a', 'b'])
     await counted(job, 5)
-    // By now every executor has a part of what is read.
+    // Each executor has read part of the records at this point.
     await broker.produce(['a', 'b', 'a', 'b', 'a', 'b'])
     const { views } = await counted(job, 11)
     expect(views[0]!.rows).toEqual([
@@ -183,7 +183,7 @@ export default job('labelled', (stream) => {
     ])
   })
 
-  test('with all of its imports, when none of the files exist any more', async () => {
+  test('with all of its imports, when none of the files exist any longer', async () => {
     const folder = await folderOf({
       ...jobFiles,
       'job.ts': files['job.ts'].replace('./lib/label.ts', './every.ts'),
@@ -214,7 +214,7 @@ export function label(word: string): string {
     ])
   })
 
-  test('without executors, too', async () => {
+  test('also without executors', async () => {
     const folder = await folderOf(files)
     await broker.produce(['a'])
     const job = await broker.submit(folder.file('job.ts'), { executors: 0 })
@@ -228,7 +228,7 @@ export function label(word: string): string {
     })
   })
 
-  test('an error in served code names the line of the file', async () => {
+  test('an error in served code names the line in the source file', async () => {
     const folder = await folderOf({
       ...files,
       'lib/old.ts':

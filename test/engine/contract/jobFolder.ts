@@ -1,4 +1,4 @@
-// A folder outside of this project with a job module and its imports, as a user has it.
+// A folder outside this project with a job module and its imports, like a user's project.
 
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ export class JobFolder {
     this.path = path
   }
 
-  /** `files` by their paths in the folder. */
+  /** Creates a folder with `files`, given by their paths in the folder. */
   static async create(files: Readonly<Record<string, string>>): Promise<JobFolder> {
     const folder = new JobFolder(await mkdtemp(join(tmpdir(), 'millrace-code-')))
     await mkdir(join(folder.path, 'node_modules'))

@@ -1,5 +1,5 @@
 // Pairs of job versions, both of which are run: the first for some batches, then the second from
-// there. If the job continues, every view of every batch matches plain code; otherwise it is
+// there. If the job continues, every view of every batch matches plain code; otherwise the job is
 // refused.
 
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ function compared({ before, after }: JobPair, stateUids: readonly string[]) {
   })
 }
 
-/** Lines of six batches, the same in each run. */
+/** The lines of six batches, the same in each run. */
 function linesOf(seed: number): string[][] {
   const random = seededRandom(seed)
   const pick = (words: readonly string[]) => words[random.below(words.length)]!
@@ -68,7 +68,7 @@ describe('is refused', () => {
   })
 })
 
-test('there are at least twenty pairs of either outcome', () => {
+test('there are at least twenty pairs of each outcome', () => {
   const refused = jobPairs.filter((pair) => pair.refused !== undefined).length
   expect(jobPairs.length).toBeGreaterThanOrEqual(20)
   expect(refused).toBeGreaterThanOrEqual(8)

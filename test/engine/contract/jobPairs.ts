@@ -1,5 +1,5 @@
 // Pairs of job versions, with the expected outcome of each: the job continues and its views match
-// plain code, or it is refused with certain words. Lines are `user action amount`.
+// plain code, or the job is refused with certain words. Lines are `user action amount`.
 
 import {
   add,
@@ -18,7 +18,7 @@ export interface Visit {
   readonly amount: number
 }
 
-/** One line, with the version that was running and the batch that it was in, from 0 on. */
+/** One line, with the version of the job and the batch, from 0, that processed it. */
 export interface PlainVisit extends Visit {
   readonly version: 1 | 2
   readonly batch: number
@@ -31,13 +31,13 @@ export interface JobPair {
   readonly what: string
   readonly before: Job
   readonly after: Job
-  /** Texts of the refusal. */
+  /** Texts that the refusal contains. */
   readonly refused?: readonly string[]
-  /** Of a job that goes on: uids that start empty, or that nobody uses any more, or that move. */
+  /** Uids of a job that continues: those that start empty, are no longer used, or move. */
   readonly added?: readonly string[]
   readonly removed?: readonly string[]
   readonly moved?: readonly { readonly from: string; readonly to: string }[]
-  /** The views after the newest batch, computed plainly. */
+  /** Returns the views after the newest batch, computed by plain code. */
   readonly plain?: (visits: readonly PlainVisit[], batch: number) => Views
 }
 
@@ -65,7 +65,7 @@ const isView = ({ action }: Visit) => action === 'view'
 const larger = (values: readonly number[], state: number | undefined) =>
   Math.max(state ?? 0, ...values)
 
-/** Counts under a uid, or without one, as the view of the same name. */
+/** Counts under a uid, or without a uid, and shows the counts as the view of the same name. */
 function counts(visits: DStream<Visit>, view: string, of: (visit: Visit) => Counted, uid?: string) {
   visits
     .map(of)
@@ -124,7 +124,7 @@ export const jobPairs: readonly JobPair[] = [
     }),
   },
   {
-    what: 'an operator inserted before two without uids',
+    what: 'an operator inserted before two operators without uids',
     before: version((visits) => {
       counts(visits, 'users', byUser)
       counts(visits, 'actions', byAction)
@@ -137,7 +137,7 @@ export const jobPairs: readonly JobPair[] = [
     refused: ["uid: 'updateStateByKey-0' and uid: 'updateStateByKey-1'"],
   },
   {
-    what: 'an operator inserted before two with uids',
+    what: 'an operator inserted before two operators with uids',
     before: version((visits) => {
       counts(visits, 'users', byUser, 'users')
       counts(visits, 'actions', byAction, 'actions')
@@ -179,7 +179,7 @@ export const jobPairs: readonly JobPair[] = [
     refused: ['the code has 2 operators updateStateByKey without a uid'],
   },
   {
-    what: 'the uids of two operators of one kind swapped, which is what the job says',
+    what: 'the uids of two operators of one kind swapped: the uids in the job decide',
     before: version((visits) => {
       counts(visits, 'users', byUser, 'one')
       counts(visits, 'actions', byAction, 'other')
@@ -194,7 +194,7 @@ export const jobPairs: readonly JobPair[] = [
     }),
   },
   {
-    what: 'the key changed: keys of before stay, and are counted no more',
+    what: 'the key changed: earlier keys stay, and their counts do not change any more',
     before: version((visits) => counts(visits, 'totals', byUser, 'totals')),
     after: version((visits) =>
       counts(visits, 'totals', ({ user }) => [user.toUpperCase(), 1], 'totals'),
@@ -204,7 +204,7 @@ export const jobPairs: readonly JobPair[] = [
     }),
   },
   {
-    what: 'the function of a state changed: it goes on from the state that is there',
+    what: 'the function of a state changed: it continues from the existing state',
     before: version((visits) => counts(visits, 'totals', byUser, 'totals')),
     after: version((visits) => {
       visits
@@ -223,7 +223,7 @@ export const jobPairs: readonly JobPair[] = [
     },
   },
   {
-    what: 'the function of a state changed, whose meaning is another now',
+    what: 'the function of a state changed, and the version with it',
     before: version((visits) => counts(visits, 'totals', byUser, 'totals')),
     after: version((visits) => {
       visits.map(byUser).updateStateByKey(larger, { uid: 'totals', version: 1 }).view('totals')
@@ -359,7 +359,7 @@ export const jobPairs: readonly JobPair[] = [
     }),
   },
   {
-    what: 'uids written as a refusal advises, with an operator added before',
+    what: 'uids written as a refusal advises, with an operator added before them',
     before: version((visits) => {
       counts(visits, 'users', byUser)
       counts(visits, 'actions', byAction)
@@ -377,7 +377,7 @@ export const jobPairs: readonly JobPair[] = [
     }),
   },
   {
-    what: 'an operator that gets a uid which it was not called by',
+    what: 'an operator that gets a uid other than its generated name',
     before: version((visits) => counts(visits, 'users', byUser)),
     after: version((visits) => counts(visits, 'users', byUser, 'users')),
     refused: ["Write uid: 'updateStateByKey-0' on the operator", '--discard-state'],

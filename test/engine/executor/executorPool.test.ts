@@ -1,5 +1,5 @@
-// Starts, deaths and interruptions of executors: which are retried, with what pause, and which end
-// the job. The rules are those that a job's author sees.
+// Starts, deaths and interruptions of executors: which of them are retried, with what pause, and
+// which end the job. A job's author sees the same behavior.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EngineError } from '../../../engine/engineError.ts'
@@ -11,14 +11,14 @@ import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.
 import { MemoryLogger } from '../../memoryLogger.ts'
 
 const answer: StateAnswer = { entries: [], hasMore: false }
-const failedStart = () => new EngineError('EXECUTOR_FAILED', 'executor 0 ended by itself')
+const failedStart = () => new EngineError('EXECUTOR_FAILED', 'executor 0 ended unexpectedly')
 
 let clock: ManualClock
 let logger: MemoryLogger
 let pool: ExecutorPool
-/** What happened, in order. */
+/** The events so far, in order. */
 let events: string[]
-/** What the next starts do: fail with the error, die before they are registered, or succeed. */
+/** Outcomes of the next starts: an error, death before registration, or success. */
 let starts: (Error | 'dies' | undefined)[]
 let listener: ExecutorListener
 let terminated: PromiseWithResolvers<void>
@@ -72,7 +72,7 @@ afterEach(async () => {
   expect(clock.pendingTimers).toBe(0)
 })
 
-/** Lets pauses pass, one after another; returns their lengths. */
+/** Advances the clock through the pauses, one after another; returns their lengths. */
 async function pauses(): Promise<number[]> {
   const lengths: number[] = []
   await settle()
@@ -83,16 +83,14 @@ async function pauses(): Promise<number[]> {
   return lengths
 }
 
-test('a start that fails is repeated with growing pauses, and a batch reaches the executor first', async () => {
+test('a failed start is retried with growing pauses, and the executor gets the current batch before it is registered', async () => {
   starts = [failedStart(), new Error('no memory'), failedStart(), failedStart()]
   const started = pool.start()
   const lengths = await pauses()
   await started
   expect(lengths.map((ms) => Math.floor(Math.log2(ms / 100)))).toEqual([0, 1, 2, 3])
   expect(events.slice(4)).toEqual(['e5 start', 'e5 batch 7', 'registered'])
-  expect(logger.messages('warn')).toEqual(
-    Array(4).fill('an executor did not start and is tried again'),
-  )
+  expect(logger.messages('warn')).toEqual(Array(4).fill('failed to start an executor; retrying'))
 })
 
 test('five failed starts in a row end the job with the last failure', async () => {
@@ -102,21 +100,21 @@ test('five failed starts in a row end the job with the last failure', async () =
   await started
   expect(events).toEqual([
     ...[1, 2, 3, 4, 5].map((start) => `e${start} start`),
-    'failed: executor 0 ended by itself',
+    'failed: executor 0 ended unexpectedly',
   ])
 })
 
-test('an error that no restart cures ends the job at once', async () => {
+test('an error that no restart can fix ends the job immediately', async () => {
   starts = [new EngineError('JOB_MODULE_CHANGED', 'another graph')]
   await pool.start()
   expect(events).toEqual(['e1 start', 'failed: another graph'])
   expect(logger.messages('warn')).toEqual([])
 })
 
-test('an executor that dies is reported at once and replaced after a pause, however often', async () => {
+test('the death of an executor is reported immediately, and the executor is replaced after a pause, however often it dies', async () => {
   await pool.start()
   for (let death = 1; death <= 8; death++) {
-    // Also of an error that would be final in a start.
+    // An error that would be final during a start is not final after it.
     listener.onLost(new EngineError('EXECUTOR_OUT_OF_MEMORY', `death ${death}`))
     expect(events.at(-1)).toBe(`lost: death ${death}`)
     pool.run(0, [])
@@ -125,10 +123,10 @@ test('an executor that dies is reported at once and replaced after a pause, howe
     expect(pauseMs).toBeLessThanOrEqual(5_000)
     expect(events.slice(-3)).toEqual([`e${death + 1} start`, `e${death + 1} batch 7`, 'registered'])
   }
-  expect(logger.messages('warn')).toEqual(Array(8).fill('an executor died and is replaced'))
+  expect(logger.messages('warn')).toEqual(Array(8).fill('an executor died; starting another one'))
 })
 
-test('failed starts are counted anew after an executor that came up', async () => {
+test('the count of failed starts begins again after a successful start', async () => {
   starts = [failedStart(), failedStart(), failedStart(), failedStart(), undefined]
   const started = pool.start()
   await pauses()
@@ -147,7 +145,7 @@ test('an executor that dies before it is registered counts as a failed start', a
   expect(events).toEqual(['e1 start', 'e2 start', 'e2 batch 7', 'registered'])
 })
 
-test('an interrupted executor is reported at once and replaced when it has ended, without a pause', async () => {
+test('an interrupted executor is reported immediately, and replaced without a pause when it has ended', async () => {
   await pool.start()
   pool.interrupt(0, 'the task takes too long')
   pool.interrupt(0, 'again')
@@ -159,7 +157,7 @@ test('an interrupted executor is reported at once and replaced when it has ended
   expect(events.slice(5)).toEqual(['e2 start', 'e2 batch 7', 'registered'])
 })
 
-test('tasks reach the executor in the turn of the driver', async () => {
+test('tasks reach the executor synchronously, in the turn of the driver', async () => {
   await pool.start()
   pool.run(0, [])
   pool.addBatch({ batchId: 8 } as never)
@@ -189,7 +187,7 @@ test('a stop ends the executor, a pending pause and waiting queries', async () =
   expect(events.at(-1)).toBe('e1 stop')
 })
 
-test('a stop during a pause starts nothing more', async () => {
+test('after a stop during a pause no executor is started', async () => {
   await pool.start()
   listener.onLost(new Error('poison'))
   await settle()

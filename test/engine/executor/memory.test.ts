@@ -1,5 +1,5 @@
-// Executors with limited memory: an executor that runs out of it dies alone, and its batch is split
-// until it fits. A record that does not fit at all fails the job with an error.
+// Executors with limited memory: an executor that runs out of memory dies alone, and its batch is
+// split until it fits. A record that does not fit at all fails the job with an error.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => broker.stop())
 
 test('a batch that kills an executor for lack of memory is split, and every line counts once', async () => {
-  // 40,000 numbers a line: 320 kB, and 400 lines take 128 MB.
+  // Each line becomes 40,000 numbers of 320 kB in total, so 400 lines take 128 MB.
   await broker.produce(new Array(400).fill('x'))
   const logger = new MemoryLogger()
   const job = await broker.submit(hungry, { executors: 1, executorMemoryMb: 64, logger })

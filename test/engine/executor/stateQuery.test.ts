@@ -49,7 +49,7 @@ class States {
 }
 
 describe('an answer', () => {
-  test('is as of its batch, whichever batches were written since', async () => {
+  test('is as of its batch, whichever batches were written afterwards', async () => {
     const states = new States()
     await states.batch(0, { sa: 1, sb: 1 })
     await states.batch(1, { sa: 2, sb: undefined, sc: 1 })
@@ -215,7 +215,7 @@ describe('a query', () => {
     await expect(asked).rejects.toThrow('the job is stopping')
   })
 
-  test('is refused when too many are in flight', async () => {
+  test('is refused when too many queries are in flight', async () => {
     const pending = Promise.withResolvers<StateAnswer>()
     const one = executor(() => pending.promise)
     const queries = new SlotQueries(new ManualClock(), async () => one)
@@ -226,7 +226,7 @@ describe('a query', () => {
     expect(await queries.query(0, query(0))).toBe(answer)
   })
 
-  test('that the executor refuses fails at once', async () => {
+  test('that the executor refuses fails without waiting', async () => {
     const refusing = executor(() => Promise.reject(new EngineError('STATE_QUERY_FAILED', 'no')))
     const queries = new SlotQueries(new ManualClock(), async () => refusing)
     await expect(queries.query(0, query(0))).rejects.toThrow('no')

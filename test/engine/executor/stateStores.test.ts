@@ -1,5 +1,5 @@
-// The stores of an executor are each open once and none is leaked: not after a batch that failed
-// for several tasks, and not when the executor ends.
+// Each store of an executor is opened only once, and none is leaked: neither after a batch that
+// failed for several tasks, nor when the executor ends.
 
 import { expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
@@ -40,7 +40,7 @@ class Stores {
   }
 }
 
-test('a store opened after a failed batch is kept, whenever other tasks see the failure', async () => {
+test('a store opened after a failed batch stays open, whenever other tasks learn of the failure', async () => {
   for (let turns = 0; turns < 12; turns++) {
     const stores = new Stores()
     await stores.advance(0)

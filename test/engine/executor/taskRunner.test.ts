@@ -1,4 +1,4 @@
-// What tasks of one executor share: one pass over a range, and one advance of a state.
+// Work that tasks of one executor share: one pass over a range, and one advance of a state.
 
 import { expect, test } from 'vitest'
 import type { StatefulOperator } from '../../../engine/contract/statefulOperator.ts'
@@ -37,7 +37,7 @@ test('four views of one stream read each range once, and no batch twice', async 
   }
 })
 
-test('a rerun batch starts from the state before it', async () => {
+test('a rerun batch starts from the state before that batch', async () => {
   const totals = job('totals', (stream) => {
     stream
       .fromTopic('lines', StreamHarness.lines)

@@ -1,5 +1,5 @@
-// Tasks that never end: the job reports what runs and since when, can be stopped, and fails once
-// the time limit was exceeded often enough.
+// Tasks that never end: the job reports the running tasks and their start times, can be stopped,
+// and fails once the time limit was exceeded too often.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('a task over its limit is retried, and then fails the job with its position', async () => {
+test('a task over its time limit is retried, and then fails the job with its position', async () => {
   await broker.produce(['a', 'loop'])
   const job = await broker.submit(endless, { taskTimeoutMs: 150 })
   await expect(job.finished).rejects.toMatchObject({
@@ -27,7 +27,7 @@ test('a task over its limit is retried, and then fails the job with its position
   })
 }, 60_000)
 
-test('the status shows what runs; a stop cancels it, and the batch is rerun later', async () => {
+test('the status shows the running tasks; a stop cancels them, and the batch is rerun later', async () => {
   await broker.produce(['a', 'loop'])
   const job = await broker.submit(endless)
   const tasks = () => job.status().running?.tasks ?? []
@@ -54,7 +54,7 @@ test('a batch that waits forever in foreachRDD does not block a stop', async () 
   expect(job.status()).toMatchObject({ state: 'stopped', recordsTotal: 0 })
 }, 60_000)
 
-test('a limit that cannot be enforced is refused', async () => {
+test('a time limit that cannot be enforced is refused', async () => {
   await expect(broker.submit(endless, { executors: 0, taskTimeoutMs: 1000 })).rejects.toMatchObject(
     { code: 'JOB_OPTION_INVALID', message: expect.stringContaining('set at least 1 executor') },
   )

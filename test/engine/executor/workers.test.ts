@@ -1,5 +1,5 @@
-// Jobs in real worker threads: a worker that dies in the middle of a task is replaced, and nothing
-// is lost or counted twice. Errors of a module or a directory are one sentence.
+// Jobs in real worker threads: a worker that dies in the middle of a task is replaced, and no
+// record is lost or counted twice. Errors of a module or a directory are one sentence.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -53,7 +53,7 @@ test('a state can be read while its job runs, even if its executor dies meanwhil
   })
   while (!isCounted) seen.add(String(await ask()))
   await counting
-  // Never a value of a batch that was not committed.
+  // The query never returns a value of a batch that was not committed.
   expect([...seen].filter((values) => values !== '2,1,' && values !== '3,1,')).toEqual([])
   expect(await ask()).toEqual([3, 1, undefined])
   await expect(job.queryState!({ operator: 'none', limit: 1 })).rejects.toMatchObject({
@@ -74,7 +74,7 @@ test('a task that keeps failing fails the job, with the reason', async () => {
     /^job 'stubborn', batch 0: partition \d of map, reading words-[01] offsets 0 to 1, failed 4 times, the last time with: TypeError: cannot read x \(\/.*stubborn\.ts:9:\d+\) at words-[01] offset 0, value "x\\u001b\\u009by+"\.\.\. \(5004 in all\)$/,
   )
   expect(failure.message.length).toBeLessThan(700)
-  // The stack of the job's own function is kept, below all that was said about it.
+  // The stack of the job's own function is the innermost cause.
   expect(failure.cause).toMatchObject({ name: 'TypeError', message: 'cannot read x' })
   expect(failure.cause.stack).toMatch(/stubborn\.ts:9/)
   const { state, error } = job.status()
@@ -82,7 +82,7 @@ test('a task that keeps failing fails the job, with the reason', async () => {
   expect(error).toMatch(/cannot read x .* at words-[01] offset 0$/)
 }, 60_000)
 
-test('a stop that does not wait ends a job in the middle of a batch, and the job continues later', async () => {
+test('a stop without waiting ends a job in the middle of a batch, and the job continues at its next start', async () => {
   await broker.produce(['a', 'b'])
   const first = await broker.submit(join(jobs, 'deadly.ts'))
   await first.stop({ graceful: false })
@@ -128,7 +128,7 @@ test('a directory belongs to one running job', async () => {
   })
 }, 60_000)
 
-test('reports what is wrong with a module', async () => {
+test('errors in a module are reported when the job is submitted', async () => {
   const broken = join(broker.directory, 'broken.ts')
   await writeFile(broken, 'export default job(')
   await expect(broker.submit(join(jobs, 'missing.ts'))).rejects.toMatchObject({

@@ -1,5 +1,5 @@
-// A job whose code changes between two runs: its counts are those of all records, by the previous
-// and the current code, operator by operator; otherwise the job is refused with advice.
+// A job whose code changes between two runs: each operator counts all records, by the previous and
+// then the current code; otherwise the job is refused with advice.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,10 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-/** A version of the job: counts lines of the form `age,gender,category` by the columns given. */
+/**
+ * Writes a version of the job: it counts lines of the form `age,gender,category` by the columns
+ * given.
+ */
 async function version(columns: readonly string[], partitions = 2): Promise<string> {
   const file = join(broker.directory, `version${versions++}.ts`)
   const streams = columns.map((column) => {
@@ -49,7 +52,7 @@ async function run(module: string, records: number): Promise<Record<string, unkn
   return shown
 }
 
-test('an operator inserted before two others takes no state: it is refused until uids are written', async () => {
+test('an operator inserted before two others takes no state: the job is refused until uids are written', async () => {
   await broker.produce(['20,f,a', '20,m,b', '30,f,b'])
   await run(await version(['age', 'gender']), 3)
   const changed = await version(['category', 'age', 'gender'])
@@ -78,7 +81,7 @@ test('an operator inserted before two others takes no state: it is refused until
   })
 }, 60_000)
 
-test('operators that are reordered or removed continue; one that returns starts empty', async () => {
+test('operators that are reordered or removed continue; an operator that is added again starts empty', async () => {
   await broker.produce(['20,f,a', '30,m,a'])
   await run(await version(['age=ages', 'gender=genders']), 2)
   await broker.produce(['30,f,a'])
@@ -94,7 +97,7 @@ test('operators that are reordered or removed continue; one that returns starts 
       ['f', 3],
       ['m', 1],
     ],
-    // Without what came while it was not there, its counts of before would be wrong.
+    // The operator missed a record while it was removed, so its earlier counts would be wrong.
     age: [['20', 1]],
   })
 }, 60_000)

@@ -1,5 +1,5 @@
 // Whole jobs with a dead letter topic: each malformed record is written once, even when the process
-// dies between the dead letters and the commit of their batch.
+// dies after the dead letters are written and before the commit of their batch.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -47,7 +47,7 @@ function values(found: readonly Record[]): string[] {
 }
 
 test.each([0, 2])(
-  'a malformed record goes to the topic, with %d executors',
+  'a malformed record is written to the dead letter topic, with %d executors',
   async (executors) => {
     await createDeadWords()
     await broker.produce(['a', 'bad one', 'b', 'a'])

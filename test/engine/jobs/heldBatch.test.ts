@@ -1,4 +1,4 @@
-// A long-running batch: the job's status shows what happens to its topics meanwhile.
+// The status of a job during a long-running batch follows the broker and the topics.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ afterEach(async () => {
   vi.unstubAllEnvs()
 })
 
-test('that the broker is down and up again, and how far the topics have grown', async () => {
+test('during a batch, the status shows whether the broker is up and how far the topics have grown', async () => {
   await broker.produce(['first'])
   const job = await broker.submit(heldWords)
   const soon = { timeout: 20_000 }

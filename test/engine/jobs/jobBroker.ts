@@ -74,7 +74,7 @@ export class JobBroker {
     return running
   }
 
-  /** The broker is away until `resume`. */
+  /** Makes the broker unreachable until `resume`. */
   pause(): Promise<void> {
     return this.#broker.pause()
   }
@@ -84,7 +84,7 @@ export class JobBroker {
   }
 
   async stop(): Promise<void> {
-    // A job that has failed was looked at by its test.
+    // The test has already checked a job that failed.
     for (const job of this.#running) await job.stop().catch(() => {})
     await this.#producer.close()
     await this.cluster.close()
@@ -93,7 +93,7 @@ export class JobBroker {
   }
 }
 
-/** The status of the first batch after which so many records have been counted. */
+/** Resolves with the status of the first batch after which `records` records have been counted. */
 export async function counted(job: RunningJob, records: number): Promise<JobStatus> {
   const ended = job.finished.then(() => Promise.reject(new Error('the job has ended')))
   const reached = new Promise<JobStatus>((resolve) => {

@@ -1,4 +1,4 @@
-// Whole jobs that skip records that fail, and continue after records were lost.
+// Whole jobs that skip records that fail, and continue after a loss of records.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -39,7 +39,7 @@ test.each([0, 2])(
   60_000,
 )
 
-test('records removed while the job is down are skipped, and no others', async () => {
+test('only the records removed while the job is down are skipped', async () => {
   await broker.produce(['a', 'a'])
   const first = await broker.submit(module, { executors: 0 })
   await counted(first, 2)
@@ -54,21 +54,21 @@ test('records removed while the job is down are skipped, and no others', async (
   ])
 }, 60_000)
 
-describe('a job with a window that died in a batch whose output had begun', () => {
+describe('a job with a window that died in a batch after its output had begun', () => {
   const windowed = join(import.meta.dirname, 'modules', 'windowedWords.ts')
 
   test.each([
     [
-      'what batches before have read',
+      'records of earlier batches',
       2,
       [
         ['b', 1],
         ['c', 1],
       ],
     ],
-    ['what the batch was to read as well', 3, [['c', 1]]],
+    ['records of earlier batches and of its own', 3, [['c', 1]]],
   ])(
-    'goes on without %s when it is gone',
+    'continues without %s after they are removed',
     async (_what, first, rows) => {
       await broker.produce(['a', 'a'])
       const one = await broker.submit(windowed, { executors: 0 })

@@ -42,7 +42,7 @@ describe('a file is fed as fast as possible', () => {
   }
 })
 
-test('never more lines at once than requested', async () => {
+test('next returns at most the requested number of lines', async () => {
   const path = join(directory, 'in')
   await writeFile(path, 'a\nb\nc\nd\n')
   const source = await FileLines.open(nodeDisk, path)
@@ -52,7 +52,7 @@ test('never more lines at once than requested', async () => {
   await source.close()
 })
 
-test('the rate is kept over time, and stop takes effect between two writes', async () => {
+test('the average rate is kept, and stop takes effect between two writes', async () => {
   const endless: LineSource = {
     next: async (most) => ({ bytes: Buffer.alloc(2 * most, 'x\n'), count: most }),
   }
@@ -61,7 +61,7 @@ test('the rate is kept over time, and stop takes effect between two writes', asy
   const feed = new LineFeed({ disk: nodeDisk, clock, source: endless, path, ratePerSecond: 1000 })
   const running = feed.run()
   let elapsedMs = 0
-  // The disk is a real one: a write that takes longer than a tick comes with a later one.
+  // The disk is a real one: a write that takes longer than a tick is counted in a later tick.
   while (feed.lines <= 900) {
     await clock.advanceAndSettle(20)
     elapsedMs += 20
@@ -72,7 +72,7 @@ test('the rate is kept over time, and stop takes effect between two writes', asy
   expect(await readFile(path)).toHaveLength(2 * written)
 })
 
-test('the beginning of a file is returned again by next', async () => {
+test('lines returned by beginning are returned again by next', async () => {
   const path = join(directory, 'in')
   await writeFile(path, 'a\nb\nhalf')
   const source = await FileLines.open(nodeDisk, path)

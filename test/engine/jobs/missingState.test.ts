@@ -1,5 +1,5 @@
-// The state of a stopped job, or part of it, is removed while its checkpoint stays: the job reports
-// it and runs no batch, where it would otherwise continue with an empty state.
+// The state of a stopped job, or part of the state, is removed while the checkpoint stays: the job
+// reports the missing state and runs no batch, instead of continuing with an empty state.
 
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,10 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true })
 })
 
-/** `extra` has an operator that does not run before its first slide, which is years away. */
+/**
+ * Writes a job module. `extra` has an operator whose first slide is years away, so that it never
+ * runs.
+ */
 async function writeModule(name: string, extra = ''): Promise<string> {
   const module = join(root, `${name}.ts`)
   const lines = [
@@ -59,7 +62,7 @@ test('a missing state fails the start of the job, and can be discarded', async (
   const directory = join(root, 'job')
   const state = join(directory, 'state')
   await runOnce(await writeModule('first'), 3)
-  // Whole, and with an operator that has had no state yet: the job goes on.
+  // With complete states, and an operator that has never had state, the job continues.
   const module = await writeModule('second', seldom)
   await runOnce(module, 6)
   await runOnce(module, 9)

@@ -1,5 +1,5 @@
-// Two jobs with one name would write the same results twice: the second one is refused, and of two
-// that start at the same moment exactly one continues.
+// Two jobs with one name would write the same results twice: the second job is refused, and of two
+// jobs that start at the same moment exactly one continues.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -37,7 +37,7 @@ afterEach(async () => {
   await rm(other, { recursive: true, force: true })
 })
 
-/** Resolves when the job's own status is in the topic. */
+/** Resolves when the status topic has the job's own status. */
 async function isReported(job: RunningJob): Promise<void> {
   await broker.produce(['a'])
   await counted(job, 1)
@@ -53,7 +53,7 @@ async function isReported(job: RunningJob): Promise<void> {
   watcher.stop()
 }
 
-test('a job is refused while one with its name runs in another directory, and starts afterwards', async () => {
+test('a job is refused while a job with its name runs in another directory, and starts afterwards', async () => {
   const one = await broker.submit(words, { executors: 0, host: 'h1' })
   one.announce('http://127.0.0.1:4711')
   const { id } = one.status()
@@ -91,14 +91,14 @@ test('of two jobs that start at the same moment exactly one continues', async ()
     (submitted) => submitted.status === 'rejected' || submitted.value.status().state === 'failed',
   )
   expect(ended).toHaveLength(1)
-  // The other one still counts.
+  // The other job continues to count.
   const left = [one, two].find((submitted) => !ended.includes(submitted))!
   expect(left.status === 'fulfilled' && left.value.status().state).toBe('running')
   await broker.produce(['a'])
   await counted((left as PromiseFulfilledResult<RunningJob>).value, 1)
 }, 60_000)
 
-test('a job that was just killed restarts from its own directory at once', async () => {
+test('a job that was just killed restarts from its own directory without waiting', async () => {
   const id = 'job/words/01234567'
   await report({ id, timeMs: Date.now(), startedMs: Date.now() })
   const claim = claimOf({ id })
@@ -119,7 +119,7 @@ test('a status of another instance holds the name for 10 seconds', async () => {
   later.stop()
 })
 
-test('of two jobs the one started later ends; if started together, the one with the larger instance', async () => {
+test('of two jobs the one started later ends; if started at the same time, the one with the larger instance id', async () => {
   const startedMs = 1_000_000
   const [small, large] = ['job/words/00000001', 'job/words/00000002']
   const cases = [

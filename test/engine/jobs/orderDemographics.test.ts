@@ -1,5 +1,5 @@
 // The demo's job against a real broker, with worker threads: every purchase is counted once, across
-// a stop and a restart, and the status shows it.
+// a stop and a restart, and the status shows the counts.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => broker.stop())
 
-test('counts what was bought by age and gender, before and after a restart', async () => {
+test('counts purchases by age and gender, before and after a restart', async () => {
   await broker.createTopic(3)
   await produce(['2,3,1', '2,3,0', '2,4,0', '0,3,1', '2,,', '1,4,0'])
   const first = await broker.submit(module, { batchIntervalMs: 1000 })
@@ -33,7 +33,7 @@ test('counts what was bought by age and gender, before and after a restart', asy
   expect(end).toMatchObject({ state: 'stopped', lagRecords: 0, recordsTotal: 6 })
   expect(positions).toHaveLength(3)
   expect(positions!.reduce((sum, { until }) => sum + until, 0)).toBe(6)
-  // An empty batch has no latency, which is something else than one of 0 ms.
+  // An empty batch has no latency, which differs from a latency of 0 ms.
   expect(batches.filter(({ records }) => records === 0).map(({ latencyMs }) => latencyMs)).toEqual(
     batches.filter(({ records }) => records === 0).map(() => undefined),
   )
@@ -50,7 +50,7 @@ test('counts what was bought by age and gender, before and after a restart', asy
     ['8', 1],
   ]
   expect(rowsOf(status, 'orders-by-age')).toEqual(byAge)
-  // Less than ten seconds have gone by, so the window holds everything, too.
+  // Less than ten seconds have passed, so the window also contains every purchase.
   expect(rowsOf(status, 'age-share')).toEqual(byAge)
   expect(rowsOf(status, 'orders-by-gender')).toEqual([
     ['', 1],
@@ -69,7 +69,7 @@ test('waits for a topic that does not exist yet', async () => {
   expect(rowsOf(await counted(job, 1), 'orders-by-age')).toEqual([['1', 1]])
 }, 60_000)
 
-/** The last three columns of each line: action, age range, gender. */
+/** Produces lines with the given last three columns: action, age range, gender. */
 function produce(endings: readonly string[]): Promise<void> {
   return broker.produce(endings.map((ending) => `1,2,3,4,5,6,${ending}`))
 }

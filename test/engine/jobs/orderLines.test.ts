@@ -34,7 +34,7 @@ describe('OrderLines', () => {
   })
 
   it('keeps the proportions of the original file', () => {
-    // Counted from the file by others: shared/data/README.md of the project's input.
+    // Reference counts of the original file: shared/data/README.md of the project's input.
     const purchases = lines.filter((line) => line[action] === '2')
     expectShare(purchases.length / sample, 13_346 / 108_089)
     const known: readonly [number, string, number][] = [
@@ -70,14 +70,14 @@ describe('OrderLines', () => {
     expect(generate(5, 100)).not.toEqual(generate(6, 100))
   })
 
-  it('is a line source for a feed', async () => {
+  it('is a source of a line feed', async () => {
     const { bytes, count } = await new OrderLines(seededRandom(1)).next(10)
     expect(count).toBe(10)
     expect(bytes.toString('latin1').split('\n')).toHaveLength(11)
   })
 })
 
-/** Within five standard deviations of a sample of that size. */
+/** Expects a share within five standard deviations for a sample of this size. */
 function expectShare(found: number, expected: number, size = sample): void {
   const deviation = Math.sqrt((expected * (1 - expected)) / size)
   expect(Math.abs(found - expected)).toBeLessThan(5 * deviation)
@@ -96,7 +96,7 @@ function mostValuesPer(
   return Math.max(...[...values.values()].map((set) => set.size))
 }
 
-it('orders are told from other lines', async () => {
+it('orders are distinguished from other lines', async () => {
   const { bytes } = await new OrderLines(seededRandom(3)).next(5)
   const header = OrderLines.header.toString()
   expect(looksLikeOrders(`${header}${bytes.toString('latin1')}`)).toBe(true)

@@ -1,6 +1,6 @@
-// A topic that is deleted and created again under its name is another topic, whatever its offsets:
-// a job that has read the first one fails with an error, and never adds the second one's records to
-// its counts.
+// A topic that is deleted and created again under the same name is a different topic, whatever its
+// offsets: a job that has read the first topic fails with an error, and never adds records of the
+// second topic to its counts.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -25,7 +25,10 @@ async function topicId(): Promise<string> {
   return topic!.topicId
 }
 
-/** With more records than the topic before had, which is what hides it. */
+/**
+ * Creates the topic again with more records than before, so that the offsets do not reveal the
+ * change.
+ */
 async function recreate(): Promise<{ before: string; after: string }> {
   const before = await topicId()
   const admin = new Admin(broker.cluster)
@@ -46,7 +49,7 @@ function whatHappened(before: string, after: string): RegExp {
   )
 }
 
-test('while the job runs', async () => {
+test('a topic recreated while the job runs fails the job', async () => {
   await broker.produce(['old', 'old'])
   const job = await broker.submit(words)
   await counted(job, 2)
@@ -58,7 +61,7 @@ test('while the job runs', async () => {
   expect(status.views[0]!.rows).toEqual([['old', 2]])
 }, 60_000)
 
-test('while the job is stopped', async () => {
+test('a topic recreated while the job is stopped fails the job at its next start', async () => {
   await broker.produce(['old', 'old'])
   const first = await broker.submit(words)
   await counted(first, 2)
@@ -68,7 +71,7 @@ test('while the job is stopped', async () => {
   await expect(second.finished).rejects.toThrow(whatHappened(before, after))
 }, 60_000)
 
-test('between the plan of a batch and its run: a batch reads the topic that it was planned for', async () => {
+test('a topic recreated between the plan of a batch and its run is not read: the batch belongs to the first topic', async () => {
   await broker.produce(['old', 'old'])
   const before = await topicId()
   const offsets = await OffsetLog.open(nodeDisk, join(broker.directory, 'checkpoint', 'offsets'))
@@ -81,7 +84,7 @@ test('between the plan of a batch and its run: a batch reads the topic that it w
   await expect(job.finished).rejects.toThrow(whatHappened(before, after))
 }, 60_000)
 
-test('an offset log without topic ids continues, and gets ids', async () => {
+test('a job whose offset log has no topic ids continues, and records the ids', async () => {
   await broker.produce(['a', 'b', 'b'])
   const path = join(broker.directory, 'checkpoint', 'offsets')
   const offsets = await OffsetLog.open(nodeDisk, path)

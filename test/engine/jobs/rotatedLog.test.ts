@@ -19,7 +19,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 const names = async () => (await readdir(directory)).sort()
 
-/** The position of a reader that has read all of a file under its name now. */
+/** Returns the position of a reader at the end of a file with its current name. */
 async function readToEnd(file: string): Promise<ReadPosition> {
   const { inode, sizeBytes } = (await nodeDisk.stat(file))!
   return { inode, file, pos: sizeBytes }
@@ -81,7 +81,7 @@ function newBacklog(mostBytes: number, countedLines: () => number): FeedBacklog 
   return new FeedBacklog({ mostBytes, recordOverheadBytes: 100, partitions: 0, countedLines })
 }
 
-test('a write of a few lines is assumed to become a batch in as many partitions as possible', () => {
+test('each line of a write is assumed to become a batch, up to the number of partitions', () => {
   const options = { mostBytes: 1000, recordOverheadBytes: 10, countedLines: () => 0 }
   const backlog = new FeedBacklog({ ...options, partitions: 2 })
   const batch = new RecordBatchBuilder()
@@ -143,7 +143,7 @@ test('a feed waits while its backlog is full', async () => {
     backlog,
   })
   const running = feed.run()
-  // The disk is a real one, and may be slower than a tick.
+  // The disk is a real one, and a write may take longer than a tick.
   const reaches = async (lines: number) => {
     while (feed.lines < lines) await clock.advanceAndSettle(20)
     for (let tick = 0; tick < 20; tick++) await clock.advanceAndSettle(20)

@@ -1,6 +1,6 @@
 // A savepoint taken while the job runs, and a job with another name and another number of
-// partitions that starts from it: it has the counts of the first job, and continues with the
-// records after them.
+// partitions that starts from the savepoint: it has the counts of the first job, and continues with
+// the records after them.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import type { RunningJob } from '../../../engine/lifecycle/submit.ts'
 import { counted, JobBroker } from './jobBroker.ts'
 
 const engine = join(import.meta.dirname, '..', '..', '..', 'engine', 'engine.ts')
-/** Not a multiple of either number of partitions. */
+/** The number of keys is not a multiple of either number of partitions. */
 const keys = 23
 let broker: JobBroker
 let root: string
@@ -26,7 +26,7 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true })
 })
 
-/** Totals over all lines, counts with initial states, and a window that still holds every line. */
+/** Writes a job module: totals with initial states, and a window that still holds every line. */
 async function version(name: string, partitions: number): Promise<string> {
   const file = join(root, `${name}.ts`)
   const lines = [
@@ -53,7 +53,7 @@ function views(job: RunningJob): Record<string, Record<string, unknown>> {
   )
 }
 
-/** What the views show once every key was produced so often. */
+/** Returns the rows of the views after every key was produced `count` times. */
 function shown(count: number): Record<string, Record<string, number>> {
   const recent = Object.fromEntries(Array.from({ length: keys }, (_, at) => [`k${at}`, count]))
   return { totals: { ...recent, k0: 1000 + count, gone: 5 }, recent }
@@ -65,7 +65,7 @@ test.each([0, 2])(
     const first = await broker.submit(await version('first', 2), { executors })
     await broker.produce(lines(10 * keys))
     await counted(first, 10 * keys)
-    // Taken while records come: which of these it has is not known, and does not matter.
+    // The savepoint is taken while records arrive: any number of them may be in it.
     const producing = broker.produce(lines(20 * keys))
     const target = join(root, 'savepoint')
     const { batchId, bytes } = await first.savepoint!(target)
@@ -76,7 +76,7 @@ test.each([0, 2])(
     await counted(first, 35 * keys)
     expect(views(first)).toEqual(shown(35))
 
-    // The first job runs on: the savepoint is of its own.
+    // The first job continues to run: it does not share the savepoint.
     const directory = join(root, 'second')
     const module = await version('second', 5)
     const options = { directory, executors, from: target }
@@ -98,7 +98,7 @@ test.each([0, 2])(
     expect([views(first), views(second)]).toEqual([shown(36), shown(36)])
     await second.stop()
 
-    // Started from the savepoint once more, it goes on where it stopped.
+    // Submitted with the savepoint again, the second job continues where it stopped.
     await broker.produce(lines(keys))
     const again = await broker.submit(module, options)
     await counted(again, 37 * keys)

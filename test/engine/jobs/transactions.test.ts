@@ -22,7 +22,7 @@ afterEach(async () => {
   await broker.stop()
 })
 
-/** Begins a transaction with these words; the caller ends it. */
+/** Begins a transaction with these words; the caller ends the transaction. */
 async function transaction(transactionalId: string, ...values: string[]) {
   const producer = kafka.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true })
   await producer.connect()

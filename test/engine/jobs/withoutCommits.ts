@@ -1,8 +1,8 @@
-// A disk for a job that must die after a batch has run and before it is committed.
+// A disk for a job that must die after a batch has run and before the batch is committed.
 
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
-/** The same disk, but for writes to the commit log, which fail. */
+/** Wraps a disk so that writes to the commit log fail. */
 export function withoutCommits(disk: Disk): Disk {
   return {
     ...disk,

@@ -52,7 +52,8 @@ test.each<[string, (n: number) => Key]>([
     perGroup[keyGroupOf(key)]!++
     perPartition[partitioner.partitionOf(key)]!++
   }
-  // 32 expected: a random hash leaves none empty, and has none of three times as many.
+  // The mean is 32 keys: a random hash leaves no group empty, and no group has three times the
+  // mean.
   expect(Math.min(...perGroup)).toBeGreaterThan(0)
   expect(Math.max(...perGroup)).toBeLessThan(96)
   for (const size of perPartition) expect(Math.abs(size / (count / 7) - 1)).toBeLessThan(0.05)

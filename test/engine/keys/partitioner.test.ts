@@ -1,5 +1,5 @@
-// The partitions of keys. They are part of what is stored (a key's state is in its partition), so
-// some are pinned here: a change of the hash must be detected.
+// The partitions of keys. They determine where state is stored (a key's state is in its partition),
+// so some are pinned here: a change of the hash must be detected.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -43,7 +43,7 @@ test('partitioners are equal if they have the same number of partitions', () => 
 test('a stored key is read back, and distinct keys are stored separately', () => {
   fc.assert(
     fc.property(anyKey, anyKey, (one: Key, other: Key) => {
-      // As for Map, there is one zero.
+      // -0 and 0 are one key, as in a Map.
       const same = (left: Key, right: Key) => left === right
       expect(same(decodeKey(encodeKey(one)), one)).toBe(true)
       expect(encodeKey(one) === encodeKey(other)).toBe(same(one, other))

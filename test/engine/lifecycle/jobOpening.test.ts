@@ -29,8 +29,8 @@ function open(disk: Disk = nodeDisk, options: Partial<OpeningOptions> = {}) {
 }
 
 /**
- * A disk whose files of this name fail to close, after they are closed, or to sync; counts those
- * that are open.
+ * A disk on which files with this name fail to sync, or report a failure after closing; counts the
+ * open files.
  */
 function failing(name: string, what: 'close' | 'sync') {
   let openFiles = 0
@@ -61,7 +61,7 @@ function failing(name: string, what: 'close' | 'sync') {
   return { disk, failure, openFiles: () => openFiles }
 }
 
-test.each(['offsets', 'commits'])('%s that fail to close', async (name) => {
+test.each(['offsets', 'commits'])('the directory is released if %s fail to close', async (name) => {
   const { disk, failure, openFiles } = failing(name, 'close')
   const opened = await open(disk)
   failure.isOn = true
@@ -70,7 +70,7 @@ test.each(['offsets', 'commits'])('%s that fail to close', async (name) => {
   await closeJob(await open())
 })
 
-test('commits that fail to sync', async () => {
+test('the directory is released if commits fail to sync', async () => {
   const { offsetLog, commitLog, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [] })
   await commitLog.commit(0)
@@ -82,7 +82,7 @@ test('commits that fail to sync', async () => {
   await closeJob(await open())
 })
 
-test('logs that do not match', async () => {
+test('the directory is released if the logs do not match', async () => {
   const { offsetLog, ...opened } = await open()
   for (const batchId of [0, 1]) await offsetLog.append({ batchId, timeMs: batchId, ranges: [] })
   await closeJob({ offsetLog, ...opened })
@@ -94,7 +94,7 @@ test('logs that do not match', async () => {
   }
 })
 
-test('a savepoint that a job was already started from changes nothing, and that is logged', async () => {
+test('a savepoint from which the job was already started has no effect, and this is logged', async () => {
   const { offsetLog, commitLog, states, ...opened } = await open()
   await offsetLog.append({ batchId: 0, timeMs: 1, ranges: [], code: 'a', operators: [] })
   await commitLog.commit(0)

@@ -7,7 +7,10 @@ import { queryState } from '../../../engine/lifecycle/jobState.ts'
 
 const totals = { uid: 'totals', isNamed: true, kind: 'test', shape: '', codec: 'v8' }
 
-/** A job with a batch after each query, whose state goes back by one batch and no further. */
+/**
+ * A job that commits a batch after `queriesPerBatch` queries, and can read only its newest two
+ * batches.
+ */
 function fastJob(partitions: number, queriesPerBatch: number) {
   let queries = 0
   const committed = () => Math.floor(queries / queriesPerBatch)
@@ -41,7 +44,7 @@ test('a request overtaken by batches is repeated as of a newer batch', async () 
   expect(page.entries).toEqual([0, 1, 2, 3].map((key) => ({ key, value: 2 })))
 })
 
-test('a request that keeps being overtaken fails eventually', async () => {
+test('a request that is repeatedly overtaken fails eventually', async () => {
   const job = fastJob(4, 1)
   const request = { operator: 'totals', limit: 10 }
   await expect(queryState(job.options, request)).rejects.toThrow('can be read back to')

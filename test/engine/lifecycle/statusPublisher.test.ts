@@ -28,7 +28,7 @@ const status: JobStatus = {
   },
 }
 
-test('an unavailable broker is logged once, and so is its return', async () => {
+test("the broker's unavailability is logged once, and its return is logged once", async () => {
   const clock = new ManualClock()
   const network = memoryNetwork()
   const runtime = { clock, network, random: seededRandom(1), scheduler: systemScheduler }

@@ -1,5 +1,5 @@
-// A view is skipped in a batch only if its rows would not change, or temporarily if it is large: it
-// eventually shows the newest state, even if nothing happens any more.
+// A view is skipped in a batch only if its rows would not change, or temporarily if the view is
+// large: it eventually shows the newest state, even if no further change happens.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -44,7 +44,7 @@ const graph = new StreamGraph(everything, { batchIntervalMs: 1000 })
 const streams = new Map(
   graph.outputs.flatMap((output) => (output.kind === 'view' ? [[output.name, output.stream]] : [])),
 )
-/** Ids of operators' streams, by uid. */
+/** Ids of the streams of operators, by uid. */
 const operators = new Map<string, number>()
 for (const start of streams.values()) {
   const above = new Set([start])
@@ -58,7 +58,7 @@ function changedIn(changed: Record<string, number>): ReadonlyMap<number, number>
   return new Map(Object.entries(changed).map(([uid, batchId]) => [operators.get(uid)!, batchId]))
 }
 
-/** A schedule that has shown all views in batch 5, and those that are due in batch `batchId`. */
+/** Returns the views that are due in batch `batchId` after all views were shown in batch 5. */
 function dueAfter(
   batchId: number,
   changed: Record<string, number>,
@@ -83,7 +83,7 @@ describe('a view', () => {
     }
   })
 
-  test('of states only is due when one of them has changed since it was shown', () => {
+  test('that depends only on states is due when one of the states has changed since the view was shown', () => {
     expect(dueAfter(8, before)).toEqual(expect.arrayContaining(always))
     expect(dueAfter(8, before)).toHaveLength(always.length)
     const ofTable = ['table', 'mapped', 'counted', 'tables', 'joined']
@@ -91,17 +91,17 @@ describe('a view', () => {
     expect(new Set(dueAfter(8, { ...before, other: 6 }))).toEqual(
       new Set([...always, 'tables', 'joined']),
     )
-    // A window that slides by two batches has changed in the one between.
+    // A window that slides by two batches changed in batch 6, which was skipped.
     expect(new Set(dueAfter(7, { ...before, inverse: 6 }))).toEqual(new Set([...always, 'slid']))
   })
 
-  test('is due again in a rerun batch: rows of the previous attempt were not shown', () => {
+  test('is due again in a rerun batch: the rows of the previous attempt were not shown', () => {
     for (const changed of [before, { ...before, table: 5 }, { ...before, table: 4 }]) {
       expect(dueAfter(5, changed, { elements: 1e6 })).toEqual([...streams.keys()])
     }
   })
 
-  test('that is large pauses, and is eventually shown, when nothing changes any more', () => {
+  test('that is large pauses, and is eventually shown, even without further changes', () => {
     const changed = { ...before, table: 6 }
     const large = { elements: 20_000 }
     expect(dueAfter(6, changed, { ...large, nowMs: 899 })).not.toContain('table')
@@ -110,7 +110,7 @@ describe('a view', () => {
 
   test('shows the newest state whatever was collected, cancelled and skipped before', () => {
     const step = fc.record({
-      /** Whether the state changes, of an attempt that is given up and of the one that counts. */
+      /** Whether the state changes, in a cancelled attempt and in the committed attempt. */
       givenUp: fc.option(fc.boolean(), { nil: undefined }),
       changes: fc.boolean(),
       elements: fc.constantFrom(1, 20_000),
@@ -138,7 +138,7 @@ describe('a view', () => {
           nowMs += passedMs
           lastBatch = batchId + 1
         }
-        // Silence, for longer than any view rests.
+        // A quiet period longer than the pause of any view.
         nowMs += 1000
         const changed = changedIn({ table: version })
         if (schedule.isDue('table', stream, { batchId: lastBatch, changed, nowMs })) shown = version

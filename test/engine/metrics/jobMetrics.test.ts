@@ -43,7 +43,7 @@ describe('the table', () => {
     expect([...labels].filter((label) => label === 'job' || label === 'instance')).toEqual([])
   })
 
-  test.skipIf(!hasPromtool)('promtool finds nothing wrong with what is exposed', async () => {
+  test.skipIf(!hasPromtool)('promtool finds no problem in the exposed metrics', async () => {
     const counts = new JobCounts(-1)
     counts.committed({ ...batch, records: 5, oldestTimestampMs: 1 })
     const text = await new JobExposition(new Metrics(), async () => figuresOf(counts)).expose()
@@ -84,7 +84,7 @@ describe('the counters', () => {
     expect(all.has(`millrace_job_rate_limit_records_per_second${words}`)).toBe(false)
   })
 
-  test('a job with nothing to read has no lag, and a clock that was set back gives no delay', async () => {
+  test('a job with no records to read has no lag, and a clock that was set back gives no delay', async () => {
     const counts = new JobCounts(-1)
     counts.committed({ ...batch, startedMs: 900, records: 0, oldestTimestampMs: undefined })
     const all = await samples(async () => figuresOf(counts))
@@ -98,7 +98,7 @@ describe('the counters', () => {
     const letter = { topic: 'words', partition: 0, timestampMs: 0, error: 'bad' }
     counts.rejected({
       counts: new Map([['words', 5]]),
-      // To two dead letter topics: it is one record.
+      // A record with two dead letter topics counts once.
       deadLetters: [
         { ...letter, offset: 1, onError: { deadLetter: 'a' } },
         { ...letter, offset: 1, onError: { deadLetter: 'b' } },
@@ -191,7 +191,7 @@ describe('a running job', () => {
     const rows = [...all].filter(([sample]) => sample.startsWith('millrace_job_state_rows'))
     expect(rows.reduce((sum, [, value]) => sum + value, 0)).toBe(2)
     expect(figures.checkpointBytes).toBeGreaterThan(0)
-    // What crosses threads is plain data.
+    // The figures cross threads, so they must be plain data.
     expect(structuredClone(figures)).toEqual(figures)
   }, 60_000)
 })

@@ -1,4 +1,4 @@
-// A changed module may replace the running job only if it can continue its state.
+// A changed module may replace the running job only if the new code can continue the job's state.
 
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -43,7 +43,7 @@ test('state of another codec is refused with the operator, unless it is discarde
   await checkJob(words, named, [operator!.uid])
 }, 60_000)
 
-test('another name is another job', async () => {
+test('a module with another name is another job', async () => {
   const running = { ...(await runningWords()), name: 'letters' }
   await expect(checkJob(words, running, undefined)).rejects.toMatchObject({
     code: 'JOB_CHANGED',

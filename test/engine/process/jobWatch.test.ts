@@ -1,4 +1,4 @@
-// The health of a job, as seen by the main thread of its process: every reason code, and when it
+// The health of a job, as the main thread of its process sees it: every reason code, and when it
 // applies.
 
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -10,11 +10,11 @@ import { FakeJob } from '../fakeJob.ts'
 
 let clock: ManualClock
 let watch: JobWatch
-/** What the driver says; undefined while it does not answer. */
+/** The driver's answer; undefined while the driver does not answer. */
 let said: Partial<JobStatus> | undefined
 let asked: number
 
-/** A job whose driver may be held. */
+/** A job whose driver can be blocked. */
 const job: ServedJob = {
   ...{ name: 'words', id: 'job/words/01234567' },
   call: async <Method extends keyof JobAnswers>(method: Method) => {
@@ -56,8 +56,8 @@ async function begin(): Promise<void> {
   await clock.advanceAndSettle(0)
 }
 
-describe('from its start to its end', () => {
-  test('a job is starting, running, stopping, and has ended', async () => {
+describe('a job from its start to its end', () => {
+  test('is starting, running, stopping, and has ended', async () => {
     expect(codes()).toEqual({ notReady: ['STARTING'] })
     await begin()
     expect(codes()).toEqual({})
@@ -67,7 +67,7 @@ describe('from its start to its end', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('a failed job reports the error and its time, until it runs again', async () => {
+  test('reports the error of a failure and its time, until it runs again', async () => {
     await begin()
     const sinceMs = clock.nowMs()
     watch.end(new Error('batch 7 failed'))
@@ -80,7 +80,7 @@ describe('from its start to its end', () => {
     watch.close()
   })
 
-  test('the driver is polled once a second, and not after the job has ended', async () => {
+  test('is polled once a second, and no longer after it has ended', async () => {
     await begin()
     await clock.advanceAndSettle(10_000)
     expect(asked).toBe(11)
@@ -90,7 +90,7 @@ describe('from its start to its end', () => {
     expect(asked).toBe(11)
   })
 
-  test('a late answer of a replaced job is ignored', async () => {
+  test('ignores a late answer of the job that it replaced', async () => {
     const late = Promise.withResolvers<JobStatus>()
     watch.begin({ ...job, call: () => late.promise as Promise<never> })
     watch.end()
@@ -122,7 +122,7 @@ describe('a driver that does not answer', () => {
     watch.close()
   })
 
-  test('is reported in place of its stale status', async () => {
+  test('is reported instead of its stale status', async () => {
     await begin()
     await says({ waiting: 'failed to read the topics' })
     expect(codes()).toEqual({ notReady: ['TOPICS_UNREADABLE'] })
@@ -132,7 +132,7 @@ describe('a driver that does not answer', () => {
     watch.close()
   })
 
-  test('counts from the start of the job', async () => {
+  test('is measured from the start of the job until its first answer', async () => {
     said = undefined
     await begin()
     await clock.advanceAndSettle(3_000)
@@ -170,7 +170,7 @@ describe('the status of a running job', () => {
     watch.close()
   })
 
-  test('retried tasks are counted, up to the worst', async () => {
+  test('retried tasks are counted, and the task with the most attempts is named', async () => {
     await says(running([1, 1]))
     expect(codes()).toEqual({})
     await says(running([1, 2, 4]))

@@ -20,7 +20,7 @@ function total(values: readonly number[]): number {
   return values.reduce((left, right) => left + right, 0)
 }
 
-/** No order is promised between keys. */
+/** Sorts entries: no order is promised between keys. */
 function sorted(elements: readonly unknown[]): string[] {
   return elements.map((element) => JSON.stringify(element)).sort()
 }
@@ -46,7 +46,7 @@ describe('any size', () => {
     expect(await pairs.count()).toBe(2)
   })
 
-  test('a split chain gives the same results as a nest, in the same order', async () => {
+  test('a split chain gives the same results as a nested one, in the same order', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(20)),
@@ -55,7 +55,7 @@ describe('any size', () => {
           let rdd = localContext().parallelize(numbers, 2)
           let expected = numbers
           for (const operator of operators) {
-            // 499 and more of what changes nothing in between, so that cuts fall everywhere.
+            // At least 499 steps without an effect in between, so that a chain is split everywhere.
             for (let step = 0; step < 166; step++) rdd = rdd.map((n) => n)
             const twice = (n: number) => [n, n + 1]
             const isSmall = (n: number) => n % 3 !== 0
@@ -127,7 +127,7 @@ describe('narrow operators', () => {
     )
   })
 
-  test('take returns the first elements and runs no more partitions than it takes', async () => {
+  test('take returns the first elements and runs no more partitions than necessary', async () => {
     const ran: number[] = []
     const rdd = localContext()
       .fromPartitions([[], [1, 2], [3], [4], [5], [6], [7], [8]])
@@ -175,7 +175,7 @@ describe('keyed operators', () => {
     )
   })
 
-  test('join has every pair of values of a key, cogroup both lists', async () => {
+  test('join has every pair of values of a key, cogroup has both lists', async () => {
     await fc.assert(
       fc.asyncProperty(pairs, pairs, partitions, partitions, async (left, right, from, to) => {
         const context = localContext()
@@ -209,7 +209,7 @@ describe('keyed operators', () => {
     )
   })
 
-  test('data already partitioned by key is not shuffled again', () => {
+  test('data that is already partitioned by key is not shuffled again', () => {
     const reduced = localContext()
       .parallelize([['a', 1] as const])
       .reduceByKey(Math.max, 3)
@@ -224,7 +224,7 @@ describe('keyed operators', () => {
     expect(kinds(reduced.groupByKey(2))).toEqual(['shuffle'])
   })
 
-  test('reducing in place after a union equals reducing all of it', async () => {
+  test('reducing within partitions after a union equals reducing all elements', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(pairs, { minLength: 1, maxLength: 4 }), async (batches) => {
         const context = localContext(3)

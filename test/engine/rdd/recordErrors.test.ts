@@ -1,5 +1,5 @@
-// Records at which a format or an operator fails, under each policy: a chain gives the result
-// without those records, whether it shared a pass or not, and in every attempt.
+// Records at which a format or an operator fails, under each policy: the result of a chain omits
+// these records, whether or not the chain shared a pass, and in every attempt.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ const lines: RowFormat<string> = {
   row: (bytes, start, end) => bytes.toString('utf8', start, end),
 }
 
-/** The graph of a job over topics in memory, in its first batch, and tasks of it. */
+/** The graph of a job over topics in memory, in its first batch, and tasks of the graph. */
 class Batch {
   readonly graph: StreamGraph
   readonly #topics: Readonly<Record<string, readonly string[]>>
@@ -46,7 +46,7 @@ class Batch {
     return this.graph.rdd(this.graph.outputs[output]!.stream, 0)!
   }
 
-  /** What the RDD of an output gives in all of its partitions, and what was rejected for it. */
+  /** Runs all partitions of an output's RDD; returns its elements and the rejected records. */
   async run(output: number, options: { shares?: boolean; action?: Action } = {}) {
     const { shares = true, action = { kind: 'collect' } } = options
     const rdd = this.rdd(output)
@@ -98,7 +98,7 @@ describe('rejected records', () => {
   type Kind = 'map' | 'filter' | 'flatMap' | 'mapValues'
   interface Step {
     readonly kind: Kind
-    /** Salt of what the step makes, and of where it fails. */
+    /** Salt that determines the results of the step and the texts at which it fails. */
     readonly salt: number
   }
   const steps = fc.array(
@@ -128,7 +128,7 @@ describe('rejected records', () => {
   }
   function* several(salt: number, text: string): Generator<string> {
     for (let at = 0; at < hash(`${salt} ${text}`) % 4; at++) {
-      // Fails half way, after it has emitted something.
+      // The step may fail half way, after it has emitted elements.
       requireSound(salt, `${text} ${at}`)
       yield `${text}/${at}`
     }
@@ -142,7 +142,7 @@ describe('rejected records', () => {
       for (const each of several(salt, text)) yield [key, each]
     })
   }
-  /** What a record gives behind the steps; undefined when one of them fails at it. */
+  /** Returns the elements that a record gives after all steps, or undefined if a step fails. */
   const given = (line: string, all: readonly Step[]): string[] | undefined => {
     let texts = [line]
     try {
@@ -157,7 +157,7 @@ describe('rejected records', () => {
     return texts
   }
 
-  test('are left out by every chain on its own, also when chains share passes, and on a retry', async () => {
+  test('are omitted by every chain separately, also when chains share passes, and on a retry', async () => {
     let rejected = 0
     await fc.assert(
       fc.asyncProperty(
@@ -173,7 +173,7 @@ describe('rejected records', () => {
             for (const [first, second] of branches) {
               let branch = shared
               for (const step of first) branch = apply(branch, step)
-              // Another pass to share, in the middle of the chain.
+              // This output adds another pass to share, in the middle of the chain.
               shown(branch)
               for (const step of second) branch = apply(branch, step)
               shown(branch)
@@ -211,9 +211,9 @@ describe('rejected records', () => {
     expect(rejected).toBeGreaterThan(100)
   })
 
-  test('are left out in every attempt of a task, whether or not it shares its pass again', async () => {
+  test('are omitted in every attempt of a task, whether or not the attempt shares its pass again', async () => {
     const failures = new Set<string>()
-    /** Fails the first attempt of each task, behind the chain. */
+    /** Fails the first attempt of each task, after the chain. */
     const once = (name: string) => (elements: readonly string[], partition: number) => {
       const attempt = `${name}/${partition}`
       if (failures.has(attempt)) return elements
@@ -235,13 +235,13 @@ describe('rejected records', () => {
     await harness.batch(['a', 'b', 'bad', 'c', 'd', 'e'])
     expect(failures.size).toBe(4)
     const doubled = (lines: readonly string[]) => lines.flatMap((line) => [line, `${line}2`])
-    // Lines go to two partitions in turn.
+    // Lines alternate between two partitions.
     expect(found.get('b')).toEqual(doubled(['a', 'd', 'c', 'e']))
     expect(found.get('c')).toEqual(doubled(['a', 'd', 'b', 'e']))
     expect(found.get('all')).toEqual(doubled(['a', 'd', 'b', 'c', 'e']))
   })
 
-  test('are left out when the format fails; a tombstone is neither a row nor an error', async () => {
+  test('are omitted when the format fails; a tombstone is neither a row nor an error', async () => {
     const format: RowFormat<string> = {
       ...lines,
       row: (bytes, start, end) => failAt('b')(bytes.toString('utf8', start, end)),
@@ -260,7 +260,7 @@ describe('rejected records', () => {
     expect(only).not.toHaveProperty('record')
   })
 
-  test('are left out of chains of any length, with nothing left between their parts', async () => {
+  test('are omitted from chains of any length, with all of their elements', async () => {
     const batch = new Batch({ t: ['a', 'b', 'd', 'c', 'e'] }, (stream) => {
       let chain: DStream<string> = stream
         .fromTopic('t', lines, skip)
@@ -277,7 +277,7 @@ describe('rejected records', () => {
     expect(offsets).toEqual([1, 3])
   })
 
-  test('are left out of a union, by the policy of their topic', async () => {
+  test('are omitted from a union, by the policy of their topic', async () => {
     const build = (stream: JobStream) => {
       const strict = stream.fromTopic('strict', lines)
       const lenient = stream.fromTopic('lenient', lines, skip)
@@ -293,7 +293,7 @@ describe('rejected records', () => {
 describe('errors that concern more than one record fail the job', () => {
   const topics = { t: ['a', 'b', 'c'] }
 
-  test('mapPartitions, what follows it, and what reads all of its input', async () => {
+  test('in mapPartitions, and in operators after it', async () => {
     for (const build of [
       (rows: DStream<string>) => rows.mapPartitions((all) => all.map(failAt('b'))),
       (rows: DStream<string>) => rows.mapPartitions((all) => all).map(failAt('b')),
@@ -303,7 +303,7 @@ describe('errors that concern more than one record fail the job', () => {
     }
   })
 
-  test('a combining function, with the record that it was processing', async () => {
+  test('in a combining function, with the record that it was processing', async () => {
     const batch = new Batch({ t: ['a', 'a', 'a'] }, (stream) => {
       const pairs = stream.fromTopic('t', lines, skip).map((line) => [line, 1] as const)
       shown(
@@ -319,7 +319,7 @@ describe('errors that concern more than one record fail the job', () => {
     expect(offsetsIn(rejections)).toEqual([])
   })
 
-  test("the engine's own errors, which every record would meet", async () => {
+  test('of the engine itself, which every record would cause', async () => {
     const batch = new Batch(topics, (stream) => {
       const rows = stream.fromTopic('t', lines, skip)
       shown(
@@ -331,7 +331,7 @@ describe('errors that concern more than one record fail the job', () => {
     await expect(batch.run(0)).rejects.toMatchObject({ code: 'JOB_GRAPH_INVALID' })
   })
 
-  test('the first error, when the policy is to fail', async () => {
+  test('at the first record, when the policy is to fail', async () => {
     const batch = new Batch(topics, (stream) =>
       shown(stream.fromTopic('t', lines).map(failAt('b'))),
     )
@@ -340,7 +340,7 @@ describe('errors that concern more than one record fail the job', () => {
   })
 })
 
-test('an action with enough elements ends a guarded pass', async () => {
+test('an action that has enough elements ends a guarded pass', async () => {
   const decoded: string[] = []
   const noting: RowFormat<string> = {
     ...lines,
@@ -361,7 +361,7 @@ test('an action with enough elements ends a guarded pass', async () => {
 })
 
 describe('the report of a task', () => {
-  test('is exact in number, and limited in texts', async () => {
+  test('has an exact count, and a limited number of texts', async () => {
     const input = Array.from({ length: 20_000 }, (_, at) => (at % 10 === 3 ? 'a' : 'b'))
     const batch = new Batch({ t: input }, (stream) => {
       shown(stream.fromTopic('t', lines, skip).map(failAt('b')))

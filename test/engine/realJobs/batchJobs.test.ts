@@ -1,5 +1,5 @@
 // Jobs whose results do not depend on time, over generated and real input, with the driver paused
-// midway: each is compared with a plain script.
+// midway: each result is compared with a plain script.
 
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 /**
- * Batches are small beside what arrives, so that the job is always behind and pauses leave a
+ * Batches are small compared with the input, so that the job is always behind and pauses leave a
  * backlog.
  */
 async function run(job: Parameters<typeof runJob>[0], topic: string, arrived: Arrival<unknown>[]) {
@@ -35,7 +35,7 @@ async function run(job: Parameters<typeof runJob>[0], topic: string, arrived: Ar
 }
 
 describe('word count', () => {
-  test('match a plain script', async () => {
+  test('matches a plain script', async () => {
     const random = seededRandom(11)
     const vocabulary = Array.from({ length: 300 }, (_, at) => `w${at}`)
     const line = () => Array.from({ length: random.below(9) }, () => skewed(random, vocabulary))
@@ -99,7 +99,7 @@ describe('a stream joined with a table', () => {
   }
 })
 
-describe('different users', () => {
+describe('distinct users', () => {
   function distinct(actions: readonly Line<ShopAction>[]) {
     const buyers = new Map<string, Set<string>>()
     for (const { row } of actions) {
@@ -112,7 +112,7 @@ describe('different users', () => {
     }
   }
 
-  test('are as many as in a plain script', async () => {
+  test('match a plain script', async () => {
     const actions = generatedActions(13, 3000, 90)
     const counted = await run(distinctUsers, 'actions', actions)
     const { users, buyers } = distinct(actions)
@@ -122,7 +122,7 @@ describe('different users', () => {
   })
 
   const log = sharedFile('data/tmall-double11.csv')
-  test.runIf(log)('of a real shop', async () => {
+  test.runIf(log)('match the log of a real shop', async () => {
     const actions = readActions(log!)
     const counted = await run(distinctUsers, 'actions', actions)
     const sets = (await counted.state('buyers')) as ReadonlyMap<string, Set<string>>
@@ -133,7 +133,7 @@ describe('different users', () => {
   })
 })
 
-describe('items that are bought together', () => {
+describe('items bought together', () => {
   function together(actions: readonly Line<ShopAction>[]): Counts {
     const items = new Map<string, Set<string>>()
     for (const { row } of actions) {
@@ -150,7 +150,7 @@ describe('items that are bought together', () => {
     return countsOf(pairs)
   }
 
-  test('are those of a plain script', async () => {
+  test('match a plain script', async () => {
     const arrived = arrivals(generatedActions(14, 3000, 90), { seed: 14, boundMs: 86_400_000 })
     const counted = await run(boughtTogether, 'actions', arrived)
     const expected = together(linesOf(arrived))
@@ -159,7 +159,7 @@ describe('items that are bought together', () => {
   })
 
   const log = sharedFile('data/tmall-double11.csv')
-  test.runIf(log)('of a real shop', async () => {
+  test.runIf(log)('match the log of a real shop', async () => {
     const actions = readActions(log!)
     const counted = await run(boughtTogether, 'actions', actions)
     const pairs = byKey((await counted.state('pairs')) as Map<string, number>)

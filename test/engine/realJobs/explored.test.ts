@@ -35,7 +35,7 @@ const withAction = (action: string) =>
 interface Explored {
   readonly job: TestedJob
   readonly inputs: ExploreInputs
-  /** What must not depend on where batches end either. */
+  /** Outputs that must not depend on where batches end. */
   readonly acrossBatches: readonly string[]
 }
 

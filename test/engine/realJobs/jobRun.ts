@@ -10,7 +10,10 @@ import {
 } from 'millrace/engine/testing'
 import type { Arrival } from './inputs/arrival.ts'
 
-/** What was fed into a topic, by partition and offset: all that a plain computation has to know. */
+/**
+ * The records fed into each topic, by partition and offset: all the input that a plain computation
+ * needs.
+ */
 export type FedTopics = ReadonlyMap<string, readonly (readonly Arrival<unknown>[])[]>
 
 export interface JobInput {
@@ -19,36 +22,36 @@ export interface JobInput {
 }
 
 export interface JobRunOptions extends TestJobOptions {
-  /** Parts into which each input is cut; one part arrives in each interval. 20 unless given. */
+  /** Number of parts of each input; one part arrives in each interval. Default 20. */
   readonly parts?: number
-  /** How long the driver is away, each time after the same number of parts. None unless given. */
+  /** Downtimes of the driver, in ms, each after the same number of parts. None by default. */
   readonly pausesMs?: readonly number[]
-  /** Parts that arrive while the driver is away. */
+  /** Number of parts that arrive while the driver is down. */
   readonly partsMissed?: number
-  /** By how many parts each partition of a topic is behind the one before it; 0 unless given. */
+  /** Number of parts by which each partition of a topic is behind the previous one. Default 0. */
   readonly partsBehind?: number
 }
 
 export interface JobRun {
   readonly test: JobTest
   readonly fed: FedTopics
-  /** Committed batches that have read something. */
+  /** Committed batches that have read records. */
   readonly batches: readonly TestBatch[]
 }
 
 export const pausesMs = [4_000, 4 * 60_000, 4 * 60 * 60_000] as const
 
 export const absences = [
-  { name: 'never away', pauses: [] },
-  { name: 'away for 4 s', pauses: [pausesMs[0]] },
-  { name: 'away for 4 minutes', pauses: [pausesMs[1]] },
-  { name: 'away for 4 hours', pauses: [pausesMs[2]] },
-  { name: 'away for all of these', pauses: pausesMs },
+  { name: 'no downtime', pauses: [] },
+  { name: 'down for 4 s', pauses: [pausesMs[0]] },
+  { name: 'down for 4 minutes', pauses: [pausesMs[1]] },
+  { name: 'down for 4 hours', pauses: [pausesMs[2]] },
+  { name: 'down for each of these times', pauses: pausesMs },
 ]
 
 type Fed = Arrival<unknown>[]
 
-/** The caller disposes of the test. All records have been read. */
+/** Runs a job until all records are read. The caller disposes of the test. */
 export async function runJob(
   job: TestedJob,
   inputs: readonly JobInput[],
@@ -94,7 +97,7 @@ export async function runJob(
   return { test, fed, batches: test.batches.filter(({ records }) => records > 0) }
 }
 
-/** Lets batches run until all that was fed is read, and one more, which has the last watermark. */
+/** Runs batches until all records are read, and one more batch, which has the last watermark. */
 async function readAll(test: JobTest, fed: FedTopics): Promise<void> {
   for (const [topic, logs] of fed) {
     const isRead = () =>

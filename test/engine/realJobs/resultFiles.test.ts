@@ -1,5 +1,5 @@
 // Results that a job writes to another system from foreachRDD: exactly once by the batch id,
-// whatever is killed.
+// whatever process is killed.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,8 +18,8 @@ const truth = countsOf(requests.map(({ row }) => String(row.status)))
 const module = join(import.meta.dirname, 'modules', 'statusFiles.ts')
 
 /**
- * The counts in a sink after a run in which the driver is killed once, at each durable step in
- * turn.
+ * Yields the counts in a sink after runs in which the driver is killed once, at each durable step
+ * in turn.
  */
 async function* countsAfterKills(
   job: TestedJob,
@@ -86,7 +86,7 @@ test('a sink that only appends contains a batch twice after some of the kills', 
   expect(wrong).toBeGreaterThan(0)
 })
 
-test('files of a job whose process is killed add up to all records, each once', async () => {
+test('files of a job whose process is killed count every record once', async () => {
   const broker = await JobBroker.start('access')
   const files = await mkdtemp(join(tmpdir(), 'millrace-files-'))
   await broker.createTopic(2)
@@ -127,7 +127,7 @@ async function readCounts(directory: string): Promise<Counts> {
   return total(texts.map((text) => JSON.parse(text) as Counts))
 }
 
-/** Reads the files until they say so. */
+/** Reads the files repeatedly until `isDone` returns true for their counts. */
 async function written(directory: string, isDone: (counts: Counts) => boolean): Promise<Counts> {
   let counts = await readCounts(directory)
   await until(async () => {

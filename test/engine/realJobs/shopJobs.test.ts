@@ -1,5 +1,5 @@
-// Visits of a shop's users as sessions, and joins of its actions, over generated and real input,
-// with the driver paused midway: each is compared with a plain script.
+// Visits of a shop's users as sessions, and joins of their actions, over generated and real input,
+// with the driver paused midway: each result is compared with a plain script.
 
 import type { LateRow, WindowResult } from 'millrace/engine'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ import { type PlainSession, plainBatches, plainSessions, wholeSessions } from '.
 const dayMs = 24 * 60 * 60 * 1000
 const gapMs = 4 * dayMs
 /**
- * Times are whole days: rows are out of order by one day at most, which is the delay of the
+ * Times are whole days: rows are out of order by at most one day, which is the delay of the
  * watermark.
  */
 const boundMs = 2 * dayMs
@@ -94,7 +94,7 @@ describe('visits', () => {
   )
 
   const log = sharedFile('data/tmall-double11.csv')
-  test.runIf(log)('of a real shop', async () => {
+  test.runIf(log)('match the log of a real shop', async () => {
     const actions = readActions(log!)
     const done = await runOver(closed(actions, 2, closing, 20 * dayMs), pausesMs)
     const visits = wholeSessions(actions, gapMs, ({ user }) => user)
@@ -107,7 +107,7 @@ describe('visits', () => {
 describe('clicks joined with purchases over time', () => {
   const job = clicksToPurchases({ joined: () => {}, late: () => {} })
 
-  /** Every purchase with every click of the 30 days before it, or with none. */
+  /** Returns every purchase with each click of the 30 days before it, or without a click. */
   function joinedOf(actions: readonly Line<ShopAction>[]): string[] {
     const clicks = new Map<string, number[]>()
     for (const { timeMs, row } of actions) {
@@ -162,11 +162,11 @@ describe('clicks joined with purchases over time', () => {
     const without = joined.filter((each) => !each.includes('clickMs'))
     expect(without.length).toBeGreaterThan(20)
     expect(joined.length - without.length).toBeGreaterThan(100)
-    // What can no longer be joined is forgotten: the closing purchases wait, and nothing else.
+    // Rows that can no longer be joined are removed: only the closing purchases are waiting.
     expect([...(await done.test.state('waiting')).keys()]).toEqual(['nobody/0'])
   })
 
-  test.each([1, 2, 3])('leave out late rows, and list them: seed %i', async (seed) => {
+  test.each([1, 2, 3])('omit late rows, and list them: seed %i', async (seed) => {
     const disorder = { seed, boundMs, latePerThousand: 60, lateMs: 5 * dayMs }
     const done = await runOver(arrivals(generatedActions(seed, 3000, 120), disorder), pausesMs)
     const late: string[] = []
@@ -193,7 +193,7 @@ describe('clicks joined with purchases over time', () => {
   })
 
   const log = sharedFile('data/tmall-double11.csv')
-  test.runIf(log)('of a real shop', async () => {
+  test.runIf(log)('match the log of a real shop', async () => {
     const actions = readActions(log!)
     const done = await runOver(actions, pausesMs)
     expect(joinedBy(done)).toEqual(joinedOf(actions))
@@ -226,7 +226,7 @@ describe('clicks joined with purchases of the same batch', () => {
   })
 
   const log = sharedFile('data/tmall-double11.csv')
-  test.runIf(log)('of a real shop', async () => {
+  test.runIf(log)('match the log of a real shop', async () => {
     const actions = readActions(log!)
     const done = await run(clickedAndBought, [{ topic: 'actions', arrivals: actions }], {
       parts: 1,

@@ -13,7 +13,7 @@ import { wholeTumbling } from './plain/eventTime.ts'
 
 const modules = join(import.meta.dirname, 'modules')
 let broker: JobBroker
-/** What the functions of foreachRDD have printed. */
+/** Values that functions of foreachRDD have printed. */
 let printed: unknown[][]
 
 beforeEach(() => {
@@ -26,7 +26,7 @@ afterEach(async () => {
   await broker.stop()
 })
 
-test('server errors by the minute', async () => {
+test('server errors per minute match plain code, across a stop of the job', async () => {
   broker = await JobBroker.start('access')
   await broker.createTopic(1)
   const requests = generatedRequests(91, 600, 3000)
@@ -56,7 +56,7 @@ test('server errors by the minute', async () => {
   )
 }, 60_000)
 
-test('attacks within 20 s', async () => {
+test('attacks within 20 s match plain code, across a stop of the job', async () => {
   broker = await JobBroker.start('ssh')
   await broker.createTopic(2)
   const attempts = generatedSsh(92, 600, 1500)
@@ -69,8 +69,8 @@ test('attacks within 20 s', async () => {
   const second = await broker.submit(join(modules, 'sshAttackers.ts'))
   await counted(second, lines.length)
 
-  // How rows are spread over partitions is the producer's choice, and with it how far the watermark
-  // comes: the windows that it has surely closed are compared.
+  // The producer spreads rows over the partitions, which affects the watermark: only windows that
+  // are certainly closed are compared.
   const lastMs = Math.max(...attempts.map(({ timeMs }) => timeMs))
   const windows = wholeTumbling(
     attempts,
@@ -87,7 +87,7 @@ test('attacks within 20 s', async () => {
   expect(new Set(found).size).toBe(found.length)
 }, 60_000)
 
-/** Resolves after the first batch for which that is so. */
+/** Resolves after the first batch for which `isSo` returns true. */
 async function afterBatch(job: RunningJob, isSo: () => boolean): Promise<void> {
   if (isSo()) return
   const ended = job.finished.then(() => Promise.reject(new Error('the job has ended')))

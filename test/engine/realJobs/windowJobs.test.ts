@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const { test } of runs.splice(0)) await test[Symbol.asyncDispose]()
 })
 
-/** What the job has given to its foreachRDD of this number, over all batches. */
+/** Returns the elements of an output, by its number, over all batches. */
 function emitted<T>({ test }: JobRun, output: number): T[] {
   return test.outputs
     .filter((each) => each.output === output)
@@ -30,7 +30,7 @@ function emitted<T>({ test }: JobRun, output: number): T[] {
 
 function windowsOf(run: JobRun): PlainWindow[] {
   const results = emitted<WindowResult<string, number>>(run, 0)
-  // Without allowed lateness a window has one result.
+  // Without allowed lateness, each window has only one result.
   expect(results.filter(({ revision }) => revision > 0)).toEqual([])
   return results
     .map(({ key, startMs, value }) => ({ key, startMs, count: value }))
@@ -60,7 +60,7 @@ describe('server errors per minute', () => {
   }
 
   test.each(absences)('match the whole log when nothing is late: $name', async ({ pauses }) => {
-    // Times are whole seconds: the last rows of a delay are behind by exactly that.
+    // Times are whole seconds, so the bound is one second more than the delay.
     const requests = generatedRequests(41, 2500, 2000)
     const arrived = closed(
       arrivals(requests, { seed: 41, boundMs: minuteMs + 1000 }),
@@ -106,7 +106,7 @@ describe('server errors per minute', () => {
   )
 
   const log = sharedFile('data/apache-access.log')
-  test.runIf(log)('of a real log', async () => {
+  test.runIf(log)('match a real log', async () => {
     const requests = readRequests(log!)
     const arrived = closed(requests, 2, closing, 600_000)
     const done = await run(arrived, { pausesMs })
@@ -118,7 +118,7 @@ describe('server errors per minute', () => {
     expect(done.test.view('paths')).toContainEqual(['/favicon.ico', 807])
   })
 
-  /** The ten, as a view shows them: by path. */
+  /** Returns the ten most requested paths, sorted by path as in a view. */
   function mostRequested(arrived: readonly Arrival<Request>[]) {
     return countsOf(linesOf(arrived).map(({ row }) => row.path))
       .toSorted(([, count], [, other]) => other - count)
@@ -153,7 +153,9 @@ describe('attacks within 20 s', () => {
     return plain
   }
 
-  /** The job filters before its watermark, so that lines without an attempt have no part in it. */
+  /**
+   * The job filters before its watermark, so lines without an attempt do not affect the watermark.
+   */
   function attemptsOnly({ fed, test }: JobRun) {
     const bad = { bad: 'no attempt' }
     const attempts = new Map(
@@ -196,7 +198,7 @@ describe('attacks within 20 s', () => {
   )
 
   const log = sharedFile('data/openssh.log')
-  test.runIf(log)('of a real log', async () => {
+  test.runIf(log)('match a real log', async () => {
     const lines = readSsh(log!)
     const done = await run(lines, { pausesMs })
     const { closed: windows, open, late } = check(done)

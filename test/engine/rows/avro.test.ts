@@ -1,5 +1,5 @@
-// Avro values: what a writer writes is read, with another schema as well; all other bytes are a
-// malformed record, and never hang the reader or give a value that was not written.
+// Avro values: a written value is read back, with a reader schema as well; all other bytes are a
+// malformed record, and never block the reader or give a value that was not written.
 
 import avsc from 'avsc'
 import fc from 'fast-check'
@@ -64,7 +64,7 @@ const anyUser: fc.Arbitrary<User> = fc.letrec<{ user: User }>((tie) => ({
   }),
 })).user
 
-/** With longs of BigInt: the library's own are not exact. */
+/** Writes longs from BigInt: the library's own type is not exact. */
 const wideLong = avsc.types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
   toBuffer(value: bigint | number) {
@@ -88,14 +88,14 @@ function read<Row>(schema: AvroSchema, value: Uint8Array, options?: AvroOptions)
   return avro<Row>(schema, options).row(inside, 2, inside.length - 2, anyRecord)
 }
 
-/** Of JSON, as structured clone has them. */
+/** Converts parsed JSON to the values that structured clone gives. */
 function revived(_key: string, value: unknown): unknown {
   const { type, data } = (value ?? {}) as { type?: unknown; data?: number[] }
   return type === 'Buffer' ? new Uint8Array(data!) : value
 }
 
 describe('a value', () => {
-  test('is read as it was written, as a plain value', () => {
+  test('is read back as a plain value', () => {
     fc.assert(
       fc.property(anyUser, (value) => {
         const row = read<User>(user, written(user, value))
@@ -108,7 +108,7 @@ describe('a value', () => {
     )
   })
 
-  test('has the type asserted by the job, and bytes that may be kept', () => {
+  test('has the type that the job asserts, and its bytes own their memory', () => {
     const bytes = written('bytes', Buffer.from('abc'))
     const row = avro<Buffer>('"bytes"').row(bytes, 0, bytes.length, anyRecord)
     expectTypeOf(row).toEqualTypeOf<Buffer>()
@@ -141,7 +141,7 @@ describe('a value', () => {
     )
   })
 
-  test('of a union has a branch name if its type is ambiguous', () => {
+  test('of a union has a branch name if the type is ambiguous', () => {
     const plain = ['null', 'string', 'int'] as const
     expect(read(plain, written(plain, 'x'))).toBe('x')
     const alike = ['int', 'float'] as const
@@ -149,7 +149,7 @@ describe('a value', () => {
     expect(read(['null', 'long'], written(['null', 'long'], 5))).toBe(5)
   })
 
-  test('has exact longs, to the limits of numbers', () => {
+  test('has exact longs, up to the limits of numbers', () => {
     for (const bits of [0, 6, 7, 13, 26, 27, 28, 31, 32, 47, 48, 49, 51, 52, 53]) {
       for (const near of [-1, 0, 1]) {
         for (const long of [2 ** bits + near, -(2 ** bits) + near]) {
@@ -167,15 +167,15 @@ describe('a value', () => {
     expect(read(empty, Buffer.alloc(0), { readerSchema })).toEqual({ n: -(2 ** 40) })
   })
 
-  test('with a long that is read as a double, or is malformed', () => {
+  test('with a long is read as a double, or rejected as malformed', () => {
     const asDouble = { readerSchema: 'double' }
     expect(read('long', written('long', 2 ** 51), asDouble)).toBe(2 ** 51)
-    // Of which the library alone makes a positive number.
+    // The library alone reads this long as a positive number.
     const beyond = () => read('long', written('long', -(2 ** 52) - 1), asDouble)
     expect(beyond).toThrow(MalformedError)
   })
 
-  test('is plain in unions, arrays and maps, too', () => {
+  test('is also plain in unions, arrays and maps', () => {
     const inner = { type: 'record', name: 'Inner', fields: [{ name: 'b', type: 'bytes' }] }
     const schemas: [schema: unknown, value: unknown][] = [
       [{ type: 'array', items: inner }, [{ b: Buffer.from('x') }]],
@@ -216,8 +216,8 @@ describe('malformed bytes are rejected', () => {
     fields: [{ name: 'next', type: ['null', 'List'] }],
   }
   test.each([
-    ['cut short', 'double', Buffer.alloc(7)],
-    ['with bytes behind', 'int', Buffer.from([2, 2])],
+    ['a truncated double', 'double', Buffer.alloc(7)],
+    ['an int with trailing bytes', 'int', Buffer.from([2, 2])],
     ['a string longer than the value', 'string', long(2 ** 40)],
     ['a string of a negative length', 'string', long(-1)],
     ['a string that is not UTF-8', 'string', Buffer.from([2, 0xff])],
@@ -239,15 +239,15 @@ describe('malformed bytes are rejected', () => {
     ['a branch that does not exist', ['null', 'int'], long(2)],
     ['a symbol that does not exist', { type: 'enum', name: 'E', symbols: ['A'] }, long(-1)],
     ['an int of 33 bits', 'int', long(2 ** 32)],
-    ['a long that a number cannot say', 'long', Buffer.from([0xfe, ...Array(8).fill(0xff), 1])],
+    ['a long beyond exact numbers', 'long', Buffer.from([0xfe, ...Array(8).fill(0xff), 1])],
     ['a number without an end', 'long', Buffer.alloc(20, 0xff)],
     ['a boolean of 2', 'boolean', Buffer.from([2])],
-    ['a list of very many', list, Buffer.alloc(100_000, 2)],
+    ['a list of very many nodes', list, Buffer.alloc(100_000, 2)],
   ])('%s', (_name, schema, value) => {
     expect(() => read(schema as AvroSchema, value)).toThrow(MalformedError)
   })
 
-  test('whatever the bytes are, a value is read as it was written or not at all', () => {
+  test('for any bytes, a value is read as it was written or not at all', () => {
     fc.assert(
       fc.property(
         anyUser,

@@ -6,7 +6,7 @@ import { anyRecord } from '../sources/lineRecords.ts'
 const columns = ['a', 'b', 'c'] as const
 const names = [...columns]
 
-/** The fields of one line, as the format sees them. */
+/** Parses one line, which is surrounded by other bytes. */
 function fields(line: string, options = {}): string[] {
   const bytes = Buffer.from(`<<${line}>>`)
   const row = csv(columns, options).row(bytes, 2, bytes.length - 2, anyRecord)
@@ -92,7 +92,7 @@ describe('a row', () => {
     expect(row.d).toBeUndefined()
   })
 
-  test('stays valid beside other rows of the same bytes', () => {
+  test('stays valid while other rows of the same bytes are read', () => {
     const bytes = Buffer.from('1,2,3\n4,5,6')
     const first = format.row(bytes, 0, 5, anyRecord)
     const second = format.row(bytes, 6, 11, anyRecord)
@@ -119,7 +119,7 @@ describe('a row', () => {
 })
 
 describe('the format', () => {
-  test('its description has everything that changes its meaning', () => {
+  test('has a description with everything that changes its meaning', () => {
     const descriptions = [csv(['a', 'b']), csv(['b', 'a']), csv(['a', 'b'], { delimiter: ';' })]
     expect(new Set(descriptions.map((format) => format.describe())).size).toBe(3)
     expect(csv(['a', 'b']).describe()).toBe(csv(['a', 'b'], { delimiter: ',' }).describe())

@@ -1,4 +1,4 @@
-// Envelopes: the other fields of a record, on demand, and as a plain copy.
+// Envelopes: the other fields of a record, read on demand or as a plain copy.
 
 import { expect, expectTypeOf, test } from 'vitest'
 import { requirePlainElements } from '../../../engine/rdd/plainResults.ts'
@@ -20,7 +20,7 @@ const headers = [
   { key: 'trace', value: Buffer.from('t-2') },
 ]
 
-/** One row for each record of a batch: all are made before the first is looked at. */
+/** Returns one row for each record of a batch, all created before the first is read. */
 function rowsOf<Row>(format: RowFormat<Row>): Row[] {
   const builder = new RecordBatchBuilder()
   builder.append(1000, Buffer.from('kå'), Buffer.from('1,2'), headers)
@@ -62,7 +62,7 @@ test('records without a value are included only on request', () => {
   expectTypeOf(rowsOf(envelope(text()))).toEqualTypeOf<Envelope<{ readonly line: string }>[]>()
 })
 
-test('an envelope cannot leave its task; its plain copy can, and has its own memory', () => {
+test('an envelope cannot leave its task; its plain copy can, and owns its memory', () => {
   const [first] = rowsOf(envelope(csv(['a', 'b'])))
   expect(() => requirePlainElements([first])).toThrow(/RecordEnvelope cannot go to another task/)
   const plain = first!.toPlain()

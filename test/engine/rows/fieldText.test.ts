@@ -23,7 +23,7 @@ test('values that evict one another from the cache are not confused', () => {
   }
 })
 
-test('zero bytes count: "a", "a\\0" and "\\0a" are three values', () => {
+test('zero bytes are significant: "a", "a\\0" and "\\0a" are three values', () => {
   const values = ['a', 'a\0', '\0a', '\0', '\0\0\0\0a', 'a\0\0\0\0']
   for (const value of [...values, ...values]) {
     expect(fieldText(Buffer.from(value), 0, value.length)).toBe(value)

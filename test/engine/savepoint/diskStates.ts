@@ -1,4 +1,4 @@
-// States on a disk that can lose power, for tests of code that moves them: a file per partition
+// States on a disk that can lose power, for tests of code that moves states: a file per partition
 // with the last versions of all values and timers.
 
 import { dirname, join } from 'node:path'
@@ -8,7 +8,7 @@ import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
 interface Version {
   readonly batchId: number
-  /** Value by key, and timers by what identifies them. */
+  /** Values by key, as text; timers as JSON text, each once. */
   readonly values: Readonly<Record<string, string>>
   readonly timers: readonly string[]
 }
@@ -22,7 +22,7 @@ export class DiskStates implements StateAccess {
     this.#disk = disk
   }
 
-  /** What a batch does: adds to the counts of keys, and sets a timer for each. */
+  /** Runs a batch: adds one to the count of each key, and sets a timer for each key. */
   async count(
     directory: string,
     partitions: number,
@@ -46,7 +46,7 @@ export class DiskStates implements StateAccess {
     }
   }
 
-  /** The counts in all partitions; throws when a key is where it does not belong. */
+  /** Returns the counts in all partitions; throws when a key is in the wrong partition. */
   async counts(directory: string, partitions: number): Promise<Record<string, number>> {
     const counts: Record<string, number> = {}
     for (let partition = 0; partition < partitions; partition++) {
@@ -137,7 +137,10 @@ export class DiskStates implements StateAccess {
   }
 }
 
-/** As a disk's `makeDirectory` has to be, which that in memory leaves to its caller. */
+/**
+ * Creates a directory durably with its parents, as a disk's `makeDirectory` must; the disk in
+ * memory leaves the syncs to its caller.
+ */
 export async function makeDurable(disk: Disk, directory: string): Promise<void> {
   if (directory === '/') return
   await makeDurable(disk, dirname(directory))

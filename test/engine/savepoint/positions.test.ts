@@ -28,7 +28,7 @@ async function offsetAt(at: PositionRequest['at']): Promise<number> {
   return position!.offset
 }
 
-test('the beginning, the end, an offset and a time', async () => {
+test('a position is the beginning, the end, an offset or a time', async () => {
   expect(await offsetAt('earliest')).toBe(0)
   expect(await offsetAt('latest')).toBe(4)
   expect(await offsetAt(2)).toBe(2)
@@ -46,7 +46,7 @@ test.each<[PositionRequest, string]>([
   })
 })
 
-test('a job whose state is reset counts from a time on', async () => {
+test('a job rewound to a time with its state reset counts only records from that time on', async () => {
   const module = new URL('../jobs/modules/words.ts', import.meta.url).pathname
   const job = await broker.submit(module, { executors: 0 })
   await counted(job, 4)

@@ -1,5 +1,5 @@
-// A directory whose job has other code or another number of partitions than before: its operators
-// find every state whole, whenever power fails on the way.
+// A directory whose job now has other code or another number of partitions: its operators find
+// every state complete, whenever power fails during the change.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -49,7 +49,7 @@ test('code that cannot continue is refused, and changes nothing', async () => {
   expect(await job.counts('ages')).toEqual(countsUpTo(4))
 })
 
-test('a state of earlier code is set aside; one without an operator stays', async () => {
+test('a state of earlier code is set aside; a state without an operator stays', async () => {
   const disk = new MemoryDisk()
   const job = await jobWith(disk)
   for (const operators of [[operator('genders')], [operator('ages'), operator('genders')]]) {
@@ -80,7 +80,7 @@ test('a directory in a later format is refused', async () => {
   await expect(job.take()).rejects.toThrow(/newer version of Millrace \(format 3/)
 })
 
-// Whatever the moment of a crash, preparing again ends with the same states as without one.
+// Whenever a crash happens, preparing again ends with the same states as without a crash.
 const changes = [
   {
     what: 'more partitions, in the middle of a batch',
@@ -91,7 +91,7 @@ const changes = [
   },
   { what: 'fewer partitions', partitions: 1, now: code, commitLast: true, aside: [] },
   {
-    what: 'a state that moves to where another is',
+    what: 'a state that moves to the place of another state',
     partitions: 2,
     now: {
       code: 'second',
@@ -125,7 +125,7 @@ const changes = [
   },
 ]
 
-test.each(changes)('$what: whole, whenever power fails', async (change) => {
+test.each(changes)('$what: states are complete, whenever power fails', async (change) => {
   const { partitions, now, commitLast, aside, before = code, discard } = change
   let isDone = false
   let steps = 0
@@ -156,11 +156,11 @@ test.each(changes)('$what: whole, whenever power fails', async (change) => {
   expect(steps).toBeGreaterThan(10)
 })
 
-describe('a state that is missing', () => {
+describe('a missing state', () => {
   const aged = `${directory}/state/ages`
 
   test.each([aged, `${aged}/1`])(
-    'is detected, whatever part of it is missing (%s)',
+    'is detected, whichever part of the state is missing (%s)',
     async (path) => {
       const disk = new MemoryDisk()
       const job = await jobWith(disk)
@@ -174,7 +174,7 @@ describe('a state that is missing', () => {
     },
   )
 
-  test('is discarded with its uid, and what is left of it is set aside', async () => {
+  test('is discarded with its uid, and its remaining files are set aside', async () => {
     const disk = new MemoryDisk()
     const job = await jobWith(disk)
     await disk.remove(`${aged}/1`)
@@ -186,7 +186,7 @@ describe('a state that is missing', () => {
     expect(await job.counts('genders')).toEqual(countsUpTo(5))
   })
 
-  test('does not matter when the code has no such operator any more', async () => {
+  test('does not matter when the code no longer has such an operator', async () => {
     const disk = new MemoryDisk()
     const job = await jobWith(disk)
     await disk.remove(aged)

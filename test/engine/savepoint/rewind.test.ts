@@ -1,5 +1,5 @@
-// Where a stopped job can be rewound to, what happens to its state, and that a crash leaves the job
-// either unchanged or rewound.
+// The positions to which a stopped job can be rewound, the effect on its state, and that a crash
+// leaves the job either unchanged or rewound.
 
 import { describe, expect, test } from 'vitest'
 import { type RewindJobOptions, rewindJob } from '../../../engine/savepoint/rewind.ts'
@@ -23,7 +23,7 @@ const toOffset = (offset: number, more: Partial<Position> = {}): RewindTarget =>
   return { kind: 'offsets', positions: [{ topic: 'orders', partition: 0, offset, ...more }] }
 }
 
-/** Where the next batch begins. */
+/** Returns the offset of partition 0 at which the next batch begins. */
 async function position(job: SavedJob): Promise<number> {
   const { batches } = await job.logs()
   return batches.at(-1)!.ranges.find(({ partition }) => partition === 0)!.until
@@ -35,7 +35,7 @@ describe('to a batch', () => {
     [5, 3],
     [5, 2],
   ])(
-    'of %d batches, back to batch %d: state and positions go together',
+    'of %d batches, back to batch %d: restores its state and its positions',
     async (batches, batchId) => {
       const job = await jobAfter(batches)
       expect(await rewind(job, toBatch(batchId))).toMatchObject({ kind: 'undo', batchId })
@@ -46,14 +46,14 @@ describe('to a batch', () => {
     },
   )
 
-  test('with an uncommitted batch that the state has seen', async () => {
+  test('after an uncommitted batch has changed the state', async () => {
     const job = await jobAfter(5, false)
     await rewind(job, toBatch(2))
     await job.run(3)
     expect(await job.counts('ages')).toEqual(countsUpTo(6))
   })
 
-  test('by its time: the newest batch at or before', async () => {
+  test('by its time: the newest batch at or before that time', async () => {
     const job = await jobAfter(5)
     expect(await rewind(job, { kind: 'time', timeMs: 4999 })).toMatchObject({ batchId: 3 })
     const target: RewindTarget = { kind: 'time', timeMs: 5 }
@@ -99,7 +99,7 @@ describe('to a batch', () => {
     expect(await disk.list(directory)).not.toContain('change.json')
   })
 
-  test('with the state reset: counts from there, under new batch ids', async () => {
+  test('with the state reset: counts from that batch on, under new batch ids', async () => {
     const job = await jobAfter(5)
     await rewind(job, toBatch(1), { resetState: true })
     expect(await job.counts('ages')).toEqual({})
@@ -120,10 +120,10 @@ describe('to offsets', () => {
     expect(await position(job)).toBe(3)
   })
 
-  test('with the state kept: records read again count again', async () => {
+  test('with the state kept: records that are read again count again', async () => {
     const job = await jobAfter(3)
     expect(await rewind(job, toOffset(1), { keepState: true })).toMatchObject({ supersedes: false })
-    // The first batch is that of the rewind, and empty.
+    // The first batch is that of the rewind, and is empty.
     await job.run(3)
     expect(await job.counts('ages')).toEqual({ k0: 1, k1: 2, k2: 2 })
   })
@@ -188,7 +188,7 @@ describe('to offsets', () => {
   })
 })
 
-test('a job that runs, or has not planned a batch, cannot be rewound', async () => {
+test('a job that is running, or has not planned a batch, cannot be rewound', async () => {
   const job = await jobAfter(2)
   const { lock } = await job.take()
   await expect(rewind(job, toBatch(0))).rejects.toMatchObject({ code: 'JOB_ALREADY_RUNNING' })
@@ -202,14 +202,14 @@ test('a job that runs, or has not planned a batch, cannot be rewound', async () 
 const rewinds = [
   { what: 'with its state', target: toBatch(2), options: {}, after: countsUpTo(7), done: 3 },
   {
-    what: 'with its state emptied',
+    what: 'with its state reset',
     target: toBatch(2),
     options: { resetState: true },
     after: { k3: 1, k4: 1, k5: 1, k6: 1 },
     done: 3,
   },
   {
-    what: 'to offsets, with its state as it is',
+    what: 'to offsets, with its state kept',
     target: toOffset(3),
     options: { keepState: true },
     after: { ...countsUpTo(7), k3: 2, k4: 2 },

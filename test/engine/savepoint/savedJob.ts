@@ -1,4 +1,4 @@
-// A job on a disk that loses power: its directory, logs and states, and batches that count keys.
+// A job on a disk that can lose power: its directory, logs and states, and batches that count keys.
 
 import { join } from 'node:path'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
@@ -23,7 +23,7 @@ export function operator(uid: string, change: Partial<OperatorContract> = {}): O
 
 export const code: CodeOfNow = { code: 'first', operators: [operator('ages'), operator('genders')] }
 
-/** A disk that loses power at its nth change, keeping a random part of what was not synced. */
+/** A disk that loses power at its nth change, and keeps a random part of the unsynced data. */
 export class CrashingDisk {
   readonly disk: MemoryDisk
   readonly #random: ReturnType<typeof seededRandom>
@@ -39,8 +39,8 @@ export class CrashingDisk {
   }
 
   /**
-   * Runs `work`, with a crash before its nth change; returns whether it came to its end before
-   * that.
+   * Runs `work`, with a crash before its nth change; returns whether `work` completed before the
+   * crash.
    */
   async crashAfter(changes: number, work: () => Promise<unknown>): Promise<boolean> {
     this.#left = changes
@@ -76,7 +76,8 @@ export class SavedJob {
   }
 
   /**
-   * Runs the next batches, or the one that is planned again: batch n has key kn, and one record.
+   * Runs the next batches, first the one that is planned but not committed: batch n has one record
+   * with key kn.
    */
   async run(batches: number, { commitLast = true } = {}): Promise<void> {
     const { lock } = await this.take()
@@ -153,14 +154,14 @@ export class SavedJob {
   }
 }
 
-/** A key for each offset of the batch. */
+/** Returns a key for each offset of the batch. */
 export function keysOf({ ranges }: OffsetLogEntry): string[] {
   return ranges.flatMap(({ from, until }) =>
     Array.from({ length: until - from }, (_, at) => `k${from + at}`),
   )
 }
 
-/** The counts when every record below an offset was counted once. */
+/** Returns the counts when every record below the offset was counted once. */
 export function countsUpTo(offset: number): Record<string, number> {
   return Object.fromEntries(Array.from({ length: offset }, (_, at) => [`k${at}`, 1]))
 }

@@ -1,5 +1,5 @@
-// Savepoints: atomic, read back exactly, refused when damaged. A job starts from one with other
-// code, another name and any number of partitions, whenever power fails on the way.
+// Savepoints: atomic, read back exactly, refused when damaged. A job starts from a savepoint with
+// other code, another name and any number of partitions, even if power fails during the start.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -31,7 +31,7 @@ async function savedJob(disk = new MemoryDisk(), commitLast = true): Promise<Sav
   return job
 }
 
-/** Starts the job of the savepoint in a new directory. */
+/** Starts the savepoint's job in a new directory. */
 async function start(disk: MemoryDisk, partitions = 2, options: Partial<StartFromOptions> = {}) {
   const again = new SavedJob(disk)
   again.directory = fresh
@@ -80,7 +80,7 @@ describe('a savepoint', () => {
     expect(await job.disk.stat(target)).toBeUndefined()
   })
 
-  test('omits a batch that ran and is not committed', async () => {
+  test('omits a batch that ran but is not committed', async () => {
     const { disk } = await savedJob(undefined, false)
     const { manifest } = await openSavepoint(disk, target)
     expect(manifest.commit.batchId).toBe(2)
@@ -90,7 +90,7 @@ describe('a savepoint', () => {
     expect(await again.counts('ages')).toEqual(countsUpTo(6))
   })
 
-  test('does not overwrite another one, and needs a stopped job that exists', async () => {
+  test('does not overwrite another savepoint, and requires a stopped job that has committed a batch', async () => {
     const job = await savedJob()
     await expect(save(job)).rejects.toMatchObject({ code: 'SAVEPOINT_INVALID' })
     const { lock } = await job.take()
@@ -108,13 +108,13 @@ describe('a savepoint', () => {
     await expect(save(empty, '/savepoints/other')).rejects.toThrow('has not committed a batch yet')
   })
 
-  test('changes nothing in the job', async () => {
+  test('does not change the job', async () => {
     const job = await savedJob()
     await job.run(2)
     expect(await job.counts('genders')).toEqual(countsUpTo(6))
   })
 
-  test('that cannot be written leaves nothing behind', async () => {
+  test('that cannot be written leaves no file behind', async () => {
     const job = await savedJob()
     const { disk, states } = job
     async function* cut() {
@@ -131,7 +131,7 @@ describe('a savepoint', () => {
     await saveJob({ ...options, states })
   })
 
-  test('is whole or absent, whenever power fails', async () => {
+  test('is complete or absent, whenever power fails', async () => {
     let isDone = false
     let steps = 0
     for (; !isDone; steps++) {
@@ -190,7 +190,7 @@ describe('a savepoint', () => {
 })
 
 describe('a job starts from a savepoint', () => {
-  test.each([1, 2, 5])('with %d partitions, exactly where it stopped', async (partitions) => {
+  test.each([1, 2, 5])('with %d partitions, where the saved job stopped', async (partitions) => {
     const { disk } = await savedJob()
     const { again, started } = await start(disk, partitions)
     expect(started).toMatchObject({ kind: 'started', change: { kind: 'same' } })
@@ -203,7 +203,7 @@ describe('a job starts from a savepoint', () => {
     expect(batches.at(-1)!.ranges[0]).toMatchObject({ from: 6, until: 7, topicId: 'id' })
   })
 
-  test('by another name', async () => {
+  test('under another name', async () => {
     const { disk } = await savedJob()
     const job = { name: 'copy', partitions: 2 }
     const { started } = await start(disk, 2, { job })
@@ -211,7 +211,7 @@ describe('a job starts from a savepoint', () => {
     expect(JSON.parse((await disk.readFile(`${fresh}/job.json`))!.toString())).toMatchObject(job)
   })
 
-  test('with other code, by the rules of a change', async () => {
+  test('with other code, by the rules of a code change', async () => {
     const { disk } = await savedJob()
     const operators = [operator('visits', { kind: 'sessions' }), operator('genders')]
     const now: CodeOfNow = { code: 'second', operators }
@@ -233,7 +233,7 @@ describe('a job starts from a savepoint', () => {
     expect(await again.counts('ages')).toEqual({ k4: 1 })
   })
 
-  test('once: on a restart, it continues where it stopped', async () => {
+  test('only once: after a restart, it continues where it stopped', async () => {
     const { disk } = await savedJob()
     const { again } = await start(disk)
     await again.run(2)
@@ -241,7 +241,7 @@ describe('a job starts from a savepoint', () => {
     expect(await again.counts('ages')).toEqual(countsUpTo(6))
   })
 
-  test('and not in the directory of a job that has run', async () => {
+  test('but not in the directory of a job that has run', async () => {
     const { disk } = await savedJob()
     await expect(start(disk, 2, { directory })).rejects.toMatchObject({
       code: 'JOB_OPTION_INVALID',

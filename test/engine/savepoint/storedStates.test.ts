@@ -1,5 +1,5 @@
 // Savepoints and directories with states stored on a real disk: counts are the same under any
-// number of partitions, and states of the first release are read by current operators.
+// number of partitions, and current operators read states of the first release.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -54,7 +54,7 @@ function take(partitions: number, of = directory()) {
   return takeDirectory({ disk, random }, of, { name: 'counting', partitions })
 }
 
-/** A batch that adds one to every key, and sets a timer for each. */
+/** Runs a batch that adds one to every key, and sets a timer for each key. */
 async function runBatch(
   batchId: number,
   partitions: number,
@@ -91,7 +91,7 @@ async function runBatch(
   await commitLog.close()
 }
 
-/** The counts of all keys, as the operator reads them. */
+/** Returns the counts of all keys, as the operator reads them, and the number of timers. */
 async function counts(partitions: number, batchId: number, of = directory()) {
   const found: Record<string, unknown> = {}
   let timers = 0
@@ -122,7 +122,7 @@ async function prepare(partitions: number, codeOfNow: CodeOfNow = now) {
   }
 }
 
-test('another number of partitions: the same counts, and batches continue', async () => {
+test('another number of partitions gives the same counts, and batches continue', async () => {
   await jobAfter(3, 2)
   expect(await prepare(5)).toMatchObject({ reshaped: { fromPartitions: 2, toPartitions: 5 } })
   expect(await counts(5, 2)).toEqual({ found: all(3), timers: 150 })
@@ -130,7 +130,7 @@ test('another number of partitions: the same counts, and batches continue', asyn
   expect((await counts(5, 3)).found).toEqual(all(4))
 })
 
-test('a savepoint, and a job that starts from it with fewer partitions', async () => {
+test('a job with fewer partitions starts from a savepoint with the same counts', async () => {
   await jobAfter(3, 4)
   const target = join(root, 'savepoint')
   await saveJob({ disk, directory: directory(), target, millrace: '1.0.0', states })
@@ -142,12 +142,12 @@ test('a savepoint, and a job that starts from it with fewer partitions', async (
   expect(await counts(1, 2, other)).toEqual({ found: all(3), timers: 150 })
   await runBatch(3, 1, other)
   expect((await counts(1, 3, other)).found).toEqual(all(4))
-  // The job that was saved goes on, too.
+  // The saved job continues, too.
   await runBatch(3, 4)
   expect((await counts(4, 3)).found).toEqual(all(4))
 })
 
-test('a state that only an uncommitted batch has changed is still new, saved or redistributed', async () => {
+test('a state that only an uncommitted batch has changed is still new after a savepoint or a redistribution', async () => {
   await jobAfter(2, 2)
   const late = join(directory(), 'state', 'late')
   const operators = [...totals, { ...totals[0]!, uid: 'late' }]
@@ -193,7 +193,8 @@ test('a state that only an uncommitted batch has changed is still new, saved or 
 test('changes of an uncommitted batch by earlier code are undone', async () => {
   await jobAfter(2, 2)
   await runBatch(2, 2, directory(), false)
-  // The code of now may have no RDD for the operator in batch 2, and so not undo it there.
+  // The current code may have no RDD for the operator in batch 2, and so not undo the changes
+  // there.
   await prepare(2, { ...now, code: 'second' })
   expect(await counts(2, 2)).toEqual({ found: all(2), timers: 100 })
   const store = await StateStore.open(join(state(), '0'))
@@ -223,7 +224,7 @@ test('a job is not rewound further than its state allows', async () => {
   )
 })
 
-test('a directory of the first release: JSON is converted to what the current operator reads', async () => {
+test('states of the first release are converted from JSON to the current format', async () => {
   const of = directory()
   await mkdir(state(of), { recursive: true })
   await writeFile(join(of, 'job.json'), '{"name":"counting","partitions":2,"instance":"0000abcd"}')

@@ -1,5 +1,5 @@
-// A job that dies between any two durable writes continues as if it had not: the same batches with
-// the same offsets, each run at least once and committed exactly once, and none skipped.
+// A job that dies between any two durable writes continues as if it had not died: the same batches
+// with the same offsets, each run at least once and committed exactly once, and none skipped.
 
 import { expect, test } from 'vitest'
 import { CommitLog } from '../../../engine/checkpoint/commitLog.ts'
@@ -19,7 +19,7 @@ test.each(deaths)('recovers from a crash %s', async (death) => {
   const ran: OffsetLogEntry[] = []
   await life(world, ran, { batches: 2 })
   await life(world, ran, { batches: 1, death })
-  // More arrives while the job is away: what was planned must not grow by it.
+  // More records arrive while the job is down: a planned batch must not grow by them.
   world.latest += 100
   await life(world, ran, { batches: 2 })
   const committed = new Map(ran.map((batch) => [batch.batchId, batch]))
@@ -28,7 +28,7 @@ test.each(deaths)('recovers from a crash %s', async (death) => {
   for (let at = 1; at < ranges.length; at++) expect(ranges[at]!.from).toBe(ranges[at - 1]!.until)
   for (const batch of ran) expect(batch).toEqual(committed.get(batch.batchId))
   expect(ranges.at(-1)!.until).toBe(world.latest)
-  // Each batch has the watermark of what those before it have committed, in every run of it.
+  // In every run, the watermark of a batch depends only on the batches committed before it.
   const expected = ranges.map(({ from }) => (from === 0 ? {} : { w: from - 5 }))
   expect([...committed.values()].map(({ watermarks }) => watermarks)).toEqual(expected)
 })
@@ -39,7 +39,9 @@ interface World {
   latest: number
 }
 
-/** One process of the job: commits so many batches and stops, or dies in the next one. */
+/**
+ * Runs one process of the job: it commits `batches` batches, then stops, or dies in the next one.
+ */
 async function life(
   world: World,
   ran: OffsetLogEntry[],
@@ -122,7 +124,7 @@ test('a clock that was set back delays a batch by at most one interval', () => {
   expect(scheduler.next(11_000)).toEqual({ kind: 'plan', batchId: 4, timeMs: 901_000 })
 })
 
-test('a batch reads at most its limit of a partition, and the next one continues there', () => {
+test('a batch reads at most its limit of a partition, and the next batch continues there', () => {
   const ends = [{ topic: 't', partition: 0, earliest: 7, latest: 30 }]
   const first = planRanges(ends, [], () => 10)
   expect(first).toEqual([{ topic: 't', partition: 0, from: 7, until: 17 }])
@@ -131,13 +133,15 @@ test('a batch reads at most its limit of a partition, and the next one continues
   ])
 })
 
-test('records that only a later batch reads are counted then, also after a restart', async () => {
+test('records that only a later batch reads are counted in that batch, also after a restart', async () => {
   const disk = new MemoryDisk()
   const clock = new ManualClock()
   const ends = () => Promise.resolve([{ topic: 't', partition: 0, earliest: 0, latest: 9 }])
   const totals: number[] = []
 
-  /** Runs one batch, in which these batches' ranges are read to their ends. */
+  /**
+   * Runs one batch, in which the ranges of the batches that `reads` returns are read completely.
+   */
   async function runOne(reads: (batch: OffsetLogEntry) => readonly OffsetLogEntry[]) {
     const offsetLog = await OffsetLog.open(disk, '/job/offsets')
     const commitLog = await CommitLog.open(disk, '/job/commits')
@@ -145,7 +149,7 @@ test('records that only a later batch reads are counted then, also after a resta
     const loop = new BatchLoop({
       ...{ ...options, offsetLog, commitLog, ends },
       async run(batch) {
-        // Of four offsets one is a marker.
+        // One of the four offsets is a transaction marker.
         for (const each of reads(batch)) {
           for (const range of each.ranges) loop.taskFinished(reportOf({ range, records: 3 }))
         }

@@ -1,5 +1,5 @@
 // When batches are due: by the clock, one at a time, missed intervals merged; after a crash, the
-// batch that was planned and not committed comes first.
+// batch that was planned but not committed comes first.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 const intervalMs = 1000
 const fresh = { batchIntervalMs: intervalMs, planned: undefined, committedBatchId: -1 }
-/** The same bound for every partition. */
+/** The same limit for every partition. */
 const upTo = (most: number) => () => most
 const batch = (batchId: number, timeMs: number) => ({ batchId, timeMs, ranges: [] })
 
@@ -71,7 +71,7 @@ describe('batch times', () => {
 })
 
 describe('recovery and stop', () => {
-  test('a batch that was planned and not committed is rerun first, as planned', () => {
+  test('a batch that was planned but not committed is rerun first, as planned', () => {
     const planned = batch(4, 7000)
     const scheduler = new BatchScheduler({ ...fresh, planned, committedBatchId: 3 })
     expect(scheduler.next(50_000)).toEqual({ kind: 'rerun', batch: planned })
@@ -79,13 +79,13 @@ describe('recovery and stop', () => {
     expect(scheduler.next(50_000)).toEqual({ kind: 'plan', batchId: 5, timeMs: 50_000 })
   })
 
-  test('logs that do not match are refused', () => {
+  test('an offset log and a commit log that do not match are refused', () => {
     expect(
       () => new BatchScheduler({ ...fresh, planned: batch(4, 7000), committedBatchId: 1 }),
     ).toThrow(/they do not match/)
   })
 
-  test('one batch at a time', () => {
+  test('only one batch runs at a time', () => {
     const scheduler = new BatchScheduler(fresh)
     scheduler.next(1000)
     expect(() => scheduler.next(2000)).toThrow(/one batch at a time/)
@@ -142,7 +142,7 @@ describe('offset ranges', () => {
     )
   })
 
-  test('belong to one topic: another one with the same name is refused, whatever its offsets', () => {
+  test('belong to one topic: another topic with the same name is refused, whatever its offsets', () => {
     const of = (topicId: string | undefined, latest: number, partitions = 1) =>
       Array.from({ length: partitions }, (_, at) => ({ ...end(at, 0, latest), topicId }))
     const first = planRanges(of('one', 5), [], upTo(100), 'committed')
@@ -159,7 +159,7 @@ describe('offset ranges', () => {
         }),
       )
     }
-    // What has no id, an old entry or an old broker, cannot be told apart.
+    // Without an id, as in an old entry or from an old broker, the topics cannot be distinguished.
     expect(planRanges(of(undefined, 7), first, upTo(100))[0]).toMatchObject({ from: 5, until: 7 })
     const old = planRanges(of(undefined, 5), [], upTo(100))
     expect(planRanges(of('two', 7), old, upTo(100))[0]).toMatchObject({ from: 5, topicId: 'two' })
@@ -167,11 +167,11 @@ describe('offset ranges', () => {
     expect(() => planRanges(of(undefined, 9, 1), both, upTo(100))).toThrow(
       /orders-1 does not exist/,
     )
-    // A topic that the job does not read any more.
+    // The job no longer reads the topic of these ranges.
     expect(planRanges([{ ...end(0, 0, 3), topic: 'others' }], both, upTo(100))).toHaveLength(3)
   })
 
-  test('wait for unstable records, and distinguish them from lost ones', () => {
+  test('wait for unstable records, and distinguish them from lost records', () => {
     const before = planRanges([end(0, 0, 9)], [], upTo(100), 'uncommitted')
     const unstable = { ...end(0, 0, 4), highWatermark: 12 }
     expect(planRanges([unstable], before, upTo(100), 'committed')[0]).toMatchObject({
@@ -191,7 +191,7 @@ describe('offset ranges', () => {
     ])
   })
 
-  test('a log that ends below what was read is an error, not a wait', () => {
+  test('a log that ends below the offsets read is an error, not a wait', () => {
     const before = planRanges([end(0, 0, 10)], [], upTo(100))
     expect(() => planRanges([end(0, 0, 4)], before, upTo(100))).toThrow(
       expect.objectContaining({

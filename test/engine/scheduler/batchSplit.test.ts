@@ -1,5 +1,5 @@
-// A batch that is too large is retried with half of its offsets, repeatedly, while nothing of it is
-// visible; the logs, counts and watermarks are those of the batch that fitted.
+// A batch that is too large is retried with half of its offsets, repeatedly, while none of its
+// output is visible; the logs, counts and watermarks are those of the batch that fitted.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -28,11 +28,11 @@ interface Life {
   readonly happened: string[]
   readonly offsetLog: OffsetLog
   readonly commitLog: CommitLog
-  /** The loop's end, while time passes. */
+  /** Waits until the loop ends, while advancing the clock. */
   ended(): Promise<unknown>
 }
 
-/** A job on a topic of two partitions, until it has read so many offsets. */
+/** Starts a job on a topic of two partitions, which ends when all offsets are read. */
 async function start(
   run: (batch: OffsetLogEntry, attempt: BatchAttempt, life: Life) => Promise<void>,
   {
@@ -86,7 +86,7 @@ async function start(
   return life
 }
 
-test('a batch is halved until it fits, and the next ones are as large as what fitted', async () => {
+test('a batch is halved until it fits, and the next batches are as large as the one that fitted', async () => {
   const life = await start(
     async (batch, _attempt, { loop }) => {
       const [range] = batch.ranges
@@ -106,14 +106,14 @@ test('a batch is halved until it fits, and the next ones are as large as what fi
     'split 0: 8',
     'cancelled: RESULT_TOO_LARGE',
     'split 0: 4',
-    // Nothing of the attempts before is counted.
+    // The cancelled attempts count no records.
     'committed 0: 4 of 4',
     'committed 1: 4 of 8',
   ])
   const entries = life.ran.filter(({ batchId }) => batchId === 0)
   expect(new Set(entries.map(({ timeMs }) => timeMs)).size).toBe(1)
   expect(life.offsetLog.get(0)!.ranges.map(({ until }) => until)).toEqual([2, 2])
-  // The largest time that an attempt saw which was given up was 8.
+  // The largest event time of a cancelled attempt was 8; it must not affect the watermark.
   expect(life.ran.find(({ batchId }) => batchId === 1)!.watermarks).toEqual({})
   const last = life.commitLog.latestCommit()!
   expect(last.eventTimes!.w!['t-0']!.timeMs).toBe(8)
@@ -133,7 +133,7 @@ test('a single record that does not fit fails the job, with its position', async
   ])
 })
 
-test('other errors, and those after an output has begun, split nothing', async () => {
+test('other errors, and errors after an output has begun, do not split the batch', async () => {
   const other = await start(() => Promise.reject(new EngineError('USER_CODE_FAILED', 'no')))
   expect(await other.ended()).toMatchObject({ code: 'USER_CODE_FAILED' })
   const begun = await start((_batch, attempt) => {
@@ -155,7 +155,7 @@ test('an output of a cancelled attempt cannot begin', async () => {
   expect(() => attempts[1]!.outputBegins()).not.toThrow()
 })
 
-test('a batch of an earlier process is split only if nothing of it can be visible', async () => {
+test('a batch of an earlier process is split only if none of its output can be visible', async () => {
   for (const canSplitRerun of [false, true]) {
     const disk = new MemoryDisk()
     const killed = await start(() => Promise.reject(new Error('killed')), { disk })
@@ -221,9 +221,9 @@ test('a batch over its time limit is cancelled and split, and eventually fails w
   expect(life.happened[0]).toBe('split 0: 8')
 })
 
-describe('a batch whose topic has lost records that it was to read', () => {
+describe('a batch whose topic has lost records that the batch was to read', () => {
   const lost = () => new EngineError('OFFSETS_LOST', 'gone')
-  /** Partition 0 begins at 3 now. */
+  /** The log of partition 0 starts at offset 3 now. */
   const ends = (resume?: number) => async () =>
     [0, 1].map((partition) => {
       const log = { topic: 't', partition, earliest: partition === 0 ? 3 : 0, latest: 8 }
@@ -231,7 +231,8 @@ describe('a batch whose topic has lost records that it was to read', () => {
     })
 
   /**
-   * A process that was killed in its first batch, and the next one, whose output begins at once.
+   * Starts a process that is killed in its first batch, then another process whose output begins
+   * immediately.
    */
   async function again(options: Partial<BatchLoopOptions>) {
     const disk = new MemoryDisk()
@@ -246,7 +247,7 @@ describe('a batch whose topic has lost records that it was to read', () => {
     )
   }
 
-  test('of an earlier process, continues where onLost says before an output begins', async () => {
+  test('of an earlier process, continues at the position of onLost before an output begins', async () => {
     const life = await again({ ends: ends(3) })
     expect(await life.ended()).toBeUndefined()
     const [first] = life.ran
@@ -270,7 +271,7 @@ describe('a batch whose topic has lost records that it was to read', () => {
     expect(stopped.ran).toEqual([])
   })
 
-  test('continues where onLost says when the loss is found while it runs', async () => {
+  test('continues at the position of onLost when the loss is detected while the batch runs', async () => {
     let isLost = false
     const life = await start(
       ({ ranges }) => {
@@ -331,7 +332,7 @@ describe('a batch whose topic has lost records that it was to read', () => {
     expect(goesOn.ran.map(({ ranges }) => ranges.map(({ until }) => until))).toEqual([[5, 8]])
   })
 
-  test('whose own records exist reads again what is left of earlier ones, or fails with an error', async () => {
+  test('whose own records exist reads the remaining records of earlier batches again, or fails with an error', async () => {
     const failed = await start(() => Promise.reject(lost()))
     expect(await failed.ended()).toMatchObject({
       code: 'OFFSETS_LOST',
@@ -352,7 +353,7 @@ describe('a batch whose topic has lost records that it was to read', () => {
   })
 })
 
-describe('what has to be durable before a commit', () => {
+describe('the work before a commit', () => {
   const rejected = (offset: number) => {
     const record = { topic: 't', partition: 0, offset, timestampMs: 5, error: 'bad' }
     return { ...record, onError: 'skip' } as const
@@ -377,14 +378,14 @@ describe('what has to be durable before a commit', () => {
     expect(offsets).toEqual([[8, 1], []])
   })
 
-  test('fails the batch when it fails, and nothing is committed', async () => {
+  test('fails the batch when the work fails, and the batch is not committed', async () => {
     const life = await start(async () => {}, { beforeCommit: () => Promise.reject(tooLarge()) })
     expect(await life.ended()).toMatchObject({ code: 'RESULT_TOO_LARGE' })
     expect(life.happened).toEqual([])
   })
 })
 
-test('every offset is committed once, whatever was too large and whenever the process died', async () => {
+test('every offset is committed once, whatever batch was too large and whenever the process died', async () => {
   const lives = fc.array(
     fc.record({ most: fc.integer({ min: 1, max: 20 }), runs: fc.integer({ min: 1, max: 8 }) }),
     { maxLength: 5 },
@@ -425,7 +426,7 @@ test('every offset is committed once, whatever was too large and whenever the pr
   )
 })
 
-test('halves are smaller, keep their starts and every partition, and end at one offset', () => {
+test('halves are smaller, keep their starts and every partition, and the halving ends at one offset', () => {
   const lengths = fc.array(fc.nat(100), { minLength: 1, maxLength: 8 })
   fc.assert(
     fc.property(lengths, (all) => {

@@ -1,6 +1,6 @@
-// Power fails at every single durable step of a job, and the job restarts from what is on the disk:
-// every line counts once, windows are correct in every batch, and the committed offset ranges are
-// contiguous. Logs, driver, tasks and state stores are the production code.
+// Power fails at every single durable step of a job, and the job restarts from the contents of the
+// disk: every line counts once, windows are correct in every batch, and the committed offset ranges
+// are contiguous. Logs, driver, tasks and state stores are the production code.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -53,7 +53,7 @@ const counting = job('counting', (stream) => {
 
 type Views = ReadonlyMap<string, unknown>
 
-/** What a power failure does to a write that is under way. */
+/** The effect of a power failure on a write in progress. */
 type Outcome = 'lost' | 'kept'
 
 class PowerFailure extends Error {}
@@ -64,7 +64,7 @@ class World {
   readonly #log: string[][] = [[], []]
   readonly #states = new Map<string, Map<string, string>>()
   readonly committed: { batch: OffsetLogEntry; views: Views }[] = []
-  /** Durable steps from here to each power failure to come. */
+  /** The remaining power failures, each with the number of durable steps before it. */
   readonly #failures: { after: number; outcome: Outcome }[]
   readonly #disk = new MemoryDisk({ beforeChange: () => this.#step(() => this.#disk.crash()) })
   #arrived = 0
@@ -80,7 +80,7 @@ class World {
     return this.#steps
   }
 
-  /** Starts the job until all input is counted and the windows are empty again. */
+  /** Starts the job repeatedly until all input is counted and the windows are empty again. */
   async run(): Promise<void> {
     const mostStarts = this.#failures.length + 1
     for (;;) {
@@ -165,7 +165,7 @@ class World {
     if (outcome !== undefined) throw new PowerFailure()
   }
 
-  /** One durable step. Undefined unless power fails in it. */
+  /** Performs one durable step. Returns undefined unless power fails in it. */
   #step(crash: () => void): Outcome | undefined {
     if (this.#isDown) return 'lost'
     this.#steps++
@@ -177,7 +177,7 @@ class World {
     return next.outcome
   }
 
-  /** Each time a batch is planned some lines have come. */
+  /** Appends the next lines of the input, as if they arrived before each plan of a batch. */
   #ends() {
     for (const [at, word] of (input[this.#arrived++] ?? []).entries()) {
       if (word !== '') this.#log[(at + this.#arrived) % 2]!.push(word)
@@ -233,7 +233,7 @@ async function runBatch(driver: Driver, batch: OffsetLogEntry): Promise<Views> {
   return views
 }
 
-/** What must hold of every run, crashed or not. */
+/** Checks the rules that hold for every run, with or without a crash. */
 function check({ committed }: World): void {
   expect(committed.at(-1)!.views.get('totals')).toEqual([
     ['a', 4],
@@ -257,7 +257,7 @@ function check({ committed }: World): void {
 }
 
 describe('a job', () => {
-  test('without a failure counts everything', async () => {
+  test('without a failure counts every line', async () => {
     const world = new World()
     await world.run()
     check(world)
@@ -265,7 +265,7 @@ describe('a job', () => {
   })
 
   test.each(['lost', 'kept'] as const)(
-    'counts everything once when power fails at any durable step, the write being %s',
+    'counts every line once when power fails at any durable step and the write is %s',
     async (outcome) => {
       const calm = new World()
       await calm.run()
@@ -279,7 +279,7 @@ describe('a job', () => {
     },
   )
 
-  test('counts everything once however often power fails', async () => {
+  test('counts every line once, however often power fails', async () => {
     const failure = fc.record({
       after: fc.nat(25),
       outcome: fc.constantFrom<Outcome>('lost', 'kept'),

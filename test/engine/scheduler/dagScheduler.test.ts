@@ -1,5 +1,5 @@
-// The DAG scheduler, driven by events: which tasks it launches, in what order, and what it does
-// when something fails.
+// The DAG scheduler, driven by events: which tasks it launches, in what order, and how it reacts to
+// failures.
 
 import { describe, expect, test } from 'vitest'
 import type { ErrorReport } from '../../../engine/engineError.ts'
@@ -68,7 +68,7 @@ function reduced(context = localContext()): Rdd<readonly [string, number]> {
   return context.parallelize<readonly [string, number]>(pairs, 2).reduceByKey(Math.max)
 }
 
-describe('what aborts a stage', () => {
+describe('aborts of a stage', () => {
   const died = { message: 'out of memory' }
 
   test('the loss of an executor is not a failure of its tasks, and has its own limit', () => {
@@ -112,7 +112,7 @@ describe('what aborts a stage', () => {
     }
   })
 
-  test('an error that would only be repeated aborts the stage at once', () => {
+  test('an error that a retry would only repeat aborts the stage immediately', () => {
     const run = new Transcript()
     run.submit(1, localContext().parallelize([1], 1))
     const error = { message: 'NaN', code: 'STATE_INVALID' }
@@ -166,7 +166,7 @@ describe('stages', () => {
     expect(new Transcript().submit(1, localContext().fromPartitions([]))).toEqual(['job 1: []'])
   })
 
-  test('a chain of shuffles runs one after another, however long it is', () => {
+  test('stages of a chain of shuffles run one after another, however long the chain is', () => {
     const context = localContext(1)
     let rdd = reduced(context)
     for (let depth = 0; depth < 500; depth++) rdd = rdd.map((pair) => pair).reduceByKey(Math.max)
@@ -206,7 +206,7 @@ describe('failures', () => {
     expect(run.submit(2, rdd)).toEqual(['task 3: map 0 on 0', 'task 4: map 1 on 1'])
   })
 
-  test('a lost executor loses its outputs, and only those are recomputed', () => {
+  test('a lost executor loses its outputs, and only these outputs are recomputed', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     run.finish(1, 0)
@@ -276,7 +276,7 @@ describe('failures', () => {
     )
   })
 
-  test('a loss that all tasks of a stage find counts once, and so does each of many losses', () => {
+  test('a lost output that all tasks of a stage detect counts as one loss, and each later loss counts again', () => {
     const run = new Transcript({ maxFetchFailures: 2 })
     const pairs = Array.from({ length: 12 }, (_, at) => [`key ${at}`, at] as const)
     const rdd = localContext(6).parallelize(pairs, 12).reduceByKey<string, number>(Math.max)
@@ -301,7 +301,7 @@ describe('failures', () => {
 })
 
 describe('abandoned work', () => {
-  test('a cancelled job launches nothing more, and its tasks are left to end', () => {
+  test('a cancelled job launches no further task, and its running tasks finish', () => {
     const run = new Transcript()
     run.submit(1, reduced())
     expect(run.dag.isWanted(1)).toBe(true)
@@ -311,7 +311,7 @@ describe('abandoned work', () => {
     expect(run.dag.progress()).toEqual([])
   })
 
-  test('a forgotten shuffle is recomputed, and ignores a task from before', () => {
+  test('a forgotten shuffle is recomputed, and the result of an earlier task is ignored', () => {
     const run = new Transcript()
     const rdd = reduced()
     run.submit(1, rdd)

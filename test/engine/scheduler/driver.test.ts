@@ -1,5 +1,5 @@
-// The driver with everything behind it except threads: shuffles that do not fit into memory,
-// batches that are cancelled and retried, and its reports on the running batch.
+// The driver with everything except threads: shuffles that do not fit into memory, batches that are
+// cancelled and retried, and its reports on the running batch.
 
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -46,11 +46,11 @@ class World {
   readonly log: string[][] = [[], []]
   readonly reports: TaskReport[] = []
   readonly driver: Driver
-  /** The newest batch that changed the state of each operator, as of the batch that ran last. */
+  /** The newest batch that changed the state of each operator, as of the last run. */
   changed: number[] = []
   /** Awaited before each scan. */
   beforeScan: () => Promise<void> | void = () => {}
-  /** States that are open. */
+  /** Number of open states. */
   open = 0
   readonly #states = new Map<string, Map<string, string>>()
 
@@ -95,7 +95,7 @@ class World {
     return { batchId, timeMs: (batchId + 1) * intervalMs, ranges }
   }
 
-  /** The rows of all views. */
+  /** Returns the rows of all views. */
   async run(batch: BatchInfo): Promise<Record<string, unknown>> {
     this.driver.addBatch(batch)
     const { changed } = await this.driver.advance(batch)
@@ -147,7 +147,7 @@ function countOf(lines: readonly string[]): (readonly [string, number])[] {
 
 type Failure = 'open' | 'bytes' | undefined
 
-/** A disk whose reads fail, or give other bytes, as often as it is told. */
+/** A disk whose reads fail or return wrong bytes when `fails` returns such a failure. */
 function unreliable(disk: MemoryDisk, fails: () => Failure | Promise<Failure>): Disk {
   return new Proxy<Disk>(disk, {
     get(target, property) {
@@ -173,7 +173,7 @@ function unreliable(disk: MemoryDisk, fails: () => Failure | Promise<Failure>): 
 }
 
 describe('shuffles that do not fit into memory', () => {
-  test('give the same results as those that do, with damaged or missing files', async () => {
+  test('give the same results as shuffles in memory, even with damaged or missing files', async () => {
     const line = fc.constantFrom('a', 'b', 'c', 'ä ö', '')
     const batches = fc.array(fc.array(line, { maxLength: 30 }), { minLength: 1, maxLength: 4 })
     let damaged = 0
@@ -181,7 +181,7 @@ describe('shuffles that do not fit into memory', () => {
       fc.asyncProperty(batches, fc.nat(6), fc.nat(60), async (all, every, maxPairs) => {
         let reads = 0
         const disk = unreliable(new MemoryDisk(), () => {
-          // Not for ever: a stage whose inputs are lost four times in a row fails.
+          // Reads do not fail forever: a stage whose inputs are lost four times in a row fails.
           if (every < 4 || ++reads % every !== 0) return undefined
           damaged++
           return reads % 2 === 0 ? 'open' : 'bytes'
@@ -223,7 +223,7 @@ describe('shuffles that do not fit into memory', () => {
     expect(reads).toBeGreaterThan(40)
   })
 
-  test('are not lost again, once recomputed, for tasks that were reading them before', async () => {
+  test('are not lost a second time, once recomputed, for tasks that began to read them before', async () => {
     const wide = job('wide', { partitions: 8 }, (stream) => {
       const ones = stream.fromTopic('words', words).map((word) => [word, 1] as const)
       ones.reduceByKey<string, number>(sum).view('counts', shown)
@@ -241,7 +241,7 @@ describe('shuffles that do not fit into memory', () => {
     running.catch(() => {})
     await world.clock.advanceAndSettle(1)
     expect(reading).toHaveLength(8)
-    // One after another they find that the file is lost; each time the output is there again.
+    // The tasks find one after another that the file is lost; each time the output exists again.
     for (const fail of reading) {
       fail()
       await world.clock.advanceAndSettle(1)
@@ -251,7 +251,7 @@ describe('shuffles that do not fit into memory', () => {
     expect(maps).toHaveLength(3)
   })
 
-  test('split the batch if there is no disk, until a backlog of any length is counted', async () => {
+  test('split the batch when no disk is configured, until a backlog of any length is counted', async () => {
     const world = new World(counting, { maxPairs: 100 })
     for (let at = 0; at < 1000; at++) world.log[at % 2]!.push(`word ${at % 17}`)
     const disk = new MemoryDisk()
@@ -299,7 +299,7 @@ describe('shuffles that do not fit into memory', () => {
   })
 })
 
-test('operators advance before the outputs, and report the batch that changed them last', async () => {
+test('operators advance before the outputs, and report the last batch that changed their state', async () => {
   const world = new World(counting)
   for (const lines of world.log) lines.push('a', 'b')
   await world.driver.start()
@@ -316,7 +316,7 @@ test('operators advance before the outputs, and report the batch that changed th
   expect(changes).toEqual([[0], [0], [2]])
 })
 
-test('no query opens a state while states are released, whenever it was made', async () => {
+test('no query opens a state while states are released, whenever the query arrived', async () => {
   const world = new World(counting)
   for (const lines of world.log) lines.push('a', 'b')
   await world.driver.start()
@@ -345,7 +345,7 @@ describe('a cancelled batch', () => {
     await world.driver.start()
     const gate = Promise.withResolvers<void>()
     let scans = 0
-    // The first scan ends; the others of the attempt are still at it when it is broken off.
+    // The first scan ends; the other scans of the attempt are in progress when it is cancelled.
     world.beforeScan = () => (++scans > 1 ? gate.promise : undefined)
     const given = world.run(world.batch(0, 0, 20))
     given.catch(() => {})
@@ -393,8 +393,7 @@ describe('a cancelled batch', () => {
     expect(rejectedOffsets().size).toBe(0)
     const gate = Promise.withResolvers<void>()
     let scans = 0
-    // Batches before the one that runs are read in the attempt that is given up; some tasks come to
-    // an end.
+    // The cancelled attempt also reads earlier batches; some of its tasks finish.
     world.beforeScan = () => (++scans > 4 ? gate.promise : undefined)
     const given = world.run(world.batch(3, 3, 4))
     given.catch(() => {})
@@ -410,7 +409,7 @@ describe('a cancelled batch', () => {
     expect(rejectedOffsets()).toEqual(new Set(['0/1', '1/2', '1/3']))
   })
 
-  test('that runs nothing ends at once', async () => {
+  test('without running tasks ends immediately', async () => {
     const world = new World(counting)
     await world.driver.start()
     await world.driver.breakOff(new EngineError('BATCH_TIMED_OUT', 'late'))
@@ -428,7 +427,7 @@ describe('a job that is not deterministic', () => {
       .view('groups', shown)
   })
 
-  test('is reported with its operator, once, when an output is recomputed', async () => {
+  test('is reported once, with its operator, when an output is recomputed', async () => {
     let reads = 0
     const disk = unreliable(new MemoryDisk(), () => (++reads <= 2 ? 'bytes' : undefined))
     const world = new World(drawing, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
@@ -442,7 +441,7 @@ describe('a job that is not deterministic', () => {
 })
 
 describe('progress', () => {
-  test('names the partition and stage that run, and since when', async () => {
+  test('names the running partition and stage, and when they started', async () => {
     const world = new World(counting)
     world.log[0]!.push('a')
     world.log[1]!.push('b')

@@ -47,7 +47,7 @@ function apply(step: (typeof steps)[number], rdd: Pairs, source: Pairs): Pairs {
     case 'reduce':
       return rdd.reduceByKey((left, right) => left + right)
     case 'group':
-      // Not commutative, so that a changed order of values would show.
+      // This function is not commutative, so that a changed order of values is detected.
       return rdd
         .groupByKey()
         .mapValues((all) => all.reduce((sum, each) => (sum * 31 + each) % 9973, 7))
@@ -61,14 +61,14 @@ function apply(step: (typeof steps)[number], rdd: Pairs, source: Pairs): Pairs {
   }
 }
 
-/** Executors that keep their map outputs to themselves, and a hand that picks what happens next. */
+/** Executors whose map outputs are lost with them; the test picks the next event. */
 class Cluster {
   readonly dag = new DagScheduler({
     executorSlots: executors,
     maxTaskFailures: Infinity,
     maxFetchFailures: Infinity,
   })
-  /** By executor: which of its lives this is. */
+  /** The current incarnation of each executor that is alive. */
   readonly #alive = new Map<number, number>()
   #lives = 0
   readonly #outputs = new Map<string, { holder: number; buckets: Bucket[] }>()
@@ -91,7 +91,10 @@ class Cluster {
     this.handle({ kind: 'executorRegistered', executor })
   }
 
-  /** With it go its outputs and its tasks; some of those have reports under way all the same. */
+  /**
+   * Loses an executor with its outputs and tasks; with `reportsArrive`, reports in flight still
+   * arrive.
+   */
   lose(executor: number, reportsArrive: boolean): void {
     if (!this.#alive.delete(executor)) return
     if (!reportsArrive) {
@@ -158,7 +161,7 @@ class Cluster {
     }
   }
 
-  /** Known from the launched stages' own lineage; set by the test. */
+  /** Returns the number of map partitions of a shuffle, from the lineage; set by the test. */
   mapPartitionsOf: (shuffleId: string) => number = () => 0
 }
 
@@ -184,7 +187,7 @@ function mapPartitions(rdd: Rdd<unknown>): Map<string, number> {
   return found
 }
 
-test('any schedule of failures gives the result of a single thread', async () => {
+test('any schedule of failures gives the same result as a single thread', async () => {
   const happenings = fc.array(
     fc.record({
       kind: fc.constantFrom('finish', 'finish', 'finish', 'fail', 'lose', 'register'),

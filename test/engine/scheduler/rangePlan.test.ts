@@ -27,7 +27,7 @@ describe('a job starts', () => {
     })
   })
 
-  test('its lag counts from there', () => {
+  test('with a lag that counts from startAt', () => {
     expect(lagBehind([end(5, 50, { start: 30 })], [])).toBe(20)
     expect(lagBehind([end(5, 50, { start: 30 })], [read(45)])).toBe(5)
   })
@@ -42,7 +42,7 @@ describe('a job starts', () => {
 })
 
 describe('lost offsets', () => {
-  test('fail the job with the lost offsets, the existing ones, and both remedies', () => {
+  test('fail the job with the lost offsets, the existing offsets, and both remedies', () => {
     const removed = () => planRanges([end(20, 100)], [read(5)], () => 10)
     expect(removed).toThrow(expect.objectContaining({ code: 'OFFSETS_LOST' }))
     expect(removed).toThrow(
@@ -53,7 +53,7 @@ describe('lost offsets', () => {
     expect(truncated).toThrow(/ends at offset 4, but this job has read it up to 10.*onLost.*rewind/)
   })
 
-  test('are skipped with onLost, and the gap is known', () => {
+  test('are skipped with onLost, and the gap is recorded', () => {
     const before = [read(5)]
     const ranges = planRanges([end(20, 100, { resume: 30 })], before, () => 10)
     expect(ranges).toEqual([read(40, { from: 30 })])
@@ -70,12 +70,12 @@ describe('lost offsets', () => {
     ])
   })
 
-  test('are not those of a log whose end is not stable yet', () => {
+  test('do not include the records of a log whose end is not stable yet', () => {
     const unstable = end(0, 4, { highWatermark: 12, resume: 0 })
     expect(planRanges([unstable], [read(10)], () => 10)).toEqual([read(10, { from: 10 })])
   })
 
-  test('of a planned batch: it is planned again from its start', () => {
+  test('in a planned batch: the batch is planned again from the start of the log', () => {
     const planned = [read(30, { from: 10 })]
     expect(() => planRanges([end(20, 100)], startsOf(planned), () => 10)).toThrow(
       /offsets 10 to 20/,
@@ -87,7 +87,7 @@ describe('lost offsets', () => {
 })
 
 describe('a topic that is no longer read', () => {
-  test('keeps its positions: if it is added again, the job continues there', () => {
+  test('keeps its positions: if the topic is added again, the job continues there', () => {
     const both = [read(5), read(9, { topic: 'gone', topicId: 'g' })]
     const without = planRanges([end(0, 7)], both, () => 10)
     expect(without).toEqual([
@@ -106,7 +106,7 @@ describe('a topic that is no longer read', () => {
   })
 })
 
-test('whatever is lost, nothing is read twice, and every record is read or lost', () => {
+test('no record is read twice, and every record is either read or lost', () => {
   const step = fc.record({ grow: fc.nat(40), lose: fc.nat(40), resume: fc.nat(60) })
   fc.assert(
     fc.property(

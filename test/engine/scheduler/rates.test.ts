@@ -11,8 +11,8 @@ import { parseRateConf, rateOptions } from '../../../engine/scheduler/rateOption
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
 describe('the estimator', () => {
-  // Of the formula, with P = 1, I = 0.2, D = 0, a batch of 1000 ms and minRate 100, unless said
-  // otherwise:
+  // Vectors of the formula, with P = 1, I = 0.2, D = 0, a batch of 1000 ms and minRate 100, unless
+  // stated otherwise:
   //   processingRate  = records / processingDelayMs * 1000
   //   error           = latestRate - processingRate
   //   historicalError = schedulingDelayMs * processingRate / batchMs
@@ -28,7 +28,7 @@ describe('the estimator', () => {
 
   test('matches vectors computed by hand', () => {
     const pid = new PidRateEstimator(standard)
-    // The first sample: latestRate = 1000 / 500 * 1000 = 2000, and no rate.
+    // The first sample gives latestRate = 1000 / 500 * 1000 = 2000, and no rate.
     expect(pid.compute(sample(1000, 1000, 500, 0))).toBeUndefined()
     // processingRate 3000 / 2000 * 1000 = 1500; error 500; historical 1000 * 1500 / 1000 = 1500;
     // 2000 - 500 - 0.2 * 1500 = 1200.
@@ -36,8 +36,8 @@ describe('the estimator', () => {
     // processingRate 1200 / 1000 * 1000 = 1200; error 0; historical 500 * 1200 / 1000 = 600;
     // 1200 - 0 - 120 = 1080.
     expect(pid.compute(sample(5000, 1200, 1000, 500))).toBeCloseTo(1080, 9)
-    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, lifted to
-    // 100.
+    // processingRate 10 / 1000 * 1000 = 10; error 1070; historical 0; 1080 - 1070 = 10, raised to
+    // minRate 100.
     expect(pid.compute(sample(6000, 10, 1000, 0))).toBe(100)
     // processingRate 400 / 500 * 1000 = 800; error -700; 100 + 700 = 800.
     expect(pid.compute(sample(7000, 400, 500, 0))).toBeCloseTo(800, 9)
@@ -67,18 +67,18 @@ describe('the estimator', () => {
 
   test('divides a rate by lag, within the limits of a partition', () => {
     const split = { rate: 1000, lags: [300, 100, 0], batchSeconds: 2 }
-    // 3/4 of 2000 records, 1/4 of them, and the least.
+    // 3/4 of 2000 records, 1/4 of 2000 records, and the minimum.
     expect(splitRate({ ...split, maxRatePerPartition: 0, minRatePerPartition: 1 })).toEqual([
       1500, 500, 1,
     ])
-    // At most 400 a second, for 2 s.
+    // At most 400 records a second, for 2 s.
     expect(splitRate({ ...split, maxRatePerPartition: 400, minRatePerPartition: 1 })).toEqual([
       800, 500, 1,
     ])
     expect(splitRate({ ...split, maxRatePerPartition: 400, minRatePerPartition: 900 })).toEqual([
       900, 900, 900,
     ])
-    // Fractions are cut: a third of 100.
+    // Fractions are rounded down: a third of 100.
     const thirds = { rate: 100, lags: [1, 1, 1], batchSeconds: 1 }
     expect(splitRate({ ...thirds, maxRatePerPartition: 0, minRatePerPartition: 1 })).toEqual([
       33, 33, 33,
@@ -91,7 +91,8 @@ describe('limits of a batch', () => {
   const many = 1e12
 
   /**
-   * A job on a topic that is full, whose batches take `batchMs(offsets)`; returns offsets by batch.
+   * Runs a job on a topic with a backlog, whose batches take `batchMs(offsets)`; returns the number
+   * of offsets of each batch.
    */
   function run(
     limits: RateLimits,
@@ -148,7 +149,7 @@ describe('limits of a batch', () => {
       conf: conf(given),
     })
 
-  test('a job that keeps up is never limited by its rate, however small its batches are', () => {
+  test('a job that keeps up is never limited by its rate, however small the batches are', () => {
     const limits = limitsWith({})
     expect(run(limits, [10, 10], () => 100, 50, { arriving: 5 }).every((n) => n <= 24)).toBe(true)
     expect(limits.rate).toBeUndefined()
@@ -164,7 +165,7 @@ describe('limits of a batch', () => {
   test('batches become as large as can be processed in the target time', () => {
     const most = { maxRecordsPerPartition: 200_000 }
     const limits = limitsWith({}, most)
-    // 10,000 records a second. Two batches pass before the estimator says something.
+    // 10,000 records a second. The estimator gives no rate in the first two batches.
     const batches = run(limits, [1e9, 1e8], (offsets) => offsets / 10, 12)
     expect(batches.slice(0, 2)).toEqual([400_000, 400_000])
     for (const offsets of batches.slice(2)) {
@@ -182,7 +183,7 @@ describe('limits of a batch', () => {
     expect(batches[2]).toBeGreaterThan(16 * 1024 - 5)
   })
 
-  test('larger records take effect at once', () => {
+  test('larger records affect the next batch', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1_000_000 })
     const finished = (bytes: number) => {
       const range = { topic: 't', partition: 0, from: 0, until: 100 }
@@ -221,7 +222,7 @@ describe('limits of a batch', () => {
     )
   })
 
-  test('records before startAt, and lost ones, are not lag and take no part of a limit', () => {
+  test('records before startAt and lost records are not lag and take no part of a limit', () => {
     const limits = limitsWith({}, { maxBatchBytes: 1000 * guessedRecordBytes })
     const old = { topic: 'old', partition: 0, earliest: 0, latest: 1e9 }
     const ends = [{ topic: 't', partition: 0, earliest: 0, latest: 1000 }]
@@ -232,14 +233,14 @@ describe('limits of a batch', () => {
     expect(resumes('t', 0)).toBe(1000)
   })
 
-  test('after a split the next batches are as large as what fitted, and grow to less than what did not', () => {
+  test('after a split the next batches start at the size that fitted, and stay below the size that did not fit', () => {
     const limits = limitsWith({})
     const range = (until: number) => [{ topic: 't', partition: 0, from: 0, until }]
     limits.split(range(2000), range(1000))
     const batches = run(limits, [1e9], () => 10, 100)
     expect(batches.slice(0, 3)).toEqual([1000, 1250, 1562])
     expect(batches[3]).toBeLessThan(1800)
-    // What was too large is tried again, after a while.
+    // Several batches later, the size that did not fit is tried again.
     expect(batches.findIndex((offsets) => offsets >= 2000)).toBeGreaterThan(10)
     expect(batches.at(-1)).toBeGreaterThan(2000)
   })
@@ -257,9 +258,9 @@ describe('limits of a batch', () => {
     expect(after(4 * 3600_000)).toBe(500)
   })
 
-  test('an initial rate applies until a rate was measured', () => {
+  test('an initial rate applies until a rate has been measured', () => {
     const limits = limitsWith({ 'spark.streaming.backpressure.initialRate': '200' })
-    // The first batch only seeds the estimator: 20,000 a second, for 5 s.
+    // The first batch only seeds the estimator: 20,000 records a second, for 5 s.
     expect(run(limits, [1e6], () => 10, 3)).toEqual([200, 200, 100_000])
   })
 })

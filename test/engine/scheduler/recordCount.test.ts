@@ -1,11 +1,11 @@
-// The records that a job has counted: each range once, however often tasks read it, and late if
+// The records that a job has counted: each range once, however often tasks read it, and later if
 // only a later window reads it.
 
 import { expect, test } from 'vitest'
 import { RecordCount } from '../../../engine/scheduler/recordCount.ts'
 import type { BatchInfo } from '../../../engine/stream/batchHistory.ts'
 
-/** Reads ten offsets of two partitions, and of a third one nothing. */
+/** Reads ten offsets of each of two partitions, and none of a third partition. */
 function batch(batchId: number): BatchInfo {
   const range = (partition: number) => {
     return { topic: 't', partition, from: 10 * batchId, until: 10 * batchId + 10 }
@@ -18,7 +18,7 @@ function read(count: RecordCount, { ranges }: BatchInfo, records: number, partit
   for (const partition of partitions) count.rangeRead({ range: ranges[partition]!, records })
 }
 
-test('a batch counts the records of its ranges, not their offsets, and a range once', () => {
+test('a batch counts the records of its ranges, not their offsets, and each range once', () => {
   const count = new RecordCount(100)
   count.begin(batch(0))
   read(count, batch(0), 7)
@@ -31,7 +31,7 @@ test('a batch counts the records of its ranges, not their offsets, and a range o
   expect(count.commit(0)).toEqual({ recordsTotal: 114, uncounted: [] })
 })
 
-test('a batch that a later window reads is counted then, also in the next run of the job', () => {
+test('a batch that a later window reads is counted when the window reads it, also in the next run of the job', () => {
   const first = new RecordCount(0)
   first.begin(batch(0))
   read(first, batch(0), 3, [1])
@@ -43,7 +43,7 @@ test('a batch that a later window reads is counted then, also in the next run of
   expect(second.commit(0)).toEqual({ recordsTotal: 12, uncounted: [] })
 })
 
-test('a batch that is never read to its end counts by its offsets once no window reaches it', () => {
+test('a batch that is never read completely counts its offsets once no window includes it', () => {
   const count = new RecordCount(0)
   count.begin(batch(0))
   expect(count.commit(0)).toEqual({ recordsTotal: 0, uncounted: [0] })
@@ -51,7 +51,7 @@ test('a batch that is never read to its end counts by its offsets once no window
   expect(count.commit(1)).toEqual({ recordsTotal: 20, uncounted: [1] })
 })
 
-test('a rerun batch is counted by its last run', () => {
+test('the last run of a batch determines its count', () => {
   const count = new RecordCount(0)
   count.begin(batch(0))
   read(count, batch(0), 5)

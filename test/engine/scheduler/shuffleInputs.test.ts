@@ -1,5 +1,5 @@
 // Tasks whose inputs are on disk start a few at a time, limited by bytes; other tasks do not wait
-// for them.
+// for these.
 
 import { expect, test } from 'vitest'
 import { ShuffleInputs } from '../../../engine/scheduler/shuffleInputs.ts'
@@ -41,7 +41,7 @@ test('inputs from disk wait for earlier tasks, and the end of one starts the nex
   expect(begun).toEqual([0, 1, 2, 3])
 })
 
-test('a task over the limit runs alone, and inputs in memory are returned at once', async () => {
+test('a task over the limit runs alone, and inputs in memory are returned immediately', async () => {
   const store = await storeWith(0)
   const inputs = new ShuffleInputs(store, 10)
   expect(await inputs.gather(1, read(0))).toMatchObject({ kind: 'gathered' })

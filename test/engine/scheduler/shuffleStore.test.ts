@@ -48,13 +48,13 @@ describe('in memory', () => {
     expect(store.bucket('s', 0, 0)).toEqual(pairs(8)[0])
   })
 
-  test('one batch that is too large is refused with advice', async () => {
+  test('a batch that is too large is refused with advice', async () => {
     const { store } = storeOf(10)
     store.put('s', 0, 0, pairs(8))
     await expect(store.put('s', 1, 0, pairs(8))).rejects.toThrow(/reduce by key before/)
   })
 
-  test('bytes are limited as well as pairs, by a sample of the values', async () => {
+  test('bytes are limited as well as pairs, estimated from a sample of the values', async () => {
     const { store } = storeOf(1e9, undefined, { maxBytes: 1_000_000 })
     expect(store.put('s', 0, 0, pairs(1000, 'x'))).toBeUndefined()
     await expect(store.put('s', 1, 0, pairs(1000, 'x'.repeat(1000)))).rejects.toMatchObject({
@@ -71,7 +71,7 @@ describe('on disk', () => {
       return { keys, values: keys.map((_, at) => values[at % values.length]) }
     })
 
-  test('all outputs are read back unchanged, whatever was spilled', async () => {
+  test('all outputs are read back unchanged, whatever part was spilled', async () => {
     const { store } = storeOf(15, new MemoryDisk())
     for (let at = 0; at < 6; at++) await store.put('shuffle-0:1:0', at, 0, buckets(5 + at))
     for (let at = 0; at < 6; at++) {
@@ -114,7 +114,7 @@ describe('on disk', () => {
     }
   })
 
-  test('a file that fails to close after it was read was read nevertheless', async () => {
+  test('the contents of a file are used even if closing the file fails', async () => {
     const disk = new MemoryDisk()
     const { store } = storeOf(5, disk)
     await store.put('shuffle-0:1:0', 0, 0, pairs(8))
@@ -127,7 +127,7 @@ describe('on disk', () => {
     expect(await store.bucket('shuffle-0:1:0', 0, 0)).toEqual(pairs(8)[0])
   })
 
-  test('a full disk drops outputs of earlier batches, and fails the batch when there are none', async () => {
+  test('a full disk drops outputs of earlier batches, and fails the batch when no earlier outputs exist', async () => {
     const disk = new MemoryDisk({
       beforeChange: (operation) => {
         if (operation === 'write')
@@ -146,7 +146,7 @@ describe('on disk', () => {
     expect(logger.messages('warn')).toHaveLength(1)
   })
 
-  test('the disk has a limit: earlier batches are dropped, and then the batch is too large', async () => {
+  test('disk space has a limit: outputs of earlier batches are dropped first, and then the batch is too large', async () => {
     const { store, spill } = storeOf(1, new MemoryDisk(), { maxSpillBytes: 3000 })
     await store.put('shuffle-0:1:0', 0, 0, pairs(500))
     await store.put('shuffle-1:1:0', 0, 1, pairs(500))

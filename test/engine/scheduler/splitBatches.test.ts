@@ -1,4 +1,4 @@
-// Batches that are split at any point of their run, with the process killed now and then: the
+// Batches that are split at any point of their run, while the process is occasionally killed: the
 // states of all operators, including those without records in the smaller batch, and all views
 // match plain code over the committed offsets. Loop, driver, outputs, tasks and state stores are
 // the production code.
@@ -44,7 +44,7 @@ const counting = job('counting', { partitions: 3 }, (stream) => {
     .map((word) => [word, 1] as const)
   const totals = ones.updateStateByKey<string, number, number>(add, { uid: 'totals' })
   totals.view('totals')
-  // Gets records only when there is a `c`.
+  // This operator gets records only when the batch contains a `c`.
   ones
     .filter(([word]) => word === 'c')
     .updateStateByKey<string, number, number>(add, { uid: 'rare' })
@@ -65,13 +65,13 @@ class World {
   readonly disk = new MemoryDisk()
   readonly log: string[][] = [[], []]
   readonly #states = new Map<string, Map<string, string>>()
-  /** Rows of the newest batch in which each view was collected. */
+  /** The rows of each view in the newest batch that collected the view. */
   readonly shown = new Map<string, ViewRows>()
   readonly committed: OffsetLogEntry[] = []
   rejected = 0
   attempts = 0
 
-  /** One process. `fates`: of its attempts, one after another; the rest are good. */
+  /** Runs one process. `fates` are those of its first attempts; later attempts succeed. */
   async run(fates: Fate[], isOver: () => boolean): Promise<void> {
     const offsetLog = await OffsetLog.open(this.disk, '/job/offsets')
     const commitLog = await CommitLog.open(this.disk, '/job/commits')
@@ -190,7 +190,7 @@ function countOf(lines: readonly string[]): [string, number][] {
   return sortedRows([...counts])
 }
 
-test('whatever is split and killed, states, windows and views match what was committed', async () => {
+test('states, windows and views match the committed ranges, whatever is split or killed', async () => {
   const line = fc.constantFrom('a', 'b', 'c', 'd', 'bad')
   const fate = fc.constantFrom<Fate>('good', 'good', 'scan', 'outputs', 'end', 'killed')
   const lives = fc.array(
@@ -214,7 +214,7 @@ test('whatever is split and killed, states, windows and views match what was com
         try {
           await world.run([...fates], () => isRead() && --left === 0)
         } catch (error) {
-          // A single offset cannot be split any more.
+          // A batch with a single offset cannot be split any further.
           const message = (error as Error).message
           if (message !== 'killed' && !/cannot be split/.test(message)) throw error
         }

@@ -54,7 +54,7 @@ class Reading {
     const specs = [this.spec]
     const plan = { specs, timeMs, ranges, ends, eventTimes, previous }
     const watermarks = planWatermarks(plan)
-    // A rerun, which has the same logs: the same.
+    // A rerun has the same logs and gets the same watermarks.
     expect(planWatermarks(plan)).toEqual(watermarks)
     const batch = { timeMs, ranges, watermarks }
     const previousMs = previous?.timeMs
@@ -73,7 +73,7 @@ class Reading {
 }
 
 describe('a watermark', () => {
-  test('is that of what earlier batches have read, minus the delay', () => {
+  test('is the event time that earlier batches have read, minus the delay', () => {
     const reading = new Reading(1)
     reading.append(0, 100, 90)
     expect(reading.batch(1000).watermarks).toEqual({})
@@ -92,17 +92,17 @@ describe('a watermark', () => {
     reading.batch(5000)
     expect(reading.batch(5999).watermarks).toEqual({ w: 90 })
     expect(reading.batch(6000).watermarks).toEqual({ w: 590 })
-    // Back from being idle: its record is behind, and the watermark does not go back.
+    // A record of a partition that was idle is behind the watermark, which does not go back.
     reading.append(0, 200)
     reading.batch(7000)
     expect(reading.batch(8000).watermarks).toEqual({ w: 590 })
   })
 
-  test('is held back by unread records, including those of a partition never seen', () => {
+  test('is held back by unread records, including those of a partition that was never read', () => {
     const reading = new Reading(2)
     reading.append(0, 100)
     reading.append(1, 50)
-    // Partition 1 is not read for an hour of nominal time.
+    // Partition 1 is not read for several hours of nominal time.
     for (let hour = 0; hour < 3; hour++) {
       const { watermarks } = reading.batch(hour * 3600_000, (at) => (at === 1 ? 0 : 9))
       expect(watermarks).toEqual({})
@@ -112,7 +112,7 @@ describe('a watermark', () => {
     expect(reading.batch(4 * 3600_000 + 1000).watermarks).toEqual({ w: 40 })
   })
 
-  test('waits for an empty partition as long as for one that became idle, from its first batch on', () => {
+  test('waits for an empty partition as long as for a partition that became idle, counted from the first batch', () => {
     const reading = new Reading(2)
     reading.append(0, 100)
     reading.batch(1000)
@@ -131,7 +131,7 @@ describe('a watermark', () => {
     reading.append(1, 1)
     step(1000)
     expect(step(2000)).toEqual({ w: -9 })
-    // Four hours in which nothing was read are not four hours without a time.
+    // A pause of four hours does not count as four hours without an event time.
     expect(step(4 * 3600_000)).toEqual({ w: -9 })
     const other = new Reading(2)
     for (let second = 1; second <= 8; second++) {
@@ -150,14 +150,14 @@ describe('a watermark', () => {
       return reading.batch(timeMs).watermarks.w
     }
     step(1000, 1)
-    // The first batch after the pause, and the one before it, have read a second's records each,
-    // for all one knows.
+    // The first batch after the pause and the batch before it each count as one second of records:
+    // their real time spans are unknown.
     step(2000, undefined)
     const afterMs = 4 * 3600_000
     step(afterMs, undefined)
     expect(step(afterMs + 1000, undefined)).toBe(-9)
-    // A partition whose records never give a time holds nothing up for ever, however long batches
-    // take.
+    // A partition whose records never give a time does not hold back the watermark forever, however
+    // long batches take.
     step(afterMs + 60_000, undefined)
     expect(step(afterMs + 120_000, undefined)).toBe(afterMs + 60_000 - 10)
   })
@@ -176,7 +176,7 @@ describe('a watermark', () => {
     }
   })
 
-  test('ignores other topics, and another watermark that once had its uid', () => {
+  test('ignores other topics, and an earlier watermark with the same uid', () => {
     const ends = [
       { topic: 't', partition: 0, earliest: 0, latest: 5 },
       { topic: 'u', partition: 0, earliest: 0, latest: 5 },
@@ -209,7 +209,10 @@ describe('the watermark of a union', () => {
     { uid: 'a+b', delayMs: 10, idleTimeoutMs: 0, topics: [], of: ['a', 'b'] },
   ]
 
-  /** One partition of each topic; the times that a batch reads of them. */
+  /**
+   * Runs batches over one partition of each topic, with the event times that each batch reads.
+   * Returns the watermarks of the union.
+   */
   function run(batches: readonly (readonly [timeMs: number, a: number[], b: number[]])[]) {
     const counts = { a: 0, b: 0 }
     let previous: Planned | undefined
@@ -234,7 +237,7 @@ describe('the watermark of a union', () => {
     })
   }
 
-  test('is the minimum of those of its streams', () => {
+  test('is the smallest watermark of its streams', () => {
     expect(
       run([
         [1000, [100], []],
@@ -246,7 +249,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, undefined, 80, 140, 300])
   })
 
-  test('skips an idle stream, does not go back when the stream becomes active, and then waits for it again', () => {
+  test('skips an idle stream, does not go back when the stream becomes active, and then waits for that stream again', () => {
     expect(
       run([
         [1000, [100], [100]],
@@ -270,7 +273,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, undefined, 200])
   })
 
-  test('is the largest of all when all streams are idle', () => {
+  test('is the largest watermark of its streams when all streams are idle', () => {
     expect(
       run([
         [1000, [100], [500]],
@@ -279,7 +282,7 @@ describe('the watermark of a union', () => {
     ).toEqual([undefined, 490])
   })
 
-  test('has no event times of its own, and is kept when the code goes back to single streams', () => {
+  test('has no event times of its own, and is kept when the code uses single streams again', () => {
     expect(mergeEventTimes(specs, undefined, { timeMs: 1, ranges: [] }, [], undefined)).toEqual({
       a: {},
       b: {},
@@ -291,14 +294,14 @@ describe('in any history', () => {
   const pauses = [1000, 1000, 1000, 4000, 240_000, 4 * 3600_000]
   const history = fc.record({
     partitions: fc.integer({ min: 1, max: 4 }),
-    /** How far the clocks of partitions are apart. */
+    /** Offset of the clock of each partition, in ms. */
     skews: fc.array(fc.integer({ min: 0, max: 50_000 }), { minLength: 4, maxLength: 4 }),
     steps: fc.array(
       fc.record({
         pauseMs: fc.constantFrom(...pauses),
-        /** Records that arrive in each partition, and how far each is out of order. */
+        /** Records that arrive in each partition, each with its disorder in ms. */
         arrivals: fc.array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 4, maxLength: 4 }),
-        /** What the batch reads of each partition at most. */
+        /** Maximum number of records that the batch reads from each partition. */
         most: fc.array(fc.nat(6), { minLength: 4, maxLength: 4 }),
       }),
       { maxLength: 40, size: 'max' },
@@ -307,8 +310,8 @@ describe('in any history', () => {
   const disorderMs = 20
 
   /**
-   * Runs a history; `judge` is called with each record. Partitions that get a record at every step
-   * are steady: with these alone, none is ever idle.
+   * Runs a history; `judge` is called with each record. A partition that gets a record at every
+   * step is steady: when all partitions are steady, none is ever idle.
    */
   function replay(
     { partitions, skews, steps }: typeof history extends fc.Arbitrary<infer H> ? H : never,
@@ -319,8 +322,8 @@ describe('in any history', () => {
     const reading = new Reading(partitions, given)
     const greatest = new Array<number>(partitions).fill(-Infinity)
     /**
-     * Nominal time of the newest batch with a record of the partition; of the first batch before
-     * that.
+     * Nominal time of the newest batch with a record of the partition; before the first record,
+     * nominal time of the first batch.
      */
     const alive = new Array<number | undefined>(partitions).fill(undefined)
     const wasIdle = new Array<boolean>(partitions).fill(false)
@@ -370,7 +373,7 @@ describe('in any history', () => {
     )
   })
 
-  test('of partitions that become idle, only records after the idle time can be behind', () => {
+  test('of partitions that become idle, only records after the idle time can be behind the watermark', () => {
     let late = 0
     fc.assert(
       fc.property(history, (each) => {

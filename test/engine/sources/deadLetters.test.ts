@@ -83,7 +83,10 @@ async function lettersIn(topic: string): Promise<Record[]> {
   return found
 }
 
-/** Offsets of the records that lie in the topic, in ascending order. */
+/**
+ * Returns the offsets of the rejected records whose dead letters are in the topic, in ascending
+ * order.
+ */
 async function offsetsIn(topic: string): Promise<number[]> {
   const letters = await lettersIn(topic)
   return letters.map((letter) => Number(header(letter, 'millrace.offset'))).sort((a, b) => a - b)
@@ -120,7 +123,7 @@ describe('a dead letter', () => {
     expect(second).toMatchObject({ key: null, value: null })
   })
 
-  test('of a dead letter, rejected by a job that reads dead letters, is distinguished from it', async () => {
+  test('of a rejected dead letter is distinguished from that dead letter', async () => {
     const topic = await newTopic()
     const own = [
       { key: 'millrace.job', value: Buffer.from('tested') },
@@ -137,7 +140,7 @@ describe('a dead letter', () => {
 })
 
 describe('a rerun batch', () => {
-  test('writes what is missing, wherever the previous run ended', async () => {
+  test('writes only the missing dead letters, wherever the previous run ended', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.nat(6), { maxLength: 3 }), { minLength: 1, maxLength: 4 }),
@@ -147,7 +150,8 @@ describe('a rerun batch', () => {
           for (const [batchId, runs] of batches.entries()) {
             const all = Array.from({ length: 6 }, () => rejected(topic, next++))
             const ends = await lettersTo(topic).ends()
-            // Each of these is killed after it has written so many, the last one before it commits.
+            // Each run is killed after it has written this many letters, the last one before its
+            // commit.
             for (const written of [...runs, all.length, all.length]) {
               const letters = lettersTo(topic)
               await letters.write(batchId, all.slice(0, written), ends)
@@ -161,7 +165,7 @@ describe('a rerun batch', () => {
     )
   }, 60_000)
 
-  test('writes all of it when it is read again after a rewind of the job', async () => {
+  test('writes all dead letters again when the records are read again after a rewind of the job', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     await letters.write(0, [rejected(topic, 1)], await letters.ends())
@@ -170,7 +174,7 @@ describe('a rerun batch', () => {
     await letters.close()
   })
 
-  test('does not count dead letters of another job, or foreign records, as its own', async () => {
+  test('does not mistake dead letters of another job, or foreign records, for its own', async () => {
     const topic = await newTopic()
     const letters = lettersTo(topic)
     const ends = await letters.ends()
@@ -215,7 +219,7 @@ describe('a dead letter topic', () => {
     expect(await new Admin(cluster).listTopics()).not.toContain('never-created')
   })
 
-  test('of an unreachable cluster may exist: the job does not fail', async () => {
+  test('of an unreachable cluster is assumed to exist: the job does not fail', async () => {
     const bootstrap = [{ host: '127.0.0.1', port: 1 }]
     const nowhere = new Cluster(runtime, { bootstrap, clientId: 'test' })
     const letters = new DeadLetters(nowhere, runtime, { job: 'tested', topics: ['dead'] })
@@ -246,7 +250,7 @@ describe('a dead letter topic', () => {
     await letters.close()
   })
 
-  test('is not needed by a job without a policy for it', async () => {
+  test('is not required by a job without a dead letter policy', async () => {
     const letters = new DeadLetters(cluster, runtime, { job: 'tested', topics: [] })
     await letters.start()
     expect(await letters.ends()).toEqual([])

@@ -1,9 +1,9 @@
-// Records for scanners of tests: lines in memory, at the offsets of a range.
+// Records for tests of scanners: lines in memory, at the offsets of a range.
 
 import { HeldRecord } from '../../../engine/sources/heldRecord.ts'
 import type { OffsetRange } from '../../../engine/sources/scan.ts'
 
-/** One for each line, from the range's first offset on. */
+/** Returns one record for each line, from the range's first offset on. */
 export function lineRecords(range: OffsetRange, lines: readonly string[]): HeldRecord[] {
   const { topic, partition, from } = range
   return lines.map(
@@ -11,5 +11,5 @@ export function lineRecords(range: OffsetRange, lines: readonly string[]): HeldR
   )
 }
 
-/** For formats that do not look at the record. */
+/** A record for formats that do not read it. */
 export const anyRecord = new HeldRecord({ topic: 't', partition: 0, offset: 0, value: null })

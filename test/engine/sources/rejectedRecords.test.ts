@@ -1,4 +1,5 @@
-// The rejected records of a batch, as the driver counts them: each once, whichever tasks report it.
+// The rejected records of a batch, as the driver counts them: each record once, whichever tasks
+// report it.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -30,7 +31,7 @@ describe('a set of offsets', () => {
     fc.maxSafeInteger().map(Math.abs),
   )
 
-  test('behaves like a set, and a report has all of it', () => {
+  test('behaves like a set, and a report has every offset', () => {
     fc.assert(
       fc.property(fc.array(offset), (offsets) => {
         const set = new OffsetSet()
@@ -49,7 +50,7 @@ describe('a set of offsets', () => {
     )
   })
 
-  test('of a million offsets takes one bit for each', () => {
+  test('of a million offsets takes one bit for each offset', () => {
     const set = new OffsetSet()
     for (let at = 0; at < 1_000_000; at++) set.add(7 + at)
     const bytes = set.report('t', 0).reduce((sum, { bits }) => sum + bits.length, 0)
@@ -58,7 +59,7 @@ describe('a set of offsets', () => {
 })
 
 describe('the rejected records of a batch', () => {
-  test('count once, whichever of its tasks report them, and whatever those could store', () => {
+  test('count once, whichever of its tasks report them, and however many texts the tasks could store', () => {
     const records = new RejectedRecords()
     records.begin(0)
     const many = Array.from({ length: mostSkippedTexts + 500 }, (_, at) => rejected(at))
@@ -76,7 +77,7 @@ describe('the rejected records of a batch', () => {
     expect(records.deadLetters).toEqual([])
   })
 
-  test('go to a dead letter topic once, and to each of two', () => {
+  test('go once to each of their dead letter topics', () => {
     const records = new RejectedRecords()
     records.begin(0)
     records.add(reportOf(letter(1), rejected(1), letter(1, 3, 'other'), letter(1)))
@@ -89,7 +90,7 @@ describe('the rejected records of a batch', () => {
     ])
   })
 
-  test('count in the first batch that reports them, as long as windows reach it', () => {
+  test('count in the first batch that reports them, as long as windows include that batch', () => {
     const records = new RejectedRecords()
     records.begin(4, 4)
     records.add(reportOf(letter(1)))
@@ -106,7 +107,7 @@ describe('the rejected records of a batch', () => {
     expect(records.total).toBe(1)
   })
 
-  test('are limited where they have to be stored', () => {
+  test('are limited in number when they must be stored', () => {
     const records = new RejectedRecords()
     records.begin(0)
     const addAll = () => {

@@ -1,5 +1,5 @@
-// Positions in the topics of a broker: where a job starts, and where it continues after records
-// were lost.
+// Positions in the topics of a broker: where a job starts, and where it continues after a loss of
+// records.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { text } from '../../../engine/engine.ts'
@@ -34,7 +34,7 @@ afterAll(async () => {
   await broker.stop()
 })
 
-/** A topic of ten records, a second apart. */
+/** Creates a topic of ten records, whose timestamps are a second apart. */
 async function topicOfTen(topic: string): Promise<void> {
   await new Admin(cluster).createTopics([{ name: topic, partitions: 1 }])
   const producer = new Producer(cluster, runtime)
@@ -86,7 +86,7 @@ test.each([
     from: expected,
     until: 10,
   })
-  // What was read before counts, and no option.
+  // The position of earlier reads has priority over the option.
   const previous = read(topic, 7)
   expect(planRanges(await offsets.ends(previous), previous, () => 100)[0]).toMatchObject({
     from: 7,
@@ -109,14 +109,14 @@ test.each([
   expect(() => planRanges(failing, previous, () => 100)).toThrow(
     /lost|no longer has offsets 2 to 6/,
   )
-  // Nothing is lost of what was read.
+  // A job that has read all of the removed records loses nothing.
   const ahead = read(topic, 6)
   const sound = await offsetsOf(topic, { onLost }).ends(ahead)
   expect(planRanges(sound, ahead, () => 100)[0]).toMatchObject({ from: 6, until: 10 })
 })
 
 test.each(['committed', 'uncommitted'] as const)(
-  'a log that ends below what was read continues at its end, read %s',
+  'a job continues at the end of a log that ends below the offsets read, read %s',
   async (isolation) => {
     const topic = `short-${isolation}`
     await topicOfTen(topic)
@@ -128,7 +128,7 @@ test.each(['committed', 'uncommitted'] as const)(
   },
 )
 
-test('the start of a log is listed again when it is old, and when a batch turned out to be lost', async () => {
+test('the start of a log is listed again when the listed start is old, and after a batch was found to be lost', async () => {
   await topicOfTen('moving')
   let aheadMs = 0
   const monotonicMs = () => runtime.clock.monotonicMs() + aheadMs
@@ -150,7 +150,7 @@ test('the start of a log is listed again when it is old, and when a batch turned
   }
 })
 
-test('a scan of a lost range names the lost and the existing offsets, and the remedies', async () => {
+test('a scan of a lost range names the lost offsets, the existing offsets, and the remedies', async () => {
   await topicOfTen('scanned')
   await removeBefore('scanned', 6)
   const scanner = new TopicScanner(cluster)
@@ -167,7 +167,7 @@ test('a scan of a lost range names the lost and the existing offsets, and the re
   await expect(scan(12, 14)).rejects.toThrow(/ends at offset 10.*read it up to 12/)
   const found = await scan(6, 10)
   expect(found).toMatchObject({ records: 4 })
-  // Each record was sent in a batch of its own.
+  // Each record is in a record batch of its own.
   expect(found.bytes).toBeGreaterThan(4 * 61)
   scanner.close()
 })

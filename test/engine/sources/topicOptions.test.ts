@@ -1,4 +1,4 @@
-// The options of a topic, as known to the graph.
+// The options of a topic, as the graph has them.
 
 import { expect, test } from 'vitest'
 import { type JobStream, job, type TopicOptions, text } from '../../../engine/engine.ts'
@@ -27,7 +27,7 @@ test('a time is the same in every thread, whatever its form', () => {
   expect(sources.get('a')).toMatchObject({ startAt: { timeMs: 5 }, onLost: { timeMs: 7 } })
 })
 
-test('streams of one topic agree on its positions, and each has its own policy', () => {
+test('streams of one topic must agree on its positions, and each has its own error policy', () => {
   const { sources } = reading(
     ['a', { startAt: 'latest', onError: { deadLetter: 'z' } }],
     ['a', { startAt: 'latest', onError: { deadLetter: 'y' } }],
@@ -42,15 +42,14 @@ test('streams of one topic agree on its positions, and each has its own policy',
   )
 })
 
-test('the policy of a stream is part of the fingerprint of driver and executors', () => {
+test('the error policy of a stream is part of the fingerprint of driver and executors', () => {
   const described = [
     reading(['a']),
     reading(['a', { onError: 'skip' }]),
     reading(['a', { onError: { deadLetter: 'x' } }]),
   ].map((graph) => graph.describe())
   expect(new Set(described).size).toBe(3)
-  // A date that is computed differs from thread to thread, and does not matter once the job has
-  // begun.
+  // A computed date differs from thread to thread, and has no effect once the job has begun.
   expect(reading(['a', { startAt: new Date(5) }]).describe()).toBe(described[0])
 })
 

@@ -75,7 +75,7 @@ async function scan(from: number, until: number, partition = 0) {
   }
 }
 
-test('a scan waits for the end of its range, and then fails with the end of the log', async () => {
+test('a scan waits for the end of its range, and eventually fails with the end of the log', async () => {
   await new Admin(cluster).createTopics([{ name: 'short', partitions: 1 }])
   const producer = new Producer(cluster, runtime)
   await producer.send('short', { value: Buffer.from('one') })
@@ -98,7 +98,7 @@ test('a scan waits for the end of its range, and then fails with the end of the 
   await producer.close()
 })
 
-test('every range gives its records, in order, without those that have no value', async () => {
+test('every range gives its records, in order, without records that have no value', async () => {
   for (let from = 0; from <= count; from++) {
     for (let until = from; until <= count; until++) {
       const expected: string[] = []
@@ -108,7 +108,7 @@ test('every range gives its records, in order, without those that have no value'
   }
 })
 
-test('the oldest timestamp is that of the first batch read', async () => {
+test('the oldest timestamp is that of the first record batch in the range', async () => {
   expect((await scan(0, count)).oldestTimestampMs).toBe(startMs)
   expect((await scan(5, 7)).oldestTimestampMs).toBe(startMs + 5)
   expect((await scan(3, 3)).oldestTimestampMs).toBeUndefined()
@@ -169,7 +169,7 @@ describe('records that fail', () => {
     }
   }
 
-  test('are left out of any range, and reported unchanged', async () => {
+  test('are omitted from any range, and reported unchanged', async () => {
     for (let from = 0; from <= count; from++) {
       for (let until = from; until <= count; until++) {
         const offsets = Array.from({ length: until - from }, (_, at) => from + at)
@@ -192,7 +192,7 @@ describe('records that fail', () => {
     })
   })
 
-  test('fail the scan without a receiver, and when the policy is to fail', async () => {
+  test('fail the scan without a receiver of rejected records, and when the policy is to fail', async () => {
     const scanner = new TopicScanner(cluster)
     const range: OffsetRange = { topic: 'lines', partition: 0, from: 0, until: count }
     for (const onError of ['fail', 'skip'] as const) {
@@ -205,15 +205,15 @@ describe('records that fail', () => {
   })
 
   test.each([
-    ['of another checksum', (batch: Buffer) => batch.writeUInt32BE(7, 17)],
+    ['with a wrong checksum', (batch: Buffer) => batch.writeUInt32BE(7, 17)],
     [
-      'of records that are none',
+      'with malformed records',
       (batch: Buffer) => {
         batch[61] = 0x7f
         batch.writeUInt32BE(crc32c(batch, 21), 17)
       },
     ],
-  ])('do not excuse a batch %s: it is unknown what is lost with it', async (_what, damage) => {
+  ])('do not excuse a batch %s: its lost records are unknown', async (_what, damage) => {
     const builder = new RecordBatchBuilder()
     for (let at = 0; at < 3; at++) builder.append(startMs, null, Buffer.from(`line ${at}`))
     const batch = builder.build()
@@ -230,7 +230,7 @@ describe('records that fail', () => {
   })
 })
 
-test('a format that makes rows of tombstones receives them, wherever batches begin', async () => {
+test('a format with rows for tombstones receives the tombstones, wherever record batches begin', async () => {
   const scanner = new TopicScanner(cluster)
   const format = envelope(text(), { tombstones: true })
   for (const [from, until] of [
@@ -252,7 +252,7 @@ test('a format that makes rows of tombstones receives them, wherever batches beg
   scanner.close()
 })
 
-/** A cluster of which every fetch is answered with the same bytes. */
+/** A cluster that answers every fetch with the same bytes. */
 function answeringWith(batch: Buffer): Cluster {
   const partitions = [{ errorCode: 0, highWatermark: 3, lastStableOffset: 3, records: batch }]
   const connection = {

@@ -1,5 +1,5 @@
-// A StateDatabase in memory whose contents outlive it, as a directory outlives a process, and which
-// can crash around a write.
+// A StateDatabase in memory whose contents outlive the database, as a directory outlives a process,
+// and which can crash before or after a write.
 
 import type {
   DatabaseEntry,
@@ -9,20 +9,18 @@ import type {
   StateSnapshot,
 } from '../../../engine/state/stateDatabase.ts'
 
-/**
- * What happens to the next write: nothing special, or power fails before or after it is durable.
- */
+/** Outcome of the next write: success, or a power failure before or after the write is durable. */
 export type NextWrite = 'succeeds' | 'is lost' | 'is kept but not acknowledged'
 
 export class MemoryStateDatabase implements StateDatabase {
   /**
-   * Values by key, both as latin1 texts. Shared by those who open the same directory one after
-   * another.
+   * Values by key, both as latin1 texts. Databases that open the same directory one after another
+   * share the map.
    */
   readonly contents: Map<string, string>
   nextWrite: NextWrite = 'succeeds'
   writes = 0
-  /** Entries and keys that were asked for. */
+  /** Number of entries and keys that were read. */
   reads = 0
 
   constructor(contents: Map<string, string>) {

@@ -1,5 +1,5 @@
-// The size of a state written by an earlier release, which recorded none: unknown, never a part of
-// it.
+// The size of a state written by an earlier release, which recorded no size, is unknown, and is
+// never reported as the size of only a part of the state.
 
 import { expect, test } from 'vitest'
 import { versionKey } from '../../../engine/state/stateLayout.ts'
@@ -14,7 +14,9 @@ class Directory {
     return await StateStore.open('/state', { openDatabase })
   }
 
-  /** What an earlier release makes of the record when it commits a batch: it knows of no sizes. */
+  /**
+   * Removes the sizes from the version record, as an earlier release does when it commits a batch.
+   */
   forgetSizes(): void {
     const key = Buffer.from(versionKey).toString('latin1')
     const { sizes, ...record } = JSON.parse(this.#contents.get(key)!)
@@ -34,7 +36,7 @@ test('an empty state has no rows', async () => {
   expect(store.size).toEqual({ rows: 0, bytes: 0 })
 })
 
-test('a state of an earlier release has no size, and adding to it does not give it one', async () => {
+test('a state of an earlier release has no size, even after more rows are added', async () => {
   const directory = new Directory()
   await run(await directory.open(), 0, 'sa', 'sb')
   directory.forgetSizes()

@@ -1,6 +1,6 @@
 // StateStore against a model: values and timers per version. Batches of random writes are
 // committed, crash before, during and after their write, and are rerun; a batch always starts from
-// the state before it, and every kept version can be read.
+// the state before that batch, and every version still stored can be read.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -28,12 +28,14 @@ import { MemoryStateDatabase, type NextWrite } from './memoryStateDatabase.ts'
 
 interface Model {
   readonly values: Map<string, unknown>
-  /** By their description. */
+  /** Timers by their description. */
   readonly timers: Map<string, StateTimer>
 }
 
 const keys = ['sa', 'sb', 'sab', 'sä', 's', 's\ud800', 's\udfff', 's\ufffd', 's\0', 'n1', 'n2', 'z']
-/** Parts of keys: those of one key are told apart by number and not by text, also below 0. */
+/**
+ * Parts of keys: the parts of one key are distinguished by number and not by text, also below 0.
+ */
 const parts = [
   ...[-(2 ** 40), -1, 0, 1, 2 ** 40].map((part) => partOf('sa', part)),
   partOf('s\0', 1),
@@ -70,10 +72,10 @@ const write = fc.oneof(
 type Write = typeof write extends fc.Arbitrary<infer W> ? W : never
 
 const step = fc.record({
-  /** 0: the next batch; 1: the newest again; 2: the one before it again. */
+  /** 0: the next batch; 1: the newest batch again; 2: the batch before the newest again. */
   back: fc.constantFrom(0, 0, 0, 1, 2),
   gap: fc.constantFrom(0, 0, 0, 3),
-  /** What happens to the write that takes newer batches back, if there is one. */
+  /** Outcome of the write that rolls newer batches back, if there is one. */
   begin: fc.constantFrom<NextWrite>(
     ...(['succeeds', 'succeeds', 'is lost', 'is kept but not acknowledged'] as const),
   ),
@@ -91,9 +93,9 @@ const step = fc.record({
 
 class Harness {
   readonly contents = new Map<string, string>()
-  /** The state of every version that there was, by batch id. */
+  /** The states of all versions so far, by batch id. */
   readonly versions = new Map<number, Model>([[-1, emptyModel()]])
-  /** Newest last: how far back one can go is the last two. */
+  /** The versions that can be reached, newest last: the current version and the two before it. */
   chain: number[] = [-1]
   database = new MemoryStateDatabase(this.contents)
   readonly #cacheBytes: number
@@ -161,7 +163,7 @@ function nameOf({ domain, timeMs, key, tag }: StateTimer): string {
   return JSON.stringify([domain, timeMs, key, tag])
 }
 
-/** By time, key and tag; keys by code points, and U+0000 as the store writes it. */
+/** Sorts by time, key and tag; keys by code points, and U+0000 as the store encodes it. */
 function sorted(timers: readonly StateTimer[]): StateTimer[] {
   const order = (text: string) => [...text].map((point) => point.codePointAt(0)! || 0x7f)
   return [...timers].sort((one, other) => {
@@ -224,7 +226,7 @@ async function expectEveryKeptVersion(store: StateStore, harness: Harness): Prom
 }
 
 describe('model', () => {
-  test('a batch starts from the state before it, through crashes and reruns', async () => {
+  test('a batch starts from the state before that batch, through crashes and reruns', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
         const harness = new Harness()
@@ -242,7 +244,7 @@ describe('model', () => {
             await expectEveryKeptVersion(store, harness)
           }
           const transaction = await store.begin(batchId)
-          // Rolling back is durable: the versions that were undone are gone.
+          // Rolling back is durable: the undone versions no longer exist.
           harness.chain = base
           expect(store.version).toBe(base.at(-1))
           expect(transaction.isNew).toBe(base.at(-1) === -1)
@@ -254,7 +256,7 @@ describe('model', () => {
 
           if (end === 'abandon') continue
           if (end !== 'reopen') {
-            // The first batch makes a version in any case.
+            // The first batch always creates a version, even without changes.
             const isSame = base.at(-1) !== -1 && sameModels(model, before)
             harness.database.nextWrite = end
             const written = harness.database.writes
@@ -267,7 +269,7 @@ describe('model', () => {
             harness.database.nextWrite = 'succeeds'
             if (end !== 'is lost' && !isSame) {
               harness.versions.set(batchId, model)
-              // Two undos are kept, so the oldest start that can be reached is two versions back.
+              // Two undo records are stored, so the oldest reachable start is two versions back.
               harness.chain = [...base, batchId].slice(-3)
             }
           }
@@ -357,7 +359,7 @@ describe('on level', () => {
     await expect(database.getMany([Buffer.from('a')])).rejects.toMatchObject(failed)
   })
 
-  test('a view sees its batch while others commit, and closing waits for it', async () => {
+  test('a view reads its batch while other batches commit, and close waits for the view', async () => {
     const store = await open(await directory())
     const put = async (batchId: number) => {
       const transaction = await store.begin(batchId)
@@ -381,7 +383,7 @@ describe('on level', () => {
   })
 })
 
-describe('what must not happen', () => {
+describe('misuse and damage', () => {
   test('a value changed in place has no effect before it is set', async () => {
     const store = await new Harness().open()
     const first = stateOf(await store.begin(0))
@@ -396,7 +398,7 @@ describe('what must not happen', () => {
     expect(first.get('sa')).toEqual({ n: 1, bytes: new Uint8Array([1]) })
   })
 
-  test('a batch whose start is no longer kept is refused, and the state is unchanged', async () => {
+  test('a batch whose start is no longer stored is refused, and the state is unchanged', async () => {
     const harness = new Harness()
     const store = await harness.open()
     for (let batchId = 0; batchId < 4; batchId++) {
@@ -411,7 +413,7 @@ describe('what must not happen', () => {
     expect(store.version).toBe(3)
   })
 
-  test('a transaction that another begin replaced cannot commit', async () => {
+  test('a transaction replaced by another begin cannot commit', async () => {
     const store = await new Harness().open()
     const stale = await store.begin(0)
     await store.begin(0)
@@ -452,7 +454,7 @@ describe('what must not happen', () => {
     expect((await (await harness.open()).begin(0)).isNew).toBe(true)
   })
 
-  test('a truncated undo record is damage, reported with the name of the state', async () => {
+  test('a truncated undo record is damage, and the error names the state', async () => {
     const harness = new Harness()
     const store = await harness.open()
     const transaction = await store.begin(0)
@@ -499,7 +501,7 @@ describe('what must not happen', () => {
 })
 
 describe('the cost of a batch', () => {
-  test('opening reads one record, and a batch the keys that it touches and that are not cached', async () => {
+  test('opening reads one record, and a batch reads only its keys that are not cached', async () => {
     const harness = new Harness(1_000_000)
     let store = await harness.open()
     const first = await store.begin(0)
@@ -513,7 +515,7 @@ describe('the cost of a batch', () => {
       stateOf(transaction).set('n2', batchId)
       await transaction.commit()
     }
-    // The key that does not exist is asked for again.
+    // The absence of a key is not cached: the key is read again.
     expect(harness.database.reads).toBe(1 + 3 + 1)
   })
 
@@ -527,7 +529,7 @@ describe('the cost of a batch', () => {
     await first.commit()
     let before = 0
     for (let batchId = 1; batchId < 10; batchId++) {
-      // The first look after opening finds the first timer.
+      // The first query after opening reads the first timer.
       if (batchId === 2) before = harness.database.reads
       const transaction = await store.begin(batchId)
       expect(await transaction.takeTimers('event', 999, 10)).toEqual([])

@@ -1,5 +1,5 @@
-// Moving states: to another number of partitions, out of the old format, and back to a batch. What
-// a crash leaves of a whole job is tested in savepoint/prepareDirectory.test.ts.
+// Moving states: to another number of partitions, from the old format, and back to an earlier
+// batch. savepoint/prepareDirectory.test.ts tests crashes of whole jobs.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,7 @@ afterEach(async () => {
 
 interface Contents {
   readonly values: Map<Key, unknown>
-  /** By their names. */
+  /** Parts of keys, by their stored names. */
   readonly parts: Map<string, unknown>
   readonly timers: StateTimer[]
 }
@@ -67,10 +67,7 @@ async function exported(
 
 type Open = (directory: string) => ReturnType<typeof openDiskStateDatabase>
 
-/**
- * Sets keys to a value, with a part and a timer for each, in the partitions where streams have
- * them.
- */
+/** Sets each key to a value, with a part and a timer, in the partition to which the key belongs. */
 async function runBatch(
   directory: string,
   partitions: number,
@@ -95,7 +92,9 @@ async function runBatch(
   }
 }
 
-/** Spreads a state over other partitions, in a new directory, whose name is returned. */
+/**
+ * Distributes a state over another number of partitions, in a new directory, and returns its name.
+ */
 async function rescaled(
   transfer: StateTransfer,
   directory: string,
@@ -112,7 +111,7 @@ async function rescaled(
 const someKeys: Key[] = ['a', 'b', '\ud800', '', 1, 2, 3, 4, 5, -1, 0.5, true, null]
 
 describe('rescaling', () => {
-  test('every key is where its partitioner looks for it, and nothing else has changed', async () => {
+  test('every key is in the partition of its partitioner, and nothing else has changed', async () => {
     const count = fc.integer({ min: 1, max: 9 })
     await fc.assert(
       fc.asyncProperty(count, count, fc.uniqueArray(fc.integer()), async (from, to, numbers) => {
@@ -124,7 +123,7 @@ describe('rescaling', () => {
         await runBatch('/state/totals', from, 1, keys.slice(0, 9), 'new', open)
         const before = contentsOf(await exported(transfer, '/state/totals', from, 1))
         const target = await rescaled(transfer, '/state/totals', from, to, 1)
-        // What is not durable by now may be lost.
+        // Data that is not durable at this point may be lost.
         for (const path of ['/', '/state']) await disk.syncDirectory(path)
         disk.crash()
         expect(contentsOf(await exported(transfer, target, to, 1))).toEqual(before)
@@ -143,7 +142,7 @@ describe('rescaling', () => {
             stored.change(key, null, bytes)
           })
           for (const key of owned) expect(partitioner.partitionOf(decodeKey(key))).toBe(partition)
-          // The parts of a key are where the key is.
+          // The parts of a key are in the same partition as the key.
           const view = await store.begin(2)
           for (const key of owned) {
             const part = partOf(key, -1)
@@ -194,13 +193,13 @@ describe('rescaling', () => {
     expect(values.size).toBe(3000)
     expect([...values.values()].filter((value) => value === 'new')).toHaveLength(1000)
     expect(timers).toHaveLength(4000)
-    // The batch that came afterwards can be undone, as any other.
+    // The batch after the transfer can be undone, as any other batch.
     expect(contentsOf(await exported(transfer, target, 5, 0)).timers).toHaveLength(3000)
   })
 })
 
 describe('an export', () => {
-  test('is as of a committed batch, and writes nothing', async () => {
+  test('is as of a committed batch, and does not change the state', async () => {
     const disk = new MemoryDisk()
     const open: Open = (path) => openDiskStateDatabase(disk, path)
     const transfer = new StateTransfer({ disk, openDatabase: open })
@@ -230,7 +229,7 @@ describe('an export', () => {
   })
 })
 
-test('an undone state is that of the batch, whatever ran since', async () => {
+test('an undone state is that of the target batch, whatever ran afterwards', async () => {
   const directory = join(await temporaryDirectory(), 'totals')
   const transfer = new StateTransfer({ disk: nodeDisk })
   for (const batchId of [3, 4]) await runBatch(directory, 2, batchId, someKeys, batchId)
@@ -247,7 +246,9 @@ test('an undone state is that of the batch, whatever ran since', async () => {
 describe('a state in the old format', () => {
   const keys: Key[] = [...someKeys, ...Array.from({ length: 500 }, (_, n) => `user-${n}`)]
 
-  /** As release 0 wrote it: batch 4 over batch 3, both of which can be undone. */
+  /**
+   * Writes a state in the format of release 0: batch 4 after batch 3, both of which can be undone.
+   */
   async function writeOld(directory: string, more: readonly [string, string][] = []) {
     const partitioner = new HashPartitioner(2)
     for (const partition of [0, 1]) {
@@ -268,7 +269,7 @@ describe('a state in the old format', () => {
     }
   }
 
-  test('is converted as of a batch that it keeps', async () => {
+  test('is converted as of a batch that it still has', async () => {
     const directory = join(await temporaryDirectory(), 'totals')
     const transfer = new StateTransfer({ disk: nodeDisk })
     await writeOld(directory)
@@ -305,7 +306,7 @@ describe('a state in the old format', () => {
   test.each([
     ['an entry that is not JSON', ['state "sx"', '{']],
     ['versions that do not form a chain', ['undo 2', '{"previous":0,"entries":[]}']],
-    ['a version that is no number', ['version', 'x']],
+    ['a version that is not a number', ['version', 'x']],
   ] as const)('with %s is damaged', async (_what, entry) => {
     const directory = join(await temporaryDirectory(), 'totals')
     const transfer = new StateTransfer({ disk: nodeDisk })

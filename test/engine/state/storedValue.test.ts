@@ -1,5 +1,5 @@
-// Values that can be stored as state are restored unchanged; all others are rejected with their
-// path.
+// Values that can be stored as state are restored unchanged; all other values are rejected with
+// their path.
 
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -11,7 +11,7 @@ const anything = fc.anything({
   ...{ withSparseArray: true, withNullPrototype: true },
 })
 
-/** Each with what the message says of it. */
+/** Values that cannot be stored, each with the text of its error message. */
 const unstorable: [unknown, string][] = [
   [Symbol('s'), 'is a symbol'],
   [() => 1, 'is a function'],
@@ -48,7 +48,7 @@ describe('the codec of states', () => {
           return
         }
         taken++
-        // Not toStrictEqual: it takes 0 for -0.
+        // Not toStrictEqual: it treats 0 and -0 as equal.
         expect(isDeepStrictEqual(v8Codec.decode(bytes), value)).toBe(true)
       }),
       { numRuns: 2000 },
@@ -85,7 +85,7 @@ describe('the codec of states', () => {
     expect(v8Codec.encode([7, 1.5])).toHaveLength(18)
   })
 
-  test.each(unstorable)('rejects %s wherever it is', (value, what) => {
+  test.each(unstorable)('rejects %s at any depth', (value, what) => {
     const isPath = what.startsWith('.')
     const at = (path: string) => `the value${path}${isPath ? '' : ' '}${what}`
     expect(() => v8Codec.encode(value)).toThrow(at(''))
@@ -126,7 +126,7 @@ describe('the codec of states', () => {
     expect(Buffer.compare(bytes, before)).toBe(0)
   })
 
-  test('bytes that no release writes are an error', () => {
+  test('bytes that no release writes are reported as an error', () => {
     expect(() => v8Codec.decode(new Uint8Array([99]))).toThrow('starts with byte 99')
   })
 })

@@ -1,4 +1,4 @@
-// The bounded cache of values: the least recently used value is evicted first, whichever store it
+// The bounded cache of values evicts the least recently used value first, whichever store the value
 // belongs to.
 
 import fc from 'fast-check'
@@ -8,7 +8,7 @@ import { ValueCache } from '../../../engine/state/valueCache.ts'
 
 const bytes = (length: number, fill: number) => held(Buffer.alloc(length, fill))
 
-test('the least recently used value is evicted first, over all stores', () => {
+test('the least recently used value is evicted first, across all stores', () => {
   const cache = new ValueCache({ maxBytes: 3 * 1300 })
   const [one, other] = [cache.part(), cache.part()]
   one.set('a', bytes(1000, 1))
@@ -23,7 +23,7 @@ test('the least recently used value is evicted first, over all stores', () => {
   expect(other.get('c')).toEqual(bytes(1000, 4))
 })
 
-test('it never returns a stale value, and keeps its limit', () => {
+test('the cache never returns a stale value, and stays within its limit', () => {
   const step = fc.tuple(
     fc.nat({ max: 1 }),
     fc.constantFrom('a', 'b', 'c', 'd'),
@@ -56,7 +56,7 @@ test('it never returns a stale value, and keeps its limit', () => {
   )
 })
 
-test('a value larger than the cache is not kept', () => {
+test('a value larger than the cache is not cached', () => {
   const cache = new ValueCache({ maxBytes: 1000 })
   const part = cache.part()
   part.set('a', bytes(2000, 1))

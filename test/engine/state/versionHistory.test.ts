@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { VersionHistory } from '../../../engine/state/versionHistory.ts'
 
-/** The history after these batches, of which the newest two can be undone. */
+/** Returns the history after these batches; the newest two batches can be undone. */
 function after(...batchIds: number[]): VersionHistory {
   let history = new VersionHistory(-1, [])
   for (const batchId of batchIds) history = history.committed(batchId, 2).history
   return history
 }
 
-describe('where a batch starts', () => {
+describe('the state from which a batch starts', () => {
   test.each([
     ['the first batch', after(), 0, { undo: [], version: -1 }],
     ['the batch that follows', after(0, 1, 2), 3, { undo: [], version: 2 }],

@@ -20,7 +20,8 @@ const partitions = [0, 1]
 const endKey = 'end'
 
 /**
- * Each output goes to a sink by the id of its batch: a batch that runs again puts what it has put.
+ * Each output goes to a sink by the id of its batch: a batch that runs again writes the same output
+ * again.
  */
 const program = ({ sinkNamed }: TestContext) =>
   job('away', { partitions: 3 }, (stream) => {
@@ -50,12 +51,12 @@ const rowArbitrary = fc.record({
   behindMs: fc.nat(delayMs),
 })
 
-/** What is written at once: to each partition at least one row, so that none is idle. */
+/** Rows written in one step: at least one row to each partition, so that no partition is idle. */
 const writesArbitrary = fc.record({
   rows: fc.tuple(
     ...partitions.map(() => fc.array(rowArbitrary, { minLength: 1, maxLength: 4, size: 'max' })),
   ),
-  /** A row from before the watermark of the newest batch. */
+  /** A row with a time before the watermark of the newest batch. */
   straggler: fc.option(fc.record({ behindMs: fc.nat(5000), partition: fc.nat(1) }), { freq: 3 }),
 })
 
@@ -66,7 +67,7 @@ const stepArbitrary = fc.record({
       stepsAhead: fc.nat(30),
       write: fc.constantFrom('lost' as const, 'kept' as const),
       loses: fc.constantFrom('process' as const, 'power' as const),
-      /** What arrives while the driver is away. */
+      /** Rows that arrive while the driver is down. */
       away: fc.array(writesArbitrary, { minLength: 1, maxLength: 8, size: 'max' }),
     }),
     { freq: 2 },
@@ -95,7 +96,7 @@ class Written {
     const [watermarkMs] = Object.values(this.#run.batches.at(-1)?.watermarks ?? {})
     if (straggler === null || watermarkMs === undefined) return
     const timeMs = watermarkMs - 2 * sizeMs - straggler.behindMs
-    // Of keys of their own: a session of another key that is still open could have begun as early.
+    // Late rows have a key of their own: an open session of another key could include their time.
     const row = { key: 'straggler', timeMs, id: this.#nextId() }
     this.late.push(row)
     await this.#run.feed('rows', [{ value: row, partition: straggler.partition }])
@@ -110,7 +111,7 @@ function elementsOf(run: JobTest, output: string): unknown[] {
   return [...run.sink(output).table.values()].flat()
 }
 
-/** As text, in an order of their own. */
+/** Returns the results as sorted text. */
 function shown(results: readonly Omit<WindowResult<string, readonly number[]>, 'revision'>[]) {
   return results
     .filter(({ key }) => key !== endKey)
@@ -144,7 +145,7 @@ function plainSessions(rows: readonly Row[]) {
   return sessions
 }
 
-/** A job that has just started does not know yet how much there is to read. */
+/** Runs the job until its lag is zero. A job that has just started does not know its lag yet. */
 async function untilRead(run: JobTest): Promise<void> {
   for (let isRead = false; !isRead; ) {
     while (!run.isUp) await run.restart()
@@ -158,7 +159,7 @@ test.each([
   ['4 minutes', 240_000],
   ['4 hours', 4 * 3600_000],
 ])(
-  'away for %s: windows, sessions and late rows are those of plain code',
+  'after %s of downtime, windows, sessions and late rows match plain code',
   async (_name, awayMs) => {
     let deaths = 0
     let stragglers = 0
@@ -186,14 +187,14 @@ test.each([
           await untilRead(run)
           while (!run.isUp) await run.restart()
           stragglers += written.late.length
-          // Far ahead, in each partition: all windows end.
+          // A row far ahead in each partition ends all windows.
           const end = { key: endKey, timeMs: run.nowMs + 86_400_000, id: -1 }
           await run.feed(
             'rows',
             partitions.map((partition) => ({ value: end, partition })),
           )
           for (let batch = 0; batch < 3 || run.status().lagRecords > 0; batch++) {
-            // A kill that was planned for later may meet a restart.
+            // A kill planned for a later step may happen during a restart.
             while (!run.isUp) await run.restart()
             await run.advance(1000)
           }

@@ -1,5 +1,5 @@
 // Functions of a job that change their arguments: values stored by the engine must not change with
-// them; where that cannot be ensured, an error is reported.
+// the arguments; where that cannot be ensured, an error is reported.
 
 import { describe, expect, test } from 'vitest'
 import { type Job, job, type State, type StateContext } from '../../../engine/engine.ts'
@@ -195,7 +195,7 @@ test('transformWithState emits the state as of each call', async () => {
   expect(out).toEqual([{ n: 1 }, { n: 3 }, { n: 7 }])
 })
 
-test('an inverse window subtracts what was added, whatever its functions change', async () => {
+test('an inverse window subtracts the values that it added, even if its functions change arguments', async () => {
   const out: unknown[] = []
   const program = job('window', (stream) => {
     stream
@@ -261,7 +261,7 @@ test('a later operator may change its input, and its task may be retried', async
   expect(out.toSorted()).toEqual(['a 20', 'a 2000', 'b 10', 'b 1000'])
 })
 
-test('a copy equals the value, and shares nothing that can be changed', () => {
+test('a copy equals the value, and shares no mutable part with it', () => {
   class Money {
     readonly cents = 1
   }

@@ -1,4 +1,5 @@
-// Event times and watermarks: where they come from, what they include, and what depends on them.
+// Event times and watermarks: where they come from, what they include, and which operators depend
+// on them.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -107,7 +108,7 @@ test('an idle topic does not hold back windows of a union, and its later rows ma
   }
   expect(found).toContain('b 0')
   expect(found).toContain('a 90')
-  // The window at 0 does not begin again.
+  // The window at 0 is not opened again.
   await harness.batchOf([['b 2', 'b 121'], ['a 121']])
   await harness.restart()
   await harness.run(harness.batches.at(-1)!)
@@ -156,8 +157,8 @@ test.each([
   ['an offset', (keyed: Keyed) => keyed.tumbling(10, { offsetMs: Number.NaN })],
   ['a gap', (keyed: Keyed) => keyed.sessions(-1)],
   ['a lateness', (keyed: Keyed) => keyed.sessions(1).allowedLateness(-1)],
-  ['a lateness for ever', (keyed: Keyed) => keyed.tumbling(1).allowedLateness(2 ** 53 - 1)],
-  ['a gap for ever', (keyed: Keyed) => keyed.sessions(2 ** 53 - 1)],
+  ['a lateness without a limit', (keyed: Keyed) => keyed.tumbling(1).allowedLateness(2 ** 53 - 1)],
+  ['a gap without a limit', (keyed: Keyed) => keyed.sessions(2 ** 53 - 1)],
   [
     'a time to drop duplicates within',
     (keyed: Keyed) => keyed.dropDuplicatesWithinWatermark({ withinMs: 0 }),
@@ -197,7 +198,7 @@ const batchesArbitrary = fc.array(
 )
 type Visit = { readonly key: string; readonly time: number }
 
-/** Runs the batches, each with the watermark that it had. */
+/** Runs the batches, and calls `check` with the rows and the watermark of each one. */
 async function runAll(
   program: Job,
   batches: typeof batchesArbitrary extends fc.Arbitrary<infer T> ? T : never,
@@ -285,7 +286,7 @@ test('a custom operator has event time timers, and receives no rows behind the w
 
 type Burst = EventStateContext<number, unknown>
 
-test('of rows of a key close to each other the first one passes, however far apart the others are', async () => {
+test('of rows of a key close to each other only the first one passes, however far apart the others are', async () => {
   await fc.assert(
     fc.asyncProperty(
       batchesArbitrary,
@@ -304,7 +305,7 @@ test('of rows of a key close to each other the first one passes, however far apa
             late[batchId] = await rdd.collect()
           })
         })
-        // Of all that were let through: none is needed again once it is forgotten.
+        // All rows that passed. A row that the state has forgotten cannot suppress a later row.
         const passed: Visit[] = []
         await runAll(program, batches, (batchId, rows, watermarkMs = -Infinity) => {
           const expected: unknown[] = []
@@ -360,8 +361,8 @@ describe('the allowed lateness may change while the job is stopped', () => {
   ]
 
   /**
-   * Lateness, watermark, and the keys of the rows at time 0, of each batch. What is put out, and
-   * what is open.
+   * Runs batches of an allowed lateness, a watermark, and the keys of rows at time 0. Returns the
+   * results and the open windows after each batch.
    */
   async function run(
     windows: (typeof both)[number][1],
@@ -388,7 +389,7 @@ describe('the allowed lateness may change while the job is stopped', () => {
       })
     await using harness = await StreamHarness.start(program(0))
     for (const [at, [latenessMs, watermarkMs, rows]] of batches.entries()) {
-      // The batch before has the rows that take the watermark to where it is now.
+      // The previous batch has the rows that move the watermark to its current value.
       if (at > 0)
         await harness.batchOf([[`z ${watermarkMs + delayMs}`], [`z ${watermarkMs + delayMs}`]])
       await harness.restart(program(latenessMs))
@@ -424,7 +425,7 @@ describe('the allowed lateness may change while the job is stopped', () => {
     expect(found).toEqual([
       'a is open, b is open',
       'a 1 (0), a is open, b 1 (0), b is open',
-      // No row changes them any more; they go at the time that was set for them.
+      // No row changes these windows any more; their timers remove them at the time set before.
       'a is late, a is open, b is open',
       '',
     ])

@@ -39,7 +39,7 @@ export abstract class WindowModel {
     this.latenessMs = latenessMs
   }
 
-  /** Takes the rows in, and returns those that no window has taken. */
+  /** Adds the rows to their windows, and returns the rows that no window accepted. */
   abstract take(rows: readonly Row[], watermarkMs: number): Row[]
 
   batch(rows: readonly Row[], watermarkMs: number): ModelOutputs {
@@ -92,7 +92,7 @@ export class FixedModel extends WindowModel {
   take(rows: readonly Row[], watermarkMs: number): Row[] {
     return rows.filter((row) => {
       let isTaken = false
-      // Every time that could be a start.
+      // Tries every time that could be the start of a window.
       for (let startMs = row.timeMs - this.#sizeMs + 1; startMs <= row.timeMs; startMs++) {
         if ((startMs - this.#offsetMs) % this.#slideMs !== 0) continue
         const bounds = { startMs, endMs: startMs + this.#sizeMs }
@@ -119,7 +119,7 @@ export class SessionModel extends WindowModel {
     this.#gapMs = gapMs
   }
 
-  /** Two that overlap become one, until there are no such two. */
+  /** Merges sessions that overlap, until no two overlap. */
   take(rows: readonly Row[], watermarkMs: number): Row[] {
     const pieces: (Window & { parts: Window[]; added: Row[] })[] = [
       ...this.windows.map((window) => ({ ...window, parts: [window], added: [] })),

@@ -40,15 +40,14 @@ const windowsArbitrary = fc.oneof(
 const second = 1
 const minute = 60
 /**
- * Nominal time before a batch, in intervals of 1 s: a pause of 4 s, 4 minutes and 4 hours among
- * them.
+ * Nominal time before a batch, in intervals of 1 s, including pauses of 4 s, 4 minutes and 4 hours.
  */
 const intervalsArbitrary = fc.constantFrom(1, 1, 1, 4 * second, 4 * minute, 240 * minute)
 
 const batchesArbitrary = fc.array(
   fc.record({
     intervals: intervalsArbitrary,
-    /** By how much the clock of the rows goes on. */
+    /** Time by which the clock of the rows advances. */
     passedMs: fc.oneof(
       { weight: 5, arbitrary: fc.integer({ min: 0, max: 20 }) },
       fc.integer({ min: 0, max: 200 }),
@@ -62,7 +61,8 @@ const batchesArbitrary = fc.array(
       { maxLength: 8 },
     ),
     /**
-     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     * A crash before the batch, or after it so that the batch runs again; `again` reruns the batch
+     * without a crash.
      */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
@@ -128,7 +128,7 @@ function lines(rows: readonly (Row & { readonly partition: number })[]): string[
   )
 }
 
-/** In an order of its own: which of several keys is emitted first says nothing. */
+/** Returns the values as sorted text: the order in which keys are emitted is not specified. */
 function sorted(values: readonly unknown[] | undefined): string[] {
   return (values ?? [])
     .map((value) => {
@@ -186,7 +186,7 @@ test('rows within the delay are never late, and a pause changes no window', asyn
     fc.asyncProperty(batchesArbitrary, windowsArbitrary, async (batches, windows) => {
       const outputs: Outputs = { results: [], late: [], open: [] }
       await using harness = await StreamHarness.start(
-        // As late as rows ever are, and no partition counts as idle.
+        // The delay is the maximum disorder of the rows, and no partition counts as idle.
         windowed(windows, outputs, 60, 1e12),
       )
       const all: Row[] = []
@@ -202,7 +202,7 @@ test('rows within the delay are never late, and a pause changes no window', asyn
         if (crash === 'after') await harness.restart()
         if (crash === 'after' || crash === 'again') await harness.run(harness.batches.at(-1)!)
       }
-      // One row in each partition, far ahead, takes the watermark past every window.
+      // One row far ahead in each partition moves the watermark past every window.
       const end = [0, 1].map((partition) => ({ key: 'z', timeMs: 1e9, id: -1, partition }))
       await harness.batchOf(lines(end))
       await harness.batchOf([[], []])
@@ -221,7 +221,7 @@ test('rows within the delay are never late, and a pause changes no window', asyn
   )
 })
 
-/** What is left for who takes each result in place of those before it. */
+/** Returns the results that remain when each result replaces the earlier results that it names. */
 function latest(results: readonly WindowResult<string, number[]>[]) {
   const current = new Map<string, Omit<WindowResult<string, number[]>, 'revision'>>()
   const name = (key: string, { startMs, endMs }: { startMs: number; endMs: number }) =>

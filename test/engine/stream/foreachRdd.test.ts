@@ -1,4 +1,5 @@
-// What a job may do with a batch's RDD in the driver, and the errors of what it must not do.
+// The actions that a job may run in the driver on a batch's RDD, and the errors of what it must not
+// do.
 
 import { expect, test } from 'vitest'
 import { add, job, type RowFormat, sum, text } from '../../../engine/engine.ts'
@@ -21,7 +22,7 @@ test('runs actions in every batch', async () => {
   ])
 })
 
-test('transforms, reduces and joins, with functions that only the driver has', async () => {
+test('transforms, reduces and joins, with functions that exist only in the driver', async () => {
   const seen: unknown[] = []
   const longest = job('longest', { partitions: 3 }, (stream) => {
     const lines = stream.fromTopic('lines', StreamHarness.lines)
@@ -91,7 +92,7 @@ test('an update that throws is reported with its state and key', async () => {
   )
 })
 
-test('an RDD derived from another ends with its batch', async () => {
+test('an RDD derived from another one expires with its batch', async () => {
   const kept: Rdd<string>[] = []
   const keeps = job('keeps', (stream) => {
     stream.fromTopic('lines', StreamHarness.lines).foreachRDD((rdd) => {

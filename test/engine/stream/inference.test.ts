@@ -67,7 +67,7 @@ function is<T>() {
   ): void => {}
 }
 
-/** Built, and never run. */
+/** This function is type-checked and never called. */
 function types(): void {
   const program = job('types', (stream) => {
     const visits = stream
@@ -94,22 +94,22 @@ function types(): void {
       },
       handleTimer(user, timer, context) {
         context.emit({ user, sum: timer.timeMs })
-        // @ts-expect-error emits what handleInput emits
+        // @ts-expect-error a timer must emit the type that handleInput emits
         context.emit(user)
       },
     })
     is<{ user: string; sum: number }>()(emitted)
 
     const timed = visits.withWatermark(({ at }) => at, { delayMs: 5 })
-    // @ts-expect-error no field of a visit
+    // @ts-expect-error a visit has no such field
     visits.withWatermark(({ when }) => when, { delayMs: 5 })
-    // @ts-expect-error a text is no time
+    // @ts-expect-error a string is not a time
     visits.withWatermark(({ user }) => user, { delayMs: 5 })
-    // @ts-expect-error a watermark needs its delay
+    // @ts-expect-error a watermark requires its delay
     visits.withWatermark(({ at }) => at, {})
 
     const byUser = timed.keyBy(({ user }) => user)
-    // @ts-expect-error a visit is no key
+    // @ts-expect-error a visit is not a key
     timed.keyBy((visit) => visit)
 
     const counts = byUser.tumbling(1000).count()

@@ -10,11 +10,12 @@ import { StreamHarness } from './streamHarness.ts'
 
 const batchesArbitrary = fc.array(
   fc.record({
-    /** Seconds since the batch before. */
+    /** Seconds since the previous batch. */
     intervals: fc.constantFrom(1, 1, 1, 2, 5, 240, 4 * 3600),
     lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
     /**
-     * Before the batch, or after it and then the batch runs again; or it runs again without one.
+     * A crash before the batch, or after it so that the batch runs again; `again` reruns the batch
+     * without a crash.
      */
     crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'again'),
   }),
@@ -23,7 +24,7 @@ const batchesArbitrary = fc.array(
 
 type Batches = typeof batchesArbitrary extends fc.Arbitrary<infer T> ? T : never
 
-/** Runs the batches, with what was collected in each of them. */
+/** Runs the batches, and calls `check` with the lines, time and id of each one. */
 async function runAll(
   harness: StreamHarness,
   batches: Batches,
@@ -42,7 +43,7 @@ const sorted = (values: readonly unknown[] = []) =>
   values.map((value) => JSON.stringify(value)).sort()
 
 describe('updateStateByKey', () => {
-  test('with a time to live, matches plain code that looks at the clock', async () => {
+  test('with a time to live, matches plain code that reads the clock', async () => {
     await fc.assert(
       fc.asyncProperty(
         batchesArbitrary,
@@ -57,7 +58,7 @@ describe('updateStateByKey', () => {
               .updateStateByKey(
                 (values: readonly number[], total: number | undefined) => {
                   calls.push(values.length)
-                  // Every fourth value forgets the key.
+                  // Every fourth value removes the key.
                   const sum = (total ?? 0) + values.length
                   return sum % 4 === 0 ? undefined : sum
                 },
@@ -94,7 +95,7 @@ describe('updateStateByKey', () => {
               sorted([...model].map(([key, { total }]) => [key, total])),
             )
           })
-          // A key without values costs nothing: it is never asked for.
+          // A key without values costs nothing: the update function is never called for it.
           expect(calls.every((values) => values > 0)).toBe(true)
         },
       ),
@@ -102,7 +103,7 @@ describe('updateStateByKey', () => {
     )
   })
 
-  test('stays in the partitions of its input: later operators shuffle nothing', async () => {
+  test('stays in the partitions of its input: later operators do not shuffle', async () => {
     const partitioners: unknown[] = []
     const program = job('partitioned', { partitions: 3 }, (stream) => {
       const ones = stream
@@ -134,8 +135,8 @@ describe('updateStateByKey', () => {
 
   describe('a time to live changed in the code', () => {
     /**
-     * What is there after each batch: a time to live, seconds since the batch before, and its
-     * lines.
+     * Returns the keys that exist after each batch. A batch is a time to live, the seconds since
+     * the previous batch, and its lines.
      */
     const tables = async (batches: readonly [number | undefined, number, string[]][]) => {
       const found: string[] = []
@@ -160,7 +161,7 @@ describe('updateStateByKey', () => {
       return found
     }
 
-    test('applies to a key from its next touch', async () => {
+    test('applies to a key when the key is next updated', async () => {
       const found = await tables([
         [undefined, 1, ['never', 'touched']],
         [3000, 1, ['touched']],
@@ -179,7 +180,7 @@ describe('updateStateByKey', () => {
         [2000, 56, []],
         [2000, 1, []],
       ])
-      // The timer of b is still that of the longer time.
+      // The timer of b still has the longer time.
       expect(found).toEqual(['a b', 'a b', 'a b', 'b', 'b', ''])
     })
 
@@ -222,7 +223,7 @@ describe('initial states', () => {
         .view('counts')
     })
 
-  test('of keys that the first batch removes do not return', async () => {
+  test('removed by the first batch do not return', async () => {
     await using harness = await StreamHarness.start(counts([['a', 100]]))
     expect((await harness.batch(['a remove'])).get('counts')).toEqual([])
     await harness.restart()
@@ -233,7 +234,7 @@ describe('initial states', () => {
     expect((await harness.batch([])).get('counts')).toEqual([])
   })
 
-  test('exist again when the first batch is rerun', async () => {
+  test('are loaded again when the first batch is rerun', async () => {
     await using harness = await StreamHarness.start(counts([['a', 100]]))
     await harness.batch(['a remove', 'b add'])
     await harness.restart()
@@ -244,7 +245,7 @@ describe('initial states', () => {
     ])
   })
 
-  test('that are added to the code later are used in no partition, even one without keys', async () => {
+  test('that are added to the code later are not used, even in a partition without keys', async () => {
     await using harness = await StreamHarness.start(counts([]))
     await harness.batch(['a add'])
     const many = Array.from({ length: 20 }, (_, at) => [`key ${at}`, at] as const)
@@ -272,7 +273,7 @@ describe('mapWithState', () => {
                   if (state.isTimingOut()) return `${key} is over at ${state.get()}`
                   const count = (state.get() ?? 0) + value!
                   if (count === 5) state.remove()
-                  // The third value changes nothing, and is a touch all the same.
+                  // The third value changes nothing, but still renews the time to live.
                   else if (count !== 3 || !state.exists()) state.update(count)
                   return count % 2 === 0 ? undefined : `${key} ${count}`
                 },
@@ -382,7 +383,7 @@ describe('transformWithState', () => {
                 handleInput(_key: string, values: readonly number[], context: Context) {
                   const { batchTimeMs } = context
                   const before = context.get()
-                  // A new value puts the reminder off.
+                  // A new value postpones the reminder.
                   if (before) context.deleteProcessingTimer(before.dueMs, before.count % 7)
                   const count = (before?.count ?? 0) + values.length
                   const dueMs = batchTimeMs + afterMs

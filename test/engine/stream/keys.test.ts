@@ -11,7 +11,7 @@ const keys: readonly Key[] = [
   ...['\ud800', '\udfff', '\ufffd', '\0', 'a\0', 'a', 'é', 'e\u0301', '\u{1f600}', '__proto__'],
 ]
 
-test('each has its own count', async () => {
+test('each key has its own count', async () => {
   const seen: Key[] = []
   const program = (partitions: number) =>
     job('keys', { partitions }, (stream) => {
@@ -42,8 +42,8 @@ test('-0 is 0 everywhere', () => {
   expect(Object.is(decodeKey(encodeKey(-0)), 0)).toBe(true)
 })
 
-// Behind an `any` the compiler sees nothing: all of these were the key `true` or `false` of a
-// state.
+// The compiler cannot check a key of type any: each of these values was once stored as the key
+// `true` or `false`.
 test.each([
   ['undefined', undefined, 'undefined'],
   ['an object', { id: 1 }, 'a value of type object'],

@@ -18,7 +18,7 @@ interface Tree {
 
 type Ones = readonly number[]
 
-/** Built, and never run. */
+/** This function is type-checked and never called. */
 function types(): void {
   const graph = job('types', (stream) => {
     const ones = stream
@@ -40,7 +40,7 @@ function types(): void {
 
     // @ts-expect-error a function cannot be written
     ones.updateStateByKey((_: Ones, state: { greet(): string } | undefined) => state)
-    // @ts-expect-error a function in a Map neither
+    // @ts-expect-error a function in a Map cannot be written
     ones.updateStateByKey((_: Ones, state: Map<string, () => void> | undefined) => state)
     // @ts-expect-error a symbol cannot be written
     ones.updateStateByKey((_: Ones, state: { kind: symbol } | undefined) => state)
@@ -53,9 +53,9 @@ function types(): void {
       // @ts-expect-error a window with an inverse keeps its values as state
       inverse: (total) => total,
     })
-    // @ts-expect-error nor can mapWithState
+    // @ts-expect-error mapWithState cannot store a function
     ones.mapWithState((_key, _value, state: State<() => void>) => state.get())
-    // @ts-expect-error nor transformWithState
+    // @ts-expect-error transformWithState cannot store an object with a method
     ones.transformWithState({
       handleInput(_key, _values, _context: StateContext<{ run(): void }, number>) {},
     })
@@ -78,7 +78,7 @@ function types(): void {
 
 test('the compiler distinguishes states that can be stored from others', types)
 
-test('a state that is invalid only at run time fails the batch at once', async () => {
+test('a state that is invalid only at run time fails the batch without a retry', async () => {
   let updates = 0
   interface Mean {
     readonly value: number
@@ -108,6 +108,6 @@ test('a state that is invalid only at run time fails the batch at once', async (
     /^job 'classes', batch 1: .*the state 'means' cannot be stored: the value\.mean is an instance of ExactMean, at key "b"/,
   )
   expect(failed.publicMessage).not.toContain('"b"')
-  // Once for each key at most: a retry could only repeat it.
+  // The update runs at most once for each key: a retry would only fail again.
   expect(updates).toBeLessThanOrEqual(3)
 })

@@ -31,7 +31,7 @@ const intervalMs = 1000
 const lineFormat = text()
 
 export class StreamHarness {
-  /** Rows that are their line. */
+  /** A row format whose rows are the text of the line. */
   static readonly lines: RowFormat<string> = {
     name: 'line',
     describe: () => 'line()',
@@ -49,10 +49,10 @@ export class StreamHarness {
     return harness
   }
 
-  /** What the tasks of each batch have reported. */
+  /** The event times that the tasks of each batch reported. */
   readonly eventTimes: EventTime[][] = []
   readonly rejected: RejectedRecord[] = []
-  /** As the commit log keeps them. */
+  /** Event times as the commit log stores them, by batch. */
   readonly #committedTimes: (EventTimes | undefined)[] = []
   #job: Job
   readonly #clock = new ManualClock()
@@ -65,8 +65,8 @@ export class StreamHarness {
   }
 
   /**
-   * As after a crash of the process: everything is new but the log, the batches and the state.
-   * States of operators may move to other uids, as when the code of a job has changed.
+   * Restarts the job as after a crash of the process: only the log, the batches and the state
+   * survive. States of operators may move to other uids, as when the code of a job has changed.
    */
   async restart(job: Job = this.#job, moved: readonly MovedState[] = []): Promise<void> {
     await this.driver.stop()
@@ -78,7 +78,8 @@ export class StreamHarness {
   }
 
   /**
-   * Appends the lines, to the partitions in turn, runs one batch over them, and returns its views.
+   * Appends the lines round-robin to the partitions, runs one batch over them, and returns its
+   * views.
    */
   async batch(lines: readonly string[], intervals = 1): Promise<Map<string, unknown>> {
     const turns: string[][] = Array.from({ length: partitions }, () => [])
@@ -86,7 +87,7 @@ export class StreamHarness {
     return await this.batchOf(turns, intervals)
   }
 
-  /** The same with the lines of each partition. */
+  /** Appends the given lines to each partition, runs one batch over them, and returns its views. */
   async batchOf(
     lines: readonly (readonly string[])[],
     intervals = 1,
@@ -185,7 +186,7 @@ export class StreamHarness {
     })
   }
 
-  /** Keeps the event times that tasks report, as the commit log does. */
+  /** Stores the event times that tasks report, as the commit log does. */
   #noting(start: StartExecutor): StartExecutor {
     return (slot, listener) =>
       start(slot, {
@@ -229,7 +230,7 @@ export class StreamHarness {
   }
 }
 
-/** Lines are a key and a time: `a 1500`. */
+/** Parses lines that are a key and a time: `a 1500`. */
 export function visits(stream: JobStream) {
   return stream.fromTopic('lines', StreamHarness.lines).map((line) => {
     const [key = '', time] = line.split(' ')

@@ -235,7 +235,7 @@ const jobs = [
 
 type Anything = ReturnType<typeof JSON.parse>
 
-/** Built, and never run: rows of any type may be anything. */
+/** These jobs are type-checked and never run: their rows have type any. */
 function anything(): void {
   job('anything', (stream) => {
     const rows = stream.fromTopic('rows', json<Anything>())

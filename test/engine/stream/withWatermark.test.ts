@@ -1,5 +1,5 @@
-// Where watermarks come from: the times that a task reports, what the planner receives, and what is
-// refused.
+// Where watermarks come from: the times that a task reports, the specs that the planner receives,
+// and the uses that are refused.
 
 import { describe, expect, test } from 'vitest'
 import { type JobStream, job, seconds } from '../../../engine/engine.ts'
@@ -28,7 +28,7 @@ describe('withWatermark', () => {
     ])
   })
 
-  test('passes to the planner what it needs', async () => {
+  test('passes the specs of the watermarks to the planner', async () => {
     const program = job('specs', (stream) => {
       const lines = stream.fromTopic('lines', StreamHarness.lines)
       const others = stream.fromTopic('others', StreamHarness.lines)
@@ -68,7 +68,7 @@ describe('withWatermark', () => {
       'lines have more than one withWatermark; use the stream of one of them several times, or name them',
     )
     await using harness = await StreamHarness.start(program('other'))
-    // What goes by another watermark is another operator.
+    // A window on another watermark is a different operator.
     expect(harness.driver.graph.operators.map(({ shape }) => shape)).toEqual([
       'window 10 10 0 by watermark-lines version 3',
       'window 10 10 0 by other version 3',
@@ -83,7 +83,7 @@ describe('withWatermark', () => {
     ['infinite', () => Infinity, 'Infinity'],
     ['too large', () => 1e16, '10000000000000000'],
     ['an invalid Date', () => new Date('yesterday'), 'an invalid Date'],
-    ['a text', () => '5' as unknown as number, 'a value of type string'],
+    ['a string', () => '5' as unknown as number, 'a value of type string'],
     ['undefined', () => undefined as unknown as number, 'a value of type undefined'],
   ])('a time that is %s fails, with the value in the error', async (_name, timeOf, shown) => {
     const program = job('invalid', (stream) => {

@@ -1,5 +1,5 @@
 // Faults planted in the engine, each as a plausible mistake: a part of the engine, wrapped so that
-// it does nearly the right thing. Schedules of failures must find every one.
+// it does almost the right thing. Schedules of failures must find every fault.
 
 import type { OffsetLog } from '../../../engine/checkpoint/offsetLog.ts'
 import type { StartExecutor, Task, TaskReport } from '../../../engine/executor/task.ts'
@@ -118,7 +118,8 @@ export const engineFaults: Record<string, (world: TestWorld) => Seams> = {
       replaced(database, {
         async write(changes) {
           const half = Math.ceil(changes.length / 2)
-          // The version first: after a crash between them the rest is never written.
+          // The version is written first: after a crash between the two writes, the rest is never
+          // written.
           const reversed = changes.toReversed()
           await database.write(reversed.slice(0, half))
           await database.write(reversed.slice(half))
@@ -178,7 +179,10 @@ export const engineFaults: Record<string, (world: TestWorld) => Seams> = {
   }),
 }
 
-/** The same object but for some methods. Classes with private fields take no other `this`. */
+/**
+ * Wraps an object and replaces some of its methods. The other methods keep the original as `this`,
+ * which private fields require.
+ */
 export function replaced<T extends object>(original: T, methods: Partial<T>): T {
   return new Proxy(original, {
     get(target, name) {
@@ -189,12 +193,12 @@ export function replaced<T extends object>(original: T, methods: Partial<T>): T 
   })
 }
 
-/** A number of turns, of which the engine knows nothing. */
+/** Waits for a number of microtask turns, which the engine does not control. */
 async function later(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await Promise.resolve()
 }
 
-/** `isLeftOut` gets the number of the sync, from 1, since the file was opened. */
+/** Leaves out syncs. `isLeftOut` gets the number of the sync, from 1, since the file was opened. */
 function withoutSyncs(disk: Disk, path: RegExp, isLeftOut: (syncs: number) => boolean): Disk {
   return replaced(disk, {
     async open(name, mode) {
@@ -209,7 +213,7 @@ function withoutSyncs(disk: Disk, path: RegExp, isLeftOut: (syncs: number) => bo
   })
 }
 
-/** Entries reach the file when the next one comes. */
+/** Delays each entry: it is written to the file only when the next entry is appended. */
 function plannedInMemory(log: OffsetLog): OffsetLog {
   let held: Parameters<OffsetLog['append']>[0] | undefined
   return replaced(log, {
@@ -243,7 +247,7 @@ function emptied(database: StateDatabase): StateDatabase {
   })
 }
 
-/** As a planner would have it that looks at the batch itself. */
+/** Returns the watermarks of a faulty planner that uses the records of the batch itself. */
 function watermarksOf(world: TestWorld, ranges: readonly OffsetRange[]): Record<string, number> {
   const times = ranges
     .filter(({ topic }) => topic === 'lines')
@@ -259,7 +263,7 @@ function watermarksOf(world: TestWorld, ranges: readonly OffsetRange[]): Record<
 
 type StateChange = Parameters<StateDatabase['write']>[0][number]
 
-/** Of the writes that take a batch back, those changes that `isKept` says. */
+/** Limits the writes that roll a batch back to the changes for which `isKept` returns true. */
 function rollingBack(
   database: StateDatabase,
   isKept: (change: StateChange) => boolean,
@@ -276,7 +280,7 @@ function isTimer(key: Uint8Array): boolean {
   return key[0] === 0x10 || key[0] === 0x11
 }
 
-/** What a dead executor was about to write lands after its successor has written the next batch. */
+/** Delays the last write of a dead executor until its successor has written the next batch. */
 function lateWrites(): Seams {
   const waiting = new Map<
     string,

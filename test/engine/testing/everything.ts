@@ -1,5 +1,5 @@
-// A job with an operator of each kind, and its expected results by plain code in one thread, from
-// the records and the ranges of its batches alone. Shares no code with the engine.
+// A job with an operator of each kind, and its expected results, computed by plain code in one
+// thread from only the records and the ranges of its batches. Shares no code with the engine.
 
 import { add, job, seconds, subtract, sum, text } from '../../../engine/engine.ts'
 import type { ViewRows } from '../../../engine/lifecycle/jobStatus.ts'
@@ -104,7 +104,7 @@ export function everything({ sink, sinkNamed }: TestContext) {
   })
 }
 
-/** Depends on the order of the values: the engine promises that of the partitions. */
+/** Depends on the order of the values: the engine promises the order of the partitions. */
 function hash(values: readonly number[]): number {
   return values.reduce((all, each) => (all * 31 + each) % 9973, 7)
 }
@@ -113,8 +113,8 @@ export function everythingOver(records: number): Subject {
   const placement = new RecordPlacement((topic) => topics.get(topic)!)
   const placed: PlacedRecord[] = []
   for (let at = 0; at < records; at++) {
-    // Times go on by 400 ms a record; every fifth one is from a while before, and some come too
-    // late.
+    // Times advance by 400 ms a record; every fifth record has an earlier time, and some of these
+    // are late.
     const timeMs = at * 400 - (at % 5 === 4 ? 1400 + (at % 3) * 900 : 0)
     const word = (of: number) => `${'abcdef'[(of * 7) % 6]} ${((of * 13) % 10) - 1} ${timeMs}`
     placed.push(placement.place('lines', `${word(at)},${word(at + 3)}`, 0))
@@ -134,14 +134,14 @@ export function everythingOver(records: number): Subject {
   }
 }
 
-/** A batch as it was begun for the last time. */
+/** A batch as in its last start. */
 export interface BegunBatch {
   readonly batchId: number
   readonly timeMs: number
   readonly ranges: readonly OffsetRange[]
 }
 
-/** The first thing that is wrong with an outcome; undefined when nothing is. */
+/** Returns the first error in an outcome, or undefined. */
 export function wrongWith(
   { records }: Subject,
   outcome: Outcome,
@@ -157,7 +157,7 @@ export function wrongWith(
   )
 }
 
-/** P4. */
+/** Property P4. */
 function wrongRanges(
   records: readonly PlacedRecord[],
   begun: readonly BegunBatch[],
@@ -182,7 +182,7 @@ function wrongRanges(
   return undefined
 }
 
-/** P1 and P5, batch by batch. */
+/** Properties P1 and P5, checked batch by batch. */
 function wrongViews(
   records: readonly PlacedRecord[],
   { batches }: Outcome,
@@ -221,7 +221,7 @@ function wrongViews(
     }
     for (const [name, rows] of Object.entries(expected)) {
       const wanted = JSON.stringify([...rows].sort())
-      // A view whose state has not changed is not collected again.
+      // A view whose state has not changed is not collected again; its last rows still apply.
       const got = JSON.stringify((views.get(name) ?? known.get(name))?.toSorted())
       known.set(name, views.get(name) ?? known.get(name) ?? [])
       if (wanted !== got)
@@ -231,7 +231,7 @@ function wrongViews(
   return undefined
 }
 
-/** P6. */
+/** Property P6. */
 function wrongState(records: readonly PlacedRecord[], { states }: Outcome): string | undefined {
   const all = records
     .filter(({ topic }) => topic === 'lines')
@@ -241,7 +241,7 @@ function wrongState(records: readonly PlacedRecord[], { states }: Outcome): stri
   return wanted === got ? undefined : `state 'totals': ${got} in place of ${wanted}`
 }
 
-/** P2: a reader of what was committed sees each partition of each batch once. */
+/** Property P2: a reader of committed output sees each partition of each batch once. */
 function wrongSink(
   records: readonly PlacedRecord[],
   { sinks }: Outcome,
@@ -269,7 +269,7 @@ function wrongSink(
   return undefined
 }
 
-/** Windows of event time, late rows and timeouts, in the batches in which they belong. */
+/** Windows of event time, late rows and timeouts must be in the batches to which they belong. */
 function wrongEvents(
   records: readonly PlacedRecord[],
   { sinks }: Outcome,
@@ -342,7 +342,7 @@ function valuesOf(
     .flatMap(({ partition, from, until }) => logOf(records, topic, partition).slice(from, until))
 }
 
-/** In every history the records of a partition come in this order. */
+/** Returns the records of a partition in order, which is the same in every history. */
 function logOf(records: readonly PlacedRecord[], topic: string, partition: number): string[] {
   let logs = logsOf.get(records)
   if (!logs) {

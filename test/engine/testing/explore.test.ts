@@ -1,5 +1,5 @@
 // Exploration finds planted faults in a user's job, each within the same number of seeds, and
-// nothing in correct jobs.
+// reports nothing in correct jobs.
 
 import { describe, expect, test } from 'vitest'
 import type { DStream } from '../../../engine/engine.ts'
@@ -254,7 +254,10 @@ const right: Record<string, { job: (context: TestContext) => Job; options?: Expl
   },
 }
 
-/** Words with a number that is also their time, in seconds: in order, but for two. */
+/**
+ * Counts words by event time. The number after a word is also its time, in seconds; only two lines
+ * are out of order.
+ */
 const timed = over((pairs, { sink }) => {
   const windows = pairs
     .withWatermark(([, number]) => number * 1000, { delayMs: 3000 })
@@ -283,7 +286,7 @@ describe('event time', () => {
     'c 22',
   ]
 
-  test('windows are the same wherever batches end, as long as no row is later than the delay', async () => {
+  test('windows are the same wherever batches end, if no row is later than the delay', async () => {
     const compare = { acrossBatches: ['sink', 'windows'] }
     const figures = await explore(timed, { lines: late }, { seeds, compare })
     expect(figures.histories).toBe(seeds)
@@ -295,11 +298,11 @@ describe('event time', () => {
     await expect(explore(timed, { lines: tooLate }, { seeds, compare })).rejects.toThrow(
       /where batches end/,
     )
-    // Unless that is asked for, it is no difference: the rows are late in the calm run, too.
+    // Without acrossBatches this is not a difference: the rows are also late in the calm run.
     await explore(timed, { lines: tooLate }, { seeds })
   })
 
-  test('late rows change nothing within the delay, and something beyond it', async () => {
+  test('disorder within the delay changes no result, and disorder beyond it changes results', async () => {
     const stamped = Array.from({ length: 14 }, (_, at) => {
       return { value: `${'abc'[at % 3]} ${at + 1}`, timestampMs: (at + 1) * 1000 }
     })
@@ -310,7 +313,7 @@ describe('event time', () => {
     await expect(explore(timed, { lines: stamped }, beyond)).rejects.toThrow(ExplorationError)
   })
 
-  test('the time of a batch in an event time window is detected', async () => {
+  test('the use of the batch time as event time is detected', async () => {
     const mixed = over((pairs, { sink }) => {
       pairs
         .transform((rdd, { timeMs }) =>

@@ -1,5 +1,5 @@
 // Runs and checks one seeded schedule of failures: tasks, executors and the driver die, power
-// fails, map outputs are dropped, records arrive and time passes meanwhile.
+// fails, and map outputs are dropped, while records arrive and time passes.
 
 import { serialize } from 'node:v8'
 import type { Task } from '../../../engine/executor/task.ts'
@@ -15,13 +15,13 @@ import type { TestWorld } from '../../../engine/testing/testWorld.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 import { type BegunBatch, everythingOver, wrongWith } from './everything.ts'
 
-/** About what a batch of the job takes; a fault beyond it does not take place. */
+/** Approximate size of a batch of the job; a fault beyond this size does not take place. */
 const extent: BatchExtent = { steps: 15, launches: 45 }
 
 export interface Schedule {
   readonly plan: HistoryPlan
   readonly outcome: Outcome
-  /** What is wrong with the outcome. */
+  /** The first error in the outcome; undefined if the outcome is correct. */
   readonly wrong: string | undefined
 }
 
@@ -35,14 +35,14 @@ export async function runSchedule(seed: number, seams?: Plant): Promise<Schedule
   const extents = batches.map(() => extent)
   const maxShufflePairs = random.below(2) === 0 ? 100 + random.below(60) : undefined
   const plan = { ...drawFaults(seed, batches, extents), maxShufflePairs }
-  // To have all that tasks make in bytes takes longer than the tasks.
+  // Serializing all task results for a comparison takes longer than the tasks, so only some seeds
+  // do.
   return await runPlan(subject, plan, seed % 3 === 0)
 }
 
 /**
  * Histories in which the driver is killed at a durable step of a batch, and the power fails soon
- * after: what the first process has left behind, and the second one takes for granted, is put to
- * the test.
+ * after. They check that everything the second process relies on is durable.
  */
 export function* pairsOfFailures(): Generator<HistoryPlan> {
   const subject = everythingOver(4)
@@ -83,7 +83,7 @@ async function runPlan(
   return { plan, outcome, wrong }
 }
 
-/** P3: whatever makes a partition again makes the same bytes. */
+/** Property P3: every computation of a partition gives the same bytes. */
 class MadeOnce {
   wrong: string | undefined
   readonly #begun: ReadonlyMap<number, BegunBatch>
@@ -95,7 +95,7 @@ class MadeOnce {
 
   add({ work, partition }: Task, value: unknown): void {
     const id = work.kind === 'map' ? work.shuffleId : `${work.rddId} ${JSON.stringify(work.action)}`
-    // A batch may have been planned, lost before its plan was durable, and planned with other
+    // A batch may have been planned, lost before its plan was durable, and then planned with other
     // ranges.
     const batch = this.#begun.get(Number(/\d+/.exec(id)![0]))
     const key = `${id} ${partition} ${JSON.stringify(batch)}`

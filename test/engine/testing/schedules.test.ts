@@ -5,9 +5,9 @@ import { expect, test } from 'vitest'
 import { engineFaults } from './engineFaults.ts'
 import { pairsOfFailures, runPair, runSchedule } from './schedule.ts'
 
-/** About 55 s of one core. */
+/** Number of schedules; they take about 55 s of one core. */
 const schedules = 2000
-/** On a machine that has other things to do. */
+/** Timeout for a busy machine, in ms. */
 const timeout = 600_000
 
 test(`${schedules} schedules of failures match plain code`, {
@@ -37,11 +37,11 @@ test('a kill at any durable step, and a power failure soon after, match plain co
     starts += outcome.starts
   }
   expect(pairs).toBeGreaterThan(200)
-  // Nearly all take place.
+  // Nearly all planned failures take place.
   expect(starts).toBeGreaterThan(pairs * 2.5)
 })
 
-/** For each planted fault; those that it takes a pair of failures to find come after. */
+/** Maximum number of schedules for each planted fault; pairs of failures are tried after these. */
 const mostSchedules = 150
 
 test.each(Object.entries(engineFaults))(

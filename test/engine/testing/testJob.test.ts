@@ -1,5 +1,5 @@
-// The test kit itself: what users write with it, its errors when it is misused, and that it kills a
-// job at every durable step as requested.
+// The test kit itself: how users write tests with it, its errors when it is misused, and that it
+// kills a job at every durable step as requested.
 
 import { describe, expect, test } from 'vitest'
 import { add, envelope, job, json, seconds, subtract, sum, text } from '../../../engine/engine.ts'
@@ -66,7 +66,7 @@ describe('failures', () => {
     expect(run.view('recent')).toEqual(counts)
   })
 
-  test('of a task that fails too often fail the job, which can be restarted', async () => {
+  test('of a task that fails too often stop the job, which can be restarted', async () => {
     await using run = await testJob(words)
     run.killTask({ times: 4, stage: 'map', partition: 0 })
     await run.feed('lines', ['a'])
@@ -79,7 +79,7 @@ describe('failures', () => {
     expect(run.batches.at(-1)).toMatchObject({ batchId: 1, records: 1 })
   })
 
-  test('of the driver between two batches lose nothing, and missed intervals become one batch', async () => {
+  test('of the driver between two batches lose no records, and missed intervals become one batch', async () => {
     await using run = await testJob(words)
     await run.feed('lines', ['a'])
     await run.advance(1000)
@@ -187,7 +187,7 @@ describe('the input and output of a job', () => {
     ])
   })
 
-  test('rows that cannot be shown fail no batch that does not need them', async () => {
+  test('rows that cannot be shown fail only a batch that must show them', async () => {
     const counted: number[] = []
     const rows = job('rows', (stream) => {
       stream.fromTopic('lines', text()).foreachRDD(async (rdd) => {
@@ -246,7 +246,7 @@ describe('the input and output of a job', () => {
     await expect(testJob({} as never)).rejects.toThrow(/give the test a job/)
   })
 
-  test("an error of a job's function names its place", async () => {
+  test("an error of a job's function names the failing step", async () => {
     const failing = job('failing', (stream) => {
       stream
         .fromTopic('lines', text())
@@ -276,7 +276,7 @@ const written = ({ sink }: TestContext) =>
 
 describe('a killed driver', () => {
   test.each(['process', 'power'] as const)(
-    'continues after any durable step, when it loses its %s',
+    'continues when it loses its %s after any durable step',
     async (loses) => {
       for (const write of ['lost', 'kept'] as const) {
         await using calm = await testJob(written)

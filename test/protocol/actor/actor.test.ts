@@ -14,7 +14,7 @@ afterEach(async () => {
   expect(scene.clock.pendingTimers).toBe(0)
 })
 
-/** A promise and the means to fulfil it. */
+/** A promise and the function that resolves it. */
 function gate(): { readonly opened: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>()
   return { opened: promise, open: () => resolve() }
@@ -50,7 +50,7 @@ describe('tell', () => {
     expect(await scene.metrics.expose()).toContain('millrace_actor_mailbox_waits_total 4')
   })
 
-  it('refuses a sender that never awaits, with an error that says so', async () => {
+  it('refuses a sender that never awaits, with an error of its own', async () => {
     const never = gate()
     const stuck = scene.system.spawn<number>('stuck', () => ({ receive: () => never.opened }), {
       mailboxCapacity: 1,
@@ -78,7 +78,7 @@ describe('tell', () => {
     )
   })
 
-  it('lets others and timers run while two actors keep each other busy', async () => {
+  it('lets other actors and timers run while two actors keep each other busy', async () => {
     let rallies = 0
     const make = (name: string, other: () => ActorRef<string>) =>
       scene.system.spawn<string>(name, () => ({
@@ -93,7 +93,8 @@ describe('tell', () => {
     const third = scene.system.spawn<string>('third', () => ({ receive: () => void bystander++ }))
     await left.tell('ball')
     await settle()
-    // The game goes on for ever, yet the line above came back: the thread was let go.
+    // The two actors send each other messages for ever, yet `settle` returned: they yield the
+    // thread.
     expect(rallies).toBeGreaterThan(1_000)
     expect(scene.clock.pendingTimers).toBe(1)
     await third.tell('hello')
@@ -158,7 +159,7 @@ describe('ask', () => {
 describe('timers', () => {
   type Tick = 'once' | 'again' | 'replaced'
 
-  it('come once or periodically, ahead of a full mailbox, and never pile up', async () => {
+  it('fire once or periodically, ahead of a full mailbox, and never accumulate', async () => {
     const seen: string[] = []
     let hold: Promise<void> | undefined
     const actor = scene.system.spawn<Tick | 'block'>('timed', () => ({

@@ -53,7 +53,7 @@ describe('restart', () => {
     expect(figures).toContain('millrace_actor_restarts_total 1')
   })
 
-  it('is logged once while it lasts, again for another cause, and when it is over', async () => {
+  it('is logged once per cause while failures last, and once when the actor works again', async () => {
     const lines = () => scene.logger.lines.map(({ level, message }) => `${level}: ${message}`)
     const failed = 'warn: an actor failed and will be restarted'
     const supervision = quick({ maxRestarts: 1_000 })
@@ -183,7 +183,7 @@ describe('a verdict by error', () => {
     ])
   })
 
-  it('is not asked about a broken invariant, which escalates', async () => {
+  it('does not apply to a broken invariant, which always escalates', async () => {
     scene.system.spawn<never>('a', () => ({
       started() {
         throw new AssertionError('offsets went back')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Lifecycle, type Step } from '../../../protocol/actor/lifecycle.ts'
 
-/** Goes through the steps until there is nothing to do; each step is done at once. */
+/** Runs the steps until none is left, each to its end; returns them. */
 function walk(lifecycle: Lifecycle, messages = 0): Step[] {
   const steps: Step[] = []
   for (;;) {

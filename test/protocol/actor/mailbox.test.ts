@@ -16,7 +16,8 @@ describe('Mailbox', () => {
     fc.assert(
       fc.property(bounds, fc.array(operation, { maxLength: 300 }), (limits, operations) => {
         const mailbox = new Mailbox<number, number>(limits.capacity, limits.maxWaiting)
-        // The model: all that was kept and not yet taken, in order; how many of it are accepted.
+        // The model: all messages kept and not yet taken, in order, and how many of them are
+        // accepted.
         const kept: number[] = []
         let accepted = 0
         let next = 0

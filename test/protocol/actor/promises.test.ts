@@ -10,10 +10,10 @@ import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { type Stage, stage } from './harness.ts'
 
 interface Send {
-  /** The sender sleeps this long first; 0 sends in the same breath as the last one. */
+  /** Pause of the sender before the send; 0 sends in the same turn as the previous message. */
   readonly pauseMs: number
   readonly isAwaited: boolean
-  /** How long its handling takes; 0 is a synchronous one. */
+  /** Duration of handling the message; 0 is synchronous handling. */
   readonly handlingMs: number
   readonly fails: boolean
 }
@@ -33,12 +33,12 @@ const senders = fc.array(fc.array(send, { maxLength: 25 }), { minLength: 1, maxL
 const capacity = fc.integer({ min: 1, max: 6 })
 const unlimited = { minBackoffMs: 3, maxBackoffMs: 3, maxRestarts: 1_000 }
 
-/** What one actor did, as the plan's oracle sees it. */
+/** Records the messages that one actor handled, for the check against the plan. */
 class Witness {
   readonly handled: Message[] = []
   readonly failed: Message[] = []
   #isBusy = false
-  /** Messages failed once; on a retry they succeed. */
+  /** Messages whose handling has failed once; a retry succeeds. */
   readonly #failedOnce = new Set<Message>()
 
   behavior(scene: Stage): Behavior<Message> {
@@ -69,7 +69,7 @@ class Witness {
   }
 }
 
-/** Runs all senders of a plan against one actor until all is quiet. */
+/** Runs all senders of a plan against one actor until no timer is left. */
 async function play(scene: Stage, actor: ActorRef<Message>, plan: readonly Send[][]) {
   const run = async (sends: readonly Send[], sender: number) => {
     const tells: Promise<void>[] = []
@@ -159,7 +159,7 @@ describe('whatever the interleaving', () => {
             actor.tell(number).then(() => void accepted++),
           )
           await settle()
-          // One is being handled, its place went to the next.
+          // One message is being handled; its slot in the mailbox is used by the next one.
           expect(accepted).toBe(Math.min(count, mailboxCapacity + 1))
           open()
           await Promise.all(tells)

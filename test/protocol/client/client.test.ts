@@ -94,7 +94,7 @@ test('closing the client ends the loops of its consumers without an error', asyn
   const seen: string[] = []
   for await (const { value } of consumer) {
     seen.push(String(value))
-    // The loop asks for more after this, and waits.
+    // Closes the client when the loop waits for the next record.
     systemScheduler.later(() => void other.close())
   }
   expect(seen).toEqual(['a'])

@@ -150,7 +150,7 @@ export class FakeCluster implements RequestHandlers {
     connection.write(encodeResponse(api, apiVersion, correlationId, response as never))
   }
 
-  /** KIP-511: what is unknown is answered in version 0, with what is known. */
+  /** KIP-511: an unknown version of ApiVersions is answered in version 0, with the known ranges. */
   #apiVersions(api: Api, version: number, correlationId: number): Buffer[] {
     const claimed = this.claimed.get(api.key)
     const isKnown = version <= (claimed?.maxVersion ?? api.maxVersion)

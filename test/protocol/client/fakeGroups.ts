@@ -123,7 +123,7 @@ export class FakeGroups {
     }
   }
 
-  /** Waits for all known members to join, and for no one longer than a rebalance may take. */
+  /** Waits until all known members have joined, but at most for the rebalance timeout. */
   #prepare(group: Group): void {
     if (group.state === 'preparing') return
     group.state = 'preparing'
@@ -136,7 +136,7 @@ export class FakeGroups {
     this.#clock.setTimer(joinMs, look)
   }
 
-  /** Who has not joined by now is out. */
+  /** Removes members that have not joined, and starts the next generation. */
   #complete(group: Group): void {
     for (const member of group.members.values()) {
       if (member.joining === undefined) group.members.delete(member.id)
@@ -178,7 +178,7 @@ export class FakeGroups {
     const group = this.group(request.groupId)
     const members = request.members.length > 0 ? request.members : [{ memberId: request.memberId }]
     for (const { memberId } of members) group.members.delete(memberId)
-    // The others learn of it by their next heartbeat, and join again.
+    // The other members learn of the rebalance by their next heartbeat, and rejoin.
     if (group.members.size > 0) this.#prepare(group)
     if (version < 3) return { errorCode: ErrorCode.none }
     return {

@@ -22,7 +22,7 @@ import type { RequestHandlers } from './requestHandlers.ts'
 interface ProducerState {
   epoch: number
   nextSequence: number
-  /** The last 5, as a broker remembers them. */
+  /** The last 5 batches, as many as a broker remembers. */
   recent: { baseSequence: number; baseOffset: number }[]
 }
 
@@ -30,7 +30,7 @@ export class FakePartition {
   leader = 0
   logStartOffset = 0
   nextOffset = 0
-  /** Set to true to throw stored bytes away: for measuring. */
+  /** Whether stored bytes are discarded, for measurements. */
   discard = false
   readonly batches: RecordBatch[] = []
   readonly #producers = new Map<number, ProducerState>()
@@ -62,7 +62,7 @@ export class FakePartition {
     const chunks: Buffer[] = []
     let bytes = 0
     for (const batch of found) {
-      // Ends where the limit falls, in the middle of a batch, as a broker may.
+      // The bytes end at the limit, also in the middle of a batch, as those of a broker may.
       const room = chunks.length === 0 ? batch.bytes.length : maxBytes - bytes
       if (room <= 0) break
       chunks.push(batch.bytes.subarray(0, room))
@@ -78,14 +78,14 @@ export class FakePartition {
     if (state === undefined || state.epoch !== epoch) {
       if (state !== undefined && baseSequence !== 0)
         return refused(ErrorCode.outOfOrderSequenceNumber)
-      // A producer that the broker never met may start anywhere: only a test that starts at 0 sees
-      // whether its first batch was lost.
+      // A broker accepts any first sequence of a new producer; this one only 0, so that a test
+      // detects the loss of the first batch.
       state = { epoch, nextSequence: state === undefined ? 0 : baseSequence, recent: [] }
       this.#producers.set(producerId, state)
     }
     const known = state.recent.find((recent) => recent.baseSequence === baseSequence)
     if (known !== undefined) {
-      // Brokers tell the offset of a duplicate; some only that it is one.
+      // Brokers answer a duplicate with its offset, or only with DUPLICATE_SEQUENCE_NUMBER.
       return baseSequence % 2 === 0
         ? { errorCode: ErrorCode.none, baseOffset: known.baseOffset }
         : { errorCode: ErrorCode.duplicateSequenceNumber, baseOffset: -1 }

@@ -150,7 +150,8 @@ describe.each<[string, () => Network]>([
             }
           }
         }
-        // Refused when the other one has just joined: what was not committed comes again.
+        // A commit is refused when the other consumer has just joined: the uncommitted records are
+        // delivered again.
         const refused = await consumer.commit().catch((error) => error)
         if (refused !== undefined) expect(rebalanceCodes).toContain(refused.code)
         else for (const { partition, nextOffset } of fetched) committed[partition] = nextOffset

@@ -1,4 +1,4 @@
-// Slips of the fingers are recognised; other words are not taken for them.
+// Misspelled names are recognized; other words are not mistaken for a known name.
 
 import { expect, test } from 'vitest'
 import { nearestName } from '../../../protocol/configuration/nearestName.ts'

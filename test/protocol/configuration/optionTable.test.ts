@@ -39,7 +39,7 @@ test.each<[keyof typeof specs, string, unknown]>([
   expect(parseValue(specs[name], text)).toEqual(value)
 })
 
-test('bounds are words for people', () => {
+test('bounds are described in words', () => {
   expect(Object.values(specs).map(boundsOf)).toEqual([
     'any text',
     'a or b',
@@ -52,7 +52,7 @@ test('bounds are words for people', () => {
   ])
 })
 
-test('a table has defaults, checked values, and faults for the others', () => {
+test('reading a table returns defaults, valid values, and a fault for each invalid value', () => {
   const table = {
     size: { type: 'integer', default: 3, doc },
     name: { type: 'string', doc },

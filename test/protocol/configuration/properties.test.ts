@@ -1,4 +1,4 @@
-// The parser of Java's properties format: what it says of each property besides key and value. The
+// The parser of Java's properties format: the results beside key and value of each property. The
 // golden cases of java.util.Properties.load are in test/agent/configuration/properties.test.ts.
 
 import { expect, test } from 'vitest'
@@ -8,7 +8,7 @@ function parsed(text: string) {
   return [...parseProperties(text)]
 }
 
-test('keeps the order of properties, and both of two with the same key', () => {
+test('keeps the order of properties, and all properties with the same key', () => {
   const found = parsed('b=1\na=2\nb=3').map(({ key, value, line }) => [key, value, line])
   expect(found).toEqual([
     ['b', '1', 1],

@@ -12,7 +12,8 @@ import { arraysOf, bodyWith, smallestElement } from '../../fuzz/tinyElements.ts'
 const count = 1000
 
 /**
- * Minimum size of a value where numbers and references are words: an object has a header of three.
+ * Minimum size of a value in memory, if every number and reference takes one word and the header of
+ * an object three.
  */
 function leastBytes(value: unknown): number {
   if (Array.isArray(value)) return 32 + 8 * value.length + sum(value.map(leastBytes))
@@ -45,7 +46,7 @@ const cases = servedApis.map((api) => {
 describe.each(cases.filter(({ places }) => places.length > 0))(
   'a request $name',
   ({ api, places }) => {
-    it('is charged for all elements before there are any', () => {
+    it('is charged for all elements before any is created', () => {
       for (const { version, place } of places) {
         const what = `${place.path} in version ${version}`
         const body = bodyWith(api, version, place, count)
@@ -55,7 +56,7 @@ describe.each(cases.filter(({ places }) => places.length > 0))(
         const { takenBytes } = decode(api, version, frame, Infinity)
         const least = count * (8 + leastBytes(smallestElement(place, version)))
         expect(takenBytes, what).toBeGreaterThanOrEqual(least)
-        // Enough for what is around the array, and for one element of it.
+        // Enough for all elements except for one.
         const tooLittle = takenBytes - takenBytes / count
         expect(() => decode(api, version, frame, tooLittle), what).toThrow(TooCostlyError)
       }

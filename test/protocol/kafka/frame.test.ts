@@ -43,7 +43,7 @@ describe('frames, byte for byte', () => {
     )
   })
 
-  test('Metadata request v1: all topics are null, none an empty array', () => {
+  test('Metadata request v1: null requests all topics, an empty array none', () => {
     const anonymous = { correlationId: 1, clientId: null }
     const head = '0003' + '0001' + '00000001' + 'ffff'
     expect(hex(encodeRequest(metadata, 1, anonymous, { topics: null }))).toBe(
@@ -79,7 +79,7 @@ describe('frames, byte for byte', () => {
 })
 
 describe('headers', () => {
-  test('a request comes back with its header and body', () => {
+  test('a request round-trips with its header and body', () => {
     const records = Buffer.from('batch')
     const body = {
       acks: -1,
@@ -95,7 +95,7 @@ describe('headers', () => {
     }
   })
 
-  test('a response comes back with its correlation id', () => {
+  test('a response round-trips with its correlation id', () => {
     const body = { errorCode: 35, apiKeys: [] }
     for (const version of [0, 3, 4]) {
       const frame = Buffer.concat(encodeResponse(apiVersions, version, 9, body))
@@ -122,7 +122,7 @@ describe('headers', () => {
     )
   })
 
-  test('of an unknown API is read as far as all headers are alike', () => {
+  test('the header of an unknown API is read as far as all headers have the same fields', () => {
     const reader = new ByteReader(Buffer.from('7fff' + '0001' + '00000002' + '0001' + '78', 'hex'))
     expect(decodeRequestHeader(reader)).toEqual({
       apiKey: 0x7fff,
@@ -169,14 +169,14 @@ describe('records in a response', () => {
     expect(encodeResponse(fetch, 12, 1, response(Buffer.alloc(100)))).toHaveLength(1)
   })
 
-  test('one frame does not overwrite the one before', () => {
+  test('encoding a frame does not overwrite the previous frame', () => {
     const first = encodeResponse(fetch, 12, 1, response(null))
     const before = hex(first)
     encodeResponse(fetch, 12, 2, response(Buffer.alloc(500, 9)))
     expect(hex(first)).toBe(before)
   })
 
-  test('a message that failed to encode leaves nothing in the next', () => {
+  test('a message that failed to encode leaves no bytes in the next frame', () => {
     const header = { correlationId: 1, clientId: null }
     const good = hex(encodeRequest(metadata, 1, header, { topics: [] }))
     const bad = { topics: [{ name: 'x'.repeat(40_000) }] }

@@ -31,7 +31,7 @@ const primitives: Readonly<Record<PrimitiveName, fc.Arbitrary<unknown>>> = {
   records: fc.oneof(buffer, fc.constant(Buffer.alloc(2000, 7))),
 }
 
-/** What stands in for the fields that a version lacks: their defaults, or nothing at all. */
+/** Whether fields that a version lacks have their default in the input, or are omitted. */
 export type Absent = 'default' | 'omitted'
 
 /** A value of the struct as one version carries it. */

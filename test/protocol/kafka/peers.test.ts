@@ -33,7 +33,7 @@ function parserOf(api: Api, version: number): Parse | undefined {
   return theirs[name]?.parseResponse
 }
 
-/** They throw on error codes and open record batches, neither of which is what is tested here. */
+/** Removes error codes and records: platformatic throws on codes and opens record batches. */
 function quiet(value: unknown, key = ''): unknown {
   if (/errorCode$/i.test(key)) return 0
   if (key === 'records' || key === 'batchIndexErrorMessage') return null
@@ -42,7 +42,7 @@ function quiet(value: unknown, key = ''): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, quiet(item, name)]))
 }
 
-/** `value` without the fields that `other` lacks: some names differ between us and them. */
+/** `value` without the fields that `other` lacks: some names differ between the two projects. */
 function shared(value: unknown, other: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (Buffer.isBuffer(value)) return value.toString('hex')
@@ -190,7 +190,7 @@ describe('error codes', () => {
     for (const { id, code } of known) expect(errorName(code)).toBe(id)
   })
 
-  test('have no gap and no double', () => {
+  test('have no gaps and no duplicates', () => {
     const codes = Object.values(ErrorCode).sort((a, b) => a - b)
     expect(codes).toEqual(codes.map((_, at) => at - 1))
     expect(errorName(999)).toBe('UNKNOWN_ERROR_CODE_999')

@@ -118,7 +118,7 @@ class TableReader {
   }
 }
 
-/** Something in each list of a request, so that its answer has something to say an error of. */
+/** A request with one element in each list, so that its answer has an error for each element. */
 function filled(fields: Message<never>['fields']): unknown {
   return Object.fromEntries(
     Object.entries(fields as Record<string, { type: never; defaultValue: unknown }>).map(
@@ -143,7 +143,7 @@ describe.runIf(tables)('a refusal', () => {
   const error = { errorCode: 35, errorMessage: 'not served' }
 
   test.each(refusedApis.map(({ api, refuse }) => ({ name: api.name, api, refuse })))(
-    'of $name is what Kafka would read, in every version that there is',
+    'of $name can be read by the tables of Kafka, in every version',
     ({ api, refuse }) => {
       const table = responses.find(({ apiKey }) => apiKey === api.key)!
       expect(`${api.name}Response`).toBe(table.name)

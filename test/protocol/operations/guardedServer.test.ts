@@ -51,7 +51,7 @@ async function ask(options: InjectOptions) {
 
 describe('the host name of a request', () => {
   test.each(['localhost', 'LOCALHOST:8080', '127.0.0.1', '127.9.9.9:1', '[::1]:8080'])(
-    '%s is this machine',
+    '%s is accepted as a name of this machine',
     async (name) => {
       expect(await ask({ url: '/healthy', headers: { host: name } })).toMatchObject({ status: 200 })
     },
@@ -82,7 +82,7 @@ describe('the host name of a request', () => {
 
 describe('the origin of a request', () => {
   test.each(['http://evil.example', 'http://127.0.0.1:9999', 'null', 'file://'])(
-    '"%s" is refused, whether the server is for this machine or for others',
+    '"%s" is refused, also by a server that accepts any host name',
     async (origin) => {
       const request = { url: '/log-level', headers: { origin } }
       const refused = { status: 403, body: { error: 'ORIGIN_REFUSED' } }
@@ -103,7 +103,7 @@ describe('the origin of a request', () => {
     expect(asked.statusCode).toBe(404)
   })
 
-  // A browser sends these for a page of any site without asking first.
+  // A browser sends these content types for a page of any site without a preflight request.
   test.each([
     'text/plain',
     'application/x-www-form-urlencoded',
@@ -133,7 +133,7 @@ describe('the level of the log', () => {
   )
 
   test.each(['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', '2001:db8::1'])(
-    'is not changed from %s, whatever the server is for and the request claims',
+    'is not changed from %s, even if any host is accepted and the request claims to be local',
     async (remoteAddress) => {
       await server.close()
       server = serve(true)

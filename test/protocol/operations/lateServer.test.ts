@@ -20,7 +20,7 @@ let server: OperationsServer
 let loads: number
 let load: LateRoutes
 
-/** Answers with what it was asked, and what came with it. */
+/** Answers with the method, path and body of the request. */
 const echo: RequestListener = async (incoming, response) => {
   const body = await text(incoming)
   response.end(`${incoming.method} ${incoming.url} ${body}`)
@@ -177,7 +177,7 @@ describe('while the routes are loaded', () => {
     await expect.poll(() => loads).toBe(1)
     leaving.destroy()
     await new Promise((resolve) => leaving.once('close', resolve))
-    // The server hears of it at the latest with what others ask afterwards.
+    // By the time these requests are answered, the server has noticed the closed connection.
     for (let at = 0; at < 5; at++) await ask('/healthy', { headers: { connection: 'close' } })
     const answered: (string | undefined)[] = []
     finish((incoming, response) => {

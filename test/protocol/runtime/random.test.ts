@@ -55,7 +55,7 @@ describe('seededRandom', () => {
     }
     expect(history(1)).toEqual(history(1))
     expect(history(1)).not.toEqual(history(2))
-    // Pinned: seeds of failed simulations are written down, and must mean the same for ever.
+    // Seeds of failed simulations are written down, so they must give the same sequence for ever.
     expect(history(42).slice(0, 3)).toMatchInlineSnapshot(`
       [
         551831576,

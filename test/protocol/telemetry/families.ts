@@ -3,7 +3,7 @@
 export interface Family {
   readonly type: string
   readonly help: string
-  /** By the labels, or by suffix and labels in a histogram. */
+  /** Values by labels as text, in a histogram by suffix and labels. */
   readonly samples: Map<string, number>
 }
 

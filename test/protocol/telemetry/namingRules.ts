@@ -3,12 +3,12 @@
 
 import type { MetricSpec } from '../../../protocol/telemetry/metrics/metricSpec.ts'
 
-/** Names of others, which break our rules and must not be changed: dashboards ask for them. */
+/** Names of other systems, which break our rules and must not be changed: dashboards use them. */
 const foreign = /^kafka_/
 const baseUnits = /_(?:seconds|bytes)(?:_total)?$/
 const otherUnits = /_(?:ms|millis|milliseconds|micros|minutes|hours|kb|mb|kilobytes|percent)(?:_|$)/
 
-/** What is wrong with a row, as sentences. */
+/** Returns the rules that a row breaks, as sentences. */
 export function breaches(spec: MetricSpec): string[] {
   const { name, type, help, labels = [], buckets } = spec
   const found: string[] = []

@@ -3,10 +3,10 @@
 import { spawnSync } from 'node:child_process'
 import { hasTool } from '../../tools.ts'
 
-/** Whether promtool is here (Debian's package `prometheus`). */
+/** Whether promtool is installed (Debian's package `prometheus`). */
 export const hasPromtool = hasTool('promtool', 'prometheus')
 
-/** Everything that `promtool check metrics` finds wrong with the text; empty when nothing is. */
+/** Returns the complaints of `promtool check metrics` about the text; empty if it has none. */
 export function checkMetrics(text: string): string {
   const { stdout, stderr, error } = spawnSync('promtool', ['check', 'metrics'], {
     input: text,

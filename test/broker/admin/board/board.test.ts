@@ -13,7 +13,7 @@ import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { agentStatus, batchStatus, jobStatus, topic } from './boardInput.ts'
 
 describe('rates', () => {
-  test('are what was counted between two reports, by the reporter’s own clock', () => {
+  test('are computed between two reports, with the clock of the reporter', () => {
     const board = new Board()
     board.hear(agentStatus(10_000, 1_000), 0)
     expect(board.tick(0).agents[0]).toMatchObject({ linesPerSecond: null, linesTotal: 1_000 })
@@ -51,7 +51,7 @@ describe('rates', () => {
     expect(board.history.recent.map((point) => point.linesPerSecond)).toEqual([500, null])
   })
 
-  test('a job’s rate is that of its newest batches, whenever it reports', () => {
+  test('the rate of a job is that of its newest batches, whenever the job reports', () => {
     const board = new Board()
     const batches = [9_000, 1_000, 2_000, 3_000, 4_000, 5_000].map((records, id) =>
       batchStatus(id * 500, { id, records }),
@@ -71,7 +71,7 @@ describe('rates', () => {
 })
 
 describe('topics', () => {
-  test('count by the broker’s counters; one that is deleted is gone', () => {
+  test('have the figures of the broker, and are removed when they are deleted', () => {
     const board = new Board()
     board.count([topic(0)], 1_000)
     board.count([topic(3_000)], 3_000)
@@ -116,7 +116,7 @@ describe('topics', () => {
     expect(names()).toEqual(['(t-10)'])
   })
 
-  test('a picture holds a bounded number of them and says how many there are', () => {
+  test('are bounded in number in a picture, which also has their total', () => {
     const board = new Board()
     board.count(
       Array.from({ length: mostTopics + 7 }, (_, at) => topic(0, `t${at}`)),
@@ -128,10 +128,10 @@ describe('topics', () => {
   })
 })
 
-describe('how far a job is behind', () => {
+describe('the lag of a job', () => {
   const positions = (until: number) => [{ topic: 'orders', partition: 0, until }]
 
-  test('in records is the number of records stored and not counted', () => {
+  test('in records is the number of stored records that the job has not counted', () => {
     const board = new Board()
     board.count([topic(100)], 1_000)
     board.hear(jobStatus(1_000, 40), 1_000)
@@ -158,7 +158,7 @@ describe('how far a job is behind', () => {
     expect([...lags]).toEqual([520])
   })
 
-  test('in time grows while batches do not come, and is 0 when there is nothing to count', () => {
+  test('in time grows while no batch is reported, and is 0 when there is nothing to count', () => {
     const board = new Board()
     board.hear(jobStatus(1_000, 100), 1_000)
     board.count([topic(100)], 1_000)
@@ -170,7 +170,7 @@ describe('how far a job is behind', () => {
     expect(board.tick(62_000).jobs[0]!.lagMs).toBe(0)
   })
 
-  test('in time is the age of the records read, while a batch leaves some for the next', () => {
+  test('in time is the age of the records read, while a batch leaves records for the next one', () => {
     const board = new Board()
     const batches = [batchStatus(1_000, { latencyMs: 3_600_000 })]
     board.count([topic(1_000)], 1_000)
@@ -178,15 +178,15 @@ describe('how far a job is behind', () => {
     expect(board.tick(1_000).jobs[0]!.lagMs).toBe(3_600_000)
   })
 
-  test('is what the job says before its first batch', () => {
+  test('is the reported one before the first batch', () => {
     const board = new Board()
     board.hear(jobStatus(1_000, 0, { lagRecords: 12, positions: [], batches: [] }), 0)
     expect(board.tick(0).jobs[0]).toMatchObject({ lagRecords: 12, lagMs: null, latencyMs: null })
   })
 })
 
-describe('one moment', () => {
-  test('what is counted is of the moment of the agents’ reports, not of now', () => {
+describe('the moment of a picture', () => {
+  test('is that of the reports of the agents, for all counts', () => {
     const board = new Board()
     board.count([topic(1_000)], 1_000)
     board.hear(jobStatus(1_000, 900), 1_000)
@@ -203,7 +203,7 @@ describe('one moment', () => {
     })
   })
 
-  test('a picture is the same until the next tick, whatever is heard meanwhile', () => {
+  test('does not change until the next tick, whatever is reported meanwhile', () => {
     const board = new Board()
     board.count([topic(10)], 0)
     const picture = board.tick(0)
@@ -213,7 +213,7 @@ describe('one moment', () => {
     expect(board.picture.topics[0]!.records).toBe(10)
   })
 
-  test('an agent that is late, or whose clock is wrong, does not hold the picture back', () => {
+  test('is not delayed by an agent that is late or has a wrong clock', () => {
     const board = new Board()
     board.hear(agentStatus(1_000, 5), 1_000)
     board.hear(agentStatus(900_000_000, 5, { id: 'agent/ahead' }), 9_900)
@@ -222,11 +222,11 @@ describe('one moment', () => {
     expect(board.tick(10_000).momentMs).toBe(7_750)
   })
 
-  test('ledgers balance at every tick of a pipeline whose parts report when they like', () => {
+  test('ledgers balance at every tick, whenever the programs of a pipeline report', () => {
     for (let seed = 1; seed <= 200; seed++) expectBalance(seed)
   })
 
-  /** Two agents feed a topic that somebody else writes to as well; a job counts it. */
+  /** Two agents and other producers write to a topic, and a job counts its records. */
   function expectBalance(seed: number): void {
     const random = seededRandom(seed)
     const below = (limit: number) => random.uint32() % limit
@@ -239,7 +239,7 @@ describe('one moment', () => {
     for (let ms = 10_000; ms < 20_000; ms += 50) {
       for (const at of [0, 1]) {
         read[at]! += below(200)
-        // Now and then the broker is away, and the channel fills.
+        // Sometimes the broker is unreachable, and the channel fills.
         if (ms % 3_000 > 800) drained[at]! += below(1 + read[at]! - drained[at]!)
         if (below(10) === 0 || ms % 1_000 === 450) {
           const size = read[at]! - drained[at]!
@@ -268,7 +268,7 @@ describe('one moment', () => {
     ).toBeGreaterThanOrEqual(0)
   }
 
-  test('events in channels are on the way, however much other producers write', () => {
+  test('events in channels count as on the way, however much other producers write', () => {
     const board = new Board()
     board.count([topic(100_000)], 0)
     board.hear(jobStatus(0, 100_000), 0)
@@ -283,7 +283,7 @@ describe('one moment', () => {
     ])
   })
 
-  test('lines of a late agent count as from elsewhere only until its report', () => {
+  test('lines of a late agent count as records from elsewhere only until its next report', () => {
     const board = new Board()
     for (let ms = 0; ms <= 10_000; ms += 500) {
       board.count([topic(ms)], ms)
@@ -370,7 +370,7 @@ describe('programs that no longer report', () => {
     expect(board.tick(forgottenAfterMs)).toMatchObject({ agents: [], jobs: [] })
   })
 
-  test('are bounded by mostPrograms; the one with the oldest report is removed', () => {
+  test('are bounded by mostPrograms; the program with the oldest report is removed', () => {
     const board = new Board()
     for (let at = 0; at <= mostPrograms; at++)
       board.hear(agentStatus(0, 1, { id: `agent/${at}` }), at)
@@ -380,7 +380,7 @@ describe('programs that no longer report', () => {
     expect(ids).toContain(`agent/${mostPrograms}`)
   })
 
-  test('keep their places: web-2 comes before web-10', () => {
+  test('keep their order, which is numeric: web-2 comes before web-10', () => {
     const board = new Board()
     for (const id of ['agent/web-10', 'agent/web-2']) board.hear(agentStatus(0, 1, { id }), 0)
     board.hear(agentStatus(1, 1, { id: 'agent/web-2' }), 1)

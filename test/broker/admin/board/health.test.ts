@@ -28,7 +28,7 @@ test('a failed job is reported with its error, in one line', () => {
       text: 'job orders FAILED: TypeError: x is undefined at orders/1@48213',
     },
   ])
-  // It still has, hours later.
+  // The failure is still reported hours later.
   expect(texts(board, 20_000_000)[0]).toContain('job orders FAILED')
 })
 
@@ -49,7 +49,7 @@ test('a nearly full channel and a stalled sink are reported', () => {
   expect(texts(board, 120_000)).toEqual([
     'agent a1: no sink has sent for 20 s, channel c1 is 99 % full',
   ])
-  // It sends again.
+  // The sink sends again.
   const sinks = [{ name: 'k1', type: 'kafka', eventsDrained: 1_050, topic: 'orders' }]
   board.hear(agentStatus(121_000, 1_100, { sinks }), 121_000)
   expect(texts(board, 121_000)).toEqual([])
@@ -62,14 +62,14 @@ test('a channel that is not quite full is never reported as 100 % full', () => {
   expect(texts(board)).toEqual(['agent a1: channel c1 is 99.9 % full'])
 })
 
-test('a topic whose partitions have no leader', () => {
+test('a topic with partitions without a leader is reported', () => {
   const board = wellBoard()
   const offline = partition(0, { partition: 1, isOffline: true })
   board.count([{ ...topic(1_000), partitions: [partition(1_000), offline] }], 100_000)
   expect(texts(board)).toEqual(['topic orders has no leader for 1 of 2 partitions'])
 })
 
-test('a job that is behind, and one whose batches take too long', () => {
+test('a job that is behind is reported, and one whose batches exceed the interval', () => {
   const board = wellBoard()
   board.count([topic(2_000)], 100_000)
   const late = [batchStatus(60_000)]
@@ -85,7 +85,7 @@ test('a job that is behind, and one whose batches take too long', () => {
   expect(texts(board)).toEqual([])
 })
 
-test('an unreachable broker comes first', () => {
+test('an unreachable broker is reported first', () => {
   const board = wellBoard()
   board.hear(jobStatus(100_000, 1_000, { state: 'failed' }), 100_000)
   board.brokerProblems = ['broker unreachable for 4.0 s']

@@ -21,7 +21,7 @@ const point = (timeMs: number, more: Partial<HistoryPoint> = {}): HistoryPoint =
 })
 
 describe('a point', () => {
-  test('has the sums, and each job’s own batch and shares', () => {
+  test('has the sums, and the batch and the shares of each job', () => {
     const board = new Board()
     board.count([topic(0)], 0)
     board.count([topic(400)], 1_000)
@@ -104,7 +104,7 @@ describe('a point', () => {
 })
 
 describe('the history', () => {
-  test('keeps five minutes by the second and an hour by ten seconds', () => {
+  test('has a point for each second of five minutes, and for every ten seconds of an hour', () => {
     const history = new History()
     const seconds = recentLength + mergedPoints * (olderLength + 20)
     for (let second = 1; second <= seconds; second++) history.add(point(second * 1_000))
@@ -117,7 +117,7 @@ describe('the history', () => {
     expect(new Set(times).size).toBe(times.length)
   })
 
-  test('an older point has mean rates, the worst delays, and gaps where there were mostly gaps', () => {
+  test('an older point has mean rates, the longest delays, and gaps for values that were mostly missing', () => {
     const history = new History()
     const job = (lagMs: number | null) => ({
       recordsPerSecond: lagMs,
@@ -139,7 +139,7 @@ describe('the history', () => {
     ])
   })
 
-  test('a reader that comes back gets each point once, also those that were merged meanwhile', () => {
+  test('a reader that returns gets each point once, also points that were merged meanwhile', () => {
     const history = new History()
     for (let at = 0; at < recentLength; at++) history.add(point(at))
     const end = history.end

@@ -334,7 +334,7 @@ describe('request ids', () => {
     expect(await id()).not.toBe(await id())
   })
 
-  test('changes are logged at info and reads at debug, with what, who and how', async () => {
+  test('changes are logged at info and reads at debug, with request, client and outcome', async () => {
     await start([echo, create])
     const headers = { 'x-request-id': 'r1', 'user-agent': 'curl/8' }
     const url = '/api/v1/things'

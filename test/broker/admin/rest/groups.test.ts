@@ -6,7 +6,7 @@ import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import { RestFixture } from './restFixture.ts'
 
 let rest: RestFixture
-/** Since when the records are, in ms before the present. */
+/** Age of the records, in ms. */
 const ageMs = 3_600_000
 
 beforeAll(async () => {
@@ -75,7 +75,7 @@ describe('offsets', () => {
     expect(seconds).toBeLessThan(ageMs / 1000 + 60)
   })
 
-  test('of one topic, and in pages', async () => {
+  test('are listed for one topic, and in pages', async () => {
     await commit('paged', { 0: 1, 1: 2 })
     await commit('paged', { 0: 1 }, 'payments')
     const one = await rest.get('/api/v1/groups/paged/offsets?topic=payments')
@@ -144,7 +144,7 @@ describe('a reset', () => {
     expect(await offsetsOf('live')).toEqual({ 'live-0': 1 })
   })
 
-  test('by time, by duration and by records', async () => {
+  test('can be by time, by duration and by a number of records', async () => {
     await commit('times', { 0: 2 })
     const newOffset = async (body: object) =>
       (await reset('times', body)).body.partitions[0]!.new_offset
@@ -230,7 +230,7 @@ describe('a group with members', () => {
 })
 
 describe('deleting', () => {
-  test('offsets of one partition, of a topic, and the group', async () => {
+  test('is possible for the offsets of one partition, and for the group', async () => {
     await commit('old', { 0: 1, 1: 2 })
     const one = await rest.delete('/api/v1/groups/old/offsets?topic=orders&partition=1')
     expect(one.body).toEqual({ group: 'old', deleted: [{ topic: 'orders', partition: 1 }] })

@@ -37,7 +37,7 @@ async function resultsOf(stream: ClientRequest): Promise<{ error_code: number; c
   return lines.map((line) => JSON.parse(line))
 }
 
-/** Resolves when the server has read all that was written so far. */
+/** Resolves when the server has read everything that was written so far. */
 async function read(stream: ClientRequest): Promise<void> {
   const socket =
     stream.socket ?? ((await once(stream, 'socket')) as [NonNullable<ClientRequest['socket']>])[0]
@@ -53,7 +53,7 @@ describe('unfinished records', () => {
     const results = streams.map(resultsOf)
     for (const stream of streams) stream.write(part)
     await Promise.all(streams.map(read))
-    // Small records come through all the same.
+    // Small records are still accepted.
     const other = openStream()
     other.end(small.repeat(100))
     expect((await resultsOf(other)).map(({ error_code }) => error_code)).toEqual(
@@ -66,7 +66,7 @@ describe('unfinished records', () => {
     const stored = large.filter(({ error_code }) => error_code === 200)
     const refused = large.filter(({ code }) => code === 'TOO_MANY_BYTES_AT_ONCE')
     expect(stored.length + refused.length).toBe(40)
-    // At most 4 MB of 500 KB each.
+    // Records of 500 KB each have 4 MB of memory together.
     expect(stored.length).toBeGreaterThan(0)
     expect(stored.length).toBeLessThanOrEqual(8)
   })
@@ -108,7 +108,7 @@ test('batches share the same memory, and are refused with 429 when it is exhaust
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(await answer.json()).toMatchObject({ code: 'TOO_MANY_BYTES_AT_ONCE' })
   }
-  // And then there is room again.
+  // Afterwards the memory is free again.
   const { status } = await rest.post(`${records}:batch`, { entries })
   expect(status).toBe(207)
 })

@@ -1,4 +1,4 @@
-// Malicious requests: none makes the server fail, and none reaches more than it names.
+// Malicious requests: none makes the server fail, and none reaches resources outside its path.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
@@ -59,7 +59,7 @@ test('a body that is nested very deeply is refused', async () => {
   }
 })
 
-test('a query that is very long, or repeats itself, is refused', async () => {
+test('a query that is very long, or repeats a parameter, is refused', async () => {
   const path = '/api/v1/topics/orders/records'
   expect((await rest.refused({ url: `${path}?limit=1&limit=2` })).status).toBe(400)
   const many = Array.from({ length: 1_000 }, () => 'partition=0').join('&')
@@ -84,7 +84,7 @@ test('pipelined requests are answered in order', async () => {
   socket.destroy()
 })
 
-test('a body that is broken off costs its own connection only', async () => {
+test('an aborted body affects only its own connection', async () => {
   const socket = connect(port, '127.0.0.1')
   const type = 'content-type: application/json\r\ncontent-length: 1000'
   socket.write(`POST ${records}:batch HTTP/1.1\r\nhost: localhost\r\n${type}\r\n\r\n{"entries"`)

@@ -18,7 +18,7 @@ const target = fc.record({
   value: fc.integer({ min: -2_000, max: 3_000 }),
 })
 
-test('a new offset is always in the log, and what is read again or skipped is what it says', () => {
+test('a new offset is always in the log, and the numbers of records read again or skipped are exact', () => {
   fc.assert(
     fc.property(place, target, (at, to) => {
       const plan = planReset(at, to)
@@ -29,7 +29,7 @@ test('a new offset is always in the log, and what is read again or skipped is wh
         expect([plan.readAgain, plan.skipped]).toEqual([null, null])
         return
       }
-      // By counting: what a reader reads from either offset to the end.
+      // Counts the records that a reader gets from either offset to the end.
       let [readAgain, skipped] = [0, 0]
       for (let offset = at.start; offset < at.end; offset++) {
         const before = offset >= at.committed

@@ -32,7 +32,7 @@ test('pages of any size hold every entry once, in order', () => {
   )
 })
 
-test('what stays while others come and go is shown once', () => {
+test('an entry is shown once while other entries are added and removed', () => {
   const names = fc.uniqueArray(fc.string({ maxLength: 3 }))
   fc.assert(
     fc.property(names, names, names, fc.integer({ min: 1, max: 5 }), (stay, go, come, size) => {
@@ -52,7 +52,7 @@ test('what stays while others come and go is shown once', () => {
   )
 })
 
-test('numbers are in the order of numbers', () => {
+test('numbers are in numeric order', () => {
   const ids = [10, 9, 100, 1]
   const first = pageOf('ids', ids, (id) => id, { page_size: 2 })
   expect(first.entries).toEqual([1, 9])
@@ -60,7 +60,7 @@ test('numbers are in the order of numbers', () => {
   expect(pageOf('ids', ids, (id) => id, { page_token: token }).entries).toEqual([10, 100])
 })
 
-test('a token of another list, or none of ours, is refused', () => {
+test('a token of another list, or an invalid one, is refused', () => {
   const { nextToken } = pageOf('topics', ['a', 'b'], (name) => name, { page_size: 1 })
   const tokens = [nextToken!, 'x', '', Buffer.from('["names",null]').toString('base64url'), '!!!']
   for (const token of tokens) {

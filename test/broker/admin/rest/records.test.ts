@@ -24,7 +24,7 @@ interface RecordList {
 let rest: RestFixture
 const topic = 'orders'
 const partitions = 3
-/** By partition, in the order of their offsets. */
+/** The stored records by partition, in the order of their offsets. */
 const stored: { key: string; value: string; timestamp: number }[][] = []
 
 beforeAll(async () => {
@@ -71,7 +71,7 @@ async function produce(
 const browse = (query = '', of = topic) =>
   rest.get<RecordList>(`/api/v1/topics/${of}/records${query}`)
 
-/** All pages, by the links in them. */
+/** Returns all pages, each requested by the link in the page before it. */
 async function pages(query: string): Promise<RecordList[]> {
   const all: RecordList[] = []
   let url: string | null = `/api/v1/topics/${topic}/records${query}`
@@ -91,7 +91,7 @@ const valuesOf = (records: readonly ShownRecord[]) => records.map(({ value }) =>
 const total = () => stored.reduce((sum, { length }) => sum + length, 0)
 
 describe('pages', () => {
-  test('newest first is the default, and says what was scanned', async () => {
+  test('have the newest records first by default, and report what was scanned', async () => {
     const { status, body } = await browse('?limit=5')
     expect(status).toBe(200)
     expect(valuesOf(body.data)).toEqual([899, 898, 897, 896, 895].map((at) => `value ${at}`))
@@ -132,7 +132,7 @@ describe('pages', () => {
     )
   }, 60_000)
 
-  test('with a key hold the records of that key alone, and say how many were looked at', async () => {
+  test('with a key have only the records of that key, and report how many records were read', async () => {
     const all = await pages('?key=k3&order=oldest&limit=1000')
     const found = all.flatMap(({ data }) => data)
     const expected = stored.flat().filter(({ key }) => key === 'k3')
@@ -145,7 +145,7 @@ describe('pages', () => {
     expect(bounded.data).toEqual([])
   })
 
-  test('with a text hold the records that contain it', async () => {
+  test('with a text have the records that contain the text', async () => {
     const { body } = await browse('?contains=value%2089&limit=100')
     expect(valuesOf(body.data)).toEqual(
       [899, 898, 897, 896, 895, 894, 893, 892, 891, 890, 89].map((at) => `value ${at}`),
@@ -181,7 +181,7 @@ describe('pages', () => {
   })
 })
 
-describe('what is refused', () => {
+describe('browsing refuses', () => {
   test.each([
     ['?partition=3', 404, 'topic orders has no partition 3'],
     ['?from_offset=1&from_time=5', 400, 'from_offset and from_time exclude each other'],
@@ -196,7 +196,7 @@ describe('what is refused', () => {
     expect(refused.message).toMatch(message)
   })
 
-  test('a topic that does not exist, at once', async () => {
+  test('a topic that does not exist, without retries', async () => {
     const refused = await rest.refused({ url: '/api/v1/topics/nothing/records' })
     expect(refused).toMatchObject({ status: 404, code: 'UNKNOWN_TOPIC_OR_PARTITION' })
     const bad = await rest.refused({ url: '/api/v1/topics/a%20b/records' })
@@ -243,7 +243,7 @@ describe('a record', () => {
     )
   })
 
-  test('is shown as what it is', async () => {
+  test('is shown as JSON, text or base64, depending on its bytes', async () => {
     const { body } = await browse('?order=oldest', 'shapes')
     expect(body.data.map(({ value }) => [value.encoding, value.data, value.size_bytes])).toEqual([
       ['json', { id: 7, tags: ['a'] }, 21],
@@ -268,7 +268,7 @@ describe('a record', () => {
     })
   })
 
-  test('that is long is cut at a whole character, and says so', async () => {
+  test('that is long is truncated after a whole character, and marked as truncated', async () => {
     const { body } = await browse('?order=oldest&max_value_bytes=14', 'shapes')
     expect(body.data.map(({ value }) => value)).toMatchObject([
       { encoding: 'text', data: '{"id":7,"tags"', size_bytes: 21, truncated: true },
@@ -285,7 +285,7 @@ describe('a record', () => {
     expect(shorter.data[2]!.value.data).toBe('plain text, ')
   })
 
-  test('is found by its offset; where there is none, the error says why', async () => {
+  test('is found by its offset; the error for a missing record has the reason', async () => {
     const at = (offset: number, more = '') =>
       `/api/v1/topics/shapes/partitions/0/records/${offset}${more}`
     const { body } = await rest.get<ShownRecord>(at(2))
@@ -302,7 +302,7 @@ describe('a record', () => {
   })
 })
 
-test('a page is bounded in bytes, and large records come all the same', async () => {
+test('a page is bounded in bytes, but may have one record larger than the bound', async () => {
   const value = Buffer.alloc(900 * 1024, 'x')
   const records = Array.from({ length: 30 }, () => ({ partition: 0, key: null, value }))
   await produce('large', records, { batchBytes: 1024 * 1024 })

@@ -35,11 +35,11 @@ export interface RestFixtureOptions {
   readonly picture?: () => Picture
   readonly status?: (id: string) => Status | undefined
   readonly config?: Partial<BrokerConfig>
-  /** Of a cluster that runs already; none is started then. */
+  /** Addresses of a running cluster; without them the fixture starts a broker. */
   readonly bootstrap?: readonly Address[]
   readonly network?: Network
   readonly requestTimeoutMs?: number
-  /** Of the HTTP server, for a body to arrive. */
+  /** Time within which the HTTP server must receive a whole request, in ms. */
   readonly bodyTimeoutMs?: number
 }
 
@@ -74,7 +74,7 @@ export class RestFixture {
   readonly logger: MemoryLogger
   readonly broker: Broker | undefined
   readonly #undo: readonly (() => Promise<unknown>)[]
-  /** Errors in the log that the test has expected. */
+  /** Number of errors in the log that the test has expected. */
   #expectedErrors = 0
 
   private constructor(
@@ -147,7 +147,7 @@ export class RestFixture {
     return this.ask<Body>({ method: 'DELETE', url })
   }
 
-  /** Listens, for what needs a socket; returns the address. */
+  /** Listens on a socket, which some tests need. Returns the address. */
   listen(): Promise<string> {
     return this.server.listen({ host: '127.0.0.1', port: 0 })
   }
@@ -164,7 +164,7 @@ export class RestFixture {
     }
   }
 
-  /** The error of an answer that must be one; its shape is checked. */
+  /** Sends a request that must fail. Checks the form of the error, and returns the error. */
   async refused(
     request: InjectOptions,
   ): Promise<{ status: number; code: string; message: string }> {
@@ -180,7 +180,7 @@ export class RestFixture {
     return { status, code: String(body.code), message: String(body.message) }
   }
 
-  /** Takes away the errors in the log, which the test has expected. */
+  /** Returns the new errors in the log, and marks them as expected. */
   takeErrors() {
     const errors = this.#errors().slice(this.#expectedErrors)
     this.#expectedErrors += errors.length

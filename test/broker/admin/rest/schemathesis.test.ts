@@ -30,14 +30,14 @@ checks.negative_data_rejection.enabled = false
 `
 
 async function run(address: string): Promise<{ code: number; output: string }> {
-  // It keeps examples and failed cases in the folder in which it runs.
+  // schemathesis keeps examples and failed cases in its working directory.
   const directory = await mkdtemp(join(tmpdir(), 'millrace-schemathesis-'))
   await writeFile(join(directory, 'schemathesis.toml'), configuration)
   const environment = pythonEnvironment('schemathesis')
   const words = [
     ...['-m', 'schemathesis.cli', 'run', `${address}/openapi.json`],
     ...['--max-time', String(seconds), '--seed', '1'],
-    // Answers that have no end.
+    // The answers of these operations have no end.
     ...['--exclude-operation-id', 'tailRecords', '--exclude-operation-id', 'followStatus'],
     ...['--phases', 'examples,coverage,fuzzing', '--warnings', 'off', '--request-timeout', '20'],
     ...['--no-color', '--continue-on-failure'],
@@ -62,7 +62,7 @@ async function run(address: string): Promise<{ code: number; output: string }> {
 }
 
 test.runIf(hasTool('schemathesis'))(
-  `answers of ${seconds} s are as the document says`,
+  `all answers in ${seconds} s match the document`,
   async () => {
     const rest = await RestFixture.start()
     try {

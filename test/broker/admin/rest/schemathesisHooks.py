@@ -1,4 +1,4 @@
-# How schemathesis writes bodies of content types that it does not know.
+# Encodes bodies of the content types that schemathesis does not know.
 import json
 
 import schemathesis

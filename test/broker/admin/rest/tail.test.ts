@@ -69,7 +69,7 @@ class Tail {
     return JSON.parse(await this.line())
   }
 
-  /** Of the next `count` records; other events are left out. */
+  /** Returns the values of the next `count` records, and skips other events. */
   async values(count: number): Promise<unknown[]> {
     const values: unknown[] = []
     while (values.length < count) {
@@ -84,7 +84,7 @@ class Tail {
   }
 }
 
-test('records come as they are written, of all partitions, and none from before', async () => {
+test('records of all partitions are sent when they are written, and no earlier records', async () => {
   await send('before')
   const tail = await Tail.open()
   expect(tail.response.headers.get('content-type')).toBe('application/x-ndjson')
@@ -96,7 +96,7 @@ test('records come as they are written, of all partitions, and none from before'
   tail.close()
 })
 
-test('server-sent events unless lines are asked for', async () => {
+test('events are server-sent events unless the client requests lines', async () => {
   const tail = await Tail.open('?from_offset=0', 'text/event-stream')
   expect(tail.response.headers.get('content-type')).toBe('text/event-stream')
   expect(await tail.line()).toBe('event: heartbeat')
@@ -110,14 +110,14 @@ test('server-sent events unless lines are asked for', async () => {
   tail.close()
 })
 
-test('only the wanted records, from an offset on', async () => {
+test('a tail can be limited to a key and a partition, and start at an offset', async () => {
   for (let at = 0; at < 20; at++) await send(`value ${at}`, 0, `k${at % 4}`)
   const tail = await Tail.open('?from_offset=8&key=k1&partition=0')
   expect(await tail.values(3)).toEqual(['value 9', 'value 13', 'value 17'])
   tail.close()
 })
 
-test('a client that connects again goes on behind the newest event that it has', async () => {
+test('a client that reconnects continues after its newest event', async () => {
   const first = await Tail.open('?from_offset=0&key=k')
   for (let at = 0; at < 12; at++) await send(`value ${at}`, at % 3, at === 4 ? 'other' : 'k')
   const seen: unknown[] = []
@@ -137,7 +137,7 @@ test('a client that connects again goes on behind the newest event that it has',
   expect(seen.toSorted()).toEqual(wanted.toSorted())
 }, 30_000)
 
-test('a browser that connects again goes on behind the newest event that it has', async () => {
+test('a browser that reconnects continues after its newest event', async () => {
   const tail = await Tail.open('', 'text/event-stream')
   const lineOf = async (start: string) => {
     for (;;) {
@@ -162,7 +162,7 @@ test.each(['x', '', '0:1,', '7:1', '0:1,0:2', '0:99999999999999999', '0:-1'])(
   },
 )
 
-test('more than a client may take is passed over, and counted', async () => {
+test('records above the maximum rate of a client are skipped and counted', async () => {
   const count = 500
   const tail = await Tail.open('?max_per_second=20')
   await Promise.all(Array.from({ length: count }, (_, at) => send(`value ${at}`)))
@@ -178,7 +178,7 @@ test('more than a client may take is passed over, and counted', async () => {
   tail.close()
 })
 
-test('the number of followers is bounded, and a place is free when one goes', async () => {
+test('the number of tails is bounded, and another one is accepted when one is closed', async () => {
   const [first, second] = [await Tail.open(), await Tail.open()]
   const third = await Tail.open()
   expect(third.response.status).toBe(429)
@@ -194,7 +194,7 @@ test('the number of followers is bounded, and a place is free when one goes', as
   second.close()
 })
 
-test('a failure is the last event, with what to do', async () => {
+test('the last event of a failed tail is the error', async () => {
   const tail = await Tail.open()
   await rest.admin.deleteTopics(['orders'])
   let last = await tail.next()

@@ -8,7 +8,7 @@ import {
   textOfPosition,
 } from '../../../../broker/admin/rest/v1/records/tailPosition.ts'
 
-test('a position is read as it was written', () => {
+test('a position is read back unchanged', () => {
   const entries = fc.uniqueArray(
     fc.tuple(fc.nat(50), fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
     { selector: ([partition]) => partition, minLength: 1 },
@@ -23,7 +23,7 @@ test('a position is read as it was written', () => {
   )
 })
 
-test('that of a thousand partitions fits into a header', () => {
+test('a position in a thousand partitions fits into a header', () => {
   const position = new Map(Array.from({ length: 1_000 }, (_, partition) => [partition, 1e12]))
   expect(textOfPosition(position).length).toBeLessThan(longestPosition - 1_024)
 })

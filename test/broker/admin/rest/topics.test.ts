@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => rest.close())
 
 describe('topics', () => {
-  test('are listed with what is in them; what is not known is null', async () => {
+  test('are listed with their figures; unknown figures are null', async () => {
     const { body } = await rest.get<{ data: Record<string, unknown>[] }>('/api/v1/topics')
     expect(body.data).toMatchObject([
       {
@@ -49,7 +49,7 @@ describe('topics', () => {
     expect(body.data[0]!.size_bytes).toBeGreaterThan(1_000)
   })
 
-  test('in pages', async () => {
+  test('are listed in pages', async () => {
     const { body } = await rest.get<{ metadata: { next: string } }>('/api/v1/topics?page_size=1')
     const next = new URL(body.metadata.next)
     const second = await rest.get(next.pathname + next.search)
@@ -59,7 +59,7 @@ describe('topics', () => {
     })
   })
 
-  test('one, with its partitions', async () => {
+  test('are found by name, with their partitions', async () => {
     const { body } = await rest.get('/api/v1/topics/orders')
     expect(body).toEqual({
       ...{ topic: 'orders', internal: false },
@@ -72,7 +72,7 @@ describe('topics', () => {
     expect(refused).toMatchObject({ status: 404 })
   })
 
-  test('lose the records below an offset', async () => {
+  test('can have their records below an offset deleted', async () => {
     const url = '/api/v1/topics/orders/records:delete'
     const partitions = [
       { partition: 0, before_offset: 3 },

@@ -11,7 +11,7 @@ export class TerminalModel {
   columns: number
   rows: number
   isAlternate = false
-  /** Lines that were scrolled out at the top. */
+  /** Number of lines that were scrolled out at the top. */
   scrolled = 0
   written = 0
   #cells: string[][] = []
@@ -37,7 +37,7 @@ export class TerminalModel {
     return this.#listeners.size
   }
 
-  /** As real ones do: what was there is cut or kept, and the program hears of it. */
+  /** Cuts or keeps the content as a real terminal does, and notifies the program. */
   resize(columns: number, rows: number): void {
     const before = this.#cells
     this.columns = columns
@@ -49,7 +49,7 @@ export class TerminalModel {
     for (const listener of this.#listeners) listener()
   }
 
-  /** What a reader sees, without the blanks at the ends of rows. */
+  /** The visible rows, without the blanks at their ends. */
   get screen(): string[] {
     return this.#cells.map((row) => row.join('').trimEnd())
   }

@@ -1,4 +1,4 @@
-// The board on a terminal, checked with a terminal model that is fed the same bytes.
+// The board on a terminal, checked with a terminal model that gets the same bytes.
 
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ import { TerminalModel } from './terminalModel.ts'
 const url = 'http://127.0.0.1:8080/'
 const title = `${url}  Kafka: 127.0.0.1:9092, topic orders`
 
-/** As the demo's board is after some minutes. */
+/** Returns a board like that of the demo after some minutes. */
 function demoBoard(clock: ManualClock): Board {
   const board = new Board()
   const nowMs = clock.nowMs()
@@ -59,7 +59,7 @@ describe('the screen', () => {
     [1, 1],
     [300, 5],
   ] as const) {
-    test(`fits ${columns} by ${rows}, and stays as it is however often it is drawn`, () => {
+    test(`fits ${columns} by ${rows}, and does not change when it is drawn again`, () => {
       const terminal = new TerminalModel(columns, rows)
       const { clock } = shownOn(terminal)
       const first = terminal.screen
@@ -91,7 +91,7 @@ describe('the screen', () => {
     expect(text).toContain('Purchases by gender')
   })
 
-  test('follows the size of the terminal at once, and leaves no old lines', () => {
+  test('adapts to the size of the terminal immediately, and leaves no old lines', () => {
     const terminal = new TerminalModel(200, 50)
     shownOn(terminal)
     for (const [columns, rows] of [
@@ -133,12 +133,12 @@ describe('the screen', () => {
     ])
     const text = terminal.screen.join('\n')
     expect(text).toMatch(/job {4}alerts +failed +1 counted: TypeError: cannot read age$/m)
-    // With several jobs a result says whose it is.
+    // With several jobs, a result has the name of its job.
     expect(text).toContain('order-demographics: Purchases by age range')
     expect(text).toContain('ledger order-demographics: 498,416 read = ')
   })
 
-  test('shows at 80 by 24 what a slow batch is doing, and what was rejected and lost', () => {
+  test('shows at 80 by 24 what a slow batch is doing, and the rejected and lost records', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {
       const progress = {
@@ -156,7 +156,7 @@ describe('the screen', () => {
     expect(text).toMatch(/^ {2}job {4}lossy .* 12 rejected, 7 lost, /m)
   })
 
-  test('gives many problems no more than a part of the rows', () => {
+  test('shows many problems in only a part of the rows', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {
       for (let at = 0; at < 30; at++) {
@@ -170,7 +170,7 @@ describe('the screen', () => {
     expect(text).toContain('agent  orders')
   })
 
-  test('wide characters, and control characters in names, move nothing', () => {
+  test('keeps its layout with wide characters, and with control characters in names', () => {
     const terminal = new TerminalModel(44, 12)
     const rows: [string, number][] = [
       ['二十五歳から二十九歳まで女性の購入者', 5],
@@ -189,7 +189,7 @@ describe('the screen', () => {
     expect(terminal.screen.join('\n')).toContain('注文�の統計')
   })
 
-  test('topics that are quiet take one line together', () => {
+  test('shows quiet topics together in one line', () => {
     const terminal = new TerminalModel(80, 24)
     shownOn(terminal, (board, nowMs) => {
       const others = Array.from({ length: 299 }, (_, at) => topic(0, `t${at}`))
@@ -240,7 +240,7 @@ describe('output that is no terminal', () => {
   })
 })
 
-test('a view of the final report is a table of its own', () => {
+test('each view of the final report is a separate table', () => {
   const view = { ...jobStatus(0, 0).views[0]!, chart: 'bar' as const, labels: { '0': 'women' } }
   expect(table(view)).toEqual([
     '  Gender: 40',

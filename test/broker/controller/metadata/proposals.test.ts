@@ -9,7 +9,7 @@ import { Proposals } from '../../../../broker/controller/metadata/proposals.ts'
 import { ManualClock, settle } from '../../../../protocol/runtime/time/manualClock.ts'
 import { silentLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 
-/** A log whose appends wait until the test lets them go on. */
+/** A log whose appends wait until the test releases them. */
 class SlowLog extends MemoryMetadataLog {
   readonly #isOpen = Promise.withResolvers<void>()
 

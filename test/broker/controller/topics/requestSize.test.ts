@@ -1,5 +1,5 @@
-// Requests that exceed the limits of Kafka's controller are refused as a whole; those just below a
-// limit are accepted.
+// Requests that exceed the limits of Kafka's controller are refused as a whole; requests just below
+// a limit are accepted.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createPartitions } from '../../../../protocol/kafka/apis/createPartitions.ts'
@@ -95,7 +95,7 @@ it('a request that adds too many partitions in total extends no topic', async ()
   ).toEqual([invalidPartitions, none])
 })
 
-it('a metadata request for more new topics than that creates none', async () => {
+it('a metadata request for too many new topics creates none of them', async () => {
   const ask = async (count: number) => {
     const names = Array.from({ length: count }, (_, number) => ({ name: `t-${number}` }))
     const { topics } = await client.send(metadata, 9, { topics: names })

@@ -111,7 +111,7 @@ export interface ClassicSimulation {
   readonly catalog: MemoryCatalog
   readonly nowMs: number
   handle(event: GroupEvent): void
-  /** Sends a request that is answered at once, with error codes. */
+  /** Sends a request that is answered immediately, with error codes. */
   ask(eventOf: (requestId: number) => GroupEvent): readonly number[]
   newRequestId(): number
 }

@@ -1,6 +1,6 @@
 // Simulated members of one consumer group around a coordinator, without clocks, logs or sockets:
-// the test says who does what, which answers are lost, and when an append completes. Checks after
-// every step that no partition has two owners. Members of the classic protocol may be among them.
+// the test chooses every action, which answers are lost, and when an append completes. Checks after
+// every step that no partition has two owners. Some members may use the classic protocol.
 
 import { expect } from 'vitest'
 import type {
@@ -300,7 +300,7 @@ export class ConsumerSimulation {
       codes = answered
     })
     this.handle(eventOf(id))
-    expect(codes, 'answered at once').toBeDefined()
+    expect(codes, 'answered immediately').toBeDefined()
     return codes!
   }
 

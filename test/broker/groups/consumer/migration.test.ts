@@ -1,5 +1,5 @@
-// Groups that change their protocol: empty ones at once, others with their members, and back again
-// when the last member of the consumer protocol has left.
+// Groups that change their protocol: empty groups immediately, others with their members, and back
+// again when the last member of the consumer protocol has left.
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { JoinRequest } from '../../../../broker/groups/groupRequests.ts'

@@ -105,7 +105,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 )
 
-/** One offset of the log, as it was written. */
+/** One offset of the log, with the record that was written there. */
 interface Written {
   readonly key: string | undefined
   readonly value: string | null
@@ -236,12 +236,13 @@ class Model {
   }
 
   /**
-   * After everything has ended, was compacted and is old: one record for each key, no tombstone.
+   * Ends all transactions, compacts the log and waits for the retention of tombstones. Then the log
+   * has one record for each key, and no tombstone.
    */
   async checkCompacted(): Promise<void> {
     for (const number of this.#senders.keys()) await this.end(number, true)
     await this.log.roll()
-    // Each round may be the first to see what the previous one has left.
+    // Some records can be removed only in the round after the one that removed others.
     for (let round = 0; round < 3; round++) {
       await this.clean(100, true)
       this.clock.advance(compactConfig.deleteRetentionMs + 1)
@@ -249,7 +250,7 @@ class Model {
     const all = await this.#read('highWatermark')
     const expected = [...finalState(this.#committed())].sort()
     expect(all.map(({ key, value }) => [key, value]).sort()).toEqual(expected)
-    expect([...this.#unended], 'records whose marker is gone').toEqual([])
+    expect([...this.#unended], 'records without their marker').toEqual([])
     await this.check()
   }
 

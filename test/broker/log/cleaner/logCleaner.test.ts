@@ -99,7 +99,7 @@ describe('the chosen log', () => {
     expect(checkpoint.get({ topic: 'half', partition: 0 })).toBe(6)
   })
 
-  test('is never one without compaction, or one that is not dirty enough', async () => {
+  test('is never a log without compaction, or one that is not dirty enough', async () => {
     const { cleaner, addLog } = await cleaning({ minCleanableDirtyRatio: 1 })
     await addLog('all-new', 4)
     expect(await cleaner.cleanDirtiest()).toBe(false)
@@ -229,7 +229,7 @@ test('reads and writes stay below log.cleaner.io.max.bytes.per.second', async ()
 })
 
 describe('settings that change while the cleaner runs', () => {
-  test('log.cleaner.backoff.ms takes effect at once, also for the wait in progress', async () => {
+  test('log.cleaner.backoff.ms takes effect immediately, also for the wait in progress', async () => {
     const { cleaner, clock, settings, addLog } = await cleaning({}, { backoffMs: 3_600_000 })
     cleaner.start()
     await clock.advanceAndSettle(0)

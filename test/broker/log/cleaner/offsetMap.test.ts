@@ -36,7 +36,7 @@ test('records without keys count as seen, and offsets never decrease', () => {
   expect(() => map.put(Buffer.from('a'), 6)).toThrow('ascending order')
 })
 
-test('takes no more memory than it is given, and no more than the keys need', () => {
+test('takes at most the memory of its limit, and no more than the keys need', () => {
   const before = process.memoryUsage().arrayBuffers
   const map = new OffsetMap(128 * 1024 * 1024, 1000)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024)

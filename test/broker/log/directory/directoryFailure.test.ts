@@ -245,7 +245,7 @@ describe('too few open files', () => {
   })
 })
 
-test('nothing can be created after the last one has failed', async () => {
+test('no partition can be created after the last directory has failed', async () => {
   const all = await world()
   all.disk.fail('/two', 'EIO')
   await write(all.logs[1]!)
@@ -256,7 +256,7 @@ test('nothing can be created after the last one has failed', async () => {
   await all.manager.close()
 })
 
-test('one that fails while its logs are opened leaves the others in use', async () => {
+test('a directory that fails while its logs are opened leaves the others in use', async () => {
   const { memory, disk, manager } = await world()
   await manager.close()
   memory.crash()

@@ -1,6 +1,6 @@
 // The commit journal against a model: after a crash at any operation of the disk, with any part of
-// the unsynced writes lost, the segments have everything acknowledged; what was truncated or
-// replaced is not restored.
+// the unsynced writes lost, the segments have everything acknowledged; truncated and replaced bytes
+// are not restored.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

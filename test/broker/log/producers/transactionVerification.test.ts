@@ -1,4 +1,4 @@
-// The guards of producers: who holds one, and until when.
+// The guards of producers: which producers hold one, and until when.
 
 import { expect, test } from 'vitest'
 import { TransactionVerification } from '../../../../broker/log/producers/transactionVerification.ts'

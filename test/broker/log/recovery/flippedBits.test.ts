@@ -1,4 +1,4 @@
-// One bit of a file is flipped: wherever it is, no reader gets anything but what was appended.
+// One bit of a file is flipped: wherever it is, readers get only bytes that were appended.
 // Readers get the sound batches before the damage, then an error with its position; the log accepts
 // no more writes, and other logs are not affected.
 

@@ -1,5 +1,5 @@
-// A log whose files are not as it left them: what was never acknowledged is truncated, acknowledged
-// damage is reported and kept, and a failed sync never counts as a sync.
+// A log whose files are damaged or incomplete: unacknowledged records are truncated, damage to
+// acknowledged records is reported and kept, and a failed sync never counts as a sync.
 
 import { describe, expect, test } from 'vitest'
 import { defaultLogConfig } from '../../../../broker/log/logConfig.ts'

@@ -1,5 +1,5 @@
 // Segments and directories that were removed while the broker was stopped: their log accepts no
-// writes and reports what is missing. It must never start anew, or continue with a gap, silently.
+// writes and reports the missing files. It must never silently start empty or continue with a gap.
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

@@ -22,7 +22,7 @@ const config = { ...smallConfig, retentionMs: -1 }
 const topicId = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const segment = '/data/orders-0/00000000000000000000.log'
 
-/** Records what is opened, listed or read in the partition's directory. */
+/** Records which paths in the partition's directory are opened, listed or read. */
 class WatchedDisk extends MemoryDisk {
   touched: string[] = []
 
@@ -106,7 +106,7 @@ test('idle logs are not read by a start after a crash either', async () => {
   await append(before.get('orders', 0)!, { records: 2, label: 'e' }, 5)
   await before.create('orders', 1, config, topicId)
   await before.checkpoint()
-  // As every file system does by itself after a while.
+  // Every file system syncs a directory automatically after a while.
   await disk.syncDirectory('/data/orders-0')
   disk.touched = []
   disk.crash()
@@ -179,7 +179,7 @@ test.each<[string, (log: PartitionLog) => Promise<unknown>, offsets: number[]]>(
   await manager.close()
 })
 
-test('a recreated partition is not taken for the earlier one', async () => {
+test('a recreated partition is not mistaken for the earlier one', async () => {
   const disk = await closed()
   const before = await open(disk)
   await before.delete({ name: 'orders', id: topicId, partitions: 1 })
@@ -195,7 +195,7 @@ test.each([
   ['milliseconds', 1, 101],
   ['whole seconds', 1000, 2001],
 ])(
-  'with a file system that counts %s, what has just been changed is not believed',
+  'with file times in %s, the saved state of a log that has just been changed is not used',
   async (_, unitMs, marginMs) => {
     for (const [waitMs, isBelieved] of [
       [marginMs - 1, false],

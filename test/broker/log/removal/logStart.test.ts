@@ -1,4 +1,4 @@
-// Deletion at the start of a log: on request, by age and by size. Deleted records do not come back
+// Deletion at the start of a log: on request, by age and by size. Deleted records do not return
 // after a crash, and reads in progress get the bytes they started with.
 
 import { describe, expect, test } from 'vitest'

@@ -30,7 +30,7 @@ class Saved {
       isKnown: true,
       journal,
       saveRecoveryPoint: async () => {
-        // A checkpoint is a change of the disk, too, and may be the one that fails.
+        // A checkpoint is a change of the disk, too, and may be the change that fails.
         await disk.writeFileAtomic('/data/recovery', Buffer.alloc(1))
         this.recoveryPoint = this.#log!.recoveryPoint
       },

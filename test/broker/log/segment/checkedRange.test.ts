@@ -1,4 +1,4 @@
-// Which bytes count as verified: those that were, all of them, and recently.
+// Bytes of a range count as verified if all of them were verified, and recently.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -88,7 +88,7 @@ describe('syncing a segment for the journal', () => {
     expect(await durableBytes(slow, segment)).toBe(segment.sizeBytes)
   })
 
-  it('covers what was written during another sync', async () => {
+  it('covers bytes that were written during another sync', async () => {
     const slow = new SlowDisk()
     const segment = await newSegment(slow)
     const first = segment.append([batch()])

@@ -17,7 +17,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('write' as const), addedMeanwhile: fc.nat({ max: 25 }) }),
 )
 
-/** Content of a segment: `file` is what was written so far, `whole` everything. */
+/** Content of a segment: `file` has the bytes that were written so far, `whole` has all bytes. */
 class ModelSegment {
   file = Buffer.alloc(0)
   whole = Buffer.alloc(0)
@@ -29,7 +29,7 @@ class ModelSegment {
     this.#fill = fill
   }
 
-  /** Whether there was memory. */
+  /** Stages chunks of these sizes. Returns false if there is no memory for them. */
   add(sizes: readonly number[]): boolean {
     const chunks = sizes.map((size) => Buffer.from(Array.from({ length: size }, this.#fill)))
     if (!this.staged.add(chunks, this.whole.length)) return false
@@ -101,7 +101,7 @@ describe('staged bytes', () => {
 })
 
 describe('a stager', () => {
-  /** Counts its calls, and ends its write when the test says so. */
+  /** Counts its calls, and ends its write when the test resolves it. */
   class Writer implements Stager {
     readonly staged: StagedBytes
     written = 0

@@ -111,7 +111,7 @@ describe('a client connection', () => {
     expect(recordsIn(await client.send(fetch, 11, request))).toBe(1)
   })
 
-  it('answers an offset out of range at once', async () => {
+  it('answers an offset out of range immediately', async () => {
     const answer = await client.send(fetch, 11, fetchFrom(77, { maxWaitMs: 60_000 }))
     expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(ErrorCode.offsetOutOfRange)
   })

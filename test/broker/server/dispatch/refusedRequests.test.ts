@@ -89,7 +89,7 @@ describe('an API that is known and not served', () => {
       for (let version = api.minVersion; version <= api.maxVersion; version++) {
         const answer = client.expectAnswer(api, version)
         const header = { correlationId: 0, clientId: 'raw' }
-        // Only the headers of the others are known: their bodies are bytes that nobody decodes.
+        // Only the headers of the other APIs are known: the broker does not decode their bodies.
         const frame = Buffer.concat([
           ...encodeRequest(api, version, header, (requests[api.name] ?? {}) as RequestOf<Api>),
           Buffer.alloc(requests[api.name] ? 0 : 5, 1),

@@ -146,7 +146,7 @@ describe('fetch sessions', () => {
     )
   })
 
-  it('send only what is new', () => {
+  it('send only changes', () => {
     const sessions = sessionsOf(10)
     const id = open(sessions, [0, 1, 2], 0)
     const context = begun(sessions.begin(requestOf({ id, epoch: 1 }, []), false, 1))

@@ -1,4 +1,4 @@
-// The budget against a model: users that take, wait and release at random. None proceeds without
+// The budget against a model: users that take, wait and release at random. No user proceeds without
 // room except the one that may overdraw, none overtakes in line, and none waits forever.
 
 import fc from 'fast-check'

@@ -132,7 +132,7 @@ describe.each(Object.keys(producers))('a producer of %s', (name) => {
 })
 
 describe.each(Object.keys(members))('a member of %s', (name) => {
-  // After each of these it tries again, and reads on.
+  // After each of these errors the member retries, and continues to read.
   const cases: readonly (readonly [FallibleApiName, ErrorCodeName])[] = [
     ['Fetch', 'NOT_LEADER_OR_FOLLOWER'],
     ['Heartbeat', 'REBALANCE_IN_PROGRESS'],
@@ -140,7 +140,7 @@ describe.each(Object.keys(members))('a member of %s', (name) => {
     ['OffsetCommit', 'REBALANCE_IN_PROGRESS'],
   ]
 
-  it.each(cases)('reads on after %s has failed with %s', async (api, error) => {
+  it.each(cases)('continues to read after %s has failed with %s', async (api, error) => {
     const broker = await ordersBroker()
     const member = await members[name]!(broker)
     await broker.waitForGroup('group', { members: 1 })
@@ -152,7 +152,7 @@ describe.each(Object.keys(members))('a member of %s', (name) => {
   })
 
   it.each(['Fetch', 'Heartbeat', 'OffsetCommit'] as const)(
-    'reads on after its connection was closed at %s',
+    'continues to read after its connection was closed at %s',
     async (api) => {
       const broker = await ordersBroker()
       const member = await members[name]!(broker)
@@ -165,7 +165,7 @@ describe.each(Object.keys(members))('a member of %s', (name) => {
     },
   )
 
-  it('reads late when fetches are slow', async () => {
+  it('gets records later when fetches are slow', async () => {
     const broker = await ordersBroker()
     const member = await members[name]!(broker)
     await broker.waitForGroup('group', { members: 1 })
@@ -178,7 +178,7 @@ describe.each(Object.keys(members))('a member of %s', (name) => {
   })
 
   it.each(['JoinGroup', 'SyncGroup', 'FindCoordinator', 'OffsetFetch'] as const)(
-    'gets into its group though %s fails at first',
+    'joins its group although %s fails at first',
     async (api) => {
       const broker = await ordersBroker()
       await broker.produce('orders', ['a'])

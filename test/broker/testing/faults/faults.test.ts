@@ -76,7 +76,7 @@ describe('a fault', () => {
     expect(fault).toMatchObject({ triggered: 2, isOver: true })
   })
 
-  it('triggers before a newer one of its kind', async () => {
+  it('triggers before a newer fault of its kind', async () => {
     const broker = await startOrders()
     const connection = await connect(broker)
     broker.faults.fail('ListOffsets', 'NOT_LEADER_OR_FOLLOWER')

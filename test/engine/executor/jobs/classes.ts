@@ -1,5 +1,5 @@
-// A job with a state that the compiler accepts and that cannot be stored: an instance of a class
-// behind `unknown`.
+// A job with a state that the compiler accepts and that cannot be stored: an instance of a class,
+// typed as `unknown`.
 
 import { job, text } from 'millrace/engine'
 

@@ -1,5 +1,5 @@
-// A job whose worker thread exits at the first poisonous line, to test that nothing is lost or
-// counted twice. A file records that it has happened.
+// A job whose worker thread exits at the first poisonous line, to test that no record is lost or
+// counted twice. A file records that the exit has happened.
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'

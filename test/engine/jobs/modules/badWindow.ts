@@ -1,4 +1,4 @@
-// Common parts of jobs with different policies for words that fail.
+// Common parts of jobs with different error policies for words that fail.
 
 import { type Job, job, type OnRecordError, seconds, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// A job whose batches do not end until a certain file exists.
+// A job whose batches wait until a certain file exists.
 
 import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'

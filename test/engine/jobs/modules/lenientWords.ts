@@ -1,4 +1,5 @@
-// Counts words, skips words that fail, and continues at the start of the log after a loss.
+// Counts words, skips words that fail, and continues at the start of the log after records are
+// lost.
 
 import { add, envelope, job, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// Counts words of the last minutes, and continues at the start of the log after a loss.
+// Counts words of the last minutes, and continues at the start of the log after records are lost.
 
 import { job, seconds, sum, text } from 'millrace/engine'
 

@@ -1,4 +1,4 @@
-// Counts words in total: the job of tests that check counts.
+// Counts words in total: the job for tests that check counts.
 
 import { add, job, sum, text } from 'millrace/engine'
 

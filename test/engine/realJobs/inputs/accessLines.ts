@@ -20,7 +20,7 @@ export function generatedRequests(seed: number, count: number, meanGapMs: number
   const clients = Array.from({ length: 200 }, (_, at) => `10.1.${at % 7}.${at}`)
   const times = passingTimes(random, startMs, meanGapMs)
   return Array.from({ length: count }, () => {
-    // The log has whole seconds.
+    // The log has times in whole seconds.
     const timeMs = Math.floor(times.next().value / 1000) * 1000
     const row: Request = {
       ip: skewed(random, clients),
@@ -38,7 +38,7 @@ export function accessLine(timeMs: number, { ip, path, status }: Request): strin
   return `${ip} - - [${day}:${iso.slice(11, 19)} +0000] ${request}`
 }
 
-/** The lines of a real log, in its order. Cut at blanks, as awk does. */
+/** Returns the lines of a real log, in its order, split at blanks as awk does. */
 export function readRequests(path: string): Line<Request>[] {
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
   return lines.map((text) => {

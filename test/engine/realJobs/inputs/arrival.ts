@@ -1,9 +1,9 @@
-// The order in which rows arrive: most are delayed by less than a bound, so that the rows of a log
-// are out of order by less than it, and some are much later. Deterministic for a seed.
+// The order in which rows arrive: most rows are delayed by less than a bound, so that the rows of a
+// log are out of order by less than the bound, and some are much later. Deterministic for a seed.
 
 import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
 
-/** A row of an input with the time at which it happened, and its text as it is in the topic. */
+/** A row of an input with its event time, and its text as stored in the topic. */
 export interface Line<Row> {
   /** Milliseconds since the epoch. */
   readonly timeMs: number
@@ -11,21 +11,21 @@ export interface Line<Row> {
   readonly text: string
 }
 
-/** A record of a topic: a line, or text that is none. */
+/** A record of a topic: a line, or text that is not a line. */
 export type Arrival<Row> = Line<Row> | { readonly bad: string }
 
 export interface Disorder {
   readonly seed: number
-  /** Rows are delayed by less than so much event time. */
+  /** Upper limit of the delay of rows that are not late, in ms of event time. */
   readonly boundMs: number
-  /** How many rows of a thousand are late, by `lateMs` at least and three times as much at most. */
+  /** Number of late rows in a thousand; each is late by `lateMs` to three times `lateMs`. */
   readonly latePerThousand?: number
   readonly lateMs?: number
-  /** Texts that are no lines, spread evenly among the others. */
+  /** Texts that are not lines, spread evenly among the lines. */
   readonly bad?: readonly string[]
 }
 
-/** `lines` may be in any order. */
+/** Returns the arrivals in order of arrival. `lines` may be in any order. */
 export function arrivals<Row>(
   lines: readonly Line<Row>[],
   { seed, boundMs, latePerThousand = 0, lateMs = 0, bad = [] }: Disorder,
@@ -53,14 +53,14 @@ export function* passingTimes(
   for (let timeMs = startMs; ; timeMs += random.below(2 * meanGapMs)) yield timeMs
 }
 
-/** One of few, the first ones far more often than the last. */
+/** Returns one of the choices; the first choices are far more frequent than the last ones. */
 export function skewed<T>(random: Random, choices: readonly T[]): T {
   return choices[Math.floor(random.float() ** 3 * choices.length)]!
 }
 
 /**
- * The arrivals, and one more line for each partition, so late that it closes every window before
- * it.
+ * Returns the arrivals, and one more line for each partition with a time so late that it closes
+ * every earlier window.
  */
 export function closed<Row>(
   arrived: readonly Arrival<Row>[],

@@ -12,7 +12,7 @@ export const shopColumns = [
 export interface ShopAction {
   readonly user: string
   readonly item: string
-  /** mmdd */
+  /** Month and day, as mmdd. */
   readonly day: string
   /** 0 click, 1 cart, 2 purchase, 3 favourite. */
   readonly action: string
@@ -49,7 +49,7 @@ export function actionLine({ user, item, day, action, age, gender }: ShopAction)
   return [user, item, '1', '2', '3', day, action, age, gender].join(',')
 }
 
-/** Without the header. */
+/** Reads a log without its header line. */
 export function readActions(path: string): Line<ShopAction>[] {
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(1)
   return lines.map((text) => {

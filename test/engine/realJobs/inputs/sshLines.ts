@@ -1,11 +1,11 @@
-// Lines of an SSH server's log in syslog format: generated ones, and those of a real host. They
-// have no year and no time zone; a job has to know them.
+// Lines of an SSH server's log in syslog format: generated ones, and those of a real host. The
+// lines have no year and no time zone; a job must be told both.
 
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { type Line, passingTimes, skewed } from './arrival.ts'
 
-/** A failed attempt, from where; undefined for what the server writes besides. */
+/** A failed attempt and its address; undefined for other lines of the server. */
 export type SshRow = { readonly ip: string; readonly attempts: number } | undefined
 
 export const sshYear = 2025
@@ -35,7 +35,7 @@ function syslogTime(timeMs: number): string {
   return `Dec ${String(Number(iso.slice(8, 10))).padStart(2)} ${iso.slice(11, 19)}`
 }
 
-/** All lines are of 10 December. */
+/** All lines have the date 10 December. */
 export function readSsh(path: string): Line<SshRow>[] {
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
   return lines.map((text) => {

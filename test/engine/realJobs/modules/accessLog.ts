@@ -58,7 +58,7 @@ export function accessLog(outputs: AccessOutputs): Job {
 
 type Entry = readonly [path: string, count: number]
 
-/** Ties by the path, so that the ten are the same on every run. */
+/** Sorts ties by path, so that the ten paths are the same in every run. */
 function mostRequested(entries: readonly Entry[]): Entry[] {
   return entries
     .toSorted(([path, count], [other, others]) => others - count || (path < other ? -1 : 1))

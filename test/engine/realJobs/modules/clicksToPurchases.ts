@@ -1,7 +1,7 @@
 // Joins two streams over time: each purchase with the clicks of the same user on the same item in
 // the 30 days before it, or with nothing (a left outer join). The topics may lag each other by
 // days. A purchase is emitted when the watermark has passed its time: after that, no matching click
-// can arrive. Rows are removed once nothing can be joined with them any more.
+// can arrive. Rows are removed once nothing can be joined with them any longer.
 
 import { csv, type EventStatefulProcessor, type Job, job, type LateRow } from 'millrace/engine'
 import { columns, dayMs, dayTimeMs } from './shopLog.ts'
@@ -18,19 +18,19 @@ export interface Joined {
   readonly user: string
   readonly item: string
   readonly purchaseMs: number
-  /** Undefined when there was none. */
+  /** Undefined if no click matches. */
   readonly clickMs: number | undefined
 }
 
-/** Times of the rows that can still be joined; purchases by how often they came. */
+/** Times of the rows that can still be joined; a purchase that occurs twice is listed twice. */
 interface Waiting {
   readonly clicks: readonly number[]
   readonly purchases: readonly number[]
 }
 
 /**
- * Timers of one time fire by their tags: a purchase is answered before the last click for it is
- * forgotten.
+ * Timers of one time fire in the order of their tags: a purchase is emitted before a click that
+ * matches it is removed.
  */
 const answer = 0
 const forget = 1
@@ -43,8 +43,8 @@ const join: EventStatefulProcessor<string, Action, Waiting, Joined> = {
     const clicked = timesOf('click')
     const bought = timesOf('purchase')
     context.update({ clicks: [...clicks, ...clicked], purchases: [...purchases, ...bought] })
-    // A timer of a time fires when the watermark is there: rows of that very time may come until
-    // then.
+    // A timer fires when the watermark reaches its time; rows of that very time may arrive until
+    // then, so the timer is 1 ms later.
     for (const timeMs of clicked) context.registerEventTimer(timeMs + joinedMs + 1, forget)
     for (const timeMs of bought) context.registerEventTimer(timeMs + 1, answer)
   },
@@ -72,7 +72,7 @@ const join: EventStatefulProcessor<string, Action, Waiting, Joined> = {
 
 export interface JoinOutputs {
   joined(rows: readonly Joined[]): unknown
-  /** Rows that came behind the watermark: they are joined with nothing. */
+  /** Rows that arrived behind the watermark: they are not joined. */
   late(rows: readonly LateRow<string, Action>[]): unknown
 }
 

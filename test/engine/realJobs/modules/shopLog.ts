@@ -14,10 +14,10 @@ export const columns = [
 
 export const dayMs = 24 * 60 * 60 * 1000
 
-/** The log's days are MMDD; it does not write the year. */
+/** Days in the log are MMDD, without a year. */
 const year = Number(process.env.SHOP_LOG_YEAR ?? 2014)
 
-/** Midnight UTC, in milliseconds since the epoch; NaN for what is no day. */
+/** Returns midnight UTC, in milliseconds since the epoch; NaN if the text is not a day. */
 export function dayTimeMs({ day }: { readonly day: string }): number {
   return Date.UTC(year, +day.slice(0, 2) - 1, +day.slice(2))
 }

@@ -16,7 +16,7 @@ export interface AttackOutputs {
 }
 
 export const threshold = 10
-/** Syslog writes no year. */
+/** Syslog lines have no year. */
 const year = Number(process.env.SSH_LOG_YEAR ?? 2025)
 const pattern =
   /^(\w{3} [ \d]\d [\d:]{8}) \S+ sshd\[\d+\]: (?:message repeated (\d+) times: \[ )?Failed password for .* from (\S+) port /

@@ -1,12 +1,12 @@
 // Writes the count of each HTTP status in a batch: to a file named after the batch, or to a
-// database in one transaction with the batch id. A rerun batch writes the same again, so that the
-// results are exact, whatever is killed.
+// database in one transaction with the batch id. A rerun batch writes the same counts again, so
+// that the results are exact, whatever process is killed.
 
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Job, job, sum, text } from 'millrace/engine'
 
-/** Must take effect as a whole or not at all, and only once for each batch id. */
+/** Must take effect completely or not at all, and only once for each batch id. */
 export type WriteCounts = (
   batchId: number,
   counts: readonly (readonly [status: string, count: number])[],
@@ -27,7 +27,7 @@ export function statusCounts(write: WriteCounts): Job {
 
 const directory = process.env.STATUS_FILES ?? 'status-counts'
 
-/** A file that is renamed is there as a whole. */
+/** Writes a file by a rename, so that it is either complete or absent. */
 const writeCountsFile: WriteCounts = async (batchId, counts) => {
   await mkdir(directory, { recursive: true })
   const path = join(directory, `batch-${batchId}.json`)

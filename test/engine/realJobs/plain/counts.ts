@@ -5,7 +5,7 @@ import { isLine } from './eventTime.ts'
 
 export type Counts = readonly (readonly [key: string, count: number])[]
 
-/** How often each key comes; by key, as the test kit shows views. */
+/** Counts the occurrences of each key, sorted by key as the test kit shows views. */
 export function countsOf(keys: Iterable<string>): Counts {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)

@@ -1,6 +1,6 @@
-// The plain computation of event time: one loop over what each batch has read, in a single thread,
-// without the engine. It implements the rules of docs/jobs/event-time.md, and knows the ranges of
-// the batches.
+// The plain computation of event time: one loop over the lines that each batch has read, in a
+// single thread, without the engine. It implements the rules of docs/jobs/event-time.md, and knows
+// the ranges of the batches.
 
 import type { TestBatch } from 'millrace/engine/testing'
 import type { Arrival, Line } from '../inputs/arrival.ts'
@@ -14,9 +14,9 @@ export interface PlainBatch<Row> {
 }
 
 /**
- * Batches with their lines and watermarks. `batches` are all of the run, empty ones too. No
- * partition is idle in these runs: inputs are spread evenly over the partitions, and the runs end
- * when they do.
+ * Returns batches with their lines and watermarks. `batches` are all batches of the run, including
+ * empty ones. No partition is idle in these runs: inputs are spread evenly over the partitions, and
+ * a run ends with its input.
  */
 export function plainBatches<Row>(
   batches: readonly TestBatch[],
@@ -55,13 +55,13 @@ export interface PlainWindow {
 }
 
 export interface PlainOutcome<Window, Row> {
-  /** Those that the watermark has closed, by start and key. */
+  /** Windows that the watermark has closed, by start and key. */
   readonly closed: readonly Window[]
   readonly open: readonly Window[]
   readonly late: readonly Line<Row>[]
 }
 
-/** Counts by key in tumbling windows; a line without a key is in none of them. */
+/** Counts by key in tumbling windows; a line without a key is in no window. */
 export function plainTumbling<Row>(
   batches: readonly PlainBatch<Row>[],
   sizeMs: number,
@@ -94,8 +94,8 @@ export function plainTumbling<Row>(
 }
 
 /**
- * The same without batches, watermarks and lateness: what the windows have to be when nothing is
- * late.
+ * Counts in tumbling windows without batches, watermarks and lateness: the expected windows when no
+ * row is late.
  */
 export function wholeTumbling<Row>(
   lines: readonly Line<Row>[],
@@ -125,14 +125,14 @@ function byStart(
 export interface PlainSession {
   readonly key: string
   readonly startMs: number
-  /** After the last line, by the gap. */
+  /** The time of the last line plus the gap. */
   readonly endMs: number
   readonly count: number
 }
 
 /**
- * Sessions of all lines: two lines of a key with less than the gap between them are of the same
- * one.
+ * Returns the sessions of all lines: two lines of a key with less than the gap between them are in
+ * the same session.
  */
 export function wholeSessions<Row>(
   lines: readonly Line<Row>[],
@@ -161,8 +161,8 @@ export function wholeSessions<Row>(
 }
 
 /**
- * Sessions batch by batch: what a key has open and what it has received come together first; of
- * what they have become, rows are late when the watermark is at or past the end.
+ * Returns sessions batch by batch: the open sessions and the new rows of a key are merged first;
+ * then the rows of a merged session are late if the watermark is at or past its end.
  */
 export function plainSessions<Row>(
   batches: readonly PlainBatch<Row>[],

@@ -1,5 +1,5 @@
-// What every stateful operator does in a batch: keys in order of arrival, then due timers in order
-// of time, including those that a handler sets and deletes meanwhile.
+// The order in which every stateful operator works in a batch: keys in order of arrival, then due
+// timers in order of time, including timers that a handler sets and deletes meanwhile.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -92,11 +92,11 @@ test('a timer set by a handler fires in order, and a deleted one does not fire',
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom('a', 'b', '\u{1f600}', '\uffff'), timerArbitrary)),
-      // What the handler of each timer does, by its place in the order.
+      // The timers that each handler call sets and deletes, by the position of the call.
       fc.array(fc.record({ sets: fc.array(timerArbitrary), deletes: fc.array(timerArbitrary) })),
       async (initial, handlers) => {
         const state = new MemoryKeyedState()
-        /** By key: the model, which asks for the smallest timer each time. */
+        /** The model: the timers of each key, searched for the smallest one each time. */
         const model = new Map<string, { timeMs: number; tag: number }[]>()
         const own = (key: string) => {
           const timers = model.get(key) ?? []
@@ -149,8 +149,8 @@ test('a timer set by a handler fires in order, and a deleted one does not fire',
 })
 
 test('a timer still in the state does not fire twice when a handler sets it again', async () => {
-  // The state takes U+FFFF before the emoji, by their bytes; strings have them the other way round.
-  // So the emoji's second timer is left when the first thousand are taken.
+  // The state orders U+FFFF before the emoji, by their bytes; strings order them the other way
+  // round. So the emoji's second timer remains when the first thousand timers are taken.
   const state = new MemoryKeyedState()
   const set = (key: string, timeMs: number) =>
     state.setTimer({ domain: 'event', timeMs, key: encodeKey(key), tag: 0 })
@@ -204,7 +204,7 @@ test('timers of two domains that keep setting each other are stopped', async () 
   await expect(firing).rejects.toThrow('more than 50 timers of')
 })
 
-test('the parts that due timers need are loaded together, and belong to their keys', async () => {
+test('the entries that due timers need are loaded together, each for its own key', async () => {
   const loads: string[][] = []
   class CountingState extends MemoryKeyedState {
     override load(keys: Iterable<string>): Promise<void> {
@@ -321,7 +321,7 @@ describe('errors of a function of the job', () => {
     await expect(run((scope) => scope.setTimer('event', 1, 256))).rejects.toThrow(/not 256/)
   })
 
-  test('nothing from a call can be used after it', async () => {
+  test('the scope of a call cannot be used after the call', async () => {
     let kept: KeyScope<unknown> | undefined
     await run((scope) => {
       kept = scope

@@ -1,5 +1,5 @@
-// The state of a window with an inverse: panes in bundles, of which a batch touches those that
-// panes enter and leave. That its results match a direct window is tested in window.test.ts.
+// The state of a window with an inverse: panes in bundles. A batch touches only the bundles that
+// panes enter or leave. window.test.ts tests that the results match a direct window.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -40,7 +40,7 @@ interface Sums {
   n: number
 }
 
-/** Functions that change what they are handed. */
+/** A window whose functions change their arguments. */
 function window(length = windowMs) {
   return inverseWindowOperator<string, Sums>(
     builder,
@@ -73,7 +73,7 @@ async function batchOf(
   return state
 }
 
-/** The panes that an entry of the state has. */
+/** Returns the panes in an entry of the state. */
 function panesOf(stored: unknown): readonly unknown[] {
   if (Array.isArray(stored)) return stored
   const { oldest, newest } = stored as WindowTotal<Sums>
@@ -94,13 +94,13 @@ describe('a batch', () => {
       const panes = [...state.values.values()].flatMap(panesOf)
       expect(panes).toHaveLength(2 * Math.min(batch, windowMs / 1000))
     }
-    // The totals of two keys, and now and then a bundle of panes that is full or whose panes begin
-    // to leave.
+    // The totals of two keys, and occasionally a bundle of panes that is full or whose first pane
+    // leaves the window.
     expect(reads).toBeLessThan(2 * batches * 1.1)
     expect(writes).toBeLessThan(2 * batches * 1.2)
   })
 
-  test('that is the first one of a key sets one entry and one timer', async () => {
+  test('that is the first one with a key sets one entry and one timer', async () => {
     const state = await batchOf(undefined, 1000, { a: 1 })
     expect([...state.values.keys()]).toEqual([encodeKey('a')])
     expect(state.timers.size).toBe(1)
@@ -134,7 +134,7 @@ const batches = fc.array(
   { maxLength: 120, size: 'max' },
 )
 
-test('totals are those of the panes in the window; panes that left leave nothing behind', async () => {
+test('totals are those of the panes in the window; panes that left the window leave no state behind', async () => {
   await fc.assert(
     fc.asyncProperty(batches, fc.integer({ min: 1, max: 60 }), async (given, length) => {
       let state: MemoryKeyedState | undefined

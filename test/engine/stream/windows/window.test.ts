@@ -1,5 +1,5 @@
 // A window that adds and subtracts matches the same window computed from scratch, whatever arrives,
-// however it slides, wherever batches are missing and the program crashes.
+// however the window slides, and wherever batches are missing or the program crashes.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -7,10 +7,13 @@ import { add, job, seconds, subtract, sum } from '../../../../engine/engine.ts'
 import { StreamHarness } from '../streamHarness.ts'
 
 const batchArbitrary = fc.record({
-  /** Intervals since the batch before: more than one after a pause. */
+  /** Intervals since the previous batch: more than one after a pause. */
   intervals: fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: 7 })),
   lines: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 6 }),
-  /** Before the batch, or after it and then the batch runs again; or it runs again without one. */
+  /**
+   * A crash before the batch, or after it so that the batch runs again; `again` reruns the batch
+   * without a crash.
+   */
   crash: fc.constantFrom('no', 'no', 'before', 'after', 'again'),
 })
 
@@ -76,7 +79,7 @@ describe('a window with an inverse', () => {
         })
     })
 
-  test('is correct one window after its code has changed: it subtracts what it added', async () => {
+  test('is correct one window after its code has changed: it subtracts the values that it added', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.constantFrom('+a', '-a', '+b', '-b')), { maxLength: 5 }),
@@ -144,17 +147,17 @@ describe('a window with an inverse', () => {
     )
   })
 
-  test('reads nothing again, and needs no earlier batch', async () => {
+  test('reads no record twice, and needs no earlier batch', async () => {
     await using harness = await StreamHarness.start(counting(() => true))
     await harness.batch(['+a', '+b'])
     await harness.batch(['+a', '+b'])
     await harness.batch(['+a', '+b'], 7)
-    // Two partitions in each of three batches.
+    // Each of three batches scans two partitions.
     expect(harness.scans).toBe(6)
     expect(harness.driver.graph.rememberMs).toBe(1000)
   })
 
-  test('drops accumulated rounding errors when one batch is left', async () => {
+  test('drops accumulated rounding errors when only one batch remains', async () => {
     const values = [0.1, 0.2, 0.7, 0.4]
     let at = 0
     const program = job('fractions', (stream) => {
@@ -278,8 +281,8 @@ test('join, union, window and groupByKey match their definitions', async () => {
 })
 
 test.each([
-  ['a window that is not made of batches', 1500, 1000],
-  ['a slide that is not made of batches', 2000, 700],
+  ['a window that is not a multiple of the batch interval', 1500, 1000],
+  ['a slide that is not a multiple of the batch interval', 2000, 700],
   ['no window', 0, 1000],
 ])('%s is refused', async (_what, windowMs, slideMs) => {
   const bad = job('bad', (stream) => {

@@ -1,4 +1,4 @@
-// Transactions from the outside, with one that hangs because its producer was killed.
+// Transactions from the outside, with a transaction that hangs because its producer was killed.
 
 import { prepare, run, type Section, start, stop } from '../section.ts'
 

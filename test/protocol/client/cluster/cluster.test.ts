@@ -60,7 +60,7 @@ describe('Cluster', () => {
     )
     expect(places[0]).toBe(places[3])
     expect(fake.asked.get('Metadata')).toBe(1)
-    // One for each broker, and one for the lane of its own.
+    // One connection for each broker, and one for the separate lane `fetch`.
     await cluster.leader('orders', 0, 'fetch')
     expect(fake.asked.get('ApiVersions')).toBe(4)
     expect(await cluster.partitionCount('orders')).toBe(6)

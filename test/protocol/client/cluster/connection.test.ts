@@ -139,7 +139,7 @@ describe('KafkaConnection', () => {
   })
 
   test.each([
-    ['an answer nobody asked for', Buffer.from([0, 0, 0, 4, 0, 0, 0, 99])],
+    ['an answer without a request', Buffer.from([0, 0, 0, 4, 0, 0, 0, 99])],
     ['no Kafka at all', Buffer.from('HTTP/1.1 400 Bad Request')],
     ['a frame too short for a correlation id', Buffer.from([0, 0, 0, 1, 0])],
     ['an answer that ends early', Buffer.from([0, 0, 0, 6, 0, 0, 0, 0, 0, 0])],

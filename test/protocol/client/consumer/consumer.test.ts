@@ -97,7 +97,7 @@ describe('GroupConsumer', () => {
     await one.commit()
     await two.commit()
     await drive(clock, one.close())
-    // The heartbeat tells of it, the next poll joins again.
+    // The other member learns of the rebalance by its heartbeat, and its next poll rejoins.
     await clock.advanceAndSettle(3500)
     await drive(clock, two.poll())
     expect(assigned(two)).toEqual([0, 1, 2, 3])
@@ -129,7 +129,7 @@ describe('GroupConsumer', () => {
     const { memberId } = one
     fake.groups.expelAll('g')
     await expect(one.commit()).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
-    // Nothing was committed: everything comes again.
+    // Nothing was committed: all records are delivered again.
     expect(values(await drive(clock, one.poll()))).toHaveLength(8)
     expect(one.memberId).not.toBe(memberId)
     await drive(clock, one.close())

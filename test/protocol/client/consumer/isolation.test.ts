@@ -59,7 +59,7 @@ async function write(kafka: Kafka): Promise<void> {
     await producer.connect()
     closing.push(() => producer.disconnect())
   }
-  /** Values by offset, as they were sent: a transaction's are shown when it has ended. */
+  /** The fate of each value; a value of a transaction gets its fate at the end of it. */
   const fates = new Map<string, 'committed' | 'aborted' | 'open'>()
   const running = new Map<number, { transaction: Transaction; values: string[] }>()
   const nextValues = () =>
@@ -96,7 +96,8 @@ async function write(kafka: Kafka): Promise<void> {
     running.delete(at)
   }
   committed.push(...all.filter((value) => fates.get(value) === 'committed'))
-  // What follows the first record of an open transaction is not stable, whoever wrote it.
+  // All records after the first one of an open transaction are unstable, also those of other
+  // producers.
   open = await writers[0]!.transaction()
   const last = nextValues()
   const [sent] = await open.send({ topic, messages: last.map((value) => ({ value })) })

@@ -98,7 +98,7 @@ describe('PartitionReader', () => {
     const slow = reader({ maxWaitMs: 40_000, minBytes: 1000 })
     const fetched = slow.fetch(6)
     await clock.advanceAndSettle(10)
-    // Nothing else waits for it.
+    // Other requests do not wait for this fetch.
     expect(await reader().latest()).toBe(6)
     expect((await drive(clock, fetched, 1000)).batches.length).toBe(0)
     expect(seen).toEqual([{ maxWaitMs: 40_000, minBytes: 1000 }])
@@ -151,7 +151,7 @@ describe('PartitionReader', () => {
       code: 'TOPIC_RECREATED',
       message: `topic orders with id ${ours} was deleted; the topic of this name now has id ${other}`,
     })
-    // Not tried again until a timeout: it cannot pass.
+    // The refusal is not retried until a timeout: a deleted topic id never becomes valid again.
     expect(asked).toHaveLength(4)
     const named = reader({ topicId: '00000000-0000-0000-0000-000000000000' })
     fake.handle(fetch, read)

@@ -25,7 +25,7 @@ interface Entry {
   readonly bytes: Buffer
   readonly baseOffset: number
   readonly nextOffset: number
-  /** Undefined outside of transactions and for markers. */
+  /** The transaction of the batch; undefined for markers and outside of transactions. */
   readonly transaction: Transaction | undefined
   readonly isMarker: boolean
 }
@@ -43,7 +43,7 @@ class ModelLog {
     this.#append(encodedBatch(this.#values(count)), undefined, false)
   }
 
-  /** Outside of a transaction, also while the producer has one open. */
+  /** Appends a batch outside of transactions, also while the producer has one open. */
   idempotent(producerId: number, count: number): void {
     const identity = { producerId, producerEpoch: 0 }
     this.#append(encodedBatch(this.#values(count), identity), undefined, false)
@@ -80,7 +80,8 @@ class ModelLog {
   }
 
   /**
-   * KIP-98: up to the last stable offset, with the aborted transactions that overlap what is sent.
+   * Returns the batches up to the last stable offset, and the aborted transactions that overlap
+   * them (KIP-98).
    */
   fetch(offset: number, maxBytes: number): { records: Buffer; aborted: AbortedTransaction[] } {
     const sent: Entry[] = []

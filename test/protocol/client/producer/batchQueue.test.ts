@@ -56,7 +56,8 @@ describe('BatchQueue', () => {
     const queue = new BatchQueue<Numbered>(5)
     for (let number = 0; number < 9; number++) queue.add(batch(number))
     const [zero, ...others] = sendable(queue)
-    // The oldest was stored and its answer lost; the broker remembers it among these five.
+    // The oldest batch was stored and its answer lost; it is among the five that the broker
+    // remembers.
     for (const other of others) queue.settle(other, 'acknowledged')
     expect(queue.next()).toBeUndefined()
     queue.settle(zero!, 'again')
@@ -112,8 +113,8 @@ describe('BatchQueue', () => {
   })
 
   /**
-   * A broker that loses answers and batches at random, and takes only the next sequence: whatever
-   * happens, every batch is stored once and in order, and the queue never stops.
+   * The broker loses answers and batches at random, and accepts only the next sequence. Every batch
+   * must be stored once and in order, and the queue must never stop.
    */
   test('property: under faults every batch is stored once and in order', () => {
     const fault = fc.constantFrom('stored', 'answerLost', 'batchLost')
@@ -131,7 +132,7 @@ describe('BatchQueue', () => {
             const sent = sendable(queue)
             expect(sent.length).toBeGreaterThan(0)
             expect(sent.length).toBeLessThanOrEqual(maxInFlight)
-            // A lost connection takes everything after it along.
+            // After a lost connection, all later batches are lost too.
             let isLost = false
             for (const one of sent) {
               const fate: string = isLost ? 'batchLost' : (faults.shift() ?? 'stored')

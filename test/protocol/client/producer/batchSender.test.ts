@@ -221,7 +221,7 @@ describe('BatchSender under faults', () => {
           const random = seededRandom(seed)
           const sends: Promise<{ baseOffset: number }>[] = []
           const firsts: { partition: number; first: string }[] = []
-          // Few partitions make long lines, many make packed requests.
+          // With few partitions their queues are long; with many, requests have several batches.
           const used = 1 + random.below(3)
           for (let count = 0; count < 60; count++) {
             const partition = random.below(used)
@@ -240,7 +240,7 @@ describe('BatchSender under faults', () => {
           for (const [index, partition] of partitions.entries()) {
             expect(partition.values()).toEqual(expected[index])
           }
-          // An offset that was told is where the batch really is.
+          // A reported offset is that of the stored batch.
           for (const [index, { baseOffset }] of sent.entries()) {
             const { partition, first } = firsts[index]!
             if (baseOffset >= 0) expect(expected[partition]![baseOffset]).toBe(first)

@@ -107,7 +107,7 @@ describe('Producer', () => {
     expect(producer.bufferedBytes).toBe(0)
   })
 
-  test('flushes without records between them share one place in the line', async () => {
+  test('flushes without records between them share one place in the queue', async () => {
     fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 1_000_000 })
     // The number of partitions is not known yet, so that records and flushes wait.
@@ -168,10 +168,10 @@ describe('Producer', () => {
     const results: Promise<unknown>[] = []
     for (const text of ['bad', 'good', 'better']) {
       results.push(producer.send('orders', value(text)))
-      // A batch of its own for each, all in flight together.
+      // Each record gets its own batch, and all batches are in flight together.
       await Promise.resolve()
     }
-    // Sent while the others are still under way with numbers that no broker will take.
+    // Sent while the other batches are in flight with sequence numbers that the broker will refuse.
     const late = results[0]!.catch(() => producer.send('orders', value('late')))
     const settled = await drive(clock, Promise.allSettled(results))
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])

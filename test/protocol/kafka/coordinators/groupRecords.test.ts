@@ -63,7 +63,7 @@ describe('values of __consumer_offsets', () => {
     expect(() => offsetCommitValue.decode(bytes)).toThrow(MalformedError)
   })
 
-  test('a group comes back with its members', () => {
+  test('a group round-trips with its members', () => {
     const value = {
       protocolType: 'consumer',
       generation: 3,
@@ -110,7 +110,7 @@ describe('embedded messages of the consumer protocol', () => {
     })
   })
 
-  test('an assignment comes back', () => {
+  test('an assignment round-trips', () => {
     const value = { assignedPartitions: [{ topic: 't', partitions: [0, 2] }], userData: null }
     expect(consumerProtocolAssignment.decode(consumerProtocolAssignment.encode(value))).toEqual(
       value,

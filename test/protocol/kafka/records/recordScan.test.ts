@@ -41,7 +41,7 @@ function scan(batch: RecordBatch): RecordScan | undefined {
   return scanRecords(bytes, recordBatchOverheadBytes, bytes.length, recordCount)
 }
 
-/** What the cursor finds; throws when it finds something wrong. */
+/** The result of the scan as computed by the cursor; throws if the cursor refuses the records. */
 function walk(batch: RecordBatch): RecordScan {
   const timestamps: number[] = []
   let nullKeys = 0
@@ -59,7 +59,7 @@ function walk(batch: RecordBatch): RecordScan {
 }
 
 describe('scanRecords', () => {
-  it('agrees with the cursor on valid records, or leaves them to it', () => {
+  it('agrees with the cursor on valid records, or does not decide', () => {
     let decided = 0
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 200 }), (all) => {

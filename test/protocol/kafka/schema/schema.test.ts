@@ -43,7 +43,7 @@ function decode(message: AnyMessage, bytes: Uint8Array, version: number): unknow
   return message.decode(new ByteReader(bytes), version)
 }
 
-/** Whatever the bytes are: a value, or a MalformedError and no other. */
+/** Returns whether the bytes decode; throws on any error that is not a MalformedError. */
 function decodesOrIsMalformed(message: AnyMessage, bytes: Uint8Array, version: number): boolean {
   try {
     decode(message, bytes, version)

@@ -62,7 +62,7 @@ const read = (suffix = '') => {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 
-/** Writes one line, and waits until the file of now has it. */
+/** Writes one line, and waits until the current file contains it. */
 async function line(file: RotatedFile, text: string): Promise<void> {
   expect(file.write(Buffer.from(`${text}\n`))).toBe(text.length + 1)
   await expect.poll(() => read()).toContain(text)
@@ -182,7 +182,7 @@ test('two programs that log to one file lose no line, and rotate it by its total
   }
   await expect.poll(() => all().length).toBe(expected.length)
   expect(all().sort()).toEqual(expected.sort())
-  // 22 KB: a file that is exchanged by one program at once is not exchanged again by the other.
+  // 22 KB of lines: a file that one program has just rotated is not rotated again by the other.
   expect(readdirSync(directory).length).toBeLessThan(20)
   expect(troubles).toEqual([])
 })

@@ -16,7 +16,7 @@ const dependencies = () => ({ disk: nodeDisk, clock: systemClock, parent })
 const make = () => makeTemporaryDirectory('demo-', dependencies())
 const old = (path: string) => utimes(path, new Date(0), new Date(0))
 
-/** As a process leaves it that was killed: with a lock that nobody holds. */
+/** Creates a directory as a killed process leaves it: with a lock that no process holds. */
 async function leaveDead(name: string): Promise<string> {
   const path = join(parent, name)
   const lock = await nodeDisk.lock(path)

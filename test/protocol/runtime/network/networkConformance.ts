@@ -14,9 +14,9 @@ import { systemScheduler } from '../../../../protocol/runtime/scheduling/schedul
 import { until } from '../../../eventLoop.ts'
 
 export interface NetworkUnderTest {
-  /** Where connections are opened. */
+  /** The network in which connections are opened. */
   readonly client: Network
-  /** Where they are accepted; the same as `client` unless it can only connect. */
+  /** The network in which they are accepted; the same as `client` unless that can only connect. */
   readonly server: Network
   close(): void
 }
@@ -24,7 +24,7 @@ export interface NetworkUnderTest {
 const loopback = { host: '127.0.0.1', port: 0 }
 const timeoutMs = 5000
 
-/** Collects what a connection is told, and lets a test wait for it. */
+/** Records the callbacks of a connection, and lets a test wait for them. */
 class Recorder implements ConnectionHandler {
   readonly chunks: Buffer[] = []
   bytes = 0
@@ -176,7 +176,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       server.pause()
       const chunk = Buffer.alloc(64 * 1024, 1)
       let written = 0
-      // The operating system takes some megabytes of its own before TCP pushes back.
+      // The operating system buffers some megabytes before TCP applies backpressure.
       while (written < 256 * 1024 * 1024) {
         written += chunk.length
         if (!client.write([chunk])) break
@@ -195,7 +195,7 @@ export function networkConformance(name: string, make: () => NetworkUnderTest): 
       await atServer.until(() => atServer.bytes === 1)
       server.pause()
       client.write([Buffer.from('b')])
-      // A round trip the other way gives the bytes every chance to arrive wrongly.
+      // Opening another connection gives the bytes enough time to arrive by mistake.
       const second = await network.client.connect(listener!.address, timeoutMs)
       opened.push(second)
       expect(atServer.bytes).toBe(1)

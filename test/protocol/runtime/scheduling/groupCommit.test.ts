@@ -5,7 +5,7 @@ import {
 } from '../../../../protocol/runtime/scheduling/groupCommit.ts'
 import { systemScheduler } from '../../../../protocol/runtime/scheduling/scheduler.ts'
 
-/** A writer whose writes end when the test says so. */
+/** A writer whose writes are ended by the test. */
 class ManualWriter implements GroupWriter<string> {
   readonly writes: { group: readonly string[]; end: PromiseWithResolvers<void> }[] = []
   readonly answers: string[] = []

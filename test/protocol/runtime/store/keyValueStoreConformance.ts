@@ -11,7 +11,7 @@ import type {
 
 export interface StoresUnderTest {
   readonly open: OpenKeyValueStore
-  /** A directory that no store was opened in. */
+  /** Returns a directory in which no store was opened. */
   newDirectory(): string
   close?(): void
 }

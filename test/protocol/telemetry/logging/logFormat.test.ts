@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { jsonFormat, prettyFormat } from '../../../../protocol/telemetry/logging/logFormat.ts'
 import { pinoLogger } from '../../../../protocol/telemetry/logging/logger.ts'
 
-/** Escape, C1's control sequence introducer, a mark that turns the direction of a line. */
+/** Escape, C1's control sequence introducer, and a mark that reverses the direction of text. */
 const evil = '\u001b[2J\u009b2J\u202egnp.exe\u0007'
 const control = /[\p{Cc}\u2028-\u202e]/u
 

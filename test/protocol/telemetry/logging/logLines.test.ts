@@ -7,7 +7,7 @@ import { lostLine, pinoLogger } from '../../../../protocol/telemetry/logging/log
 import { exposeLostLines, LogLines } from '../../../../protocol/telemetry/logging/logLines.ts'
 import { Metrics } from '../../../../protocol/telemetry/metrics/metrics.ts'
 
-/** An output that fails with `code` while it is set, or takes `mostAtOnce` bytes a call. */
+/** An output that fails with `code` while it is set, or accepts `mostAtOnce` bytes per call. */
 class FailingOutput implements LogOutput {
   code: string | undefined
   mostAtOnce = Number.POSITIVE_INFINITY

@@ -29,7 +29,7 @@ test.each([
   },
 )
 
-/** Logs a line for each line of its input. */
+/** A program that logs each line of its input. */
 const logging = `
 import { createInterface } from 'node:readline'
 import { openLog } from ${JSON.stringify(join(import.meta.dirname, '../../../../protocol/telemetry/logging/programLog.ts'))}
@@ -37,7 +37,7 @@ const { logger } = await openLog({ logFile: process.argv[1] }, 'info')
 for await (const line of createInterface(process.stdin)) logger.info({}, line)
 `
 
-test('a deleted directory is reported once on standard error, and logging resumes when it is back', async () => {
+test('a deleted directory is reported once on standard error, and logging resumes when it exists again', async () => {
   const inner = join(directory, 'logs')
   mkdirSync(inner)
   const logFile = join(inner, 'x.log')
@@ -48,7 +48,7 @@ test('a deleted directory is reported once on standard error, and logging resume
     said += chunk
   })
   const read = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '')
-  /** Until it has an effect: the file is looked for once a second. */
+  /** Logs the line until the condition holds: the program checks its file once a second. */
   const logUntil = (line: string, condition: () => boolean) =>
     expect
       .poll(

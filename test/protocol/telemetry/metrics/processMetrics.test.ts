@@ -90,7 +90,7 @@ describe('metrics of the process', () => {
   })
 })
 
-/** Of a system that says little. */
+/** The figures of a system that reports few of them. */
 function plainFigures() {
   const listeners: Parameters<ProcessFigures['onCollection']>[0][] = []
   let closed = false

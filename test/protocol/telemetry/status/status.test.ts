@@ -11,7 +11,7 @@ import {
 
 const text = fc.string({ maxLength: 20 })
 const count = fc.maxSafeNat()
-// JSON has no negative zero, and neither has a status.
+// Adding 0 removes negative zero, which JSON cannot represent.
 const figure = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
 
 const agent = fc.record({

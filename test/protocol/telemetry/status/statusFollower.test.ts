@@ -46,7 +46,7 @@ afterEach(async () => {
   await broker.stop()
 })
 
-/** A follower and what it has heard, one line each. */
+/** Starts a follower; `heard` has one line for each status that it received. */
 function follow() {
   const heard: string[] = []
   const follower = followStatus(cluster, systemClock, logger, {

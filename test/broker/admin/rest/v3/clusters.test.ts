@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => rest.close())
 
-/** Every link in an answer is one of this API, and where the request came in. */
+/** Checks that every link in an answer leads to this API, at the address of the request. */
 async function follow(resource: object): Promise<void> {
   for (const [name, field] of Object.entries(resource)) {
     const { related } = (field ?? {}) as { related?: string }
@@ -36,7 +36,7 @@ const create = (topic: string, partitions = 1) =>
   rest.post<Resource>(`${cluster}/topics`, { topic_name: topic, partitions_count: partitions })
 
 describe('the cluster', () => {
-  test('is the only one in the list, with links to what it has', async () => {
+  test('is the only one in the list, with links to its resources', async () => {
     const { status, body } = await rest.get<List>('/v3/clusters')
     expect(status).toBe(200)
     expect(body).toMatchObject({
@@ -55,7 +55,7 @@ describe('the cluster', () => {
     await follow(body.data[0]!)
   })
 
-  test('another one is unknown, on every path', async () => {
+  test('is the only known cluster, on every path', async () => {
     for (const path of [
       '',
       '/brokers',
@@ -134,7 +134,7 @@ describe('topics', () => {
     expect(gone).toMatchObject({ status: 404, code: 'UNKNOWN_TOPIC_OR_PARTITION' })
   })
 
-  test('take the defaults of the broker, and explicit replicas', async () => {
+  test('have the defaults of the broker, or explicit replicas', async () => {
     const usual = await rest.post<Resource>(`${cluster}/topics`, { topic_name: 'usual' })
     expect(usual.body).toMatchObject({ partitions_count: 1, replication_factor: 1 })
     const assigned = await rest.post<Resource>(`${cluster}/topics`, {
@@ -144,7 +144,7 @@ describe('topics', () => {
     expect(assigned.body).toMatchObject({ partitions_count: 2, replication_factor: 1 })
   })
 
-  test('are only checked with validate_only', async () => {
+  test('are validated but not created with validate_only', async () => {
     const payload = { topic_name: 'checked', partitions_count: 2, validate_only: true }
     const { status, body } = await rest.post<Resource>(`${cluster}/topics`, payload)
     expect(status).toBe(200)
@@ -178,7 +178,7 @@ describe('topics', () => {
     })
   })
 
-  test('get more partitions, never fewer', async () => {
+  test('can get more partitions, never fewer', async () => {
     await create('wider', 2)
     const url = `${cluster}/topics/wider`
     const patch = (payload: object) => rest.ask<Resource>({ method: 'PATCH', url, payload })
@@ -196,7 +196,7 @@ describe('topics', () => {
     })
   })
 
-  test('say what may be done with them when asked', async () => {
+  test('have their authorized operations when the request includes them', async () => {
     await create('allowed')
     const url = `${cluster}/topics/allowed`
     expect((await rest.get<Resource>(url)).body).not.toHaveProperty('authorized_operations')
@@ -204,7 +204,7 @@ describe('topics', () => {
     expect(asked.body.authorized_operations).toContain('READ')
   })
 
-  test('have names that are safe in paths, and odd ones are unknown', async () => {
+  test('have names that are safe in paths; other names are unknown or refused', async () => {
     await create('a.b_c-D')
     expect((await rest.get(`${cluster}/topics/a%2Eb_c-D`)).status).toBe(200)
     for (const name of ['a%20b', 'a%2Fb', '%C3%A9', 'x'.repeat(4000)]) {
@@ -213,7 +213,7 @@ describe('topics', () => {
     }
   })
 
-  test('come in pages', async () => {
+  test('are listed in pages', async () => {
     for (const name of ['page-a', 'page-b', 'page-c']) await create(name)
     const names: unknown[] = []
     let url: string | null = `${cluster}/topics?page_size=2`

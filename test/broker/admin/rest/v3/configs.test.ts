@@ -29,7 +29,7 @@ const put = (url: string, value: string) => rest.ask({ method: 'PUT', url, paylo
 const alter = (url: string, data: object[], more: object = {}) =>
   rest.post(`${url}:alter`, { data, ...more })
 
-test('a topic has its own, with where each comes from', async () => {
+test('a topic has configs, each with its source', async () => {
   const { body } = await rest.get<List>(topic)
   expect(body.kind).toBe('KafkaTopicConfigList')
   const entry = body.data.find(({ name }) => name === 'cleanup.policy')!
@@ -45,7 +45,7 @@ test('a topic has its own, with where each comes from', async () => {
   expect((await rest.get(`${topic}/cleanup.policy`)).body).toEqual(entry)
 })
 
-test('one is set and reset', async () => {
+test('a config is set and reset', async () => {
   const url = `${topic}/retention.ms`
   const set = await put(url, '86400000')
   expect([set.status, set.text]).toEqual([204, ''])
@@ -65,7 +65,7 @@ test('one is set and reset', async () => {
   expect((await rest.delete(url)).status).toBe(204)
 })
 
-test('several are changed at once, all or none', async () => {
+test('several configs are changed together, all or none', async () => {
   await put(`${topic}/segment.bytes`, '2000000')
   const changes = [
     { name: 'retention.ms', value: '5000' },
@@ -85,7 +85,7 @@ test('several are changed at once, all or none', async () => {
   expect(await configOf('retention.ms')).toBe('5000')
 })
 
-test('all topics are listed together, in pages of topics', async () => {
+test('the configs of all topics are listed together, in pages of topics', async () => {
   const first = await rest.get<List>(`${cluster}/topics/-/configs?page_size=1`)
   expect(new Set(first.body.data.map(({ topic_name }) => topic_name))).toEqual(new Set(['orders']))
   expect(first.body.metadata.next).toContain('page_token=')
@@ -95,7 +95,7 @@ test('all topics are listed together, in pages of topics', async () => {
   expect(body.data.length).toBe(2 * first.body.data.length)
 })
 
-test('a broker has its own, of which some can change while it runs', async () => {
+test('a broker has configs, some of which can be changed while it runs', async () => {
   const { body } = await rest.get<List>(broker)
   expect(body.kind).toBe('KafkaBrokerConfigList')
   const fixed = body.data.find(({ name }) => name === 'node.id')!
@@ -116,7 +116,7 @@ test('a broker has its own, of which some can change while it runs', async () =>
   expect((await rest.get<Resource>(url)).body.source).not.toBe('DYNAMIC_BROKER_CONFIG')
 })
 
-test('what is set for all brokers is listed, set and deleted', async () => {
+test('configs for all brokers are set, listed and deleted', async () => {
   expect((await rest.get<List>(all)).body).toMatchObject({
     kind: 'KafkaClusterConfigList',
     data: [],
@@ -143,7 +143,7 @@ describe('bad requests', () => {
     ['resetting an unknown name', 'DELETE', () => `${topic}/no.such`, undefined, 404],
     ['an unknown topic', 'GET', () => `${cluster}/topics/nowhere/configs`, undefined, 404],
     [
-      'setting one of an unknown topic',
+      'setting a config of an unknown topic',
       'PUT',
       () => `${cluster}/topics/nowhere/configs/retention.ms`,
       { value: '1' },

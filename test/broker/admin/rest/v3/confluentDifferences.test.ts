@@ -9,12 +9,12 @@ test("every difference from Confluent's published API has a reason", () => {
   expect(unexplained.map(({ operation, what }) => `${operation} ${what}`)).toEqual([])
 })
 
-test('every reason is for a difference', () => {
+test('every reason explains a difference', () => {
   const idle = reasons.filter(({ isFor }) => !differences().some(isFor))
   expect(idle.map(({ title }) => title)).toEqual([])
 })
 
-test('what is published is served, except for ACLs', () => {
+test('every published operation is served, except for ACLs', () => {
   const missing = differences().filter(({ what }) => what === 'is not served')
   expect(missing.every(({ operation }) => operation.includes('/acls'))).toBe(true)
   expect(Object.keys(operations).length - missing.length).toBe(46)

@@ -6,12 +6,12 @@ import { openApiDocument } from '../../../../openApiDocument.ts'
 import { operations as published, type Shape, shapes } from './confluentFacts.ts'
 
 export interface Difference {
-  /** `GET /clusters`: with the published path. */
+  /** The operation with its published path: `GET /clusters`. */
   readonly operation: string
   readonly what: string
 }
 
-/** Why a difference is one. */
+/** The reason for some of the differences. */
 export interface Reason {
   readonly title: string
   readonly why: string
@@ -82,7 +82,7 @@ const document = JSON.parse(openApiDocument) as {
 }
 const prefix = '/v3'
 
-/** In the order of the published paths, then of ours. */
+/** Returns the differences in the order of the published operations, then of our own ones. */
 export function differences(): Difference[] {
   const ours = ourOperations()
   const found = Object.entries(published).flatMap(([operation, theirs]) => {
@@ -121,7 +121,7 @@ function compareNames(kind: string, theirs: readonly string[], ours: readonly st
   ]
 }
 
-/** A request that theirs takes must be taken here. */
+/** Compares requests: a request that Confluent's API accepts must be accepted here. */
 function compareBody(theirs: Shape, { requestBody }: Operation): string[] {
   const ours = fieldsOf(onlySchema(requestBody?.content))
   return [...publishedFields(theirs)].flatMap(([name, field]) => {
@@ -137,7 +137,7 @@ function compareBody(theirs: Shape, { requestBody }: Operation): string[] {
   })
 }
 
-/** Who reads their answers must be able to read these. */
+/** Compares answers: a client of Confluent's API must be able to read ours. */
 function compareAnswers(theirs: Readonly<Record<number, string>>, our: Operation): string[] {
   const found = Object.entries(theirs).flatMap(([status, shape]) => {
     const answer = our.responses[status]
@@ -171,7 +171,7 @@ function fits(type: string, types: readonly string[]): boolean {
   return type === 'any' || types.includes('any') || types.includes(type)
 }
 
-/** `string|null! A,B`, and links for what they are. */
+/** Parses fields such as `string|null! A,B`, and replaces a link by an object with its address. */
 function publishedFields(shape: Shape): Fields {
   const fields = new Map<string, Field>()
   for (const [name, text] of Object.entries(shape)) {

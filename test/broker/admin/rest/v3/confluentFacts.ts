@@ -141,7 +141,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
 }
 
-/** In every resource. */
+/** The fields of every resource. */
 const resource: Shape = {
   kind: 'string!',
   metadata: 'object!',

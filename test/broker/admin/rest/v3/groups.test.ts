@@ -71,7 +71,7 @@ test('groups are listed and found', async () => {
   }
 })
 
-test('members are listed and found, with what they have', async () => {
+test('members are listed and found, with their assignments', async () => {
   const { body } = await rest.get<List>(`${group}/consumers`)
   expect(body.data).toMatchObject([
     { kind: 'KafkaConsumer', consumer_group_id: 'readers', instance_id: null },
@@ -94,7 +94,7 @@ test('members are listed and found, with what they have', async () => {
   }
 })
 
-test('lag is what was produced since the last commit', async () => {
+test('lag is the number of records produced since the last commit', async () => {
   const { body } = await rest.get<List>(`${group}/lags`)
   const member = (await rest.get<List>(`${group}/consumers`)).body.data[0]!
   expect(body.data).toMatchObject([
@@ -124,7 +124,7 @@ test('lag is what was produced since the last commit', async () => {
   })
 })
 
-test('a group that only commits is simple; names are as odd as they like', async () => {
+test('a group that only commits is simple, and may have any name', async () => {
   const name = 'a/b ü?#%'
   await rest.admin.alterGroupOffsets(name, [{ topic: 'orders', partition: 0, offset: 3 }])
   const path = `${cluster}/consumer-groups/${encodeURIComponent(name)}`
@@ -143,7 +143,7 @@ test('a group that only commits is simple; names are as odd as they like', async
   expect((await rest.get(related.slice(host.length))).status).toBe(200)
 })
 
-test('offsets of a topic that was deleted are no lag', async () => {
+test('offsets of a deleted topic have no lag', async () => {
   await rest.admin.createTopics([{ name: 'gone', partitions: 1 }])
   await rest.admin.alterGroupOffsets('late', [{ topic: 'gone', partition: 0, offset: 0 }])
   await rest.admin.deleteTopics(['gone'])
@@ -155,7 +155,7 @@ test('offsets of a topic that was deleted are no lag', async () => {
   expect((await rest.refused({ method: 'GET', url: `${path}/lag-summary` })).status).toBe(404)
 })
 
-describe('what does not exist', () => {
+describe('a request for a missing resource is refused', () => {
   test.each([
     ['/consumer-groups/nobody', 'GROUP_ID_NOT_FOUND'],
     ['/consumer-groups/nobody/consumers', 'GROUP_ID_NOT_FOUND'],
@@ -178,7 +178,7 @@ describe('what does not exist', () => {
   })
 })
 
-test('groups come in pages', async () => {
+test('groups are listed in pages', async () => {
   for (const name of ['p1', 'p2', 'p3']) {
     await rest.admin.alterGroupOffsets(name, [{ topic: 'orders', partition: 0, offset: 0 }])
   }

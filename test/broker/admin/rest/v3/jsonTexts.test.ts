@@ -13,11 +13,11 @@ import { MemoryBudget } from '../../../../../broker/server/memory/memoryBudget.t
 const budget = new MemoryBudget(2e6)
 const limits = (maxBytes: number) => ({ maxBytes, memory: new RecordMemory(budget) })
 afterEach(() => {
-  // Every text was released.
+  // The memory of every text was released.
   expect(budget.usedBytes).toBe(0)
 })
 
-/** The texts in `input`, which comes in pieces of these sizes. */
+/** Returns the texts in `input`, which arrives in pieces of these sizes. */
 function textsOf(texts: JsonTexts, input: string, sizes: readonly number[] = []): string[] {
   const found: string[] = []
   const take = (text: JsonText) => {
@@ -42,7 +42,7 @@ const anyObject = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 })
 const anySizes = fc.array(fc.nat(30), { maxLength: 20 })
 
 describe('concatenated JSON', () => {
-  test('property: objects come out as they went in, however they are joined and cut', () => {
+  test('property: objects are found unchanged, however they are joined and split', () => {
     const separator = fc.constantFrom('', ' ', '\n', '\r\n', '\n\n\t')
     fc.assert(
       fc.property(fc.array(anyObject), separator, anySizes, (objects, between, sizes) => {
@@ -53,7 +53,7 @@ describe('concatenated JSON', () => {
     )
   })
 
-  test('property: whatever comes in, all of it is in a text or is space', () => {
+  test('property: all input is in a text or is space', () => {
     fc.assert(
       fc.property(fc.string(), anySizes, (input, sizes) => {
         const whole = textsOf(new ConcatenatedJson(limits(1e6)), input)
@@ -72,7 +72,7 @@ describe('concatenated JSON', () => {
   test.each([
     ['a string that does not end', '{"a":"x}\n{"b":1}', ['{"a":"x}', '{"b":1}']],
     ['a brace that is missing', '{"a":{"b":1}\n{"c":2}', ['{"a":{"b":1}\n', '{"c":2}']],
-    ['what is no object', 'hello\n{"a":1}', ['hello', '{"a":1}']],
+    ['text that is no object', 'hello\n{"a":1}', ['hello', '{"a":1}']],
     ['stray braces', '}}{"a":1}]', ['}}', '{"a":1}', ']']],
     ['a comma between objects', '{"a":1},{"b":2}', ['{"a":1}', ',', '{"b":2}']],
     ['an end too early', '{"a":1}{"b":', ['{"a":1}', '{"b":']],
@@ -119,7 +119,7 @@ describe('memory for texts', () => {
   ] as const
 
   test.each(kinds)(
-    '%s: a text for which there is no room is refused, a small one is not',
+    '%s: a text that exceeds the free memory is refused, a small one is accepted',
     (_, Texts) => {
       const others = new RecordMemory(budget)
       expect(others.take(1_950_000)).toBe(true)
@@ -131,7 +131,7 @@ describe('memory for texts', () => {
   )
 
   test.each(kinds)(
-    '%s: what is kept of an unfinished text is given back at the end',
+    '%s: the memory of an unfinished text is released when the reader is closed',
     (_, Texts) => {
       const texts = new Texts(limits(1e6))
       expect([...texts.push(Buffer.from(large.slice(0, 90_000)))]).toEqual([])
@@ -150,7 +150,7 @@ describe('exact JSON', () => {
     expect(JSON.stringify(parseExactly(text))).toBe(text)
   })
 
-  test('property: what JSON.parse reads is read the same', () => {
+  test('property: valid JSON is read back unchanged', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify(value)
@@ -159,7 +159,7 @@ describe('exact JSON', () => {
     )
   })
 
-  test('what is no JSON fails', () => {
+  test('invalid JSON fails', () => {
     expect(() => parseExactly('{"a":1.5')).toThrow(SyntaxError)
   })
 })

@@ -19,7 +19,7 @@ const stream = (
   return resultsOf(chunks, new JsonLines({ maxBytes: 1e6, memory }), memory, produce)
 }
 
-/** Lines without end; counts how many were read. */
+/** Yields lines without end, and counts the lines that were read. */
 async function* endless(line: string, read: { count: number }): AsyncGenerator<Buffer> {
   for (;;) {
     read.count++
@@ -37,7 +37,7 @@ async function allOf(results: AsyncIterable<string>): Promise<ProduceResult[]> {
     .map((line) => JSON.parse(line) as ProduceResult)
 }
 
-test('while records are not stored, no more than a thousand are on their way', async () => {
+test('while no record is stored, at most a thousand are in flight', async () => {
   const read = { count: 0 }
   let produced = 0
   const stored: ((result: ProduceResult) => void)[] = []
@@ -56,7 +56,7 @@ test('while records are not stored, no more than a thousand are on their way', a
   void results.return(undefined)
 })
 
-test('nor more than 4 MiB of them', async () => {
+test('while no record is stored, at most 4 MiB are in flight', async () => {
   let produced = 0
   const results = stream(endless('x'.repeat(500_000), { count: 0 }), () => {
     produced++
@@ -67,7 +67,7 @@ test('nor more than 4 MiB of them', async () => {
   expect(produced).toBe(9)
 })
 
-test('while results are not taken, nothing is read', async () => {
+test('while the results are not read, the request is not read', async () => {
   const read = { count: 0 }
   const produce = async () => ({ error_code: 200 })
   const results = stream(endless('{}', read), produce)
@@ -78,7 +78,7 @@ test('while results are not taken, nothing is read', async () => {
   await results.return(undefined)
 })
 
-test('results are in the order of the records, and the stream of the request is let go', async () => {
+test('results are in the order of the records, and the stream of the request is released', async () => {
   let isLetGo = false
   async function* chunks(): AsyncGenerator<Buffer> {
     try {
@@ -98,7 +98,7 @@ test('results are in the order of the records, and the stream of the request is 
   expect(isLetGo).toBe(true)
 })
 
-test('a request that breaks off ends the results as a failure', async () => {
+test('an aborted request ends the results with an error', async () => {
   async function* chunks(): AsyncGenerator<Buffer> {
     yield Buffer.from('{}\n')
     throw new Error('aborted')
@@ -114,7 +114,7 @@ test('a request without records has no results', async () => {
   expect(await allOf(stream(chunks(), async () => ({ error_code: 200 })))).toEqual([])
 })
 
-test('memory is held from the first byte of a record until it is stored, and what is left at the end is given back', async () => {
+test('a record holds memory from its first byte until it is stored, or until its request is aborted', async () => {
   const own = new MemoryBudget(64e6)
   const memory = new RecordMemory(own)
   async function* chunks(): AsyncGenerator<Buffer> {
@@ -129,14 +129,14 @@ test('memory is held from the first byte of a record until it is stored, and wha
     })
   })
   await expect(results.next()).rejects.toThrow('aborted')
-  // The record is still on its way.
+  // The complete record is still in flight.
   expect(own.usedBytes).toBe(7)
   store({ error_code: 200 })
   await settle()
   expect(own.usedBytes).toBe(0)
 })
 
-test('while others fill the memory, a stream has one small record on its way, and large ones are refused', async () => {
+test('while others fill the memory, a stream has one small record in flight, and large ones are refused', async () => {
   const own = new MemoryBudget(1e6)
   const others = new RecordMemory(own)
   others.take(1e6)

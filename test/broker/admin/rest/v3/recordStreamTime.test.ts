@@ -32,7 +32,7 @@ async function answerOf(request: ClientRequest): Promise<IncomingMessage> {
   return response
 }
 
-test('a stream goes on for longer than a request may take, which a slow body may not', async () => {
+test('a stream may exceed the time limit of requests, but a slow body may not', async () => {
   await start({ bodyTimeoutMs: 30 })
   const stream = openStream()
   stream.write(line)
@@ -52,7 +52,7 @@ test('a stream goes on for longer than a request may take, which a slow body may
   expect((await results.next()).done).toBe(true)
 })
 
-test('a stream in which nothing comes is ended, before and after its first record', async () => {
+test('an idle stream is ended, before and after its first record', async () => {
   await start({ limits: { streamIdleMs: 1_000 } })
   const empty = openStream()
   empty.write(' ')
@@ -68,7 +68,7 @@ test('a stream in which nothing comes is ended, before and after its first recor
   expect(error).toMatchObject({ code: 'ECONNRESET' })
 })
 
-test('a client that does not read its results is not read from, and let go', async () => {
+test('a client that does not read its results is no longer read, and then disconnected', async () => {
   await start({ limits: { streamIdleMs: 500 } })
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
@@ -92,7 +92,7 @@ test('a client that does not read its results is not read from, and let go', asy
   await closed
 }, 60_000)
 
-test('a producer of single records is not held to the number of changes', async () => {
+test('the limit on changes does not apply to records, which have their own limit', async () => {
   await start({ limits: { changes: 3, records: 20, windowMs: 60_000 } })
   const url = `${topics}/orders/records`
   const produce = async () => (await rest.post(url, JSON.parse(line))).status
@@ -101,6 +101,6 @@ test('a producer of single records is not held to the number of changes', async 
     status: 429,
     message: 'more than 20 requests with records in 60 s from this client',
   })
-  // A class of its own: changes are still possible.
+  // Changes have a separate limit, and are still possible.
   expect((await rest.delete(`${topics}/orders`)).status).toBe(204)
 })

@@ -102,7 +102,7 @@ describe('one record', () => {
     reader.close()
   })
 
-  test('goes by its key', async () => {
+  test('is partitioned by its key', async () => {
     const url = await create('keyed', 8)
     const record = { key: { type: 'STRING', data: 'k1' }, ...text('v') }
     const places = [await produce(url, record), await produce(url, record)]
@@ -154,14 +154,14 @@ describe('one record', () => {
     expect([...(await rest.admin.listOffsets(topic, OffsetSpec.latest)).values()]).toEqual([0])
   })
 
-  test('is refused before it is read when the topic does not exist, and creates none', async () => {
+  test('is refused before it is read when the topic does not exist, and creates no topic', async () => {
     const url = `${topics}/nowhere/records`
     const refused = await rest.refused({ method: 'POST', url, payload: text('x') })
     expect(refused).toMatchObject({ status: 404, code: 'UNKNOWN_TOPIC_OR_PARTITION' })
     expect(await rest.admin.listTopics()).not.toContain('nowhere')
   })
 
-  test('has to be there, and to be JSON', async () => {
+  test('is required, and must be JSON', async () => {
     const url = await create('checked')
     const none = await rest.refused({ method: 'POST', url })
     expect(none).toMatchObject({ status: 400, code: 'EMPTY_BODY' })
@@ -172,7 +172,7 @@ describe('one record', () => {
     expect(results).toMatchObject([{ error_code: 400, code: 'INVALID_RECORD' }])
   })
 
-  test('is produced with POST alone', async () => {
+  test('is produced only with POST', async () => {
     for (const path of ['records', 'records:batch']) {
       const request = { method: 'GET', url: `${topics}/one/${path}` } as const
       expect(await rest.refused(request)).toMatchObject({ status: 405 })
@@ -180,7 +180,7 @@ describe('one record', () => {
     }
   })
 
-  test('reaches partitions and topics that came since the last one', async () => {
+  test('can be produced to partitions and topics that were created after the previous one', async () => {
     const url = await create('grown')
     await produce(url, text('a'))
     await rest.admin.createPartitions('grown', 3)
@@ -192,7 +192,7 @@ describe('one record', () => {
 })
 
 describe('several records in one request', () => {
-  test('a bad one does not lose the others', async () => {
+  test('an invalid record does not affect the others', async () => {
     const url = await create('mixed')
     const good = ['a', 'b', 'c'].map((value) => JSON.stringify(text(value)))
     const input = `${good[0]}{"value":{"type":"STRING","data":"x}\n${good[1]} nonsense\n${good[2]}`
@@ -202,7 +202,7 @@ describe('several records in one request', () => {
     expect(textsOf(await stored('mixed'))).toEqual(['a', 'b', 'c'])
   })
 
-  test('as lines, they are answered as lines', async () => {
+  test('records in lines are answered in lines', async () => {
     const url = await create('lines')
     const good = ['a', 'b'].map((value) => JSON.stringify(text(value)))
     const input = `${good[0]}\n{"value":{\n\n${good[1]}\n`
@@ -212,7 +212,7 @@ describe('several records in one request', () => {
     expect(textsOf(await stored('lines'))).toEqual(['a', 'b'])
   })
 
-  test('twenty thousand come in order', async () => {
+  test('twenty thousand records are stored in order', async () => {
     const url = await create('many')
     const values = Array.from({ length: 20_000 }, (_, index) => `value ${index}`)
     const input = values.map((value) => `${JSON.stringify(text(value))}\n`).join('')
@@ -221,7 +221,7 @@ describe('several records in one request', () => {
     expect(textsOf(await stored('many'))).toEqual(values)
   })
 
-  test('one that is too large to read is left out', async () => {
+  test('a record that is too large to read is skipped', async () => {
     const url = await create('large', 1, { 'max.message.bytes': '20000000' })
     const large = JSON.stringify(text('x'.repeat(9 * 1024 * 1024)))
     const input = `${large}\n${JSON.stringify(text('small'))}\n`
@@ -231,7 +231,7 @@ describe('several records in one request', () => {
 })
 
 describe('a batch', () => {
-  test('says of each entry what became of it', async () => {
+  test('has the outcome of each entry in its answer', async () => {
     const url = await create('batch')
     const { status, body } = await rest.post(`${url}:batch`, {
       entries: [
@@ -274,7 +274,7 @@ describe('a stream', () => {
 
   const line = (value: string) => `${JSON.stringify(text(value))}\n`
 
-  test('answers each record while the request goes on', async () => {
+  test('has each record answered while the request continues', async () => {
     const request = open(await create('lasting'))
     request.write(line('first'))
     const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -292,7 +292,7 @@ describe('a stream', () => {
     expect((await results.next()).done).toBe(true)
   })
 
-  test('of a client that goes away leaves what was stored, and the server in order', async () => {
+  test('keeps its stored records when the client disconnects, and the server continues', async () => {
     const url = await create('broken')
     const request = open(url)
     request.on('error', () => {})

@@ -1,6 +1,6 @@
 // Types of the responses of Confluent's paths, for tests.
 
-/** Where requests of the fixture come in. */
+/** The origin of the requests of the fixture, with which links in answers start. */
 export const host = 'http://localhost'
 
 export interface Resource {
