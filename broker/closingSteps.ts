@@ -3,10 +3,10 @@
 // locks.
 
 export class ClosingSteps {
-  readonly #steps: (() => Promise<void>)[] = []
+  readonly #steps: (() => Promise<unknown>)[] = []
 
   /** Adds a step, which runs before those added earlier. */
-  add(step: () => Promise<void>): void {
+  add(step: () => Promise<unknown>): void {
     this.#steps.push(step)
   }
 

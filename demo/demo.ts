@@ -6,13 +6,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startAgent } from '../agent/agent.ts'
-import { localHost } from '../agent/hostIdentity.ts'
+import { type HostIdentity, localHost } from '../agent/hostIdentity.ts'
 import { exposeAgent } from '../agent/monitoring/agentMetrics.ts'
 import { parsePositions } from '../agent/sources/taildir/positionFile.ts'
 import type { Board } from '../broker/admin/board/board.ts'
-import { startConsole } from '../broker/admin/console.ts'
+import { type ServedConsole, startConsole } from '../broker/admin/console.ts'
 import { HeldMessages, showOnTerminal } from '../broker/admin/terminal/terminalScreen.ts'
-import { startBroker } from '../broker/broker.ts'
+import { type Broker, startBroker } from '../broker/broker.ts'
+import { ClosingSteps } from '../broker/closingSteps.ts'
 import { brokerConfig } from '../broker/configuration/brokerOptions.ts'
 import { FeedBacklog, recordOverheadBytes } from '../engine/jobs/feedBacklog.ts'
 import { LineFeed } from '../engine/jobs/lineFeed.ts'
@@ -26,14 +27,16 @@ import { requireLogFile } from '../protocol/commandLine/loggingOptions.ts'
 import { onUsualPort } from '../protocol/commandLine/usualPort.ts'
 import { makeTemporaryDirectory } from '../protocol/runtime/disk/temporaryDirectory.ts'
 import { memoryNetwork } from '../protocol/runtime/network/memoryNetwork.ts'
+import type { Network } from '../protocol/runtime/network/network.ts'
 import { routedNetwork } from '../protocol/runtime/network/networks.ts'
 import { tcpNetwork } from '../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { ownModule } from '../protocol/runtime/process/ownModule.ts'
 import { processFigures } from '../protocol/runtime/process/processFigures.ts'
 import { isReaderGone, type OutputFailed } from '../protocol/runtime/process/standardStreams.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { Clock } from '../protocol/runtime/time/clock.ts'
-import { pinoLogger } from '../protocol/telemetry/logging/logger.ts'
+import { type AdjustableLogger, pinoLogger } from '../protocol/telemetry/logging/logger.ts'
 import type { LogLevel } from '../protocol/telemetry/logging/logLevel.ts'
 import { exposeLostLines } from '../protocol/telemetry/logging/logLines.ts'
 import { type LoggingOptions, openLog } from '../protocol/telemetry/logging/programLog.ts'
@@ -42,8 +45,8 @@ import { Metrics } from '../protocol/telemetry/metrics/metrics.ts'
 import { exposeProcess } from '../protocol/telemetry/metrics/processMetrics.ts'
 import type { JobStatus } from '../protocol/telemetry/status/status.ts'
 import { newStatusTopic } from '../protocol/telemetry/status/statusTopic.ts'
-import { defaultDiskMebibytes, diskShares } from './diskShares.ts'
-import { openInput } from './inputLines.ts'
+import { type DiskShares, defaultDiskMebibytes, diskShares } from './diskShares.ts'
+import { type InputLines, openInput } from './inputLines.ts'
 import { outputError, report } from './report.ts'
 
 export interface DemoOptions extends LoggingOptions {
@@ -78,26 +81,40 @@ export async function demo(options: DemoOptions, dependencies: DemoDependencies)
   if (options.once && options.input === undefined) {
     throw new CommandError('--once requires --input FILE: generated orders have no end')
   }
-  const stops: (() => Promise<unknown>)[] = []
+  requireLogFile(options)
+  const closing = new ClosingSteps()
   try {
-    await runDemo(options, dependencies, (stop) => stops.push(stop))
+    await runDemo(options, dependencies, closing)
   } finally {
-    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
+    await closing.run()
   }
 }
 
-type OnStop = (stop: () => Promise<unknown>) => void
+/** What the parts of the demo share. */
+interface Environment {
+  readonly options: DemoOptions
+  readonly runtime: Runtime
+  /** The network inside this process. */
+  readonly memory: Network
+  readonly logger: AdjustableLogger
+  readonly metrics: Metrics
+  readonly build: BuildInfo
+  readonly disk: DiskShares
+  /** The directory of all data of the demo. */
+  readonly directory: string
+  readonly closing: ClosingSteps
+}
 
 async function runDemo(
   options: DemoOptions,
   { outputFailed, interrupted, build }: DemoDependencies,
-  onStop: OnStop,
+  closing: ClosingSteps,
 ): Promise<void> {
   // Agent, job and console connect to the broker in memory, other Kafka clients over TCP.
   const memory = memoryNetwork()
-  const network = routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork))
-  const runtime = nodeRuntime(network)
-  requireLogFile(options)
+  const runtime = nodeRuntime(
+    routedNetwork(({ host }) => (host === inside.host ? memory : tcpNetwork)),
+  )
   const { lines, destination } = await openLog(options, 'error')
   // The table on the terminal would overwrite log lines on standard error, so they are held back.
   const messages = new HeldMessages(destination)
@@ -106,18 +123,56 @@ async function runDemo(
     options.logFile === undefined ? messages : destination,
   )
   const source = await openInput(options.input, runtime)
-  onStop(() => source.close())
-  const temporary = await makeTemporaryDirectory('millrace-demo-', runtime)
-  onStop(() => temporary.remove())
-  const directory = temporary.path
-  for (const path of temporary.removed) {
-    logger.info({ path }, 'removed the directory of a demo that was killed')
-  }
-
-  const disk = diskShares(options.disk ?? defaultDiskMebibytes)
+  closing.add(() => source.close())
+  const directory = await openDirectory(runtime, logger, closing)
   const metrics = new Metrics()
   exposeLostLines(metrics, lines)
   exposeProcess(metrics, { program: 'demo', build, figures: processFigures() })
+  const disk = diskShares(options.disk ?? defaultDiskMebibytes)
+  const environment: Environment = {
+    ...{ options, runtime, memory, logger, metrics, build, disk, directory, closing },
+  }
+
+  const broker = await startOrdersBroker(environment)
+  const page = await startPage(environment, broker)
+  const job = await startOrdersJob(environment)
+  const { agent, host } = await startOrdersAgent(environment)
+  const startMs = runtime.clock.monotonicMs()
+  const fed = startFeed(environment, source, host, job)
+  const hideTable = options.json ? async () => {} : showPlaces(environment, broker, page, messages)
+  const brokerFailed = broker.failed.then((error) => {
+    throw error
+  })
+  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, brokerFailed]
+  if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
+  const failure = await Promise.race([
+    outputFailed,
+    ...ends.map((end) => end.then(() => undefined)),
+  ])
+  if (failure === undefined) {
+    const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
+    // The report comes after the table, which clears its screen when it is hidden.
+    await hideTable()
+    await report(job.status(), seconds, options.json === true)
+  } else if (!isReaderGone(failure)) throw outputError(failure)
+}
+
+async function openDirectory(
+  runtime: Runtime,
+  logger: AdjustableLogger,
+  closing: ClosingSteps,
+): Promise<string> {
+  const temporary = await makeTemporaryDirectory('millrace-demo-', runtime)
+  closing.add(() => temporary.remove())
+  for (const path of temporary.removed) {
+    logger.info({ path }, 'removed the directory of a demo that was killed')
+  }
+  return temporary.path
+}
+
+/** Starts the broker, with the topics of the demo. */
+async function startOrdersBroker(environment: Environment): Promise<Broker> {
+  const { options, runtime, memory, logger, metrics, disk, directory, closing } = environment
   const broker = await onUsualPort(options.port, defaultPort, (port) =>
     startBroker({
       runtime,
@@ -136,9 +191,9 @@ async function runDemo(
       ],
     }),
   )
-  onStop(() => broker.close())
+  closing.add(() => broker.close())
   const cluster = new Cluster(runtime, { bootstrap: [inside], clientId: 'millrace-demo' })
-  onStop(() => cluster.close())
+  closing.add(() => cluster.close())
   const configs = {
     'retention.bytes': String(disk.retentionBytes),
     'segment.bytes': String(disk.segmentBytes),
@@ -147,7 +202,13 @@ async function runDemo(
     { name: 'orders', partitions: orderPartitions, configs },
     newStatusTopic,
   ])
+  return broker
+}
 
+async function startPage(
+  { options, runtime, logger, metrics, build, closing }: Environment,
+  broker: Broker,
+): Promise<ServedConsole> {
   const page = await onUsualPort(options.consolePort, defaultConsolePort, (port) =>
     startConsole({
       runtime,
@@ -167,7 +228,17 @@ async function runDemo(
       },
     }),
   )
-  onStop(() => page.close())
+  closing.add(() => page.close())
+  return page
+}
+
+async function startOrdersJob({
+  runtime,
+  logger,
+  metrics,
+  directory,
+  closing,
+}: Environment): Promise<RunningJob> {
   const job = await submitJob({
     runtime,
     logger,
@@ -177,12 +248,15 @@ async function runDemo(
     batchIntervalMs,
   })
   exposeJob(metrics, () => job.figures())
-  onStop(() => job.stop({ graceful: true }))
-  const agentHost = await localHost(runtime.clock)
+  closing.add(() => job.stop({ graceful: true }))
+  return job
+}
+
+async function startOrdersAgent({ runtime, logger, metrics, directory, closing }: Environment) {
+  const host = await localHost(runtime.clock)
   const agent = await startAgent({
-    ...{ runtime, logger, metrics },
+    ...{ runtime, logger, metrics, host },
     name: 'orders',
-    host: agentHost,
     configuration: await readFile(new URL('../agent/orders.conf', import.meta.url), 'latin1'),
     systemProperties: {
       'demo.directory': directory,
@@ -190,8 +264,17 @@ async function runDemo(
     },
   })
   exposeAgent(metrics, () => agent)
-  onStop(() => agent.stop())
+  closing.add(() => agent.stop())
+  return { agent, host }
+}
 
+/** Feeds the file that the agent tails. Resolves with the number of lines when the input ends. */
+function startFeed(
+  { options, runtime, disk, directory, closing }: Environment,
+  source: InputLines,
+  host: HostIdentity,
+  job: RunningJob,
+): Promise<number> {
   const positionFile = join(directory, 'agent/positions.json')
   const feed = new LineFeed({
     disk: runtime.disk,
@@ -209,43 +292,32 @@ async function runDemo(
     },
     backlog: new FeedBacklog({
       mostBytes: disk.uncountedBytes,
-      recordOverheadBytes: recordOverheadBytes(agentHost.fullName),
+      recordOverheadBytes: recordOverheadBytes(host.fullName),
       partitions: orderPartitions,
       countedLines: () => job.status().recordsTotal,
     }),
   })
-  const startMs = runtime.clock.monotonicMs()
   const fed = feed.run()
-  onStop(async () => {
+  closing.add(async () => {
     feed.stop()
     await fed
   })
-  let hideTable = async () => {}
-  if (!options.json) {
-    const outside = broker.listeners[0]!.address.port
-    process.stderr.write(
-      `console: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`,
-    )
-    const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
-    hideTable = showTable(page.board, runtime.clock, title, messages)
-    onStop(hideTable)
-  }
+  return fed
+}
 
-  const brokerFailed = broker.failed.then((error) => {
-    throw error
-  })
-  const ends: Promise<unknown>[] = [interrupted, job.finished, agent.failed, brokerFailed]
-  if (options.once) ends.push(fed.then((lines) => counted(job, lines)))
-  const failure = await Promise.race([
-    outputFailed,
-    ...ends.map((end) => end.then(() => undefined)),
-  ])
-  if (failure === undefined) {
-    const seconds = (runtime.clock.monotonicMs() - startMs) / 1000
-    // The report comes after the table, which clears its screen when it is hidden.
-    await hideTable()
-    await report(job.status(), seconds, options.json === true)
-  } else if (!isReaderGone(failure)) throw outputError(failure)
+/** Prints where the console and the broker are, and shows the table; returns how to hide it. */
+function showPlaces(
+  { runtime, closing }: Environment,
+  broker: Broker,
+  page: ServedConsole,
+  messages: HeldMessages,
+): () => Promise<void> {
+  const outside = broker.listeners[0]!.address.port
+  process.stderr.write(`console: ${page.url}\nKafka clients: 127.0.0.1:${outside}, topic orders\n`)
+  const title = `${page.url}  Kafka: 127.0.0.1:${outside}, topic orders`
+  const hideTable = showTable(page.board, runtime.clock, title, messages)
+  closing.add(hideTable)
+  return hideTable
 }
 
 /** Resolves when the committed batches of the job contain at least `lines` records. */

@@ -95,7 +95,7 @@ export const logDefaults = {
     ),
   ),
   'log.preallocate': dynamic(
-    withoutEffect((doc) => boolean(false, doc), 'segments grow as they are written here'),
+    withoutEffect((doc) => boolean(false, doc), 'segments grow as they are written'),
   ),
   'log.flush.interval.messages': dynamic(
     withoutEffect((doc) => integer(int64Max, 1, int64Max, doc), flushDecides),

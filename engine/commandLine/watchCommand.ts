@@ -203,7 +203,7 @@ class Changes {
   /** Excludes the job directory, which every batch changes, hidden directories and packages. */
   #isCode(directory: string, name: string): boolean {
     const path = resolve(directory, name)
-    const isState = !relative(resolve(this.#args.directory), path).startsWith('../..')
+    const isState = !relative(resolve(this.#args.directory), path).startsWith('..')
     const isHidden = name.split(sep).some((part) => part.startsWith('.'))
     return /\.(?:[cm]?[jt]s|json)$/.test(path) && !isState && !isHidden && !isPackage(name)
   }

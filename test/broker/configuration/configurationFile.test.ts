@@ -48,7 +48,7 @@ describe('parseBrokerConfig', () => {
     const { values, unused } = parseBrokerConfig(text, 'f')
     expect(values).toEqual({ 'node.id': 5 })
     expect(unused).toEqual([
-      { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests here' },
+      { key: 'num.io.threads', line: 1, reason: 'one thread serves all requests' },
       { key: 'num.oi.threads', line: 3, suggestion: 'num.io.threads' },
     ])
   })
@@ -58,7 +58,7 @@ describe('parseBrokerConfig', () => {
     const { values, unused } = parseBrokerConfig(text, 'f')
     expect(values).toMatchObject({ 'log.preallocate': true, 'log.flush.interval.messages': 1 })
     expect(unused).toEqual([
-      { key: 'log.preallocate', line: 1, reason: 'segments grow as they are written here' },
+      { key: 'log.preallocate', line: 1, reason: 'segments grow as they are written' },
       {
         key: 'log.flush.interval.messages',
         line: 2,

@@ -130,7 +130,7 @@ describe('Controller', () => {
     expect(await set('true')).toBe(ErrorCode.none)
     expect(told()).toEqual([
       { 'flush.messages': '`flush` says when appends are synced' },
-      { 'log.preallocate': 'segments grow as they are written here' },
+      { 'log.preallocate': 'segments grow as they are written' },
     ])
   })
 
