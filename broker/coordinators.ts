@@ -159,15 +159,14 @@ interface TopicOptions {
   readonly segmentBytes: number
 }
 
-/** Lets a coordinator follow the leadership of its topic in the metadata. */
+/** Lets a coordinator follow the leadership of its topic, after the partitions have followed it. */
 function followLeadership(
-  { controller }: CoordinatorDependencies,
+  { replicas }: CoordinatorDependencies,
   topic: string,
   coordinator: { follow(): void },
 ): void {
-  const { state } = controller
-  state.onChange((change) => {
-    if (change.type === 'topic' && state.topicById(change.id)?.name === topic) coordinator.follow()
+  replicas.onFollowed((name) => {
+    if (name === topic) coordinator.follow()
   })
 }
 

@@ -29,6 +29,8 @@ export interface PartitionOptions {
   readonly registration?: PartitionRegistration
   /** min.insync.replicas. Default: 1. */
   readonly minInSyncReplicas?: number
+  /** Called when a registration that arrived during a truncation has been applied. */
+  readonly onDeferredApplied?: () => void
 }
 
 export interface LeaderAppendOptions {
@@ -81,6 +83,7 @@ export class Partition {
   #isTruncating = false
   /** A registration received during a truncation; applied after it. */
   #deferred: PartitionRegistration | undefined
+  readonly #onDeferredApplied: () => void
   #isClosed = false
 
   constructor(options: PartitionOptions) {
@@ -90,6 +93,7 @@ export class Partition {
     this.log = log
     this.#nodeId = nodeId
     this.#minInSyncReplicas = options.minInSyncReplicas ?? 1
+    this.#onDeferredApplied = options.onDeferredApplied ?? (() => {})
     this.#registration = registration
     this.#role = this.#takeRole()
     log.onLogEnd(() => this.#logEndMoved())
@@ -338,7 +342,7 @@ export class Partition {
       follower.truncated(this.log.highWatermark)
       const deferred = this.#deferred
       this.#deferred = undefined
-      if (deferred) this.apply(deferred)
+      if (deferred && this.apply(deferred)) this.#onDeferredApplied()
     }
     return true
   }

@@ -53,6 +53,7 @@ export class ReplicaManager implements PartitionLogs {
   readonly #uncreated = new Map<string, ReadonlySet<number>>()
   /** Messages of errors that were logged. */
   readonly #reported = new Set<string>()
+  readonly #followListeners = new Set<(topic: string) => void>()
 
   constructor(
     manager: LogManager,
@@ -161,6 +162,14 @@ export class ReplicaManager implements PartitionLogs {
     return waiting
   }
 
+  /**
+   * Calls `listener` with the name of a topic whose partitions here have followed a change of the
+   * metadata. A partition that is being truncated follows after the truncation.
+   */
+  onFollowed(listener: (topic: string) => void): void {
+    this.#followListeners.add(listener)
+  }
+
   directories(): Promise<LogDirectoryDescription[]> {
     return this.#manager.describeDirectories()
   }
@@ -253,6 +262,7 @@ export class ReplicaManager implements PartitionLogs {
       log,
       registration: registered(topic, partition),
       minInSyncReplicas: this.#minInSyncReplicas(topic),
+      onDeferredApplied: () => this.#followed(topic.name),
     })
     found.partitions[partition] = made
     return made
@@ -261,11 +271,18 @@ export class ReplicaManager implements PartitionLogs {
   /** Applies the current registrations in the metadata to the open partitions of the topic. */
   #follow(topicId: string): void {
     const topic = this.#state.topicById(topicId)
-    const open = topic && this.#topics.get(topic.name)
-    if (open?.topicId !== topicId) return
-    for (const [number, partition] of open.partitions.entries()) {
-      partition?.apply(registered(topic!, number))
+    if (!topic) return
+    const open = this.#topics.get(topic.name)
+    if (open?.topicId === topicId) {
+      for (const [number, partition] of open.partitions.entries()) {
+        partition?.apply(registered(topic, number))
+      }
     }
+    this.#followed(topic.name)
+  }
+
+  #followed(topic: string): void {
+    for (const listener of this.#followListeners) listener(topic)
   }
 
   #minInSyncReplicas({ configs }: Topic): number {

@@ -76,6 +76,21 @@ describe('a coordinator whose partitions another broker leads', () => {
     expect(await committedOffset('g')).toBe(7)
   })
 
+  it('continues after a truncation during which the metadata made it the leader again', async () => {
+    expect(await commitOffset('g', 5)).toBe('NONE')
+    await elect('__consumer_offsets', other)
+    const open = [0, 1].flatMap(
+      (number) => broker.parts.replicas.partition('__consumer_offsets', number) ?? [],
+    )
+    const truncating = open.map((partition) =>
+      partition.truncateTo(partition.log.logEndOffset, partition.leaderEpoch),
+    )
+    await elect('__consumer_offsets', self)
+    expect(await Promise.all(truncating)).toEqual([true])
+    await settle()
+    expect(await committedOffset('g')).toBe(5)
+  })
+
   it('answers members that wait for a generation, so that they find the new coordinator', async () => {
     expect(await commitOffset('g', 1), 'creates the topic').toBe('NONE')
     const metadata = consumerProtocolSubscription.encode({ topics: ['t'] })
