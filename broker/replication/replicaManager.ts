@@ -99,11 +99,6 @@ export class ReplicaManager implements PartitionLogs {
     return this.partition(topic.name, partition)?.registration ?? registered(topic, partition)
   }
 
-  /** The epoch of the partition's leader, whether or not this broker can read its log. */
-  leaderEpoch(topic: Topic, partition: number): number {
-    return this.registrationOf(topic, partition).leaderEpoch
-  }
-
   /** The partition, for reading. Creates the log of an internal topic, which is created lazily. */
   async readable(topic: Topic, partition: number): Promise<Partition | undefined> {
     const known = this.partition(topic.name, partition)

@@ -21,9 +21,6 @@ function shapes(stage: Stage) {
   ].map((shape, index) => ({ ...shape, timestamp: stage.timeMs + index }))
 }
 
-/** Attempts of a member to join with kafka-python's sticky assignor. */
-const mostAttempts = 5
-
 async function shareOut(stage: Stage, assignor: string) {
   const [first, second] = [new PythonStage(stage), new PythonStage(stage)]
   const { pollUntil } = PythonStage
@@ -33,16 +30,10 @@ async function shareOut(stage: Stage, assignor: string) {
     ...{ partition, value: `${partition}`, timestamp: stage.timeMs },
   }))
   await first.do('produce', { topic, records })
-  const joined = async () => {
-    await first.do('consume', { topic, group, assignor })
-    return await pollUntil('all', [first], ([held], count) => held!.length === 4 && count === 4)
-  }
-  let alone = await joined()
-  // kafka-python's sticky assignor fails in the client (a TypeError in `metadata`) when a member
-  // that has partitions joins again, as it does when its first metadata arrives late.
-  for (let attempt = 1; alone.error === 'TypeError' && attempt < mostAttempts; attempt++) {
-    alone = await joined()
-  }
+  await first.do('consume', { topic, group, assignor })
+  const alone = await pollUntil('all', [first], ([held], count) => {
+    return held!.length === 4 && count === 4
+  })
   await first.do('commit', { topic, partition: 2, offset: 1, metadata: 'a note' })
   const committed = await first.do('group', { group })
   await second.do('consume', { topic, group, assignor })
