@@ -14,6 +14,7 @@ const layers: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['runtime'],
     ['bytes'],
     ['kafka', 'configuration'],
+    ['coordination'],
     ['client'],
     ['telemetry'],
     ['actor', 'operations', 'commandLine'],
