@@ -97,5 +97,10 @@ export interface CoordinationLog {
   onClaim(listener: (position: LogPosition) => void): () => void
   /** Whether others than this member can append: then sessions need heartbeats. */
   readonly isShared: boolean
+  /**
+   * Whether a rejected append may still take effect after a `read` that did not return its entry, as
+   * a message on its way to a server may. False for the owner of an embedded log.
+   */
+  readonly appliesLate: boolean
   close(): Promise<void>
 }
