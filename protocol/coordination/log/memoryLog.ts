@@ -354,6 +354,7 @@ class Subscription {
 /** The log as one member has opened it. */
 class MemberLog implements CoordinationLog {
   readonly isShared = true
+  readonly appliesLate = true
   readonly member: string
   readonly #server: MemoryLogServer
   /** The log that was loaded: a subscription is about this one. */
