@@ -9,6 +9,7 @@
 import type { Disk } from './disk/disk.ts'
 import type { Network } from './network/network.ts'
 import type { Random } from './random.ts'
+import type { RarePoints } from './rarePoints.ts'
 import type { Scheduler } from './scheduling/scheduler.ts'
 import type { Clock } from './time/clock.ts'
 
@@ -18,4 +19,6 @@ export interface Runtime {
   readonly disk: Disk
   readonly network: Network
   readonly scheduler: Scheduler
+  /** Given by simulators only: forces what is rare. Without it, nothing is forced. */
+  readonly rarePoints?: RarePoints
 }

@@ -105,6 +105,11 @@ export class MemoryDisk implements Disk {
     this.#options.completions?.completeAll()
   }
 
+  /** Whether the path exists, for a simulator: no operation of the disk, and at once. */
+  exists(path: string): boolean {
+    return this.#names.has(normalize(path))
+  }
+
   async open(path: string, mode: DiskMode): Promise<DiskFile> {
     path = normalize(path)
     let inode = this.#names.get(path)
