@@ -14,9 +14,9 @@ const layers: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['runtime'],
     ['bytes'],
     ['kafka', 'configuration'],
-    ['coordination'],
     ['client'],
     ['telemetry'],
+    ['coordination'],
     ['actor', 'operations', 'commandLine'],
   ],
   broker: [
