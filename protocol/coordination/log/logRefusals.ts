@@ -22,3 +22,10 @@ export function trimmedAway(sequence: number, firstSequence: number): Coordinati
 export function closedLog(): CoordinationError {
   return new CoordinationError('COORDINATION_CLOSED', 'the coordination log is closed')
 }
+
+export function busyLog(waiting: number): CoordinationError {
+  return new CoordinationError(
+    'COORDINATION_BUSY',
+    `${waiting} requests wait for the coordination log: retry when some have ended`,
+  )
+}

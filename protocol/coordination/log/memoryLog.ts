@@ -381,6 +381,7 @@ class MemberLog implements CoordinationLog {
   }
 
   subscribe(sequence: number, listener: LogListener): () => void {
+    if (this.#isClosed) return () => {}
     const identity = this.#identity ?? this.#server.identity
     const end = this.#server.subscribe(new Subscription(this.member, identity, sequence, listener))
     this.#endings.add(end)

@@ -13,8 +13,7 @@ import {
   type LogsUnderTest,
   Recorder,
 } from './coordinationLogConformance.ts'
-
-const maxWaitMs = 3_600_000
+import { untilOn } from './manualTime.ts'
 
 function memoryLogs(
   faults: MemoryLogFaults | undefined,
@@ -38,15 +37,6 @@ function memoryLogs(
       server.setReachable(member, { toLog: isReachable, fromLog: isReachable }),
     recreate: async () => server.recreate(),
     loseSuffix: async (count) => server.loseSuffix(count),
-  }
-}
-
-async function untilOn(clock: ManualClock, condition: () => boolean): Promise<void> {
-  const endMs = clock.monotonicMs() + maxWaitMs
-  await settle()
-  while (!condition()) {
-    if (clock.monotonicMs() > endMs) throw new Error('the condition never holds')
-    await clock.advanceAndSettle(Math.max(1, clock.nextTimerInMs ?? 10))
   }
 }
 
