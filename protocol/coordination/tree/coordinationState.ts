@@ -35,6 +35,8 @@ import { type SessionRecord, SessionTable } from './sessionTable.ts'
 import { readSnapshot, writeSnapshot, zxidsPerGeneration } from './snapshotCodec.ts'
 import { TreeTransaction } from './treeTransaction.ts'
 
+export type { SessionRecord } from './sessionTable.ts'
+
 export interface AppliedRequest {
   /** Of the request in the entry; -1: sessions that expired. */
   readonly index: number

@@ -74,22 +74,6 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { member, number, stepMs, wallMs, requests }
 }
 
-/** Returns an upper bound of the bytes that the request adds to an entry. */
-export function maxRequestBytes(request: Request): number {
-  if (request.type === 'openSession') {
-    return requestOverhead + Buffer.byteLength(request.session) + Buffer.byteLength(request.name)
-  }
-  if (request.type === 'closeSession') {
-    return requestOverhead + Buffer.byteLength(request.session)
-  }
-  let bytes = requestOverhead + Buffer.byteLength(request.session ?? '')
-  for (const operation of request.operations) {
-    bytes += operationOverhead + Buffer.byteLength(operation.path)
-    if ('data' in operation) bytes += operation.data.length
-  }
-  return bytes
-}
-
 /**
  * Reads the first byte of a format. Throws COORDINATION_UNSUPPORTED for a version after `version`,
  * MalformedError for none at all.
@@ -129,6 +113,22 @@ function isDuration(ms: number): boolean {
 function capacityFor(entry: Entry): number {
   let bytes = entryOverhead + Buffer.byteLength(entry.member)
   for (const request of entry.requests) bytes += maxRequestBytes(request)
+  return bytes
+}
+
+/** Returns an upper bound of the bytes that the request adds to an entry. */
+function maxRequestBytes(request: Request): number {
+  if (request.type === 'openSession') {
+    return requestOverhead + Buffer.byteLength(request.session) + Buffer.byteLength(request.name)
+  }
+  if (request.type === 'closeSession') {
+    return requestOverhead + Buffer.byteLength(request.session)
+  }
+  let bytes = requestOverhead + Buffer.byteLength(request.session ?? '')
+  for (const operation of request.operations) {
+    bytes += operationOverhead + Buffer.byteLength(operation.path)
+    if ('data' in operation) bytes += operation.data.length
+  }
   return bytes
 }
 

@@ -175,14 +175,14 @@ class NodeReader {
   #readNode(path: string, pathBytes: number): Node {
     const reader = this.#reader
     const flags = reader.uint8()
-    need((flags & ~knownFlags) === 0, `flags ${flags} of node ${path}`)
+    if (flags > knownFlags) throw new MalformedError(`flags ${flags} of node ${path}`)
     const created = this.#readStamp(path, 0)
     const isModified = (flags & modifiedFlag) !== 0
     const modified = isModified ? this.#readStamp(path, created.zxid + 1) : created
     const version = this.#readNumber(path)
     const owner = (flags & ownerFlag) === 0 ? undefined : this.#readOwner(path)
     const dataBytes = reader.uvarint()
-    need(dataBytes <= maxDataBytes, `node ${path} has ${dataBytes} bytes of data`)
+    if (dataBytes > maxDataBytes) throw new MalformedError(`data of ${dataBytes} bytes of ${path}`)
     const node = new Node(reader.view(dataBytes), created, owner)
     node.modified = modified
     node.version = version
@@ -193,21 +193,21 @@ class NodeReader {
   #readStamp(path: string, leastZxid: number): Stamp {
     const zxid = this.#readZxid(path, leastZxid)
     const ms = this.#reader.float64()
-    need(Number.isFinite(ms), `time ${ms} of node ${path}`)
+    if (!Number.isFinite(ms)) throw new MalformedError(`time ${ms} of node ${path}`)
     if (zxid !== this.#stamp.zxid || ms !== this.#stamp.ms) this.#stamp = new Stamp(zxid, ms)
     return this.#stamp
   }
 
   #readZxid(path: string, least: number): number {
     const zxid = this.#reader.varlong()
-    need(zxid >= least && zxid <= this.#zxid, `zxid ${zxid} of node ${path}`)
-    return zxid
+    if (zxid >= least && zxid <= this.#zxid) return zxid
+    throw new MalformedError(`zxid ${zxid} of node ${path}`)
   }
 
   #readNumber(path: string): number {
     const number = this.#reader.varlong()
-    need(number >= 0, `number ${number} of node ${path}`)
-    return number
+    if (number >= 0) return number
+    throw new MalformedError(`number ${number} of node ${path}`)
   }
 
   #readOwner(path: string): string {
@@ -218,7 +218,7 @@ class NodeReader {
   }
 
   #readChildren(node: Node, path: string, pathBytes: number): void {
-    need(node.owner === undefined, `the ephemeral node ${path} has children`)
+    if (node.owner !== undefined) throw new MalformedError(`the ephemeral ${path} has children`)
     const children = new Children(this.#readZxid(path, node.created.zxid))
     children.version = this.#readNumber(path)
     children.nextSequence = this.#readNumber(path)
@@ -236,9 +236,9 @@ class NodeReader {
     const name = this.#reader.utf8(nameBytes)
     const fault = nameFault(name)
     if (fault !== undefined) throw new MalformedError(`a child of ${parent}: ${fault}`)
-    need(name > earlier, `the children of ${parent} are not in order`)
+    if (name <= earlier) throw new MalformedError(`the children of ${parent} are not in order`)
     const pathBytes = parentBytes + 1 + nameBytes
-    need(pathBytes <= maxPathBytes, `the path of ${name} below ${parent} is too long`)
+    if (pathBytes > maxPathBytes) throw new MalformedError(`${name} below ${parent} is too long`)
     children.byName.set(name, this.#readNode(joinPath(parent, name), pathBytes))
     return name
   }
