@@ -1,0 +1,79 @@
+// Members of a coordination log on real nats-servers, for tests: each with a connection of its own,
+// through a proxy where it must be cut off.
+
+import {
+  connectNats,
+  type NatsLink,
+} from '../../../../../protocol/coordination/log/nats/natsLink.ts'
+import { NatsLog } from '../../../../../protocol/coordination/log/nats/natsLog.ts'
+import { systemRandom } from '../../../../../protocol/runtime/random.ts'
+import { systemClock } from '../../../../../protocol/runtime/time/clock.ts'
+import { until } from '../../../../eventLoop.ts'
+import type { LogsUnderTest } from '../coordinationLogConformance.ts'
+import { CuttableProxy } from './cuttableProxy.ts'
+
+const dependencies = { clock: systemClock, random: systemRandom() }
+
+export interface MembersOptions {
+  readonly addresses: readonly string[]
+  readonly replicas: number
+  readonly name: string
+  readonly keptEntries?: number
+  readonly confirmMs?: number
+  readonly requestTimeoutMs?: number
+}
+
+/** A member on a connection of its own. */
+export async function openMember(
+  { addresses, replicas, name, requestTimeoutMs = 2000, ...options }: MembersOptions,
+  servers: readonly string[] = addresses,
+): Promise<NatsLog> {
+  const link = await connectNats({ servers, requestTimeoutMs }, dependencies)
+  return memberOn(link, name, replicas, options)
+}
+
+function memberOn(
+  link: NatsLink,
+  name: string,
+  replicas: number,
+  options: Pick<MembersOptions, 'keptEntries' | 'confirmMs'>,
+): NatsLog {
+  return new NatsLog(link, name, replicas, { ...dependencies, checkIntervalMs: 200, ...options })
+}
+
+/** Deletes a stream, as somebody with the `nats` command could do. */
+export async function deleteStream(addresses: readonly string[], stream: string): Promise<void> {
+  const link = await connectNats({ servers: addresses }, dependencies)
+  try {
+    await link.api('delete a stream', (streams) => streams.delete(stream))
+  } finally {
+    await link.close()
+  }
+}
+
+/** The log under test on servers that run already. */
+export function logsOn(options: MembersOptions): LogsUnderTest {
+  const proxies = new Map<string, CuttableProxy>()
+  const { addresses, name } = options
+  return {
+    async open(member) {
+      let proxy = proxies.get(member)
+      if (proxy === undefined) {
+        proxy = await CuttableProxy.start(addresses[proxies.size % addresses.length]!)
+        proxies.set(member, proxy)
+      }
+      return openMember(options, [proxy.address])
+    },
+    until,
+    setReachable: (member, isReachable) => proxies.get(member)!.setCut(!isReachable),
+    async recreate() {
+      await deleteStream(addresses, `${name}-g1`)
+      const other = await openMember(options)
+      await other.load()
+      await other.close()
+    },
+    async close() {
+      for (const proxy of proxies.values()) await proxy.close()
+    },
+  }
+}
