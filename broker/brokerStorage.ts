@@ -3,19 +3,20 @@
 // stop. Must never serve a client.
 
 import { join } from 'node:path'
+import type { Coordination } from '../protocol/coordination/coordination.ts'
 import { randomUuid, uuidText } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
+import type { OpenKeyValueStore } from '../protocol/runtime/store/keyValueStore.ts'
+import { openLevelStore } from '../protocol/runtime/store/levelStore.ts'
 import type { Logger } from '../protocol/telemetry/logging/logger.ts'
+import { type CoordinationOptions, openBrokerCoordination } from './brokerCoordination.ts'
 import type { ClosingSteps } from './closingSteps.ts'
 import { type BrokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
 import { DynamicConfiguration } from './configuration/configuration.ts'
 import { logConfigOf } from './configuration/topicSettings.ts'
 import { Controller } from './controller/controller.ts'
-import {
-  type LevelMetadataLogOptions,
-  openLevelMetadataLog,
-} from './controller/metadata/levelMetadataLog.ts'
 import type { MetadataLog } from './controller/metadata/metadataLog.ts'
+import { openMetadataLog } from './controller/metadata/openMetadata.ts'
 import { BrokerError } from './errors.ts'
 import { LogCleaner } from './log/cleaner/logCleaner.ts'
 import { releaseReserve } from './log/directory/diskReserve.ts'
@@ -27,8 +28,12 @@ export interface StorageOptions {
   readonly logger: Logger
   /** From brokerConfig(); `log.dirs` or `log.dir` are the data directories. */
   readonly config: BrokerConfig
-  /** Opens the metadata log; by default one in LevelDB, in the first data directory. */
-  readonly openMetadataLog?: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
+  /** Opens the stores of the first data directory; LevelDB unless given. */
+  readonly openStore?: OpenKeyValueStore
+  /** Opens coordination; unless given, what the configuration says. */
+  readonly openCoordination?: (options: CoordinationOptions) => Promise<Coordination>
+  /** Opens a metadata log without coordination, for tests of what is above it. */
+  readonly openMetadataLog?: (makeRoom: () => Promise<boolean>) => Promise<MetadataLog>
 }
 
 export interface BrokerStorage {
@@ -63,7 +68,7 @@ export async function openStorage(
   let metadataError: Error | undefined
   let makeRoom = () => releaseReserve(runtime.disk, metadataIn)
   const controller = await openController(options, {
-    directory: join(metadataIn, '__metadata'),
+    metadataIn,
     configuration,
     makeRoom: () => makeRoom(),
     onFailure: (error) => {
@@ -118,17 +123,22 @@ export function startCleaner(
 }
 
 interface ControllerOptions {
-  readonly directory: string
+  /** The first data directory. */
+  readonly metadataIn: string
   readonly configuration: DynamicConfiguration
   readonly makeRoom: () => Promise<boolean>
   readonly onFailure: (reason: Error) => void
 }
 
 async function openController(
-  { runtime, logger, openMetadataLog = openLevelMetadataLog }: StorageOptions,
-  { directory, configuration, makeRoom, onFailure }: ControllerOptions,
+  storage: StorageOptions,
+  options: ControllerOptions,
 ): Promise<Controller> {
-  const log = await openMetadataLog({ directory, makeRoom })
+  const { runtime, logger } = storage
+  const { configuration, makeRoom, onFailure } = options
+  const log = storage.openMetadataLog
+    ? await storage.openMetadataLog(makeRoom)
+    : await openMetadata(storage, options)
   try {
     return await Controller.open({
       log,
@@ -142,6 +152,26 @@ async function openController(
     })
   } catch (error) {
     await log.close()
+    throw error
+  }
+}
+
+async function openMetadata(
+  { runtime, logger, config, openStore = openLevelStore, openCoordination }: StorageOptions,
+  { metadataIn, makeRoom, onFailure }: ControllerOptions,
+): Promise<MetadataLog> {
+  const { disk, random } = runtime
+  const open = openCoordination ?? openBrokerCoordination
+  const directory = join(metadataIn, '__coordination')
+  const coordination = await open({ runtime, logger, config, directory, makeRoom, openStore })
+  try {
+    return await openMetadataLog({
+      ...{ coordination, disk, logger, openStore, random: random.fork('metadata') },
+      releasedDirectory: join(metadataIn, '__metadata'),
+      onGap: onFailure,
+    })
+  } catch (error) {
+    await coordination.close()
     throw error
   }
 }

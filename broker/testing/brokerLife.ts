@@ -75,7 +75,7 @@ export class BrokerLife {
         { name: 'PLAINTEXT', network: tcpNetwork, address },
         { name: 'TEST', network: inside, address: innerAddress },
       ],
-      openMetadataLog: storage.openMetadataLog,
+      openStore: storage.openStore,
       testHooks: {
         opened: (parts, logs) => {
           inner = { parts, logs }

@@ -3,62 +3,44 @@
 
 import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
 import { nodeDisk } from '../../protocol/runtime/disk/nodeDisk.ts'
-import {
-  type LevelMetadataLogOptions,
-  openLevelMetadataLog,
-} from '../controller/metadata/levelMetadataLog.ts'
-import { MemoryMetadataLog } from '../controller/metadata/memoryMetadataLog.ts'
-import type { MetadataLog } from '../controller/metadata/metadataLog.ts'
+import type {
+  KeyValueStore,
+  OpenKeyValueStore,
+} from '../../protocol/runtime/store/keyValueStore.ts'
+import { openLevelStore } from '../../protocol/runtime/store/levelStore.ts'
+import { MemoryStores } from '../../protocol/runtime/store/memoryStore.ts'
 import { LimitedDisk, noSpace } from './limitedDisk.ts'
 
 export interface Storage {
   readonly disk: LimitedDisk
-  readonly openMetadataLog: (options: LevelMetadataLogOptions) => Promise<MetadataLog>
+  readonly openStore: OpenKeyValueStore
 }
 
 export function memoryStorage(sizeBytes: number, nowMs: () => number): Storage {
   const disk = new LimitedDisk(new MemoryDisk({ canCrash: false, nowMs }), sizeBytes)
-  const log = new MemoryMetadataLog()
-  return {
-    disk,
-    openMetadataLog: async ({ makeRoom }) => limitedMetadataLog(log, disk, makeRoom),
-  }
+  return { disk, openStore: limitedStores(new MemoryStores().open, disk) }
 }
 
 /** The directory is the one of the broker's configuration. */
 export function directoryStorage(): Storage {
   const disk = new LimitedDisk(nodeDisk)
-  return {
-    disk,
-    async openMetadataLog(options) {
-      return limitedMetadataLog(await openLevelMetadataLog(options), disk, options.makeRoom)
-    },
-  }
+  return { disk, openStore: limitedStores(openLevelStore, disk) }
 }
 
-/** Like levelMetadataLog.ts: a write on a full disk fails, and frees space for the next one. */
-function limitedMetadataLog(
-  log: MetadataLog,
-  disk: LimitedDisk,
-  makeRoom: () => Promise<boolean>,
-): MetadataLog {
-  const needRoom = async () => {
-    if (disk.hasRoom) return
-    await makeRoom()
-    throw noSpace('write', 'the metadata log')
-  }
-  return {
-    load: () => log.load(),
-    async append(sequence, entry) {
-      await needRoom()
-      return await log.append(sequence, entry)
-    },
-    subscribe: (sequence, listener) => log.subscribe(sequence, listener),
-    read: (sequence) => log.read(sequence),
-    async compact(sequence, snapshot) {
-      await needRoom()
-      await log.compact(sequence, snapshot)
-    },
-    close: () => log.close(),
+/** Stores whose writes fail while the disk is full. */
+function limitedStores(open: OpenKeyValueStore, disk: LimitedDisk): OpenKeyValueStore {
+  return async (directory) => {
+    const store = await open(directory)
+    const limited: KeyValueStore = {
+      getMany: (keys) => store.getMany(keys),
+      entries: (range, atOnce) => store.entries(range, atOnce),
+      async write(changes, options) {
+        if (!disk.hasRoom) throw noSpace('write', 'the metadata')
+        await store.write(changes, options)
+      },
+      snapshot: () => store.snapshot(),
+      close: () => store.close(),
+    }
+    return limited
   }
 }

@@ -9,6 +9,7 @@
 // command. While the log cannot be read, each proposal is refused; proposals need no restart to
 // work again. If the log cannot be used any more, the broker has to stop.
 
+import { CoordinationError } from '../../../protocol/coordination/coordinationError.ts'
 import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
@@ -185,7 +186,7 @@ export class Proposals {
       read = await log.read(from)
     } catch (cause) {
       if (cause instanceof AssertionError) throw cause
-      if (isPassing(cause)) this.#settleLater()
+      if (isPassing(cause) || isOutage(cause)) this.#settleLater()
       else this.#fail(cause)
       throw unavailable(cause)
     }
@@ -240,6 +241,11 @@ export class Proposals {
     )
     return result
   }
+}
+
+/** Coordination cannot be reached, or is damaged until somebody repairs it. */
+function isOutage(cause: unknown): boolean {
+  return cause instanceof CoordinationError && cause.code !== 'COORDINATION_CLOSED'
 }
 
 function isSame(a: ProposalId | undefined, b: ProposalId): boolean {

@@ -63,6 +63,8 @@ export interface MemberOptions {
   readonly requestTimeoutMs?: number
   /** Limit on requests that wait. */
   readonly maxPending?: number
+  /** Releases what belongs to the log beside it, after the member has closed it. */
+  readonly onClosed?: () => Promise<void>
   /** Number of entries between two snapshots. */
   readonly snapshotEntries?: number
 }
@@ -164,7 +166,8 @@ class Member implements Coordination {
   }
 
   async sync(): Promise<void> {
-    await this.#transact(undefined, [])
+    if (this.#options.log.isShared) await this.#transact(undefined, [])
+    else await this.#readAll()
   }
 
   watch(path: string, mode: WatchMode, listener: WatchListener): () => void {
@@ -210,6 +213,7 @@ class Member implements Coordination {
     this.#setStatus('closed')
     await this.#options.copy?.close()
     await this.#options.log.close()
+    await this.#options.onClosed?.()
   }
 
   /** The log has ended these sessions, of any member. */
@@ -272,6 +276,12 @@ class Member implements Coordination {
     // One member writes each snapshot: the one whose entry it was.
     const isDue = folded.sequence % this.#snapshotEntries === 0
     if (isDue && folded.entry.member === this.#id) void this.#writeSnapshot()
+  }
+
+  /** Nobody else appends: what the log has is all there is, and needs no entry to be behind. */
+  async #readAll(): Promise<void> {
+    if (this.#problem) throw this.#problem
+    for (const entry of await this.#options.log.read(this.#replica.sequence)) this.#receive(entry)
   }
 
   #heard(begunMs: number): void {

@@ -8,7 +8,7 @@
 import { AssertionError } from '../../runtime/assert.ts'
 import type { Scheduler } from '../../runtime/scheduling/scheduler.ts'
 import { type Clock, sleep } from '../../runtime/time/clock.ts'
-import type { CoordinationError } from '../coordinationError.ts'
+import { CoordinationError } from '../coordinationError.ts'
 import type { AppendOutcome, CoordinationLog, LogEntry } from '../log/coordinationLog.ts'
 import { encodeEntry } from '../tree/entryCodec.ts'
 import type { Entry } from '../tree/proposal.ts'
@@ -41,7 +41,7 @@ interface Attempt {
   readonly bytes: Uint8Array
   readonly requests: readonly PendingRequest[]
   readonly begunMs: number
-  readonly settled: PromiseWithResolvers<void>
+  readonly settled: AbortController
   isSettled: boolean
   /** The state was replaced by one after the attempt's place: the fold does not decide it. */
   isSkipped: boolean
@@ -149,7 +149,7 @@ export class Proposer {
   #settle(attempt: Attempt): void {
     this.#attempt = undefined
     attempt.isSettled = true
-    attempt.settled.resolve()
+    attempt.settled.abort()
   }
 
   #schedule(): void {
@@ -175,48 +175,60 @@ export class Proposer {
       sequence: replica().sequence + 1,
       number: entry.number,
       bytes: replica().frame(encodeEntry(entry)),
-      ...{ requests, begunMs, settled: Promise.withResolvers<void>() },
+      ...{ requests, begunMs, settled: new AbortController() },
       ...{ isSettled: false, isSkipped: false, isConflict: false },
     }
     this.#attempt = attempt
     void this.#append(attempt)
   }
 
+  /** Appends until the attempt is settled: by the fold, or by an answer that decides it. */
   async #append(attempt: Attempt): Promise<void> {
-    const { clock, log } = this.#options
     let retryMs = minRetryMs
     while (!attempt.isSettled) {
       const outcome = await this.#appendOnce(attempt)
       if (attempt.isSettled) return
       attempt.isConflict = outcome === 'conflict'
-      if (attempt.isSkipped) {
-        this.#endSkipped(attempt)
-        return
-      }
-      if (outcome === 'appended') {
-        this.#options.receive({ sequence: attempt.sequence, bytes: attempt.bytes })
-        return
-      }
-      if (outcome === 'conflict') {
-        await Promise.race([attempt.settled.promise, sleep(clock, conflictWaitMs)])
-        if (attempt.isSettled) return
-      }
-      const isRead = await this.#read(attempt)
-      if (attempt.isSettled) return
-      if (outcome === 'unknown' && !log.appliesLate) this.#refuseAttempt(attempt, isRead)
-      if (attempt.isSettled) return
-      if (isRead && outcome === 'conflict') {
-        this.#options.onDamage(
-          damaged(
-            `it ends before entry ${attempt.sequence - 1}, which this process has folded: ` +
-              'it lost entries, or was created anew',
-          ),
-        )
-        return
-      }
-      await Promise.race([attempt.settled.promise, sleep(clock, retryMs)])
+      if (attempt.isSkipped) this.#endSkipped(attempt)
+      else if (outcome === 'appended') this.#appended(attempt)
+      else if (outcome === 'conflict') await this.#lostAgainst(attempt)
+      else if (this.#options.log.appliesLate) await this.#read(attempt)
+      else await this.#decide(attempt)
+      await this.#pause(attempt, retryMs)
       retryMs = Math.min(retryMs * 2, maxRetryMs)
     }
+  }
+
+  #appended({ sequence, bytes }: Attempt): void {
+    this.#options.receive({ sequence, bytes })
+  }
+
+  /** Another member's entry has the attempt's place: it is delivered, or read. */
+  async #lostAgainst(attempt: Attempt): Promise<void> {
+    await this.#pause(attempt, conflictWaitMs)
+    if (attempt.isSettled || !(await this.#read(attempt)) || attempt.isSettled) return
+    this.#options.onDamage(
+      damaged(
+        `it ends before entry ${attempt.sequence - 1}, which this process has folded: ` +
+          'it lost entries, or was created anew',
+      ),
+    )
+  }
+
+  /** A rejected append at a log that applies nothing late: what can be read is what there is. */
+  async #decide(attempt: Attempt): Promise<void> {
+    for (let retryMs = minRetryMs; ; retryMs = Math.min(retryMs * 2, maxRetryMs)) {
+      const isRead = await this.#read(attempt)
+      if (attempt.isSettled) return
+      this.#refuseAttempt(attempt, isRead)
+      if (isRead) return
+      await this.#pause(attempt, retryMs)
+      if (attempt.isSettled) return
+    }
+  }
+
+  async #pause(attempt: Attempt, ms: number): Promise<void> {
+    if (!attempt.isSettled) await sleep(this.#options.clock, ms, attempt.settled.signal)
   }
 
   /**
@@ -240,6 +252,7 @@ export class Proposer {
     } catch (error) {
       if (error instanceof AssertionError) throw error
       this.#lastFailure = error
+      if (isDamage(error)) this.#options.onDamage(error)
       return 'unknown'
     }
   }
@@ -262,4 +275,8 @@ export class Proposer {
 
 function attemptMs({ begunMs }: Attempt, { clock }: ProposerOptions): number {
   return Math.round(clock.monotonicMs() - begunMs)
+}
+
+function isDamage(error: unknown): error is CoordinationError {
+  return error instanceof CoordinationError && error.code === 'COORDINATION_DAMAGED'
 }

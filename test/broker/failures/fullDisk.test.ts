@@ -9,12 +9,12 @@ import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openLevelMetadataLog } from '../../../broker/controller/metadata/levelMetadataLog.ts'
 import type { MetadataEntry } from '../../../broker/controller/metadata/metadataCommand.ts'
 import type { DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { eventually } from '../../interop/eventually.ts'
+import { openEmbeddedMetadata } from '../controller/metadata/embeddedMetadata.ts'
 import { MemoryBroker } from '../server/memoryBroker.ts'
 import { AdminRequests } from './adminRequests.ts'
 import { BrokerProcess } from './brokerProcess.ts'
@@ -297,8 +297,7 @@ test.skipIf(!canMount)('the metadata log loses nothing that it acknowledged', as
   const mount = mkdtempSync(join(tmpdir(), 'millrace-full-'))
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount])
   try {
-    const options = { directory: join(mount, '__metadata'), makeRoom: async () => false }
-    const log = await openLevelMetadataLog(options)
+    const log = await openEmbeddedMetadata(mount)
     await log.load()
     await writeFile(join(mount, 'other'), Buffer.alloc(100_000))
     const entry = (next: number): MetadataEntry => {
@@ -333,7 +332,7 @@ test.skipIf(!canMount)('the metadata log loses nothing that it acknowledged', as
     expect(failures).toBe(1)
     await log.close()
     closeSync(filler)
-    const again = await openLevelMetadataLog(options)
+    const again = await openEmbeddedMetadata(mount)
     const { entries, nextSequence } = await again.load()
     expect(nextSequence).toBe(sequence)
     expect(entries).toEqual(Array.from({ length: sequence }, (_, number) => entry(number)))
