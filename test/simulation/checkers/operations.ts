@@ -45,6 +45,8 @@ export interface Transaction {
   readonly transactionalId?: string
   readonly steps: readonly TransactionStep[]
   readonly end: 'commit' | 'abort'
+  /** When the end was asked for, by the clock of the history: before that nobody may see a step. */
+  readonly endTimeMs?: number
 }
 
 /**
