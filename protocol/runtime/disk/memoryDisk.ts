@@ -110,6 +110,13 @@ export class MemoryDisk implements Disk {
     return this.#names.has(normalize(path))
   }
 
+  /** Whether a power failure could lose anything, for a simulator. */
+  get hasUnsynced(): boolean {
+    if (!this.#nameChanges.isEmpty) return true
+    for (const inode of this.#names.values()) if (inode.hasUnsynced) return true
+    return false
+  }
+
   async open(path: string, mode: DiskMode): Promise<DiskFile> {
     path = normalize(path)
     let inode = this.#names.get(path)

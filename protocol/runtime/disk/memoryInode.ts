@@ -67,6 +67,10 @@ export class MemoryInode {
     return this.#current.view()
   }
 
+  get hasUnsynced(): boolean {
+    return this.#unsynced.length > 0
+  }
+
   /** Updates the modification time, after a change of names in the directory. */
   touch(): void {
     this.#modifiedMs = this.#nowMs()

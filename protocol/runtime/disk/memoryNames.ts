@@ -72,6 +72,10 @@ export class NameChanges {
   readonly #all = new Set<NameChange>()
   readonly #byDirectory = new Map<string, Set<NameChange>>()
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0
+  }
+
   add(change: NameChange): void {
     this.#all.add(change)
     for (const directory of change.directories) {

@@ -78,6 +78,7 @@ export class SimulatedHost implements EventOwner {
   /** Ends all processes without a word to their peers, and loses what was not synced. */
   losePower(loss: PowerLoss): void {
     if (!this.#isOn) return
+    if (this.disk.memory.hasUnsynced) this.world.marks.reached('power lost with unsynced writes')
     for (const process of [...this.processes]) process.end('power')
     this.network.lostPower(this)
     // Operations that reached the disk before the power failed take effect first, in promise jobs.

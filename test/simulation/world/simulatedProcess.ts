@@ -79,8 +79,10 @@ export class SimulatedProcess implements EventOwner {
 
   /** Runs now what the kernel has for the process, or once the process continues. */
   deliver(kind: string, detail: string, run: () => void): void {
-    if (this.#state === 'running') run()
-    else if (this.#state === 'paused') this.schedule(0, kind, detail, run)
+    if (this.#state === 'running') {
+      this.host.world.enter(this)
+      run()
+    } else if (this.#state === 'paused') this.schedule(0, kind, detail, run)
   }
 
   /** An event of this process, dropped when the process has ended before it. */

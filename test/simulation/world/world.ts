@@ -132,6 +132,11 @@ export class World implements EventOwner {
     return end
   }
 
+  /** Promise jobs of the current event belong to this owner from here on. */
+  enter(owner: EventOwner): void {
+    this.#current = owner
+  }
+
   /** Hands an error to whoever asked for them, as that of the owner of the last event. */
   fail(error: unknown): void {
     this.onError(error, this.#current)

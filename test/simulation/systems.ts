@@ -1,0 +1,6 @@
+// Every system that can be simulated: `--system` names one, and all of them run otherwise.
+
+import type { SimulatedSystem } from './system.ts'
+import { brokerSystem } from './systems/broker/brokerSystem.ts'
+
+export const systems: readonly SimulatedSystem[] = [brokerSystem]

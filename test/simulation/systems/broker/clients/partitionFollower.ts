@@ -1,0 +1,64 @@
+// Reads one partition from its start to its end, without a group, and goes on with what is new. In
+// the end it has to see everything.
+
+import {
+  type FetchedPartition,
+  PartitionReader,
+} from '../../../../../protocol/client/consumer/partitionReader.ts'
+import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
+import { records } from '../../../../../protocol/kafka/records/recordCursor.ts'
+import { whole } from '../../../plan/swarm.ts'
+import type { Client } from './client.ts'
+
+export const maxBatchBytes = 16 * 1024 * 1024
+
+export function partitionFollower(topic: string, partition: number) {
+  return async (client: Client): Promise<void> => {
+    const { cluster, recorder, random } = client
+    const name = `${topic}-${partition}`
+    const reader = new PartitionReader(cluster, {
+      topic,
+      partition,
+      isolation: 'committed',
+      maxWaitMs: whole(random, 1, 200),
+      minBytes: whole(random, 1, 500),
+      maxBytes: whole(random, 200, 10_000),
+      retryTimeoutMs: Number.POSITIVE_INFINITY,
+    })
+    recorder.note(client.name, { kind: 'assign', partitions: [name] })
+    let offset = 0
+    // Ends where the partition ended when the writers had, which is asked for only then.
+    for (let end: number | undefined; end === undefined || offset < end; ) {
+      const poll = recorder.begin(client.name, { kind: 'poll', records: {} })
+      const fetched = await reader.fetch(offset)
+      const found = recordsOf(fetched, offset)
+      offset = fetched.nextOffset
+      for (const [at] of found) client.shared.progress.visible(name, at)
+      poll.ok({ kind: 'poll', records: { [name]: found }, positions: { [name]: offset } })
+      observe(client, name, fetched)
+      if (client.shared.writersAreDone) end ??= await reader.latest()
+      else if (found.length === 0) await client.think()
+    }
+  }
+}
+
+function recordsOf({ batches }: FetchedPartition, from: number): (readonly [number, string])[] {
+  const found: (readonly [number, string])[] = []
+  for (const batch of splitBatches(batches)) {
+    for (const { offset, value } of records(batch, maxBatchBytes)) {
+      if (offset >= from) found.push([offset, value!.toString()])
+    }
+  }
+  return found
+}
+
+function observe(
+  client: Client,
+  name: string,
+  { highWatermark, lastStableOffset, logStartOffset }: FetchedPartition,
+): void {
+  client.recorder.note(client.name, {
+    kind: 'watermarks',
+    partitions: { [name]: { highWatermark, lastStableOffset, logStartOffset } },
+  })
+}
