@@ -110,6 +110,11 @@ export class GroupConsumer {
     return this.#session.memberId
   }
 
+  /** -1 while this member is in no generation. */
+  get generationId(): number {
+    return this.#session.generationId
+  }
+
   /**
    * Returns batches of the assigned partitions, after joining the group if necessary; empty when
    * none arrives within `maxWaitMs`. Commits nothing. Calls must not overlap, and the next one must

@@ -101,6 +101,9 @@ export class GroupSession {
     }))
     await this.#cluster.retrying(this.#options.sessionTimeoutMs, async () => {
       const { memberId, generationId } = this.#membership
+      // Without a generation, the coordinator of a group that is empty by now would accept the
+      // offsets as those of a client without a group, over later ones of other members.
+      if (generationId < 0) throw new KafkaError(ErrorCode.illegalGeneration, this.#options.groupId)
       const request = { ...this.#member, generationIdOrMemberEpoch: generationId, memberId, topics }
       const answer = await this.#ask(offsetCommit, request)
       for (const { errorCode } of answer.topics.flatMap(({ partitions }) => partitions)) {

@@ -135,6 +135,17 @@ describe('GroupConsumer', () => {
     await drive(clock, one.close())
   })
 
+  test('a member that knows that it was removed commits nothing to its empty group', async () => {
+    const one = consumer({ heartbeatIntervalMs: 100 })
+    await drive(clock, one.poll())
+    fake.groups.expelAll('g')
+    await clock.advanceAndSettle(200)
+    expect(one.generationId).toBe(-1)
+    await expect(one.commit()).rejects.toMatchObject({ code: 'ILLEGAL_GENERATION' })
+    expect(values(await drive(clock, one.poll()))).toHaveLength(8)
+    await drive(clock, one.close())
+  })
+
   test('consumption continues after lost connections and moved leaders', async () => {
     const one = consumer()
     await drive(clock, one.poll())
