@@ -187,6 +187,8 @@ async function startServer(
   // answered first.
   closing.add(() => parts.groups.close())
   closing.add(() => parts.transactions.close())
+  // The removal of a topic also deletes its committed offsets, which closed groups refuse.
+  closing.add(() => parts.controller.stop())
   closing.add(() => server.drain())
   for (const listener of listeners) await server.listen(listener)
   return server
