@@ -66,7 +66,7 @@ export class Recorder implements LogListener {
       this.disorder ??= `${entry.sequence} after ${this.#sequence}`
     }
     this.#sequence = entry.sequence
-    this.entries.push({ sequence: entry.sequence, bytes: Buffer.from(entry.bytes) })
+    this.entries.push(entry)
   }
 
   onSnapshot(snapshot: LogSnapshot): void {
@@ -276,8 +276,9 @@ export function coordinationLogConformance(
     test('a subscription that starts late gets the entries after its start', async () => {
       const [a, b] = await openLoaded('a', 'b')
       await caller.appendAll(a!, 1, ['one', 'two', 'three'])
+      const appending = caller.appendAll(a!, 4, ['four'])
       const recorder = record(b!, 1)
-      await caller.appendAll(a!, 4, ['four'])
+      await appending
       await logs.until(() => recorder.sequence >= 4)
       expect(recorder.texts).toEqual(['two', 'three', 'four'])
       expect(recorder.disorder).toBeUndefined()
@@ -342,6 +343,15 @@ export function coordinationLogConformance(
       expect(snapshot?.sequence).toBe(3)
       expect(textOf(snapshot!.bytes)).toBe('state at 3')
       expect(textsOf(entries.filter(({ sequence }) => sequence > 3))).toEqual(['four'])
+    })
+
+    test('a read of entries before a snapshot is rejected, unless all of them are kept', async () => {
+      const [a] = await openLoaded('a')
+      await caller.appendAll(a!, 1, ['one', 'two', 'three', 'four'])
+      await caller.writeSnapshot(a!, 3, 'state at 3')
+      const read = await caller.finish(a!.read(1)).catch((error: unknown) => error)
+      if (Array.isArray(read)) expect(textsOf(read)).toEqual(['two', 'three', 'four'])
+      else expect(codeOf(read)).toBe('COORDINATION_UNAVAILABLE')
     })
 
     test('a large snapshot is stored and loaded whole', async () => {

@@ -183,6 +183,21 @@ describe('a failed write of levelLog', () => {
   })
 })
 
+describe('two failed writes of levelLog', () => {
+  test('are retried by one timer', async () => {
+    const clock = new ManualClock()
+    const failing = new FailingStores(new MemoryStores().open)
+    const owner = await openIn(failing.open, clock)
+    const log = owner.open('a')
+    for (const write of [2, 3]) {
+      failing.failure = { write, code: 'EIO', isWritten: false }
+      await expect(log.append(1, Buffer.from('one'))).rejects.toThrow('EIO')
+      expect(clock.pendingTimers).toBe(1)
+    }
+    await owner.close()
+  })
+})
+
 describe('a power failure', () => {
   test('property: acknowledged entries survive it at any moment, and the log goes on', async () => {
     await fc.assert(

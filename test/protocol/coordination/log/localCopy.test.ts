@@ -78,6 +78,16 @@ async function kept(open: OpenKeyValueStore): Promise<[snapshot: number, last: n
   return [history.snapshot?.sequence ?? 0, history.lastSequence]
 }
 
+/** All entries in the store, also those that no reader would return. */
+async function entryCount(open: OpenKeyValueStore): Promise<number> {
+  const store = await open(directory)
+  const range = { from: Buffer.from('log/e'), until: Buffer.from('log/f') }
+  let count = 0
+  for await (const group of store.entries(range, 100)) count += group.length
+  await store.close()
+  return count
+}
+
 describe('LocalCopy', () => {
   test('has the entries since the newest snapshot', async () => {
     const { open } = new MemoryStores()
@@ -91,6 +101,7 @@ describe('LocalCopy', () => {
     follower.fold(2)
     await follower.copy.close()
     expect(await kept(open)).toEqual([3, 7])
+    expect(await entryCount(open)).toBe(4)
     expect(follower.problems).toEqual([])
   })
 
@@ -131,6 +142,23 @@ describe('LocalCopy', () => {
       expect(await kept(open)).toEqual([9, 10])
       expect((await readLocalCopy(directory, open))!.identity).toEqual(other)
     }
+  })
+
+  test('replaced by the fold of a shorter log, nothing of the earlier one is left', async () => {
+    const { open } = new MemoryStores()
+    const follower = new Follower(open)
+    await follower.copy.load()
+    follower.begin(empty)
+    await settle()
+    follower.fold(4)
+    await follower.copy.close()
+    const again = new Follower(open)
+    await again.copy.load()
+    const repaired = { generation: 2, id: 'repaired' }
+    again.begin({ identity: repaired, snapshot: snapshotAt(2), entries: [], lastSequence: 2 })
+    await again.copy.close()
+    expect(await kept(open)).toEqual([2, 2])
+    expect(await entryCount(open)).toBe(0)
   })
 
   test('a jump over entries by a snapshot leaves no gap', async () => {

@@ -89,6 +89,21 @@ describe('the faults of memoryLog', () => {
     expect(await again).toBe('conflict')
   })
 
+  test('a request may arrive again, which has the effect that it has then', async () => {
+    const { server, clock } = memoryLogs({
+      request: () => ({ ...promptFate, againAfterMs: 1000 }),
+      deliveryMs: () => 0,
+    })
+    const log = server.open('a')
+    const [outcome] = await Promise.all([log.append(1, Buffer.from('one')), settle()])
+    expect(outcome).toBe('appended')
+    server.loseSuffix(1)
+    await clock.advanceAndSettle(999)
+    expect(server.history().lastSequence).toBe(0)
+    await clock.advanceAndSettle(1)
+    expect(server.history().lastSequence).toBe(1)
+  })
+
   test('requests during a pause take effect in order when it ends', async () => {
     const { server, clock } = memoryLogs(undefined)
     const [a, b] = [server.open('a'), server.open('b')]
