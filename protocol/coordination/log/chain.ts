@@ -91,8 +91,8 @@ export class Chain {
   }
 
   /**
-   * Checks the entry and advances; after a fault the state is unchanged. `payload` shares the memory
-   * of `bytes`.
+   * Checks the entry and advances; after a fault the state is unchanged. `payload` shares the
+   * memory of `bytes`.
    */
   follow(sequence: number, bytes: Uint8Array): Followed {
     const failure = this.#check(sequence, asBuffer(bytes))
@@ -115,6 +115,12 @@ export class Chain {
     const own = this.#recent.get(claim.sequence)
     if (own === undefined || claim.id !== this.identity.id) return 'unknown'
     return own.toString('hex') === claim.digest ? 'same' : 'different'
+  }
+
+  /** Whether another entry than these bytes was followed at the sequence; false if unknown. */
+  hasOther(sequence: number, bytes: Uint8Array): boolean {
+    const own = this.#recent.get(sequence)
+    return own !== undefined && !own.equals(digestOf(bytes))
   }
 
   /** Returns the bytes of a snapshot that has the effects of every entry that was followed. */

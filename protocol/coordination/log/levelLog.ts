@@ -382,7 +382,7 @@ function originOf(error: Error): unknown {
 
 /** The log as one member has opened it. */
 class LevelLogMember implements CoordinationLog {
-  /** Operations run one at a time: a read begins when an append has ended, in one way or another. */
+  /** Operations run one at a time: a read begins when the append before it has ended. */
   readonly appliesLate = false
   readonly member: string
   readonly #log: LevelLog

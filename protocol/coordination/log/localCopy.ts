@@ -4,8 +4,8 @@
 //
 // Written behind the fold, which never waits for it: without sync, so that a power failure leaves a
 // prefix. The queue is bounded. After a failed write, an overflow of the queue or a gap, the copy
-// is replaced by a snapshot of the fold, in one batch. A problem is reported when it begins and when
-// it ends. Must never have an entry whose predecessor it does not have.
+// is replaced by a snapshot of the fold, in one batch. A problem is reported when it begins and
+// when it ends. Must never have an entry whose predecessor it does not have.
 
 import { isOperational } from '../../runtime/operational.ts'
 import type {
@@ -105,7 +105,7 @@ export class LocalCopy {
     } else this.#replace()
   }
 
-  /** Keeps a snapshot, of an earlier entry or of one that was not given, and the entries after it. */
+  /** Keeps a snapshot, also one of an entry that was not given, and the entries after it. */
   snapshot(snapshot: LogSnapshot): void {
     if (this.#isStale || snapshot.sequence <= this.#snapshotSequence) return
     const changes = putSnapshot(snapshot)

@@ -136,6 +136,14 @@ describe('Chain', () => {
     })
   })
 
+  test('an entry that was followed is told from another one at its sequence', () => {
+    const chain = new Chain(identity)
+    const [one, other] = [chain.frame(Buffer.from('one')), chain.frame(Buffer.from('other'))]
+    chain.follow(1, one)
+    expect([chain.hasOther(1, one), chain.hasOther(1, other)]).toEqual([false, true])
+    expect(chain.hasOther(2, other)).toBe(false)
+  })
+
   test('digests of old entries are forgotten', () => {
     const chain = new Chain(identity)
     const start = chain.position('a')

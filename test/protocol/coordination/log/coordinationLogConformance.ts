@@ -17,7 +17,7 @@ import type {
 /** A fresh log that several members can open. */
 export interface LogsUnderTest {
   open(member: string): Promise<CoordinationLog>
-  /** Resolves when the condition holds; rejects after a while. Advances time if that is simulated. */
+  /** Resolves when the condition holds. Advances time if that is simulated. */
   until(condition: () => boolean): Promise<void>
   /** Ends what `open` has not; the suite has closed all members. */
   close(): Promise<void>
