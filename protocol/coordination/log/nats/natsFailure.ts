@@ -39,7 +39,8 @@ export function requestFailure(what: string, error: unknown): CoordinationError 
   return unavailable(`NATS says: ${message}`)
 }
 
-function isNoResponders(error: unknown): boolean {
+/** Nobody received the request, so that it has no effect. */
+export function isNoResponders(error: unknown): boolean {
   const { name, cause } = error as Error
   if (name === 'NoResponders' || name === 'JetStreamNotEnabled') return true
   return cause instanceof Error && isNoResponders(cause)

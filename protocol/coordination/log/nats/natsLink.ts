@@ -19,7 +19,7 @@ const defaultRequestTimeoutMs = 3000
 /** A server that does not answer two pings in turn is left: after at most 6 s. */
 const pingIntervalMs = 2000
 const maxPingOut = 2
-const firstReconnectMs = 100
+const minReconnectMs = 100
 const maxReconnectMs = 2000
 
 export interface ConnectedServer {
@@ -28,6 +28,7 @@ export interface ConnectedServer {
   /** Undefined for a server alone. */
   readonly cluster: string | undefined
   readonly maxPayloadBytes: number
+  readonly hasJetStream: boolean
   /** host:port of further servers of the cluster, as they announce themselves. */
   readonly others: readonly string[]
 }
@@ -69,7 +70,7 @@ export async function connectNats(
   if (settings.nkeySeed !== undefined) {
     authenticators.push(transport.nkeyAuthenticator(text(settings.nkeySeed.trim())))
   }
-  const options = connectionOptions(settings, random, authenticators, reconnect)
+  const options = connectionOptions(settings, { clock, random }, authenticators, reconnect)
   const connection = await transport.connect(options).catch((error: unknown) => {
     throw connectFailure(settings, error)
   })
@@ -91,12 +92,11 @@ export async function connectNats(
 
 function connectionOptions(
   settings: NatsSettings,
-  random: Random,
+  dependencies: LinkDependencies,
   authenticators: Authenticator[],
   reconnect: boolean,
 ): ConnectionOptions {
   const { user, password, token } = settings
-  let attempts = 0
   return {
     servers: [...settings.servers],
     ...(settings.name === undefined ? {} : { name: settings.name }),
@@ -112,11 +112,23 @@ function connectionOptions(
     // Credentials that are replaced on the servers first, and here later, must not end all attempts.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
-    reconnectDelayHandler: () => {
-      const waitMs = Math.min(maxReconnectMs, firstReconnectMs * 2 ** Math.min(attempts++, 8))
-      if (attempts > 64) attempts = 8
-      return waitMs + random.below(firstReconnectMs)
-    },
+    reconnectDelayHandler: reconnectDelays(dependencies),
+  }
+}
+
+/**
+ * The client asks before and during each wait, so that the delay follows from how long it has been
+ * asking, not from how often.
+ */
+function reconnectDelays({ clock, random }: LinkDependencies): () => number {
+  let sinceMs = Number.NEGATIVE_INFINITY
+  let askedMs = Number.NEGATIVE_INFINITY
+  return () => {
+    const nowMs = clock.monotonicMs()
+    if (nowMs - askedMs > 2 * maxReconnectMs) sinceMs = nowMs
+    askedMs = nowMs
+    const waitMs = Math.max(minReconnectMs, Math.min(maxReconnectMs, (nowMs - sinceMs) / 4))
+    return waitMs + random.below(minReconnectMs)
   }
 }
 
@@ -135,6 +147,7 @@ export class NatsLink {
   readonly #clock: Clock
   readonly #client: Client
   readonly #stateListeners = new Set<(isConnected: boolean) => void>()
+  readonly #problemListeners = new Set<(problem: string) => void>()
   readonly #inFlight = new Set<(error: CoordinationError) => void>()
   readonly #watching: Promise<void>
   #isConnected = true
@@ -147,6 +160,10 @@ export class NatsLink {
     this.#clock = clock
     this.#client = client
     this.#watching = this.#watchStatus()
+  }
+
+  get requestTimeoutMs(): number {
+    return this.settings.requestTimeoutMs ?? defaultRequestTimeoutMs
   }
 
   get isConnected(): boolean {
@@ -162,6 +179,7 @@ export class NatsLink {
       version: info.version,
       cluster: info.cluster === '' ? undefined : info.cluster,
       maxPayloadBytes: info.max_payload,
+      hasJetStream: info.jetstream === true,
       others: info.connect_urls ?? [],
     }
   }
@@ -217,12 +235,18 @@ export class NatsLink {
     const subscription = this.#client.connection.subscribe(subject, {
       callback: (error, message) => {
         if (error === null) listener(message)
-        else this.#lastProblem = error.message
+        else this.#deaf(subject, error)
       },
     })
     return () => {
       if (!subscription.isClosed()) subscription.unsubscribe()
     }
+  }
+
+  /** Problems that nobody waits for: messages that cannot be received. */
+  onProblem(listener: (problem: string) => void): () => void {
+    this.#problemListeners.add(listener)
+    return () => void this.#problemListeners.delete(listener)
   }
 
   onConnected(listener: (isConnected: boolean) => void): () => void {
@@ -257,12 +281,11 @@ export class NatsLink {
 
   /** Rejects if there is no connection within the timeout of a request. */
   async #connectedAgain(what: string): Promise<void> {
-    const { requestTimeoutMs = defaultRequestTimeoutMs } = this.settings
     let timer: Timer | undefined
     let ended: (() => void) | undefined
     await new Promise<void>((resolve) => {
       if (this.#isClosed) return resolve()
-      timer = this.#clock.setTimer(requestTimeoutMs, resolve)
+      timer = this.#clock.setTimer(this.requestTimeoutMs, resolve)
       ended = this.onConnected(() => resolve())
     })
     timer?.cancel()
@@ -280,6 +303,13 @@ export class NatsLink {
       'COORDINATION_UNAVAILABLE',
       `not connected to NATS at ${servers}${why}; connecting again`,
     )
+  }
+
+  #deaf(subject: string, error: Error): void {
+    const problem =
+      `cannot subscribe to ${subject}: ${error.message}; permit it to the user of the connection, ` +
+      'otherwise changes arrive late'
+    for (const listener of [...this.#problemListeners]) listener(problem)
   }
 
   #failInFlight(error: CoordinationError): void {

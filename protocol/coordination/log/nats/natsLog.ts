@@ -8,7 +8,7 @@
 
 import type { Random } from '../../../runtime/random.ts'
 import { randomUuid, uuidText } from '../../../runtime/random.ts'
-import type { Clock } from '../../../runtime/time/clock.ts'
+import { type Clock, sleep } from '../../../runtime/time/clock.ts'
 import { CoordinationError } from '../../coordinationError.ts'
 import type {
   AppendOutcome,
@@ -21,7 +21,7 @@ import type {
 } from '../coordinationLog.ts'
 import { beyondEnd, closedLog, trimmedAway } from '../logRefusals.ts'
 import { lookAt, openNewest, readEntries } from './natsEntries.ts'
-import { apiCodeOf, apiCodes } from './natsFailure.ts'
+import { apiCodeOf, apiCodes, isNoResponders } from './natsFailure.ts'
 import type { NatsLink } from './natsLink.ts'
 import { NatsSnapshots } from './natsSnapshots.ts'
 import { checkLogName, type EntriesStream, subjects } from './natsStreams.ts'
@@ -48,6 +48,8 @@ const replicatedConfirmMs = 15_000
 /** Trims that may happen while the log is loaded. */
 const maxLoads = 5
 const maxClaimBytes = 4096
+/** Pause before an append that had no effect, or whose effect is not known yet, is tried again. */
+const retryMs = 50
 
 export class NatsLog implements CoordinationLog {
   readonly isShared = true
@@ -117,7 +119,23 @@ export class NatsLog implements CoordinationLog {
   }
 
   async append(sequence: number, bytes: Uint8Array): Promise<AppendOutcome> {
-    const stream = this.#opened()
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + this.#link.requestTimeoutMs
+    for (;;) {
+      const stream = this.#opened()
+      const outcome = await this.#attempt(stream, sequence, bytes)
+      if (typeof outcome === 'string') return outcome
+      if (clock.monotonicMs() >= untilMs) throw outcome
+      await sleep(clock, retryMs)
+    }
+  }
+
+  /** Returns an error if the same append may be tried again at once; throws other ones. */
+  async #attempt(
+    stream: EntriesStream,
+    sequence: number,
+    bytes: Uint8Array,
+  ): Promise<AppendOutcome | CoordinationError> {
     const expectation = { stream: stream.stream, lastSequence: sequence - 1 }
     try {
       const { seq } = await this.#link.append(stream.subject, bytes, expectation)
@@ -127,7 +145,8 @@ export class NatsLog implements CoordinationLog {
       if (apiCodeOf(error) === apiCodes.wrongLastSequence) {
         return await this.#resolve(stream, sequence, bytes)
       }
-      for (const subscription of this.#subscriptions) subscription.check()
+      this.#checkSubscriptions()
+      if (error instanceof CoordinationError && isNoResponders(error)) return error
       throw error
     }
   }
@@ -137,23 +156,27 @@ export class NatsLog implements CoordinationLog {
     return 'appended'
   }
 
+  #checkSubscriptions(): void {
+    for (const subscription of this.#subscriptions) subscription.check()
+  }
+
   /** The leader has another last sequence: which entry is at `sequence`? */
   async #resolve(
     stream: EntriesStream,
     sequence: number,
     bytes: Uint8Array,
-  ): Promise<AppendOutcome> {
+  ): Promise<AppendOutcome | CoordinationError> {
     const [found] = await readEntries(this.#link, stream, sequence, sequence)
     if (found !== undefined) {
       // An earlier attempt with the same bytes may have got there.
       return Buffer.from(found.bytes).equals(bytes) ? this.#appended(sequence) : 'conflict'
     }
-    for (const subscription of this.#subscriptions) subscription.check()
+    this.#checkSubscriptions()
     const now = await lookAt(this.#link, this.#name, stream.stream)
     const last = now?.lastSequence ?? 0
     if (now !== undefined && sequence < now.firstSequence) return 'conflict'
     if (this.#isShort(last, sequence - 1)) throw beyondEnd(sequence, last)
-    throw new CoordinationError(
+    return new CoordinationError(
       'COORDINATION_UNAVAILABLE',
       `cannot append entry ${sequence}: the leader of ${stream.stream} ends at ${last} and refuses ` +
         'it; the outcome is not known yet',

@@ -165,13 +165,22 @@ export class NatsSnapshots {
     }
   }
 
+  /** Removes all snapshots of a log that does not exist. */
+  async remove(id: string): Promise<void> {
+    for (const { subject } of await this.#list(id)) await this.#remove(subject)
+  }
+
+  async #remove(subject: string): Promise<void> {
+    await this.#link.api('remove a snapshot', (streams) =>
+      streams.purge(this.#stream, { filter: subject }),
+    )
+  }
+
   async #removeOld(id: string): Promise<void> {
     const complete: number[] = []
     for (const stored of await this.#list(id)) {
       if (complete.length >= keptSnapshots && stored.sequence < complete.at(-1)!) {
-        await this.#link.api('remove an old snapshot', (streams) =>
-          streams.purge(this.#stream, { filter: stored.subject }),
-        )
+        await this.#remove(stored.subject)
       } else if (complete.length < keptSnapshots && (await this.#isComplete(stored))) {
         if (!complete.includes(stored.sequence)) complete.push(stored.sequence)
       }

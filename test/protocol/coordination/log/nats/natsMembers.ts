@@ -11,6 +11,7 @@ import { systemClock } from '../../../../../protocol/runtime/time/clock.ts'
 import { until } from '../../../../eventLoop.ts'
 import type { LogsUnderTest } from '../coordinationLogConformance.ts'
 import { CuttableProxy } from './cuttableProxy.ts'
+import { StreamAdmin } from './streamAdmin.ts'
 
 const dependencies = { clock: systemClock, random: systemRandom() }
 
@@ -41,16 +42,6 @@ function memberOn(
   return new NatsLog(link, name, replicas, { ...dependencies, checkIntervalMs: 200, ...options })
 }
 
-/** Deletes a stream, as somebody with the `nats` command could do. */
-export async function deleteStream(addresses: readonly string[], stream: string): Promise<void> {
-  const link = await connectNats({ servers: addresses }, dependencies)
-  try {
-    await link.api('delete a stream', (streams) => streams.delete(stream))
-  } finally {
-    await link.close()
-  }
-}
-
 /** The log under test on servers that run already. */
 export function logsOn(options: MembersOptions): LogsUnderTest {
   const proxies = new Map<string, CuttableProxy>()
@@ -67,7 +58,9 @@ export function logsOn(options: MembersOptions): LogsUnderTest {
     until,
     setReachable: (member, isReachable) => proxies.get(member)!.setCut(!isReachable),
     async recreate() {
-      await deleteStream(addresses, `${name}-g1`)
+      const admin = await StreamAdmin.connect(addresses)
+      await admin.delete(`${name}-g1`)
+      await admin.close()
       const other = await openMember(options)
       await other.load()
       await other.close()

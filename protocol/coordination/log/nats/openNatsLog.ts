@@ -1,0 +1,85 @@
+// Opens the coordination log on NATS: connects, judges the servers, and judges those again to which
+// it connects later. Rejects with COORDINATION_REFUSED and what to set, or with
+// COORDINATION_UNAVAILABLE while no server can be reached: then it may be called again.
+
+import { CoordinationError } from '../../coordinationError.ts'
+import { connectNats, type NatsLink } from './natsLink.ts'
+import { NatsLog, type NatsLogOptions } from './natsLog.ts'
+import {
+  inspectServers,
+  judgeServers,
+  type ServerChecks,
+  type ServersVerdict,
+} from './natsServers.ts'
+import type { NatsSettings } from './natsSettings.ts'
+
+export interface OpenNatsLogOptions extends NatsLogOptions {
+  /** Of the log: part of the names of its streams and subjects. */
+  readonly name: string
+  readonly checks: ServerChecks
+  /** Called with each thing that works but should not stay so. */
+  readonly onWarning: (message: string) => void
+}
+
+export async function openNatsLog(
+  settings: NatsSettings,
+  options: OpenNatsLogOptions,
+): Promise<NatsLog> {
+  const { link, replicas } = await connectAccepted(settings, options)
+  return new NatsLog(link, options.name, replicas, options)
+}
+
+export interface AcceptedLink {
+  readonly link: NatsLink
+  readonly replicas: number
+}
+
+/** A connection to servers that were judged. The caller closes it. */
+export async function connectAccepted(
+  settings: NatsSettings,
+  options: Pick<OpenNatsLogOptions, 'clock' | 'random' | 'checks' | 'onWarning'>,
+): Promise<AcceptedLink> {
+  const link = await connectNats(settings, options)
+  try {
+    link.onProblem(options.onWarning)
+    const { replicas } = await judge(link, options)
+    link.onConnected((isConnected) => {
+      if (isConnected) void judgeAgain(link, options)
+    })
+    return { link, replicas }
+  } catch (error) {
+    await link.close()
+    throw error
+  }
+}
+
+async function judge(
+  link: NatsLink,
+  { checks, onWarning, ...dependencies }: Parameters<typeof connectAccepted>[1],
+): Promise<ServersVerdict> {
+  const { servers, unreachable } = await inspectServers(link, dependencies, checks)
+  const verdict = judgeServers(servers, checks)
+  for (const warning of verdict.warnings) onWarning(warning)
+  if (unreachable.length > 0) {
+    onWarning(
+      `the NATS servers at ${unreachable.join(', ')} cannot be reached, so that their versions are ` +
+        'not known: check that they are 2.12 or newer',
+    )
+  }
+  return verdict
+}
+
+/** A server may have been replaced by an older one. The log goes on: it is damaged or it is not. */
+async function judgeAgain(
+  link: NatsLink,
+  options: Parameters<typeof connectAccepted>[1],
+): Promise<void> {
+  try {
+    const { server } = link
+    if (server === undefined) return
+    judgeServers([{ ...server, syncsAlways: true }], options.checks)
+  } catch (error) {
+    if (!(error instanceof CoordinationError)) throw error
+    options.onWarning(error.message)
+  }
+}
