@@ -1,7 +1,7 @@
 // The metadata log in the tree of coordination (metadataTree.ts). An append is one transaction that
-// changes the root at the version at which it was read, so it is conditional, and nothing is decided
-// by a read. Embedded coordination keeps the tree in the data directory; a cluster shares one over
-// NATS.
+// changes the root at the version at which it was read, so it is conditional, and nothing is
+// decided by a read. Embedded coordination keeps the tree in the data directory; a cluster shares
+// one over NATS.
 //
 // Must never deliver an entry twice, out of order or after a gap.
 

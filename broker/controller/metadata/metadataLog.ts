@@ -1,6 +1,7 @@
 // The order of the cluster's metadata: a log of entries, numbered by a sequence without gaps. A
-// single node keeps it in a key-value store (levelMetadataLog.ts); a cluster shares one. An
-// implementation must not reorder or lose an acknowledged entry, and does not interpret entries.
+// controller keeps it in the tree of coordination (coordinatedMetadataLog.ts), which a cluster
+// shares. An implementation must not reorder or lose an acknowledged entry, and does not interpret
+// entries.
 //
 // An append names the sequence of its entry, so a proposer that has not seen every earlier entry
 // cannot append. A rejected append may have appended its entry nevertheless, or may still do so

@@ -18,7 +18,9 @@ export interface MetadataRoot {
   readonly format: 1
   readonly nextSequence: number
   readonly snapshot?: SnapshotName | undefined
-  /** Whether the metadata log of an earlier release, whose content was moved here, is still valid. */
+  /**
+   * Whether the metadata log of an earlier release, whose content was moved here, is still valid.
+   */
   readonly isReleasedLogValid?: boolean
 }
 

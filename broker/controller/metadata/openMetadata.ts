@@ -1,6 +1,6 @@
-// Opens the metadata log on coordination, and moves the metadata of an earlier release into the tree.
-// The move can be cut off at any place: it is made again until the root of the metadata exists, and
-// the earlier log is retired until that is noted.
+// Opens the metadata log on coordination, and moves the metadata of an earlier release into the
+// tree. The move can be cut off at any place: it is made again until the root of the metadata
+// exists, and the earlier log is retired until that is noted.
 
 import type { Coordination } from '../../../protocol/coordination/coordination.ts'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'

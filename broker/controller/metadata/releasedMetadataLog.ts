@@ -1,7 +1,7 @@
-// The metadata log of releases before coordination: a key-value store of its own, with an entry under
-// each key `c` and its sequence, the snapshot under `s`, the sequence after the snapshot under `n`.
-// Read once, when its content moves into the tree of coordination, and retired then: earlier
-// releases must not start from metadata that are no longer true.
+// The metadata log of releases before coordination: a key-value store of its own, with an entry
+// under each key `c` and its sequence, the snapshot under `s`, the sequence after the snapshot
+// under `n`. Read once, when its content moves into the tree of coordination, and retired then:
+// earlier releases must not start from metadata that are no longer true.
 
 import type {
   KeyValueChange,

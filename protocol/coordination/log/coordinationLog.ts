@@ -76,8 +76,9 @@ export interface CoordinationLog {
    */
   append(sequence: number, bytes: Uint8Array): Promise<AppendOutcome>
   /**
-   * Delivers what is appended after `sequence`, which was loaded or read before. Continues by itself
-   * when the log was unreachable. Returns a function that ends the subscription.
+   * Delivers what is appended after `sequence`, which was loaded or read before. Continues by
+   * itself when the log was unreachable, but not after `onIdentity`. Returns a function that ends
+   * the subscription.
    */
   subscribe(sequence: number, listener: LogListener): () => void
   /**
@@ -98,8 +99,8 @@ export interface CoordinationLog {
   /** Whether others than this member can append: then sessions need heartbeats. */
   readonly isShared: boolean
   /**
-   * Whether a rejected append may still take effect after a `read` that did not return its entry, as
-   * a message on its way to a server may. False for the owner of an embedded log.
+   * Whether a rejected append may still take effect after a `read` that did not return its entry,
+   * as a message on its way to a server may. False for the owner of an embedded log.
    */
   readonly appliesLate: boolean
   close(): Promise<void>

@@ -1,10 +1,10 @@
 // One member of coordination: follows the log, folds it into the tree, and proposes. Everything
 // that a member knows is in the log, so all members have the same tree at the same entry.
 //
-// What is delivered is checked: each entry carries the digest of its predecessor (log/chain.ts), and
-// the positions that other members claim are compared with this member's. A log that forked, lost
-// entries or was created anew makes the member refuse all changes and keep its tree; it continues
-// to claim its position, so that the others notice too.
+// What is delivered is checked: each entry carries the digest of its predecessor (log/chain.ts),
+// and the positions that other members claim are compared with this member's. A log that forked,
+// lost entries or was created anew makes the member refuse all changes and keep its tree; it
+// continues to claim its position, so that the others notice too.
 //
 // Must never answer a request before its entry is folded, fold an entry twice or with a gap, or
 // guess the outcome of an append (proposer.ts).
@@ -12,6 +12,7 @@
 import { AssertionError, assert } from '../../runtime/assert.ts'
 import { type Random, randomUuid, uuidText } from '../../runtime/random.ts'
 import type { Scheduler } from '../../runtime/scheduling/scheduler.ts'
+import type { OpenKeyValueStore } from '../../runtime/store/keyValueStore.ts'
 import type { Clock, Timer } from '../../runtime/time/clock.ts'
 import type { Logger } from '../../telemetry/logging/logger.ts'
 import type {
@@ -27,10 +28,12 @@ import { CoordinationError, TransactionError } from '../coordinationError.ts'
 import type {
   CoordinationLog,
   LogEntry,
+  LogHistory,
   LogIdentity,
   LogPosition,
   LogSnapshot,
 } from '../log/coordinationLog.ts'
+import { copyProblem, type FoldedState, LocalCopy } from '../log/localCopy.ts'
 import type { Operation, OperationResult, TransactionOutcome } from '../tree/operation.ts'
 import type { Request } from '../tree/proposal.ts'
 import { isHeartbeatDue } from './heartbeat.ts'
@@ -41,12 +44,11 @@ import { type FoldedEntry, Replica } from './replica.ts'
 import { sizeOf, sizeProblem } from './requestSize.ts'
 import { StepEstimate } from './stepEstimate.ts'
 
-/** What a member keeps on its own disk of a shared log (log/localCopy.ts). Must not throw. */
-export interface FoldedCopy {
-  /** Everything before is replaced: by the state at a start, after a gap, or after a repair. */
-  begin(identity: LogIdentity, snapshot: LogSnapshot): void
-  append(entry: LogEntry): void
-  close(): Promise<void>
+/** Where a member of a shared log keeps a copy of it, for a repair (log/localCopy.ts). */
+export interface CopyOptions {
+  readonly directory: string
+  /** LevelDB unless given. */
+  readonly openStore?: OpenKeyValueStore | undefined
 }
 
 export interface MemberOptions {
@@ -57,8 +59,7 @@ export interface MemberOptions {
   readonly logger: Logger
   /** Who this is, for messages of other members: "broker 1 at host-a". */
   readonly name: string
-  /** Receives everything that is folded, for a repair of the log. */
-  readonly copy?: FoldedCopy
+  readonly copy?: CopyOptions | undefined
   /** Time after which a caller is answered that the log is unavailable, in ms. */
   readonly requestTimeoutMs?: number
   /** Limit on requests that wait. */
@@ -77,10 +78,13 @@ const defaultSnapshotEntries = 5000
 const tickMs = 200
 const claimIntervalMs = 1000
 
-/** Loads and folds the log. Rejects while it cannot be reached, and when it is damaged. */
+/**
+ * Loads and folds the log. Rejects while it cannot be reached. A log that lost what this process
+ * has kept of it is damaged: the member opens with what it has kept, and makes no change. Without a
+ * copy, a log that cannot be folded is rejected.
+ */
 export async function openMember(options: MemberOptions): Promise<Coordination> {
-  const member = await Member.open(options)
-  return member
+  return await Member.open(options)
 }
 
 class Member implements Coordination {
@@ -96,6 +100,7 @@ class Member implements Coordination {
   /** Sessions whose opening was answered as unavailable: closed as soon as they exist. */
   readonly #abandoned = new Set<string>()
   #unsubscribe: () => void
+  readonly #copy: LocalCopy | undefined
   #replica: Replica
   #status: CoordinationStatus = 'connected'
   #problem: CoordinationError | undefined
@@ -112,14 +117,20 @@ class Member implements Coordination {
 
   static async open(options: MemberOptions): Promise<Member> {
     const history = await options.log.load()
-    const ended = (sessions: readonly string[]) => member?.endSessions(sessions)
     let member: Member | undefined
-    const replica = new Replica(history, ended)
-    member = new Member(options, replica)
+    const ended = (sessions: readonly string[]) => member?.endSessions(sessions)
+    const folded = () => member!.foldedState
+    const copy = options.copy && openCopy(options, options.copy, folded)
+    const kept = await copy?.load()
+    const start = startOf(history, kept, ended)
+    member = new Member(options, start.replica, copy)
+    if (start.problem) member.#damage(start.problem)
+    else copy?.begin(history)
     return member
   }
 
-  private constructor(options: MemberOptions, replica: Replica) {
+  private constructor(options: MemberOptions, replica: Replica, copy: LocalCopy | undefined) {
+    this.#copy = copy
     const { log, clock, scheduler, random } = options
     this.#options = options
     this.#replica = replica
@@ -137,7 +148,6 @@ class Member implements Coordination {
       onHeard: (begunMs) => this.#heard(begunMs),
       onDamage: (error) => this.#damage(error),
     })
-    this.#options.copy?.begin(replica.identity, replica.snapshot())
     this.#unsubscribe = this.#follow()
     this.#endClaims = log.onClaim((claim) => this.#claimed(claim))
     this.#setTick()
@@ -211,9 +221,14 @@ class Member implements Coordination {
     this.#proposer.stop(closed())
     for (const session of this.#sessions.values()) session.end()
     this.#setStatus('closed')
-    await this.#options.copy?.close()
+    await this.#copy?.close()
     await this.#options.log.close()
     await this.#options.onClosed?.()
+  }
+
+  /** What the copy begins with. */
+  get foldedState(): FoldedState {
+    return { identity: this.#replica.identity, snapshot: this.#replica.snapshot() }
   }
 
   /** The log has ended these sessions, of any member. */
@@ -271,7 +286,7 @@ class Member implements Coordination {
     }
     if (!folded) return
     this.#step.folded(this.#options.clock.monotonicMs(), folded.entry.stepMs)
-    this.#options.copy?.append(entry)
+    this.#copy?.entry(entry)
     this.#proposer.folded(folded)
     // One member writes each snapshot: the one whose entry it was.
     const isDue = folded.sequence % this.#snapshotEntries === 0
@@ -295,7 +310,9 @@ class Member implements Coordination {
     this.#isWritingSnapshot = true
     const { log, logger } = this.#options
     try {
-      await log.writeSnapshot(this.#replica.snapshot())
+      const snapshot = this.#replica.snapshot()
+      await log.writeSnapshot(snapshot)
+      this.#copy?.snapshot(snapshot)
     } catch (error) {
       if (error instanceof AssertionError) throw error
       // The entries are still in the log; the next snapshot removes them.
@@ -308,6 +325,7 @@ class Member implements Coordination {
   #skipTo(snapshot: LogSnapshot): void {
     if (this.#problem || this.#isClosed || snapshot.sequence <= this.#replica.sequence) return
     this.#replace(this.#replica.identity, snapshot)
+    if (!this.#problem) this.#copy?.snapshot(snapshot)
   }
 
   #replace(identity: LogIdentity, snapshot: LogSnapshot | undefined): void {
@@ -319,7 +337,6 @@ class Member implements Coordination {
       return
     }
     this.#step.begin(this.#options.clock.monotonicMs())
-    this.#options.copy?.begin(identity, this.#replica.snapshot())
     this.#proposer.replaced()
     const { sessions } = this.#replica
     this.endSessions([...this.#sessions.keys()].filter((id) => !sessions.has(id)))
@@ -352,6 +369,7 @@ class Member implements Coordination {
       if (this.#isClosed) return
       this.#problem = undefined
       this.#replace(history.identity, history.snapshot)
+      if (!this.#problem) this.#copy?.begin(history)
       for (const entry of history.entries) this.#receive(entry)
       this.#unsubscribe = this.#follow()
       logger.info({ generation: identity.generation }, 'the coordination log was repaired')
@@ -495,6 +513,38 @@ class Member implements Coordination {
     this.#status = status
     for (const listener of [...this.#statusListeners]) listener(status)
   }
+}
+
+interface Start {
+  readonly replica: Replica
+  readonly problem: CoordinationError | undefined
+}
+
+function startOf(
+  history: LogHistory,
+  kept: LogHistory | undefined,
+  onSessionsEnded: (sessions: readonly string[]) => void,
+): Start {
+  const lost = kept && copyProblem(kept, history)
+  if (kept && lost) return { replica: new Replica(kept, onSessionsEnded), problem: damaged(lost) }
+  try {
+    return { replica: new Replica(history, onSessionsEnded), problem: undefined }
+  } catch (error) {
+    if (!kept || !(error instanceof CoordinationError)) throw error
+    return { replica: new Replica(kept, onSessionsEnded), problem: error }
+  }
+}
+
+function openCopy(
+  { clock, logger }: MemberOptions,
+  { directory, openStore }: CopyOptions,
+  folded: () => FoldedState,
+): LocalCopy {
+  const onProblem = (error: Error | undefined) => {
+    if (error) logger.warn({ error, directory }, 'failed to keep a copy of the coordination log')
+    else logger.info({ directory }, 'the copy of the coordination log is kept again')
+  }
+  return new LocalCopy({ directory, clock, folded, onProblem }, openStore)
 }
 
 function resultsOf(outcome: TransactionOutcome): readonly OperationResult[] {

@@ -7,7 +7,9 @@ import { Chain } from '../log/chain.ts'
 import type { LogHistory } from '../log/coordinationLog.ts'
 import { Replica } from './replica.ts'
 
-/** `chosen`: what a process kept (log/localCopy.ts). Throws a CoordinationError if it is damaged. */
+/**
+ * `chosen`: what a process kept (log/localCopy.ts). Throws a CoordinationError if it is damaged.
+ */
 export function repairedHistory(chosen: LogHistory, random: Random): LogHistory {
   const { state, identity: old } = new Replica(chosen, () => {})
   const identity = { generation: old.generation + 1, id: uuidText(randomUuid(random)) }

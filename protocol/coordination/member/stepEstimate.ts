@@ -3,9 +3,10 @@
 // steps up. The clock of the log must never run ahead of real time, or sessions would expire while
 // their holders are certain of them; it may run behind, which only delays an expiry.
 //
-// Counted is the time between the last entry and the begin of the append, up to `maxIdleMs`, and the
-// time that the append before took, up to `maxAppendMs`. A log that could not be appended to for
-// seconds (an election of the stream's leader) thus takes at most `maxStepMs` of anyone's timeout.
+// Counted is the time between the last entry and the begin of the append, up to `maxIdleMs`, and
+// the time that the append before took, up to `maxAppendMs`. A log that could not be appended to
+// for seconds (an election of the stream's leader) thus takes at most `maxStepMs` of anyone's
+// timeout.
 
 import { maxStepMs } from '../tree/proposal.ts'
 

@@ -3,8 +3,11 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Coordination } from '../../../../protocol/coordination/coordination.ts'
+import { readLocalCopy } from '../../../../protocol/coordination/log/localCopy.ts'
 import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
+import { Replica } from '../../../../protocol/coordination/member/replica.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { MemoryStores } from '../../../../protocol/runtime/store/memoryStore.ts'
 import { create, MemberWorld, set, text, watched } from './memberWorld.ts'
 
 let world: MemberWorld
@@ -19,12 +22,12 @@ beforeEach(async () => {
 
 afterEach(() => world.close())
 
-async function everyoneStops(reason: RegExp): Promise<void> {
+async function everyoneStops(reason: RegExp, nodes = 5): Promise<void> {
   await world.pass(10_000)
   for (const member of members) {
     expect(member.status).toBe('damaged')
     expect(member.problem).toMatch(reason)
-    expect(member.tree.children('/')).toHaveLength(5)
+    expect(member.tree.children('/')).toHaveLength(nodes)
     const change = member.transact([create('/late')])
     await expect(world.until(change)).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
   }
@@ -89,4 +92,41 @@ test('a repaired log is followed by everyone, from the copy that was chosen', as
   expect(members[0]!.tree.exists('/n0')!.modifiedZxid).toBeGreaterThan(before + 2 ** 39)
   // The copy was made before the session was opened.
   expect(session.hasEnded).toBe(true)
+})
+
+test('a process that was down while entries were lost notices at its start, and keeps its tree', async () => {
+  const stores = new MemoryStores()
+  const copy = { directory: '/copy', openStore: stores.open }
+  const d = await world.open('d', { copy })
+  await world.until(d.transact([create('/n5', 'of d')]))
+  await world.until(d.close())
+  world.server.loseSuffix(1)
+  const again = await world.open('d', { copy })
+  expect(again.status).toBe('damaged')
+  expect(again.problem).toMatch(/ends at \d+, but this process has entry/)
+  expect(text(again, '/n5')).toBe('of d')
+  const change = again.transact([create('/late')])
+  await expect(world.until(change)).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
+  await everyoneStops(/lost entries|another/, 6)
+  await world.until(again.close())
+  const kept = await world.until(readLocalCopy('/copy', stores.open))
+  world.server.repair(repairedHistory(kept!, seededRandom(5)))
+  await world.pass(3000)
+  for (const member of members) expect(text(member, '/n5')).toBe('of d')
+})
+
+test('a copy follows snapshots, and is continued after a restart', async () => {
+  const stores = new MemoryStores()
+  const copy = { directory: '/copy', openStore: stores.open }
+  for (let run = 0; run < 3; run++) {
+    const d = await world.open('d', { copy, snapshotEntries: 7 })
+    for (let n = 0; n < 10; n++) await world.until(d.transact([create(`/d${run}-${n}`)]))
+    const nodes = d.tree.children('/')
+    const { zxid } = d.tree
+    await world.until(d.close())
+    const kept = await world.until(readLocalCopy('/copy', stores.open))
+    const replica = new Replica(kept!, () => {})
+    expect([replica.tree.children('/'), replica.tree.zxid]).toEqual([nodes, zxid])
+    expect(kept!.entries.length).toBeLessThan(10)
+  }
 })
