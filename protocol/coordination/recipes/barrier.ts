@@ -3,8 +3,8 @@
 //
 // The data of the barrier's node says whether it is open, and is changed by its version: the
 // transaction of one participant opens it, or closes it, and those of the others are refused. Those
-// belong to a round whose node was created before it opened; one that comes later waits for the next
-// round. A participant whose session ends has left, and does not count.
+// belong to a round whose node was created before it opened; one that comes later waits for the
+// next round. A participant whose session ends has left, and does not count.
 //
 // Every participant reads all the others at every change: for tens of participants, not thousands.
 
@@ -30,6 +30,8 @@ export interface BarrierOptions {
 
 interface Waiter {
   readonly isDone: () => boolean
+  /** Whether it waits in vain. */
+  readonly isGone: () => boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -48,12 +50,16 @@ export class DoubleBarrier {
   }
 
   /**
-   * Resolves when `count` participants are there. Rejects with SESSION_EXPIRED when the session ends
-   * before, and with NODE_EXISTS while another session has this name.
+   * Resolves when `count` participants are there. Rejects with SESSION_EXPIRED when the session
+   * ends or the participant's node is deleted before, and with NODE_EXISTS while another session
+   * has this name.
    */
   async enter(): Promise<void> {
     await retryUntilKnown(this.#options.clock, () => this.#create())
-    await this.#waitUntil(() => this.#isInRound(this.#exists(this.#participant)))
+    await this.#waitUntil(
+      () => this.#isInRound(this.#exists(this.#participant)),
+      () => this.#exists(this.#participant) === undefined,
+    )
   }
 
   /**
@@ -64,7 +70,11 @@ export class DoubleBarrier {
     const round = this.#openedZxid()
     const hasEntered = this.#isInRound(this.#exists(this.#participant))
     await retryUntilKnown(this.#options.clock, () => this.#delete())
-    if (hasEntered) await this.#waitUntil(() => this.#openedZxid() !== round)
+    if (!hasEntered) return
+    await this.#waitUntil(
+      () => this.#openedZxid() !== round,
+      () => false,
+    )
   }
 
   async #create(): Promise<void> {
@@ -88,12 +98,12 @@ export class DoubleBarrier {
   }
 
   /** Looks again at every change of the barrier, and moves it on when it is time. */
-  async #waitUntil(isDone: () => boolean): Promise<void> {
+  async #waitUntil(isDone: () => boolean, isGone: () => boolean): Promise<void> {
     const { coordination, session, path } = this.#options
     let end = () => {}
     try {
       await new Promise<void>((resolve, reject) => {
-        const waiter = { isDone, resolve, reject }
+        const waiter = { isDone, isGone, resolve, reject }
         const onEvent = () => this.#look(waiter)
         end = coordination.watch(path, 'node', { onEvent })
         void session.ended.then(() => reject(this.#ended()))
@@ -106,6 +116,7 @@ export class DoubleBarrier {
 
   #look(waiter: Waiter): void {
     if (waiter.isDone()) waiter.resolve()
+    else if (waiter.isGone()) waiter.reject(this.#ended())
     else if (!this.#isProposing) void this.#moveOn(waiter)
   }
 
@@ -170,7 +181,8 @@ export class DoubleBarrier {
   }
 
   #ended(): TransactionError {
-    const message = `session ${this.#options.session.id} ended at the barrier`
+    const { id } = this.#options.session
+    const message = `session ${id} has ended, or its node at the barrier was deleted`
     return new TransactionError('SESSION_EXPIRED', message, -1)
   }
 }

@@ -5,14 +5,16 @@
 // A leader must stop deciding when it is told that it lost, and nothing that is told can reach a
 // process that is paused: it may act once more after its check, when another already leads. So
 // everything that a leader writes has to carry its epoch, and whoever receives it has to refuse an
-// epoch lower than one seen before. Leadership of one epoch may be lost and regained: a session that
-// was not certain for a while is certain again.
+// epoch lower than one seen before. Leadership of one epoch may be lost and regained: a session
+// that was not certain for a while is certain again.
 
 import type { Coordination } from '../coordination.ts'
 import { firstPlace, type PlaceOptions, QueuePlace } from './queuePlace.ts'
 
 export interface ElectionListener {
-  /** Leads from now on. Called again, with the same epoch, when leadership was lost and regained. */
+  /**
+   * Leads from now on. Called again, with the same epoch, when leadership was lost and regained.
+   */
   onElected(epoch: number): void
   /** Does not lead any more, or not certainly. */
   onLost(): void
@@ -23,7 +25,8 @@ export interface ElectionListener {
 export class LeaderElection {
   /**
    * Becomes a candidate; `data` says who it is. Rejects with SESSION_EXPIRED when the session has
-   * ended, and waits while the log cannot be reached. The listener may be called before it resolves.
+   * ended, and waits while the log cannot be reached. The listener may be called before it
+   * resolves.
    */
   static async join(options: PlaceOptions, listener: ElectionListener): Promise<LeaderElection> {
     return new LeaderElection(options, listener, await QueuePlace.take(options))

@@ -29,8 +29,8 @@ export class Lock {
 
   /**
    * Resolves when the lock is held. Rejects with SESSION_EXPIRED when the session ends before, and
-   * with the reason of `signal` when that aborts: the place in the queue is given up then. A session
-   * that acquires a lock that it holds waits for itself.
+   * with the reason of `signal` when that aborts: the place in the queue is given up then. A
+   * session that acquires a lock that it holds waits for itself.
    */
   async acquire(session: Session, signal?: AbortSignal): Promise<HeldLock> {
     signal?.throwIfAborted()

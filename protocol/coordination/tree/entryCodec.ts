@@ -88,7 +88,9 @@ export function readFormatVersion(reader: ByteReader, version: number, what: str
   )
 }
 
-/** Reads a count of things of at least `leastBytes` each, so that it is bounded by the bytes left. */
+/**
+ * Reads a count of things of at least `leastBytes` each, so that it is bounded by the bytes left.
+ */
 export function readCount(reader: ByteReader, leastBytes: number): number {
   const count = reader.uvarint()
   reader.need(count * leastBytes)

@@ -2,14 +2,16 @@
 //
 // Data of up to `inlineBytes` is kept as a text of one byte a character, which is one object of the
 // JavaScript heap; a typed array costs about 400 bytes more, for itself and its memory outside of
-// the heap. Larger data is kept as bytes of its own. Both are always copies: the entry that the data
-// came in has a buffer that is shared with other operations, or used again by its owner.
+// the heap. Larger data is kept as bytes of its own. Both are always copies: the entry that the
+// data came in has a buffer that is shared with other operations, or used again by its owner.
 
 import type { NodeStat } from './operation.ts'
 
 const inlineBytes = 4096
 
-/** A change: its zxid, and the wall-clock time of its proposer in ms. Shared by the nodes changed. */
+/**
+ * A change: its zxid, and the wall-clock time of its proposer in ms. Shared by the nodes changed.
+ */
 export class Stamp {
   readonly zxid: number
   readonly ms: number

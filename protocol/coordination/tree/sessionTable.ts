@@ -1,11 +1,11 @@
-// The sessions by id, and the clock of the log that they expire by. The log has no clock of its own:
-// each entry says how much time passed since the one before, as its member saw it, so every process
-// finds the same sessions expired at the same entry.
+// The sessions by id, and the clock of the log that they expire by. The log has no clock of its
+// own: each entry says how much time passed since the one before, as its member saw it, so every
+// process finds the same sessions expired at the same entry.
 //
 // Any entry of a member renews all of its sessions, so when it was heard is kept once for each
 // member. A session expires when the clock has passed its deadline: the time at which its member
-// was last heard, and its timeout. `#leastDeadlineMs` is a lower bound of all deadlines, so an entry
-// at which nothing expires, which is nearly every one, costs one comparison.
+// was last heard, and its timeout. `#leastDeadlineMs` is a lower bound of all deadlines, so an
+// entry at which nothing expires, which is nearly every one, costs one comparison.
 
 import { assert } from '../../runtime/assert.ts'
 

@@ -90,6 +90,27 @@ describe('a double barrier', () => {
     await world.until(Promise.all([late, all[3]!.enter()]))
   })
 
+  test('goes on with those who came late when the others leave at the same time', async () => {
+    const all = barriers(await world.peers(4), 2)
+    await world.until(Promise.all([all[0]!.enter(), all[1]!.enter()]))
+    const late = [all[2]!.enter(), all[3]!.enter()]
+    await world.pass(1000)
+    expect(await Promise.all(late.map(hasSettled))).toEqual([false, false])
+    // All four propose to close it; whoever is refused has to look again.
+    await world.until(Promise.all([all[0]!.leave(), all[1]!.leave(), ...late]))
+  })
+
+  test('is not entered by a member that is closed while it does not reach the log', async () => {
+    const peer = await world.peer('peer-0')
+    const entering = barrier(peer, 'a').enter()
+    entering.catch(() => undefined)
+    await world.pass(500)
+    world.disconnect('peer-0')
+    await world.passUntil(() => peer.coordination.status !== 'connected')
+    await world.until(peer.coordination.close())
+    await expect(world.until(entering)).rejects.toMatchObject({ code: 'SESSION_EXPIRED' })
+  })
+
   test('is entered by one who was answered as unavailable', async () => {
     const peers = await world.peers(2)
     const all = barriers(peers)
@@ -109,6 +130,16 @@ describe('a double barrier', () => {
     await world.pass(500)
     const second = barrier(peers[1]!, 'same').enter()
     await expect(world.until(second)).rejects.toMatchObject({ code: 'NODE_EXISTS' })
+  })
+
+  test('is not entered by one whose node somebody deletes', async () => {
+    const peers = await world.peers(2)
+    const entering = barrier(peers[0]!, 'a').enter()
+    entering.catch(() => undefined)
+    await world.pass(500)
+    const deletion = [{ type: 'delete', path: `${path}/a` }] as const
+    await world.until(peers[1]!.coordination.transact(deletion))
+    await expect(world.until(entering)).rejects.toMatchObject({ code: 'SESSION_EXPIRED' })
   })
 
   test('is left at once by one who has not entered', async () => {

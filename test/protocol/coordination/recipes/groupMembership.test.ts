@@ -61,6 +61,19 @@ describe('a group', () => {
     expect(changes).toEqual(['a updated 2'])
   })
 
+  test('has been left by one whose session ends while it leaves', async () => {
+    const peers = await world.peers(2)
+    const { changes } = observe(peers[1]!)
+    const a = await join(peers[0]!, 'a', '1')
+    world.disconnect('peer-0')
+    const leaving = a.leave()
+    await world.pass(10_000)
+    world.reconnect('peer-0')
+    await world.until(leaving)
+    expect(peers[0]!.session.hasEnded).toBe(true)
+    expect(changes).toEqual(['a joined 1', 'a left'])
+  })
+
   test('refuses a name that another session has', async () => {
     const peers = await world.peers(2)
     await join(peers[0]!, 'a', '1')
@@ -94,7 +107,7 @@ describe('a group', () => {
     expect([...members.keys()]).toEqual(['x'])
   })
 
-  test('tells of a member that one transaction replaced, and not of one that it undid', async () => {
+  test('tells of a member that a transaction replaced, and not of one that it undid', async () => {
     const peers = await world.peers(1)
     const { coordination } = peers[0]!
     await world.until(

@@ -120,6 +120,8 @@ describe('an election', () => {
       (each) => ({ type: 'create', path: each, data: Buffer.alloc(0) }) as const,
     )
     await world.until(peer.coordination.transact(nodes))
+    const ephemeral = { path: `${path}/1`, data: Buffer.alloc(0), isEphemeral: true }
+    await world.until(peer.session.transact([{ type: 'create', ...ephemeral }]))
     await join(peer, 'a')
     expect(story).toEqual(['a elected'])
   })
@@ -133,12 +135,13 @@ describe('an election', () => {
     await world.until(other!.coordination.sync())
     // The creation has had its effect, and its caller does not know.
     expect(other!.coordination.tree.children(path)).toHaveLength(1)
+    await join(other!, 'b')
     world.reconnect('peer-0')
     const first = await joining
     await world.pass(1000)
-    expect(other!.coordination.tree.children(path)).toHaveLength(1)
+    expect(other!.coordination.tree.children(path)).toHaveLength(2)
+    // Its place is the one of the creation that had its effect first.
     expect(story).toEqual(['a elected'])
-    await join(other!, 'b')
     await world.until(first.resign())
     await world.pass(1000)
     expect(story).toEqual(['a elected', 'a lost', 'a ended', 'b elected'])
@@ -148,6 +151,16 @@ describe('an election', () => {
     const peer = await world.peer('peer-0')
     await world.until(peer.session.close())
     await expect(join(peer, 'a')).rejects.toMatchObject({ code: 'SESSION_EXPIRED' })
+  })
+
+  test('ends with a member that is closed while it does not reach the log', async () => {
+    const peer = await world.peer('peer-0')
+    await join(peer, 'a')
+    world.disconnect('peer-0')
+    await world.passUntil(() => peer.coordination.status !== 'connected')
+    await world.until(peer.coordination.close())
+    await world.pass(100)
+    expect(story).toEqual(['a elected', 'a lost', 'a ended'])
   })
 
   test('ends with the member', async () => {

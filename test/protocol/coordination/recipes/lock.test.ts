@@ -49,7 +49,7 @@ describe('a lock', () => {
     const lock = await world.until(acquire(peers[0]!))
     const next = acquire(peers[1]!)
     world.disconnect('peer-0')
-    while (lock.isHeld) await world.pass(100)
+    await world.passUntil(() => !lock.isHeld)
     expect(await hasSettled(next)).toBe(false)
     expect(await hasSettled(lock.ended)).toBe(false)
     const held = await world.until(next)
@@ -138,7 +138,7 @@ describe('a lock', () => {
     await world.pass(500)
     // Its requests are lost: it hears of the release, and does not know if it has expired.
     world.server.setReachable('peer-1', { toLog: false, fromLog: true })
-    while (peers[1]!.session.isCertain) await world.pass(50)
+    await world.passUntil(() => !peers[1]!.session.isCertain)
     expect(peers[1]!.session.hasEnded).toBe(false)
     await world.until(lock.release())
     expect(await hasSettled(second)).toBe(false)

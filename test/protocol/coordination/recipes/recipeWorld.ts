@@ -30,6 +30,14 @@ export class RecipeWorld extends MemberWorld {
     await this.until(coordination.transact(paths.map((each) => create(each))))
   }
 
+  /** Advances time until the condition holds. */
+  async passUntil(condition: () => boolean, limitMs = 120_000): Promise<void> {
+    for (let ms = 0; !condition(); ms += 50) {
+      if (ms > limitMs) throw new Error(`the condition did not hold within ${limitMs} ms`)
+      await this.pass(50)
+    }
+  }
+
   /** Neither hears of the log nor reaches it, until `reconnect`. */
   disconnect(name: string): void {
     this.server.setReachable(name, { toLog: false, fromLog: false })
