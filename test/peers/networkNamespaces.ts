@@ -1,5 +1,5 @@
-// Network namespaces connected by a bridge, one for each server of a test, so that servers can be cut
-// off from each other. Needs root and `ip`; `remove` removes all that was created.
+// Network namespaces connected by a bridge, one for each server of a test, so that servers can be
+// cut off from each other. Needs root and `ip`; `remove` removes all that was created.
 
 import { spawnSync } from 'node:child_process'
 

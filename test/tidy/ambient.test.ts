@@ -17,6 +17,10 @@ describe('nothing ambient', () => {
       why: 'listens for HTTP before fastify is there',
     },
     { file: /^broker\/admin\/page\//, why: 'runs in the browser' },
+    {
+      file: /^protocol\/coordination\/log\/nats\/natsTls\.ts$/,
+      why: 'compares the names in a certificate',
+    },
   ]
   const ambient =
     /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\(|\bcrypto\.random|\bqueueMicrotask\(|\bawait undefined\b|\bPromise\.resolve\(\)\.then\(|from '(?:node:)?(?:fs|fs\/promises|net|dgram|tls|http|https|dns|timers|timers\/promises)'/
@@ -56,6 +60,17 @@ describe('nothing ambient', () => {
   test('level is imported in one place', () => {
     const importing = sources.filter((file) => /from 'level'/.test(textOf(file)))
     expect(importing).toEqual(['protocol/runtime/store/levelStore.ts'])
+  })
+
+  // A broker without NATS must neither load the client nor pay for it.
+  test('the client of NATS is used in one folder, and loaded at the first connection', () => {
+    const importing = sources.filter((file) => /from '@nats-io\//.test(textOf(file)))
+    const folder = 'protocol/coordination/log/nats/'
+    expect(importing.filter((file) => !file.startsWith(folder))).toEqual([])
+    const eager = /^import (?!type ).*from '@nats-io\//
+    expect(importing.flatMap((file) => matchingLines(file, eager))).toEqual([])
+    expect(eager.test("import { connect } from '@nats-io/transport-node'")).toBe(true)
+    expect(eager.test("import type { Msg } from '@nats-io/transport-node'")).toBe(false)
   })
 
   test('the rule bites', () => {

@@ -1,6 +1,6 @@
-// Decides what a subscription delivers: a plain state machine. Entries arrive as they are published,
-// which is prompt but may miss some, and from reads of the stream, which are complete. Positions of
-// the stream arrive at intervals, so nothing depends on a message that may never come.
+// Decides what a subscription delivers: a plain state machine. Entries arrive as they are
+// published, which is prompt but may miss some, and from reads of the stream, which are complete.
+// Positions of the stream arrive at intervals, so nothing depends on a message that may never come.
 //
 // Contract with the driver: it performs the effects in order, and answers each `read` and
 // `readSnapshot` with `entriesRead`, `snapshotRead` or `readFailed` before it hears of another one.
@@ -20,7 +20,9 @@ export type DeliveryEffect =
   /** Read the entries from `from` to `to`, both included. */
   | { readonly type: 'read'; readonly from: number; readonly to: number }
   | { readonly type: 'readSnapshot' }
-  /** The log ends at `lastSequence`, or goes on there with other entries than the delivered ones. */
+  /**
+   * The log ends at `lastSequence`, or goes on there with other entries than the delivered ones.
+   */
   | { readonly type: 'lost'; readonly lastSequence: number }
 
 /** Entries of one read: a read of the largest ones must fit what a server sends to one client. */
@@ -68,7 +70,8 @@ export class DeliveryCore {
 
   /**
    * The stream has the entries from `first` to `last`; `first` is `last` + 1 without entries.
-   * `asked`: what was delivered when the position was asked for. Later entries may be newer than it.
+   * `asked`: what was delivered when the position was asked for. Later entries may be newer than
+   * it.
    */
   observed(first: number, last: number, asked: number, nowMs: number): DeliveryEffect[] {
     if (this.#isOver) return []

@@ -66,9 +66,16 @@ export function connectFailure(settings: NatsSettings, error: unknown): Coordina
   }
   const tls = tlsProblem(error)
   if (tls !== undefined) return refused(`cannot connect to NATS at ${servers}: ${message}; ${tls}`)
+  // A server that misses the certificate of a client ends the connection without a word.
+  const { tls: ownTls } = settings
+  const isWithoutCertificate = ownTls !== undefined && ownTls.certificate === undefined
+  const hint =
+    name === 'TimeoutError' && isWithoutCertificate
+      ? `; if the server asks for a certificate of this client, set ${names.certificate}`
+      : ''
   return new CoordinationError(
     'COORDINATION_UNAVAILABLE',
-    `cannot connect to NATS at ${servers} (${names.servers}): ${message}`,
+    `cannot connect to NATS at ${servers} (${names.servers}): ${message}${hint}`,
     error,
   )
 }
@@ -80,7 +87,7 @@ function tlsProblem(error: unknown): string | undefined {
   const code = codeOf(error) ?? codeOf(cause) ?? ''
   const message = (error as Error).message
   if (/server does not support 'tls'|'tls' is not available/.test(message)) {
-    return `the server has no TLS: set it there, or remove ${names.ca} and the other tls settings`
+    return `the server has no TLS: set it there, or remove ${names.tls} and its files`
   }
   if (code === 'CERT_HAS_EXPIRED') return 'the certificate of the server must be renewed'
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {

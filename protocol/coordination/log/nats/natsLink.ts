@@ -3,8 +3,8 @@
 // connection breaks.
 //
 // Contract: a request that was sent and not answered has an unknown outcome; none is sent after its
-// call has failed. The NATS client is loaded at the first connection, so that a process without NATS
-// neither loads nor pays for it. Its own timers and sockets are the edge of this folder.
+// call has failed. The NATS client is loaded at the first connection, so that a process without
+// NATS neither loads nor pays for it. Its own timers and sockets are the edge of this folder.
 
 import type { JetStreamClient, JetStreamManager, PubAck, StreamAPI } from '@nats-io/jetstream'
 import type { Authenticator, ConnectionOptions, Msg, NatsConnection } from '@nats-io/transport-node'
@@ -12,7 +12,8 @@ import type { Random } from '../../../runtime/random.ts'
 import type { Clock, Timer } from '../../../runtime/time/clock.ts'
 import { CoordinationError } from '../../coordinationError.ts'
 import { connectFailure, requestFailure } from './natsFailure.ts'
-import { checkNatsSettings, type NatsSettings, type NatsTls } from './natsSettings.ts'
+import { checkNatsSettings, type NatsSettings } from './natsSettings.ts'
+import { tlsOptions } from './natsTls.ts'
 
 const defaultConnectTimeoutMs = 5000
 const defaultRequestTimeoutMs = 3000
@@ -103,13 +104,14 @@ function connectionOptions(
     ...(user === undefined || password === undefined ? {} : { user, pass: password }),
     ...(token === undefined ? {} : { token }),
     ...(authenticators.length === 0 ? {} : { authenticator: authenticators }),
-    ...(settings.tls === undefined ? {} : { tls: tlsOptions(settings.tls) }),
+    ...(settings.tls === undefined ? {} : { tls: tlsOptions(settings.tls, settings.servers) }),
     timeout: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
     pingInterval: pingIntervalMs,
     maxPingOut,
     reconnect,
     maxReconnectAttempts: -1,
-    // Credentials that are replaced on the servers first, and here later, must not end all attempts.
+    // Credentials that are replaced on the servers first, and here later, must not end all
+    // attempts.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
     reconnectDelayHandler: reconnectDelays(dependencies),
@@ -129,16 +131,6 @@ function reconnectDelays({ clock, random }: LinkDependencies): () => number {
     askedMs = nowMs
     const waitMs = Math.max(minReconnectMs, Math.min(maxReconnectMs, (nowMs - sinceMs) / 4))
     return waitMs + random.below(minReconnectMs)
-  }
-}
-
-/** `rejectUnauthorized` is Node's; the client hands all of its TLS options on. */
-function tlsOptions(tls: NatsTls): NonNullable<ConnectionOptions['tls']> {
-  return {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.verify === false ? { rejectUnauthorized: false } : {}),
   }
 }
 

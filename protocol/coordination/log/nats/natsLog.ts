@@ -1,6 +1,6 @@
 // The coordination log on a JetStream stream, appended to with the expected last sequence of the
-// whole stream (natsStreams.ts has the layout). What JetStream answers is not trusted further than it
-// goes: "wrong last sequence" may mean an entry that is not committed yet, so a conflict is only
+// whole stream (natsStreams.ts has the layout). What JetStream answers is not trusted further than
+// it goes: "wrong last sequence" may mean an entry that is not committed yet, so a conflict is only
 // reported when the other entry can be read; a missing answer is an unknown outcome.
 //
 // Must never resolve an append with `appended` unless the stream's leader said so or the very bytes
@@ -41,8 +41,8 @@ export interface NatsLogOptions {
 const defaultKeptEntries = 4096
 const defaultCheckIntervalMs = 1000
 /**
- * A replaced leader of a replicated stream steps down when it has not heard from a majority for 10 s
- * (lostQuorumInterval in nats-server's raft.go); a server alone has no other leader.
+ * A replaced leader of a replicated stream steps down when it has not heard from a majority for 10
+ * s (lostQuorumInterval in nats-server's raft.go); a server alone has no other leader.
  */
 const replicatedConfirmMs = 15_000
 /** Trims that may happen while the log is loaded. */
@@ -184,8 +184,8 @@ export class NatsLog implements CoordinationLog {
   }
 
   /**
-   * Whether the log certainly ends before an entry that must be there: a leader that was replaced may
-   * say so for some seconds.
+   * Whether the log certainly ends before an entry that must be there: a leader that was replaced
+   * may say so for some seconds.
    */
   #isShort(last: number, expected: number): boolean {
     if (last >= expected) {

@@ -1,7 +1,8 @@
 // Repairs a log on NATS: makes its next generation from what a process kept (member/repair.ts folds
 // it into one snapshot). The snapshot is stored first; the creation of the generation's stream is
-// what decides, so of two repairs at the same time only one succeeds, and a repair that was cut short
-// has no effect. The old stream is sealed and kept for inspection; members notice the new one.
+// what decides, so of two repairs at the same time only one succeeds, and a repair that was cut
+// short has no effect. The old stream is sealed and kept for inspection; members notice the new
+// one.
 
 import type { StreamConfig } from '@nats-io/jetstream'
 import { assert } from '../../../runtime/assert.ts'

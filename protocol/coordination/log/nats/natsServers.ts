@@ -2,10 +2,11 @@
 // write. A cluster: every server from 2.12 on, with `sync_interval: always`; anything else has lost
 // acknowledged entries in public tests, so it is refused (docs/decisions/0046-nats-servers.md).
 //
-// Versions can be seen by anybody who connects. Whether a server syncs each write is only told by its
-// monitoring endpoint and to the system account; without these, it must be stated by a setting.
+// Versions can be seen by anybody who connects. Whether a server syncs each write is only told by
+// its monitoring endpoint and to the system account; without these, it must be stated by a setting.
 
 import { CoordinationError } from '../../coordinationError.ts'
+import { isNoResponders } from './natsFailure.ts'
 import { connectNats, type LinkDependencies, type NatsLink } from './natsLink.ts'
 import { type NatsSettings, natsSettingNames } from './natsSettings.ts'
 
@@ -196,13 +197,15 @@ async function askSystemAccount(
   const link = await connectNats(own, dependencies, false)
   try {
     const what = 'ask the system account of NATS for its servers'
-    const answers = await link.requestMany(what, '$SYS.REQ.SERVER.PING.VARZ', systemAnswersMs)
-    if (answers.length === 0) {
-      throw refused(
-        `${natsSettingNames.systemUser} is not a user of the system account of NATS: no server ` +
-          'answered $SYS.REQ.SERVER.PING.VARZ',
-      )
-    }
+    const answers = await link
+      .requestMany(what, '$SYS.REQ.SERVER.PING.VARZ', systemAnswersMs)
+      .catch((error: unknown) => {
+        if (!isNoResponders(error)) throw error
+        throw refused(
+          `${natsSettingNames.systemUser} is not a user of the system account of NATS: no server ` +
+            'answers $SYS.REQ.SERVER.PING.VARZ',
+        )
+      })
     return answers.map((bytes) => factsOfVarz(JSON.parse(Buffer.from(bytes).toString()).data))
   } finally {
     await link.close()

@@ -2,8 +2,8 @@
 // which names the log's id, the sequence and the writer; it is complete with its last chunk. Two
 // members that write one at the same time do not mix. The newest two of a log are kept.
 //
-// A snapshot is only returned with all its chunks and its digest. Entries must not be trimmed before
-// `write` has resolved.
+// A snapshot is only returned with all its chunks and its digest. Entries must not be trimmed
+// before `write` has resolved.
 
 import { createHash } from 'node:crypto'
 import type { StoredMsg, StreamInfo } from '@nats-io/jetstream'

@@ -4,8 +4,8 @@
 // A log `millrace` of generation 2 is the stream `millrace-g2` with the one subject
 // `millrace.entries.ID`: the identity is part of the subject, so that an entry can never get into a
 // stream that was created anew under the same name. Entry n is the message n of the stream. Each
-// stored entry is published again on `millrace.published.ID`. Snapshots of all generations are in the
-// stream `millrace-snapshots`.
+// stored entry is published again on `millrace.published.ID`. Snapshots of all generations are in
+// the stream `millrace-snapshots`.
 
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream'
 import { CoordinationError } from '../../coordinationError.ts'

@@ -1,7 +1,7 @@
 // One subscription to the log: carries out what DeliveryCore decides. Stored entries come as the
 // stream publishes them again; what is missed (a reconnection, a slow network, a change of the
-// leader) is noticed at the next entry or the next look at the stream, and read from it. There is no
-// consumer on the server that could stall or disappear.
+// leader) is noticed at the next entry or the next look at the stream, and read from it. There is
+// no consumer on the server that could stall or disappear.
 //
 // Also notices that the log is another one: repaired, or created anew under the same name.
 

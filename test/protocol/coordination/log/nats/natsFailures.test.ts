@@ -1,6 +1,6 @@
-// The log on real servers that are killed, paused, restarted, put back to older copies of their data,
-// and whose streams are deleted: no entry is lost or there twice, subscriptions miss nothing, and what
-// was lost is noticed.
+// The log on real servers that are killed, paused, restarted, put back to older copies of their
+// data, and whose streams are deleted: no entry is lost or there twice, subscriptions miss nothing,
+// and what was lost is noticed.
 
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LogEntry } from '../../../../../protocol/coordination/log/coordinationLog.ts'
