@@ -6,6 +6,7 @@ import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
 import type { ProgramHealth } from '../protocol/operations/health.ts'
 import type { Address } from '../protocol/runtime/network/network.ts'
 import { randomUuid, uuidText } from '../protocol/runtime/random.ts'
+import { noRarePoints } from '../protocol/runtime/rarePoints.ts'
 import type { LogLevelControl } from '../protocol/telemetry/logging/logLevel.ts'
 import type { Metrics } from '../protocol/telemetry/metrics/metrics.ts'
 import { brokerHealth } from './brokerHealth.ts'
@@ -156,6 +157,7 @@ async function startParts(
   closing.add(() => controller.stop())
   transactions.start()
   const sessionRandom = runtime.random.fork('fetch sessions')
+  const rarePoints = runtime.rarePoints ?? noRarePoints
   return {
     nodeId: config['node.id'],
     configuration,
@@ -163,12 +165,14 @@ async function startParts(
       return configuration.current
     },
     clock: runtime.clock,
+    rarePoints,
     ...{ logger, logLevel, controller, replicas, groups, transactions, producerIds, traffic },
     gate: new RequestGate({ authorizer: allowAll, throttle: noThrottle, topics: state }),
     transactionalAppends: new TransactionalAppends(transactions),
     fetchSessions: new FetchSessions({
       maxSessions: config['max.incremental.fetch.session.cache.slots'],
       newId: () => sessionRandom.uint32() >>> 1,
+      rarePoints,
     }),
     followedRequests: new FollowedRequests(logger),
     requestFigures: new RequestFigures(),

@@ -2,14 +2,16 @@
 // because each needs the one before. Says when the broker can no longer store anything and must
 // stop. Must never serve a client.
 
-import { join } from 'node:path'
-import type { Coordination } from '../protocol/coordination/coordination.ts'
 import { randomUuid, uuidText } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { OpenKeyValueStore } from '../protocol/runtime/store/keyValueStore.ts'
 import { openLevelStore } from '../protocol/runtime/store/levelStore.ts'
 import type { Logger } from '../protocol/telemetry/logging/logger.ts'
-import { type CoordinationOptions, openBrokerCoordination } from './brokerCoordination.ts'
+import {
+  type BrokerCoordination,
+  type CoordinationOptions,
+  openBrokerCoordination,
+} from './brokerCoordination.ts'
 import type { ClosingSteps } from './closingSteps.ts'
 import { type BrokerConfig, dataDirectories } from './configuration/brokerOptions.ts'
 import { DynamicConfiguration } from './configuration/configuration.ts'
@@ -31,7 +33,7 @@ export interface StorageOptions {
   /** Opens the stores of the first data directory; LevelDB unless given. */
   readonly openStore?: OpenKeyValueStore
   /** Opens coordination; unless given, what the configuration says. */
-  readonly openCoordination?: (options: CoordinationOptions) => Promise<Coordination>
+  readonly openCoordination?: (options: CoordinationOptions) => Promise<BrokerCoordination>
   /** Opens a metadata log without coordination, for tests of what is above it. */
   readonly openMetadataLog?: (makeRoom: () => Promise<boolean>) => Promise<MetadataLog>
 }
@@ -102,6 +104,7 @@ export function startCleaner(
   const cleaner = new LogCleaner({
     disk: runtime.disk,
     clock: runtime.clock,
+    rarePoints: runtime.rarePoints,
     logger,
     directories: manager.directories,
     get backoffMs() {
@@ -160,16 +163,13 @@ async function openMetadata(
   { runtime, logger, config, openStore = openLevelStore, openCoordination }: StorageOptions,
   { metadataIn, makeRoom, onFailure }: ControllerOptions,
 ): Promise<MetadataLog> {
-  const { disk, random } = runtime
   const open = openCoordination ?? openBrokerCoordination
-  const directory = join(metadataIn, '__coordination')
-  const coordination = await open({ runtime, logger, config, directory, makeRoom, openStore })
+  const { coordination, others } = await open({
+    ...{ runtime, logger, config, metadataIn, makeRoom, openStore },
+  })
+  const random = runtime.random.fork('metadata')
   try {
-    return await openMetadataLog({
-      ...{ coordination, disk, logger, openStore, random: random.fork('metadata') },
-      releasedDirectory: join(metadataIn, '__metadata'),
-      onGap: onFailure,
-    })
+    return await openMetadataLog({ coordination, others, logger, random, onGap: onFailure })
   } catch (error) {
     await coordination.close()
     throw error
@@ -186,6 +186,7 @@ async function openLogs(
     disk: runtime.disk,
     clock: runtime.clock,
     scheduler: runtime.scheduler,
+    rarePoints: runtime.rarePoints,
     random: runtime.random.fork('logs'),
     logger,
     directories: dataDirectories(config),

@@ -131,6 +131,7 @@ export async function openTransactions(
     log: new TransactionStateTopic(runtime.clock, topic),
     markers: new TransactionMarkers({
       clock: runtime.clock,
+      rarePoints: runtime.rarePoints,
       logger,
       findPartition: async (of) => {
         const known = controller.state.topic(of.topic)
@@ -171,7 +172,7 @@ function followLeadership(
 }
 
 function coordinatorTopic(
-  { config, controller, replicas }: CoordinatorDependencies,
+  { runtime, config, controller, replicas }: CoordinatorDependencies,
   { name, contents, numPartitions, segmentBytes }: TopicOptions,
 ): CoordinatorTopic {
   const topic = () => controller.state.topic(name)
@@ -184,6 +185,7 @@ function coordinatorTopic(
   return new CoordinatorTopic({
     name,
     contents,
+    rarePoints: runtime.rarePoints,
     partitionCount: () => topic()?.partitions.length ?? numPartitions,
     leadership: (partition) => {
       const known = topic()

@@ -11,6 +11,8 @@ export type BrokerErrorCode =
   | 'METADATA_CORRUPT'
   /** The metadata log was written by a later release. */
   | 'METADATA_UNSUPPORTED'
+  /** The metadata were moved to the coordination of a cluster. */
+  | 'METADATA_MOVED'
   /** The metadata log can no longer be written or read. */
   | 'METADATA_FAILED'
   /** A metadata change was not made, or its outcome is not known yet. */

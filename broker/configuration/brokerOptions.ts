@@ -18,6 +18,7 @@ import {
   string,
 } from './configOption.ts'
 import { connectionOverridesBounds, parseConnectionOverrides } from './connectionOverrides.ts'
+import { coordinationOptions } from './coordinationOptions.ts'
 import { logDefaults } from './logDefaults.ts'
 
 export const brokerOptions = {
@@ -67,6 +68,7 @@ export const brokerOptions = {
     (path) => path !== '',
     'Data directories for topics; the first also holds metadata. Default: log.dir.',
   ),
+  ...coordinationOptions,
   'auto.create.topics.enable': boolean(
     true,
     'Whether a topic is created when a client first asks for it.',

@@ -5,6 +5,7 @@
 import { MalformedError } from '../../protocol/bytes/malformed.ts'
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { type RecordBatch, splitBatches } from '../../protocol/kafka/records/recordBatch.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import { BrokerError } from '../errors.ts'
 import { LogError } from '../log/logError.ts'
 import type { PartitionLog } from '../log/partitionLog.ts'
@@ -16,6 +17,7 @@ export interface LoadSource {
   readonly topic: string
   readonly partition: number
   readonly log: PartitionLog
+  readonly rarePoints: RarePoints | undefined
   /** What is lost if the partition is removed because it cannot be read. Shown in the error. */
   readonly contents: string
 }
@@ -53,7 +55,8 @@ export async function loadPartition(
 
 async function read(source: LoadSource, offset: number): Promise<ReadResult> {
   try {
-    return await source.log.read(offset, readBytes, { upTo: 'logEnd' })
+    const isSmall = source.rarePoints?.isForced('coordinator loaded in small reads')
+    return await source.log.read(offset, isSmall ? 1 : readBytes, { upTo: 'logEnd' })
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     throw loadFailed(source, offset, error.message)

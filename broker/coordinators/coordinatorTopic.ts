@@ -5,6 +5,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../protocol/kafka/records/recordBatch.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { AppendResult } from '../log/append/appendResult.ts'
 import type { VerificationGuard } from '../log/producers/transactionVerification.ts'
 import type { Partition } from '../replication/partition.ts'
@@ -22,6 +23,7 @@ export interface CoordinatorTopicOptions {
   readonly name: string
   /** What is lost if a partition is removed because it cannot be read. Shown in the error. */
   readonly contents: string
+  readonly rarePoints?: RarePoints | undefined
   /**
    * Returns the number of partitions of the topic: while it does not exist, the number that it will
    * be created with.
@@ -107,8 +109,9 @@ export class CoordinatorTopic {
     isWanted: () => boolean,
   ): Promise<void> {
     const log = this.#options.find(partition)?.log
-    const { name: topic, contents } = this.#options
-    if (log) await loadPartition({ topic, partition, log, contents }, visit, isWanted)
+    const { name: topic, contents, rarePoints } = this.#options
+    const source = { topic, partition, contents, rarePoints }
+    if (log) await loadPartition({ ...source, log }, visit, isWanted)
   }
 
   /**

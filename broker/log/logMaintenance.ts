@@ -3,6 +3,7 @@
 // while it is running.
 
 import type { PartitionMap } from '../../protocol/kafka/partitionMap.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import { LastingCondition } from '../../protocol/telemetry/logging/lastingCondition.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
@@ -23,6 +24,7 @@ export interface MaintenanceIntervals {
 
 export interface LogMaintenanceOptions extends MaintenanceIntervals {
   readonly clock: Clock
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   readonly logs: PartitionMap<ManagedLog>
   readonly directories: LogDirectories
@@ -117,12 +119,13 @@ export class LogMaintenance {
     [delayMs, intervalMs]: readonly [number, number],
     task: () => Promise<void>,
   ): void {
-    const { clock, logger } = this.#options
+    const { clock, logger, rarePoints } = this.#options
     const fails = new LastingCondition({
       ...{ clock, logger, level: 'error' },
       over: `log maintenance works again: ${what}`,
     })
     const run = async () => {
+      if (rarePoints?.isForced('log maintenance late')) return
       await task()
       fails.over()
     }

@@ -7,6 +7,7 @@ import { PartitionMap } from '../../protocol/kafka/partitionMap.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
@@ -42,6 +43,8 @@ export interface LogManagerOptions extends MaintenanceIntervals {
   readonly disk: Disk
   readonly clock: Clock
   readonly scheduler: Scheduler
+  /** Given by simulators only. */
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   /** log.dirs: the data directories, at least one; created if they do not exist. */
   readonly directories: readonly string[]
@@ -89,12 +92,13 @@ export class LogManager {
 
   private constructor(options: LogManagerOptions, indexCache: IndexCache) {
     const { disk, clock, scheduler, logger, identity, journal, random } = options
-    const { reservedBytes = 0, directories: paths } = options
+    const { reservedBytes = 0, directories: paths, rarePoints } = options
     const logs = this.#logs
     this.#options = options
     this.#indexCache = indexCache
     this.#directories = new LogDirectories({
       ...{ disk, clock, scheduler, logger, identity, journal, random, reservedBytes, paths, logs },
+      rarePoints,
     })
     this.#maintenance = new LogMaintenance({ ...options, logs, directories: this.#directories })
   }
@@ -107,8 +111,10 @@ export class LogManager {
   static async open(options: LogManagerOptions): Promise<LogManager> {
     // The other half is for connections.
     const maxOpenFiles = Math.floor((await options.disk.maxOpenFiles()) / 2)
-    const writeBehind = options.journal && new WriteBehind(options.clock)
-    const manager = new LogManager(options, new IndexCache({ maxOpenFiles, writeBehind }))
+    const { clock, journal, rarePoints } = options
+    const writeBehind = journal && new WriteBehind(clock, { rarePoints })
+    const cache = new IndexCache({ maxOpenFiles, writeBehind, rarePoints })
+    const manager = new LogManager(options, cache)
     try {
       await manager.#directories.open()
       await manager.#openLogs()
@@ -378,12 +384,13 @@ export class LogManager {
     directory: LogDirectory,
     inherited: Partial<Inherited>,
   ): Promise<PartitionLog> {
-    const { disk, clock, scheduler, logger, random } = this.#options
+    const { disk, clock, scheduler, rarePoints, logger, random } = this.#options
     const name = nameOf(topicPartition)
     const log = await PartitionLog.open({
       disk,
       clock,
       scheduler,
+      rarePoints,
       logger,
       random,
       directory: join(directory.path, name),

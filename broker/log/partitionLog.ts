@@ -63,7 +63,8 @@ export class PartitionLog {
   /** Opens the log, and recovers it unless it was closed cleanly. Damage found is in `offline`. */
   static async open(options: PartitionLogOptions): Promise<PartitionLog> {
     const log = new PartitionLog(options)
-    if (options.resting && log.#resume(options.resting)) return log
+    const isRecovered = options.rarePoints?.isForced('resting log recovered')
+    if (options.resting && !isRecovered && log.#resume(options.resting)) return log
     await makePartitionDirectory(options.disk, options.directory)
     await log.#recover(options)
     return log
@@ -438,16 +439,17 @@ export class PartitionLog {
   #adopt(recovered: RecoveredLog): void {
     const { active, nextOffset, producers, epochs } = recovered
     this.#start.recovered(recovered.logStartOffset, recovered.damage !== undefined)
-    const { random } = this.#options
-    this.#appender.begin(new LogTail(this.config, nextOffset, active, producers, epochs, random))
+    const { random, rarePoints } = this.#options
+    const chances = { random, rarePoints }
+    this.#appender.begin(new LogTail(this.config, nextOffset, active, producers, epochs, chances))
     this.#files.adopt(recovered, this.logStartOffset)
   }
 
-  #newAppender({ clock, scheduler, space }: PartitionLogOptions): LogAppender {
+  #newAppender({ clock, scheduler, rarePoints, space }: PartitionLogOptions): LogAppender {
     const files = this.#files
     const { maxPendingBytes } = files.config
     return new LogAppender({
-      ...{ clock, scheduler, space, maxPendingBytes },
+      ...{ clock, scheduler, rarePoints, space, maxPendingBytes },
       log: {
         logStartOffset: () => this.logStartOffset,
         durableEndOffset: () => this.durableEndOffset,

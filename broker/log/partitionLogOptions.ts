@@ -3,6 +3,7 @@
 
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../protocol/runtime/random.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
@@ -18,6 +19,7 @@ export interface PartitionLogOptions {
   readonly clock: Clock
   /** Starts the write of a group once the appends of the current turn have joined it. */
   readonly scheduler: Scheduler
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   /** Directory of the partition; created if it does not exist. */
   readonly directory: string

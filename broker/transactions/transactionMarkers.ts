@@ -4,7 +4,8 @@
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { buildEndTransactionMarker } from '../../protocol/kafka/records/endTransactionMarker.ts'
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock } from '../../protocol/runtime/time/clock.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
+import { type Clock, sleep } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { offsetsTopicName } from '../coordinators/coordinatorTopicNames.ts'
 import type { TransactionalOffsets } from '../coordinators/transactionalOffsets.ts'
@@ -13,6 +14,7 @@ import type { TransactionMarker } from './transactionEvents.ts'
 
 export interface TransactionMarkersOptions {
   readonly clock: Clock
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   /**
    * Returns a partition; creates the log of a coordinator's partition lazily. Resolves with an
@@ -21,6 +23,9 @@ export interface TransactionMarkersOptions {
   readonly findPartition: (partition: TopicPartition) => Promise<Partition | number>
   readonly offsets: TransactionalOffsets
 }
+
+/** How late a marker is that a simulator delays, in ms. */
+const lateMs = 50
 
 export class TransactionMarkers {
   readonly #options: TransactionMarkersOptions
@@ -35,8 +40,9 @@ export class TransactionMarkers {
     marker: TransactionMarker,
     coordinatorEpoch: number,
   ): Promise<number> {
-    const { clock, logger, findPartition, offsets } = this.#options
+    const { clock, rarePoints, logger, findPartition, offsets } = this.#options
     try {
+      if (rarePoints?.isForced('transaction marker late')) await sleep(clock, lateMs)
       const found = await findPartition(partition)
       if (typeof found === 'number') return found
       const isCommit = marker.committed

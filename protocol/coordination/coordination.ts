@@ -69,8 +69,29 @@ export interface Session {
   close(): Promise<void>
 }
 
+/** For metrics and status. */
+export interface CoordinationFigures {
+  /** Requests that are not answered yet. */
+  readonly pendingRequests: number
+  /** Sequence of the last folded entry, and the log's generation and id. */
+  readonly sequence: number
+  readonly generation: number
+  readonly logId: string
+  /** Sessions in the tree, of all members. */
+  readonly sessions: readonly SessionFigures[]
+}
+
+export interface SessionFigures {
+  readonly id: string
+  readonly name: string
+  readonly timeoutMs: number
+  /** Time of the log since the session's member was heard, in ms. */
+  readonly unheardMs: number
+}
+
 export interface Coordination {
   readonly tree: TreeReader
+  figures(): CoordinationFigures
   readonly status: CoordinationStatus
   /** Why the log is damaged or out of reach; undefined while it is not. */
   readonly problem: string | undefined

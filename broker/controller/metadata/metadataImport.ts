@@ -22,9 +22,11 @@ import {
 const groupBytes = 512 * 1024
 const groupOperations = 500
 
+/** `toRetire`: names the metadata that were imported, until they are retired. */
 export async function importMetadata(
   coordination: Coordination,
   { snapshot, entries, nextSequence }: MetadataHistory,
+  toRetire: string,
 ): Promise<void> {
   const first = nextSequence - entries.length
   const name = `${padded(first)}-imported`
@@ -42,7 +44,7 @@ export async function importMetadata(
   for (const group of groupsOf(operations)) await coordination.transact(group)
   const imported = snapshot && { name, chunks: chunks.length, sequence: first }
   const root: MetadataRoot = {
-    ...{ format: 1, nextSequence, snapshot: imported, isReleasedLogValid: true },
+    ...{ format: 1, nextSequence, snapshot: imported, toRetire },
   }
   await coordination.transact([create(rootPath, root)])
 }

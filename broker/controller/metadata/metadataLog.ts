@@ -59,3 +59,13 @@ export interface MetadataLog {
   compact(sequence: number, snapshot: SnapshotEntry): Promise<void>
   close(): Promise<void>
 }
+
+/** Metadata elsewhere, which may be moved into a log that has none (openMetadata.ts). */
+export interface OtherMetadata {
+  /** Unique among all brokers of the cluster. */
+  readonly name: string
+  /** Undefined if there are none, or they are retired. */
+  read(): Promise<MetadataHistory | undefined>
+  /** Makes them invalid, durably; no effect if they are. */
+  retire(): Promise<void>
+}

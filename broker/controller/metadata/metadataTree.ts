@@ -18,10 +18,10 @@ export interface MetadataRoot {
   readonly format: 1
   readonly nextSequence: number
   readonly snapshot?: SnapshotName | undefined
-  /**
-   * Whether the metadata log of an earlier release, whose content was moved here, is still valid.
-   */
-  readonly isReleasedLogValid?: boolean
+  /** Metadata elsewhere that were moved here and are still valid there (openMetadata.ts). */
+  readonly toRetire?: string | undefined
+  /** Where these metadata were moved: they are not valid here any more. */
+  readonly movedTo?: string
 }
 
 export interface SnapshotName {

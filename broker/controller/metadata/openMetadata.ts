@@ -1,48 +1,62 @@
-// Opens the metadata log on coordination, and moves the metadata of an earlier release into the
-// tree. The move can be cut off at any place: it is made again until the root of the metadata
-// exists, and the earlier log is retired until that is noted.
+// Opens the metadata log on coordination, and moves metadata from elsewhere into the tree: of an
+// earlier release, or from embedded coordination into that of a cluster.
+//
+// The move can be cut off at any place. It is made again until the root of the metadata exists;
+// then the other metadata are retired, until that is noted in the root. Retired metadata are
+// refused by whatever opens them, because they are no longer true.
 
 import type { Coordination } from '../../../protocol/coordination/coordination.ts'
-import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
-import type { OpenKeyValueStore } from '../../../protocol/runtime/store/keyValueStore.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
-import type { BrokerError } from '../../errors.ts'
+import { BrokerError } from '../../errors.ts'
 import { CoordinatedMetadataLog } from './coordinatedMetadataLog.ts'
 import { importMetadata } from './metadataImport.ts'
-import type { MetadataLog } from './metadataLog.ts'
+import type { MetadataLog, OtherMetadata } from './metadataLog.ts'
 import { readRoot, rootOperations } from './metadataTree.ts'
-import { readReleasedMetadata, retireReleasedMetadata } from './releasedMetadataLog.ts'
 
 export interface OpenMetadataOptions {
   readonly coordination: Coordination
   readonly random: Random
-  readonly disk: Disk
   readonly logger: Logger
-  readonly openStore: OpenKeyValueStore
-  /** Directory of the metadata log of an earlier release; it need not exist. */
-  readonly releasedDirectory: string
+  /** The first one that exists is moved into a tree without metadata. */
+  readonly others: readonly OtherMetadata[]
   readonly onGap: (reason: BrokerError) => void
 }
 
 export async function openMetadataLog(options: OpenMetadataOptions): Promise<MetadataLog> {
   const { coordination, random, onGap } = options
-  await moveReleased(options)
+  await moveOthers(options)
+  const movedTo = readRoot(coordination)?.content.movedTo
+  if (movedTo !== undefined) throw moved(movedTo)
   return new CoordinatedMetadataLog({ coordination, random, onGap })
 }
 
-async function moveReleased(options: OpenMetadataOptions): Promise<void> {
-  const { coordination, disk, logger, openStore, releasedDirectory } = options
+async function moveOthers(options: OpenMetadataOptions): Promise<void> {
+  const { coordination, others } = options
+  if (readRoot(coordination) === undefined) await importFirst(options)
   const root = readRoot(coordination)
-  if (root === undefined) {
-    if ((await disk.stat(releasedDirectory)) === undefined) return
-    const history = await readReleasedMetadata(releasedDirectory, openStore)
-    if (history === undefined) return
-    await importMetadata(coordination, history)
-    const { nextSequence } = history
-    logger.info({ releasedDirectory, nextSequence }, 'metadata moved into coordination')
-  } else if (!root.content.isReleasedLogValid) return
-  await retireReleasedMetadata(releasedDirectory, openStore)
-  const { content, version } = readRoot(coordination)!
-  await coordination.transact(rootOperations({ ...content, isReleasedLogValid: false }, version))
+  const other = others.find(({ name }) => name === root?.content.toRetire)
+  if (root === undefined || other === undefined) return
+  await other.retire()
+  await coordination.transact(
+    rootOperations({ ...root.content, toRetire: undefined }, root.version),
+  )
+}
+
+async function importFirst({ coordination, others, logger }: OpenMetadataOptions): Promise<void> {
+  for (const { name, read } of others) {
+    const history = await read()
+    if (history === undefined) continue
+    await importMetadata(coordination, history, name)
+    logger.info({ from: name, entries: history.nextSequence }, 'metadata moved into coordination')
+    return
+  }
+}
+
+function moved(movedTo: string): BrokerError {
+  return new BrokerError(
+    'METADATA_MOVED',
+    `the metadata of this data directory were moved to ${movedTo}: set coordination.nats.servers to ` +
+      'it again; what is in the directory is no longer true',
+  )
 }

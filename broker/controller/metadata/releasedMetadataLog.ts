@@ -3,6 +3,7 @@
 // under `n`. Read once, when its content moves into the tree of coordination, and retired then:
 // earlier releases must not start from metadata that are no longer true.
 
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type {
   KeyValueChange,
   KeyValueStore,
@@ -10,7 +11,7 @@ import type {
 } from '../../../protocol/runtime/store/keyValueStore.ts'
 import { BrokerError } from '../../errors.ts'
 import { formatVersion } from './metadataCommand.ts'
-import type { MetadataHistory, StoredEntry, StoredSnapshot } from './metadataLog.ts'
+import type { MetadataHistory, OtherMetadata, StoredEntry, StoredSnapshot } from './metadataLog.ts'
 
 const snapshotKey = Buffer.from('s')
 /** Does not exist in logs from before sequences outlived a snapshot. */
@@ -24,8 +25,28 @@ const retired = JSON.stringify({
   state: 'moved to coordination, in the directory __coordination beside this one',
 })
 
+export interface ReleasedLocation {
+  readonly name: string
+  /** It need not exist. */
+  readonly directory: string
+  readonly disk: Disk
+  readonly openStore: OpenKeyValueStore
+}
+
+export function releasedMetadata(location: ReleasedLocation): OtherMetadata {
+  const { name, directory, disk, openStore } = location
+  return {
+    name,
+    async read() {
+      if ((await disk.stat(directory)) === undefined) return undefined
+      return await readReleasedMetadata(directory, openStore)
+    },
+    retire: () => retireReleasedMetadata(directory, openStore),
+  }
+}
+
 /** Returns what the log has; undefined if it is empty or retired. */
-export async function readReleasedMetadata(
+async function readReleasedMetadata(
   directory: string,
   open: OpenKeyValueStore,
 ): Promise<MetadataHistory | undefined> {
@@ -38,10 +59,7 @@ export async function readReleasedMetadata(
 }
 
 /** Makes earlier releases refuse the directory, durably and at once. */
-export async function retireReleasedMetadata(
-  directory: string,
-  open: OpenKeyValueStore,
-): Promise<void> {
+async function retireReleasedMetadata(directory: string, open: OpenKeyValueStore): Promise<void> {
   const store = await open(directory)
   try {
     const changes: KeyValueChange[] = [

@@ -9,6 +9,7 @@
 
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { DiskSpace } from '../directory/diskSpace.ts'
@@ -40,6 +41,7 @@ export interface AppendedLog extends Omit<WriterTarget, 'drained'> {
 export interface LogAppenderOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
+  readonly rarePoints: RarePoints | undefined
   readonly space: DiskSpace | undefined
   readonly log: AppendedLog
   /** Bytes pending at which appends are held. */
@@ -193,7 +195,7 @@ export class LogAppender {
 
   get #writer(): LogWriter {
     if (this.#madeWriter) return this.#madeWriter
-    const { log, scheduler, maxPendingBytes } = this.#options
+    const { log, scheduler, rarePoints, maxPendingBytes } = this.#options
     const target: WriterTarget = {
       startSegment: (roll) => log.startSegment(roll),
       saveLeaderEpochs: (content) => log.saveLeaderEpochs(content),
@@ -201,7 +203,7 @@ export class LogAppender {
       failed: (cause) => log.failed(cause),
       drained: () => this.#letIn(),
     }
-    this.#madeWriter = new LogWriter(target, maxPendingBytes, scheduler)
+    this.#madeWriter = new LogWriter(target, maxPendingBytes, scheduler, rarePoints)
     return this.#madeWriter
   }
 }

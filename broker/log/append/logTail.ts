@@ -7,6 +7,7 @@ import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import type { RecordBatch } from '../../../protocol/kafka/records/recordBatch.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { LeaderEpochs } from '../leaderEpochs.ts'
 import type { LogConfig } from '../logConfig.ts'
 import { encodeProducerSnapshot } from '../producers/producerSnapshot.ts'
@@ -47,6 +48,7 @@ export class LogTail {
   #nextOffset: number
   #segment: ActiveSegment
   readonly #random: Random | undefined
+  readonly #rarePoints: RarePoints | undefined
   /** Drawn for each segment, so that logs that were created together do not roll together. */
   #jitter = 0
 
@@ -56,9 +58,13 @@ export class LogTail {
     segment: ActiveSegment,
     producers: ProducerState,
     epochs: LeaderEpochs,
-    random: Random | undefined,
+    {
+      random,
+      rarePoints,
+    }: { random?: Random | undefined; rarePoints?: RarePoints | undefined } = {},
   ) {
     this.#random = random
+    this.#rarePoints = rarePoints
     this.#jitter = random?.float() ?? 0
     this.#config = config
     this.#nextOffset = nextOffset
@@ -122,9 +128,12 @@ export class LogTail {
     if (decided) return decided
     const stampMs = this.#stampMs(options, nowMs)
     const timed = stampMs < 0 ? incoming : { ...incoming, maxTimestampMs: stampMs }
-    const roll = shouldRoll(this.#segment, timed, this.#config, nowMs, this.#jitter)
-      ? { baseOffset: this.#nextOffset, snapshot: this.snapshot(nowMs) }
-      : undefined
+    const isForced = this.#segment.sizeBytes > 0 && this.#rarePoints?.isForced('segment rolled')
+    const isDue = shouldRoll(this.#segment, timed, this.#config, nowMs, this.#jitter)
+    const roll =
+      isDue || isForced
+        ? { baseOffset: this.#nextOffset, snapshot: this.snapshot(nowMs) }
+        : undefined
     const applied = this.#apply(batches, options, stampMs, nowMs)
     if ('kind' in applied) return applied
     if (roll) this.#beginSegment(roll.baseOffset, nowMs)

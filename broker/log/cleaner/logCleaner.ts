@@ -6,6 +6,7 @@
 // others. Must never remove the last record of a key, nor touch an active segment.
 
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import { type Clock, sleep } from '../../../protocol/runtime/time/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
@@ -24,6 +25,7 @@ export interface CleanedDirectory {
 }
 
 export interface LogCleanerOptions extends CleanerOptions {
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   readonly directories: readonly CleanedDirectory[]
   /**
@@ -164,7 +166,8 @@ export class LogCleaner {
       const { dirty, dirtyRatio } = range
       if (dirty.length === 0) return undefined
       look.maxDirtyRatio = Math.max(look.maxDirtyRatio, dirtyRatio)
-      const isDue = dirtyRatio > cleanable.config.minCleanableDirtyRatio
+      const isForced = dirtyRatio > 0 && this.#options.rarePoints?.isForced('log compacted')
+      const isDue = isForced || dirtyRatio > cleanable.config.minCleanableDirtyRatio
       if (!isDue && !(await this.#isOverdue(cleanable, dirty))) return undefined
       look.backlogBytes += dirty.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
       return { topicPartition, log, checkpoint, cleanable, range }

@@ -10,6 +10,7 @@ import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
@@ -53,6 +54,7 @@ export interface LogDirectoryOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly scheduler: Scheduler
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   readonly path: string
   readonly identity: DirectoryIdentity | undefined
@@ -438,7 +440,7 @@ export class LogDirectory {
 
 /** Opened before any log, because it may hold records of logs after a crash. */
 async function openJournal(
-  { disk, scheduler, logger, path, journal }: LogDirectoryOptions,
+  { disk, scheduler, rarePoints, logger, path, journal }: LogDirectoryOptions,
   recoveryPoints: ReadonlyMap<string, number>,
 ): Promise<Pick<Inheritance, 'journal' | 'syncedSegments'>> {
   const syncedSegments = new Map<string, Set<number>>()
@@ -448,7 +450,7 @@ async function openJournal(
   }
   const options = { disk, logger, directory: path, recoveryPointOf, synced }
   if (journal) {
-    const opened = await CommitJournal.open({ ...options, ...journal, scheduler })
+    const opened = await CommitJournal.open({ ...options, ...journal, scheduler, rarePoints })
     return { journal: opened, syncedSegments }
   }
   await CommitJournal.replayLeftover(options)

@@ -6,6 +6,7 @@
 // dropped. The pending bytes, asserted not to be negative, are those submitted and not answered.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import { GroupCommit } from '../../../protocol/runtime/scheduling/groupCommit.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import type { AbortedTransactionEntry } from '../segment/indexes/transactionIndex.ts'
@@ -61,7 +62,12 @@ export class LogWriter {
   #pendingBytes = 0
   #isBroken = false
 
-  constructor(target: WriterTarget, maxPendingBytes: number, scheduler: Scheduler) {
+  constructor(
+    target: WriterTarget,
+    maxPendingBytes: number,
+    scheduler: Scheduler,
+    rarePoints?: RarePoints,
+  ) {
     this.#target = target
     this.#maxPendingBytes = maxPendingBytes
     this.#appends = new GroupCommit(
@@ -72,6 +78,7 @@ export class LogWriter {
         failed: (group, cause) => this.#failed(group, cause),
       },
       scheduler,
+      rarePoints,
     )
   }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 import type { Random } from '../../../protocol/runtime/random.ts'
+import { noRarePoints, type RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import { GroupCommit } from '../../../protocol/runtime/scheduling/groupCommit.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { totalBytes } from '../../../protocol/runtime/totalBytes.ts'
@@ -24,6 +25,7 @@ import { type ReplayOptions, replayJournal } from './journalReplay.ts'
 export interface CommitJournalOptions extends ReplayOptions {
   readonly random: Random
   readonly scheduler: Scheduler
+  readonly rarePoints?: RarePoints | undefined
   /** Size of each of the two files; one larger group makes its file longer. */
   readonly fileBytes?: number
 }
@@ -86,6 +88,7 @@ const directoryName = '__journal'
 export class CommitJournal {
   readonly #halves: readonly [Half, Half]
   readonly #fileBytes: number
+  readonly #rarePoints: RarePoints
   readonly #runId: Buffer
   readonly #commits: GroupCommit<Pending>
   #current = 0
@@ -100,10 +103,11 @@ export class CommitJournal {
   #mustKeep = false
 
   private constructor(files: readonly DiskFile[], options: CommitJournalOptions) {
-    const { random, scheduler, fileBytes } = options
+    const { random, scheduler, fileBytes, rarePoints = noRarePoints } = options
     assert(files.length === 2, 'the journal alternates between two files')
     this.#halves = [newHalf(files[0]!), newHalf(files[1]!)]
     this.#fileBytes = fileBytes ?? defaultFileBytes
+    this.#rarePoints = rarePoints
     this.#runId = random.bytes(runIdBytes)
     this.#commits = new GroupCommit(
       {
@@ -115,6 +119,7 @@ export class CommitJournal {
         failed: (group, cause) => this.#doWithout(group, cause),
       },
       scheduler,
+      rarePoints,
     )
   }
 
@@ -263,7 +268,9 @@ export class CommitJournal {
   /** Returns the file for the next group: the other file when the current one is full. */
   async #halfFor(groupBytes: number): Promise<Half> {
     const current = this.#halves[this.#current]!
-    if (current.usedBytes === 0 || current.usedBytes + groupBytes <= this.#fileBytes) return current
+    const hasRoom = current.usedBytes + groupBytes <= this.#fileBytes
+    const isFull = !hasRoom || this.#rarePoints.isForced('journal file full')
+    if (current.usedBytes === 0 || !isFull) return current
     current.settled = this.#settle(current)
     // Awaited before the file is used again; until then a failure must not count as unhandled.
     current.settled.catch(() => {})

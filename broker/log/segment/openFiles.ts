@@ -3,6 +3,8 @@
 // holder opens it again when it needs it. Never closes a file itself: only the holder knows whether
 // the file is in use.
 
+import { noRarePoints, type RarePoints } from '../../../protocol/runtime/rarePoints.ts'
+
 export interface FileHolder {
   /** Closes the file unless it is in use; returns false if it is still open. Never rejects. */
   letGo(): Promise<boolean>
@@ -10,18 +12,21 @@ export interface FileHolder {
 
 export class OpenFiles {
   readonly #maxFiles: number
+  readonly #rarePoints: RarePoints
   /** Least recently used first. */
   readonly #holders = new Set<FileHolder>()
 
-  constructor(maxFiles: number) {
+  constructor(maxFiles: number, rarePoints = noRarePoints) {
     this.#maxFiles = maxFiles
+    this.#rarePoints = rarePoints
   }
 
   /** The holder has opened or used its file. */
   used(holder: FileHolder): void {
     this.#holders.delete(holder)
     this.#holders.add(holder)
-    if (this.#holders.size <= this.#maxFiles) return
+    const isCrowded = this.#holders.size > this.#maxFiles
+    if (!isCrowded && !this.#rarePoints.isForced('segment file closed')) return
     const [oldest] = this.#holders
     if (oldest && oldest !== holder) void this.#close(oldest)
   }

@@ -4,6 +4,7 @@
 // the file system pool to appends. Does no I/O itself.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
+import { noRarePoints, type RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 
 /** Holds staged bytes in blocks. */
@@ -24,6 +25,7 @@ export interface WriteBehindOptions {
    * to keep little in memory.
    */
   readonly enoughBytes?: number
+  readonly rarePoints?: RarePoints | undefined
 }
 
 const defaults = { maxBytes: 16 * 1024 * 1024, blockBytes: 16 * 1024, enoughBytes: 256 * 1024 }
@@ -36,6 +38,7 @@ export class WriteBehind {
   /** Appends of at least this size are written immediately. */
   readonly enoughBytes: number
   readonly #clock: Clock
+  readonly #rarePoints: RarePoints
   readonly #maxBlocks: number
   readonly #free: Buffer[] = []
   #blockCount = 0
@@ -51,6 +54,7 @@ export class WriteBehind {
   constructor(clock: Clock, options: WriteBehindOptions = {}) {
     const { maxBytes, blockBytes, enoughBytes } = { ...defaults, ...options }
     this.#clock = clock
+    this.#rarePoints = options.rarePoints ?? noRarePoints
     this.blockBytes = blockBytes
     this.enoughBytes = enoughBytes
     this.#maxBlocks = Math.floor(maxBytes / blockBytes)
@@ -78,7 +82,8 @@ export class WriteBehind {
   /** The stager has staged more bytes. */
   staged(stager: Stager, stagedBytes: number): void {
     this.#stagers.add(stager)
-    if (stagedBytes >= this.enoughBytes) this.#write(stager)
+    const isEnough = stagedBytes >= this.enoughBytes
+    if (isEnough || this.#rarePoints.isForced('staged bytes written')) this.#write(stager)
     // The other half is for bytes that are staged during the write.
     else if (this.usedBytes > (this.#maxBlocks * this.blockBytes) / 2) this.#writeOldest()
     this.#setTimer()

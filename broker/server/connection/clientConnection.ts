@@ -297,6 +297,7 @@ export class ClientConnection implements ConnectionHandler {
       if (this.#frames.length > 0) this.#advance()
     })
     if (!isBelowHighWater) this.#isSendBlocked = true
+    if (this.#options.broker.rarePoints.isForced('connection lost')) this.destroy('failed')
   }
 
   #count(): void {

@@ -8,6 +8,7 @@ import type { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { RequestOf } from '../../../protocol/kafka/schema/schema.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 
 export type FetchRequest = RequestOf<typeof fetch>
 export type PartitionRequest = FetchRequest['topics'][number]['partitions'][number]
@@ -121,6 +122,7 @@ export interface FetchSessionsOptions {
   readonly maxPartitions?: number
   /** Returns a positive int32 that is hard to guess. */
   readonly newId: () => number
+  readonly rarePoints?: RarePoints
 }
 
 /** Epochs of requests that begin a session, and of requests without one. */
@@ -193,7 +195,8 @@ export class FetchSessions {
       this.#remove(session)
       return withoutSession([])
     }
-    if (this.#partitionCount > this.#maxPartitions) {
+    const isForced = this.#options.rarePoints?.isForced('fetch session evicted')
+    if (isForced || this.#partitionCount > this.#maxPartitions) {
       this.#remove(session)
       return ErrorCode.fetchSessionIdNotFound
     }

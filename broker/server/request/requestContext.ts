@@ -3,6 +3,7 @@
 
 import type { Api } from '../../../protocol/kafka/schema/schema.ts'
 import type { Address } from '../../../protocol/runtime/network/network.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import type { LogLevelControl } from '../../../protocol/telemetry/logging/logLevel.ts'
@@ -29,6 +30,7 @@ export interface BrokerParts {
   readonly config: BrokerConfig
   readonly configuration: DynamicConfiguration
   readonly clock: Clock
+  readonly rarePoints: RarePoints
   readonly logger: Logger
   /** Undefined when clients may not change the log level. */
   readonly logLevel: LogLevelControl | undefined

@@ -17,6 +17,7 @@ import type { Clock, Timer } from '../../runtime/time/clock.ts'
 import type { Logger } from '../../telemetry/logging/logger.ts'
 import type {
   Coordination,
+  CoordinationFigures,
   CoordinationStatus,
   Session,
   SessionOptions,
@@ -155,6 +156,19 @@ class Member implements Coordination {
 
   get tree(): TreeReader {
     return this.#replica.tree
+  }
+
+  figures(): CoordinationFigures {
+    const { sequence, identity, state } = this.#replica
+    return {
+      pendingRequests: this.#proposer.pending,
+      sequence,
+      generation: identity.generation,
+      logId: identity.id,
+      sessions: [...state.sessions.values()].map(({ id, name, timeoutMs, lastHeardMs }) => {
+        return { id, name, timeoutMs, unheardMs: state.clockMs - lastHeardMs }
+      }),
+    }
   }
 
   get status(): CoordinationStatus {

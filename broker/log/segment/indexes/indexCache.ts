@@ -2,6 +2,7 @@
 // sealed segments. Bounded for the process, however long the logs are. Indexes take at most 20
 // bytes for each 4096 bytes of log in use, and 34 bytes for each aborted transaction.
 
+import type { RarePoints } from '../../../../protocol/runtime/rarePoints.ts'
 import { OpenFiles } from '../openFiles.ts'
 import type { WriteBehind } from '../writeBehind.ts'
 import { LoadedIndexes } from './loadedIndexes.ts'
@@ -18,6 +19,7 @@ export interface IndexCacheOptions {
   readonly maxOpenFiles?: number
   /** Without one, appended bytes are written immediately. */
   readonly writeBehind?: WriteBehind | undefined
+  readonly rarePoints?: RarePoints | undefined
 }
 
 export class IndexCache {
@@ -28,7 +30,7 @@ export class IndexCache {
 
   constructor(options: IndexCacheOptions = {}) {
     const { maxBytes = defaultMaxBytes, maxOpenFiles = defaultMaxOpenFiles, writeBehind } = options
-    this.files = new OpenFiles(maxOpenFiles)
+    this.files = new OpenFiles(maxOpenFiles, options.rarePoints)
     this.indexes = new LoadedIndexes(maxBytes)
     this.writeBehind = writeBehind
   }

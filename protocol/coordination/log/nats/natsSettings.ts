@@ -38,10 +38,12 @@ export const natsSettingNames = {
   token: 'coordination.nats.token.file',
   credentials: 'coordination.nats.credentials.file',
   nkeySeed: 'coordination.nats.nkey.file',
+  tls: 'coordination.nats.tls',
   ca: 'coordination.nats.tls.ca.file',
   certificate: 'coordination.nats.tls.certificate.file',
   key: 'coordination.nats.tls.key.file',
   systemUser: 'coordination.nats.system.user',
+  systemPassword: 'coordination.nats.system.password.file',
   monitoringUrls: 'coordination.nats.monitoring.urls',
   syncIsAlways: 'coordination.nats.sync.always',
 } as const

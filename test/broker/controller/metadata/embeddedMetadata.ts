@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { MetadataLog } from '../../../../broker/controller/metadata/metadataLog.ts'
 import { openMetadataLog } from '../../../../broker/controller/metadata/openMetadata.ts'
+import { releasedMetadata } from '../../../../broker/controller/metadata/releasedMetadataLog.ts'
 import { openEmbeddedCoordination } from '../../../../protocol/coordination/embeddedCoordination.ts'
 import { nodeDisk } from '../../../../protocol/runtime/disk/nodeDisk.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
@@ -24,10 +25,13 @@ export async function openEmbeddedMetadata(
     runtime: { clock: systemClock, random, scheduler: systemScheduler },
     directory: join(data, '__coordination'),
   })
+  const released = releasedMetadata({
+    ...{ name: 'the earlier release', directory: join(data, '__metadata'), disk: nodeDisk },
+    openStore,
+  })
   try {
     return await openMetadataLog({
-      ...{ coordination, random, logger, openStore, disk: nodeDisk },
-      releasedDirectory: join(data, '__metadata'),
+      ...{ coordination, random, logger, others: [released] },
       onGap: (error) => {
         throw error
       },
