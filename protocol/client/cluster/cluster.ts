@@ -52,7 +52,10 @@ export const sharedLane = 'shared'
 const severalCoordinatorsVersion = 4
 
 /** The parts of the runtime that a client uses. */
-export type ClusterRuntime = Pick<Runtime, 'clock' | 'random' | 'network' | 'scheduler'>
+export type ClusterRuntime = Pick<
+  Runtime,
+  'clock' | 'random' | 'network' | 'scheduler' | 'rarePoints'
+>
 
 export class Cluster {
   readonly runtime: ClusterRuntime
@@ -84,6 +87,7 @@ export class Cluster {
    * Returns a connection to the leader of the partition. Fails with a retriable error without one.
    */
   async leader(topic: string, partition: number, lane = sharedLane): Promise<KafkaConnection> {
+    if (this.runtime.rarePoints?.isForced('metadata forgotten')) this.#view.forget(topic)
     const known = this.#view.topic(topic)?.partitions.has(partition)
     if (!known) await this.#refresh(topic)
     return await this.#forgetting(topic, () =>

@@ -222,7 +222,8 @@ export class Producer {
     const batch = this.#batchFor(topic, partition, recordBytes(record))
     batch.add(record, this.#clock.nowMs(), waiting)
     this.#bufferedBytes += recordBytes(record)
-    if (batch.sizeInBytes >= this.#options.batchBytes) this.#closeBatch(batch)
+    const isAlone = this.#cluster.runtime.rarePoints?.isForced('batch of one record')
+    if (isAlone || batch.sizeInBytes >= this.#options.batchBytes) this.#closeBatch(batch)
   }
 
   #choosePartition(topic: string, { partition, key }: ProducerRecord, count: number): number {

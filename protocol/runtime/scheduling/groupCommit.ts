@@ -6,6 +6,7 @@
 // is in exactly one group, and its group ends in exactly one call of `written` or `failed`.
 
 import { assert } from '../assert.ts'
+import { noRarePoints, type RarePoints } from '../rarePoints.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** Writes the groups. Calls never overlap. */
@@ -26,14 +27,16 @@ export interface GroupWriter<Item> {
 export class GroupCommit<Item> {
   readonly #writer: GroupWriter<Item>
   readonly #scheduler: Scheduler
+  readonly #rarePoints: RarePoints
   readonly #start = () => void this.#run()
   #pending: Item[] = []
   #isRunning = false
   #idle: PromiseWithResolvers<void> | undefined
 
-  constructor(writer: GroupWriter<Item>, scheduler: Scheduler) {
+  constructor(writer: GroupWriter<Item>, scheduler: Scheduler, rarePoints = noRarePoints) {
     this.#writer = writer
     this.#scheduler = scheduler
+    this.#rarePoints = rarePoints
   }
 
   /** Items of later groups; those of the group being written are not among them. */
@@ -82,7 +85,8 @@ export class GroupCommit<Item> {
 
   #take(): Item[] {
     const { length } = this.#pending
-    const count = this.#writer.groupLength(this.#pending)
+    const isAlone = this.#rarePoints.isForced('group of one')
+    const count = isAlone ? 1 : this.#writer.groupLength(this.#pending)
     assert(count >= 1 && count <= length, 'a group has at least one pending item')
     return count === length ? this.drain() : this.#pending.splice(0, count)
   }
