@@ -9,6 +9,8 @@ export interface Violation {
   readonly message: string
   /** When it was noticed, in virtual ms. */
   readonly timeMs: number
+  /** Ids of operations of the history. */
+  readonly evidence?: readonly number[]
 }
 
 /** What somebody did or saw, for the timeline of a failing plan. */

@@ -143,7 +143,7 @@ const kinds: Readonly<Record<FaultKind, { readonly most: number; readonly draw: 
       kind: 'jumpWallClock',
       at,
       host: anyProcess(random, targets).host,
-      byMs: whole(random, -1, 1) * whole(random, 1, 20_000) || 3_600_000,
+      byMs: whole(random, -1, 1) * whole(random, 1, 20_000) || 600_000,
     }),
   },
   cut: {

@@ -10,6 +10,7 @@ export interface HostClockOptions {
   readonly wallOffsetMs?: number
 }
 
+const roundingMs = 0.000_1
 /** Wall-clock time at the start of a world. */
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -34,9 +35,12 @@ export class HostClock {
     return (this.#world.nowMs - this.#bootMs) * this.#rate
   }
 
-  /** The time in the world that this clock takes for `delayMs` of its own. */
-  worldDelayMs(delayMs: number): number {
-    return delayMs / this.#rate
+  /**
+   * The time in the world until a timer of this clock fires: at least 1 ms, as in Node, and a little
+   * more than asked, so that rounding never makes it fire early.
+   */
+  timerDelayMs(delayMs: number): number {
+    return Math.max(1, delayMs) / this.#rate + roundingMs
   }
 
   /** Sets the wall clock, forwards or backwards. */

@@ -6,7 +6,7 @@
 // late and everything received meanwhile waits in the kernel.
 
 import type { Random } from '../../../protocol/runtime/random.ts'
-import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
+import type { RarePoint, RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Runtime } from '../../../protocol/runtime/runtime.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
@@ -29,6 +29,8 @@ export interface ProcessOptions {
   readonly onEnd?: (end: ProcessEnd, error: unknown) => void
 }
 
+/** How late a timer is that is forced to be. */
+const mostLateMs = 100
 /** Time until a task of a later turn of the event loop runs, at most, in ms. */
 const turnMs = 0.02
 
@@ -58,6 +60,11 @@ export class SimulatedProcess implements EventOwner {
       scheduler: this.#scheduler(),
       ...(options.rarePoints && { rarePoints: options.rarePoints }),
     }
+  }
+
+  /** Whether a simulator forces a rare point of this process now. */
+  isForced(point: RarePoint): boolean {
+    return this.#options.rarePoints?.isForced(point) ?? false
   }
 
   get isAlive(): boolean {
@@ -140,11 +147,15 @@ export class SimulatedProcess implements EventOwner {
 
   #clock(): Clock {
     const { clock } = this.host
+    const delays = this.random.fork('late timers')
     return {
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
-      setTimer: (delayMs, callback): Timer =>
-        this.isAlive ? this.schedule(clock.worldDelayMs(delayMs), 'timer', '', callback) : noTimer,
+      setTimer: (delayMs, callback): Timer => {
+        if (!this.isAlive) return noTimer
+        const lateMs = this.isForced('timer late') ? mostLateMs * delays.float() : 0
+        return this.schedule(clock.timerDelayMs(delayMs) + lateMs, 'timer', '', callback)
+      },
     }
   }
 

@@ -88,7 +88,6 @@ function drawConfig(random: Random): Partial<BrokerConfig> {
     'group.consumer.min.heartbeat.interval.ms': 1,
     'group.consumer.heartbeat.interval.ms': oneOf(random, [20, 100]),
     'max.incremental.fetch.session.cache.slots': oneOf(random, [0, 1, 1000]),
-    'producer.id.expiration.ms': chance(random, 0.1) ? 5000 : 86_400_000,
     'shutdown.drain.timeout.ms': oneOf(random, [0, 100]),
   }
 }

@@ -163,10 +163,7 @@ export class BrokerSimulation implements Operator {
       })
     }
     const spec = this.#plan.parameters.brokers.find((broker) => broker.host === host.name)!
-    const random = this.#world.random.fork(`rare points of ${host.name}`)
-    const rarePoints = new SeededRarePoints(this.#plan.rare, random, this.#world.marks)
-    if (this.#isHealed) rarePoints.stop()
-    this.#rarePoints.push(rarePoints)
+    const rarePoints = this.#newRarePoints(host)
     this.#note(host.name, 'the broker process starts')
     const process = host.start(
       brokerProcess,
@@ -185,6 +182,14 @@ export class BrokerSimulation implements Operator {
     )
     const run: BrokerRun = { process, broker: undefined }
     this.#brokers.set(host.name, run)
+  }
+
+  #newRarePoints(host: SimulatedHost): SeededRarePoints {
+    const random = this.#world.random.fork(`rare points of ${host.name}`)
+    const rarePoints = new SeededRarePoints(this.#plan.rare, random, this.#world.marks)
+    if (this.#isHealed) rarePoints.stop()
+    this.#rarePoints.push(rarePoints)
+    return rarePoints
   }
 
   #startClient(name: string): void {
@@ -210,7 +215,7 @@ export class BrokerSimulation implements Operator {
         if (name.endsWith('/setup')) this.#startClients()
         this.#advance()
       },
-      { onEnd },
+      { rarePoints: this.#newRarePoints(host), onEnd },
     )
   }
 
@@ -296,7 +301,7 @@ export class BrokerSimulation implements Operator {
     for (const { name, message, evidence } of checkKafka(this.#recorder.history, options)
       .forbidden) {
       const timeMs = Math.max(0, ...evidence.map((entry) => entry.timeMs))
-      this.#violations.push({ name, message, timeMs })
+      this.#violations.push({ name, message, timeMs, evidence: evidence.map(({ id }) => id) })
     }
   }
 

@@ -14,6 +14,9 @@ import type { SimulatedProcess } from '../simulatedProcess.ts'
 import { diskError } from './diskFaults.ts'
 import type { SimulatedDisk } from './simulatedDisk.ts'
 
+/** How much longer a sync takes that is forced to be slow. */
+const slowFactor = 100
+
 /** An operation that has not taken effect yet. */
 type Effect = () => Promise<unknown>
 
@@ -186,7 +189,7 @@ export class ProcessDisk implements Disk {
       const detail = code === undefined ? `${operation} ${path}` : `${operation} ${path} ${code}`
       this.#pending.add(effect)
       this.#disk.host.world.schedule(
-        this.#disk.durationMs(operation),
+        this.#disk.durationMs(operation) * this.#slowness(operation),
         this.#disk,
         'disk',
         detail,
@@ -200,6 +203,10 @@ export class ProcessDisk implements Disk {
         },
       )
     })
+  }
+
+  #slowness(operation: string): number {
+    return operation === 'sync' && this.#process.isForced('sync slow') ? slowFactor : 1
   }
 
   #ended(): void {

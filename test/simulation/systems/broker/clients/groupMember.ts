@@ -9,7 +9,7 @@ import type { Assignment } from '../../../../../protocol/client/consumer/rangeAs
 import { ErrorCode, KafkaError } from '../../../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
 import { records } from '../../../../../protocol/kafka/records/recordCursor.ts'
-import type { Offsets } from '../../../checkers/operations.ts'
+import type { OffsetCommit, Offsets } from '../../../checkers/operations.ts'
 import { oneOf, whole } from '../../../plan/swarm.ts'
 import { type Client, isPassing, messageOf } from './client.ts'
 import { maxBatchBytes } from './partitionFollower.ts'
@@ -23,7 +23,9 @@ const groupMovedOn: ReadonlySet<number> = new Set([
 
 export function groupMember(group: string) {
   return async (client: Client): Promise<void> => {
-    while (!client.shared.readersAreDone) await new Member(client, group).run()
+    // Partitions stay with the process in its history until a rebalance says otherwise.
+    let assigned: string[] = []
+    while (!client.shared.readersAreDone) assigned = await new Member(client, group, assigned).run()
   }
 }
 
@@ -31,13 +33,14 @@ class Member {
   readonly #client: Client
   readonly #group: string
   readonly #consumer: GroupConsumer
-  #assigned: string[] = []
+  #assigned: string[]
   /** Next offsets of what was polled and not committed. */
   #uncommitted = new Map<string, number>()
 
-  constructor(client: Client, group: string) {
+  constructor(client: Client, group: string, assigned: string[]) {
     this.#client = client
     this.#group = group
+    this.#assigned = assigned
     const { random } = client
     const { logTopic, transactionTopic, workload } = client.shared.parameters
     this.#consumer = new GroupConsumer(client.cluster, {
@@ -54,7 +57,8 @@ class Member {
     })
   }
 
-  async run(): Promise<void> {
+  /** Returns the partitions that it had when it left. */
+  async run(): Promise<string[]> {
     const { shared, random } = this.#client
     while (!shared.readersAreDone) {
       await this.#poll()
@@ -63,13 +67,13 @@ class Member {
       else if (random.below(60) === 0) return await this.#leave()
       if (!shared.writersAreDone) await this.#client.think()
     }
-    await this.#leave()
+    return await this.#leave()
   }
 
-  async #leave(): Promise<void> {
+  async #leave(): Promise<string[]> {
     this.#client.shared.reached('a member left its group')
     await this.#consumer.close()
-    this.#client.recorder.note(this.#client.name, { kind: 'assign', partitions: [] })
+    return this.#assigned
   }
 
   async #poll(): Promise<void> {
@@ -101,10 +105,8 @@ class Member {
     const offsets: Offsets = Object.fromEntries(this.#uncommitted)
     this.#uncommitted = new Map()
     const generation = this.#consumer.generationId
-    const operation = {
-      ...{ kind: 'commit', group: this.#group, offsets },
-      ...(generation >= 0 && { generation }),
-    } as const
+    const simple: OffsetCommit = { kind: 'commit', group: this.#group, offsets }
+    const operation = generation < 0 ? simple : { ...simple, generation }
     const pending = recorder.begin(name, operation)
     try {
       await this.#consumer.commit(byTopic(offsets))
