@@ -1,8 +1,8 @@
 // Records concurrent operations for the linearizability checker, and says in words why a history is
 // not linearizable.
 //
-// Contract: the order of calls and returns is the order in which they are recorded. An operation that
-// certainly had no effect is left out.
+// Contract: the order of calls and returns is the order in which they are recorded. An operation
+// that certainly had no effect is left out.
 
 import type { ConcurrentOperation, Linearization } from './linearizable.ts'
 

@@ -1,5 +1,5 @@
-// Sequential models of coordination for the linearizability checker: nodes with versions, a lock with
-// fencing tokens, a leader election; and the invariants of an election, checked directly.
+// Sequential models of coordination for the linearizability checker: nodes with versions, a lock
+// with fencing tokens, a leader election; and the invariants of an election, checked directly.
 //
 // Contract: an output that is undefined means that the operation was not answered. A refusal is an
 // output too: `error` has ZooKeeper's name of it.
@@ -178,9 +178,9 @@ function observed(state: ElectionState, output: ElectionOutput | undefined) {
 export type ElectionOperation = ConcurrentOperation<ElectionInput, ElectionOutput>
 
 /**
- * The epochs of an election that break its rules, in words: an epoch has one leader, and an election
- * that began after another one had ended has a higher epoch. In time linear in the operations but for
- * sorting.
+ * The epochs of an election that break its rules, in words: an epoch has one leader, and an
+ * election that began after another one had ended has a higher epoch. In time linear in the
+ * operations but for sorting.
  */
 export function electionProblems(operations: readonly ElectionOperation[]): string[] {
   return [...sharedEpochs(operations), ...fallingEpochs(operations)]

@@ -1,8 +1,8 @@
 // A directed graph over numbered nodes, with its strongly connected components (Tarjan, 1972) and
 // shortest cycles, for histories of hundreds of thousands of operations.
 //
-// Contract: nodes are 0 .. nodeCount - 1. Time is linear in nodes and edges, memory is typed arrays,
-// and no function calls itself.
+// Contract: nodes are 0 .. nodeCount - 1. Time is linear in nodes and edges, memory is typed
+// arrays, and no function calls itself.
 
 /** Edges that may be added at first; the arrays double when they are full. */
 const firstCapacity = 1024

@@ -1,5 +1,5 @@
-// The checker of histories of a log, after Jepsen's kafka workload (jepsen/tests/kafka.clj): all its
-// anomalies under its names, and what it does not look for (anomaly.ts lists both).
+// The checker of histories of a log, after Jepsen's kafka workload (jepsen/tests/kafka.clj): all
+// its anomalies under its names, and what it does not look for (anomaly.ts lists both).
 //
 // Contract: linear in the size of the history but for sorting. An anomaly is proven by the history:
 // what a correct log with the clients that the options describe could have answered is reported at

@@ -5,8 +5,8 @@
 // The algorithm is that of Wing and Gong (Testing and Verifying Concurrent Objects, 1993) with the
 // memoization of Lowe (Testing for Linearizability, 2017) and the partitions of Horn and Kroening
 // (Faster Linearizability Checking via P-Compositionality, 2015), as Porcupine combines them:
-// operations are tried in the order of their calls, each that fits is lifted out of the list, and one
-// that has to return before anything else fits makes the last lifted one go back.
+// operations are tried in the order of their calls, each that fits is lifted out of the list, and
+// one that has to return before anything else fits makes the last lifted one go back.
 //
 // Contract: an operation that did not return may happen at any time after its call, or never: its
 // step is asked with an undefined output. The search ends after `mostSteps` without a decision.

@@ -1,6 +1,6 @@
 // Random histories of a log that is right: partitions, transactions with markers, read_committed
-// consumers, groups with rebalances, crashes and unknown outcomes, as a small model. The checker must
-// find nothing in them that is not allowed.
+// consumers, groups with rebalances, crashes and unknown outcomes, as a small model. The checker
+// must find nothing in them that is not allowed.
 //
 // Contract: each process is a generator that takes one step at a time; a random one goes next, so
 // that operations overlap. An effect happens in one step between invocation and completion, or, of

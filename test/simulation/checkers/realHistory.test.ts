@@ -289,8 +289,8 @@ describe('kafkajs, with a broker over TCP', () => {
 
   /**
    * Writes in turns to partitions of `paid`, which others write to at the same time, and to one of
-   * `sent` of its own: kafkajs shows records of aborted transactions when a fetch begins between the
-   * records of two that overlap. Returns what it committed to `sent`.
+   * `sent` of its own: kafkajs shows records of aborted transactions when a fetch begins between
+   * the records of two that overlap. Returns what it committed to `sent`.
    */
   async function transact(
     kafka: KafkaClient,

@@ -1,4 +1,5 @@
-// A register with read, write and compare-and-set, by key: the object of most linearizability tests.
+// A register with read, write and compare-and-set, by key: the object of most linearizability
+// tests.
 
 import type { Model } from './linearizable.ts'
 

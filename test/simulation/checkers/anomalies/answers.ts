@@ -1,7 +1,7 @@
 // unanswered: a produce that was not answered although the system was healed.
 //
-// Contract: only histories with a `liveness` mark are checked. A produce from before the mark has to
-// be answered some time, be it by a failure or a timeout; one from after it has to succeed or to
+// Contract: only histories with a `liveness` mark are checked. A produce from before the mark has
+// to be answered some time, be it by a failure or a timeout; one from after it has to succeed or to
 // fail, and not to time out. What a crashed process had asked for is answered to nobody.
 
 import type { AnomalyList } from '../anomaly.ts'

@@ -3,9 +3,9 @@
 //
 // Contract: a consumer goes on where it stopped. Its place is not known after a seek without a
 // position, an assignment of a partition that it did not have, or a crash; after a rebalance of the
-// partition, anomalies are allowed, because the place comes from the group's committed offsets. After
-// a transaction that polled and was not committed, a consumer may go on behind what it polled, or
-// again from where the transaction began.
+// partition, anomalies are allowed, because the place comes from the group's committed offsets.
+// After a transaction that polled and was not committed, a consumer may go on behind what it
+// polled, or again from where the transaction began.
 
 import type { AnomalyList, AnomalyName } from '../anomaly.ts'
 import { type Call, pollsOf } from '../calls.ts'

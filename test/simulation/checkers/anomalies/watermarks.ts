@@ -1,8 +1,8 @@
 // Anomalies of what a process sees of the state of a log: nonmonotonic-high-watermark,
 // nonmonotonic-last-stable-offset, nonmonotonic-log-start-offset, watermark-order.
 //
-// Contract: what one process saw never goes back, and log start offset <= last stable offset <= high
-// watermark in each observation. A process that crashed starts anew.
+// Contract: what one process saw never goes back, and log start offset <= last stable offset <=
+// high watermark in each observation. A process that crashed starts anew.
 
 import type { AnomalyList, AnomalyName } from '../anomaly.ts'
 import type { Call } from '../calls.ts'
