@@ -2,6 +2,7 @@
 // depends on, and closes them in reverse order. Clock, disk, network and randomness come in through
 // the options. Must not listen before every component can serve.
 
+import { Registration, registrationGroups } from '../protocol/coordination/recipes/registration.ts'
 import { ErrorCode, KafkaError } from '../protocol/kafka/errors.ts'
 import type { ProgramHealth } from '../protocol/operations/health.ts'
 import type { Address } from '../protocol/runtime/network/network.ts'
@@ -98,11 +99,12 @@ async function start(options: BrokerOptions, closing: ClosingSteps): Promise<Bro
   closing.add(() => cleaner.close())
   options.testHooks?.opened(parts, storage.manager)
   const server = await startServer(options, parts, closing)
+  register(options, storage, server, closing)
   const startSeconds = elapsedMs() / 1000
   exposeMetrics(options, { parts, server, storage, cleaner, startSeconds }, closing)
   const listeners = server.listeners.map(({ name, address }) => `${name}://${addressText(address)}`)
   logger.info({ nodeId, listeners, logs: storage.logs, elapsedMs: elapsedMs() }, 'broker started')
-  const { controller, manager, failed, metadataFailure } = storage
+  const { controller, coordination, manager, failed, metadataFailure } = storage
   const { replicas, traffic } = parts
   let closed: Promise<void> | undefined
   const closeOnce = async () => {
@@ -118,7 +120,7 @@ async function start(options: BrokerOptions, closing: ClosingSteps): Promise<Bro
     topics: () => describeTopics(controller.state, replicas, traffic),
     failed,
     health: brokerHealth({
-      ...{ manager, replicas, reservedBytes: config['log.dir.reserved.bytes'] },
+      ...{ manager, replicas, coordination, reservedBytes: config['log.dir.reserved.bytes'] },
       metadataFailure,
       isStopping: () => closed !== undefined,
     }),
@@ -180,6 +182,26 @@ async function startParts(
   }
 }
 
+/** Only others could read it: a broker with embedded coordination is alone. */
+function register(
+  { runtime, config, logger }: BrokerOptions,
+  { controller, coordination, isCoordinationShared }: BrokerStorage,
+  server: BrokerServer,
+  closing: ClosingSteps,
+): void {
+  if (coordination === undefined || !isCoordinationShared) return
+  const { clock } = runtime
+  const id = config['node.id']
+  const registration = new Registration({
+    ...{ coordination, clock, logger, group: registrationGroups.brokers, name: String(id) },
+    about: {
+      ...{ id, clusterId: controller.clusterId },
+      listeners: server.listeners.map(({ name, advertised }) => ({ name, ...advertised })),
+    },
+  })
+  closing.add(() => registration.close())
+}
+
 async function startServer(
   { config, listeners }: BrokerOptions,
   parts: BrokerParts,
@@ -212,7 +234,7 @@ function exposeMetrics(
   closing: ClosingSteps,
 ): void {
   if (!metrics) return
-  const { manager: logs, recoverySeconds } = storage
+  const { manager: logs, recoverySeconds, coordination } = storage
   const start = { recoverySeconds, startSeconds }
-  closing.add(exposeBroker(metrics, { runtime, parts, server, logs, cleaner, start }))
+  closing.add(exposeBroker(metrics, { runtime, parts, server, logs, cleaner, start, coordination }))
 }

@@ -29,6 +29,8 @@ export interface CoordinationOptions {
 
 export interface BrokerCoordination {
   readonly coordination: Coordination
+  /** Whether other brokers, agents and jobs are part of it. */
+  readonly isShared: boolean
   /** Metadata that were this broker's before, to be moved into the tree. */
   readonly others: readonly OtherMetadata[]
 }
@@ -48,14 +50,17 @@ export async function openBrokerCoordination(
   const other = (name: string) => `${name} of broker ${config['node.id']}`
   const directory = join(metadataIn, releasedName)
   const released = releasedMetadata({ name: other(releasedName), directory, disk, openStore })
-  if (plan === undefined) return { coordination: await openEmbedded(options), others: [released] }
+  if (plan === undefined) {
+    return { coordination: await openEmbedded(options), isShared: false, others: [released] }
+  }
   const embedded = embeddedMetadata({
     ...{ name: other(embeddedName), directory: join(metadataIn, embeddedName), disk },
     random: random.fork('metadata move'),
     open: () => openEmbedded(options),
     movedTo: `the coordination log ${plan.logName} at ${plan.settings.servers.join(', ')}`,
   })
-  return { coordination: await openNats(options, plan), others: [embedded, released] }
+  const coordination = await openNats(options, plan)
+  return { coordination, isShared: true, others: [embedded, released] }
 }
 
 function openEmbedded(options: CoordinationOptions): Promise<Coordination> {

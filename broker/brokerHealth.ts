@@ -2,6 +2,7 @@
 // `/healthy` and `/ready`. Contract: reads memory only, so that a broker whose disk hangs still
 // answers.
 
+import type { Coordination } from '../protocol/coordination/coordination.ts'
 import { type CodedReason, healthOf, type ProgramHealth } from '../protocol/operations/health.ts'
 import { type BrokerReasonCode, brokerReasons } from './brokerReasons.ts'
 import { isPassing } from './log/logError.ts'
@@ -11,6 +12,7 @@ import type { ReplicaManager } from './replication/replicaManager.ts'
 export interface HealthSources {
   readonly manager: LogManager
   readonly replicas: ReplicaManager
+  readonly coordination: Pick<Coordination, 'status' | 'problem'> | undefined
   /** log.dir.reserved.bytes */
   readonly reservedBytes: number
   /** Returns why the metadata log can no longer be used; undefined if it can. */
@@ -32,6 +34,7 @@ export function brokerHealth(sources: HealthSources): ProgramHealth {
   return healthOf(brokerReasons, () => [
     ...stopping(sources),
     ...metadata(sources),
+    ...coordinationProblem(sources),
     ...directories(sources),
     ...offline(sources),
     ...room(sources),
@@ -48,6 +51,14 @@ function stopping({ isStopping }: HealthSources): Reason[] {
 function metadata({ metadataFailure }: HealthSources): Reason[] {
   const failure = metadataFailure()
   return failure ? [{ code: 'METADATA_FAILED', message: failure.message }] : []
+}
+
+/** A warning: clients are served, and another instance of the broker could do nothing more. */
+function coordinationProblem({ coordination }: HealthSources): Reason[] {
+  const { status, problem } = coordination ?? {}
+  if (problem === undefined) return []
+  const code = status === 'damaged' ? 'COORDINATION_DAMAGED' : 'COORDINATION_UNREACHABLE'
+  return [{ code, message: problem }]
 }
 
 function directories({ manager }: HealthSources): Reason[] {

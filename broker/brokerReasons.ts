@@ -18,6 +18,16 @@ export const brokerReasons = {
     kind: 'unhealthy',
     meaning: 'The metadata log can no longer be written or read; the broker shuts down.',
   },
+  COORDINATION_UNREACHABLE: {
+    kind: 'warning',
+    meaning:
+      'The coordination log cannot be reached or written: topics, configs and leaders do not change. Clients are served.',
+  },
+  COORDINATION_DAMAGED: {
+    kind: 'warning',
+    meaning:
+      'The coordination log lost entries, forked, or was created anew: topics, configs and leaders do not change until it is repaired. Clients are served.',
+  },
   DATA_DIRECTORY_FAILED: {
     kind: 'unhealthy',
     meaning:

@@ -2,6 +2,7 @@
 // because each needs the one before. Says when the broker can no longer store anything and must
 // stop. Must never serve a client.
 
+import type { Coordination } from '../protocol/coordination/coordination.ts'
 import { randomUuid, uuidText } from '../protocol/runtime/random.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import type { OpenKeyValueStore } from '../protocol/runtime/store/keyValueStore.ts'
@@ -41,6 +42,10 @@ export interface StorageOptions {
 export interface BrokerStorage {
   readonly configuration: DynamicConfiguration
   readonly controller: Controller
+  /** Undefined if the metadata log was opened without it. */
+  readonly coordination: Coordination | undefined
+  /** Whether other brokers, agents and jobs are part of it. */
+  readonly isCoordinationShared: boolean
   readonly manager: LogManager
   /** Number of logs that were opened. */
   readonly logs: number
@@ -69,7 +74,7 @@ export async function openStorage(
   const metadataFailed = Promise.withResolvers<Error>()
   let metadataError: Error | undefined
   let makeRoom = () => releaseReserve(runtime.disk, metadataIn)
-  const controller = await openController(options, {
+  const { controller, ...metadata } = await openController(options, {
     metadataIn,
     configuration,
     makeRoom: () => makeRoom(),
@@ -90,7 +95,7 @@ export async function openStorage(
   }
   const failures = [metadataFailed.promise, directoryFailure(manager, metadataIn, logger)]
   return {
-    ...{ configuration, controller, manager, logs, recoverySeconds: elapsedMs / 1000 },
+    ...{ configuration, controller, ...metadata, manager, logs, recoverySeconds: elapsedMs / 1000 },
     failed: Promise.race(failures),
     metadataFailure: () => metadataError,
   }
@@ -133,17 +138,25 @@ interface ControllerOptions {
   readonly onFailure: (reason: Error) => void
 }
 
+interface OpenedMetadata {
+  readonly log: MetadataLog
+  readonly coordination: Coordination | undefined
+  readonly isCoordinationShared: boolean
+}
+
+interface OpenedController extends Omit<OpenedMetadata, 'log'> {
+  readonly controller: Controller
+}
+
 async function openController(
   storage: StorageOptions,
   options: ControllerOptions,
-): Promise<Controller> {
+): Promise<OpenedController> {
   const { runtime, logger } = storage
-  const { configuration, makeRoom, onFailure } = options
-  const log = storage.openMetadataLog
-    ? await storage.openMetadataLog(makeRoom)
-    : await openMetadata(storage, options)
+  const { configuration, onFailure } = options
+  const { log, ...metadata } = await openMetadata(storage, options)
   try {
-    return await Controller.open({
+    const controller = await Controller.open({
       log,
       clock: runtime.clock,
       logger,
@@ -153,6 +166,7 @@ async function openController(
       newTopicId: () => uuidText(randomUuid(runtime.random)),
       newClusterId: () => randomUuid(runtime.random).toString('base64url'),
     })
+    return { controller, ...metadata }
   } catch (error) {
     await log.close()
     throw error
@@ -160,16 +174,23 @@ async function openController(
 }
 
 async function openMetadata(
-  { runtime, logger, config, openStore = openLevelStore, openCoordination }: StorageOptions,
+  storage: StorageOptions,
   { metadataIn, makeRoom, onFailure }: ControllerOptions,
-): Promise<MetadataLog> {
+): Promise<OpenedMetadata> {
+  const { runtime, logger, config, openStore = openLevelStore, openCoordination } = storage
+  if (storage.openMetadataLog) {
+    const log = await storage.openMetadataLog(makeRoom)
+    return { log, coordination: undefined, isCoordinationShared: false }
+  }
   const open = openCoordination ?? openBrokerCoordination
-  const { coordination, others } = await open({
+  const { coordination, others, isShared } = await open({
     ...{ runtime, logger, config, metadataIn, makeRoom, openStore },
   })
   const random = runtime.random.fork('metadata')
   try {
-    return await openMetadataLog({ coordination, others, logger, random, onGap: onFailure })
+    const opening = { coordination, others, logger, random, onGap: onFailure }
+    const log = await openMetadataLog(opening)
+    return { log, coordination, isCoordinationShared: isShared }
   } catch (error) {
     await coordination.close()
     throw error

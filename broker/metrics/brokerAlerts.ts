@@ -58,6 +58,30 @@ export const brokerAlerts: Readonly<Record<string, readonly AlertSpec[]>> = {
         "The broker's log has the system's error. The partitions of the directory are offline until the next start: check the disk, then restart the broker.",
     },
   ],
+  millrace_broker_coordination_damaged: [
+    {
+      name: 'MillraceCoordinationDamaged',
+      expression: '$metric == 1',
+      for: '0m',
+      severity: 'critical',
+      summary:
+        'The coordination log that {{ $labels.instance }} follows is damaged: topics, configs and leaders do not change until it is repaired.',
+      action:
+        "The broker's log says what was found. Keep the copies of all processes, choose the one with the most entries (millrace coordination status), and repair the log from it: millrace coordination repair --help.",
+    },
+  ],
+  millrace_broker_coordination_connected: [
+    {
+      name: 'MillraceCoordinationUnreachable',
+      expression: '$metric == 0 unless on (instance) millrace_broker_coordination_damaged == 1',
+      for: '1m',
+      severity: 'warning',
+      summary:
+        '{{ $labels.instance }} has not reached coordination for a minute: topics, configs and leaders do not change; produces and fetches are served.',
+      action:
+        'Check the NATS servers (coordination.nats.servers) and the network to them; with embedded coordination, the disk of the first data directory. An election of a leader among NATS servers takes 4 to 9 s.',
+    },
+  ],
   millrace_broker_request_errors_total: [
     {
       name: 'MillraceRequestErrors',

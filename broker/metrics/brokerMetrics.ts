@@ -8,6 +8,7 @@ import { brokerAlerts } from './brokerAlerts.ts'
 import { brokerPanels } from './brokerPanels.ts'
 import { connectionMetrics } from './table/connections.ts'
 import { controllerMetrics } from './table/controller.ts'
+import { coordinationMetrics } from './table/coordination.ts'
 import { coordinatorMetrics } from './table/coordinators.ts'
 import { diskMetrics } from './table/disks.ts'
 import { groupMetrics } from './table/groups.ts'
@@ -28,6 +29,7 @@ export const brokerMetrics: readonly MetricSpec[] = [
   diskMetrics,
   maintenanceMetrics,
   controllerMetrics,
+  coordinationMetrics,
 ]
   .flatMap((metrics): MetricSpec[] => Object.values(metrics))
   .map((metric) => {

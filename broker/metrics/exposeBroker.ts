@@ -1,5 +1,6 @@
 // Registers all metrics of a broker, and takes its snapshots once before each exposition.
 
+import type { Coordination } from '../../protocol/coordination/coordination.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { labelText, type Metrics } from '../../protocol/telemetry/metrics/metrics.ts'
 import type { LogCleaner } from '../log/cleaner/logCleaner.ts'
@@ -9,6 +10,7 @@ import type { BrokerParts } from '../server/request/requestContext.ts'
 import { Collectors } from './collectors/collectors.ts'
 import { collectConnections } from './collectors/connectionCollector.ts'
 import { collectController } from './collectors/controllerCollector.ts'
+import { collectCoordination } from './collectors/coordinationCollector.ts'
 import { collectCoordinators } from './collectors/coordinatorCollector.ts'
 import { collectDisks } from './collectors/diskCollector.ts'
 import { collectGroups } from './collectors/groupCollector.ts'
@@ -29,11 +31,12 @@ export interface BrokerSources {
   readonly logs: LogManager
   readonly cleaner: LogCleaner
   readonly start: StartFigures
+  readonly coordination: Coordination | undefined
 }
 
 /** Returns a function that removes the metrics; it resolves when no read for them is in flight. */
 export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Promise<void> {
-  const { runtime, parts, server, logs, cleaner, start } = sources
+  const { runtime, parts, server, logs, cleaner, start, coordination } = sources
   const { nodeId, controller, replicas, traffic, groups, transactions } = parts
   const { clock, disk } = runtime
   const limits = () => parts.config
@@ -60,6 +63,7 @@ export function exposeBroker(metrics: Metrics, sources: BrokerSources): () => Pr
   collectConnections(collectors, { server, groups, logs })
   collectDisks(collectors, { logs, monitor, snapshot, reservedBytes })
   collectMaintenance(collectors, { logs, cleaner, start })
+  collectCoordination(collectors, coordination)
   collectController(collectors, { nodeId, controller, server, snapshot })
   collectors.samples(controllerMetrics.seriesLeftOut, (sample) => {
     const { topics, partitions: leftOutPartitions } = leftOut(snapshot, limits())

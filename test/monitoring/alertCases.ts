@@ -93,6 +93,24 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   MillraceDiskAlmostFull: one('millrace_broker_disk_alert_level', '1x120', '0x120', directory),
   MillraceDiskFull: one('millrace_broker_disk_alert_level', '2x120', '1x120', directory),
+  MillraceCoordinationDamaged: one('millrace_broker_coordination_damaged', '1x120', '0x120'),
+  MillraceCoordinationUnreachable: {
+    fires: {
+      [series('millrace_broker_coordination_connected')]: '0x120',
+      [series('millrace_broker_coordination_damaged')]: '0x120',
+    },
+    quiet: {
+      [series('millrace_broker_coordination_connected')]: '1x120',
+      [series('millrace_broker_coordination_damaged')]: '0x120',
+    },
+    // The other alert says what to do.
+    alsoQuiet: [
+      {
+        [series('millrace_broker_coordination_connected')]: '0x120',
+        [series('millrace_broker_coordination_damaged')]: '1x120',
+      },
+    ],
+  },
   MillraceDirectoryFailed: one('millrace_broker_directory_failed', '1x120', '0x120', directory),
   MillraceRequestErrors: {
     fires: {
