@@ -36,7 +36,7 @@ describe('histories of a model log', () => {
   test.each(damages)('damage is found: $name', (damage) => {
     const missed: number[] = []
     let tried = 0
-    for (let seed = 0; seed < 200 && tried < 40; seed++) {
+    for (let seed = 0; seed < 200 && tried < 25; seed++) {
       const random = seededRandom(seed)
       const history = damaged(modelHistory(random.fork('history'), 1000), damage, random)
       if (history === undefined) continue

@@ -107,28 +107,19 @@ interface Lifted<State, Input, Output> {
   readonly depth: number
 }
 
-/** A set of lifted operations with the state that they lead to, seen before. */
-interface Configuration {
-  readonly highest: number
-  /** Calls below the highest lifted one that are not lifted. */
-  readonly holes: readonly number[]
-  readonly key: unknown
-}
-
 class LinearizationSearch<State, Input, Output> {
   readonly #model: Model<State, Input, Output>
   readonly #partition: string
   readonly #mostSteps: number
   readonly #head: Event<Input, Output>
-  readonly #seen = new Map<number, Configuration[]>()
+  /** The states that each set of lifted operations has led to. */
+  readonly #seen = new Map<string, Set<unknown>>()
   #state: State
   /** Operations that returned and are not lifted. */
   #remaining = 0
   #top: Lifted<State, Input, Output> | undefined
   /** Highest number of a lifted operation; -1 if none is. */
   #highest = -1
-  /** The numbers of the lifted operations, mixed: equal sets have equal values. */
-  #hash = 0
   #longest: Lifted<State, Input, Output> | undefined
   #misplaced: ConcurrentOperation<Input, Output> | undefined
   steps = 0
@@ -205,12 +196,10 @@ class LinearizationSearch<State, Input, Output> {
       unlink(call.returns)
       this.#remaining--
     }
-    this.#hash ^= mixed(call.id)
   }
 
   #putBack(lifted: Lifted<State, Input, Output>): void {
     const { call } = lifted
-    this.#hash ^= mixed(call.id)
     if (call.returns !== undefined) {
       link(call.returns)
       this.#remaining++
@@ -221,29 +210,26 @@ class LinearizationSearch<State, Input, Output> {
     this.#top = lifted.before
   }
 
-  /** Whether the lifted operations have not led to this state before; they are remembered. */
+  /** Whether the lifted operations have not led to this state before; it is remembered. */
   #isNew(): boolean {
     const key = this.#model.key ? this.#model.key(this.#state) : this.#state
-    const holes: number[] = []
-    for (let event = this.#head.next; event !== undefined; event = event.next) {
-      if (event.isReturn) continue
-      if (event.id > this.#highest) break
-      holes.push(event.id)
-    }
-    const alike = this.#seen.get(this.#hash) ?? []
-    if (alike.length === 0) this.#seen.set(this.#hash, alike)
-    if (alike.some((other) => this.#isSame(other, holes, key))) return false
-    alike.push({ highest: this.#highest, holes, key })
+    const lifted = this.#liftedText()
+    const states = this.#seen.get(lifted)
+    if (states === undefined) this.#seen.set(lifted, new Set([key]))
+    else if (states.has(key)) return false
+    else states.add(key)
     return true
   }
 
-  #isSame(other: Configuration, holes: readonly number[], key: unknown): boolean {
-    return (
-      other.highest === this.#highest &&
-      other.key === key &&
-      other.holes.length === holes.length &&
-      other.holes.every((hole, index) => hole === holes[index])
-    )
+  /** Names the set of lifted operations: the highest, and those below it that are not lifted. */
+  #liftedText(): string {
+    let text = `${this.#highest}`
+    for (let event = this.#head.next; event !== undefined; event = event.next) {
+      if (event.isReturn) continue
+      if (event.id > this.#highest) break
+      text += ` ${event.id}`
+    }
+    return text
   }
 
   #noteDeadEnd(event: Event<Input, Output> | undefined): void {
@@ -301,11 +287,4 @@ function unlink<Input, Output>(event: Event<Input, Output>): void {
 function link<Input, Output>(event: Event<Input, Output>): void {
   event.previous.next = event
   if (event.next !== undefined) event.next.previous = event
-}
-
-/** Spreads a number over 32 bits, so that sets differ in their exclusive or. */
-function mixed(id: number): number {
-  let hash = Math.imul(id + 1, 0x9e3779b1)
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b)
-  return hash ^ (hash >>> 13)
 }

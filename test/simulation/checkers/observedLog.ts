@@ -90,10 +90,6 @@ export class ObservedLog {
     return this.#firstIndex.get(value)
   }
 
-  lastIndexOf(value: Value): number | undefined {
-    return this.#duplicates.get(value)?.at(-1) ?? this.#firstIndex.get(value)
-  }
-
   /** Index of an offset that was shown. */
   indexOf(offset: number): number {
     return this.#indexOfOffset.get(offset)!

@@ -166,11 +166,10 @@ function checkFetch(
   }
   if (settled === undefined || settled.offset === fetch.offset) return
   const isCurrent = candidates.some(({ endsAt }) => endsAt >= settled.call.invokedAt)
-  const isLate = candidates.some(({ endsAt }) => endsAt === Number.POSITIVE_INFINITY)
-  if (isCurrent && !(isLate && fetch.offset < settled.offset)) return
+  if (isCurrent) return
   const isTransaction = settled.call.isTransaction
   // Without requireStable a fetch does not wait for the markers of a committed transaction.
-  const isAllowed = isLate || (isTransaction && seen.options.isolation === 'read_uncommitted')
+  const isAllowed = isTransaction && seen.options.isolation === 'read_uncommitted'
   found.add(
     isTransaction ? 'partial-transaction' : 'nonmonotonic-committed-offset',
     isAllowed,

@@ -54,17 +54,16 @@ function witnesses(log: ObservedLog, value: Value): HistoryEntry[] {
 }
 
 /**
- * A committed value that nobody read although something behind it was read. A value counts at the
- * last of its offsets, what was read at its first, so that duplicates accuse nobody falsely.
+ * A committed value that nobody read although something behind it was read. What was read counts at
+ * the first of its offsets, so that duplicates accuse nobody falsely.
  */
 function checkLostWrites(seen: Observations, log: ObservedLog, found: AnomalyList): void {
   const furthest = furthestRead(log)
   if (furthest === undefined) return
-  for (const [value] of log.firstIndexes) {
+  for (const [value, index] of log.firstIndexes) {
     if (log.firstReaders.has(value)) continue
-    const writer = log.writers.get(value)
-    if (writer?.outcome !== 'committed') continue
-    const index = log.lastIndexOf(value)!
+    // Without a reader, the order has a value from its send, which therefore is committed.
+    const writer = log.writers.get(value)!
     if (index > furthest.index || isNotExpected(seen, log, index)) continue
     found.add(
       'lost-write',
@@ -132,6 +131,6 @@ export function hadToBeSeen(
 ): boolean {
   if (writer.outcome !== 'committed') return false
   if (writer.committedAt > (caughtUpAt ?? Number.POSITIVE_INFINITY)) return false
-  const index = log.lastIndexOf(value)
+  const index = log.firstIndexOf(value)
   return index === undefined || !isNotExpected(seen, log, index)
 }

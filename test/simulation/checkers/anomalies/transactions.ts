@@ -41,7 +41,7 @@ function isMissing(
 ): boolean {
   const log = seen.log(send.partition)
   if (log.firstReaders.has(send.value)) return false
-  const index = log.lastIndexOf(send.value)
+  const index = log.firstIndexOf(send.value)
   if (index !== undefined && index <= furthest.get(log)! && !isNotExpected(seen, log, index))
     return true
   const caughtUpAt = seen.marks.get('caughtUp')
