@@ -675,6 +675,8 @@ describe('groups', () => {
     ])
     expect(back((built) => built.ok('admin', reset))).toEqual([])
     const before = history()
+      .send('p', 'b', 1, 0)
+      .poll('c', { b: [[0, 1]] })
       .note('c', { kind: 'seek', positions: { 'a-0': 0 } })
       .ok('c', committing('g', { a: 5 }))
       .ok('c', committing('g', { a: 3 }))
