@@ -20,6 +20,8 @@ export interface NatsServersOptions {
   readonly configuration?: string
   /** `sync_interval: always` unless false; Debian's server does not know the setting. */
   readonly syncsAlways?: boolean
+  /** Whether clients learn of all servers from one; true unless false. */
+  readonly isAdvertised?: boolean
   readonly isolation?: 'none' | 'namespaces'
 }
 
@@ -156,6 +158,16 @@ export class NatsServers {
     this.#namespaces?.heal(index)
   }
 
+  /** Two servers cannot hear each other, but clients reach both. Needs namespaces. */
+  separate(index: number, other: number): void {
+    if (!this.#namespaces) throw new Error('separate needs isolation: namespaces')
+    this.#namespaces.separate(index, other)
+  }
+
+  join(index: number, other: number): void {
+    this.#namespaces?.join(index, other)
+  }
+
   /** Copies the data of all servers, which must be stopped. */
   async copyStores(): Promise<StoreCopy> {
     const copy = this.#copies++
@@ -259,7 +271,7 @@ export class NatsServers {
 
   #configurationOf(server: Server, routes: readonly string[]): string {
     const { index, host, port, clusterPort, monitoringPort, store } = server
-    const { syncsAlways = true, configuration = '', count } = this.#options
+    const { syncsAlways = true, isAdvertised = true, configuration = '', count } = this.#options
     const lines = [
       `server_name: n${index}`,
       `listen: "${host}:${port}"`,
@@ -273,7 +285,8 @@ export class NatsServers {
     ]
     if (count > 1) {
       lines.push('cluster {', '  name: test', `  listen: "${host}:${clusterPort}"`)
-      lines.push(`  routes: [${routes.map((route) => JSON.stringify(route)).join(', ')}]`, '}')
+      lines.push(`  routes: [${routes.map((route) => JSON.stringify(route)).join(', ')}]`)
+      lines.push(`  no_advertise: ${!isAdvertised}`, '}')
     }
     return `${[...lines, configuration].join('\n')}\n`
   }

@@ -55,6 +55,19 @@ export class NetworkNamespaces {
     ip('link', 'set', this.#outer(index), 'up')
   }
 
+  /** The servers cannot hear each other; both are reached from outside. */
+  separate(index: number, other: number): void {
+    for (const [from, to] of bothWays(index, other)) {
+      ip('-n', this.#namespace(from), 'route', 'add', 'blackhole', `${this.addresses[to]}/32`)
+    }
+  }
+
+  join(index: number, other: number): void {
+    for (const [from, to] of bothWays(index, other)) {
+      ip('-n', this.#namespace(from), 'route', 'del', 'blackhole', `${this.addresses[to]}/32`)
+    }
+  }
+
   remove(): void {
     for (const index of this.addresses.keys()) {
       spawnSync('ip', ['link', 'del', this.#outer(index)])
@@ -86,6 +99,13 @@ export class NetworkNamespaces {
   #outer(index: number): string {
     return `${this.#prefix}v${index}`
   }
+}
+
+function bothWays(index: number, other: number): [number, number][] {
+  return [
+    [index, other],
+    [other, index],
+  ]
 }
 
 function ip(...words: string[]): void {

@@ -3,7 +3,8 @@
 // concurrent creations with different subjects can succeed.
 //
 // All reads are answered by the stream's leader (`allow_direct` is off). A leader that was replaced
-// and does not know it yet may answer with less than there is, never with something else.
+// and does not know it yet may answer with less than there is, never with something else; a position
+// is only used if the leader has just heard from a majority.
 
 import type { StreamInfo } from '@nats-io/jetstream'
 import type { Random } from '../../../runtime/random.ts'
@@ -20,6 +21,7 @@ import {
   entriesStreamName,
   entriesStreamOf,
   generationOf,
+  staleness,
   subjects,
 } from './natsStreams.ts'
 
@@ -35,7 +37,11 @@ export async function lookAt(
 
 async function streamInfo(link: NatsLink, stream: string): Promise<StreamInfo | undefined> {
   try {
-    return await link.api('look at the coordination log', (streams) => streams.info(stream))
+    const what = 'look at the coordination log'
+    const info = await link.api(what, (streams) => streams.info(stream))
+    const problem = staleness(info)
+    if (problem === undefined) return info
+    throw new CoordinationError('COORDINATION_UNAVAILABLE', `cannot ${what}: ${problem}`)
   } catch (error) {
     if (apiCodeOf(error) === apiCodes.streamNotFound) return undefined
     throw error

@@ -7,7 +7,13 @@
 // NATS neither loads nor pays for it. Its own timers and sockets are the edge of this folder.
 
 import type { JetStreamClient, JetStreamManager, PubAck, StreamAPI } from '@nats-io/jetstream'
-import type { Authenticator, ConnectionOptions, Msg, NatsConnection } from '@nats-io/transport-node'
+import type {
+  Authenticator,
+  ConnectionOptions,
+  Msg,
+  NatsConnection,
+  Server,
+} from '@nats-io/transport-node'
 import type { Random } from '../../../runtime/random.ts'
 import type { Clock, Timer } from '../../../runtime/time/clock.ts'
 import { CoordinationError } from '../../coordinationError.ts'
@@ -40,7 +46,13 @@ export interface AppendExpectation {
   readonly lastSequence: number | undefined
 }
 
+/** The address of a server that is left: another one is preferred at the next connection. */
+interface Left {
+  address: string | undefined
+}
+
 interface Client {
+  readonly left: Left
   readonly connection: NatsConnection
   readonly jetstream: JetStreamClient
   readonly manager: JetStreamManager
@@ -71,15 +83,23 @@ export async function connectNats(
   if (settings.nkeySeed !== undefined) {
     authenticators.push(transport.nkeyAuthenticator(text(settings.nkeySeed.trim())))
   }
-  const options = connectionOptions(settings, { clock, random }, authenticators, reconnect)
+  const left: Left = { address: undefined }
+  const options = {
+    ...connectionOptions(settings, { clock, random }, authenticators, reconnect),
+    reconnectToServer: (pool: readonly Server[]) => preferred(pool, left),
+  }
   const connection = await transport.connect(options).catch((error: unknown) => {
     throw connectFailure(settings, error)
   })
   // The client drops servers that it did not reach at first.
-  if (reconnect) connection.setServers([...settings.servers])
+  const pool = connection.getServers().map(({ listen }) => listen)
+  if (settings.servers.some((server) => !pool.includes(server))) {
+    connection.setServers([...new Set([...settings.servers, ...pool])])
+  }
   const timeout = settings.requestTimeoutMs ?? defaultRequestTimeoutMs
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout })
   return new NatsLink(settings, clock, {
+    left,
     connection,
     manager,
     jetstream: jetstream(connection, { timeout }),
@@ -132,6 +152,13 @@ function reconnectDelays({ clock, random }: LinkDependencies): () => number {
     const waitMs = Math.max(minReconnectMs, Math.min(maxReconnectMs, (nowMs - sinceMs) / 4))
     return waitMs + random.below(minReconnectMs)
   }
+}
+
+/** Null leaves the choice to the client, which takes the servers in turn. */
+function preferred(pool: readonly Server[], { address }: Left): Server | null {
+  if (address === undefined) return null
+  const others = pool.filter(({ listen }) => listen !== address)
+  return others.sort((a, b) => a.lastConnect - b.lastConnect)[0] ?? null
 }
 
 export class NatsLink {
@@ -235,6 +262,14 @@ export class NatsLink {
     }
   }
 
+  /** Leaves the server for another one, if there are others. */
+  moveOn(): void {
+    const { connection, left } = this.#client
+    if (!this.isConnected || connection.getServers().length < 2) return
+    left.address = connection.getServer()
+    void connection.reconnect()
+  }
+
   /** Problems that nobody waits for: messages that cannot be received. */
   onProblem(listener: (problem: string) => void): () => void {
     this.#problemListeners.add(listener)
@@ -318,7 +353,10 @@ export class NatsLink {
   }
 
   #setConnected(isConnected: boolean): void {
-    if (isConnected) this.#lastProblem = undefined
+    if (isConnected) {
+      this.#lastProblem = undefined
+      this.#client.left.address = undefined
+    }
     if (this.#isConnected === isConnected) return
     this.#isConnected = isConnected
     if (!isConnected) this.#failInFlight(this.#notConnected())

@@ -41,10 +41,10 @@ export interface NatsLogOptions {
 const defaultKeptEntries = 4096
 const defaultCheckIntervalMs = 1000
 /**
- * A replaced leader of a replicated stream steps down when it has not heard from a majority for 10
- * s (lostQuorumInterval in nats-server's raft.go); a server alone has no other leader.
+ * A leader that was cut off steps down within 20 s (lostQuorumInterval and lostQuorumCheck in
+ * nats-server's raft.go); a server alone has no other leader.
  */
-const replicatedConfirmMs = 15_000
+const replicatedConfirmMs = 25_000
 /** Trims that may happen while the log is loaded. */
 const maxLoads = 5
 const maxClaimBytes = 4096

@@ -11,6 +11,9 @@ import type { StreamConfig, StreamInfo } from '@nats-io/jetstream'
 import { CoordinationError } from '../../coordinationError.ts'
 import type { LogIdentity } from '../coordinationLog.ts'
 
+/** Heartbeats are sent every second; nobody else is elected in less than 4 s without them. */
+const maxQuietNanos = 4_000_000_000
+
 /** One generation of the log, as its stream is now. */
 export interface EntriesStream {
   readonly stream: string
@@ -99,7 +102,22 @@ function commonConfig(name: string, replicas: number): NewStream {
   }
 }
 
-/** Throws COORDINATION_DAMAGED or COORDINATION_REFUSED for a stream that is none of a log. */
+/**
+ * Why the answer may be old, so that it must not be used: a leader that was cut off answers as one
+ * for up to 20 s (lostQuorumInterval and lostQuorumCheck in nats-server's raft.go), and later on as
+ * a stream without a leader. Undefined if the leader has heard from a majority.
+ */
+export function staleness({ cluster, config }: StreamInfo): string | undefined {
+  if (cluster === undefined || config.num_replicas === 1) return undefined
+  if (!cluster.leader) return `the stream ${config.name} has no leader`
+  const heard = (cluster.replicas ?? []).filter(
+    ({ offline, active }) => offline !== true && active < maxQuietNanos,
+  )
+  if (2 * (heard.length + 1) > config.num_replicas) return undefined
+  return `the leader of the stream ${config.name} has not heard from most of its copies`
+}
+
+/** Throws COORDINATION_REFUSED for a stream that is none of the log. */
 export function entriesStreamOf(name: string, info: StreamInfo): EntriesStream {
   const { config, state } = info
   const generation = generationOf(name, config.name)

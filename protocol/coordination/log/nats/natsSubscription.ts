@@ -24,6 +24,11 @@ export interface SubscriptionOptions {
   readonly confirmMs: number
 }
 
+/**
+ * A server that cannot reach the stream's leader for longer than an election takes (9 s) may be cut
+ * off from the others.
+ */
+const moveOnMs = 10_000
 /** Checks between two looks for a newer generation without another reason. */
 const generationChecks = 10
 
@@ -41,6 +46,8 @@ export class NatsSubscription {
   #checksUntilGeneration = 0
   #goneSinceMs: number | undefined
   #isLost = false
+  /** Since when looks fail, or when the link was told to move on because of that. */
+  #failingSinceMs = 0
 
   constructor(options: SubscriptionOptions, sequence: number, listener: LogListener) {
     this.#options = options
@@ -177,12 +184,19 @@ export class NatsSubscription {
 
   #failed(error: unknown): void {
     if (!(error instanceof Error && 'code' in error)) throw error
-    if (!this.#isEnded) this.#setReachable(false)
+    if (this.#isEnded) return
+    this.#setReachable(false)
+    const { clock, link } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#failingSinceMs < moveOnMs) return
+    this.#failingSinceMs = nowMs
+    link.moveOn()
   }
 
   #setReachable(isReachable: boolean): void {
     if (this.#isEnded || this.#isReachable === isReachable) return
     this.#isReachable = isReachable
+    this.#failingSinceMs = this.#options.clock.monotonicMs()
     this.#listener.onReachable(isReachable)
   }
 }
