@@ -57,11 +57,14 @@ export class SegmentFile {
     const { disk, path, mode, files } = this.#options
     if (this.#isClosed) throw new LogError('LOG_CLOSED', `${path()} is closed`)
     files.used(this)
-    this.#file ??= disk.open(path(), mode).catch((error: unknown) => {
-      this.#file = undefined
+    if (this.#file) return this.#file
+    const opening = disk.open(path(), mode).catch((error: unknown) => {
+      // Let go meanwhile, and perhaps opened again.
+      if (this.#file === opening) this.#file = undefined
       throw error
     })
-    return this.#file
+    this.#file = opening
+    return opening
   }
 
   /** Keeps the file open until the operation ends. */
@@ -265,9 +268,11 @@ export class SegmentFile {
     if (this.#isUnsynced && !this.#isClosed) await this.sync().catch(() => {})
     if (this.#isClosed || !this.#file) return true
     if (this.#uses > 0 || this.#isUnsynced || this.#isDetached || this.#failure) return false
-    const file = this.#file
+    const opening = this.#file
     this.#file = undefined
-    await (await file).close().catch(() => {})
+    // It may still be opening, and fail; whoever opens it learns that.
+    const file = await opening.catch(() => undefined)
+    await file?.close().catch(() => {})
     return true
   }
 
