@@ -3,8 +3,8 @@
 // concurrent creations with different subjects can succeed.
 //
 // All reads are answered by the stream's leader (`allow_direct` is off). A leader that was replaced
-// and does not know it yet may answer with less than there is, never with something else; a position
-// is only used if the leader has just heard from a majority.
+// and does not know it yet may answer with less than there is, never with something else; a
+// position is only used if the leader has just heard from a majority.
 
 import type { StreamInfo } from '@nats-io/jetstream'
 import type { Random } from '../../../runtime/random.ts'

@@ -6,6 +6,7 @@
 // Must never resolve an append with `appended` unless the stream's leader said so or the very bytes
 // were read from the stream, and never read from anything but the leader.
 
+import { assert } from '../../../runtime/assert.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { randomUuid, uuidText } from '../../../runtime/random.ts'
 import { type Clock, sleep } from '../../../runtime/time/clock.ts'
@@ -21,7 +22,7 @@ import type {
 } from '../coordinationLog.ts'
 import { beyondEnd, closedLog, trimmedAway } from '../logRefusals.ts'
 import { lookAt, openNewest, readEntries } from './natsEntries.ts'
-import { apiCodeOf, apiCodes, isNoResponders } from './natsFailure.ts'
+import { apiCodeOf, apiCodes } from './natsFailure.ts'
 import type { NatsLink } from './natsLink.ts'
 import { NatsSnapshots } from './natsSnapshots.ts'
 import { checkLogName, type EntriesStream, subjects } from './natsStreams.ts'
@@ -48,6 +49,8 @@ const replicatedConfirmMs = 25_000
 /** Trims that may happen while the log is loaded. */
 const maxLoads = 5
 const maxClaimBytes = 4096
+/** Servers accept messages of 1 MiB (natsServers.ts); some of that is for headers. */
+const maxEntryBytes = 1020 * 1024
 /** Pause before an append that had no effect, or whose effect is not known yet, is tried again. */
 const retryMs = 50
 
@@ -93,6 +96,7 @@ export class NatsLog implements CoordinationLog {
         return history
       }
       if (attempt === maxLoads) throw this.#incomplete(stream)
+      await sleep(this.#options.clock, retryMs)
     }
   }
 
@@ -119,6 +123,7 @@ export class NatsLog implements CoordinationLog {
   }
 
   async append(sequence: number, bytes: Uint8Array): Promise<AppendOutcome> {
+    assert(bytes.length <= maxEntryBytes, 'an entry fits into a message of NATS')
     const { clock } = this.#options
     const untilMs = clock.monotonicMs() + this.#link.requestTimeoutMs
     for (;;) {
@@ -130,7 +135,7 @@ export class NatsLog implements CoordinationLog {
     }
   }
 
-  /** Returns an error if the same append may be tried again at once; throws other ones. */
+  /** Returns a failure after which the same append may be tried again; throws other ones. */
   async #attempt(
     stream: EntriesStream,
     sequence: number,
@@ -146,7 +151,7 @@ export class NatsLog implements CoordinationLog {
         return await this.#resolve(stream, sequence, bytes)
       }
       this.#checkSubscriptions()
-      if (error instanceof CoordinationError && isNoResponders(error)) return error
+      if (error instanceof CoordinationError && isTransient(error)) return error
       throw error
     }
   }
@@ -301,6 +306,11 @@ export class NatsLog implements CoordinationLog {
   #checkOpen(): void {
     if (this.#isClosed) throw closedLog()
   }
+}
+
+/** The same bytes at the same place can be appended again: they get there once. */
+function isTransient({ code }: CoordinationError): boolean {
+  return code === 'COORDINATION_UNAVAILABLE'
 }
 
 /** Undefined for a message that is no claim: anybody may publish on the subject. */

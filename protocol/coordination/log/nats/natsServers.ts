@@ -41,7 +41,7 @@ export interface ServersVerdict {
 }
 
 const clusterReplicas = 3
-/** An entry has up to 900 KiB of operations (tree/operation.ts). */
+/** Entries (natsLog.ts) and chunks of snapshots fit into such a message. */
 const minPayloadBytes = 1024 * 1024
 const systemAnswersMs = 1000
 const syncLines = 'jetstream { sync_interval: always }'

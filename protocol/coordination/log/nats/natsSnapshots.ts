@@ -11,7 +11,13 @@ import { CoordinationError } from '../../coordinationError.ts'
 import type { LogSnapshot } from '../coordinationLog.ts'
 import { apiCodeOf, apiCodes } from './natsFailure.ts'
 import type { NatsLink } from './natsLink.ts'
-import { snapshotsConfig, snapshotsStreamName, subjects } from './natsStreams.ts'
+import {
+  checkStreamConfig,
+  snapshotsConfig,
+  snapshotsStreamName,
+  staleness,
+  subjects,
+} from './natsStreams.ts'
 
 /** Below the smallest max_payload that is accepted (natsServers.ts), and good for the disks. */
 const chunkBytes = 512 * 1024
@@ -97,10 +103,14 @@ export class NatsSnapshots {
   }
 
   async #info(filter: string): Promise<StreamInfo | undefined> {
+    const what = 'list the snapshots of the coordination log'
     try {
-      return await this.#link.api('list the snapshots of the coordination log', (streams) =>
+      const info = await this.#link.api(what, (streams) =>
         streams.info(this.#stream, { subjects_filter: filter }),
       )
+      const problem = staleness(info)
+      if (problem === undefined) return info
+      throw new CoordinationError('COORDINATION_UNAVAILABLE', `cannot ${what}: ${problem}`)
     } catch (error) {
       if (apiCodeOf(error) === apiCodes.streamNotFound) return undefined
       throw error
@@ -153,15 +163,18 @@ export class NatsSnapshots {
     await this.#link.append(subject, chunk, expectation, fields)
   }
 
-  /** Creates the stream unless it exists. */
+  /** Creates the stream unless it exists. Rejects if it was changed. */
   async create(): Promise<void> {
+    const expected = snapshotsConfig(this.#name, this.#replicas)
     try {
-      await this.#link.api('create the stream of snapshots', (streams) =>
-        streams.add(snapshotsConfig(this.#name, this.#replicas)),
+      const { config } = await this.#link.api('create the stream of snapshots', (streams) =>
+        streams.add({ ...expected }),
       )
+      checkStreamConfig(config, expected)
     } catch (error) {
-      // Another configuration: the stream exists, and is checked where the log is loaded.
       if (apiCodeOf(error) !== apiCodes.streamNameInUse) throw error
+      const info = await this.#info(subjects.allSnapshots(this.#name))
+      if (info !== undefined) checkStreamConfig(info.config, expected)
     }
   }
 

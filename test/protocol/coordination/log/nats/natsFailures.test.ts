@@ -19,6 +19,8 @@ import { StreamAdmin } from './streamAdmin.ts'
 
 const debian = debianNatsServer()
 const current = await currentNatsServer()
+/** Elections take 4 to 9 s, on a machine with nothing else to do. */
+const slow = { timeout: 180_000 }
 const closing: { close(): Promise<void> }[] = []
 
 afterEach(async () => {
@@ -70,7 +72,7 @@ async function readAll(log: NatsLog): Promise<readonly LogEntry[]> {
 }
 
 describe.skipIf(current === undefined)('three servers', () => {
-  test('appends while leaders are killed and paused are there once, and nothing is missed', async () => {
+  test('appends while leaders are killed or paused are there once', slow, async () => {
     const servers = await startServers(current!, 3)
     const logs = [await openLoaded(servers), await openLoaded(servers)]
     const watching = await openLoaded(servers)
@@ -78,9 +80,10 @@ describe.skipIf(current === undefined)('three servers', () => {
     const appenders = logs.map((log, at) => new Appender(log, `member ${at}`, 1))
     const admin = later(await StreamAdmin.connect(servers.addresses))
     for (const appender of appenders) appender.start()
+    const count = () => appenders.reduce((sum, { appended }) => sum + appended.size, 0)
     const progress = async () => {
-      const before = appenders.map(({ appended }) => appended.size)
-      await until(() => appenders.every(({ appended }, at) => appended.size > before[at]! + 20))
+      const before = count()
+      await until(() => count() > before + 50)
     }
     await progress()
 
@@ -103,8 +106,7 @@ describe.skipIf(current === undefined)('three servers', () => {
     for (const { appended } of appenders) {
       for (const [sequence, text] of appended) expect(texts[sequence - 1]).toBe(text)
     }
-    const known = appenders.reduce((sum, { appended }) => sum + appended.size, 0)
-    expect(known).toBe(texts.length)
+    expect(count()).toBe(texts.length)
     expect(recorder.disorder).toBeUndefined()
     expect(recorder.texts).toEqual(texts)
     expect(recorder.lostAt).toEqual([])
@@ -114,7 +116,7 @@ describe.skipIf(current === undefined)('three servers', () => {
     console.log(`${texts.length} entries, ${unknown} outcomes unknown at first`)
   })
 
-  test('data that is put back to an older copy on all servers is noticed', async () => {
+  test('data that is put back to an older copy on all servers is noticed', slow, async () => {
     const servers = await startServers(current!, 3)
     const log = await openLoaded(servers, 300)
     const recorder = record(log, 0)

@@ -39,13 +39,7 @@ function conformance(
   let logs = 0
   coordinationLogConformance(
     title,
-    async () =>
-      logsOn({
-        ...options,
-        addresses: servers.addresses,
-        name: `log${logs++}`,
-        requestTimeoutMs: 700,
-      }),
+    async () => logsOn(servers, { ...options, name: `log${logs++}`, requestTimeoutMs: 700 }),
     { manyEntries: 200, races: 15, propertyRuns: 4 },
   )
 }

@@ -9,6 +9,7 @@ import { NatsLog } from '../../../../../protocol/coordination/log/nats/natsLog.t
 import { systemRandom } from '../../../../../protocol/runtime/random.ts'
 import { systemClock } from '../../../../../protocol/runtime/time/clock.ts'
 import { until } from '../../../../eventLoop.ts'
+import type { NatsServers } from '../../../../peers/natsServers.ts'
 import type { LogsUnderTest } from '../coordinationLogConformance.ts'
 import { CuttableProxy } from './cuttableProxy.ts'
 import { StreamAdmin } from './streamAdmin.ts'
@@ -43,9 +44,14 @@ function memberOn(
 }
 
 /** The log under test on servers that run already. */
-export function logsOn(options: MembersOptions): LogsUnderTest {
+export function logsOn(
+  servers: NatsServers,
+  more: Omit<MembersOptions, 'addresses'>,
+): LogsUnderTest {
   const proxies = new Map<string, CuttableProxy>()
-  const { addresses, name } = options
+  const { addresses } = servers
+  const options = { ...more, addresses }
+  const { name } = options
   return {
     async open(member) {
       let proxy = proxies.get(member)
@@ -57,6 +63,10 @@ export function logsOn(options: MembersOptions): LogsUnderTest {
     },
     until,
     setReachable: (member, isReachable) => proxies.get(member)!.setCut(!isReachable),
+    async restart() {
+      await servers.stopAll()
+      await servers.startAll()
+    },
     async recreate() {
       const admin = await StreamAdmin.connect(addresses)
       await admin.delete(`${name}-g1`)

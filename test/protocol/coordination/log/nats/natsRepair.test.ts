@@ -1,7 +1,7 @@
 // A repair of the log on real servers: members notice it, nobody can append to the old stream, and
 // of two repairs at the same time one succeeds.
 
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LogHistory } from '../../../../../protocol/coordination/log/coordinationLog.ts'
 import type { NatsLog } from '../../../../../protocol/coordination/log/nats/natsLog.ts'
 import { repairNatsLog } from '../../../../../protocol/coordination/log/nats/natsRepair.ts'
@@ -27,26 +27,36 @@ const kinds = [
 describe.for(kinds.filter(({ binary }) => binary !== undefined))(
   'nats-server $binary.version, $count of them',
   ({ binary, count }) => {
-    async function start(): Promise<{ servers: NatsServers; admin: StreamAdmin }> {
-      const servers = await NatsServers.start({ binary: binary!, count, syncsAlways: count === 3 })
-      closing.push(servers)
+    let servers: NatsServers
+    let logs = 0
+    let name: string
+    beforeAll(async () => {
+      servers = await NatsServers.start({ binary: binary!, count, syncsAlways: count === 3 })
+    })
+    afterAll(() => servers?.close())
+    beforeEach(() => {
+      name = `log${logs++}`
+    })
+
+    async function connectAdmin(): Promise<StreamAdmin> {
       const admin = await StreamAdmin.connect(servers.addresses)
       closing.push(admin)
-      return { servers, admin }
+      return admin
     }
 
-    async function openLoaded({ addresses }: NatsServers): Promise<NatsLog> {
-      const log = await openMember({ addresses, replicas: count, name: 'log' })
+    async function openLoaded(): Promise<NatsLog> {
+      const { addresses } = servers
+      const log = await openMember({ addresses, replicas: count, name })
       closing.push(log)
       await until(async () => (await log.load().catch(unavailable)) !== undefined)
       return log
     }
 
-    const target = ({ link }: StreamAdmin) => ({ link, name: 'log', replicas: count, random })
+    const target = ({ link }: StreamAdmin) => ({ link, name, replicas: count, random })
 
     test('members notice a repair and go on with its snapshot', async () => {
-      const { servers, admin } = await start()
-      const log = await openLoaded(servers)
+      const admin = await connectAdmin()
+      const log = await openLoaded()
       const recorder = new Recorder(0)
       log.subscribe(0, recorder)
       for (const sequence of [1, 2, 3]) await log.append(sequence, Buffer.from(`${sequence}`))
@@ -54,7 +64,7 @@ describe.for(kinds.filter(({ binary }) => binary !== undefined))(
 
       const repaired = history(2, 'everything of a process')
       const result = await repairNatsLog(target(admin), repaired)
-      expect(result).toEqual({ stream: 'log-g2', oldStream: 'log-g1', isOldSealed: true })
+      expect(result).toEqual({ stream: `${name}-g2`, oldStream: `${name}-g1`, isOldSealed: true })
       await expect(log.append(4, Buffer.from('late'))).rejects.toMatchObject({
         code: 'COORDINATION_UNAVAILABLE',
       })
@@ -73,10 +83,9 @@ describe.for(kinds.filter(({ binary }) => binary !== undefined))(
     })
 
     test('of two repairs at the same time, exactly one succeeds', async () => {
-      const { servers, admin } = await start()
-      const other = await StreamAdmin.connect(servers.addresses)
-      closing.push(other)
-      await openLoaded(servers)
+      const admin = await connectAdmin()
+      const other = await connectAdmin()
+      await openLoaded()
       const copies = [history(2, 'one copy'), history(2, 'another copy')] as const
       const outcomes = await Promise.allSettled([
         repairNatsLog(target(admin), copies[0]),
@@ -86,7 +95,7 @@ describe.for(kinds.filter(({ binary }) => binary !== undefined))(
       const loser = outcomes[1 - winner] as PromiseRejectedResult
       expect(loser.status).toBe('rejected')
       expect(loser.reason).toMatchObject({ code: 'COORDINATION_REFUSED' })
-      const loaded = await (await openLoaded(servers)).load()
+      const loaded = await (await openLoaded()).load()
       expect(loaded.identity).toEqual(copies[winner]!.identity)
       expect(Buffer.from(loaded.snapshot!.bytes).toString()).toBe(
         ['one copy', 'another copy'][winner],
@@ -94,12 +103,12 @@ describe.for(kinds.filter(({ binary }) => binary !== undefined))(
     })
 
     test('a log whose streams were deleted can be repaired', async () => {
-      const { servers, admin } = await start()
-      const log = await openLoaded(servers)
+      const admin = await connectAdmin()
+      const log = await openLoaded()
       const recorder = new Recorder(0)
       log.subscribe(0, recorder)
-      await admin.delete('log-g1')
-      await admin.delete('log-snapshots')
+      await admin.delete(`${name}-g1`)
+      await admin.delete(`${name}-snapshots`)
       const repaired = history(2, 'a copy')
       const { oldStream } = await repairNatsLog(target(admin), repaired)
       expect(oldStream).toBeUndefined()
@@ -108,19 +117,19 @@ describe.for(kinds.filter(({ binary }) => binary !== undefined))(
     })
 
     test('a generation whose stream was deleted after a repair is not mistaken for an empty log', async () => {
-      const { servers, admin } = await start()
-      await openLoaded(servers)
+      const admin = await connectAdmin()
+      await openLoaded()
       await repairNatsLog(target(admin), history(2, 'a copy'))
-      await admin.delete('log-g2')
-      await expect(openLoaded(servers)).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
+      await admin.delete(`${name}-g2`)
+      await expect(openLoaded()).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
     })
 
     test('a repaired log without its snapshot is damaged', async () => {
-      const { servers, admin } = await start()
-      await openLoaded(servers)
+      const admin = await connectAdmin()
+      await openLoaded()
       await repairNatsLog(target(admin), history(2, 'a copy'))
-      await admin.delete('log-snapshots')
-      await expect(openLoaded(servers)).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
+      await admin.delete(`${name}-snapshots`)
+      await expect(openLoaded()).rejects.toMatchObject({ code: 'COORDINATION_DAMAGED' })
     })
   },
 )
