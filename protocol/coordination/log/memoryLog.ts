@@ -299,9 +299,7 @@ class Subscription {
   isScheduled = false
   isReachable = true
   #delivered: number
-  #identity: LogIdentity
-  /** Whether the log became a different one, whose entries need a new subscription. */
-  #isOver = false
+  readonly #identity: LogIdentity
   /** The end that was told as lost; undefined while nothing is. */
   #lostAt: number | undefined
 
@@ -313,17 +311,17 @@ class Subscription {
   }
 
   isBehind(state: MemoryLogState): boolean {
-    if (state.identity.id !== this.#identity.id) return true
-    return !this.#isOver && state.lastSequence !== (this.#lostAt ?? this.#delivered)
+    if (this.isEnded || state.identity.id !== this.#identity.id) return !this.isEnded
+    return state.lastSequence !== (this.#lostAt ?? this.#delivered)
   }
 
   deliver(state: MemoryLogState): void {
     if (this.isEnded) return
     if (state.identity.id !== this.#identity.id) {
-      this.#identity = state.identity
-      this.#isOver = true
+      // The entries of another log need another subscription.
+      this.isEnded = true
       this.#listener.onIdentity(state.identity, state.lastSequence)
-    } else if (!this.#isOver) this.#deliverEntries(state)
+    } else this.#deliverEntries(state)
   }
 
   setReachable(isReachable: boolean): void {

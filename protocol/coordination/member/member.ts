@@ -98,7 +98,7 @@ class Member implements Coordination {
   readonly #sessions = new Map<string, MemberSession>()
   readonly #statusListeners = new Set<(status: CoordinationStatus) => void>()
   readonly #endClaims: () => void
-  /** Sessions whose opening was answered as unavailable: closed as soon as they exist. */
+  /** Sessions whose opening or closing was answered as unavailable: closed when that is possible. */
   readonly #abandoned = new Set<string>()
   #unsubscribe: () => void
   readonly #copy: LocalCopy | undefined
@@ -264,7 +264,13 @@ class Member implements Coordination {
 
   async #closeSession(session: string): Promise<void> {
     if (!this.#sessions.has(session)) return
-    resultsOf(await this.#request({ type: 'closeSession', session }))
+    try {
+      resultsOf(await this.#request({ type: 'closeSession', session }))
+    } catch (error) {
+      // Nobody relies on the session any more, but every entry of this member would renew it.
+      this.#abandoned.add(session)
+      throw error
+    }
   }
 
   #request(request: Request): Promise<TransactionOutcome> {
@@ -279,6 +285,8 @@ class Member implements Coordination {
   }
 
   #follow(): () => void {
+    // A subscription tells only of changes.
+    this.#isReachable = true
     return this.#options.log.subscribe(this.#replica.sequence, {
       onEntry: (entry) => this.#receive(entry),
       onSnapshot: (snapshot) => this.#skipTo(snapshot),
@@ -350,10 +358,13 @@ class Member implements Coordination {
       this.#damage(error)
       return
     }
+    this.#ahead = undefined
     this.#step.begin(this.#options.clock.monotonicMs())
     this.#proposer.replaced()
-    const { sessions } = this.#replica
-    this.endSessions([...this.#sessions.keys()].filter((id) => !sessions.has(id)))
+    // A repair may have taken back that a session was closed.
+    for (const { id, member } of this.#replica.sessions.values()) {
+      if (member === this.#id && !this.#sessions.has(id)) this.#abandoned.add(id)
+    }
   }
 
   /** A repaired log has the next generation; any other log under this name is damage. */
@@ -370,6 +381,15 @@ class Member implements Coordination {
           `this process has folded ${this.#replica.sequence} entries of ${own.id}`,
       ),
     )
+    this.#followLater()
+  }
+
+  /** The subscription is over; the next one notices a repair. */
+  #followLater(): void {
+    this.#unsubscribe()
+    this.#options.clock.setTimer(claimIntervalMs, () => {
+      if (this.#problem && !this.#isClosed && !this.#isReplacing) this.#unsubscribe = this.#follow()
+    })
   }
 
   async #adopt(identity: LogIdentity): Promise<void> {
@@ -517,7 +537,8 @@ class Member implements Coordination {
       return
     }
     const isUncertain = [...this.#sessions.values()].some(
-      (session) => this.#replica.sessions.has(session.id) && !session.isCertain,
+      (session) =>
+        this.#replica.sessions.has(session.id) && !session.isCertain && !session.isClosing,
     )
     this.#setStatus(this.#isReachable && !isUncertain ? 'connected' : 'suspended')
   }

@@ -32,6 +32,8 @@ export class MemberSession implements Session {
   readonly timeoutMs: number
   readonly ended: Promise<void>
   hasEnded = false
+  /** Whether its holder has given it up: the log may have ended it already. */
+  isClosing = false
   readonly #options: MemberSessionOptions
   readonly #listeners = new Set<(isCertain: boolean) => void>()
   #resolveEnded!: () => void
@@ -49,7 +51,7 @@ export class MemberSession implements Session {
   }
 
   get isCertain(): boolean {
-    if (this.hasEnded) return false
+    if (this.hasEnded || this.isClosing) return false
     if (!this.#options.isShared()) return true
     return this.#options.clock.monotonicMs() < this.#certainUntilMs
   }
@@ -87,6 +89,8 @@ export class MemberSession implements Session {
   }
 
   close(): Promise<void> {
+    this.isClosing = true
+    this.check()
     return this.#options.actions.close(this.id)
   }
 }

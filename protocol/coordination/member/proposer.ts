@@ -46,6 +46,10 @@ interface Attempt {
   /** The state was replaced by one after the attempt's place: the fold does not decide it. */
   isSkipped: boolean
   isConflict: boolean
+  /** Whether the log is asked to append it at the moment. */
+  isAppending: boolean
+  /** Whether an append was not answered: then a later conflict may be with the entry itself. */
+  wasUnknown: boolean
 }
 
 /** Time for another member's entry to be delivered before it is read. */
@@ -109,7 +113,8 @@ export class Proposer {
     const attempt = this.#attempt
     if (!attempt) return
     attempt.isSkipped = true
-    if (attempt.isConflict) this.#endSkipped(attempt)
+    // The log may be another one from now on: its bytes must not be appended again.
+    if (!attempt.isAppending) this.#endSkipped(attempt)
   }
 
   /** Refuses the requests whose callers stopped waiting. */
@@ -136,7 +141,7 @@ export class Proposer {
 
   #endSkipped(attempt: Attempt): void {
     this.#settle(attempt)
-    if (attempt.isConflict) this.#queue.putBack(attempt.requests)
+    if (attempt.isConflict && !attempt.wasUnknown) this.#queue.putBack(attempt.requests)
     else for (const request of attempt.requests) this.#refuseLate(request, true)
     this.#schedule()
   }
@@ -149,7 +154,8 @@ export class Proposer {
   #settle(attempt: Attempt): void {
     this.#attempt = undefined
     attempt.isSettled = true
-    attempt.settled.abort()
+    // Without a reason, a DOMException with a stack is made for each entry.
+    attempt.settled.abort('settled')
   }
 
   #schedule(): void {
@@ -177,6 +183,7 @@ export class Proposer {
       bytes: replica().frame(encodeEntry(entry)),
       ...{ requests, begunMs, settled: new AbortController() },
       ...{ isSettled: false, isSkipped: false, isConflict: false },
+      ...{ isAppending: false, wasUnknown: false },
     }
     this.#attempt = attempt
     void this.#append(attempt)
@@ -186,9 +193,12 @@ export class Proposer {
   async #append(attempt: Attempt): Promise<void> {
     let retryMs = minRetryMs
     while (!attempt.isSettled) {
+      attempt.isAppending = true
       const outcome = await this.#appendOnce(attempt)
+      attempt.isAppending = false
       if (attempt.isSettled) return
       attempt.isConflict = outcome === 'conflict'
+      if (outcome === 'unknown') attempt.wasUnknown = true
       if (attempt.isSkipped) this.#endSkipped(attempt)
       else if (outcome === 'appended') this.#appended(attempt)
       else if (outcome === 'conflict') await this.#lostAgainst(attempt)

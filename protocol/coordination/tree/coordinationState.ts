@@ -124,11 +124,16 @@ export class CoordinationState implements TreeReader {
     }
   }
 
-  /** Continues in the log of a repair: zxids go on above all earlier ones. */
+  /**
+   * Continues in the log of a repair: zxids go on above all earlier ones. Every session has its
+   * whole timeout again, since its member may have been heard until the repair, in entries that the
+   * repaired log does not have: otherwise it could expire while its holder is certain of it.
+   */
   beginGeneration(generation: number): void {
     assert(generation > this.generation, 'a repair raises the generation')
     assert(generation <= maxGeneration, `a generation is at most ${maxGeneration}`)
     this.#zxid = generation * zxidsPerGeneration
+    this.#sessions.renewAll()
   }
 
   /** Equal states give equal bytes. */

@@ -85,6 +85,11 @@ export class SessionTable {
     if (heard !== undefined) heard.lastHeardMs = this.#clockMs
   }
 
+  /** Every member counts as heard at this moment of the log. */
+  renewAll(): void {
+    for (const member of this.#members.values()) member.lastHeardMs = this.#clockMs
+  }
+
   /** Returns the sessions that have expired, in the order in which they were opened. */
   expired(): string[] {
     if (this.#clockMs <= this.#leastDeadlineMs) return []

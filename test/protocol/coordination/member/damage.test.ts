@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Coordination } from '../../../../protocol/coordination/coordination.ts'
 import { readLocalCopy } from '../../../../protocol/coordination/log/localCopy.ts'
+import { promptFate } from '../../../../protocol/coordination/log/memoryLogFaults.ts'
 import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
 import { Replica } from '../../../../protocol/coordination/member/replica.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
@@ -92,6 +93,54 @@ test('a repaired log is followed by everyone, from the copy that was chosen', as
   expect(members[0]!.tree.exists('/n0')!.modifiedZxid).toBeGreaterThan(before + 2 ** 39)
   // The copy was made before the session was opened.
   expect(session.hasEnded).toBe(true)
+})
+
+test('a log that was created anew is followed again when it is repaired', async () => {
+  const chosen = world.server.history()
+  world.server.recreate()
+  await everyoneStops(/created anew/)
+  world.server.repair(repairedHistory(chosen, seededRandom(5)))
+  await world.pass(3000)
+  for (const member of members) {
+    await world.until(member.transact([set('/n0', 'after')]))
+    expect(member.status).toBe('connected')
+  }
+})
+
+test('what a member claimed before a repair says nothing about the repaired log', async () => {
+  world.server.breakSubscriptions('c', 2500)
+  for (let n = 0; n < 5; n++) await world.until(members[0]!.transact([set('/n1', `${n}`)]))
+  await world.pass(1500)
+  world.server.repair(repairedHistory(world.server.history(), seededRandom(5)))
+  await world.pass(8000)
+  for (const member of members) expect(member.status).toBe('connected')
+})
+
+test('an entry for the damaged log is not appended to the repaired one', async () => {
+  const own = new MemberWorld({ requestTimeoutMs: 100 })
+  const one = await own.open('one')
+  for (let n = 0; n < 3; n++) await own.until(one.transact([create(`/n${n}`)]))
+  own.fate = (_, request) => ({ ...promptFate, isRequestLost: request === 'append' })
+  const change = one.transact([create('/late')])
+  const outcome = expect(own.until(change)).rejects.toThrow('may still be made')
+  await own.pass(6000)
+  own.server.repair(repairedHistory(own.server.history(), seededRandom(5)))
+  await own.pass(100)
+  own.fate = () => promptFate
+  await outcome
+  await own.pass(5000)
+  expect([one.status, own.server.history().lastSequence]).toEqual(['connected', 0])
+  await own.close()
+})
+
+test('a session whose end was taken back by a repair is ended by its member', async () => {
+  const session = await world.until(members[0]!.openSession({ timeoutMs: 6000, name: 'test' }))
+  const chosen = world.server.history()
+  await world.until(session.close())
+  world.server.loseSuffix(1)
+  world.server.repair(repairedHistory(chosen, seededRandom(5)))
+  await world.pass(3000)
+  expect(new Replica(world.server.history(), () => {}).sessions.size).toBe(0)
 })
 
 test('a process that was down while entries were lost notices at its start, and keeps its tree', async () => {

@@ -83,6 +83,20 @@ describe('unknown outcomes', () => {
     expect(one.tree.children('/')).toEqual(['q0000000000'])
   })
 
+  test('an entry without an answer is not proposed again after a gap that a snapshot closes', async () => {
+    const one = await world.open('one')
+    const other = await world.open('other', { snapshotEntries: 5 })
+    world.server.setReachable('one', { toLog: true, fromLog: false })
+    const change = one.transact([create('/q-', '', { isSequential: true })])
+    await world.pass(100)
+    world.server.setReachable('one', { toLog: false, fromLog: false })
+    for (let n = 0; n < 12; n++) await world.until(other.transact([create(`/n${n}`)]))
+    world.server.setReachable('one', { toLog: true, fromLog: true })
+    await expect(world.until(change)).rejects.toThrow('may still be made')
+    await world.until(one.sync())
+    expect(one.tree.children('/')!.filter((name) => name.startsWith('q-'))).toHaveLength(1)
+  })
+
   test('a caller is answered at its deadline, with whether the change may still be made', async () => {
     const one = await world.open('one', { requestTimeoutMs: 2000 })
     world.server.setReachable('one', { toLog: false, fromLog: true })
@@ -199,6 +213,47 @@ describe('sessions', () => {
     const created = other.transact([create('/still-works')])
     await world.until(created)
     await world.until(one.sync())
+    expect(sessionsIn(world)).toBe(0)
+  })
+
+  test('a session that is opened while a snapshot closes a gap has not ended', async () => {
+    const one = await world.open('one')
+    const other = await world.open('other', { snapshotEntries: 5 })
+    world.server.setReachable('one', { toLog: false, fromLog: false })
+    const before = one.transact([create('/before')]).catch(() => {})
+    await world.pass(100)
+    const opening = one.openSession({ timeoutMs, name: 'a test' })
+    for (let n = 0; n < 12; n++) await world.until(other.transact([create(`/n${n}`)]))
+    world.server.setReachable('one', { toLog: true, fromLog: true })
+    const session = await world.until(opening)
+    await before
+    expect([session.hasEnded, session.isCertain]).toEqual([false, true])
+    await world.until(session.close())
+    expect(sessionsIn(world)).toBe(0)
+  })
+
+  test('a session is not certain from the moment at which it is closed', async () => {
+    const one = await world.open('one')
+    const session = await leader(one)
+    const certainty: boolean[] = []
+    session.onCertain((isCertain) => void certainty.push(isCertain))
+    const closing = session.close()
+    expect([session.isCertain, session.hasEnded]).toEqual([false, false])
+    await world.until(closing)
+    expect(certainty).toEqual([false])
+    expect(one.status).toBe('connected')
+  })
+
+  test('a session whose closing was refused does not live on', async () => {
+    const one = await world.open('one', { requestTimeoutMs: 1000 })
+    const session = await leader(one)
+    world.server.setReachable('one', { toLog: false, fromLog: false })
+    const before = one.transact([create('/before')]).catch(() => {})
+    await world.pass(100)
+    await expect(world.until(session.close())).rejects.toThrow('was not made, and will not be')
+    await before
+    world.server.setReachable('one', { toLog: true, fromLog: true })
+    await world.until(session.ended)
     expect(sessionsIn(world)).toBe(0)
   })
 

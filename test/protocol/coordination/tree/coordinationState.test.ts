@@ -55,7 +55,7 @@ describe('the fold', () => {
             state = CoordinationState.restore(state.snapshot())
           } else if (each === 'repair') {
             state.beginGeneration(state.generation + 1)
-            model.zxid = state.generation * 2 ** 40
+            model.beginGeneration(state.generation)
           } else {
             const steps = observed(state, decodeEntry(encodeEntry(each)))
             expect(steps).toEqual(model.apply(each))

@@ -59,6 +59,12 @@ export class TreeModel {
     this.nodes.set('/', node(Buffer.alloc(0), undefined, 0, 0))
   }
 
+  /** A repair of the log: every session has its whole timeout again. */
+  beginGeneration(generation: number): void {
+    this.zxid = generation * 2 ** 40
+    for (const session of this.sessions) session.heardMs = this.clockMs
+  }
+
   paths(): string[] {
     return [...this.nodes.keys()].sort()
   }
