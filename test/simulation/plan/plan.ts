@@ -20,6 +20,8 @@ export interface Plan<Parameters = unknown> {
   readonly seed: number
   /** What the system makes of it: its configuration and its workload. */
   readonly parameters: Parameters
+  /** Number of clients of each kind, so that shrinking can do with fewer. */
+  readonly load?: Readonly<Record<string, number>>
   readonly network: NetworkOptions
   readonly hosts: readonly HostPlan[]
   /** Chances of the rare points in the servers' code. */

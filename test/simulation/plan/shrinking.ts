@@ -17,6 +17,8 @@ export interface ShrinkOptions {
 interface Kept {
   readonly faults: readonly Fault[]
   readonly rare: readonly string[]
+  readonly load: Readonly<Record<string, number>>
+  readonly safetyMs: number
   readonly hasNetworkFaults: boolean
   readonly hasClockFaults: boolean
   readonly hasSlowDisks: boolean
@@ -31,6 +33,8 @@ async function withFewerParts(plan: Plan, options: ShrinkOptions): Promise<Plan>
   const arbitrary = fc.record({
     faults: partOf(plan.faults),
     rare: partOf(Object.keys(plan.rare)),
+    load: fc.record(mapped(plan.load ?? {}, (count) => fc.integer({ min: 0, max: count }))),
+    safetyMs: fc.integer({ min: 1, max: plan.safetyMs }),
     hasNetworkFaults: fc.boolean(),
     hasClockFaults: fc.boolean(),
     hasSlowDisks: fc.boolean(),
@@ -38,6 +42,8 @@ async function withFewerParts(plan: Plan, options: ShrinkOptions): Promise<Plan>
   const all: Kept = {
     faults: plan.faults,
     rare: Object.keys(plan.rare),
+    load: plan.load ?? {},
+    safetyMs: plan.safetyMs,
     ...{ hasNetworkFaults: true, hasClockFaults: true, hasSlowDisks: true },
   }
   const kept = await smallest(arbitrary, all, (part) => options.fails(reduced(plan, part)), options)
@@ -55,6 +61,8 @@ function reduced(plan: Plan, kept: Kept): Plan {
     ...plan,
     faults: kept.faults,
     rare: Object.fromEntries(rare),
+    ...(plan.load && { load: kept.load }),
+    safetyMs: kept.safetyMs,
     network: kept.hasNetworkFaults ? plan.network : quietNetwork,
     hosts: plan.hosts.map(({ name, clock, disk }) => ({
       name,
@@ -62,6 +70,13 @@ function reduced(plan: Plan, kept: Kept): Plan {
       disk: kept.hasSlowDisks ? disk : {},
     })),
   }
+}
+
+function mapped<T, R>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T) => R,
+): Record<string, R> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
 /** Durations, counts and times of the faults. */

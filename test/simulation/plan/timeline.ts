@@ -13,7 +13,7 @@ interface Line {
 /** Columns of a terminal. */
 const columns = 160
 /** Operations that are shown without being evidence, at most. */
-const mostOperations = 150
+const mostOperations = 30
 
 export function timeline(outcome: Outcome): string {
   const evidence = new Set(outcome.violations.flatMap(({ evidence: ids }) => ids ?? []))

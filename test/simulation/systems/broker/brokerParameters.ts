@@ -20,17 +20,24 @@ export interface Workload {
   readonly deliveryTimeoutMs: number
   readonly sessionTimeoutMs: number
   readonly transactionTimeoutMs: number
-  /** Number of clients of each kind. */
-  readonly producers: number
-  readonly careless: number
-  readonly transactional: number
   /** Whether two transactional producers have the same id. */
   readonly sharesTransactionalId: boolean
-  readonly members: number
-  readonly consumerMembers: number
-  readonly administrators: number
-  readonly committers: number
 }
+
+/** Number of clients of each kind. */
+export type BrokerLoad = Readonly<
+  Record<
+    | 'producers'
+    | 'careless'
+    | 'transactional'
+    | 'members'
+    | 'consumers'
+    | 'sessions'
+    | 'administrators'
+    | 'committers',
+    number
+  >
+>
 
 /** One broker of the cluster; another one is another line. */
 export interface BrokerSpec {
@@ -57,7 +64,7 @@ export function drawBrokerParameters(random: Random): BrokerParameters {
 }
 
 function drawTopic(random: Random, name: string): TopicParameters {
-  const segmentBytes = String(oneOf(random, [300, 2000, 20_000]))
+  const segmentBytes = String(oneOf(random, [1000, 4000, 20_000]))
   return {
     name,
     partitions: whole(random, 1, 2),
@@ -77,9 +84,9 @@ function drawConfig(random: Random): Partial<BrokerConfig> {
     'log.segment.delete.delay.ms': oneOf(random, [0, 20, 500]),
     'log.flush.offset.checkpoint.interval.ms': oneOf(random, [20, 200, 2000]),
     'offsets.topic.num.partitions': whole(random, 1, 2),
-    'offsets.topic.segment.bytes': oneOf(random, [500, 3000, 100_000]),
+    'offsets.topic.segment.bytes': oneOf(random, [4000, 100_000]),
     'transaction.state.log.num.partitions': whole(random, 1, 2),
-    'transaction.state.log.segment.bytes': oneOf(random, [500, 3000, 100_000]),
+    'transaction.state.log.segment.bytes': oneOf(random, [2000, 100_000]),
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': oneOf(random, [20, 200]),
     'group.initial.rebalance.delay.ms': oneOf(random, [0, 0, 50]),
     'group.min.session.timeout.ms': 10,
@@ -101,12 +108,18 @@ function drawWorkload(random: Random): Workload {
     deliveryTimeoutMs: oneOf(random, [300, 3000, 120_000]),
     sessionTimeoutMs: oneOf(random, [200, 1000]),
     transactionTimeoutMs: oneOf(random, [100, 1000, 60_000]),
+    sharesTransactionalId: chance(random, 0.3),
+  }
+}
+
+export function drawBrokerLoad(random: Random): BrokerLoad {
+  return {
     producers: whole(random, 0, 2),
     careless: whole(random, 0, 1),
     transactional: whole(random, 0, 2),
-    sharesTransactionalId: chance(random, 0.3),
     members: whole(random, 0, 2),
-    consumerMembers: whole(random, 0, 2),
+    consumers: whole(random, 0, 2),
+    sessions: whole(random, 0, 1),
     administrators: whole(random, 0, 1),
     committers: whole(random, 0, 1),
   }

@@ -16,7 +16,7 @@ import { SimulatedProcess } from '../../world/simulatedProcess.ts'
 import type { TraceOptions } from '../../world/trace.ts'
 import { watchRejections } from '../../world/unhandledRejections.ts'
 import { World } from '../../world/world.ts'
-import type { BrokerParameters } from './brokerParameters.ts'
+import type { BrokerLoad, BrokerParameters } from './brokerParameters.ts'
 import {
   type BrokerRun,
   brokerPort,
@@ -36,7 +36,9 @@ const restartMs = 50
 /** Violations that are kept. */
 const mostViolations = 50
 
-export type BrokerPlan = Plan<BrokerParameters>
+export interface BrokerPlan extends Plan<BrokerParameters> {
+  readonly load: BrokerLoad
+}
 
 interface RunningClient extends ClientSpec {
   isDone: boolean
@@ -136,7 +138,7 @@ export class BrokerSimulation implements Operator {
 
   /** A client of its own creates the topics; all others start when it has. */
   #setUp(): void {
-    const { logTopic, transactionTopic, workload } = this.#plan.parameters
+    const { logTopic, transactionTopic } = this.#plan.parameters
     const create: ClientProgram = async (client) => {
       const admin = new Admin(client.cluster, Number.POSITIVE_INFINITY)
       for (const topic of [logTopic, transactionTopic]) {
@@ -145,7 +147,7 @@ export class BrokerSimulation implements Operator {
     }
     const spec = { name: 'client-1/setup', program: create, isWriter: true }
     this.#clients.set(spec.name, { ...spec, isDone: false })
-    for (const client of clientsOf(this.#plan.parameters, workload)) {
+    for (const client of clientsOf(this.#plan.parameters, this.#plan.load)) {
       this.#clients.set(client.name, { ...client, isDone: false })
     }
     this.#startClient(spec.name)
@@ -249,7 +251,7 @@ export class BrokerSimulation implements Operator {
     if (!shared.writersAreDone) return
     const isRead = clients.every((client) => client.isWriter || client.group || client.isDone)
     if (!isRead) return
-    const groups = groupsOf(this.#plan.parameters.workload)
+    const groups = groupsOf(this.#plan.load)
     if (groups.every((group) => shared.progress.hasReadAll(group))) shared.readersAreDone = true
     if (clients.every((client) => client.isDone)) this.#audit(groups)
     else if (!shared.readersAreDone) this.#later(10, () => this.#advance())

@@ -4,7 +4,7 @@
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
-import { drawBrokerParameters } from './brokerParameters.ts'
+import { drawBrokerLoad, drawBrokerParameters } from './brokerParameters.ts'
 import { brokerProcess } from './brokerProgram.ts'
 import { type BrokerPlan, BrokerSimulation } from './brokerSimulation.ts'
 import { clientsOf } from './clients/clients.ts'
@@ -21,9 +21,10 @@ export const brokerSystem: SimulatedSystem = {
 function drawPlan(seed: number): BrokerPlan {
   const random = seededRandom(seed).fork('plan')
   const parameters = drawBrokerParameters(random.fork('parameters'))
+  const load = drawBrokerLoad(random.fork('load'))
   const brokers = parameters.brokers.map(({ host }) => host)
   const safetyMs = whole(random, 400, 2000)
-  const clients = clientsOf(parameters, parameters.workload).map(({ name }) => {
+  const clients = clientsOf(parameters, load).map(({ name }) => {
     const [host, process] = name.split('/') as [string, string]
     return { host, process }
   })
@@ -31,6 +32,7 @@ function drawPlan(seed: number): BrokerPlan {
     system: 'broker',
     seed,
     parameters,
+    load,
     network: drawNetwork(random.fork('network')),
     hosts: [...brokers, ...clientHosts].map((name) => drawHost(random.fork('host'), name)),
     rare: drawRareChances(random.fork('rare')),

@@ -1,13 +1,15 @@
 // The clients of a plan, each with a host and a name of its own.
 
-import type { BrokerParameters, Workload } from '../brokerParameters.ts'
+import type { BrokerLoad, BrokerParameters } from '../brokerParameters.ts'
 import { administrator } from './administrator.ts'
 import { carelessProducer } from './carelessProducer.ts'
 import type { ClientProgram } from './client.ts'
+import { consumerGroupMember } from './consumerGroupMember.ts'
 import { groupMember } from './groupMember.ts'
 import { idempotentProducer } from './idempotentProducer.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
 import { partitionFollower } from './partitionFollower.ts'
+import { sessionReader } from './sessionReader.ts'
 import { transactionalProducer } from './transactionalProducer.ts'
 
 export interface ClientSpec {
@@ -20,10 +22,11 @@ export interface ClientSpec {
 }
 
 const classicGroup = 'classic'
+const consumerGroup = 'kip-848'
 
 export function clientsOf(
-  { logTopic, transactionTopic }: BrokerParameters,
-  workload: Workload,
+  { logTopic, transactionTopic, workload }: BrokerParameters,
+  load: BrokerLoad,
 ): ClientSpec[] {
   const clients: ClientSpec[] = []
   const add = (
@@ -33,22 +36,24 @@ export function clientsOf(
     rest: Pick<ClientSpec, 'isWriter' | 'group'> = { isWriter: true },
   ) => {
     for (let index = 0; index < count; index++) {
-      const host = `client-${1 + (clients.length % 2)}`
+      const host = `client-${1 + (index % 2)}`
       clients.push({ name: `${host}/${kind}-${index}`, program: program(index), ...rest })
     }
   }
   const transactionalId = (index: number) =>
     workload.sharesTransactionalId ? 'shared' : `transactions-${index}`
-  add('producer', workload.producers, () => idempotentProducer)
-  add('careless', workload.careless, () => carelessProducer)
-  add('transactional', workload.transactional, (index) =>
-    transactionalProducer(transactionalId(index)),
-  )
-  add('administrator', workload.administrators, () => administrator)
-  add('committer', workload.committers, () => offsetCommitter)
-  add('member', workload.members, () => groupMember(classicGroup), {
+  add('producer', load.producers, () => idempotentProducer)
+  add('careless', load.careless, () => carelessProducer)
+  add('transactional', load.transactional, (index) => transactionalProducer(transactionalId(index)))
+  add('administrator', load.administrators, () => administrator)
+  add('committer', load.committers, () => offsetCommitter)
+  add('member', load.members, () => groupMember(classicGroup), {
     ...{ isWriter: false, group: classicGroup },
   })
+  add('consumer', load.consumers, () => consumerGroupMember(consumerGroup), {
+    ...{ isWriter: false, group: consumerGroup },
+  })
+  add('session', load.sessions, () => sessionReader, { isWriter: false })
   for (const { name, partitions } of [logTopic, transactionTopic]) {
     add(`follower-${name}`, partitions, (index) => partitionFollower(name, index), {
       isWriter: false,
@@ -57,6 +62,9 @@ export function clientsOf(
   return clients
 }
 
-export function groupsOf({ members }: Workload): string[] {
-  return members > 0 ? [classicGroup] : []
+export function groupsOf({ members, consumers }: BrokerLoad): string[] {
+  const groups: string[] = []
+  if (members > 0) groups.push(classicGroup)
+  if (consumers > 0) groups.push(consumerGroup)
+  return groups
 }

@@ -7,12 +7,10 @@ import {
 } from '../../../../../protocol/client/consumer/consumer.ts'
 import type { Assignment } from '../../../../../protocol/client/consumer/rangeAssignor.ts'
 import { ErrorCode, KafkaError } from '../../../../../protocol/kafka/errors.ts'
-import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
-import { records } from '../../../../../protocol/kafka/records/recordCursor.ts'
-import type { OffsetCommit, Offsets } from '../../../checkers/operations.ts'
+import type { OffsetAndValue, OffsetCommit, Offsets } from '../../../checkers/operations.ts'
 import { oneOf, whole } from '../../../plan/swarm.ts'
 import { type Client, isPassing, messageOf } from './client.ts'
-import { maxBatchBytes } from './partitionFollower.ts'
+import { recordsFrom, topicPartitionOf } from './readRecords.ts'
 
 /** Answers to a commit of a member whose partitions were given to others. */
 const groupMovedOn: ReadonlySet<number> = new Set([
@@ -65,7 +63,8 @@ class Member {
       if (shared.writersAreDone) await this.#commit()
       else if (random.below(3) === 0) await this.#commit()
       else if (random.below(60) === 0) return await this.#leave()
-      if (!shared.writersAreDone) await this.#client.think()
+      if (shared.writersAreDone) await this.#client.pause(1)
+      else await this.#client.think()
     }
     return await this.#leave()
   }
@@ -87,11 +86,11 @@ class Member {
       if (!isPassing(error)) throw error
       return
     }
-    const found: Record<string, (readonly [number, string])[]> = {}
+    const found: Record<string, readonly OffsetAndValue[]> = {}
     const positions: Record<string, number> = {}
     for (const { topic, partition, batches, offset, nextOffset } of fetched) {
       const at = `${topic}-${partition}`
-      found[at] = recordsIn(batches, offset)
+      found[at] = recordsFrom(batches, offset)
       positions[at] = nextOffset
       this.#uncommitted.set(at, nextOffset)
       for (const [offset] of found[at]!) shared.progress.polled(this.#group, at, offset)
@@ -139,23 +138,12 @@ class Member {
   }
 }
 
-function recordsIn(batches: Buffer, from: number): (readonly [number, string])[] {
-  const found: (readonly [number, string])[] = []
-  for (const batch of splitBatches(batches)) {
-    for (const { offset, value } of records(batch, maxBatchBytes)) {
-      if (offset >= from) found.push([offset, value!.toString()])
-    }
-  }
-  return found
-}
-
 function byTopic(offsets: Offsets): Map<string, Map<number, number>> {
   const topics = new Map<string, Map<number, number>>()
   for (const [name, offset] of Object.entries(offsets)) {
-    const dash = name.lastIndexOf('-')
-    const topic = name.slice(0, dash)
+    const { topic, partition } = topicPartitionOf(name)
     const ofTopic = topics.get(topic) ?? new Map<number, number>()
-    topics.set(topic, ofTopic.set(Number(name.slice(dash + 1)), offset))
+    topics.set(topic, ofTopic.set(partition, offset))
   }
   return topics
 }

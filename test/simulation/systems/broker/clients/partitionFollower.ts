@@ -5,12 +5,9 @@ import {
   type FetchedPartition,
   PartitionReader,
 } from '../../../../../protocol/client/consumer/partitionReader.ts'
-import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
-import { records } from '../../../../../protocol/kafka/records/recordCursor.ts'
 import { whole } from '../../../plan/swarm.ts'
 import type { Client } from './client.ts'
-
-export const maxBatchBytes = 16 * 1024 * 1024
+import { recordsFrom } from './readRecords.ts'
 
 export function partitionFollower(topic: string, partition: number) {
   return async (client: Client): Promise<void> => {
@@ -31,7 +28,7 @@ export function partitionFollower(topic: string, partition: number) {
     for (let end: number | undefined; end === undefined || offset < end; ) {
       const poll = recorder.begin(client.name, { kind: 'poll', records: {} })
       const fetched = await reader.fetch(offset)
-      const found = recordsOf(fetched, offset)
+      const found = recordsFrom(fetched.batches, offset)
       offset = fetched.nextOffset
       for (const [at] of found) client.shared.progress.visible(name, at)
       poll.ok({ kind: 'poll', records: { [name]: found }, positions: { [name]: offset } })
@@ -40,16 +37,6 @@ export function partitionFollower(topic: string, partition: number) {
       else if (found.length === 0) await client.think()
     }
   }
-}
-
-function recordsOf({ batches }: FetchedPartition, from: number): (readonly [number, string])[] {
-  const found: (readonly [number, string])[] = []
-  for (const batch of splitBatches(batches)) {
-    for (const { offset, value } of records(batch, maxBatchBytes)) {
-      if (offset >= from) found.push([offset, value!.toString()])
-    }
-  }
-  return found
 }
 
 function observe(
