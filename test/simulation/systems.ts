@@ -2,5 +2,6 @@
 
 import type { SimulatedSystem } from './system.ts'
 import { brokerSystem } from './systems/broker/brokerSystem.ts'
+import { coordinationSystem } from './systems/coordination/coordinationSystem.ts'
 
-export const systems: readonly SimulatedSystem[] = [brokerSystem]
+export const systems: readonly SimulatedSystem[] = [brokerSystem, coordinationSystem]

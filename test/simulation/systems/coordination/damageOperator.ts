@@ -1,0 +1,170 @@
+// Damages the log once in a run, and repairs it from what a process kept: as an operator would who
+// stops that process for it. Between the two the members that can notice it have to.
+
+import type { LogHistory } from '../../../../protocol/coordination/log/coordinationLog.ts'
+import { readLocalCopy } from '../../../../protocol/coordination/log/localCopy.ts'
+import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
+import { isOperational } from '../../../../protocol/runtime/operational.ts'
+import type { SimulatedHost } from '../../world/simulatedHost.ts'
+import type { SimulatedProcess } from '../../world/simulatedProcess.ts'
+import type { World } from '../../world/world.ts'
+import type { Shared } from './clients/client.ts'
+import type { Damage } from './coordinationParameters.ts'
+import { copyDirectory, type MemberNode, memberProcess } from './memberNode.ts'
+
+export interface DamageOptions {
+  readonly world: World
+  readonly hosts: ReadonlyMap<string, SimulatedHost>
+  readonly shared: Shared
+  readonly plan: Damage | undefined
+  readonly nodes: () => readonly MemberNode[]
+  readonly startMember: (host: SimulatedHost) => void
+}
+
+/** Time in which every member notices a damage while nothing else is broken, in ms. */
+const noticeMs = 20_000
+const retryMs = 500
+
+export class DamageOperator {
+  readonly #options: DamageOptions
+  /** The log as it was, in case that no process has kept anything. */
+  #backup: LogHistory | undefined
+  /** Those who had what the damage took away. */
+  #witnesses: readonly SimulatedProcess[] = []
+  /** Those who had opened a member then. */
+  #present: readonly SimulatedProcess[] = []
+  #repairing: SimulatedHost | undefined
+  #isHealed = false
+  /** Whether there was a damage in this run. */
+  hasBeen = false
+
+  constructor(options: DamageOptions) {
+    this.#options = options
+  }
+
+  schedule(): void {
+    const { plan } = this.#options
+    if (plan === undefined) return
+    this.#later(plan.atMs, () => {
+      if (!this.#isHealed) this.#damage(plan)
+    })
+  }
+
+  /** Nothing else is broken from now on. */
+  heal(): void {
+    this.#isHealed = true
+    if (this.#options.shared.era % 2 === 0 || this.#repairing !== undefined) return
+    this.#later(noticeMs, () => {
+      this.#checkNoticed()
+      if (this.#isDamaged) this.#repair(0)
+    })
+  }
+
+  /** Whether the processes of the host stay down for the repair. */
+  isRepairing(host: SimulatedHost): boolean {
+    return this.#repairing === host
+  }
+
+  get #isDamaged(): boolean {
+    return this.#options.shared.era % 2 === 1
+  }
+
+  #damage(plan: Damage): void {
+    const { shared, nodes } = this.#options
+    const { log, reference } = shared
+    this.#backup = log.state.history()
+    const before = log.state.lastSequence
+    if (!this.#strike(plan)) return
+    const lost = log.state.lastSequence
+    this.hasBeen = true
+    reference.isSuspended = true
+    shared.era++
+    shared.note('fault', `damage: ${plan.kind}, the log ended at ${before} and ends at ${lost}`)
+    shared.reached(`damage: ${plan.kind}`)
+    const present = nodes().filter(({ process, member }) => process.isAlive && member !== undefined)
+    this.#present = present.map(({ process }) => process)
+    this.#witnesses = present
+      .filter(({ sequence }) => sequence > lost)
+      .map(({ process }) => process)
+    this.#later(plan.repairAfterMs, () => {
+      if (this.#isDamaged && !this.#isHealed) this.#repair(0)
+    })
+  }
+
+  #strike({ kind, count }: Damage): boolean {
+    const { log } = this.#options.shared
+    if (kind === 'loseSuffix') return log.loseSuffix(count) > 0
+    if (kind === 'fork') return log.fork() !== undefined
+    log.recreate()
+    return true
+  }
+
+  /**
+   * A witness tells all who were there, directly or by what it claims. Who came later may have begun
+   * after a snapshot that hides the damage, or with a log that was created anew.
+   */
+  #checkNoticed(): void {
+    if (!this.#isDamaged || this.#options.plan?.kind === 'fork') return
+    if (!this.#witnesses.some((process) => process.isAlive)) return
+    for (const { process, member } of this.#options.nodes()) {
+      if (!this.#present.includes(process) || member?.status === 'damaged') continue
+      const message = `${process.name} is ${member?.status} long after the damage`
+      this.#options.shared.violate('damage not noticed', message)
+    }
+  }
+
+  #repair(attempt: number): void {
+    const { hosts, plan } = this.#options
+    const names = [...hosts.keys()].filter((name) => hosts.get(name)!.name !== 'log')
+    const first = names.indexOf(plan!.chosen)
+    const host = hosts.get(names[(first + attempt) % names.length]!)!
+    if (attempt >= 2 * names.length) this.#adopt(this.#backup!, host, 'a backup')
+    else if (!host.isOn) this.#later(retryMs, () => this.#repair(attempt + 1))
+    else this.#repairAt(host, attempt)
+  }
+
+  #repairAt(host: SimulatedHost, attempt: number): void {
+    this.#repairing = host
+    host.process(memberProcess)?.kill()
+    host.start(
+      'repair',
+      async (process) => {
+        const kept = await this.#copyOf(process)
+        if (kept === undefined) process.exit()
+        else this.#adopt(kept, host, 'the copy of a process')
+        process.exit()
+      },
+      {
+        onEnd: () => {
+          this.#repairing = undefined
+          if (this.#isDamaged) this.#later(retryMs, () => this.#repair(attempt + 1))
+          if (host.isOn) this.#options.startMember(host)
+        },
+      },
+    )
+  }
+
+  async #copyOf(process: SimulatedProcess): Promise<LogHistory | undefined> {
+    try {
+      return await readLocalCopy(copyDirectory, process.openStore)
+    } catch (error) {
+      if (!isOperational(error)) throw error
+      this.#options.shared.note(process.name, `no copy: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  #adopt(kept: LogHistory, host: SimulatedHost, source: string): void {
+    const { shared, world } = this.#options
+    const history = repairedHistory(kept, world.random.fork('repair'))
+    shared.log.repair(history)
+    shared.reference.begin(history)
+    shared.era++
+    shared.reached(`repair: from ${source}`)
+    shared.note('operator', `the log is repaired from ${source} at ${host.name}`)
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    this.#options.world.schedule(delayMs, this.#options.world, 'operator', 'damage', run)
+  }
+}

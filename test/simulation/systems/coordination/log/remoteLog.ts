@@ -1,0 +1,219 @@
+// The log as a member has it: requests to the server with timeouts, and a subscription that is told
+// of entries as they come, and asks for what it has missed.
+
+import { CoordinationError } from '../../../../../protocol/coordination/coordinationError.ts'
+import type {
+  AppendOutcome,
+  CoordinationLog,
+  LogEntry,
+  LogHistory,
+  LogListener,
+  LogPosition,
+  LogSnapshot,
+} from '../../../../../protocol/coordination/log/coordinationLog.ts'
+import { closedLog } from '../../../../../protocol/coordination/log/logRefusals.ts'
+import type { SimulatedProcess } from '../../../world/simulatedProcess.ts'
+import type { LogParameters } from '../coordinationParameters.ts'
+import type { LogWire } from './logWire.ts'
+import { RemoteSubscription } from './remoteSubscription.ts'
+import { type Append, type Follower, logHost, type SimulatedLog } from './simulatedLog.ts'
+
+export interface RemoteLogOptions {
+  readonly process: SimulatedProcess
+  readonly server: SimulatedLog
+  readonly wire: LogWire
+  readonly parameters: LogParameters
+  readonly onAppend: () => void
+  /** Called with true before a snapshot is given to the member, and with false after it. */
+  readonly onSkip: (isSkipping: boolean) => void
+  readonly reached: (mark: string) => void
+}
+
+const messageBytes = 200
+
+export class RemoteLog implements CoordinationLog, Follower {
+  readonly isShared = true
+  readonly appliesLate = true
+  readonly #options: RemoteLogOptions
+  readonly #claimListeners = new Set<(position: LogPosition) => void>()
+  readonly #pending = new Set<(error: CoordinationError) => void>()
+  #id = ''
+  /** The last entry that the member certainly has. */
+  #sequence = 0
+  #subscription: RemoteSubscription | undefined
+  /** The append whose outcome is unknown. */
+  #unknown: Append | undefined
+  #isClosed = false
+
+  constructor(options: RemoteLogOptions) {
+    this.#options = options
+  }
+
+  get process(): SimulatedProcess {
+    return this.#options.process
+  }
+
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  async load(): Promise<LogHistory> {
+    const history = await this.request('load', (server) => server.state.history())
+    this.#id = history.identity.id
+    this.#sequence = history.lastSequence
+    return history
+  }
+
+  async append(sequence: number, bytes: Uint8Array): Promise<AppendOutcome> {
+    this.#options.onAppend()
+    const request = { id: this.#id, sequence, bytes: Buffer.from(bytes), isAbandoned: false }
+    this.#noteAbandoned(request)
+    try {
+      const outcome = await this.request('append', (server) => server.append(request))
+      this.#unknown = undefined
+      if (outcome === 'appended') this.#sequence = Math.max(this.#sequence, sequence)
+      return outcome
+    } catch (error) {
+      request.isAbandoned = true
+      // The entry may have been delivered meanwhile.
+      if (sequence > this.#sequence) this.#unknown = request
+      throw error
+    }
+  }
+
+  subscribe(sequence: number, listener: LogListener): () => void {
+    this.#subscription?.end()
+    const observed: LogListener = {
+      onEntry: (entry) => {
+        this.#noteOutcome(entry)
+        listener.onEntry(entry)
+      },
+      onSnapshot: (snapshot) => this.#skip(() => listener.onSnapshot(snapshot)),
+      onIdentity: (identity, last) => listener.onIdentity(identity, last),
+      onLost: (last) => listener.onLost(last),
+      onReachable: (isReachable) => listener.onReachable(isReachable),
+    }
+    const subscription = new RemoteSubscription(this, {
+      ...{ id: this.#id, sequence, listener: observed, clock: this.process.runtime.clock },
+      checkIntervalMs: this.#options.parameters.checkIntervalMs,
+    })
+    this.#subscription = subscription
+    return () => subscription.end()
+  }
+
+  async read(sequence: number): Promise<readonly LogEntry[]> {
+    const entries = await this.request('read', (server) => server.read(this.#id, sequence))
+    for (const entry of entries) this.#noteOutcome(entry)
+    return entries
+  }
+
+  writeSnapshot({ sequence, bytes }: LogSnapshot): Promise<void> {
+    const snapshot = { sequence, bytes: Buffer.from(bytes) }
+    const id = this.#id
+    return this.request('writeSnapshot', (server) => server.writeSnapshot(id, snapshot))
+  }
+
+  claim(position: LogPosition): void {
+    if (this.#isClosed) return
+    this.#send('claim', (server) => server.claim(this, position))
+  }
+
+  onClaim(listener: (position: LogPosition) => void): () => void {
+    this.#claimListeners.add(listener)
+    return () => void this.#claimListeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#subscription?.end()
+    this.#options.server.leave(this)
+    for (const fail of [...this.#pending]) fail(closedLog())
+  }
+
+  // What the server says by itself.
+
+  entry(id: string, entry: LogEntry): void {
+    this.#subscription?.published(id, entry)
+  }
+
+  hearClaim(position: LogPosition): void {
+    for (const listener of [...this.#claimListeners]) listener(position)
+  }
+
+  /** Asks the server; rejects when the answer does not come in time. */
+  request<T>(what: string, perform: (server: SimulatedLog) => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(closedLog())
+    const { process, parameters } = this.#options
+    return new Promise<T>((resolve, reject) => {
+      const fail = (error: Error) => finish(() => reject(error))
+      const finish = (settle: () => void) => {
+        timer.cancel()
+        if (this.#pending.delete(fail)) settle()
+      }
+      const timer = process.runtime.clock.setTimer(parameters.requestTimeoutMs, () =>
+        fail(new CoordinationError('COORDINATION_UNAVAILABLE', `no answer to ${what} in time`)),
+      )
+      this.#pending.add(fail)
+      let arrivals = 0
+      this.#send(what, (server) => {
+        const settle = outcomeOf(() => perform(server), resolve, reject)
+        // What arrives twice is answered once: the second answer would be about the first effect.
+        if (arrivals++ === 0) this.#answer(server, what, () => finish(settle))
+      })
+    })
+  }
+
+  #answer(server: SimulatedLog, what: string, answer: () => void): void {
+    const { wire, process } = this.#options
+    const to = () => process
+    wire.send(server.process!, process.host.name, to, `${what} answer`, messageBytes, answer)
+  }
+
+  #send(what: string, run: (server: SimulatedLog) => void): void {
+    const { wire, server, process } = this.#options
+    wire.send(
+      process,
+      logHost,
+      () => server.process,
+      what,
+      messageBytes,
+      () => run(server),
+    )
+  }
+
+  #skip(skip: () => void): void {
+    this.#options.onSkip(true)
+    skip()
+    this.#options.onSkip(false)
+  }
+
+  #noteOutcome({ sequence, bytes }: LogEntry): void {
+    this.#sequence = Math.max(this.#sequence, sequence)
+    if (this.#unknown?.sequence !== sequence) return
+    const isOwn = Buffer.from(bytes).equals(this.#unknown.bytes)
+    const outcome = isOwn ? 'committed' : 'a conflict'
+    this.#options.reached(`append: unknown outcome was ${outcome}`)
+    this.#unknown = undefined
+  }
+
+  #noteAbandoned({ sequence }: Append): void {
+    if (this.#unknown === undefined || this.#unknown.sequence === sequence) return
+    this.#options.reached('append: abandoned at a snapshot')
+    this.#unknown = undefined
+  }
+}
+
+function outcomeOf<T>(
+  perform: () => T,
+  resolve: (result: T) => void,
+  reject: (error: unknown) => void,
+): () => void {
+  try {
+    const result = perform()
+    return () => resolve(result)
+  } catch (error) {
+    if (!(error instanceof CoordinationError)) throw error
+    return () => reject(error)
+  }
+}
