@@ -34,6 +34,7 @@ const [
   { outputFailure },
   { defaultDiskMebibytes, leastDiskMebibytes },
   { addJobCommands },
+  { addCoordinationCommands },
 ] = await Promise.all([
   import('commander'),
   import('./protocol/commandLine/commandOptions.ts'),
@@ -44,6 +45,7 @@ const [
   import('./protocol/runtime/process/standardStreams.ts'),
   import('./demo/diskShares.ts'),
   import('./engine/commandLine/jobCommandLine.ts'),
+  import('./protocol/commandLine/coordination/coordinationCommandLine.ts'),
 ])
 
 const demoOptions: readonly CommandOption[] = [
@@ -163,6 +165,7 @@ function commands(outputFailed: OutputFailed): CommandType {
       process.exitCode = await agent(words)
     })
   addJobCommands(program, version())
+  addCoordinationCommands(program)
   return program
 }
 

@@ -3,14 +3,18 @@
 // mistake of the user ends with lines on standard error that say what to do, and with exit code 1.
 
 import { access, readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { firstOfSignals } from '../protocol/commandLine/stopSignals.ts'
+import { ProgramRegistration, readNatsPlan } from '../protocol/coordination/programRegistration.ts'
+import { registrationGroups } from '../protocol/coordination/recipes/registration.ts'
 import { isLoopback } from '../protocol/runtime/network/loopback.ts'
 import type { Address } from '../protocol/runtime/network/network.ts'
 import { tcpNetwork } from '../protocol/runtime/network/tcpNetwork.ts'
 import { nodeRuntime } from '../protocol/runtime/nodeRuntime.ts'
 import { isOperational } from '../protocol/runtime/operational.ts'
 import { processFigures } from '../protocol/runtime/process/processFigures.ts'
+import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { type Clock, sleep } from '../protocol/runtime/time/clock.ts'
 import type { Logger } from '../protocol/telemetry/logging/logger.ts'
 import { exposeLostLines } from '../protocol/telemetry/logging/logLines.ts'
@@ -109,11 +113,29 @@ async function run(
       logLevel: logger,
     },
   })
+  const registration = await register(args, runtime, logger, { version, health: http.url })
   try {
     return await serve(options, args, http, dependencies)
   } finally {
+    await registration?.close()
     await http.close()
   }
+}
+
+/** Rejects for options that make no sense; a server that cannot be reached is waited for. */
+async function register(
+  { name, coordination }: AgentArguments,
+  runtime: Runtime,
+  logger: Logger,
+  about: object,
+): Promise<ProgramRegistration | undefined> {
+  if (coordination === undefined) return undefined
+  const plan = await readNatsPlan(runtime.disk, coordination)
+  const host = hostname()
+  return new ProgramRegistration({
+    ...{ runtime, logger, plan, group: registrationGroups.agents, name: `${name}@${host}` },
+    about: { agent: name, host, ...about },
+  })
 }
 
 /** Runs the agent until it is asked to stop, or fails. */

@@ -8,6 +8,7 @@ import {
   type CommandOption,
   longNames,
 } from '../protocol/commandLine/commandOptions.ts'
+import { coordinationOption } from '../protocol/commandLine/coordination/coordinationOption.ts'
 import {
   loggingOf,
   logLevelOption,
@@ -32,6 +33,8 @@ export interface AgentArguments {
   readonly listen: Address
   /** Whether `listen` may be an address that other hosts can reach. */
   readonly isInsecure: boolean
+  /** File with the options of the coordination in which the agent registers. */
+  readonly coordination: string | undefined
   /** Undefined: the configuration is read once. */
   readonly reloadIntervalMs: number | undefined
   /** Whether to check the configuration only. */
@@ -54,6 +57,7 @@ interface ParsedOptions extends LoggingOptions {
   readonly dryrun?: true
   readonly listen: string
   readonly insecure?: true
+  readonly coordination?: string
 }
 
 /** Returns 'help' when the help was requested, after printing it. */
@@ -88,6 +92,7 @@ export function parseArguments(
     logging: loggingFrom(options, properties['flume.root.logger']),
     listen: listenAddress(options.listen, options.insecure ?? false),
     isInsecure: options.insecure ?? false,
+    coordination: options.coordination,
     reloadIntervalMs: options.reloadConf ? seconds(options.pollInterval) * 1000 : undefined,
     isDryRun: options.dryrun ?? false,
     warnings: withoutEffect(options, javaOptions),
@@ -129,6 +134,7 @@ const agentOptions: readonly CommandOption[] = [
     flags: '--insecure',
     doc: 'allow --listen to be an address that other hosts can reach, without authentication',
   },
+  coordinationOption,
   {
     flags: '-z, --zkConnString <servers>',
     doc: 'not supported: a configuration in ZooKeeper',

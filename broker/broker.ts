@@ -134,7 +134,7 @@ async function start(options: BrokerOptions, closing: ClosingSteps): Promise<Bro
 /** Starts what answers requests: the replicas, the controller's work, both coordinators. */
 async function startParts(
   options: BrokerOptions,
-  { configuration, controller, manager }: BrokerStorage,
+  { configuration, controller, manager, isCoordinationShared }: BrokerStorage,
   closing: ClosingSteps,
 ): Promise<BrokerParts> {
   const { runtime, config, logger, logLevel, testHooks } = options
@@ -156,6 +156,8 @@ async function startParts(
     throw new KafkaError(errorCode, `failed to delete the offsets committed for topic ${name}`)
   })
   await controller.start(replicas)
+  // Coordination that is elsewhere may be out of reach when the first producer comes.
+  if (isCoordinationShared) producerIds.prefetch()
   closing.add(() => controller.stop())
   transactions.start()
   const sessionRandom = runtime.random.fork('fetch sessions')

@@ -1,5 +1,10 @@
 // Allocates producer ids. Ids are reserved durably in blocks, so most producers cost no write. A
 // crash loses the rest of a block; an id is never given twice.
+//
+// A block that is half used is followed by the next one in the background: new producers can start
+// while the metadata cannot be changed, for as long as ids are left.
+
+import { BrokerError } from '../errors.ts'
 
 const blockSize = 1000
 
@@ -7,6 +12,8 @@ export class ProducerIds {
   readonly #reserve: (count: number) => Promise<number>
   #next = 0
   #end = 0
+  /** First id of the block after this one; undefined until it is reserved. */
+  #following: number | undefined
   #refill: Promise<void> | undefined
 
   /**
@@ -16,18 +23,40 @@ export class ProducerIds {
     this.#reserve = reserve
   }
 
+  /** Rejects when no id is left and none can be reserved. */
   async next(): Promise<number> {
     while (this.#next === this.#end) {
-      this.#refill ??= this.#takeBlock()
-      await this.#refill
+      if (this.#following === undefined) await this.#takeBlock()
+      else this.#begin(this.#following)
     }
-    return this.#next++
+    const id = this.#next++
+    if (this.#end - this.#next < blockSize / 2) this.prefetch()
+    return id
   }
 
-  async #takeBlock(): Promise<void> {
+  /** Reserves the following block in the background, so that there are ids during an outage. */
+  prefetch(): void {
+    if (this.#following !== undefined) return
+    this.#takeBlock().catch((error: unknown) => {
+      // Whoever needs an id and finds none tries again, and is told why.
+      if (!(error instanceof BrokerError)) throw error
+    })
+  }
+
+  #begin(first: number): void {
+    this.#next = first
+    this.#end = first + blockSize
+    this.#following = undefined
+  }
+
+  #takeBlock(): Promise<void> {
+    this.#refill ??= this.#reserveBlock()
+    return this.#refill
+  }
+
+  async #reserveBlock(): Promise<void> {
     try {
-      this.#next = await this.#reserve(blockSize)
-      this.#end = this.#next + blockSize
+      this.#following = await this.#reserve(blockSize)
     } finally {
       this.#refill = undefined
     }

@@ -4,6 +4,7 @@
 import { basename, extname, join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { addOptions, type CommandOption } from '../../protocol/commandLine/commandOptions.ts'
+import { coordinationOption } from '../../protocol/commandLine/coordination/coordinationOption.ts'
 import { logLevelOption, logOutputOptions } from '../../protocol/commandLine/loggingOptions.ts'
 import { positive } from '../../protocol/commandLine/optionValues.ts'
 import type { DataLocation } from '../../protocol/runtime/process/dataLocation.ts'
@@ -119,6 +120,7 @@ const submitOptions: readonly CommandOption[] = [
     flags: '--insecure',
     doc: 'allow --listen to be reachable from other hosts, without authentication',
   },
+  coordinationOption,
   { flags: '--watch', doc: 'restart the job whenever its code changes' },
   logLevelOption(undefined, 'info'),
   ...logOutputOptions,

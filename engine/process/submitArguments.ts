@@ -34,6 +34,8 @@ export interface SubmitArguments extends LoggingOptions {
   readonly listen?: string | undefined
   /** Allows a `listen` address that is reachable from other hosts. */
   readonly insecure?: boolean | undefined
+  /** File with the options of the coordination in which the job registers. */
+  readonly coordination?: string | undefined
   /** Restarts the job when its code changes. */
   readonly watch?: boolean | undefined
 }

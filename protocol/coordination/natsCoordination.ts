@@ -22,6 +22,8 @@ export interface NatsCoordinationOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Longer than an election of the stream's leader (4 to 9 s), shorter than clients wait. */
+const requestTimeoutMs = 12_000
 const minRetryMs = 500
 const maxRetryMs = 5000
 const monitoringTimeoutMs = 3000
@@ -57,7 +59,9 @@ async function open(options: NatsCoordinationOptions): Promise<Coordination> {
   try {
     const replicas = await checkedReplicas(link, options)
     const log = new NatsLog(link, plan.logName, replicas, { clock, random })
-    return await openMember({ log, clock, scheduler, random, logger, name, copy })
+    return await openMember({
+      ...{ log, clock, scheduler, random, logger, name, copy, requestTimeoutMs },
+    })
   } catch (error) {
     await link.close()
     throw error

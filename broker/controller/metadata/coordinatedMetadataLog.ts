@@ -101,6 +101,9 @@ export class CoordinatedMetadataLog implements MetadataLog {
   }
 
   async read(sequence: number): Promise<readonly StoredEntry[]> {
+    const { status, problem } = this.#coordination
+    // Nobody waits twice for a log that cannot be reached: the proposal did already.
+    if (status === 'suspended') throw unreachableLog(problem)
     await this.#attempt(() => this.#coordination.sync())
     this.#deliver()
     const next = readRoot(this.#coordination)?.content.nextSequence ?? 0
@@ -220,6 +223,10 @@ export class CoordinatedMetadataLog implements MetadataLog {
       throw originOf(error)
     }
   }
+}
+
+function unreachableLog(problem = 'the coordination log cannot be reached'): CoordinationError {
+  return new CoordinationError('COORDINATION_UNAVAILABLE', problem)
 }
 
 /** The error of the disk or the server behind one of coordination. */

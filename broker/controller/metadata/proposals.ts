@@ -261,10 +261,12 @@ function tooManyPending(maxPending: number): BrokerError {
 
 function unavailable(cause: unknown): BrokerError {
   const reason = cause instanceof Error ? cause.message : String(cause)
+  const remedy = isOutage(cause)
+    ? 'check coordination, then retry'
+    : 'free disk space, or raise the limit of open files, then retry'
   return new BrokerError(
     'METADATA_UNAVAILABLE',
-    `failed to write the metadata log (${reason}): the change may not have been made; free disk space, or ` +
-      'raise the limit of open files, then retry',
+    `failed to write the metadata log (${reason}): the change may not have been made; ${remedy}`,
     cause,
   )
 }

@@ -33,13 +33,14 @@ const retryMs = 1000
 export class Registration {
   readonly #options: RegistrationOptions
   readonly #stopped = new AbortController()
-  readonly #running: Promise<void>
+  readonly #closing = Promise.withResolvers<void>()
   #session: Session | undefined
   #isRegistered = false
 
   constructor(options: RegistrationOptions) {
     this.#options = options
-    this.#running = this.#keep()
+    // Ends with the member at the latest.
+    void this.#keep()
   }
 
   get isRegistered(): boolean {
@@ -49,8 +50,9 @@ export class Registration {
   /** Leaves the group at once, if coordination can be reached; otherwise the session expires. */
   async close(): Promise<void> {
     this.#stopped.abort()
+    this.#closing.resolve()
+    if (this.#options.coordination.status !== 'connected') return
     await this.#session?.close().catch(ignoreRefusal)
-    await this.#running
   }
 
   async #keep(): Promise<void> {
@@ -60,7 +62,8 @@ export class Registration {
       try {
         const session = await this.#register()
         logger.debug({ group, name, session: session.id }, 'registered in coordination')
-        await session.ended
+        // A session does not end while the log is damaged or out of reach.
+        await Promise.race([session.ended, this.#closing.promise])
       } catch (error) {
         if (!(error instanceof CodedError)) throw error
         if (error.code === 'COORDINATION_CLOSED') return

@@ -18,9 +18,10 @@ import type {
 import type { Topic } from '../../../broker/controller/metadata/metadataView.ts'
 import { ProducerIds } from '../../../broker/controller/producerIds.ts'
 import type { PartitionLogs } from '../../../broker/controller/topics/topicWork.ts'
+import { BrokerError } from '../../../broker/errors.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
-import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { type Logger, silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 
@@ -491,5 +492,24 @@ describe('ProducerIds', () => {
     const taken = await Promise.all(Array.from({ length: 2500 }, () => ids.next()))
     expect(new Set(taken).size).toBe(2500)
     expect(next).toBe(3000)
+  })
+
+  it('has ids while none can be reserved, from the block after a half used one', async () => {
+    let next = 0
+    let fails = false
+    const ids = new ProducerIds(async (count) => {
+      if (fails) throw new BrokerError('METADATA_UNAVAILABLE', 'away')
+      next += count
+      return next - count
+    })
+    for (let count = 0; count < 600; count++) await ids.next()
+    await settle()
+    fails = true
+    const taken = new Set<number>()
+    for (let count = 600; count < 2000; count++) taken.add(await ids.next())
+    expect([taken.size, Math.max(...taken)]).toEqual([1400, 1999])
+    await expect(ids.next()).rejects.toThrow('away')
+    fails = false
+    expect(await ids.next()).toBe(2000)
   })
 })

@@ -57,3 +57,16 @@ test('a process that starts again takes its name when the former session has exp
   await world.pass(20_000)
   expect(again.isRegistered).toBe(true)
 })
+
+test('a registration closes although the log is damaged', async () => {
+  const [one, other] = [await world.open('one'), await world.open('other')]
+  const { clock, logger } = world
+  const registration = new Registration({
+    ...{ coordination: one, clock, logger, group, name: 'a1@host', about: {} },
+  })
+  await world.pass(1000)
+  world.server.loseSuffix(1)
+  await world.pass(5000)
+  expect(other.status).toBe('damaged')
+  await world.until(registration.close())
+})
