@@ -1,5 +1,5 @@
-// Exposes a broker's part in coordination. A broker whose metadata are not in coordination, as in some
-// tests, is connected to nothing that could fail.
+// Exposes a broker's part in coordination. A broker whose metadata are not in coordination, as in
+// some tests, is connected to nothing that could fail.
 
 import type { Coordination } from '../../../protocol/coordination/coordination.ts'
 import { coordinationMetrics } from '../table/coordination.ts'

@@ -1,5 +1,5 @@
-// A log that forked, lost entries or was created anew under its members: all of them notice, make no
-// change, keep their trees, and go on after a repair.
+// A log that forked, lost entries or was created anew under its members: all of them notice, make
+// no change, keep their trees, and go on after a repair.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Coordination } from '../../../../protocol/coordination/coordination.ts'
