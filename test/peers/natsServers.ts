@@ -52,6 +52,11 @@ export class NatsServers {
   readonly #servers: Server[]
   readonly #namespaces: NetworkNamespaces | undefined
   #copies = 0
+  /** A test whose process ends must not leave servers behind. */
+  readonly #onExit = () => {
+    for (const { child } of this.#servers) child?.kill('SIGKILL')
+    this.#namespaces?.remove()
+  }
 
   private constructor(
     options: NatsServersOptions,
@@ -63,6 +68,7 @@ export class NatsServers {
     this.#directory = directory
     this.#servers = servers
     this.#namespaces = namespaces
+    process.once('exit', this.#onExit)
   }
 
   /** Resolves when JetStream answers: with three servers, when they have elected a leader. */
@@ -198,6 +204,7 @@ export class NatsServers {
   }
 
   async close(): Promise<void> {
+    process.off('exit', this.#onExit)
     for (const { index } of this.#servers) this.resume(index)
     await Promise.all(this.#servers.map(({ index }) => this.kill(index)))
     this.#namespaces?.remove()
