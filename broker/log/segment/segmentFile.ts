@@ -43,6 +43,7 @@ export class SegmentFile {
   #isDetached = false
   #isDiscarded = false
   #isClosed = false
+  #closing: Promise<void> | undefined
   /**
    * Set while the commit journal relies on a later sync of appended bytes; called if that fails.
    */
@@ -239,9 +240,15 @@ export class SegmentFile {
 
   /**
    * Writes staged bytes, waits for operations in progress, then closes the file. Bytes that could
-   * not be written or synced are reported to the journal by `syncJournaled`.
+   * not be written or synced are reported to the journal by `syncJournaled`. Further calls return
+   * the same promise: a log is closed by its broker, and by its data directory when that fails.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     if (this.#hasStaged && !this.#isDiscarded && !this.#isClosed) await this.#saveAtClose()
     this.#isClosed = true
     if (this.#uses > 0) {

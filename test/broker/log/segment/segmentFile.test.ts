@@ -62,3 +62,16 @@ test('a failed opening does not forget the file that was opened after it', async
   const file = await second
   expect(await rig.file.open()).toBe(file)
 })
+
+test('every call of close resolves, also while an operation keeps the file open', async () => {
+  const rig = new Rig()
+  const file = rig.file.open()
+  await rig.completeOne()
+  await file
+  const writing = rig.file.append([Buffer.from('x')], 0)
+  await settle()
+  const closed = Promise.all([rig.file.close(), rig.file.close()])
+  await rig.completeOne()
+  await writing
+  await closed
+})
