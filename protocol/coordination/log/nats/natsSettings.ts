@@ -64,6 +64,16 @@ export function checkNatsSettings(settings: NatsSettings): void {
   if ((settings.user === undefined) !== (settings.password === undefined)) {
     throw refused(`${names.user} and ${names.password} must be set together`)
   }
+  const { credentials, nkeySeed } = settings
+  if (
+    credentials !== undefined &&
+    !/BEGIN NATS USER JWT.+BEGIN USER NKEY SEED/s.test(credentials)
+  ) {
+    throw refused(`${names.credentials} has no JWT and key of a user, as a .creds file has`)
+  }
+  if (nkeySeed !== undefined && !/^SU[A-Z2-7]{56}$/.test(nkeySeed.trim())) {
+    throw refused(`${names.nkeySeed} has no seed of a user, which starts with SU`)
+  }
   const { certificate, key } = settings.tls ?? {}
   if ((certificate === undefined) !== (key === undefined)) {
     throw refused(`${names.certificate} and ${names.key} must be set together`)

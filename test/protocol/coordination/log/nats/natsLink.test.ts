@@ -14,6 +14,7 @@ import { freePort } from '../../../../endToEnd/programs.ts'
 import { debianNatsServer } from '../../../../peers/natsBinary.ts'
 import { NatsServers } from '../../../../peers/natsServers.ts'
 import { hasTool } from '../../../../tools.ts'
+import { makeCredentials } from './natsCredentials.ts'
 
 const binary = debianNatsServer()
 const closing: { close(): Promise<void> }[] = []
@@ -52,6 +53,8 @@ describe('settings that make no sense are refused', () => {
     [{ servers: ['host'] }, /not host:port/],
     [{ servers: ['host:4222'], user: 'a' }, /must be set together/],
     [{ servers: ['host:4222'], token: 'a', nkeySeed: 'b' }, /exclude each other/],
+    [{ servers: ['host:4222'], credentials: 'a' }, /credentials\.file has no JWT/],
+    [{ servers: ['host:4222'], nkeySeed: 'a' }, /nkey\.file has no seed/],
     [{ servers: ['host:4222'], tls: { key: 'a' } }, /must be set together/],
   ] satisfies [NatsSettings, RegExp][])('%j', async (settings, message) => {
     const error = await failure(settings)
@@ -87,6 +90,17 @@ describe.skipIf(binary === undefined)('authentication', () => {
     expect(await connected({ servers: byKey, nkeySeed: `${text(user.getSeed())}\n` })).toBe('n0')
     const wrong = await failure({ servers: byKey, nkeySeed: text(other.getSeed()) })
     expect(wrong.message).toMatch(/check .*nats\.nkey/)
+  })
+})
+
+describe.skipIf(binary === undefined)('credentials', () => {
+  test('of a user are those of its JWT and key', async () => {
+    const { configuration, content, forged } = makeCredentials()
+    const servers = await start(configuration)
+    expect(await connected({ servers, credentials: content })).toBe('n0')
+    const wrong = await failure({ servers, credentials: forged })
+    expect(wrong.code).toBe('COORDINATION_REFUSED')
+    expect(wrong.message).toMatch(/check coordination\.nats\.credentials\.file/)
   })
 })
 
