@@ -95,6 +95,10 @@ async function explain({ system: name, seed, violations }: SeedFailure): Promise
   const system = systems.find((each) => each.name === name)!
   const plan = system.drawPlan(seed)
   const first = violations[0]!.name
+  if (first === 'hangs') {
+    print(`\nseed ${seed} of ${name}: ${violations[0]!.message}`)
+    return fail(`to repeat it: npm run simulate -- --system ${name} --seed ${seed} --trace`)
+  }
   print(
     `\nseed ${seed} of ${name} fails: ${first}; shrinking its plan of ${plan.faults.length} faults`,
   )

@@ -9,12 +9,16 @@ export interface SeedRange {
   readonly count: number
 }
 
-/** Stops after the first seed that fails. */
-export async function runSeeds({ system: name, from, count }: SeedRange): Promise<SeedTally> {
+/** Stops after the first seed that fails. `onSeed` is called before each one. */
+export async function runSeeds(
+  { system: name, from, count }: SeedRange,
+  onSeed: (seed: number) => void = () => {},
+): Promise<SeedTally> {
   const system = systems.find((each) => each.name === name)
   if (system === undefined) throw new Error(`there is no system ${name}`)
   const tally = newTally()
   for (let seed = from; seed < from + count && tally.failures.length === 0; seed++) {
+    onSeed(seed)
     const before = process.threadCpuUsage()
     const outcome = await system.run(system.drawPlan(seed))
     const { user, system: kernel } = process.threadCpuUsage(before)

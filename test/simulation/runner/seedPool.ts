@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { SeedRange } from './runSeeds.ts'
 import { addTally, newTally, type SeedTally } from './seedTally.ts'
+import type { WorkerMessage } from './seedWorker.ts'
 
 export interface PoolOptions {
   readonly systems: readonly string[]
@@ -15,6 +16,8 @@ export interface PoolOptions {
 }
 
 const seedsAtOnce = 10
+/** Limit on the time of one seed: most take a tenth of a second. */
+const mostSeedMs = 120_000
 
 export async function runPool(options: PoolOptions): Promise<SeedTally> {
   const { seeds, workers = availableParallelism(), onProgress } = options
@@ -51,13 +54,28 @@ function* rangesOf({ systems, from, seeds }: PoolOptions): Generator<SeedRange, 
   }
 }
 
+/** A seed that takes too long fails: its code loops without an event. */
 function ask(worker: Worker, range: SeedRange): Promise<SeedTally> {
   return new Promise((resolve, reject) => {
-    worker.once('error', reject)
-    worker.once('message', (tally: SeedTally) => {
-      worker.off('error', reject)
+    let current = range.from
+    const finish = (tally: SeedTally) => {
+      clearTimeout(watchdog)
+      worker.removeAllListeners()
       resolve(tally)
+    }
+    const watchdog = setTimeout(() => finish(hanging(range.system, current)), mostSeedMs)
+    worker.once('error', reject)
+    worker.on('message', (message: WorkerMessage) => {
+      if ('tally' in message) return finish(message.tally)
+      current = message.seed
+      watchdog.refresh()
     })
     worker.postMessage(range)
   })
+}
+
+function hanging(system: string, seed: number): SeedTally {
+  const message = `no end after ${mostSeedMs / 1000} s: a loop without an event of the world`
+  const failure = { system, seed, violations: [{ name: 'hangs', message, timeMs: 0 }] }
+  return { ...newTally(), failures: [failure] }
 }

@@ -18,7 +18,7 @@ export interface WorldOptions {
 }
 
 export interface RunLimits {
-  /** Virtual time at which the run ends, in ms. */
+  /** Virtual time at which the run ends, in ms; also without any event left. */
   readonly untilMs: number
   /** Limit on the events of the run; more of them are an endless loop. */
   readonly maxEvents: number
@@ -152,10 +152,9 @@ export class World implements EventOwner {
     }
     for (;;) {
       const next = this.#heap.peek()
-      if (next === undefined) return 'idle'
-      if (!next.isCancelled && next.timeMs > untilMs) {
-        this.#nowMs = untilMs
-        return 'late'
+      if (next === undefined || (!next.isCancelled && next.timeMs > untilMs)) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs)
+        return next === undefined ? 'idle' : 'late'
       }
       this.#heap.pop()
       if (next.isCancelled) continue

@@ -24,7 +24,7 @@ networkConformance('simulatedNetwork', () => {
   let isOver = false
   const run = async () => {
     while (!isOver) {
-      await world.run({ untilMs: 1e12, maxEvents: 1e9, isOver: () => isOver })
+      await world.run({ untilMs: world.nowMs + 1000, maxEvents: 1e9 })
       await systemScheduler.nextTurn()
     }
   }
