@@ -6,7 +6,7 @@ import { sleep } from '../runtime/time/clock.ts'
 import type { Logger } from '../telemetry/logging/logger.ts'
 import type { Coordination } from './coordination.ts'
 import { CoordinationError } from './coordinationError.ts'
-import type { NatsLink } from './log/nats/natsLink.ts'
+import type { AcceptedLink } from './log/nats/acceptedLink.ts'
 import { type CopyOptions, openMember } from './member/member.ts'
 import type { NatsPlan } from './natsOptions.ts'
 
@@ -53,11 +53,14 @@ async function open(options: NatsCoordinationOptions): Promise<Coordination> {
   const { runtime, logger, plan, name, copy } = options
   const { clock, scheduler } = runtime
   const random = runtime.random.fork('coordination')
-  const { connectNats } = await import('./log/nats/natsLink.ts')
   const { NatsLog } = await import('./log/nats/natsLog.ts')
-  const link = await connectNats({ ...plan.settings, name }, { clock, random })
+  const { link, replicas } = await connectPlanned({
+    runtime: { ...runtime, random },
+    logger,
+    plan,
+    name,
+  })
   try {
-    const replicas = await checkedReplicas(link, options)
     const log = new NatsLog(link, plan.logName, replicas, { clock, random })
     return await openMember({
       ...{ log, clock, scheduler, random, logger, name, copy, requestTimeoutMs },
@@ -68,22 +71,24 @@ async function open(options: NatsCoordinationOptions): Promise<Coordination> {
   }
 }
 
-/** Returns how many copies a stream has on these servers. */
-export async function checkedReplicas(
-  link: NatsLink,
-  { runtime, logger, plan }: Pick<NatsCoordinationOptions, 'runtime' | 'logger' | 'plan'>,
-): Promise<number> {
-  const { inspectServers, judgeServers } = await import('./log/nats/natsServers.ts')
-  const { monitoringUrls: urls, ...checks } = plan.checks
+/** Connects to servers that coordination accepts. The caller closes the link. */
+export async function connectPlanned({
+  runtime,
+  logger,
+  plan,
+  name,
+}: Omit<NatsCoordinationOptions, 'copy' | 'signal'>): Promise<AcceptedLink> {
+  const { connectAccepted } = await import('./log/nats/acceptedLink.ts')
+  const { clock, random } = runtime
+  const { monitoringUrls: urls, ...stated } = plan.checks
   const monitoring = urls.length === 0 ? {} : { monitoring: { urls, read: readMonitoring } }
-  const seen = await inspectServers(link, runtime, { ...checks, ...monitoring })
-  const verdict = judgeServers(seen.servers, checks)
-  for (const warning of verdict.warnings) logger.warn({}, warning)
-  if (seen.unreachable.length > 0) {
-    const { unreachable } = seen
-    logger.warn({ unreachable }, 'some NATS servers cannot be reached, and were not checked')
-  }
-  return verdict.replicas
+  return await connectAccepted(
+    { ...plan.settings, name },
+    {
+      ...{ clock, random, checks: { ...stated, ...monitoring } },
+      onWarning: (message) => logger.warn({}, message),
+    },
+  )
 }
 
 async function readMonitoring(url: string): Promise<string> {

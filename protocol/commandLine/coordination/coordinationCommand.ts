@@ -5,11 +5,10 @@ import { existsSync } from 'node:fs'
 import type { Coordination } from '../../coordination/coordination.ts'
 import type { LogHistory } from '../../coordination/log/coordinationLog.ts'
 import { readLocalCopy } from '../../coordination/log/localCopy.ts'
-import { connectNats } from '../../coordination/log/nats/natsLink.ts'
 import { repairNatsLog } from '../../coordination/log/nats/natsRepair.ts'
 import { repairedHistory } from '../../coordination/member/repair.ts'
 import { Replica } from '../../coordination/member/replica.ts'
-import { checkedReplicas, openNatsCoordination } from '../../coordination/natsCoordination.ts'
+import { connectPlanned, openNatsCoordination } from '../../coordination/natsCoordination.ts'
 import type { NatsPlan } from '../../coordination/natsOptions.ts'
 import { readNatsPlan } from '../../coordination/programRegistration.ts'
 import { nodeDisk } from '../../runtime/disk/nodeDisk.ts'
@@ -92,9 +91,8 @@ export async function repairCommand({ config, from, yes }: RepairOptions): Promi
     )
     return
   }
-  const link = await connectNats({ ...plan.settings, name }, runtime)
+  const { link, replicas } = await connectPlanned({ runtime, logger, plan, name })
   try {
-    const replicas = await checkedReplicas(link, { runtime, logger, plan })
     const target = { link, name: plan.logName, replicas, random }
     const { stream, oldStream, isOldSealed } = await repairNatsLog(target, repaired)
     print(`\nRepaired: the log continues in the stream ${stream}.`)

@@ -2,16 +2,17 @@
 // client, the system account, and the monitoring endpoints.
 
 import { afterEach, describe, expect, test } from 'vitest'
+import { connectAccepted } from '../../../../../protocol/coordination/log/nats/acceptedLink.ts'
+import {
+  NatsLog,
+  type NatsLogOptions,
+} from '../../../../../protocol/coordination/log/nats/natsLog.ts'
 import {
   judgeServers,
   type ServerChecks,
   type ServerFacts,
 } from '../../../../../protocol/coordination/log/nats/natsServers.ts'
 import type { NatsSettings } from '../../../../../protocol/coordination/log/nats/natsSettings.ts'
-import {
-  type OpenNatsLogOptions,
-  openNatsLog,
-} from '../../../../../protocol/coordination/log/nats/openNatsLog.ts'
 import { systemRandom } from '../../../../../protocol/runtime/random.ts'
 import { systemClock } from '../../../../../protocol/runtime/time/clock.ts'
 import { until } from '../../../../eventLoop.ts'
@@ -129,17 +130,15 @@ describe('what real servers tell', () => {
   async function open(
     settings: NatsSettings,
     checks: ServerChecks,
-    more: Partial<OpenNatsLogOptions> = {},
+    more: Partial<NatsLogOptions> = {},
   ): Promise<string[]> {
     const warnings: string[] = []
-    const log = await openNatsLog(settings, {
-      name: 'log',
-      clock: systemClock,
-      random: systemRandom(),
-      checks,
-      onWarning: (message) => warnings.push(message),
-      ...more,
-    })
+    const options = {
+      ...{ clock: systemClock, random: systemRandom(), checks, ...more },
+      onWarning: (message: string) => warnings.push(message),
+    }
+    const { link, replicas } = await connectAccepted(settings, options)
+    const log = new NatsLog(link, 'log', replicas, options)
     closing.push(log)
     await until(async () => {
       try {

@@ -1,10 +1,9 @@
-// Opens the coordination log on NATS: connects, judges the servers, and judges those again to which
-// it connects later. Rejects with COORDINATION_REFUSED and what to set, or with
+// Connects to the servers of a coordination log: judges the servers, and judges those again to
+// which it connects later. Rejects with COORDINATION_REFUSED and what to set, or with
 // COORDINATION_UNAVAILABLE while no server can be reached: then it may be called again.
 
 import { CoordinationError } from '../../coordinationError.ts'
-import { connectNats, type NatsLink } from './natsLink.ts'
-import { NatsLog, type NatsLogOptions } from './natsLog.ts'
+import { connectNats, type LinkDependencies, type NatsLink } from './natsLink.ts'
 import {
   inspectServers,
   judgeServers,
@@ -13,20 +12,10 @@ import {
 } from './natsServers.ts'
 import type { NatsSettings } from './natsSettings.ts'
 
-export interface OpenNatsLogOptions extends NatsLogOptions {
-  /** Of the log: part of the names of its streams and subjects. */
-  readonly name: string
+export interface ConnectOptions extends LinkDependencies {
   readonly checks: ServerChecks
   /** Called with each thing that works but should not stay so. */
   readonly onWarning: (message: string) => void
-}
-
-export async function openNatsLog(
-  settings: NatsSettings,
-  options: OpenNatsLogOptions,
-): Promise<NatsLog> {
-  const { link, replicas } = await connectAccepted(settings, options)
-  return new NatsLog(link, options.name, replicas, options)
 }
 
 export interface AcceptedLink {
@@ -37,7 +26,7 @@ export interface AcceptedLink {
 /** A connection to servers that were judged. The caller closes it. */
 export async function connectAccepted(
   settings: NatsSettings,
-  options: Pick<OpenNatsLogOptions, 'clock' | 'random' | 'checks' | 'onWarning'>,
+  options: ConnectOptions,
 ): Promise<AcceptedLink> {
   const link = await connectNats(settings, options)
   try {
@@ -55,7 +44,7 @@ export async function connectAccepted(
 
 async function judge(
   link: NatsLink,
-  { checks, onWarning, ...dependencies }: Parameters<typeof connectAccepted>[1],
+  { checks, onWarning, ...dependencies }: ConnectOptions,
 ): Promise<ServersVerdict> {
   const { servers, unreachable } = await inspectServers(link, dependencies, checks)
   const verdict = judgeServers(servers, checks)
@@ -70,10 +59,7 @@ async function judge(
 }
 
 /** A server may have been replaced by an older one. The log goes on: it is damaged or it is not. */
-async function judgeAgain(
-  link: NatsLink,
-  options: Parameters<typeof connectAccepted>[1],
-): Promise<void> {
+async function judgeAgain(link: NatsLink, options: ConnectOptions): Promise<void> {
   try {
     const { server } = link
     if (server === undefined) return
