@@ -4,6 +4,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { runMutantCommand } from './mutants/mutantCommand.ts'
 import type { Outcome } from './plan/outcome.ts'
 import type { Plan } from './plan/plan.ts'
 import { shrinkPlan } from './plan/shrinking.ts'
@@ -13,7 +14,7 @@ import { missingMarks, type SeedFailure, type SeedTally } from './runner/seedTal
 import type { SimulatedSystem } from './system.ts'
 import { systems } from './systems.ts'
 
-const usage = `usage: npm run simulate -- [options]
+const usage = `usage: npm run simulate -- [options] [NAME...]
   --system NAME   one of ${systems.map(({ name }) => name).join(', ')}; all unless given
   --seeds N       number of seeds; 1000 unless given, or 1 with --seed
   --seed S        the first seed; drawn unless given
@@ -22,13 +23,14 @@ const usage = `usage: npm run simulate -- [options]
   --trace         prints every event of the first seed
   --json          prints the summary as JSON
   --no-shrink     prints the failing plan as it is
+  --mutants       runs the planted faults, or those with a NAME in theirs; --seeds limits each
   --help`
 
 /** Marks are expected of at least this many seeds. */
 const enoughSeeds = 500
 const shrinkStepMs = 60_000
 
-const { values: given } = parseArgs({
+const { values: given, positionals } = parseArgs({
   options: {
     system: { type: 'string' },
     seeds: { type: 'string' },
@@ -38,15 +40,19 @@ const { values: given } = parseArgs({
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     shrink: { type: 'boolean', default: true },
+    mutants: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
   allowNegative: true,
+  allowPositionals: true,
 })
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   if (given.help) return print(usage)
+  if (given.mutants) return await runMutantCommand({ ...given, names: positionals }, print)
+  if (positionals.length > 0) return fail(`${positionals[0]} is not an option`)
   const chosen = systems.filter(({ name }) => given.system === undefined || given.system === name)
   if (chosen.length === 0) return fail(`there is no system ${given.system}`)
   if (given.plan !== undefined) {

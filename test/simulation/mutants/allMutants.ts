@@ -1,0 +1,16 @@
+// Every planted fault. The names are unique.
+
+import { clientMutants } from './broker/clientMutants.ts'
+import { controllerMutants } from './broker/controllerMutants.ts'
+import { groupMutants } from './broker/groupMutants.ts'
+import { logMutants } from './broker/logMutants.ts'
+import { transactionMutants } from './broker/transactionMutants.ts'
+import type { Mutant } from './mutant.ts'
+
+export const mutants: readonly Mutant[] = [
+  ...logMutants,
+  ...transactionMutants,
+  ...groupMutants,
+  ...controllerMutants,
+  ...clientMutants,
+]
