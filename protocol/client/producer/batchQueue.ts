@@ -3,14 +3,18 @@
 // assigned, so order must be preserved: after a retriable failure no batch is sent until all
 // batches in flight are answered; then every unacknowledged batch is sent again, oldest first. A
 // plain state machine: it sends nothing.
+//
+// A broker accepts any sequence from a producer of which the partition has nothing yet (KIP-360): if
+// it refused the first batch and had the second, it would store the second. So the first batch of a
+// producer is alone in flight until it is acknowledged.
 
 import { ErrorCode, isRetriable } from '../../kafka/errors.ts'
 import { assert } from '../../runtime/assert.ts'
 
 /** The properties of a batch that the queue uses. */
 export interface QueuedBatch {
-  /** Whether the batch has a producer id and sequence, by which the broker recognizes a retry. */
-  readonly isSequenced: boolean
+  /** The producer by whose sequence the broker recognizes a retry; -1 without one. */
+  readonly producerId: number
   /** Delivery deadline on the monotonic clock, in ms; Infinity for no deadline. */
   readonly deadlineMs: number
 }
@@ -30,6 +34,8 @@ export class BatchQueue<B extends QueuedBatch> {
   /** Unacknowledged batches in the order of `add`; batches in flight precede waiting ones. */
   readonly #entries: Entry<B>[] = []
   #added = 0
+  /** The producer of the last batch that the broker has. */
+  #knownProducerId = -1
   #inFlight = 0
   #isRecovering = false
 
@@ -100,6 +106,7 @@ export class BatchQueue<B extends QueuedBatch> {
       entry.isInFlight = false
       this.#isRecovering = true
     } else {
+      if (verdict === 'acknowledged') this.#knownProducerId = batch.producerId
       this.#entries.splice(at, 1)
     }
     return this.#isRecovering && this.#inFlight === 0
@@ -123,11 +130,10 @@ export class BatchQueue<B extends QueuedBatch> {
 
   /**
    * 1 without sequence numbers: a batch sent after a failed one would be stored before its retry.
+   * So would be one of a producer that the broker does not know.
    */
-  #limitFor(entry: Entry<B>): number {
-    const before = this.#entries[this.#inFlight - 1]
-    const isSequenced = entry.batch.isSequenced && (before?.batch.isSequenced ?? true)
-    return isSequenced ? this.#maxInFlight : 1
+  #limitFor({ batch: { producerId } }: Entry<B>): number {
+    return producerId >= 0 && producerId === this.#knownProducerId ? this.#maxInFlight : 1
   }
 
   #remove(condition: (entry: Entry<B>) => boolean): B[] {

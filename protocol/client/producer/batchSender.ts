@@ -44,7 +44,7 @@ const maxRequestBytes = 8 * 1024 * 1024
 
 interface PendingBatch {
   readonly bytes: Buffer
-  readonly isSequenced: boolean
+  readonly producerId: number
   readonly deadlineMs: number
   resolve(sent: SentBatch): void
   reject(error: Error): void
@@ -111,7 +111,7 @@ export class BatchSender {
       const place = this.#partition(topic, partition)
       place.queue.add({
         bytes: batch,
-        isSequenced: header.producerId >= 0,
+        producerId: header.producerId,
         deadlineMs: this.#clock.monotonicMs() + this.#options.deliveryTimeoutMs,
         resolve,
         reject,

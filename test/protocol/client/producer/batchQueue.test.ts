@@ -8,7 +8,15 @@ interface Numbered extends QueuedBatch {
 }
 
 function batch(number: number, isSequenced = true, deadlineMs = Infinity): Numbered {
-  return { number, isSequenced, deadlineMs }
+  return { number, producerId: isSequenced ? 7 : -1, deadlineMs }
+}
+
+/** A queue whose producer the broker knows: it has a batch of it. */
+function queueOf(maxInFlight: number): BatchQueue<Numbered> {
+  const queue = new BatchQueue<Numbered>(maxInFlight)
+  queue.add(batch(-1))
+  queue.settle(queue.next()!, 'acknowledged')
+  return queue
 }
 
 function sendable(queue: BatchQueue<Numbered>): Numbered[] {
@@ -21,12 +29,24 @@ const numbers = (batches: readonly Numbered[]) => batches.map(({ number }) => nu
 
 describe('BatchQueue', () => {
   test('batches are sent in order, within the limit', () => {
-    const queue = new BatchQueue<Numbered>(3)
+    const queue = queueOf(3)
     for (let number = 0; number < 5; number++) queue.add(batch(number))
     const sent = sendable(queue)
     expect(numbers(sent)).toEqual([0, 1, 2])
     queue.settle(sent[0]!, 'acknowledged')
     expect(numbers(sendable(queue))).toEqual([3])
+  })
+
+  test('the first batch of a producer is alone in flight until the broker has it', () => {
+    const queue = new BatchQueue<Numbered>(3)
+    for (let number = 0; number < 5; number++) queue.add(batch(number))
+    const [zero, ...others] = sendable(queue)
+    expect(others).toEqual([])
+    queue.settle(zero!, 'again')
+    queue.resume()
+    expect(numbers(sendable(queue))).toEqual([0])
+    queue.settle(zero!, 'acknowledged')
+    expect(numbers(sendable(queue))).toEqual([1, 2, 3])
   })
 
   test('without sequence numbers only one batch is in flight', () => {
@@ -40,7 +60,7 @@ describe('BatchQueue', () => {
   })
 
   test('after a failure no batch is sent until all in flight are answered; then all are retried in order', () => {
-    const queue = new BatchQueue<Numbered>(3)
+    const queue = queueOf(3)
     for (let number = 0; number < 5; number++) queue.add(batch(number))
     const [zero, one, two] = sendable(queue)
     expect(queue.settle(zero!, 'again')).toBe(false)
@@ -53,7 +73,7 @@ describe('BatchQueue', () => {
   })
 
   test("no batch is sent that would push the oldest unacknowledged one out of the broker's memory", () => {
-    const queue = new BatchQueue<Numbered>(5)
+    const queue = queueOf(5)
     for (let number = 0; number < 9; number++) queue.add(batch(number))
     const [zero, ...others] = sendable(queue)
     // The oldest batch was stored and its answer lost; it is among the five that the broker
@@ -68,7 +88,7 @@ describe('BatchQueue', () => {
   })
 
   test('an out-of-order batch is retried after the older batch that failed', () => {
-    const queue = new BatchQueue<Numbered>(2)
+    const queue = queueOf(2)
     queue.add(batch(0))
     queue.add(batch(1))
     const [zero, one] = sendable(queue)
@@ -113,11 +133,12 @@ describe('BatchQueue', () => {
   })
 
   /**
-   * The broker loses answers and batches at random, and accepts only the next sequence. Every batch
-   * must be stored once and in order, and the queue must never stop.
+   * The broker loses answers and batches, and refuses batches for a while, at random. It accepts any
+   * sequence from a producer that it does not know, and then only the next one. Every batch must be
+   * stored once and in order, and the queue must never stop.
    */
   test('property: under faults every batch is stored once and in order', () => {
-    const fault = fc.constantFrom('stored', 'answerLost', 'batchLost')
+    const fault = fc.constantFrom('stored', 'answerLost', 'batchLost', 'refused')
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5 }),
@@ -137,16 +158,19 @@ describe('BatchQueue', () => {
             for (const one of sent) {
               const fate: string = isLost ? 'batchLost' : (faults.shift() ?? 'stored')
               const isKnown = stored.includes(one.number)
-              const isNext = one.number === stored.length
-              if (fate !== 'batchLost' && !isKnown && isNext) stored.push(one.number)
-              isLost ||= fate !== 'stored'
+              const isNext = one.number === stored.length || stored.length === 0
+              const arrives = fate !== 'batchLost' && fate !== 'refused'
+              if (arrives && !isKnown && isNext) stored.push(one.number)
+              isLost ||= fate === 'answerLost' || fate === 'batchLost'
               const errorCode = isLost
                 ? ErrorCode.networkException
-                : isKnown
-                  ? ErrorCode.duplicateSequenceNumber
-                  : isNext
-                    ? ErrorCode.none
-                    : ErrorCode.outOfOrderSequenceNumber
+                : fate === 'refused'
+                  ? ErrorCode.notLeaderOrFollower
+                  : isKnown
+                    ? ErrorCode.duplicateSequenceNumber
+                    : isNext
+                      ? ErrorCode.none
+                      : ErrorCode.outOfOrderSequenceNumber
               const verdict = queue.judge(one, errorCode)
               expect(verdict).not.toBe('rejected')
               if (verdict === 'acknowledged') acknowledged.add(one.number)
