@@ -450,8 +450,11 @@ export class FileStore implements EventStore {
   /** Deletes files from the oldest on, as long as all their events are below `lowestHeld`. */
   async #deleteDrained(lowestHeld: number): Promise<void> {
     for (;;) {
-      const [oldest] = this.#files
+      const [oldest, next] = this.#files
       if (oldest?.endEvent === undefined || oldest.endEvent > lowestHeld) return
+      // Until the next file is durable, writes to this one may be queued, and only this one has the
+      // positions that the snapshot of the next one repeats.
+      if (next === undefined || next.durableBytes === 0) return
       // No take reads this file any more: all its events have left the channel.
       const { file } = oldest
       oldest.file = undefined
@@ -477,11 +480,9 @@ export class FileStore implements EventStore {
       logFile.file = await this.#disk.open(logFile.path, 'write')
       const { sizeBytes: fileBytes } = await logFile.file.stat()
       const scanner = new LogScanner(logFile.file, fileBytes)
-      for (
-        let next = await this.#scan(scanner, logFile);
-        next;
-        next = await this.#scan(scanner, logFile)
-      ) {
+      for (;;) {
+        const next = await this.#scan(scanner, logFile)
+        if (next === undefined) break
         const { record, position, sizeBytes } = next
         for (const { range, place } of replay.apply(record, { logFile, position, sizeBytes })) {
           const { from, until } = range
@@ -491,10 +492,10 @@ export class FileStore implements EventStore {
       }
       logFile.endEvent = state.nextEvent
       logFile.durableBytes = scanner.validBytes
-      if (scanner.validBytes === fileBytes) continue
-      if (index < this.#files.length - 1) throw this.#damaged(logFile, scanner.validBytes)
-      await this.#cutTail(logFile, scanner.validBytes, fileBytes)
+      if (index === this.#files.length - 1) await this.#settleTail(logFile, fileBytes)
+      else if (scanner.validBytes < fileBytes) throw this.#damaged(logFile, scanner.validBytes)
     }
+    replay.finish()
     this.#entries.dropBelow(state.lowestHeld)
   }
 
@@ -508,21 +509,27 @@ export class FileStore implements EventStore {
     }
   }
 
-  /** Truncates a torn write at the end of the last file, which was never acknowledged. */
-  async #cutTail(logFile: LogFile, validBytes: number, fileBytes: number): Promise<void> {
-    this.#logger.warn(
-      { channel: this.#options.channel, file: logFile.path, validBytes, fileBytes },
-      'truncated a torn write at the end of the channel log',
-    )
-    if (validBytes > 0) {
-      await logFile.file!.truncate(validBytes)
-      await logFile.file!.sync()
-      return
+  /**
+   * Makes the last file durable as it was read: a killed process may have left writes in the page
+   * cache. Truncates a torn write at its end, which was never acknowledged.
+   */
+  async #settleTail(logFile: LogFile, fileBytes: number): Promise<void> {
+    const { file, path, directory, durableBytes: validBytes } = logFile
+    if (validBytes < fileBytes) {
+      this.#logger.warn(
+        { channel: this.#options.channel, file: path, validBytes, fileBytes },
+        'truncated a torn write at the end of the channel log',
+      )
     }
-    await logFile.file!.close()
-    await this.#disk.remove(logFile.path)
-    await this.#disk.syncDirectory(logFile.directory)
-    this.#files.pop()
+    if (validBytes > 0) {
+      if (validBytes < fileBytes) await file!.truncate(validBytes)
+      await file!.sync()
+    } else {
+      await file!.close()
+      await this.#disk.remove(path)
+      this.#files.pop()
+    }
+    await this.#disk.syncDirectory(directory)
   }
 
   async #listFiles(): Promise<LogFile[]> {

@@ -18,6 +18,10 @@ export class LogReplay<Place> {
   readonly #state: ChannelState
   /** Records of a put transaction whose last record was not read yet. */
   #openPut: { record: Put; place: Place }[] = []
+  /**
+   * Prepared takes with events whose log file was deleted, which happens after their commit only.
+   */
+  readonly #committed = new Set<number>()
 
   constructor(state: ChannelState) {
     this.#state = state
@@ -34,8 +38,8 @@ export class LogReplay<Place> {
       for (const position of record.positions) state.restorePosition(position)
       for (const [sink, stamp] of record.lastStamps) state.lastStamps.set(sink, stamp)
     } else if (record.type === 'prepare') {
-      // A part of the ranges may be gone: its take is in a log file that was deleted since.
       const ranges = this.#held(record.take.ranges)
+      if (countOf(ranges) < countOf(record.take.ranges)) this.#committed.add(record.take.id)
       state.takeExactly(ranges)
       state.prepare({ ...record.take, ranges })
     } else if (record.type === 'take') {
@@ -51,6 +55,18 @@ export class LogReplay<Place> {
       }
     }
     return []
+  }
+
+  /**
+   * Completes the replay: commits takes whose records are missing. On a full disk a log file may be
+   * deleted before the record of the take that drained it is durable.
+   */
+  finish(): void {
+    for (const { id, ranges } of [...this.#state.prepared.values()]) {
+      if (!this.#committed.has(id)) continue
+      this.#state.settle(id)
+      this.#state.commitTake(ranges)
+    }
   }
 
   #put(record: Put, place: Place): RecoveredPut<Place>[] {
@@ -71,4 +87,8 @@ export class LogReplay<Place> {
       return this.#state.heldOf(range)
     })
   }
+}
+
+function countOf(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, { from, until }) => sum + until - from, 0)
 }

@@ -245,6 +245,8 @@ export class TailFile {
     if (known === 0 && filled === 0 && (await this.#file!.stat()).sizeBytes < offset) {
       return 'truncated'
     }
+    // Nothing was put yet, but the position file may have the head of the content that was there.
+    if (offset === 0 && !beginsWith(chunk.subarray(0, filled), this.#head)) return 'truncated'
     this.#partialBytes = filled - known
     if (filled === known) return this.#nothing()
     const lines = findLines(chunk, known, filled)
@@ -340,7 +342,6 @@ export class TailFile {
   }
 
   #keepHead(bytes: Buffer, start: number): void {
-    // Content that was not read yet may have been replaced unnoticed.
     if (start === 0) this.#head = Buffer.alloc(0)
     if (start !== this.#head.length || start >= fingerprintBytes) return
     this.#head = Buffer.concat([this.#head, bytes.subarray(0, fingerprintBytes - start)])
@@ -351,6 +352,10 @@ export class TailFile {
 export function fingerprintBefore(bytes: Buffer, end: number): Fingerprint {
   const lengthBytes = Math.min(fingerprintBytes, end)
   return { lengthBytes, crc: crc32c(bytes, end - lengthBytes, end) }
+}
+
+function beginsWith(bytes: Buffer, head: Buffer): boolean {
+  return bytes.length >= head.length && bytes.subarray(0, head.length).equals(head)
 }
 
 function baseAt({ offset, generation, fingerprint }: TailPosition): SafePosition {

@@ -261,6 +261,26 @@ describe('an inode', () => {
   })
 })
 
+test('a file that was replaced before any of it was put is read once, also after a SIGKILL', async () => {
+  const history = await started('file')
+  await history.write('/logs/app.a.log', numbered(0, 60))
+  await history.run(1000)
+  await history.write('/logs/app.b.log', ['never put: the channel is full'])
+  await history.run(3000)
+  await history.truncate('/logs/app.b.log')
+  await history.write('/logs/app.b.log', numbered(60, 65))
+  // The position file keeps the head of the content that was there before.
+  history.onChange = (_, path) => {
+    if (path.startsWith('/agent/positions')) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  await history.drain(0, 50)
+  await history.run(6000)
+  history.kill()
+  history.onChange = () => {}
+  await history.start()
+  expect(await history.everything()).toEqual(numbered(0, 65))
+})
+
 describe('rotation', () => {
   test('out of the pattern right after the first scan, with a SIGKILL, loses no tail', async () => {
     const history = await started('memory')

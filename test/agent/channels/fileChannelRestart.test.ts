@@ -1,0 +1,139 @@
+// What a file channel must survive that no other test reaches: a loss of power after a SIGKILL, a
+// log file that is drained while writes to it are queued, a take whose record a full disk refused.
+// Each was found by `npm run simulate -- --system agent`.
+
+import { expect, test } from 'vitest'
+import type { Channel } from '../../../agent/channels/channel.ts'
+import { fileChannel } from '../../../agent/channels/fileChannel.ts'
+import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
+import { batchOf } from '../../../agent/event.ts'
+import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
+import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
+import { seededRandom } from '../../../protocol/runtime/random.ts'
+import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
+import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
+import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
+import { mortalDisk } from '../../broker/log/mortalDisk.ts'
+import { component } from '../component.ts'
+
+const sink = 'k1'
+const fileBytes = 1024
+
+async function opened(disk: Disk): Promise<Channel> {
+  const lines = {
+    ...{ type: 'file', checkpointDir: '/checkpoint', dataDirs: '/data', maxFileSize: fileBytes },
+    ...{ minimumRequiredSpace: 0, 'keep-alive': 0 },
+  }
+  const channel = fileChannel(component('channels', 'c1', lines), {
+    ...{ clock: new ManualClock(), disk, scheduler: systemScheduler, logger: silentLogger },
+    resolvePath: (path) => path,
+  })
+  await channel.start()
+  return channel
+}
+
+async function put(channel: Channel, bodies: readonly string[], position?: SourcePosition) {
+  const transaction = channel.transaction()
+  transaction.begin()
+  transaction.put(batchOf(bodies.map((body) => Buffer.from(body))), position)
+  await transaction.commit()
+  transaction.close()
+}
+
+async function take(channel: Channel, max: number, stamp?: string) {
+  const transaction = channel.transaction()
+  transaction.begin()
+  const batches = await transaction.take(max)
+  if (stamp !== undefined) await transaction.prepare(sink, Buffer.from(stamp))
+  const bodies = batches.flatMap((b) => Array.from({ length: b.count }, (_, n) => `${b.body(n)}`))
+  return { transaction, bodies }
+}
+
+function position(end: number): SourcePosition {
+  const file = { source: 'r1', path: '/log', device: 1, inode: 2, generation: 0 }
+  return { ...file, start: end - 1, end, fingerprint: { lengthBytes: 0, crc: 0 } }
+}
+
+test('what a killed process had not synced is durable once the channel is open again', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    let atSync = () => {}
+    const disk = new MemoryDisk({
+      beforeChange: (operation) => {
+        if (operation === 'sync') atSync()
+      },
+    })
+    const process = mortalDisk(disk)
+    const first = await opened(process)
+    await put(first, ['durable'])
+    await new Promise<void>((resolve) => {
+      atSync = () => {
+        process.kill()
+        resolve()
+        throw new Error('killed')
+      }
+      put(first, ['written by a process that is killed before it has synced']).catch(() => {})
+    })
+    atSync = () => {}
+    disk.endProcess()
+    const second = mortalDisk(disk)
+    await put(await opened(second), ['after the kill'])
+    second.kill()
+    disk.crash({ keepUnsynced: seededRandom(seed), reorder: true })
+    const { bodies } = await take(await opened(disk), 10)
+    expect(bodies[0]).toBe('durable')
+    expect(bodies.at(-1)).toBe('after the kill')
+  }
+})
+
+test('a drained log file is kept while writes to it are queued', async () => {
+  let atWrite = () => {}
+  const disk = new MemoryDisk({
+    beforeChange: (operation) => {
+      if (operation === 'write') atWrite()
+    },
+  })
+  const channel = await opened(disk)
+  await put(channel, ['x'.repeat(fileBytes - 200)])
+  const { transaction } = await take(channel, 1)
+  const puts: Promise<void>[] = []
+  // While the record of the take is written, with which the channel is empty: positions only, with
+  // which the file is full and the next one begins.
+  atWrite = () => {
+    atWrite = () => {}
+    for (let end = 1; end <= 8; end++) puts.push(put(channel, [], position(end)))
+  }
+  await transaction.commit()
+  await put(channel, [])
+  await Promise.all(puts)
+  await put(channel, ['last'])
+  await channel.stop()
+  const again = await opened(disk)
+  expect(again.lastPosition('r1', { device: 1, inode: 2 })?.end).toBe(8)
+  expect((await take(again, 10)).bodies).toEqual(['last'])
+})
+
+test('a prepared take is committed although a full disk refused its record, and its events are gone', async () => {
+  let isFull = false
+  const disk = new MemoryDisk({
+    beforeChange: (operation) => {
+      if (isFull && operation === 'write') {
+        throw Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' })
+      }
+    },
+  })
+  const channel = await opened(disk)
+  await put(channel, ['x'.repeat(fileBytes)])
+  // In the next file: a take of an event of the file before and one of its own.
+  await put(channel, ['second'])
+  const { transaction } = await take(channel, 2, 'stamp')
+  await put(channel, ['third'])
+  isFull = true
+  await transaction.commit()
+  await expect(put(channel, ['refused'])).rejects.toThrow('no space')
+  // Repairing the log deletes the drained file before the record of the take can be written.
+  await channel.stop()
+  isFull = false
+  const again = await opened(disk)
+  expect(await again.resumePrepared(sink)).toEqual([])
+  expect((await take(again, 10)).bodies).toEqual(['third'])
+})
