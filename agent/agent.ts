@@ -42,10 +42,12 @@ import { type Property, parseProperties } from './configuration/properties.ts'
 import { substitute } from './configuration/substitution.ts'
 import { AgentError } from './errors.ts'
 import { type HostIdentity, localHost } from './hostIdentity.ts'
+import type { InterceptorType } from './interceptors/interceptorTypes.ts'
 import type { AgentFigures } from './monitoring/agentFigures.ts'
 import { counterStrings } from './monitoring/counters.ts'
 import { type MetricsJson, type MetricsPage, serveMetrics } from './monitoring/metricsPage.ts'
 import { statusReporter } from './monitoring/statusReporter.ts'
+import type { SelectorType } from './selectors/selectorTypes.ts'
 import { type StartProcess, startProcess } from './sources/execProcess.ts'
 
 export interface AgentOptions {
@@ -69,6 +71,9 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly host?: HostIdentity
   readonly startProcess?: StartProcess
+  /** Types of the program that embeds the agent, in addition to the agent's own. */
+  readonly interceptorTypes?: readonly InterceptorType[]
+  readonly selectorTypes?: readonly SelectorType[]
   /** The `recyclable` of a stopped agent: this agent takes over the channels that both have. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
@@ -178,6 +183,8 @@ function planFor(options: HostedOptions): AgentPlan {
     startProcess: options.startProcess ?? startProcess,
     baseDirectory: options.baseDirectory ?? directories.working,
     homeDirectory: directories.home,
+    interceptorTypes: options.interceptorTypes ?? [],
+    selectorTypes: options.selectorTypes ?? [],
     ...(options.recyclable && { recyclable: options.recyclable }),
   }
   return planAgent(agent, dependencies, mine)

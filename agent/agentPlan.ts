@@ -25,7 +25,7 @@ import {
 import { checkOptions, OptionError, optionError, quoted } from './configuration/options.ts'
 import type { HostIdentity } from './hostIdentity.ts'
 import type { Interceptor } from './interceptors/interceptor.ts'
-import { interceptorTypes } from './interceptors/interceptorTypes.ts'
+import { type InterceptorType, interceptorTypes } from './interceptors/interceptorTypes.ts'
 import {
   type SinkCounter,
   type SinkProgress,
@@ -34,7 +34,7 @@ import {
 } from './monitoring/counters.ts'
 import { ConfigurationRefused, refusalOf } from './planVerdict.ts'
 import type { Polled } from './polled.ts'
-import { defaultSelectorType, selectorTypes } from './selectors/selectorTypes.ts'
+import { defaultSelectorType, type SelectorType, selectorTypes } from './selectors/selectorTypes.ts'
 import { sinkTypes } from './sinks/sinkTypes.ts'
 import type { StartProcess } from './sources/execProcess.ts'
 import { sourceTypes } from './sources/sourceTypes.ts'
@@ -47,6 +47,9 @@ export interface PlanDependencies {
   /** Base of relative paths, and the directory to which `~` expands. */
   readonly baseDirectory: string
   readonly homeDirectory: string
+  /** In addition to the agent's own types. */
+  readonly interceptorTypes?: readonly InterceptorType[]
+  readonly selectorTypes?: readonly SelectorType[]
   /** Memory channels of the previous agent, with their events: see AgentPlan. */
   readonly recyclable?: ReadonlyMap<string, Channel>
 }
@@ -171,7 +174,8 @@ class Planner {
   ): PlannedSource | undefined {
     const type = this.#attempt(() => typeOf(sourceTypes, component))
     const selector = this.#attempt(() => {
-      return typeOf(selectorTypes, component, 'selector.type', defaultSelectorType)
+      const types = [...selectorTypes, ...(this.#dependencies.selectorTypes ?? [])]
+      return typeOf(types, component, 'selector.type', defaultSelectorType)
     })
     const mine = this.#attempt(() => channelsOf(component, channels)) ?? []
     const interceptors = this.#interceptors(component)
@@ -250,10 +254,11 @@ class Planner {
     this.#add(unlistedNames(source, 'interceptors'))
     const { runtime, host } = this.#dependencies
     const { clock } = runtime
+    const types = [...interceptorTypes, ...(this.#dependencies.interceptorTypes ?? [])]
     return listOf(source, 'interceptors').flatMap((name) => {
       const component = nested(source, `interceptors.${name}`)
       const made = this.#attempt(() => {
-        const type = typeOf(interceptorTypes, component)
+        const type = typeOf(types, component)
         this.#add(checkOptions(type.options, component, [], 'interceptors'))
         return type.make(component, { clock, host })
       })

@@ -4,14 +4,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is Flume's own syntax
 
 import { describe, expect, test } from 'vitest'
-import { planAgent } from '../../agent/agentPlan.ts'
+import { type PlanDependencies, planAgent } from '../../agent/agentPlan.ts'
 import {
   formatProblem,
   readFlumeConfiguration,
 } from '../../agent/configuration/flumeConfiguration.ts'
 import { parseProperties } from '../../agent/configuration/properties.ts'
 import { substitute } from '../../agent/configuration/substitution.ts'
+import type { EventBatch } from '../../agent/event.ts'
 import { ConfigurationRefused } from '../../agent/planVerdict.ts'
+import type { SelectorType } from '../../agent/selectors/selectorTypes.ts'
 import { MemoryDisk } from '../../protocol/runtime/disk/memoryDisk.ts'
 import { memoryNetwork } from '../../protocol/runtime/network/memoryNetwork.ts'
 import { seededRandom } from '../../protocol/runtime/random.ts'
@@ -30,7 +32,7 @@ a1.sinks.k1.type = logger
 a1.sinks.k1.channel = c1
 `
 
-function plan(text: string) {
+function plan(text: string, own: Partial<PlanDependencies> = {}) {
   const properties = substitute(parseProperties(text, 'x.conf'), { env: {}, sys: {} })
   const read = readFlumeConfiguration(properties)
   const clock = new ManualClock()
@@ -49,6 +51,7 @@ function plan(text: string) {
     },
     baseDirectory: '/base',
     homeDirectory: '/home/me',
+    ...own,
   }
   const planned = planAgent(read.agents.get('a1')!, dependencies, read.problems)
   const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(' ')
@@ -373,4 +376,31 @@ a1.sinks.k1.type = hdfs
   ])('with %s replaced by %s, the right key is named', (right, wrong, message) => {
     expect(refusal(base.replace(right, wrong)).some((line) => line.startsWith(message))).toBe(true)
   })
+})
+
+test('a program that embeds the agent adds interceptor and selector types of its own', () => {
+  const text = `${base}a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = own
+a1.sources.r1.selector.type = own
+`
+  const made: string[] = []
+  const own = { alias: 'own', className: 'x.Own', options: {} }
+  const interceptor = {
+    ...own,
+    make: () => {
+      made.push('interceptor')
+      return (batch: EventBatch) => batch
+    },
+  }
+  const selector: SelectorType = {
+    ...own,
+    make: (_, required) => {
+      made.push('selector')
+      return { required, optional: [], select: (batch) => batch }
+    },
+  }
+  const types = { interceptorTypes: [interceptor], selectorTypes: [selector] }
+  expect(plan(text, types).problems).toEqual([])
+  expect(made.sort()).toEqual(['interceptor', 'selector'])
+  expect(() => plan(text)).toThrow()
 })

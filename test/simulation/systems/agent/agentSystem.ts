@@ -1,0 +1,42 @@
+// The system `agent`: an agent that follows log files and delivers their lines to a broker on
+// another host.
+
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
+import type { SimulatedSystem } from '../../system.ts'
+import { brokerProcess } from '../broker/brokerProgram.ts'
+import { agentHost, brokerHost, drawAgentParameters } from './agentParameters.ts'
+import { agentProcess } from './agentProgram.ts'
+import { AgentSimulation, type AgentSystemPlan } from './agentSimulation.ts'
+
+const hosts = [agentHost, brokerHost, 'client-1']
+
+export const agentSystem: SimulatedSystem = {
+  name: 'agent',
+  marks: [],
+  drawPlan,
+  run: async (plan, trace) => await new AgentSimulation(plan as AgentSystemPlan, trace).run(),
+}
+
+function drawPlan(seed: number): AgentSystemPlan {
+  const random = seededRandom(seed).fork('plan')
+  const safetyMs = whole(random, 600, 4000)
+  const agent = { host: agentHost, process: agentProcess }
+  const broker = { host: brokerHost, process: brokerProcess }
+  return {
+    system: 'agent',
+    seed,
+    parameters: drawAgentParameters(random.fork('parameters'), safetyMs),
+    network: drawNetwork(random.fork('network')),
+    hosts: hosts.map((name) => drawHost(random.fork(`host ${name}`), name)),
+    rare: drawRareChances(random.fork('rare')),
+    faults: drawFaults(random.fork('faults'), {
+      servers: [agent, agent, broker],
+      clients: [],
+      safetyMs,
+      expectedEvents: 6000,
+    }),
+    safetyMs,
+    livenessMs: 120_000,
+  }
+}
