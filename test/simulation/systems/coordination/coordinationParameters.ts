@@ -136,9 +136,9 @@ function drawDamage(
   members: readonly string[],
   safetyMs: number,
 ): Damage | undefined {
-  if (!chance(random, 0.2)) return undefined
+  if (!chance(random, 0.25)) return undefined
   return {
-    kind: oneOf(random, ['loseSuffix', 'loseSuffix', 'fork', 'recreate']),
+    kind: oneOf(random, ['loseSuffix', 'fork', 'recreate']),
     atMs: whole(random, safetyMs / 5, safetyMs),
     count: oneOf(random, [1, 2, 10, 100]),
     repairAfterMs: oneOf(random, [1000, 5000, 15_000, 60_000]),

@@ -11,6 +11,7 @@ import type { World } from '../../world/world.ts'
 import type { Shared } from './clients/client.ts'
 import type { Damage } from './coordinationParameters.ts'
 import { copyDirectory, type MemberNode, memberProcess } from './memberNode.ts'
+import { treeDigest } from './treeDigest.ts'
 
 export interface DamageOptions {
   readonly world: World
@@ -30,7 +31,7 @@ export class DamageOperator {
   /** The log as it was, in case that no process has kept anything. */
   #backup: LogHistory | undefined
   /** Those who had what the damage took away. */
-  #witnesses: readonly SimulatedProcess[] = []
+  #witnesses: readonly { readonly process: SimulatedProcess; readonly sequence: number }[] = []
   /** Those who had opened a member then. */
   #present: readonly SimulatedProcess[] = []
   #repairing: SimulatedHost | undefined
@@ -53,6 +54,7 @@ export class DamageOperator {
   /** Nothing else is broken from now on. */
   heal(): void {
     this.#isHealed = true
+    this.#options.shared.log.forkNever()
     if (this.#options.shared.era % 2 === 0 || this.#repairing !== undefined) return
     this.#later(noticeMs, () => {
       this.#checkNoticed()
@@ -70,11 +72,25 @@ export class DamageOperator {
   }
 
   #damage(plan: Damage): void {
-    const { shared, nodes } = this.#options
-    const { log, reference } = shared
+    const { log } = this.#options.shared
     this.#backup = log.state.history()
     const before = log.state.lastSequence
-    if (!this.#strike(plan)) return
+    switch (plan.kind) {
+      case 'fork':
+        log.forkNext(() => this.#struck(plan, before))
+        break
+      case 'recreate':
+        log.recreate()
+        this.#struck(plan, before)
+        break
+      case 'loseSuffix':
+        if (log.loseSuffix(plan.count) > 0) this.#struck(plan, before)
+    }
+  }
+
+  #struck(plan: Damage, before: number): void {
+    const { shared, nodes } = this.#options
+    const { log, reference } = shared
     const lost = log.state.lastSequence
     this.hasBeen = true
     reference.isSuspended = true
@@ -85,31 +101,40 @@ export class DamageOperator {
     this.#present = present.map(({ process }) => process)
     this.#witnesses = present
       .filter(({ sequence }) => sequence > lost)
-      .map(({ process }) => process)
+      .map(({ process, sequence }) => ({ process, sequence }))
     this.#later(plan.repairAfterMs, () => {
       if (this.#isDamaged && !this.#isHealed) this.#repair(0)
     })
   }
 
-  #strike({ kind, count }: Damage): boolean {
-    const { log } = this.#options.shared
-    if (kind === 'loseSuffix') return log.loseSuffix(count) > 0
-    if (kind === 'fork') return log.fork() !== undefined
-    log.recreate()
-    return true
-  }
-
   /**
-   * A witness tells all who were there, directly or by what it claims. Who came later may have begun
-   * after a snapshot that hides the damage, or with a log that was created anew.
+   * A witness tells all who were there, directly or by what it claims: unless they came later, or
+   * began with a snapshot that hides the damage.
    */
   #checkNoticed(): void {
-    if (!this.#isDamaged || this.#options.plan?.kind === 'fork') return
-    if (!this.#witnesses.some((process) => process.isAlive)) return
-    for (const { process, member } of this.#options.nodes()) {
-      if (!this.#present.includes(process) || member?.status === 'damaged') continue
+    const { plan, nodes, shared } = this.#options
+    if (!this.#isDamaged) return
+    this.#checkAlike()
+    if (plan?.kind === 'fork') return
+    const alive = this.#witnesses.filter(({ process }) => process.isAlive)
+    const known = Math.max(-1, ...alive.map(({ sequence }) => sequence))
+    for (const { process, member, beganAt } of nodes()) {
+      const isJudged = plan?.kind === 'recreate' ? alive.length > 0 : beganAt <= known
+      if (!isJudged || !this.#present.includes(process) || member?.status === 'damaged') continue
       const message = `${process.name} is ${member?.status} long after the damage`
-      this.#options.shared.violate('damage not noticed', message)
+      shared.violate('damage not noticed', message)
+    }
+  }
+
+  /** Members that noticed nothing have one tree: otherwise the log forked between them. */
+  #checkAlike(): void {
+    const digests = new Map<number, number>()
+    for (const { process, member } of this.#options.nodes()) {
+      if (!process.isAlive || member?.status !== 'connected') continue
+      const { zxid } = member.tree
+      const { digest } = treeDigest(member.tree)
+      if (digest === (digests.get(zxid) ?? digest)) digests.set(zxid, digest)
+      else this.#options.shared.violate('fork not noticed', `${process.name} at ${zxid}`)
     }
   }
 
@@ -118,7 +143,8 @@ export class DamageOperator {
     const names = [...hosts.keys()].filter((name) => hosts.get(name)!.name !== 'log')
     const first = names.indexOf(plan!.chosen)
     const host = hosts.get(names[(first + attempt) % names.length]!)!
-    if (attempt >= 2 * names.length) this.#adopt(this.#backup!, host, 'a backup')
+    const hasCopies = this.#options.shared.parameters.member.keepsCopy
+    if (!hasCopies || attempt >= 2 * names.length) this.#adopt(this.#backup!, host, 'a backup')
     else if (!host.isOn) this.#later(retryMs, () => this.#repair(attempt + 1))
     else this.#repairAt(host, attempt)
   }

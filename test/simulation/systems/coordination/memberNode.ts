@@ -55,6 +55,11 @@ export class MemberNode {
     return this.#log?.sequence ?? 0
   }
 
+  /** The entry whose snapshot the member began with. */
+  get beganAt(): number {
+    return this.#log?.beganAt ?? 0
+  }
+
   async run(clients: readonly NodeClient[]): Promise<void> {
     const member = await this.#open()
     this.member = member

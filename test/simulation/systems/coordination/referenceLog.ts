@@ -114,7 +114,13 @@ export class ReferenceLog {
 
   /** Folds every log once more, and compares what members had of it. */
   compare(): void {
-    for (const lineage of this.#lineages) this.#compareLineage(lineage)
+    for (const lineage of this.#lineages) {
+      try {
+        this.#compareLineage(lineage)
+      } catch (error) {
+        this.#observer.violate('log that cannot be folded', String(error))
+      }
+    }
   }
 
   #compareLineage({ begin, entries, observations, snapshots }: Lineage): void {

@@ -16,7 +16,10 @@ export async function participant(client: Client): Promise<void> {
     try {
       for (let round = 0; round < 3 && !client.isOver; round++) await meet(client, session)
     } catch (error) {
-      if (!isExpired(error) && !isRefusal(error, 'NODE_EXISTS')) throw error
+      const isTaken = isRefusal(error, 'NODE_EXISTS')
+      // A repair may take the node of all participants away.
+      const isGone = isRefusal(error, 'NO_NODE') && client.shared.era > 0
+      if (!isExpired(error) && !isTaken && !isGone) throw error
     }
     await client.closeSession(session)
     // An earlier run of this process may have the name until its session expires.

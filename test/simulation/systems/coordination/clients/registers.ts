@@ -19,7 +19,21 @@ export async function registers(client: Client): Promise<void> {
     const version = kind === 'compare' || random.below(3) === 0 ? versions.get(path) : undefined
     const output = await perform(client, inputOf(kind, path, client.unique(), version))
     if (output !== undefined && 'version' in output) versions.set(path, output.version!)
+    if (random.below(6) === 0) await refused(client, path)
     await client.think()
+  }
+}
+
+/** A transaction whose last operation is refused has no effect, which reads would show. */
+async function refused(client: Client, path: string): Promise<void> {
+  const data = Buffer.from(client.unique())
+  const set: Operation = { type: 'set', path, data }
+  const impossible: Operation = { type: 'check', path: '/nowhere' }
+  try {
+    await client.member.transact([set, impossible])
+    client.shared.violate('impossible transaction', `${client.name} changed ${path}`)
+  } catch (error) {
+    if (!(error instanceof TransactionError) && !isPassing(error)) throw error
   }
 }
 

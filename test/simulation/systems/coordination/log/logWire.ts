@@ -13,6 +13,9 @@ export interface LateMessages {
   readonly lateMs: number
 }
 
+/** Claims, and what a subscription asks, would only be repeated. */
+const mayBeLate: ReadonlySet<string> = new Set(['append', 'append answer', 'entry', 'read answer'])
+
 export class LogWire {
   readonly #world: World
   readonly #network: SimulatedNetwork
@@ -44,7 +47,7 @@ export class LogWire {
     if (!from.isAlive) return
     const link = this.#network.link(from.host.name, toHost)
     for (const delayMs of link.datagramDelaysMs(bytes)) {
-      const lateMs = what === 'append' ? this.#lateMs() : 0
+      const lateMs = mayBeLate.has(what) ? this.#lateMs() : 0
       this.#world.schedule(delayMs + lateMs, this.#world, 'log', what, () => {
         if (link.isOpen) to()?.deliver('log', what, run)
       })

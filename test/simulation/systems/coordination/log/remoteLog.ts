@@ -40,6 +40,7 @@ export class RemoteLog implements CoordinationLog, Follower {
   #id = ''
   /** The last entry that the member certainly has. */
   #sequence = 0
+  #beganAt = 0
   #subscription: RemoteSubscription | undefined
   /** The append whose outcome is unknown. */
   #unknown: Append | undefined
@@ -57,10 +58,16 @@ export class RemoteLog implements CoordinationLog, Follower {
     return this.#sequence
   }
 
+  /** The entry whose snapshot the member began with: of entries before it, it knows nothing. */
+  get beganAt(): number {
+    return this.#beganAt
+  }
+
   async load(): Promise<LogHistory> {
     const history = await this.request('load', (server) => server.state.history())
     this.#id = history.identity.id
     this.#sequence = history.lastSequence
+    this.#beganAt = history.snapshot?.sequence ?? 0
     return history
   }
 
@@ -88,7 +95,10 @@ export class RemoteLog implements CoordinationLog, Follower {
         this.#noteOutcome(entry)
         listener.onEntry(entry)
       },
-      onSnapshot: (snapshot) => this.#skip(() => listener.onSnapshot(snapshot)),
+      onSnapshot: (snapshot) => {
+        this.#beganAt = snapshot.sequence
+        this.#skip(() => listener.onSnapshot(snapshot))
+      },
       onIdentity: (identity, last) => listener.onIdentity(identity, last),
       onLost: (last) => listener.onLost(last),
       onReachable: (isReachable) => listener.onReachable(isReachable),

@@ -53,6 +53,8 @@ export interface LogObserver {
 }
 
 const entryBytes = 200
+/** An entry of fewer bytes is a heartbeat, which would change no tree. */
+const leastForkBytes = 130
 
 export class SimulatedLog {
   readonly state: MemoryLogState
@@ -63,6 +65,7 @@ export class SimulatedLog {
   readonly #followers = new Set<Follower>()
   /** Hosts that are told nothing, with how many reasons. */
   readonly #broken = new Map<string, number>()
+  #onFork: (() => void) | undefined
   process: SimulatedProcess | undefined
 
   constructor(parameters: LogParameters, wire: LogWire, random: Random, observer: LogObserver) {
@@ -90,8 +93,9 @@ export class SimulatedLog {
     if (this.#parameters.comparesEntries && this.#has(sequence, bytes)) return 'appended'
     const outcome = this.state.append(sequence, bytes)
     if (outcome === 'appended') {
+      this.#observer.appended(this.state.entry(sequence), isAbandoned)
+      this.#forkIfDue()
       const entry = this.state.entry(sequence)
-      this.#observer.appended(entry, isAbandoned)
       for (const follower of this.#followers) this.#tell(follower, entry)
     }
     return outcome
@@ -139,14 +143,23 @@ export class SimulatedLog {
     return lost
   }
 
-  /** Damage: the last entry is another one. */
-  fork(): LogEntry | undefined {
-    const { lastSequence, firstSequence } = this.state
-    if (lastSequence < firstSequence) return undefined
-    const bytes = Buffer.from(this.state.entry(lastSequence).bytes)
+  /** Damage: the next entry is another one for everyone but the member that has appended it. */
+  forkNext(onFork: () => void): void {
+    this.#onFork = onFork
+  }
+
+  forkNever(): void {
+    this.#onFork = undefined
+  }
+
+  #forkIfDue(): void {
+    const onFork = this.#onFork
+    const bytes = Buffer.from(this.state.entry(this.state.lastSequence).bytes)
+    if (onFork === undefined || bytes.length < leastForkBytes) return
+    this.#onFork = undefined
     bytes[bytes.length - 1 - this.#random.below(8)]! ^= 1
     this.state.fork(bytes)
-    return this.state.entry(lastSequence)
+    onFork()
   }
 
   /** Damage: the log is created anew, empty. */
