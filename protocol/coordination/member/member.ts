@@ -98,7 +98,7 @@ class Member implements Coordination {
   readonly #sessions = new Map<string, MemberSession>()
   readonly #statusListeners = new Set<(status: CoordinationStatus) => void>()
   readonly #endClaims: () => void
-  /** Sessions whose opening or closing was answered as unavailable: closed when that is possible. */
+  /** Sessions whose opening or closing was answered as unavailable: closed when possible. */
   readonly #abandoned = new Set<string>()
   #unsubscribe: () => void
   readonly #copy: LocalCopy | undefined

@@ -1,5 +1,5 @@
-// One process with a member of coordination: opens it over the simulated log, patiently, and gives it
-// to the clients of the process. What has to hold for a member at every moment is asked here.
+// One process with a member of coordination: opens it over the simulated log, patiently, and gives
+// it to the clients of the process. What has to hold for a member at every moment is asked here.
 
 import type { Coordination, Session } from '../../../../protocol/coordination/coordination.ts'
 import { CoordinationError } from '../../../../protocol/coordination/coordinationError.ts'

@@ -1,6 +1,6 @@
 // What the log says at every moment, folded by a reference of its own as entries take effect, and
-// what must hold for that: sessions end exactly when a model of its own says so, and no proposal has
-// an effect twice. Members are compared with it by the zxid of their trees.
+// what must hold for that: sessions end exactly when a model of its own says so, and no proposal
+// has an effect twice. Members are compared with it by the zxid of their trees.
 //
 // Contract: `appended` is called once for each entry of a log that is not damaged, in order. A
 // damaged log is not followed until `begin` is called with the repaired one.

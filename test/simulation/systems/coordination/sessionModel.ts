@@ -1,9 +1,9 @@
-// When sessions have to end, as a model of its own has it: from the entries of the log, and from the
-// time in the world at which they took effect.
+// When sessions have to end, as a model of its own has it: from the entries of the log, and from
+// the time in the world at which they took effect.
 //
-// Checked at every entry: exactly those sessions end whose member was not heard for their timeout by
-// the clock of the log; and that clock never counted time in which the log could not be appended to,
-// but for one step.
+// Checked at every entry: exactly those sessions end whose member was not heard for their timeout
+// by the clock of the log; and that clock never counted time in which the log could not be
+// appended to, but for one step.
 
 import type { FoldedEntry } from '../../../../protocol/coordination/member/replica.ts'
 import type { CoordinationState } from '../../../../protocol/coordination/tree/coordinationState.ts'

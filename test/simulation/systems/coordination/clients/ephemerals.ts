@@ -1,5 +1,5 @@
-// Sessions with ephemeral nodes: opened, held for a while, closed. While the session is certain, its
-// nodes exist.
+// Sessions with ephemeral nodes: opened, held for a while, closed. While the session is certain,
+// its nodes exist.
 
 import type { Session } from '../../../../../protocol/coordination/coordination.ts'
 import { type Client, isExpired } from './client.ts'

@@ -1,5 +1,6 @@
-// What travels between members and the log: messages over the links of the world, which may be lost,
-// doubled, late, or overtaken by later ones. A message is the function that its receiver runs.
+// What travels between members and the log: messages over the links of the world, which may be
+// lost, doubled, late, or overtaken by later ones. A message is the function that its receiver
+// runs.
 
 import type { Random } from '../../../../../protocol/runtime/random.ts'
 import type { SimulatedNetwork } from '../../../world/network/simulatedNetwork.ts'

@@ -1,7 +1,7 @@
-// The log of a simulated run: a server on a host of its own, whose contents outlive its process. It
-// answers requests, tells followers of new entries as they are appended, and passes claims on. What
-// it tells may get lost: a follower asks again (remoteLog.ts). It can be damaged in the ways in which
-// JetStream was in public tests.
+// The log of a simulated run: a server on a host of its own, whose contents outlive its process.
+// It answers requests, tells followers of new entries as they are appended, and passes claims on.
+// What it tells may get lost: a follower asks again (remoteLog.ts). It can be damaged in the ways
+// in which JetStream was in public tests.
 //
 // An append is bound to the identity of the log, as the subject of a stream is on NATS.
 
