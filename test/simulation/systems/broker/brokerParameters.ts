@@ -34,7 +34,8 @@ export type BrokerLoad = Readonly<
     | 'consumers'
     | 'sessions'
     | 'administrators'
-    | 'committers',
+    | 'committers'
+    | 'keyWriters',
     number
   >
 >
@@ -50,6 +51,7 @@ export interface BrokerParameters {
   readonly config: Partial<BrokerConfig>
   readonly logTopic: TopicParameters
   readonly transactionTopic: TopicParameters
+  readonly keyedTopic: TopicParameters
   readonly workload: Workload
 }
 
@@ -59,6 +61,7 @@ export function drawBrokerParameters(random: Random): BrokerParameters {
     config: drawConfig(random.fork('config')),
     logTopic: drawTopic(random.fork('log topic'), 'log'),
     transactionTopic: drawTopic(random.fork('transaction topic'), 'transfers'),
+    keyedTopic: drawKeyedTopic(random.fork('keyed topic')),
     workload: drawWorkload(random.fork('workload')),
   }
 }
@@ -72,11 +75,24 @@ function drawTopic(random: Random, name: string): TopicParameters {
   }
 }
 
+function drawKeyedTopic(random: Random): TopicParameters {
+  return {
+    name: 'keyed',
+    partitions: 1,
+    configs: {
+      'cleanup.policy': 'compact',
+      'internal.segment.bytes': String(oneOf(random, [1000, 3000])),
+      'min.cleanable.dirty.ratio': oneOf(random, ['0', '0.5']),
+      'delete.retention.ms': oneOf(random, ['0', '100']),
+    },
+  }
+}
+
 function drawConfig(random: Random): Partial<BrokerConfig> {
   return {
     'auto.create.topics.enable': false,
-    'log.dir.reserved.bytes': oneOf(random, [0, 8192]),
-    'flush.journal.file.bytes': oneOf(random, [0, 2000, 20_000, 1_000_000]),
+    'log.dir.reserved.bytes': oneOf(random, [0, 0, 4096]),
+    'flush.journal.file.bytes': oneOf(random, [0, 2000, 20_000, 200_000]),
     'log.retention.check.interval.ms': oneOf(random, [20, 200]),
     'log.initial.task.delay.ms': oneOf(random, [0, 100]),
     'log.cleaner.backoff.ms': oneOf(random, [10, 200]),
@@ -122,5 +138,6 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     sessions: whole(random, 0, 1),
     administrators: whole(random, 0, 1),
     committers: whole(random, 0, 1),
+    keyWriters: whole(random, 0, 1),
   }
 }

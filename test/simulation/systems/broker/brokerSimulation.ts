@@ -138,10 +138,12 @@ export class BrokerSimulation implements Operator {
 
   /** A client of its own creates the topics; all others start when it has. */
   #setUp(): void {
-    const { logTopic, transactionTopic } = this.#plan.parameters
+    const { logTopic, transactionTopic, keyedTopic } = this.#plan.parameters
+    const topics = [logTopic, transactionTopic]
+    if (this.#plan.load.keyWriters > 0) topics.push(keyedTopic)
     const create: ClientProgram = async (client) => {
       const admin = new Admin(client.cluster, Number.POSITIVE_INFINITY)
-      for (const topic of [logTopic, transactionTopic]) {
+      for (const topic of topics) {
         await client.patiently(() => admin.createTopics([topic]).catch(unlessTopicExists))
       }
     }

@@ -2,6 +2,8 @@
 // of production clients and of raw ones.
 
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { rarePoints } from '../../../../protocol/runtime/rarePoints.ts'
+import type { FaultKind } from '../../plan/faults.ts'
 import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { drawBrokerLoad, drawBrokerParameters } from './brokerParameters.ts'
@@ -11,9 +13,40 @@ import { clientsOf } from './clients/clients.ts'
 
 const clientHosts = ['client-1', 'client-2']
 
+const faultKinds: readonly FaultKind[] = [
+  ...(['kill', 'stop', 'losePower', 'pause', 'jumpWallClock', 'cut', 'swizzle'] as const),
+  ...(['breakConnections', 'slowNetwork', 'failCall', 'fillDisk', 'slowDisk'] as const),
+]
+const faultMarks = faultKinds.map((kind) => `fault: ${kind}`)
+const rarePointMarks = Object.keys(rarePoints).map((point) => `rare: ${point}`)
+
+/** States that about one seed of thirty or more reaches. */
+const stateMarks = [
+  'power lost with unsynced writes',
+  'log: replayed the commit journal',
+  'log: broker was not stopped cleanly: logs recovered',
+  'log: a data directory has failed',
+  'log: the log takes writes again',
+  'log: failed to write a metadata change',
+  'log: log compacted',
+  'log: topic deleted',
+  'an old batch was sent again',
+  'a transaction was committed',
+  'a transaction was aborted',
+  'a transaction was aborted by its timeout',
+  'a producer was fenced',
+  'a group was rebalanced',
+  'a commit was refused after a rebalance',
+  'a partition was revoked in a KIP-848 group',
+  'a member of a KIP-848 group was fenced',
+  'a fetch session went on',
+  'a fetch session was forgotten',
+  'the keys of a compacted topic were checked',
+]
+
 export const brokerSystem: SimulatedSystem = {
   name: 'broker',
-  marks: [],
+  marks: [...faultMarks, ...rarePointMarks, ...stateMarks],
   drawPlan,
   run: async (plan, trace) => await new BrokerSimulation(plan as BrokerPlan, trace).run(),
 }

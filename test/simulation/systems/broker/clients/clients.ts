@@ -7,6 +7,7 @@ import type { ClientProgram } from './client.ts'
 import { consumerGroupMember } from './consumerGroupMember.ts'
 import { groupMember } from './groupMember.ts'
 import { idempotentProducer } from './idempotentProducer.ts'
+import { keyWriter } from './keyWriter.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
 import { partitionFollower } from './partitionFollower.ts'
 import { sessionReader } from './sessionReader.ts'
@@ -47,6 +48,7 @@ export function clientsOf(
   add('transactional', load.transactional, (index) => transactionalProducer(transactionalId(index)))
   add('administrator', load.administrators, () => administrator)
   add('committer', load.committers, () => offsetCommitter)
+  add('keys', load.keyWriters, () => keyWriter)
   add('member', load.members, () => groupMember(classicGroup), {
     ...{ isWriter: false, group: classicGroup },
   })

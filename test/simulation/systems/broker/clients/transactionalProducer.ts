@@ -108,6 +108,7 @@ class TransactionalProducer {
     const pending = recorder.begin(name, transaction)
     let isCommitAsked = false
     this.#offset = undefined
+    const beganMs = shared.nowMs()
     try {
       await this.#write(identity, number, steps)
       isCommitAsked = end === 'commit'
@@ -123,10 +124,18 @@ class TransactionalProducer {
       if (isCommitAsked) pending.unknown(messageOf(error))
       else pending.fail(messageOf(error))
       if (!(error instanceof KafkaError)) throw error
-      if (fenced.has(error.errorCode)) shared.reached('a transactional producer was fenced')
-      else shared.reached('a transaction failed')
+      shared.reached(this.#markOf(error, beganMs))
       return undefined
     }
+  }
+
+  #markOf({ errorCode }: KafkaError, beganMs: number): string {
+    if (!fenced.has(errorCode)) return 'a transaction failed'
+    const { nowMs, parameters } = this.#client.shared
+    const { transactionTimeoutMs, sharesTransactionalId } = parameters.workload
+    const isLate = nowMs() - beganMs > transactionTimeoutMs
+    const isTimedOut = isLate && !sharesTransactionalId
+    return isTimedOut ? 'a transaction was aborted by its timeout' : 'a producer was fenced'
   }
 
   async #write(identity: Identity, number: number, steps: TransactionStep[]): Promise<void> {
