@@ -124,6 +124,7 @@ export class MemberNode {
       ...{ process, server: shared.log, wire: shared.wire, parameters: shared.parameters.log },
       reached: shared.reached,
       onAppend: () => this.#checkAppend(),
+      onForeign: (sequence) => this.#checkForeign(sequence),
       onSkip: (isSkipping) => this.#onSkip(isSkipping),
     })
   }
@@ -134,6 +135,11 @@ export class MemberNode {
       'change after damage',
       `${this.process.name} appends although it is damaged`,
     )
+  }
+
+  #checkForeign(sequence: number): void {
+    if (this.member === undefined || this.member.status === 'damaged') return
+    this.shared.violate('folded what does not follow', `${this.process.name}: entry ${sequence}`)
   }
 
   #onSkip(isSkipping: boolean): void {

@@ -1,6 +1,7 @@
 // The log as a member has it: requests to the server with timeouts, and a subscription that is told
 // of entries as they come, and asks for what it has missed.
 
+import { hash } from 'node:crypto'
 import { CoordinationError } from '../../../../../protocol/coordination/coordinationError.ts'
 import type {
   AppendOutcome,
@@ -26,6 +27,8 @@ export interface RemoteLogOptions {
   readonly onAppend: () => void
   /** Called with true before a snapshot is given to the member, and with false after it. */
   readonly onSkip: (isSkipping: boolean) => void
+  /** The member was given an entry that does not follow the one before it. */
+  readonly onForeign: (sequence: number) => void
   readonly reached: (mark: string) => void
 }
 
@@ -41,6 +44,8 @@ export class RemoteLog implements CoordinationLog, Follower {
   /** The last entry that the member certainly has. */
   #sequence = 0
   #beganAt = 0
+  /** The last entry that the member has folded, unless that is not known. */
+  #last: LogEntry | undefined
   #subscription: RemoteSubscription | undefined
   /** The append whose outcome is unknown. */
   #unknown: Append | undefined
@@ -68,6 +73,7 @@ export class RemoteLog implements CoordinationLog, Follower {
     this.#id = history.identity.id
     this.#sequence = history.lastSequence
     this.#beganAt = history.snapshot?.sequence ?? 0
+    this.#last = history.entries.at(-1)
     return history
   }
 
@@ -78,7 +84,10 @@ export class RemoteLog implements CoordinationLog, Follower {
     try {
       const outcome = await this.request('append', (server) => server.append(request))
       this.#unknown = undefined
-      if (outcome === 'appended') this.#sequence = Math.max(this.#sequence, sequence)
+      if (outcome === 'appended' && sequence > this.#sequence) {
+        this.#sequence = sequence
+        this.#last = { sequence, bytes: request.bytes }
+      }
       return outcome
     } catch (error) {
       request.isAbandoned = true
@@ -94,9 +103,11 @@ export class RemoteLog implements CoordinationLog, Follower {
       onEntry: (entry) => {
         this.#noteOutcome(entry)
         listener.onEntry(entry)
+        this.#checkFollows(entry)
       },
       onSnapshot: (snapshot) => {
         this.#beganAt = snapshot.sequence
+        this.#last = undefined
         this.#skip(() => listener.onSnapshot(snapshot))
       },
       onIdentity: (identity, last) => listener.onIdentity(identity, last),
@@ -114,6 +125,7 @@ export class RemoteLog implements CoordinationLog, Follower {
   async read(sequence: number): Promise<readonly LogEntry[]> {
     const entries = await this.request('read', (server) => server.read(this.#id, sequence))
     for (const entry of entries) this.#noteOutcome(entry)
+    if (entries.length > 0) this.#last = undefined
     return entries
   }
 
@@ -205,6 +217,18 @@ export class RemoteLog implements CoordinationLog, Follower {
     const outcome = isOwn ? 'committed' : 'a conflict'
     this.#options.reached(`append: unknown outcome was ${outcome}`)
     this.#unknown = undefined
+  }
+
+  /** Each entry names the digest of its predecessor (log/chain.ts). */
+  #checkFollows(entry: LogEntry): void {
+    const last = this.#last
+    if (last !== undefined && entry.sequence <= last.sequence) return
+    this.#last = entry
+    if (last?.sequence !== entry.sequence - 1) return
+    const digest = hash('sha256', last.bytes, 'buffer').subarray(0, 16)
+    if (!digest.equals(Buffer.from(entry.bytes).subarray(2, 18))) {
+      this.#options.onForeign(entry.sequence)
+    }
   }
 
   #noteAbandoned({ sequence }: Append): void {
