@@ -1,6 +1,6 @@
-// The command `npm run simulate`: runs seeds of simulated systems on all cores, and stops at the first
-// that fails, which it shrinks and prints as a timeline, as a plan for a regression, and as the line
-// that repeats it.
+// The command `npm run simulate`: runs seeds of simulated systems on all cores, and stops at the
+// first that fails, which it shrinks and prints as a timeline, as a plan for a regression, and as
+// the line that repeats it.
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'

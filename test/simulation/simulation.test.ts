@@ -1,5 +1,6 @@
-// The simulator in the suite: seeds of every system, the plans of faults that were found before, and
-// what makes a seed worth something: the same trace in every process, and the states that it reaches.
+// The simulator in the suite: seeds of every system, the plans of faults that were found before,
+// and what makes a seed worth something: the same trace in every process, and the states that it
+// reaches.
 
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

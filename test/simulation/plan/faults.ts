@@ -1,5 +1,5 @@
-// The faults of a plan, as data: what is done to whom, and when. Everything drawn inside a fault (in
-// which order links are clogged, which bytes are torn) comes from the seed of the plan.
+// The faults of a plan, as data: what is done to whom, and when. Everything drawn inside a fault
+// (in which order links are clogged, which bytes are torn) comes from the seed of the plan.
 
 import type { DiskErrorCode } from '../world/disk/diskFaults.ts'
 

@@ -1,6 +1,6 @@
-// Draws what any system can be subjected to: swarm options as TigerBeetle's simulator has them. Each
-// seed switches each kind of fault on or off and draws how often it happens, so that some runs have
-// nothing but pauses, and others everything at once.
+// Draws what any system can be subjected to: swarm options as TigerBeetle's simulator has them.
+// Each seed switches each kind of fault on or off and draws how often it happens, so that some runs
+// have nothing but pauses, and others everything at once.
 
 import type { Random } from '../../../protocol/runtime/random.ts'
 import type { RarePoint } from '../../../protocol/runtime/rarePoints.ts'

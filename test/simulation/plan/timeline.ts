@@ -1,5 +1,5 @@
-// A failing run as a person reads it: what was done to whom, what clients asked and saw, what servers
-// logged, in virtual time, and the violation with its evidence.
+// A failing run as a person reads it: what was done to whom, what clients asked and saw, what
+// servers logged, in virtual time, and the violation with its evidence.
 
 import type { HistoryEntry } from '../checkers/history.ts'
 import type { Outcome, Violation } from './outcome.ts'

@@ -36,8 +36,8 @@ export class HostClock {
   }
 
   /**
-   * The time in the world until a timer of this clock fires: at least 1 ms, as in Node, and a little
-   * more than asked, so that rounding never makes it fire early.
+   * The time in the world until a timer of this clock fires: at least 1 ms, as in Node, and a
+   * little more than asked, so that rounding never makes it fire early.
    */
   timerDelayMs(delayMs: number): number {
     return Math.max(1, delayMs) / this.#rate + roundingMs

@@ -1,5 +1,5 @@
-// What goes wrong on a simulated disk: system calls that fail once, a disk that is full for a while,
-// one that is slow for a while.
+// What goes wrong on a simulated disk: system calls that fail once, a disk that is full for a
+// while, one that is slow for a while.
 
 export type DiskErrorCode = 'EIO' | 'ENOSPC' | 'EMFILE'
 

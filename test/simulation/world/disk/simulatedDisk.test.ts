@@ -1,5 +1,5 @@
-// The simulated disk: operations take time, complete in any order, fail as a plan says, and what was
-// not synced is lost with the power.
+// The simulated disk: operations take time, complete in any order, fail as a plan says, and what
+// was not synced is lost with the power.
 
 import { expect, test } from 'vitest'
 import type { Disk } from '../../../../protocol/runtime/disk/disk.ts'

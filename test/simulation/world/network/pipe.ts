@@ -1,6 +1,7 @@
-// One direction of a simulated connection: bytes that the writer has queued, segments in flight, and
-// bytes that the reader has not taken yet. As TCP, it loses nothing from the middle, delivers in
-// order, cuts what was written into other pieces, and holds the writer back when the reader stops.
+// One direction of a simulated connection: bytes that the writer has queued, segments in flight,
+// and bytes that the reader has not taken yet. As TCP, it loses nothing from the middle, delivers
+// in order, cuts what was written into other pieces, and holds the writer back when the reader
+// stops.
 //
 // The kernel copies bytes when it takes them, and `taken` is called afterwards: a writer that
 // changes them earlier sends something else.

@@ -1,6 +1,6 @@
 // The network of a simulated world: connections and datagrams between hosts, over links that are
-// slow, lossy, clogged or cut, each direction apart. Each process sees it through a view of its own,
-// which is a Network as production has it.
+// slow, lossy, clogged or cut, each direction apart. Each process sees it through a view of its
+// own, which is a Network as production has it.
 //
 // As TCP shows it: bytes are never dropped from the middle of a stream; lost segments delay what is
 // behind them; a connection over a cut link breaks after a while, on each side at its own time; one

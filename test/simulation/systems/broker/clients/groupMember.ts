@@ -1,5 +1,5 @@
-// A member of a classic consumer group, the one of `protocol/client`: polls, and commits what it has
-// processed. In the end the group has to have read everything.
+// A member of a classic consumer group, the one of `protocol/client`: polls, and commits what it
+// has processed. In the end the group has to have read everything.
 
 import {
   type FetchedBatches,

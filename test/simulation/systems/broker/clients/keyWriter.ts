@@ -1,5 +1,5 @@
-// Writes versions of keys to a compacted topic, one after another, and deletes keys. In the end each
-// key has its last version, and no key has returned to an earlier one.
+// Writes versions of keys to a compacted topic, one after another, and deletes keys. In the end
+// each key has its last version, and no key has returned to an earlier one.
 
 import { PartitionReader } from '../../../../../protocol/client/consumer/partitionReader.ts'
 import { Producer } from '../../../../../protocol/client/producer/producer.ts'

@@ -1,6 +1,6 @@
 // Transactions over the wire: records in several partitions and offsets of a group, in the way of
-// clients before KIP-890 (which add partitions and groups themselves) or after it. Two processes may
-// have the same transactional id, and fence each other all the time.
+// clients before KIP-890 (which add partitions and groups themselves) or after it. Two processes
+// may have the same transactional id, and fence each other all the time.
 //
 // Outcome: an end that was answered is certain; a commit that was asked for and not answered may
 // have happened; a transaction whose commit was never asked for is aborted by whoever comes next.
