@@ -140,7 +140,7 @@ export interface SeenServers {
 export async function inspectServers(
   link: NatsLink,
   dependencies: LinkDependencies,
-  { system, monitoring }: ServerChecks,
+  { system, monitoring, syncIsAlways = false }: ServerChecks,
 ): Promise<SeenServers> {
   const byName = new Map<string, ServerFacts>()
   const unreachable: string[] = []
@@ -161,10 +161,41 @@ export async function inspectServers(
       else if (!byName.has(facts.name)) addFacts(facts)
     }
   }
+  const silent = await askMonitoring(monitoring, addFacts)
+  const servers = [...byName.values()]
+  // A server that is down is not judged, as above: a cluster goes on without it. One that runs is
+  // judged when its monitoring endpoint answers.
+  const isUnseen = servers.some(({ syncsAlways }) => syncsAlways === undefined) && !syncIsAlways
+  const [first] = silent
+  if (first !== undefined && isUnseen) throw first.error
+  return { servers, unreachable: [...unreachable, ...silent.map(({ url }) => url)] }
+}
+
+interface SilentEndpoint {
+  readonly url: string
+  readonly error: CoordinationError
+}
+
+/** Returns the endpoints that cannot be reached. */
+async function askMonitoring(
+  monitoring: ServerChecks['monitoring'],
+  addFacts: (facts: ServerFacts) => void,
+): Promise<SilentEndpoint[]> {
+  const silent: SilentEndpoint[] = []
   for (const url of monitoring?.urls ?? []) {
-    addFacts(factsOfVarz(JSON.parse(await monitoring!.read(`${url.replace(/\/$/, '')}/varz`))))
+    try {
+      const page = await monitoring!.read(`${url.replace(/\/$/, '')}/varz`)
+      addFacts(factsOfVarz(JSON.parse(page)))
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      silent.push({ url, error })
+    }
   }
-  return { servers: [...byName.values()], unreachable }
+  return silent
+}
+
+function isUnavailable(error: unknown): error is CoordinationError {
+  return error instanceof CoordinationError && error.code === 'COORDINATION_UNAVAILABLE'
 }
 
 /** Undefined if the server cannot be reached. */
@@ -177,7 +208,7 @@ async function askServer(
   try {
     link = await connectNats({ ...settings, servers: [address] }, dependencies, false)
   } catch (error) {
-    if (error instanceof CoordinationError && error.code === 'COORDINATION_UNAVAILABLE') return
+    if (isUnavailable(error)) return
     throw error
   }
   try {
