@@ -75,6 +75,12 @@ export type ChaosEvent =
       readonly problem: string | undefined
       readonly at: number
     }
+  | {
+      readonly kind: 'missed'
+      readonly member: string
+      readonly message: string
+      readonly at: number
+    }
   | { readonly kind: 'log'; readonly member: string; readonly message: string; readonly at: number }
 
 export type Report = (event: ChaosEvent) => void

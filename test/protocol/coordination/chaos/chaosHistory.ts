@@ -33,6 +33,7 @@ export class ChaosHistory {
   readonly observations: EventOf<'observed'>[] = []
   readonly statuses: EventOf<'status'>[] = []
   readonly logs: EventOf<'log'>[] = []
+  readonly missed: EventOf<'missed'>[] = []
 
   /** Names of the members that lead, or hold a lock, as far as they have reported. */
   get holders(): readonly string[] {
@@ -52,6 +53,7 @@ export class ChaosHistory {
     } else if (event.kind === 'observed') this.observations.push(event)
     else if (event.kind === 'status') this.statuses.push(event)
     else if (event.kind === 'log') this.logs.push(event)
+    else if (event.kind === 'missed') this.missed.push(event)
     else this.#recordTenure(event)
   }
 

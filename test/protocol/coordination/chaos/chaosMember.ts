@@ -5,7 +5,11 @@
 // Must never guess an outcome: what is not answered is reported as unknown.
 
 import { createHash } from 'node:crypto'
-import type { Coordination, Session } from '../../../../protocol/coordination/coordination.ts'
+import type {
+  Coordination,
+  Session,
+  TreeReader,
+} from '../../../../protocol/coordination/coordination.ts'
 import {
   CoordinationError,
   TransactionError,
@@ -15,6 +19,7 @@ import { Lock } from '../../../../protocol/coordination/recipes/lock.ts'
 import { firstPlace } from '../../../../protocol/coordination/recipes/queuePlace.ts'
 import { Registration } from '../../../../protocol/coordination/recipes/registration.ts'
 import { retryUntilKnown } from '../../../../protocol/coordination/recipes/retry.ts'
+import type { TreeEvent } from '../../../../protocol/coordination/tree/operation.ts'
 import { type Random, seededRandom, systemRandom } from '../../../../protocol/runtime/random.ts'
 import { systemClock as clock, sleep } from '../../../../protocol/runtime/time/clock.ts'
 import { MemoryLogger } from '../../../memoryLogger.ts'
@@ -75,6 +80,7 @@ export class ChaosMember {
     this.#whenOver = new Promise((resolve) => {
       this.#over.signal.addEventListener('abort', () => resolve())
     })
+    this.#watchRegisters()
     void this.#sample()
     const loops = [
       this.#repeat(() => this.#useRegister()),
@@ -98,7 +104,7 @@ export class ChaosMember {
     const { sequence, pendingRequests } = this.#coordination.figures()
     return {
       ...{ name: this.#plan.name, status, sequence, pendingRequests },
-      tree: digestOfTree(this.#coordination),
+      tree: digestOfTree(tree),
       leads: this.#election?.epoch,
       sees: firstPlace(tree, chaosPaths.election)?.createdZxid,
       registered: tree.children(chaosPaths.group) ?? [],
@@ -217,7 +223,7 @@ export class ChaosMember {
 
   /** Some tenures are long enough to be lost. */
   #tenureMs(): number {
-    return this.#random.below(3) === 0 ? 12_000 : 600
+    return this.#random.below(4) === 0 ? 10_000 : 500
   }
 
   #join(queue: string): string {
@@ -351,6 +357,30 @@ export class ChaosMember {
     if (!isClosed || !this.#closed.signal.aborted) throw error
   }
 
+  /** A watch misses no change, also when the member was cut off. */
+  #watchRegisters(): void {
+    const { tree } = this.#coordination
+    const { name: member } = this.#plan
+    const known = new Map<string, number | undefined>()
+    for (const name of tree.children(chaosPaths.registers) ?? []) {
+      const path = `${chaosPaths.registers}/${name}`
+      known.set(path, tree.exists(path)?.version)
+    }
+    const onEvent = ({ type, path }: TreeEvent) => {
+      if (path === chaosPaths.registers) return
+      const before = known.get(path)
+      const expected = type === 'changed' ? (before ?? Number.NaN) + 1 : undefined
+      const version = this.#coordination.tree.exists(path)?.version
+      const isMissed =
+        type === 'changed' ? version !== expected : (before === undefined) !== (type === 'created')
+      known.set(path, version)
+      if (!isMissed) return
+      const message = `a watch missed a change: ${type} ${path}, version ${before} to ${version}`
+      this.#report({ kind: 'missed', member, message, at: nowUs() })
+    }
+    this.#coordination.watch(chaosPaths.registers, 'recursive', { onEvent })
+  }
+
   async #sample(): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
@@ -384,7 +414,8 @@ function isKnownFailure(error: unknown): boolean {
   return error instanceof CoordinationError
 }
 
-function digestOfTree({ tree }: Coordination): string {
+/** Of all nodes, with all that can be read of them. */
+export function digestOfTree(tree: TreeReader): string {
   const digest = createHash('sha256')
   const add = (path: string) => {
     const node = tree.get(path)!

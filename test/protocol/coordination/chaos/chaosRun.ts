@@ -167,8 +167,8 @@ async function converge({ local, children, auditor }: Run): Promise<string[]> {
   while (clock.monotonicMs() < untilMs) {
     const asked = Promise.all(members.map(async (member) => member.state()))
     states = (await within(untilMs, asked)) ?? states
-    const end = Math.max(...states.map(({ sequence }) => sequence))
-    if (haveConverged(states, names) && auditor.sequence >= end) return crashesOf(children)
+    const isAgreed = haveConverged(states, names) && auditor.tree === states[0]!.tree
+    if (isAgreed) return crashesOf(children)
     await sleep(clock, pollMs)
   }
   const seen = states.map((state) => JSON.stringify(state)).join('\n')

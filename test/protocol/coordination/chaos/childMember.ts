@@ -57,6 +57,9 @@ export class ChildMember {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#child = child
+    // A paused process does not end with the test's.
+    const onExit = () => void child.kill('SIGKILL')
+    process.once('exit', onExit)
     this.#isExpected = false
     this.#errors = ''
     child.stderr.on('data', (chunk: Buffer) => {
@@ -69,6 +72,7 @@ export class ChildMember {
     // After `close` there is no more output, also of a process that was killed.
     this.#exited = new Promise((resolve) => child.once('close', resolve))
     child.once('close', (code, signal) => {
+      process.off('exit', onExit)
       if (!this.#isExpected) this.crashes.push(`${name}: ${signal ?? code}\n${this.#errors}`)
       if (this.#child === child) this.#child = undefined
       opened.resolve()

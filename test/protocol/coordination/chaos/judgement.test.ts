@@ -183,6 +183,11 @@ describe('the log', () => {
     expect(problem).toMatch(/3200 ms without pauses/)
   })
 
+  test('a watch misses nothing', () => {
+    const missed: ChaosEvent = { kind: 'missed', member: 'm', message: 'version 1 to 3', at: 1 }
+    expect(problemsOf([missed])).toEqual(['m: version 1 to 3'])
+  })
+
   test('no member reports damage', () => {
     const status = (status: 'suspended' | 'damaged'): ChaosEvent => {
       return { kind: 'status', member: 'm', status, problem: 'why', at: 1 }

@@ -59,6 +59,7 @@ export function judge(history: ChaosHistory, audit: Audit): Judgement {
     problems: [
       ...audit.problems,
       ...damageProblems(history),
+      ...history.missed.map(({ member, message }) => `${member}: ${message}`),
       ...callProblems(calls, audit),
       ...orderProblems(calls, audit),
       ...linearizationProblems('registers', nodeModel, nodeOperations(calls, audit)),

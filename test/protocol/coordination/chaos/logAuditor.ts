@@ -16,6 +16,7 @@ import type { Entry } from '../../../../protocol/coordination/tree/proposal.ts'
 import { systemRandom } from '../../../../protocol/runtime/random.ts'
 import { systemClock } from '../../../../protocol/runtime/time/clock.ts'
 import { chaosLogName } from './chaosCoordination.ts'
+import { digestOfTree } from './chaosMember.ts'
 
 export interface AuditedEntry {
   readonly member: string
@@ -96,8 +97,8 @@ export class LogAuditor implements Audit {
     })
   }
 
-  get sequence(): number {
-    return this.#replica.sequence
+  get tree(): string {
+    return digestOfTree(this.#replica.tree)
   }
 
   /** Index of the server that leads the stream of entries; undefined if nobody says so. */

@@ -20,3 +20,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (request === 'state') answer(member.state())
   else void member[request]().then(() => answer(undefined))
 }
+// The test has ended.
+process.exit(0)
