@@ -81,11 +81,15 @@ export class Nemesis {
       if (bag.length === 0) bag = this.#shuffled(serverFaults)
       const fault = bag.pop()!
       const ends = [this.#breakServer(fault, await this.#victim(), longestMs[fault])]
-      // The majority is gone for a moment.
-      if (this.#options.random.below(4) === 0) {
-        await this.#sleep(1000)
+      const draw = this.#options.random.below(8)
+      if (draw < 3) await this.#sleep(1000)
+      if (draw < 2) {
+        // The majority is gone for a moment.
         const second = serverFaults[this.#options.random.below(serverFaults.length)]!
         ends.push(this.#breakServer(second, await this.#victim(), 3000))
+      } else if (draw === 2) {
+        // All servers are broken at once, most of them killed.
+        ends.push(...this.#others().map((index) => this.#breakServer('kill', index, 2000)))
       }
       await Promise.all(ends)
       await this.#sleep(4000)
@@ -131,14 +135,20 @@ export class Nemesis {
 
   /** Mostly the leader of the stream; never a server that is broken. */
   async #victim(): Promise<number> {
-    const { leader, random, servers } = this.#options
+    const { leader, random } = this.#options
     const index = random.below(3) > 0 ? await leader() : undefined
     if (index !== undefined && !this.#faultyServers.has(index)) {
       this.#leadersBroken++
       return index
     }
-    const others = [...servers.addresses.keys()].filter((each) => !this.#faultyServers.has(each))
+    const others = this.#others()
     return others[random.below(others.length)]!
+  }
+
+  /** Servers that are not broken. */
+  #others(): number[] {
+    const { servers } = this.#options
+    return [...servers.addresses.keys()].filter((each) => !this.#faultyServers.has(each))
   }
 
   async #breakServer(fault: ServerFault, index: number, mostMs: number): Promise<void> {
