@@ -6,6 +6,7 @@ import type { Address } from '../../protocol/runtime/network/network.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import { EngineError } from '../engineError.ts'
+import type { StartExecutor } from '../executor/task.ts'
 import { type BatchBounds, requireBounds } from '../scheduler/batchBounds.ts'
 
 export interface SubmitOptions extends BatchBounds {
@@ -20,6 +21,8 @@ export interface SubmitOptions extends BatchBounds {
    * Number of worker threads that run tasks; 0 runs tasks in the calling thread. 2 unless given.
    */
   readonly executors?: number
+  /** Starts executors otherwise than in worker threads, as a simulator does. */
+  readonly startExecutor?: StartExecutor
   /** Interval between starts of batches, in ms. 1,000 unless given. */
   readonly batchIntervalMs?: number
   /**

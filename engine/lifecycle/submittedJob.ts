@@ -312,7 +312,8 @@ export class SubmittedJob implements RunningJob {
         batchIntervalMs,
       },
       executors: Math.max(1, executors),
-      startExecutor: startExecutors(this.#options, this.#loaded, this.#cluster),
+      startExecutor:
+        this.#options.startExecutor ?? startExecutors(this.#options, this.#loaded, this.#cluster),
       taskTimeoutMs: executors === 0 ? undefined : (taskTimeoutMs ?? defaultTaskTimeoutMs),
       shuffles: {
         maxBytes: bounds.maxShuffleBytes,

@@ -1,14 +1,17 @@
 // The real StateDatabase: a store in LevelDB whose failures are errors of the state, with the
 // directory and what to do.
 
-import { StoreInUseError } from '../../protocol/runtime/store/keyValueStore.ts'
+import { type KeyValueStore, StoreInUseError } from '../../protocol/runtime/store/keyValueStore.ts'
 import { openLevelStore } from '../../protocol/runtime/store/levelStore.ts'
 import type { DatabaseEntry, StateDatabase, StateReader } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 
-/** Creates the database when there is none. */
-export async function openLevelStateDatabase(directory: string): Promise<StateDatabase> {
-  const store = await openLevelStore(directory).catch((error: unknown) => {
+/** Creates the database when there is none. `openStore`: LevelDB, unless a simulator has another. */
+export async function openLevelStateDatabase(
+  directory: string,
+  openStore: (directory: string) => Promise<KeyValueStore> = openLevelStore,
+): Promise<StateDatabase> {
+  const store = await openStore(directory).catch((error: unknown) => {
     throw openingError(directory, error)
   })
   return {

@@ -1,5 +1,5 @@
-// What the channels of a running agent have accepted, as their positions say: from then on the agent
-// owes it, whatever becomes of the file.
+// What the channels of a running agent have accepted, as their positions say: from then on the
+// agent owes it, whatever becomes of the file.
 
 import type { Agent } from '../../../../agent/agent.ts'
 import type { Channel } from '../../../../agent/channels/channel.ts'

@@ -63,7 +63,8 @@ export class AgentSimulation implements Operator {
   readonly #acceptance: Acceptance
   readonly #delivered: Delivered
   readonly #paddings: Random
-  readonly #copies: Copy[] = []
+  /** Copies, and whether the agent had read any of the original before. */
+  readonly #copies: { readonly copy: Copy; readonly isRead: boolean }[] = []
   /** When something disturbed the agent, in ms. */
   readonly #disturbed: number[] = []
   readonly #violations: Violation[] = []
@@ -104,7 +105,7 @@ export class AgentSimulation implements Operator {
       padding: () => 2 + this.#paddings.below(this.#paddings.below(8) === 0 ? 300 : 30),
       beforeLoss: () => this.#probe(),
       later: (delayMs, run) => this.#writerLater(delayMs, run),
-      copies: (copy) => this.#copies.push(copy),
+      copies: (copy) => this.#copyBegins(copy),
       nowMs: () => world.nowMs,
     })
   }
@@ -342,13 +343,26 @@ export class AgentSimulation implements Operator {
     }
   }
 
-  /** A copy is recognized only by an agent that nothing disturbs meanwhile (decision 21). */
+  #copyBegins(copy: Copy): void {
+    const { channels } = this.#plan.parameters
+    const isRead = this.#ledger.isKnown(copy.before, channels.length)
+    this.#copies.push({ copy, isRead })
+  }
+
+  /**
+   * A copy is recognized only of a file of which some was read, by an agent that nothing disturbs
+   * meanwhile (decision 21); and not if the agent had read lines that came after the copy.
+   */
   #judgeCopies(): void {
-    for (const { lines, sinceMs, truncatedMs } of this.#copies) {
+    for (const { copy, isRead } of this.#copies) {
+      const { lines, sinceMs, truncatedMs, isWhole } = copy
       const untilMs = (truncatedMs ?? sinceMs) + calmMs
       const isCalm = !this.#disturbed.some((ms) => sinceMs - calmMs < ms && ms < untilMs)
-      if (isCalm && truncatedMs !== undefined) continue
-      this.#ledger.mayRepeat(lines, 'the agent was disturbed while the file was copied')
+      if (isCalm && isRead && isWhole) continue
+      this.#ledger.mayRepeat(
+        lines,
+        'copied before it was read, or incompletely, or while the agent was disturbed',
+      )
     }
   }
 

@@ -1,5 +1,5 @@
-// Compares what was delivered with what was written: the promises of agent/README.md, of decisions 5
-// and 21 and of agent/sources/taildir/README.md, no more and no less.
+// Compares what was delivered with what was written: the promises of agent/README.md, of decisions
+// 5 and 21 and of agent/sources/taildir/README.md, no more and no less.
 
 import type { AgentParameters } from './agentParameters.ts'
 import { isFor } from './lineComponents.ts'

@@ -1,5 +1,5 @@
-// What was written into the log files, line by line, and what of it an agent owes: the oracle of the
-// system `agent`. Every line is unique.
+// What was written into the log files, line by line, and what of it an agent owes: the oracle of
+// the system `agent`. Every line is unique.
 //
 // Contract: a line is required once a file channel has it, or while a file that matches the file
 // group still has it in the end. A line may arrive twice only for a reason that decision 21 names.
@@ -102,6 +102,13 @@ export class LineLedger {
 
   accepted(channel: number): ReadonlySet<Line> {
     return this.#accepted.get(channel) ?? new Set()
+  }
+
+  /** Whether every channel has accepted one of the lines. */
+  isKnown(lines: readonly Line[], channels: number): boolean {
+    return Array.from({ length: channels }, (_, channel) => this.accepted(channel)).every(
+      (accepted) => lines.some((line) => accepted.has(line)),
+    )
   }
 
   accept(channel: number, line: Line): void {

@@ -40,11 +40,14 @@ export interface LogFilesOptions {
 
 /** A copy that copytruncate makes under a name that matches the file group. */
 export interface Copy {
-  readonly of: Content
   readonly sinceMs: number
+  /** Lines of the original when the copy began. */
+  readonly before: readonly Line[]
   lines: readonly Line[]
   /** When its original was truncated; undefined if that never happened. */
   truncatedMs: number | undefined
+  /** Whether it had all that was in the original by then. */
+  isWhole: boolean
 }
 
 type FileName = WriterStep['file']
@@ -232,7 +235,14 @@ export class LogFiles {
       pathOf(`${name}.copy${this.#rotations++}`, matches),
       content.number,
     )
-    const copy: Copy = { of: content, sinceMs: nowMs(), lines: [], truncatedMs: undefined }
+    const before = content.lines.map(({ line }) => line)
+    const copy: Copy = {
+      sinceMs: nowMs(),
+      before,
+      lines: [],
+      truncatedMs: undefined,
+      isWhole: false,
+    }
     if (matches) copies(copy)
     // Whole lines first: what else a reader could see is as a line that was cut.
     const half = content.lines.findLast(({ end }) => end <= content.sizeBytes / 2)?.end ?? 0
@@ -249,6 +259,7 @@ export class LogFiles {
         // What was written since the copy is lost, as with copytruncate.
         await beforeLoss()
         copy.truncatedMs = nowMs()
+        copy.isWhole = to.sizeBytes === content.sizeBytes
         await this.#empty(name, content, 0)
       })
     })
@@ -274,6 +285,8 @@ export class LogFiles {
     const number = ledger.newContent()
     if (kept.length > 0) {
       // Its first bytes may not be those any more by which the agent knows it.
+      const lines = content.lines.map(({ line }) => line)
+      ledger.mayRepeat(lines, 'the file was truncated to its first lines')
       ledger.contentMayRepeat(content.number, 'the file was truncated to its first lines')
       ledger.contentMayRepeat(number, 'the file was truncated to its first lines')
     }

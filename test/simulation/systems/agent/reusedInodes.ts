@@ -1,6 +1,6 @@
 // Inode numbers as a file system gives them out: that of a removed file goes to the next new one,
-// once nobody has the removed file open. Lies between a MemoryDisk, which never uses a number twice,
-// and the agent.
+// once nobody has the removed file open. Lies between a MemoryDisk, which never uses a number
+// twice, and the agent.
 
 import type { Disk, DiskFile, DiskMode, DiskStat } from '../../../../protocol/runtime/disk/disk.ts'
 import type { SimulatedProcess } from '../../world/simulatedProcess.ts'

@@ -1,0 +1,42 @@
+// What a plan says of the system `engine`: the job, its input, the broker. Short batches and small
+// bounds, so that many of them run and some are split.
+
+import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
+import type { Random } from '../../../../protocol/runtime/random.ts'
+import { oneOf, whole } from '../../plan/swarm.ts'
+import { drawBrokerParameters } from '../broker/brokerParameters.ts'
+
+export const driverHost = 'driver-1'
+export const inputTopic = 'lines'
+
+export interface EngineParameters {
+  readonly executors: number
+  /** Of the topic, and of the job's states and shuffles. */
+  readonly topicPartitions: number
+  readonly jobPartitions: number
+  readonly batchIntervalMs: number
+  readonly maxRecordsPerPartition: number
+  readonly taskTimeoutMs: number
+  /** Limit on the map outputs in memory; what exceeds it is spilled to the disk. */
+  readonly maxShuffleBytes: number
+  /** Records of each partition, and the mean pause between them. */
+  readonly records: number
+  readonly thinkMs: number
+  readonly broker: Partial<BrokerConfig>
+}
+
+export function drawEngineParameters(random: Random): EngineParameters {
+  return {
+    executors: whole(random, 1, 2),
+    topicPartitions: whole(random, 1, 2),
+    jobPartitions: whole(random, 1, 3),
+    batchIntervalMs: oneOf(random, [50, 100, 300]),
+    maxRecordsPerPartition: oneOf(random, [3, 20, 1000]),
+    taskTimeoutMs: oneOf(random, [3000, 300_000]),
+    maxShuffleBytes: oneOf(random, [1, 2000, 1_000_000]),
+    records: whole(random, 10, 60),
+    thinkMs: oneOf(random, [5, 20, 60]),
+    // Filling the reserve would be half of the work of a run.
+    broker: { ...drawBrokerParameters(random.fork('broker')).config, 'log.dir.reserved.bytes': 0 },
+  }
+}

@@ -1,0 +1,45 @@
+// The system `engine`: a job that reads a topic of a broker on another host, with keyed state, a
+// shuffle, windows of event time, and outputs to a database.
+
+import { seededRandom } from '../../../../protocol/runtime/random.ts'
+import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
+import type { SimulatedSystem } from '../../system.ts'
+import { brokerProcess } from '../broker/brokerProgram.ts'
+import { brokerHost, clientHost } from '../scene/scene.ts'
+import { driverProcess } from './driverProgram.ts'
+import { drawEngineParameters, driverHost } from './engineParameters.ts'
+import { EngineSimulation, type EngineSystemPlan } from './engineSimulation.ts'
+
+export const engineSystem: SimulatedSystem = {
+  name: 'engine',
+  marks: [],
+  drawPlan,
+  run: async (plan, trace) => await new EngineSimulation(plan as EngineSystemPlan, trace).run(),
+}
+
+function drawPlan(seed: number): EngineSystemPlan {
+  const random = seededRandom(seed).fork('plan')
+  const safetyMs = whole(random, 600, 3000)
+  const parameters = drawEngineParameters(random.fork('parameters'))
+  const driver = { host: driverHost, process: driverProcess }
+  const executor = { host: driverHost, process: `executor-${parameters.executors - 1}` }
+  const broker = { host: brokerHost, process: brokerProcess }
+  return {
+    system: 'engine',
+    seed,
+    parameters,
+    network: drawNetwork(random.fork('network')),
+    hosts: [driverHost, brokerHost, clientHost].map((name) => {
+      return drawHost(random.fork(`host ${name}`), name)
+    }),
+    rare: drawRareChances(random.fork('rare')),
+    faults: drawFaults(random.fork('faults'), {
+      servers: [driver, driver, executor, broker],
+      clients: [],
+      safetyMs,
+      expectedEvents: 5000,
+    }),
+    safetyMs,
+    livenessMs: 120_000,
+  }
+}
