@@ -159,6 +159,7 @@ async function openController(
     const controller = await Controller.open({
       log,
       clock: runtime.clock,
+      rarePoints: runtime.rarePoints,
       logger,
       configuration,
       onFailure: (cause) => onFailure(metadataFailure(cause, logger)),

@@ -5,6 +5,7 @@
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
 import { assert } from '../../protocol/runtime/assert.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ConfigTexts, DynamicConfiguration } from '../configuration/configuration.ts'
@@ -40,6 +41,7 @@ export interface ControllerOptions {
   readonly newClusterId: () => string
   /** Called once, when the log cannot be used any more and the broker should stop. */
   readonly onFailure: (cause: unknown) => void
+  readonly rarePoints?: RarePoints | undefined
 }
 
 export interface TopicOutcome {
@@ -69,14 +71,15 @@ export class Controller {
   readonly #removals = new Set<(topic: Topic) => Promise<void>>()
 
   private constructor(options: ControllerOptions, fold: MetadataFold) {
-    const { log, clock, logger, incarnation, onFailure } = options
+    const { log, clock, logger, incarnation, onFailure, rarePoints } = options
     this.#options = options
     this.#fold = fold
     fold.view.onChange((change) => {
       if (change.type === 'configs' && change.resource.type === 'broker') this.#configureBroker()
     })
     this.#configureBroker()
-    this.#proposals = new Proposals({ log, fold, clock, logger, incarnation, onFailure })
+    const decided = { log, fold, clock, logger, incarnation, onFailure, rarePoints }
+    this.#proposals = new Proposals(decided)
   }
 
   /**

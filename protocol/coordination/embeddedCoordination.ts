@@ -9,7 +9,7 @@ import { openLevelLog } from './log/levelLog.ts'
 import { openMember } from './member/member.ts'
 
 export interface EmbeddedOptions {
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'scheduler'>
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'scheduler' | 'rarePoints'>
   readonly logger: Logger
   /** A directory of its own, inside the data directory. */
   readonly directory: string
@@ -32,13 +32,13 @@ const requestTimeoutMs = 10_000
  */
 export async function openEmbeddedCoordination(options: EmbeddedOptions): Promise<Coordination> {
   const { runtime, logger, directory, makeRoom, name, openStore } = options
-  const { clock, scheduler } = runtime
+  const { clock, scheduler, rarePoints } = runtime
   const random = runtime.random.fork('coordination')
   const log = await openLevelLog({ directory, makeRoom, clock, random }, openStore)
   try {
     return await openMember({
       ...{ log: log.open(name), clock, scheduler, random, logger, name },
-      ...{ snapshotEntries, requestTimeoutMs, onClosed: () => log.close() },
+      ...{ snapshotEntries, requestTimeoutMs, rarePoints, onClosed: () => log.close() },
     })
   } catch (error) {
     await log.close()

@@ -17,6 +17,9 @@ export const rarePoints = {
   'resting log recovered': 'A log that was closed cleanly is recovered as if it had not been.',
   'log maintenance late': 'A checkpoint, a retention check or a check of the disk is left out.',
   'log compacted': 'A log is compacted, although hardly anything in it is dirty.',
+  // Metadata.
+  'metadata snapshot': 'The metadata log is replaced by a snapshot after an entry.',
+  'coordination snapshot': 'The coordination log is replaced by a snapshot after an entry.',
   // Groups and transactions.
   'coordinator loaded in small reads': 'A coordinator reads its partition batch by batch.',
   'transaction marker late': 'A transaction marker is written a while after its transaction ended.',

@@ -11,6 +11,7 @@
 
 import { CoordinationError } from '../../../protocol/coordination/coordinationError.ts'
 import { AssertionError, assert } from '../../../protocol/runtime/assert.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Clock, Timer } from '../../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { BrokerError } from '../../errors.ts'
@@ -40,6 +41,7 @@ export interface ProposalsOptions {
   readonly onFailure: (cause: unknown) => void
   /** Further proposals are refused: each one waits for the appends of those before it. */
   readonly maxPending?: number
+  readonly rarePoints?: RarePoints | undefined
 }
 
 /** An append until its entry, or one of another proposer at its sequence, has been folded. */
@@ -216,8 +218,9 @@ export class Proposals {
 
   /** The entries are durable without a snapshot: one that cannot be written is retried later. */
   async #compactIfLong(): Promise<void> {
-    const { log, fold, logger } = this.#options
-    if (fold.entriesSinceSnapshot < this.#snapshotDue) return
+    const { log, fold, logger, rarePoints } = this.#options
+    const isLong = fold.entriesSinceSnapshot >= this.#snapshotDue
+    if (!isLong && !rarePoints?.isForced('metadata snapshot')) return
     const sequence = fold.nextSequence
     try {
       await log.compact(sequence, fold.snapshot())

@@ -11,6 +11,7 @@
 
 import { AssertionError, assert } from '../../runtime/assert.ts'
 import { type Random, randomUuid, uuidText } from '../../runtime/random.ts'
+import type { RarePoints } from '../../runtime/rarePoints.ts'
 import type { Scheduler } from '../../runtime/scheduling/scheduler.ts'
 import type { OpenKeyValueStore } from '../../runtime/store/keyValueStore.ts'
 import type { Clock, Timer } from '../../runtime/time/clock.ts'
@@ -69,6 +70,7 @@ export interface MemberOptions {
   readonly onClosed?: () => Promise<void>
   /** Number of entries between two snapshots. */
   readonly snapshotEntries?: number
+  readonly rarePoints?: RarePoints | undefined
 }
 
 /** Longer than an election of the stream's leader takes (4 to 9 s). */
@@ -311,7 +313,8 @@ class Member implements Coordination {
     this.#copy?.entry(entry)
     this.#proposer.folded(folded)
     // One member writes each snapshot: the one whose entry it was.
-    const isDue = folded.sequence % this.#snapshotEntries === 0
+    const isForced = this.#options.rarePoints?.isForced('coordination snapshot')
+    const isDue = isForced || folded.sequence % this.#snapshotEntries === 0
     if (isDue && folded.entry.member === this.#id) void this.#writeSnapshot()
   }
 
