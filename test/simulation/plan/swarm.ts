@@ -21,6 +21,8 @@ export interface FaultTargets {
   readonly safetyMs: number
   /** Events that a run is expected to have, for triggers that count events. */
   readonly expectedEvents: number
+  /** Parts of the paths of files that are used seldom: half of the calls that fail are of these. */
+  readonly rareFiles?: readonly string[]
   /** Kinds that the system cannot stand. */
   readonly without?: ReadonlySet<FaultKind>
 }
@@ -185,13 +187,17 @@ const kinds: Readonly<Record<FaultKind, { readonly most: number; readonly draw: 
   },
   failCall: {
     most: 4,
-    draw: (random, { servers }, at) => ({
-      kind: 'failCall',
-      at,
-      host: oneOf(random, servers).host,
-      code: oneOf<DiskErrorCode>(random, ['EIO', 'ENOSPC', 'ENOSPC', 'EMFILE']),
-      after: random.below(oneOf(random, [2, 10, 40])),
-    }),
+    draw: (random, { servers, rareFiles = [] }, at) => {
+      const isRare = rareFiles.length > 0 && chance(random, 0.5)
+      return {
+        kind: 'failCall',
+        at,
+        host: oneOf(random, servers).host,
+        code: oneOf<DiskErrorCode>(random, ['EIO', 'ENOSPC', 'ENOSPC', 'EMFILE']),
+        ...(isRare && { path: oneOf(random, rareFiles) }),
+        after: random.below(oneOf(random, isRare ? [1, 4] : [2, 10, 40])),
+      }
+    },
   },
   fillDisk: {
     most: 2,

@@ -35,7 +35,8 @@ export type BrokerLoad = Readonly<
     | 'sessions'
     | 'administrators'
     | 'committers'
-    | 'keyWriters',
+    | 'keyWriters'
+    | 'recreators',
     number
   >
 >
@@ -112,6 +113,26 @@ function drawConfig(random: Random): Partial<BrokerConfig> {
     'group.consumer.heartbeat.interval.ms': oneOf(random, [20, 100]),
     'max.incremental.fetch.session.cache.slots': oneOf(random, [0, 1, 1000]),
     'shutdown.drain.timeout.ms': oneOf(random, [0, 100]),
+    ...drawDirectories(random.fork('directories')),
+    ...drawLimits(random.fork('limits')),
+    'compression.type': oneOf(random, ['producer', 'producer', 'lz4', 'snappy']),
+    'log.message.timestamp.type': oneOf(random, ['CreateTime', 'CreateTime', 'LogAppendTime']),
+  }
+}
+
+/** With several data directories, one may fail while the others are served. */
+function drawDirectories(random: Random): Partial<BrokerConfig> {
+  return chance(random, 0.3) ? { 'log.dirs': '/data,/more' } : {}
+}
+
+/** Limits that make requests, answers and idle connections wait or end. */
+function drawLimits(random: Random): Partial<BrokerConfig> {
+  return {
+    ...(chance(random, 0.2) && { 'queued.max.request.bytes': whole(random, 3000, 30_000) }),
+    ...(chance(random, 0.2) && { 'queued.max.response.bytes': whole(random, 3000, 30_000) }),
+    ...(chance(random, 0.2) && { 'socket.outstanding.max.bytes': whole(random, 1000, 10_000) }),
+    ...(chance(random, 0.2) && { 'fetch.max.bytes': whole(random, 1024, 10_000) }),
+    ...(chance(random, 0.2) && { 'connections.max.idle.ms': whole(random, 100, 1000) }),
   }
 }
 
@@ -139,5 +160,6 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     administrators: whole(random, 0, 1),
     committers: whole(random, 0, 1),
     keyWriters: whole(random, 0, 1),
+    recreators: whole(random, 0, 1),
   }
 }

@@ -13,6 +13,7 @@ export interface BrokerRun {
   readonly process: SimulatedProcess
   /** Undefined while it starts. */
   broker: Broker | undefined
+  isStopping: boolean
 }
 
 /** Starts a broker; rejects if it cannot start. Ends the process when the broker has failed. */
@@ -41,7 +42,9 @@ export async function runBroker(
 }
 
 /** Closes the broker as the command line does, and ends the process. */
-export function stopBroker({ process, broker }: BrokerRun): void {
+export function stopBroker(run: BrokerRun): void {
+  const { process, broker } = run
+  run.isStopping = true
   if (broker === undefined) process.exit()
   else broker.close().then(() => process.exit(), closed)
 

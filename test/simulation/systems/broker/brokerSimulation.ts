@@ -33,6 +33,8 @@ import { ReadingProgress } from './readingProgress.ts'
 const mostEvents = 400_000
 /** How long the operator of a broker takes to start it again after it ended by itself, in ms. */
 const restartMs = 50
+/** How often an operator looks at the health of the brokers, in ms. */
+const operatorMs = 300
 /** Violations that are kept. */
 const mostViolations = 50
 
@@ -184,7 +186,7 @@ export class BrokerSimulation implements Operator {
       },
       { rarePoints, onEnd },
     )
-    const run: BrokerRun = { process, broker: undefined }
+    const run: BrokerRun = { process, broker: undefined, isStopping: false }
     this.#brokers.set(host.name, run)
   }
 
@@ -239,9 +241,22 @@ export class BrokerSimulation implements Operator {
     const setup = this.#clients.get('client-1/setup')!
     if (setup.isDone) this.#startClients()
     else this.#startClient(setup.name)
+    this.#operate()
     this.#shared.isOver = true
     this.#recorder.note('operator', { kind: 'mark', name: 'liveness' })
     this.#advance()
+  }
+
+  /** Restarts brokers that say that they need it: one of their data directories has failed. */
+  #operate(): void {
+    for (const run of this.#brokers.values()) {
+      const reasons = run.process.isAlive ? (run.broker?.health.unhealthy() ?? []) : []
+      if (reasons.length === 0 || run.isStopping) continue
+      this.#note('operator', `restarts ${run.process.name}: ${reasons[0]!.message}`)
+      this.#world.marks.reached('a broker with a failed data directory was restarted')
+      stopBroker(run)
+    }
+    this.#later(operatorMs, () => this.#operate())
   }
 
   /** Goes on to the next part of the end once the clients of the one before are done. */

@@ -11,6 +11,7 @@ import { keyWriter } from './keyWriter.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
 import { partitionFollower } from './partitionFollower.ts'
 import { sessionReader } from './sessionReader.ts'
+import { topicRecreator } from './topicRecreator.ts'
 import { transactionalProducer } from './transactionalProducer.ts'
 
 export interface ClientSpec {
@@ -49,6 +50,7 @@ export function clientsOf(
   add('administrator', load.administrators, () => administrator)
   add('committer', load.committers, () => offsetCommitter)
   add('keys', load.keyWriters, () => keyWriter)
+  add('recreator', load.recreators, () => topicRecreator)
   add('member', load.members, () => groupMember(classicGroup), {
     ...{ isWriter: false, group: classicGroup },
   })

@@ -23,6 +23,12 @@ const fenced: ReadonlySet<number> = new Set([
 ])
 
 const leavingEpoch = -1
+const rebalanceTimeoutMs = 500
+/**
+ * No member loses a partition within this time after it sent a heartbeat, unless it gives it up:
+ * less than any session timeout, and than the rebalance timeout.
+ */
+const safeMs = 250
 
 export function consumerGroupMember(group: string) {
   return async (client: Client): Promise<void> => {
@@ -47,12 +53,16 @@ class ConsumerGroupMember {
   /** Next offsets of the partitions that it owns, by `topic-partition`. */
   readonly #positions = new Map<string, number>()
   readonly #uncommitted = new Map<string, number>()
+  /** Who has each partition, by what the members know. */
+  readonly #owners: Map<string, ConsumerGroupMember>
+  #safeUntilMs = 0
 
   constructor(client: Client, group: string) {
     this.#client = client
     this.#group = group
     this.#lane = client.cluster.newLane('member')
     this.#memberId = this.#newMemberId()
+    this.#owners = ownersIn(client, group)
     const { logTopic, transactionTopic } = client.shared.parameters
     this.#topics = [logTopic.name, transactionTopic.name]
   }
@@ -66,6 +76,7 @@ class ConsumerGroupMember {
       await this.#poll()
       if (shared.writersAreDone || random.below(3) === 0) await this.#commit()
       else if (random.below(60) === 0) await this.leave()
+      else if (random.below(20) === 0) await this.#commitLate()
     } catch (error) {
       if (error instanceof KafkaError && fenced.has(error.errorCode)) this.#fenced()
       else if (!isPassing(error)) throw error
@@ -78,18 +89,18 @@ class ConsumerGroupMember {
   async leave(): Promise<void> {
     if (this.#epoch === 0) return
     const leaving = { ...this.#identity(), memberEpoch: leavingEpoch }
+    this.#giveUp([...this.#positions.keys()])
     await this.#send(leaving).catch((error) => {
       if (!isPassing(error) && !(error instanceof KafkaError)) throw error
     })
     this.#client.shared.reached('a member left its KIP-848 group')
-    this.#giveUp([...this.#positions.keys()])
     this.#begin()
     this.#memberId = this.#newMemberId()
   }
 
   async #heartbeat(): Promise<void> {
     const isJoining = this.#epoch === 0
-    const fields = { rebalanceTimeoutMs: 500, subscribedTopicNames: [...this.#topics] }
+    const fields = { rebalanceTimeoutMs, subscribedTopicNames: [...this.#topics] }
     const request = {
       ...this.#identity(),
       memberEpoch: this.#epoch,
@@ -97,8 +108,10 @@ class ConsumerGroupMember {
       topicPartitions: isJoining ? [] : await this.#owned(),
     }
     this.#isFull = true
+    const safeUntilMs = this.#client.shared.nowMs() + safeMs
     const answer = await this.#send(request)
     this.#isFull = false
+    this.#safeUntilMs = safeUntilMs
     const hasChanged = this.#epoch !== answer.memberEpoch
     this.#epoch = answer.memberEpoch
     this.#heartbeatDueMs = this.#client.clock.monotonicMs() + answer.heartbeatIntervalMs
@@ -121,7 +134,10 @@ class ConsumerGroupMember {
       this.#heartbeatDueMs = 0
     }
     const positions = await this.#startOf(assigned)
-    for (const [name, offset] of positions) this.#positions.set(name, offset)
+    for (const [name, offset] of positions) {
+      this.#own(name)
+      this.#positions.set(name, offset)
+    }
     this.#note(revoked, assigned)
     this.#target = undefined
   }
@@ -196,6 +212,18 @@ class ConsumerGroupMember {
     }
   }
 
+  /** What a member sent in its former epoch may arrive late, and has to be refused then. */
+  async #commitLate(): Promise<void> {
+    const { cluster, shared, name: who } = this.#client
+    if (this.#epoch < 2) return
+    const topics = topicsOf({ [`${shared.parameters.logTopic.name}-0`]: 0 })
+    const former = { ...this.#identity(), generationIdOrMemberEpoch: this.#epoch - 1, topics }
+    const connection = await cluster.coordinator(this.#group, this.#lane)
+    const answer = await connection.send(offsetCommit, former, { version: 9 })
+    if (answer.topics[0]!.partitions[0]!.errorCode !== ErrorCode.none) return
+    shared.violate('late commit', `${who} has committed in its former epoch`)
+  }
+
   async #send(body: Parameters<typeof sendHeartbeat>[1]): Promise<HeartbeatAnswer> {
     const answer = await sendHeartbeat(this.#client, body, this.#lane)
     this.#judge(answer.errorCode)
@@ -248,8 +276,24 @@ class ConsumerGroupMember {
     this.#isFull = true
   }
 
+  #own(name: string): void {
+    const { shared, name: who } = this.#client
+    // Assigned so long ago that the group may have gone on without this member.
+    if (!this.#isSafe) return
+    const other = this.#owners.get(name)
+    this.#owners.set(name, this)
+    if (other === undefined || other === this || !other.#isSafe) return
+    const former = other.#client.name
+    shared.violate('two owners', `${who} was assigned ${name}, which ${former} has not revoked`)
+  }
+
+  get #isSafe(): boolean {
+    return this.#client.shared.nowMs() < this.#safeUntilMs
+  }
+
   #giveUp(names: readonly string[]): void {
     for (const name of names) {
+      if (this.#owners.get(name) === this) this.#owners.delete(name)
       this.#positions.delete(name)
       this.#uncommitted.delete(name)
     }
@@ -266,6 +310,14 @@ class ConsumerGroupMember {
   #newMemberId(): string {
     return uuidText(randomUuid(this.#client.random))
   }
+}
+
+function ownersIn(client: Client, group: string): Map<string, ConsumerGroupMember> {
+  const { memories } = client.shared
+  const key = `owners in ${group}`
+  const owners = (memories.get(key) ?? new Map()) as Map<string, ConsumerGroupMember>
+  memories.set(key, owners)
+  return owners
 }
 
 interface HeartbeatBody {

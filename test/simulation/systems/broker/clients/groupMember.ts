@@ -6,6 +6,7 @@ import {
   GroupConsumer,
 } from '../../../../../protocol/client/consumer/consumer.ts'
 import type { Assignment } from '../../../../../protocol/client/consumer/rangeAssignor.ts'
+import { offsetCommit } from '../../../../../protocol/kafka/apis/offsetCommit.ts'
 import { ErrorCode, KafkaError } from '../../../../../protocol/kafka/errors.ts'
 import type { OffsetAndValue, OffsetCommit, Offsets } from '../../../checkers/operations.ts'
 import { oneOf, whole } from '../../../plan/swarm.ts'
@@ -63,6 +64,7 @@ class Member {
       if (shared.writersAreDone) await this.#commit()
       else if (random.below(3) === 0) await this.#commit()
       else if (random.below(60) === 0) return await this.#leave()
+      else if (random.below(20) === 0) await this.#commitLate()
       if (shared.writersAreDone) await this.#client.pause(1)
       else await this.#client.think()
     }
@@ -116,6 +118,24 @@ class Member {
       // An earlier attempt of the same commit may have been accepted.
       pending.unknown(messageOf(error))
       if (!hasMoved && !isPassing(error)) throw error
+    }
+  }
+
+  /** What a member sent before a rebalance may arrive after it, and has to be refused then. */
+  async #commitLate(): Promise<void> {
+    const { cluster, shared, name: who } = this.#client
+    const { memberId, generationId } = this.#consumer
+    if (generationId < 2) return
+    const partitions = [{ partitionIndex: 0, committedOffset: 0, committedMetadata: '' }]
+    const topics = [{ name: shared.parameters.logTopic.name, partitions }]
+    const former = { groupId: this.#group, memberId, generationIdOrMemberEpoch: generationId - 1 }
+    try {
+      const connection = await cluster.coordinator(this.#group)
+      const answer = await connection.send(offsetCommit, { ...former, topics })
+      if (answer.topics[0]!.partitions[0]!.errorCode !== ErrorCode.none) return
+      shared.violate('late commit', `${who} has committed in its former generation`)
+    } catch (error) {
+      if (!isPassing(error)) throw error
     }
   }
 
