@@ -126,6 +126,7 @@ export class CoordinationSimulation implements Operator {
       appended: (entry, isLate) => {
         if (isLate) reached('append: took effect after its timeout')
         reference.appended(entry)
+        this.#damage.appended(entry)
       },
       snapshotWritten: (snapshot) => reference.snapshotWritten(snapshot),
     })
@@ -196,7 +197,8 @@ export class CoordinationSimulation implements Operator {
   /** After every event. Returns whether the run is over. */
   #look(): boolean {
     this.#lookAtLog()
-    if (this.#shared.era % 2 === 0) this.#lookAtHolders()
+    const isJudged = this.#world.nowMs >= this.#damage.judgedFromMs
+    if (this.#shared.era % 2 === 0 && isJudged) this.#lookAtHolders()
     return this.#isDone
   }
 

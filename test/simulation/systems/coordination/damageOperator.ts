@@ -1,7 +1,7 @@
 // Damages the log once in a run, and repairs it from what a process kept: as an operator would who
 // stops that process for it. Between the two the members that can notice it have to.
 
-import type { LogHistory } from '../../../../protocol/coordination/log/coordinationLog.ts'
+import type { LogEntry, LogHistory } from '../../../../protocol/coordination/log/coordinationLog.ts'
 import { readLocalCopy } from '../../../../protocol/coordination/log/localCopy.ts'
 import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
 import { isOperational } from '../../../../protocol/runtime/operational.ts'
@@ -25,6 +25,7 @@ export interface DamageOptions {
 /** Time in which every member notices a damage while nothing else is broken, in ms. */
 const noticeMs = 20_000
 const retryMs = 500
+const longestSessionMs = 10_000
 
 export class DamageOperator {
   readonly #options: DamageOptions
@@ -32,12 +33,16 @@ export class DamageOperator {
   #backup: LogHistory | undefined
   /** Those who had what the damage took away. */
   #witnesses: readonly { readonly process: SimulatedProcess; readonly sequence: number }[] = []
+  /** The lost entries were appended again up to here, by members that had no answer for them. */
+  #restoredTo = 0
   /** Those who had opened a member then. */
   #present: readonly SimulatedProcess[] = []
   #repairing: SimulatedHost | undefined
   #isHealed = false
   /** Whether there was a damage in this run. */
   hasBeen = false
+  /** Time from which on leaders are judged again. */
+  judgedFromMs = 0
 
   constructor(options: DamageOptions) {
     this.#options = options
@@ -60,6 +65,13 @@ export class DamageOperator {
       this.#checkNoticed()
       if (this.#isDamaged) this.#repair(0)
     })
+  }
+
+  /** An entry took effect in the damaged log. */
+  appended({ sequence, bytes }: LogEntry): void {
+    if (!this.#isDamaged || sequence !== this.#restoredTo + 1) return
+    const lost = this.#backup?.entries.find((entry) => entry.sequence === sequence)
+    if (lost !== undefined && Buffer.from(lost.bytes).equals(bytes)) this.#restoredTo = sequence
   }
 
   /** Whether the processes of the host stay down for the repair. */
@@ -92,6 +104,7 @@ export class DamageOperator {
     const { shared, nodes } = this.#options
     const { log, reference } = shared
     const lost = log.state.lastSequence
+    this.#restoredTo = lost
     this.hasBeen = true
     reference.isSuspended = true
     shared.era++
@@ -116,7 +129,9 @@ export class DamageOperator {
     if (!this.#isDamaged) return
     this.#checkAlike()
     if (plan?.kind === 'fork') return
-    const alive = this.#witnesses.filter(({ process }) => process.isAlive)
+    const alive = this.#witnesses.filter(
+      ({ process, sequence }) => process.isAlive && sequence > this.#restoredTo,
+    )
     const known = Math.max(-1, ...alive.map(({ sequence }) => sequence))
     for (const { process, member, beganAt } of nodes()) {
       const isJudged = plan?.kind === 'recreate' ? alive.length > 0 : beganAt <= known
@@ -186,6 +201,8 @@ export class DamageOperator {
     shared.log.repair(history)
     shared.reference.begin(history)
     shared.era++
+    // Whoever began with a log that was created anew may lead there until the repair is noticed.
+    if (this.#options.plan?.kind === 'recreate') this.judgedFromMs = world.nowMs + longestSessionMs
     shared.reached(`repair: from ${source}`)
     shared.note('operator', `the log is repaired from ${source} at ${host.name}`)
   }

@@ -3,7 +3,7 @@
 import type { Session } from '../../../../../protocol/coordination/coordination.ts'
 import { DoubleBarrier } from '../../../../../protocol/coordination/recipes/barrier.ts'
 import { isRefusal } from '../../../../../protocol/coordination/recipes/retry.ts'
-import { type Client, isExpired } from './client.ts'
+import { type Client, isClosed, isExpired } from './client.ts'
 
 /** Participants that have to be there. */
 export const barrierCount = 2
@@ -31,7 +31,12 @@ export async function participant(client: Client): Promise<void> {
 /** Others may not come any more: who waits for them gives up. */
 async function closeWhenOver(client: Client, session: Session): Promise<void> {
   while (!client.isOver && !session.hasEnded) await client.pause(500)
-  await client.closeSession(session)
+  try {
+    await client.closeSession(session)
+  } catch (error) {
+    // The participant is told so as well.
+    if (!isClosed(error)) throw error
+  }
 }
 
 async function meet(client: Client, session: Session): Promise<void> {
