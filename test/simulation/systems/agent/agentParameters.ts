@@ -7,9 +7,9 @@ import type { Random } from '../../../../protocol/runtime/random.ts'
 import { between, chance, oneOf, whole } from '../../plan/swarm.ts'
 import { drawBrokerParameters } from '../broker/brokerParameters.ts'
 import { brokerPort } from '../broker/brokerProgram.ts'
+import { brokerHost } from '../scene/scene.ts'
 
 export const agentHost = 'agent-1'
-export const brokerHost = 'broker-1'
 export const logDirectory = '/logs'
 
 export type ChannelType = 'file' | 'memory'

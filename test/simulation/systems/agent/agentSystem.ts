@@ -5,11 +5,12 @@ import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
-import { agentHost, brokerHost, drawAgentParameters } from './agentParameters.ts'
+import { brokerHost, clientHost } from '../scene/scene.ts'
+import { agentHost, drawAgentParameters } from './agentParameters.ts'
 import { agentProcess } from './agentProgram.ts'
 import { AgentSimulation, type AgentSystemPlan } from './agentSimulation.ts'
 
-const hosts = [agentHost, brokerHost, 'client-1']
+const hosts = [agentHost, brokerHost, clientHost]
 
 export const agentSystem: SimulatedSystem = {
   name: 'agent',

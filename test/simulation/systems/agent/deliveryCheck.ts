@@ -2,9 +2,9 @@
 // 5 and 21 and of agent/sources/taildir/README.md, no more and no less.
 
 import type { AgentParameters } from './agentParameters.ts'
+import type { Delivered } from './delivered.ts'
 import { isFor } from './lineComponents.ts'
 import type { Line, LineLedger } from './lineLedger.ts'
-import type { Delivered } from './topicReader.ts'
 
 export interface Deliveries {
   readonly parameters: AgentParameters

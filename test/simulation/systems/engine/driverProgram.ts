@@ -68,12 +68,17 @@ export async function runDriver(
     () => process.exit(),
     (error: unknown) => process.end('failed', error),
   )
-  if (run.isStopRequested) void running.stop()
+  if (run.isStopRequested) stopNow(running)
 }
 
 /** Stops the job as its command line does. */
 export function stopDriver(run: DriverRun): void {
   if (run.isStopRequested) return
   run.isStopRequested = true
-  void run.job?.stop()
+  if (run.job !== undefined) stopNow(run.job)
+}
+
+/** A job that fails meanwhile is reported by `finished`. */
+function stopNow(job: RunningJob): void {
+  job.stop().catch(() => {})
 }

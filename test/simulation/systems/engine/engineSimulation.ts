@@ -163,7 +163,9 @@ export class EngineSimulation implements Program {
       countedRecords(this.#database) >= new Set(this.#lines).size &&
       // Outputs are written before their batch is committed.
       (this.#run?.job?.status().recordsTotal ?? 0) >= this.#lines.length
-    if (seen !== this.#seen || !isComplete || this.#run?.job === undefined) {
+    const run = this.#run
+    const isUp = run?.process.isAlive && run.job !== undefined && !run.isStopRequested
+    if (seen !== this.#seen || !isComplete || !isUp) {
       this.#quietSinceMs = world.nowMs
     }
     this.#seen = seen
@@ -172,7 +174,7 @@ export class EngineSimulation implements Program {
       this.#scene.later(checkMs, () => void this.#watch())
       return
     }
-    await this.#compare(this.#run!)
+    await this.#compare(run!)
   }
 
   async #compare({ job, process }: DriverRun): Promise<void> {
