@@ -24,23 +24,26 @@ export interface MutantRunOptions {
   readonly workers?: number
   /** Limit on the seeds of each mutant, below its own. */
   readonly maxSeeds?: number
+  /** Limit on the time of one seed: a mutant may loop without an event, which nothing else ends. */
+  readonly hangMs?: number
   readonly onResult?: (result: MutantResult) => void
 }
 
-/** Limit on the time of one seed. A mutant may loop without an event, which no other limit ends. */
-const hangMs = 300_000
+const defaultHangMs = 300_000
 const workerFile = new URL('./mutantWorker.ts', import.meta.url)
 
 /** In the order of the mutants. */
 export async function runMutants(
   mutants: readonly Mutant[],
-  { workers = availableParallelism(), maxSeeds = Infinity, onResult }: MutantRunOptions = {},
+  options: MutantRunOptions = {},
 ): Promise<MutantResult[]> {
+  const { workers = availableParallelism(), maxSeeds = Infinity, onResult } = options
+  const { hangMs = defaultHangMs } = options
   const results: MutantResult[] = []
   const waiting = mutants.entries()
   const runNext = async () => {
     for (const [at, mutant] of waiting) {
-      const result = await runMutant(mutant, Math.min(maxSeeds, mutant.maxSeeds))
+      const result = await runMutant(mutant, Math.min(maxSeeds, mutant.maxSeeds), hangMs)
       results[at] = result
       onResult?.(result)
     }
@@ -49,16 +52,16 @@ export async function runMutants(
   return results
 }
 
-async function runMutant(mutant: Mutant, maxSeeds: number): Promise<MutantResult> {
+async function runMutant(mutant: Mutant, maxSeeds: number, hangMs: number): Promise<MutantResult> {
   const startedMs = performance.now()
-  const thread = new SeedThread(mutant)
+  const thread = new SeedThread(mutant, hangMs)
   const tookMs = () => performance.now() - startedMs
   let seed = 0
   try {
     while (seed < maxSeeds) {
       const failure = await thread.run({ system: mutant.system, seed: ++seed })
       if (failure === undefined) continue
-      const problem = await problemWithout(mutant, seed)
+      const problem = await problemWithout(mutant, seed, hangMs)
       const violation = failure.violations[0]
       return { mutant, seeds: seed, tookMs: tookMs(), violation, problem }
     }
@@ -72,8 +75,12 @@ async function runMutant(mutant: Mutant, maxSeeds: number): Promise<MutantResult
 }
 
 /** A violation that the seed shows without the mutant, too, says nothing about the mutant. */
-async function problemWithout({ system }: Mutant, seed: number): Promise<string | undefined> {
-  const thread = new SeedThread(undefined)
+async function problemWithout(
+  { system }: Mutant,
+  seed: number,
+  hangMs: number,
+): Promise<string | undefined> {
+  const thread = new SeedThread(undefined, hangMs)
   try {
     const failure = await thread.run({ system, seed })
     const name = failure?.violations[0]?.name
@@ -85,9 +92,11 @@ async function problemWithout({ system }: Mutant, seed: number): Promise<string 
 
 class SeedThread {
   readonly #worker: Worker
-  #failed: Promise<never>
+  readonly #hangMs: number
+  readonly #failed: Promise<never>
 
-  constructor(mutant: Mutant | undefined) {
+  constructor(mutant: Mutant | undefined, hangMs: number) {
+    this.#hangMs = hangMs
     this.#worker = new Worker(workerFile, { workerData: { mutant } })
     this.#failed = new Promise((_, reject) => {
       this.#worker.once('error', reject)
@@ -99,7 +108,8 @@ class SeedThread {
   async run(request: SeedRequest): Promise<SeedFailure | undefined> {
     const answered = new Promise<SeedAnswer>((resolve) => this.#worker.once('message', resolve))
     const { promise: hung, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => reject(new Error(`no end after ${hangMs} ms`)), hangMs)
+    const late = () => reject(new Error(`no end after ${this.#hangMs} ms`))
+    const timer = setTimeout(late, this.#hangMs)
     this.#worker.postMessage(request)
     try {
       const { failure } = await Promise.race([answered, this.#failed, hung])

@@ -16,7 +16,7 @@ export const controllerMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the broker under the bug reports of others, fault 1',
-    maxSeeds: 2000,
+    maxSeeds: 3000,
   },
   {
     name: 'one failed metadata write disables all changes until a restart',
@@ -29,7 +29,7 @@ export const controllerMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the broker under the bug reports of others, fault 2',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'logs of a topic whose creation failed are not created again before a restart',
@@ -37,7 +37,7 @@ export const controllerMutants: readonly Mutant[] = [
     file: 'broker/controller/topics/topicWork.ts',
     replacements: [{ find: '    this.#retryLater()\n  }', replace: '  }' }],
     origin: 'a review of the broker under the bug reports of others, fault 3',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'fewer producer ids are reserved than are given out',
@@ -45,7 +45,7 @@ export const controllerMutants: readonly Mutant[] = [
     file: 'broker/controller/producerIds.ts',
     replacements: [{ find: 'await this.#reserve(blockSize)', replace: 'await this.#reserve(1)' }],
     origin: 'KIP-730',
-    maxSeeds: 500,
+    maxSeeds: 30,
   },
   {
     name: 'a rejected append to the metadata log counts as committed',
@@ -53,7 +53,7 @@ export const controllerMutants: readonly Mutant[] = [
     file: 'broker/controller/metadata/proposals.ts',
     replacements: [{ find: '    throw unavailable(rejection)\n', replace: '    return true\n' }],
     origin: 'an outcome that is unknown is guessed',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'the embedded metadata log trusts a failed write',
@@ -66,7 +66,7 @@ export const controllerMutants: readonly Mutant[] = [
       },
     ],
     origin: 'an outcome that is unknown is guessed',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a topic is deleted in memory before its deletion is durable',

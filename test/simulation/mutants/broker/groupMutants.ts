@@ -15,7 +15,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 500,
+    maxSeeds: 30,
   },
   {
     name: 'partitions that a member is revoking count as revoked',
@@ -28,7 +28,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a former generation of a classic group may commit',
@@ -41,7 +41,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a former epoch of a consumer group may commit',
@@ -51,7 +51,7 @@ export const groupMutants: readonly Mutant[] = [
       { find: 'if (epoch === memberEpoch) return', replace: 'if (epoch <= memberEpoch) return' },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 1000,
+    maxSeeds: 30,
   },
   {
     name: 'a generation is announced before its assignment is durable',
@@ -65,7 +65,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KAFKA-6042',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'committed offsets are answered before they are durable',
@@ -83,7 +83,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: "Kafka's group protocol",
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'pending offsets of a transaction are lost by a restart',
@@ -96,7 +96,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'offsets in flight at the end of their transaction are lost',

@@ -35,7 +35,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'a journal file is reused before its segments are synced',
@@ -43,7 +43,7 @@ export const logMutants: readonly Mutant[] = [
     file: 'broker/log/journal/commitJournal.ts',
     replacements: [{ find: '    await next.settled\n', replace: '' }],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'the segments of a journal file are never synced',
@@ -67,28 +67,7 @@ export const logMutants: readonly Mutant[] = [
       { find: '      this.journalFailed?.(error)\n      throw error', replace: '' },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
-  },
-  {
-    name: 'the incomplete end of a segment is not truncated',
-    system: 'broker',
-    file: 'broker/log/recovery/logRecovery.ts',
-    replacements: [{ find: '      await file.truncate(scan.position)\n', replace: '' }],
-    origin: 'docs/testing.md',
-    maxSeeds: 2000,
-  },
-  {
-    name: 'the journal is not told of the cut of a log that regains space',
-    system: 'broker',
-    file: 'broker/log/logFiles.ts',
-    replacements: [
-      {
-        find: '    await this.durability.beforeCut(active.baseOffset, stablePosition)\n',
-        replace: '',
-      },
-    ],
-    origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'a replay of the journal ignores cuts',
@@ -98,7 +77,7 @@ export const logMutants: readonly Mutant[] = [
       { find: 'this.#cut(entry.name, entry.baseOffset, entry.position)\n', replace: '' },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'after a crash, the note of a resting log is trusted without a look at its file',
@@ -111,7 +90,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'the record of a clean shutdown survives the start after it',
@@ -132,7 +111,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KAFKA-3919',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a producer snapshot has more than what is below its offset',
@@ -146,7 +125,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 3000,
   },
   {
     name: 'recovery skips the first batch after a snapshot',
@@ -159,7 +138,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 500,
+    maxSeeds: 30,
   },
   {
     name: 'a batch that is sent again is treated as a new one',
@@ -176,7 +155,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 200,
+    maxSeeds: 30,
   },
   {
     name: "gaps in a producer's sequence are accepted",
@@ -189,7 +168,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 3000,
   },
   {
     name: 'only the last batch of a producer is remembered',
@@ -215,7 +194,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KAFKA-5494',
-    maxSeeds: 2000,
+    maxSeeds: 3000,
   },
   {
     name: 'compaction drops the last record of a key',
@@ -236,7 +215,7 @@ export const logMutants: readonly Mutant[] = [
     file: 'broker/log/cleaner/cleaningPlan.ts',
     replacements: [{ find: '      segment.nextOffset > lastStableOffset ||\n', replace: '' }],
     origin: 'KAFKA-5443',
-    maxSeeds: 2000,
+    maxSeeds: 3000,
   },
   {
     name: 'the new start of a log is not saved when records are deleted',
@@ -250,5 +229,31 @@ export const logMutants: readonly Mutant[] = [
     ],
     origin: 'KIP-107',
     maxSeeds: 500,
+  },
+  {
+    name: 'the journal is not told of the removal of a topic',
+    system: 'broker',
+    file: 'broker/log/directory/logDirectory.ts',
+    replacements: [
+      {
+        find: '    await inParallel([...all], async (name) => await this.journal?.cut(name, 0, 0))\n',
+        replace: '',
+      },
+    ],
+    origin: 'docs/testing.md',
+    maxSeeds: 500,
+  },
+  {
+    name: 'a segment file that is closed twice forgets who waits for the first close',
+    system: 'broker',
+    file: 'broker/log/segment/segmentFile.ts',
+    replacements: [
+      {
+        find: '    this.#closing ??= this.#close()\n    return this.#closing',
+        replace: '    return this.#close()',
+      },
+    ],
+    origin: 'a bug that the simulator has found',
+    maxSeeds: 3000,
   },
 ]

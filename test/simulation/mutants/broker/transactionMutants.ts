@@ -14,7 +14,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 200,
+    maxSeeds: 30,
   },
   {
     name: 'the last stable offset moves one offset early',
@@ -27,7 +27,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'aborted transactions are not indexed',
@@ -40,7 +40,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 200,
+    maxSeeds: 30,
   },
   {
     name: 'recovery does not index aborted transactions',
@@ -80,7 +80,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a transaction is complete with markers missing',
@@ -93,7 +93,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
   {
     name: 'a decided end is not continued after a restart',
@@ -106,7 +106,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-98',
-    maxSeeds: 1000,
+    maxSeeds: 500,
   },
   {
     name: 'a fenced producer may end a transaction',
@@ -133,7 +133,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-98',
-    maxSeeds: 200,
+    maxSeeds: 30,
   },
   {
     name: 'a new producer does not end the transaction of the former one',
@@ -146,7 +146,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-98',
-    maxSeeds: 200,
+    maxSeeds: 500,
   },
   {
     name: 'a transaction that timed out is aborted without fencing its producer',
@@ -173,6 +173,6 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-890',
-    maxSeeds: 2000,
+    maxSeeds: 500,
   },
 ]
