@@ -15,6 +15,8 @@ export class OpenFiles {
   readonly #rarePoints: RarePoints
   /** Least recently used first. */
   readonly #holders = new Set<FileHolder>()
+  /** Holders that were asked to close their files. */
+  readonly #leaving = new Set<FileHolder>()
 
   constructor(maxFiles: number, rarePoints = noRarePoints) {
     this.#maxFiles = maxFiles
@@ -23,6 +25,8 @@ export class OpenFiles {
 
   /** The holder has opened or used its file. */
   used(holder: FileHolder): void {
+    // To let its file go, a holder writes and syncs it: no use that would close the next one's.
+    if (this.#leaving.has(holder)) return
     this.#holders.delete(holder)
     this.#holders.add(holder)
     const isCrowded = this.#holders.size > this.#maxFiles
@@ -38,6 +42,9 @@ export class OpenFiles {
 
   async #close(holder: FileHolder): Promise<void> {
     this.#holders.delete(holder)
-    if (!(await holder.letGo())) this.#holders.add(holder)
+    this.#leaving.add(holder)
+    const isClosed = await holder.letGo()
+    this.#leaving.delete(holder)
+    if (!isClosed) this.#holders.add(holder)
   }
 }

@@ -117,11 +117,24 @@ export class SegmentFile {
   async writeStaged(): Promise<void> {
     const end = this.#staged?.end ?? 0
     while (this.#hasStaged && this.#staged!.start < end) {
-      this.#writingOut ??= this.#writeOnce(this.#staged!).finally(() => {
-        this.#writingOut = undefined
-      })
+      this.#writingOut ??= this.#beginWriteOut(this.#staged!)
       await this.#writingOut
     }
+  }
+
+  /**
+   * Set as the write in progress before it begins: to open its file may close others, whose staged
+   * bytes are then written, and those of this one again. A second write of the same bytes could end
+   * when their memory has other content.
+   */
+  #beginWriteOut(staged: StagedBytes): Promise<void> {
+    const writing = Promise.withResolvers<void>()
+    this.#writingOut = writing.promise
+    const written = this.#writeOnce(staged).finally(() => {
+      this.#writingOut = undefined
+    })
+    written.then(writing.resolve, writing.reject)
+    return writing.promise
   }
 
   /** See Stager. */
@@ -280,7 +293,8 @@ export class SegmentFile {
     // It may still be opening, and fail; whoever opens it learns that.
     const file = await opening.catch(() => undefined)
     await file?.close().catch(() => {})
-    return true
+    // It may have been opened again meanwhile.
+    return this.#file === undefined
   }
 
   #mustBeSound(): void {

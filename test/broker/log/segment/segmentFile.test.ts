@@ -3,9 +3,10 @@
 import { expect, test } from 'vitest'
 import { OpenFiles } from '../../../../broker/log/segment/openFiles.ts'
 import { SegmentFile } from '../../../../broker/log/segment/segmentFile.ts'
+import { WriteBehind } from '../../../../broker/log/segment/writeBehind.ts'
 import { DiskCompletions } from '../../../../protocol/runtime/disk/diskCompletions.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
-import { settle } from '../../../../protocol/runtime/time/manualClock.ts'
+import { ManualClock, settle } from '../../../../protocol/runtime/time/manualClock.ts'
 
 class Rig {
   readonly completions = new DiskCompletions()
@@ -61,6 +62,40 @@ test('a failed opening does not forget the file that was opened after it', async
   await rig.completeOne()
   const file = await second
   expect(await rig.file.open()).toBe(file)
+})
+
+test('staged bytes are written once, also if opening their file closes others', async () => {
+  const disk = new MemoryDisk()
+  const writes: string[] = []
+  const open = disk.open.bind(disk)
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode)
+    const write = (chunks: readonly Uint8Array[], position: number) => {
+      writes.push(`${path} at ${position}`)
+      return file.write(chunks, position)
+    }
+    return { ...file, write }
+  }
+  let isCrowded = false
+  const files = new OpenFiles(10, { isForced: () => isCrowded })
+  const writeBehind = new WriteBehind(new ManualClock())
+  const [one, other] = ['/one', '/other'].map((path) => {
+    return new SegmentFile({ disk, path: () => path, mode: 'write', files, writeBehind })
+  })
+  // Both have bytes that are not synced, and staged bytes behind them.
+  for (const file of [other!, one!]) {
+    await file.append([Buffer.from('written')], 0)
+    file.stage([Buffer.from('staged')], 7)
+  }
+  writes.length = 0
+  isCrowded = true
+  await one!.writeStaged()
+  await settle()
+  expect(writes.filter((write) => write === '/one at 7')).toHaveLength(1)
+  await Promise.all([one!.close(), other!.close()])
+  for (const path of ['/one', '/other']) {
+    expect((await disk.readFile(path))!.toString()).toBe('writtenstaged')
+  }
 })
 
 test('every call of close resolves, also while an operation keeps the file open', async () => {
