@@ -467,7 +467,7 @@ class Member implements Coordination {
     const ahead = this.#ahead
     if (!ahead || nowMs - ahead.sinceMs < 3 * claimIntervalMs) return
     this.#ahead = undefined
-    const from = this.#replica.sequence
+    const { sequence: from, identity } = this.#replica
     if (ahead.claim.sequence <= from) return
     let entries: readonly LogEntry[]
     try {
@@ -477,6 +477,8 @@ class Member implements Coordination {
       // Unreachable: the claim is repeated, and checked again.
       return
     }
+    // A repair took place meanwhile: this was read from the log before it.
+    if (this.#replica.identity.id !== identity.id) return
     for (const entry of entries) this.#receive(entry)
     const { sequence } = this.#replica
     if (this.#problem || sequence >= ahead.claim.sequence) return

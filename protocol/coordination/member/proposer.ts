@@ -278,6 +278,8 @@ export class Proposer {
       this.#lastFailure = error
       return false
     }
+    // Decided meanwhile, by a repair perhaps: then this was read from the log before it.
+    if (attempt.isSettled) return false
     for (const entry of entries) receive(entry)
     return true
   }

@@ -14,6 +14,7 @@
 import { type Random, randomUuid, uuidText } from '../../runtime/random.ts'
 import type { Clock } from '../../runtime/time/clock.ts'
 import type { Coordination, Session, TreeReader } from '../coordination.ts'
+import type { TreeEvent } from '../tree/operation.ts'
 import { joinPath } from '../tree/paths.ts'
 import { ensurePath, isOver, isRefusal, retryUntilKnown } from './retry.ts'
 
@@ -113,11 +114,23 @@ export class QueuePlace {
     const before = lastOf(placesOf(coordination.tree, path).filter((each) => this.#isBefore(each)))
     if (before === undefined) {
       this.#isFirst = true
+      const onEvent = (event: TreeEvent) => this.#checkReturned(event)
+      this.#ends.push(coordination.watch(path, 'node', { onEvent }))
       this.#listener?.onFirst()
       return
     }
     const onEvent = () => this.#check()
     this.#endPredecessor = coordination.watch(before.path, 'node', { onEvent })
+  }
+
+  /**
+   * A repair of the log may take back that places before this one were left: then this one is not
+   * the first any more, and is given up.
+   */
+  #checkReturned({ type, path }: TreeEvent): void {
+    const createdZxid = this.#options.coordination.tree.exists(path)?.createdZxid
+    if (type !== 'created' || createdZxid === undefined || path === this.#options.path) return
+    if (this.#isBefore({ path, createdZxid })) void this.leave()
   }
 
   #isBefore({ createdZxid }: PlaceNode): boolean {

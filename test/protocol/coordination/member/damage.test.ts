@@ -179,3 +179,16 @@ test('a copy follows snapshots, and is continued after a restart', async () => {
     expect(kept!.entries.length).toBeLessThan(10)
   }
 })
+
+test('what was read from the log before a repair is not folded after it', async () => {
+  let readMs = 0
+  world.fate = (_, request) => ({ ...promptFate, answerMs: request === 'read' ? readMs : 0 })
+  world.server.breakSubscriptions('c', 6000)
+  for (let n = 0; n < 5; n++) await world.until(members[0]!.transact([set('/n1', `${n}`)]))
+  // The claims of the others make c read after three seconds; the answer comes after the repair.
+  readMs = 3500
+  await world.pass(4800)
+  world.server.repair(repairedHistory(world.server.history(), seededRandom(5)))
+  await world.pass(8000)
+  for (const member of members) expect(member.status).toBe('connected')
+})

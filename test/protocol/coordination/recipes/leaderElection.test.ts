@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
 import {
   LeaderElection,
   observeLeader,
@@ -64,6 +65,20 @@ describe('an election', () => {
     await world.until(first.resign())
     await world.pass(1000)
     expect(story).toEqual(['a elected', 'b ended', 'a lost', 'a ended', 'c elected'])
+  })
+
+  test('has no second leader when a repair brings an earlier one back', async () => {
+    const peers = await world.peers(2)
+    const first = await join(peers[0]!, 'a')
+    const second = await join(peers[1]!, 'b')
+    const chosen = world.server.history()
+    await world.until(first.resign())
+    await world.pass(1000)
+    expect(second.epoch).toBeDefined()
+    world.server.repair(repairedHistory(chosen, world.random))
+    await world.pass(3000)
+    expect(second.epoch).toBeUndefined()
+    expect(story.slice(-2)).toEqual(['b lost', 'b ended'])
   })
 
   test('elects the next one after the leader lost its session, never both at once', async () => {

@@ -132,6 +132,12 @@ export class DamageOperator {
     const alive = this.#witnesses.filter(
       ({ process, sequence }) => process.isAlive && sequence > this.#restoredTo,
     )
+    // All of them have what was lost, and late requests took its place: nobody can see that.
+    const isHidden = nodes().every(({ process, member }) => {
+      const isWitness = alive.some((witness) => witness.process === process)
+      return isWitness && member?.status !== 'damaged'
+    })
+    if (isHidden && plan?.kind === 'loseSuffix') return
     const known = Math.max(-1, ...alive.map(({ sequence }) => sequence))
     for (const { process, member, beganAt } of nodes()) {
       const isJudged = plan?.kind === 'recreate' ? alive.length > 0 : beganAt <= known
