@@ -13,9 +13,13 @@ export interface Latency {
   readonly slowFactor: number
 }
 
+/** Nothing takes longer than this, in ms: what was slow must end soon after everything is healed. */
+export const mostMs = 2000
+
 export function drawLatency({ minMs, meanMs, slowChance, slowFactor }: Latency, random: Random) {
   const usualMs = minMs - meanMs * Math.log(1 - random.float())
-  return slowChance > 0 && random.float() < slowChance ? usualMs * slowFactor : usualMs
+  const isSlow = slowChance > 0 && random.float() < slowChance
+  return Math.min(mostMs, isSlow ? usualMs * slowFactor : usualMs)
 }
 
 export function steady(minMs: number, meanMs: number): Latency {

@@ -10,6 +10,7 @@ import type {
   DiskMode,
   DiskStat,
 } from '../../../../protocol/runtime/disk/disk.ts'
+import { mostMs } from '../latency.ts'
 import type { SimulatedProcess } from '../simulatedProcess.ts'
 import { diskError } from './diskFaults.ts'
 import type { SimulatedDisk } from './simulatedDisk.ts'
@@ -189,7 +190,7 @@ export class ProcessDisk implements Disk {
       const detail = code === undefined ? `${operation} ${path}` : `${operation} ${path} ${code}`
       this.#pending.add(effect)
       this.#disk.host.world.schedule(
-        this.#disk.durationMs(operation) * this.#slowness(operation),
+        Math.min(mostMs, this.#disk.durationMs(operation) * this.#slowness(operation)),
         this.#disk,
         'disk',
         detail,

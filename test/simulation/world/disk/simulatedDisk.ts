@@ -8,7 +8,7 @@ import type { Disk } from '../../../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'
 import type { EventOwner } from '../eventHeap.ts'
-import { drawLatency, type Latency, steady } from '../latency.ts'
+import { drawLatency, type Latency, mostMs, steady } from '../latency.ts'
 import type { PowerLoss, SimulatedHost } from '../simulatedHost.ts'
 import type { SimulatedProcess } from '../simulatedProcess.ts'
 import { DiskFaults } from './diskFaults.ts'
@@ -65,7 +65,7 @@ export class SimulatedDisk implements EventOwner {
   durationMs(operation: string): number {
     const { read, write, sync } = this.#options
     const latency = syncs.has(operation) ? sync : reads.has(operation) ? read : write
-    return drawLatency(latency, this.#latencies) * this.faults.slowness
+    return Math.min(mostMs, drawLatency(latency, this.#latencies) * this.faults.slowness)
   }
 
   losePower({ losesAll, reorders }: PowerLoss): void {

@@ -16,6 +16,8 @@ import type { PowerLoss, SimulatedHost } from '../simulatedHost.ts'
 import type { SimulatedProcess } from '../simulatedProcess.ts'
 import { diskError } from './diskFaults.ts'
 
+const writes: ReadonlySet<string> = new Set(['write', 'sync'])
+
 export class SimulatedStores {
   readonly #host: SimulatedHost
   readonly #stores = new MemoryStores()
@@ -77,8 +79,9 @@ export class SimulatedStores {
       let isDropped = false
       const forget = process.atEnd((end) => {
         isDropped = true
-        // What a killed process had handed to the kernel, or a part of it, is in the file.
-        if (end === 'killed' && this.#draws.below(2) === 0) apply().catch(() => {})
+        // What a killed process had handed to the kernel may be in the file.
+        const isHandedOver = end === 'killed' && writes.has(operation)
+        if (isHandedOver && this.#draws.below(2) === 0) apply().catch(() => {})
       })
       world.schedule(disk.durationMs(operation), disk, 'disk', detail, () => {
         forget()
