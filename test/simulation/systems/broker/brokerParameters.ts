@@ -36,7 +36,8 @@ export type BrokerLoad = Readonly<
     | 'administrators'
     | 'committers'
     | 'keyWriters'
-    | 'recreators',
+    | 'recreators'
+    | 'rereaders',
     number
   >
 >
@@ -161,5 +162,6 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     committers: whole(random, 0, 1),
     keyWriters: whole(random, 0, 1),
     recreators: whole(random, 0, 1),
+    rereaders: whole(random, 0, 1),
   }
 }

@@ -9,7 +9,7 @@ import { groupMember } from './groupMember.ts'
 import { idempotentProducer } from './idempotentProducer.ts'
 import { keyWriter } from './keyWriter.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
-import { partitionFollower } from './partitionFollower.ts'
+import { partitionFollower, partitionRereader } from './partitionFollower.ts'
 import { sessionReader } from './sessionReader.ts'
 import { topicRecreator } from './topicRecreator.ts'
 import { transactionalProducer } from './transactionalProducer.ts'
@@ -60,6 +60,10 @@ export function clientsOf(
   add('session', load.sessions, () => sessionReader, { isWriter: false })
   for (const { name, partitions } of [logTopic, transactionTopic]) {
     add(`follower-${name}`, partitions, (index) => partitionFollower(name, index), {
+      isWriter: false,
+    })
+    const rereaders = load.rereaders * partitions
+    add(`rereader-${name}`, rereaders, (index) => partitionRereader(name, index), {
       isWriter: false,
     })
   }

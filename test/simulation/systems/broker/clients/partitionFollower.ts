@@ -39,6 +39,18 @@ export function partitionFollower(topic: string, partition: number) {
   }
 }
 
+/**
+ * Reads the partition from its start once nothing is written any more, when a broker has recovered it
+ * perhaps: what others have seen has to be there, and nothing else.
+ */
+export function partitionRereader(topic: string, partition: number) {
+  const follow = partitionFollower(topic, partition)
+  return async (client: Client): Promise<void> => {
+    while (!client.shared.writersAreDone) await client.think()
+    await follow(client)
+  }
+}
+
 function observe(
   client: Client,
   name: string,
