@@ -128,6 +128,8 @@ class ConsumerGroupMember {
     const assigned = wanted.filter((name) => !this.#positions.has(name))
     if (revoked.length > 0) {
       this.#client.shared.reached('a partition was revoked in a KIP-848 group')
+      // Asked for earlier perhaps, in an answer that was lost: the time to give it up may be over.
+      this.#safeUntilMs = 0
       await this.#commit()
       this.#giveUp(revoked)
       // What was given up is reported at once.
