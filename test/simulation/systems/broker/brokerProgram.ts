@@ -13,7 +13,7 @@ export interface BrokerRun {
   readonly process: SimulatedProcess
   /** Undefined while it starts. */
   broker: Broker | undefined
-  isStopping: boolean
+  isStopping?: boolean
 }
 
 /** Starts a broker; rejects if it cannot start. Ends the process when the broker has failed. */
