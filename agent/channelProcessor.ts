@@ -317,18 +317,25 @@ export class ChannelProcessor {
    * would be lost if the process ended now.
    */
   safeEnd(source: string, file: FileKey, former: FormerPosition): number {
-    return Math.min(former.end, ...Object.values(this.formerSafeEnds(source, file, former)))
+    return Math.min(former.end, ...this.#formerSafeEnds(source, file, former))
   }
 
-  /** Returns the same of each required channel, by channel name. */
+  /**
+   * Returns the same of each required channel, by channel name, and never more than the channel has
+   * of that generation: a copy of it may still bring the rest.
+   */
   formerSafeEnds(source: string, file: FileKey, former: FormerPosition): Record<string, number> {
-    const ends = this.#selector.required.map((channel) => {
+    const ends = this.#formerSafeEnds(source, file, former)
+    return this.byName(ends.map((end, index) => Math.min(end, former.channelEnds[index]!)))
+  }
+
+  #formerSafeEnds(source: string, file: FileKey, former: FormerPosition): number[] {
+    return this.#selector.required.map((channel) => {
       const safe = channel.safePosition(source, file)
       if (safe === undefined) return former.baseEnd
       if (safe.generation > former.generation) return former.end
       return safe.generation === former.generation ? safe.end : 0
     })
-    return this.byName(ends)
   }
 
   /**

@@ -311,6 +311,27 @@ describe('rotation', () => {
     }
   })
 
+  test('by copytruncate while one channel is full loses none of the copy over a stop', async () => {
+    const history = await started('file', 'memory')
+    await history.write('/logs/app.a.log', numbered(0, 60))
+    await history.run(1000)
+    await history.drain(1, 60)
+    // Only the memory channel has room for these; the file channel has to get them from the copy.
+    await history.write('/logs/app.log', numbered(60, 70))
+    await history.run(1500)
+    const content = (await history.disk.readFile('/logs/app.log'))!
+    await history.append('/logs/app.copy.log', content.toString())
+    await history.run(300)
+    await history.truncate('/logs/app.log')
+    await history.write('/logs/app.log', numbered(70, 75))
+    await history.run(3000)
+    await history.stop()
+    await history.start()
+    for (const index of [0, 1]) {
+      expect((await history.everything(index)).sort()).toEqual(numbered(0, 75).sort())
+    }
+  })
+
   test('of an unknown file does not put a part of a line', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', ['one'])
