@@ -5,9 +5,9 @@
 import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'
 import { between, chance, oneOf, whole } from '../../plan/swarm.ts'
-import { drawBrokerParameters } from '../broker/brokerParameters.ts'
 import { brokerPort } from '../broker/brokerProgram.ts'
 import { brokerHost } from '../scene/scene.ts'
+import { drawSceneBroker } from '../scene/sceneBroker.ts'
 
 export const agentHost = 'agent-1'
 export const logDirectory = '/logs'
@@ -102,8 +102,7 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
       'kafka.producer.linger.ms': oneOf(random, [0, 0, 20]),
       'kafka.producer.batch.size': oneOf(random, [200, 16_384]),
     },
-    // Filling the reserve would be half of the work of a run.
-    broker: { ...drawBrokerParameters(random.fork('broker')).config, 'log.dir.reserved.bytes': 0 },
+    broker: drawSceneBroker(random.fork('broker')),
     syncsLogs: chance(random, 0.8),
     steps: drawSteps(random.fork('steps'), safetyMs, !isDivided),
   }

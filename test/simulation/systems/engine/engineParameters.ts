@@ -4,7 +4,7 @@
 import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'
 import { oneOf, whole } from '../../plan/swarm.ts'
-import { drawBrokerParameters } from '../broker/brokerParameters.ts'
+import { drawSceneBroker } from '../scene/sceneBroker.ts'
 
 export const driverHost = 'driver-1'
 export const inputTopic = 'lines'
@@ -36,7 +36,6 @@ export function drawEngineParameters(random: Random): EngineParameters {
     maxShuffleBytes: oneOf(random, [1, 2000, 1_000_000]),
     records: whole(random, 10, 60),
     thinkMs: oneOf(random, [5, 20, 60]),
-    // Filling the reserve would be half of the work of a run.
-    broker: { ...drawBrokerParameters(random.fork('broker')).config, 'log.dir.reserved.bytes': 0 },
+    broker: drawSceneBroker(random.fork('broker')),
   }
 }

@@ -178,7 +178,12 @@ export class EngineSimulation implements Program {
   }
 
   async #compare({ job, process }: DriverRun): Promise<void> {
-    const page = await job!.queryState!({ operator: 'totals', limit: 1000 })
+    const page = await job!.queryState!({ operator: 'totals', limit: 1000 }).catch(() => undefined)
+    if (page === undefined) {
+      // The job is stopping: a query is answered again by the next one, or the run never ends.
+      this.#scene.later(checkMs, () => void this.#watch())
+      return
+    }
     const totals = new Map(page.entries.map(({ key, value }) => [key, value]))
     const { lateRows = 0 } = job!.status()
     const results = { lines: this.#lines, database: this.#database, totals, lateRows }

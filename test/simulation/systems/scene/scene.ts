@@ -230,7 +230,7 @@ export class Scene implements Operator {
       },
       { rarePoints: this.rarePoints(host.name), onEnd },
     )
-    const run: BrokerRun = { process, broker: undefined }
+    const run: BrokerRun = { process, broker: undefined, isStopping: false }
     this.#broker = run
   }
 
