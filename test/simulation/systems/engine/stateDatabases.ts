@@ -16,6 +16,9 @@ export function stateDatabases(
     if ((await disk.stat(file)) === undefined) {
       await makeDurableDirectory(disk, directory)
       await disk.writeFileAtomic(file, Buffer.from('store'))
+    } else {
+      // An earlier attempt may have failed after it had written the file.
+      await disk.syncDirectory(directory)
     }
     return await openLevelStateDatabase(directory, process.openStore)
   }
