@@ -132,19 +132,26 @@ export class DamageOperator {
     const alive = this.#witnesses.filter(
       ({ process, sequence }) => process.isAlive && sequence > this.#restoredTo,
     )
-    // All of them have what was lost, and late requests took its place: nobody can see that.
-    const isHidden = nodes().every(({ process, member }) => {
-      const isWitness = alive.some((witness) => witness.process === process)
-      return isWitness && member?.status !== 'damaged'
-    })
-    if (isHidden && plan?.kind === 'loseSuffix') return
     const known = Math.max(-1, ...alive.map(({ sequence }) => sequence))
-    for (const { process, member, beganAt } of nodes()) {
-      const isJudged = plan?.kind === 'recreate' ? alive.length > 0 : beganAt <= known
+    for (const node of nodes()) {
+      const { process, member, beganAt } = node
+      const canKnow = beganAt <= known && !this.#hasLost(node)
+      const isJudged = plan?.kind === 'recreate' ? alive.length > 0 : canKnow
       if (!isJudged || !this.#present.includes(process) || member?.status === 'damaged') continue
       const message = `${process.name} is ${member?.status} long after the damage`
       shared.violate('damage not noticed', message)
     }
+  }
+
+  /**
+   * Whether the member has what was lost: late requests took its place, and nobody can see that
+   * whose own entries are the old ones.
+   */
+  #hasLost(node: MemberNode): boolean {
+    const sequence = this.#restoredTo + 1
+    const lost = this.#backup?.entries.find((entry) => entry.sequence === sequence)
+    const given = node.given(sequence)
+    return given !== undefined && lost !== undefined && Buffer.from(lost.bytes).equals(given)
   }
 
   /** Members that noticed nothing have one tree: otherwise the log forked between them. */
@@ -207,8 +214,8 @@ export class DamageOperator {
     shared.log.repair(history)
     shared.reference.begin(history)
     shared.era++
-    // Whoever began with a log that was created anew may lead there until the repair is noticed.
-    if (this.#options.plan?.kind === 'recreate') this.judgedFromMs = world.nowMs + longestSessionMs
+    // Whoever noticed nothing may lead in the damaged log until the repair is noticed.
+    this.judgedFromMs = world.nowMs + longestSessionMs
     shared.reached(`repair: from ${source}`)
     shared.note('operator', `the log is repaired from ${source} at ${host.name}`)
   }

@@ -55,6 +55,11 @@ export class MemberNode {
     return this.#log?.sequence ?? 0
   }
 
+  /** The entry that the member was given. */
+  given(sequence: number): Uint8Array | undefined {
+    return this.#log?.given(sequence)
+  }
+
   /** The entry whose snapshot the member began with. */
   get beganAt(): number {
     return this.#log?.beganAt ?? 0

@@ -44,6 +44,8 @@ export class RemoteLog implements CoordinationLog, Follower {
   /** The last entry that the member certainly has. */
   #sequence = 0
   #beganAt = 0
+  /** Entries that the member was given first, by sequence. */
+  readonly #given = new Map<number, Uint8Array>()
   /** The last entry that the member has folded, unless that is not known. */
   #last: LogEntry | undefined
   #subscription: RemoteSubscription | undefined
@@ -68,12 +70,18 @@ export class RemoteLog implements CoordinationLog, Follower {
     return this.#beganAt
   }
 
+  given(sequence: number): Uint8Array | undefined {
+    return this.#given.get(sequence)
+  }
+
   async load(): Promise<LogHistory> {
     const history = await this.request('load', (server) => server.state.history())
     this.#id = history.identity.id
     this.#sequence = history.lastSequence
     this.#beganAt = history.snapshot?.sequence ?? 0
     this.#last = history.entries.at(-1)
+    this.#given.clear()
+    for (const entry of history.entries) this.#give(entry)
     return history
   }
 
@@ -84,9 +92,11 @@ export class RemoteLog implements CoordinationLog, Follower {
     try {
       const outcome = await this.request('append', (server) => server.append(request))
       this.#unknown = undefined
-      if (outcome === 'appended' && sequence > this.#sequence) {
+      // A repaired log may have been loaded meanwhile.
+      if (outcome === 'appended' && request.id === this.#id && sequence > this.#sequence) {
         this.#sequence = sequence
         this.#last = { sequence, bytes: request.bytes }
+        this.#give(this.#last)
       }
       return outcome
     } catch (error) {
@@ -123,7 +133,9 @@ export class RemoteLog implements CoordinationLog, Follower {
   }
 
   async read(sequence: number): Promise<readonly LogEntry[]> {
-    const entries = await this.request('read', (server) => server.read(this.#id, sequence))
+    const id = this.#id
+    const entries = await this.request('read', (server) => server.read(id, sequence))
+    if (id !== this.#id) return entries
     for (const entry of entries) this.#noteOutcome(entry)
     if (entries.length > 0) this.#last = undefined
     return entries
@@ -210,7 +222,12 @@ export class RemoteLog implements CoordinationLog, Follower {
     this.#options.onSkip(false)
   }
 
+  #give({ sequence, bytes }: LogEntry): void {
+    if (!this.#given.has(sequence)) this.#given.set(sequence, bytes)
+  }
+
   #noteOutcome({ sequence, bytes }: LogEntry): void {
+    this.#give({ sequence, bytes })
     this.#sequence = Math.max(this.#sequence, sequence)
     if (this.#unknown?.sequence !== sequence) return
     const isOwn = Buffer.from(bytes).equals(this.#unknown.bytes)
