@@ -27,6 +27,7 @@ import type {
   MissingPartition,
 } from './directory/logDirectory.ts'
 import { makeNewPartition, readTopicId } from './directory/partitionDirectory.ts'
+import { removeUnusedTwins } from './directory/partitionTwins.ts'
 import { defaultLogConfig, type LogConfig } from './logConfig.ts'
 import { creationFailed, LogError } from './logError.ts'
 import { LogMaintenance, type MaintenanceIntervals } from './logMaintenance.ts'
@@ -300,6 +301,8 @@ export class LogManager {
       configs.set(topic, config)
       return config
     }
+    const paths = this.directories.map(({ path }) => path)
+    await removeUnusedTwins(this.#options.disk, paths, this.#options.logger)
     for (const directory of [...this.directories]) {
       await unlessFailed(directory, () => this.#openLogsIn(directory, configOf))
     }
@@ -360,8 +363,10 @@ export class LogManager {
     config: LogConfig,
     topicId: string | undefined,
   ): Promise<PartitionLog> {
-    const directory = this.#directories.emptiest()
     const name = nameOf(topicPartition)
+    // In the same directory as an attempt that failed, which may have left a part of it there.
+    const begunIn = await this.#directories.begunIn(name, topicId)
+    const directory = begunIn ?? this.#directories.emptiest()
     directory.arriving.add(name)
     try {
       await makeNewPartition(this.#options.disk, join(directory.path, name), topicId)

@@ -2,6 +2,7 @@
 // fails is taken out of use at once, with the logs in it, until the next start. Invariant: a
 // directory is either in use or among the failed ones.
 
+import { join } from 'node:path'
 import type { PartitionMap } from '../../../protocol/kafka/partitionMap.ts'
 import type { TopicPartition } from '../../../protocol/kafka/topicPartition.ts'
 import { DirectoryInUseError, type Disk } from '../../../protocol/runtime/disk/disk.ts'
@@ -18,6 +19,7 @@ import {
   type ManagedLog,
   type MissingPartition,
 } from './logDirectory.ts'
+import { isUnusedPartition } from './partitionDirectory.ts'
 
 /** A data directory that could not be used at the start, or has failed since. */
 export interface FailedDirectory {
@@ -102,6 +104,18 @@ export class LogDirectories {
     this.mustHaveOne()
     const count = ({ logs, arriving }: LogDirectory) => logs.size + arriving.size
     return this.#usable.reduce((best, next) => (count(next) < count(best) ? next : best))
+  }
+
+  /** The directory in which an earlier attempt has begun to create the partition, if there is one. */
+  async begunIn(name: string, topicId: string | undefined): Promise<LogDirectory | undefined> {
+    if (this.#usable.length < 2) return undefined
+    for (const directory of [...this.#usable]) {
+      const path = join(directory.path, name)
+      // A directory that cannot be read is not chosen for this; what uses it reports that.
+      const isBegun = isUnusedPartition(this.#options.disk, path, topicId).catch(() => false)
+      if (await isBegun) return directory
+    }
+    return undefined
   }
 
   /**

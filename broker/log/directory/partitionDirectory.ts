@@ -42,11 +42,33 @@ async function mustBeUnused(
 ): Promise<void> {
   const foundId = await readTopicId(disk, directory)
   if (foundId !== undefined && foundId !== topicId) throw occupied(directory, `of topic ${foundId}`)
+  const used = await usedSegment(disk, directory)
+  if (used !== undefined) throw occupied(directory, `in ${used}`)
+}
+
+/**
+ * Whether an attempt to create the partition got no further than this directory: it has no records,
+ * never had any, and is not of another topic.
+ */
+export async function isUnusedPartition(
+  disk: Disk,
+  directory: string,
+  topicId: string | undefined,
+): Promise<boolean> {
+  if (!(await disk.stat(directory))?.isDirectory) return false
+  const foundId = await readTopicId(disk, directory)
+  if (foundId !== undefined && foundId !== topicId) return false
+  return (await usedSegment(disk, directory)) === undefined
+}
+
+/** A segment with records, or one that only a log that has had records has. */
+async function usedSegment(disk: Disk, directory: string): Promise<string | undefined> {
   for (const name of await disk.list(directory)) {
     if (!name.endsWith('.log')) continue
     const { sizeBytes } = (await disk.stat(join(directory, name))) ?? { sizeBytes: 0 }
-    if (sizeBytes > 0) throw occupied(directory, `in ${name}`)
+    if (sizeBytes > 0 || name !== segmentFileName(0, '.log')) return name
   }
+  return undefined
 }
 
 function occupied(directory: string, whose: string): LogError {

@@ -91,11 +91,76 @@ test('many deletions of records are durable when answered, with few writes', asy
 test('the same partition in two directories is refused, and all locks are released', async () => {
   const disk = new MemoryDisk()
   const manager = await open(disk, { directories: ['/one'] })
-  await manager.create('orders', 0)
+  await append(await manager.create('orders', 0), { records: 1 })
   await manager.close()
-  await disk.makeDirectory('/two/orders-0')
+  const other = await open(disk, { directories: ['/two'] })
+  await append(await other.create('orders', 0), { records: 1 })
+  await other.close()
   await expect(open(disk)).rejects.toMatchObject({ code: 'LOG_PARTITION_TWICE' })
   await (await open(disk, { directories: ['/one'] })).close()
+})
+
+describe('a creation that failed', () => {
+  const topicId = '00000000-0000-4000-8000-000000000002'
+
+  test('is completed in the directory where it began', async () => {
+    let failsAt: string | undefined
+    const disk = new MemoryDisk({
+      beforeChange: (_, path) => {
+        if (failsAt === undefined || !path.includes(failsAt)) return
+        failsAt = undefined
+        throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
+      },
+    })
+    const manager = await open(disk)
+    await manager.create('orders', 0, smallConfig, topicId)
+    failsAt = 'orders-1/partition.metadata'
+    await expect(manager.create('orders', 1, smallConfig, topicId)).rejects.toThrow('EMFILE')
+    // Both directories have two partitions then, and the first one would be chosen.
+    for (const partition of [2, 3, 4, 1]) {
+      await manager.create('orders', partition, smallConfig, topicId)
+    }
+    const homes = await Promise.all(['/one', '/two'].map((path) => disk.stat(`${path}/orders-1`)))
+    expect(homes.filter((home) => home !== undefined)).toHaveLength(1)
+    await manager.close()
+    await (await open(disk)).close()
+  })
+
+  test('leaves no second directory behind that keeps the broker from starting', async () => {
+    for (const [used, unused] of [
+      ['/one', '/two'],
+      ['/two', '/one'],
+    ] as const) {
+      const disk = new MemoryDisk()
+      const manager = await open(disk, { directories: [used] })
+      const log = await manager.create('orders', 0, smallConfig, topicId)
+      await append(log, { records: 2, label: 'kept' })
+      await manager.close()
+      // Created by an attempt that got no further, while that directory was in use alone.
+      const other = await open(disk, { directories: [unused] })
+      await other.create('orders', 0, smallConfig, topicId)
+      await other.close()
+      const both = await open(disk)
+      expect(await readValues(both.get('orders', 0)!)).toEqual(['kept/0', 'kept/1'])
+      expect(await disk.stat(`${unused}/orders-0`)).toBeUndefined()
+      await both.close()
+    }
+  })
+
+  test('does not excuse a directory that has had records, nor one of another topic', async () => {
+    const disk = new MemoryDisk()
+    const manager = await open(disk, { directories: ['/one'] })
+    await append(await manager.create('orders', 0, smallConfig, topicId), { records: 1 })
+    await manager.close()
+    await disk.makeDirectory('/two/orders-0')
+    await disk.open('/two/orders-0/00000000000000000042.log', 'write')
+    await expect(open(disk)).rejects.toMatchObject({ code: 'LOG_PARTITION_TWICE' })
+    await disk.remove('/two/orders-0')
+    const other = await open(disk, { directories: ['/two'] })
+    await other.create('orders', 0, smallConfig, deletedId)
+    await other.close()
+    await expect(open(disk)).rejects.toMatchObject({ code: 'LOG_PARTITION_TWICE' })
+  })
 })
 
 describe('a directory that cannot be used', () => {
