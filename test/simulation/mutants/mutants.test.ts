@@ -8,7 +8,7 @@ import { sourceOf } from './mutantHook.ts'
 import { type MutantResult, runMutants } from './mutantRun.ts'
 
 /** Mutants that need no more seeds than this run in the suite. */
-const fewSeeds = 30
+const fewSeeds = 100
 
 describe('planted faults', () => {
   test.for(mutants)('$name: applies to the source of today', (mutant) => {

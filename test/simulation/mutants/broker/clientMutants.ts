@@ -50,7 +50,7 @@ export const clientMutants: readonly Mutant[] = [
       { find: '.firstOffset <= lastOffset) {', replace: '.firstOffset < lastOffset) {' },
     ],
     origin: 'KIP-98',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'an abort marker does not end the hiding of its producer',
@@ -72,7 +72,7 @@ export const clientMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KAFKA-6119',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'a member without a generation commits as a client without a group',

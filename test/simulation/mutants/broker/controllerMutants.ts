@@ -45,7 +45,7 @@ export const controllerMutants: readonly Mutant[] = [
     file: 'broker/controller/producerIds.ts',
     replacements: [{ find: 'await this.#reserve(blockSize)', replace: 'await this.#reserve(1)' }],
     origin: 'KIP-730',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'a rejected append to the metadata log counts as committed',

@@ -15,7 +15,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'partitions that a member is revoking count as revoked',
@@ -51,7 +51,7 @@ export const groupMutants: readonly Mutant[] = [
       { find: 'if (epoch === memberEpoch) return', replace: 'if (epoch <= memberEpoch) return' },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'a generation is announced before its assignment is durable',

@@ -138,7 +138,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'a batch that is sent again is treated as a new one',
@@ -155,7 +155,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: "gaps in a producer's sequence are accepted",

@@ -14,7 +14,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'the last stable offset moves one offset early',
@@ -40,7 +40,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'recovery does not index aborted transactions',
@@ -133,7 +133,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-98',
-    maxSeeds: 30,
+    maxSeeds: 100,
   },
   {
     name: 'a new producer does not end the transaction of the former one',
