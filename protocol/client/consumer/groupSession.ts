@@ -106,8 +106,11 @@ export class GroupSession {
       if (generationId < 0) throw new KafkaError(ErrorCode.illegalGeneration, this.#options.groupId)
       const request = { ...this.#member, generationIdOrMemberEpoch: generationId, memberId, topics }
       const answer = await this.#ask(offsetCommit, request)
-      for (const { errorCode } of answer.topics.flatMap(({ partitions }) => partitions)) {
-        if (errorCode === ErrorCode.none) continue
+      for (const { errorCode: code } of answer.topics.flatMap(({ partitions }) => partitions)) {
+        if (code === ErrorCode.none) continue
+        // The group was removed, without members and offsets, and this member with it.
+        const isGone = code === ErrorCode.groupIdNotFound
+        const errorCode = isGone ? ErrorCode.unknownMemberId : code
         this.#noteCoordinator(errorCode)
         this.#membership.commitRefused(errorCode)
         throw new KafkaError(errorCode, `commit of ${this.#options.groupId}`)

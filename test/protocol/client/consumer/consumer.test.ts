@@ -6,6 +6,7 @@ import {
   type GroupConsumerOptions,
 } from '../../../../protocol/client/consumer/consumer.ts'
 import { joinGroup } from '../../../../protocol/kafka/apis/joinGroup.ts'
+import { offsetCommit } from '../../../../protocol/kafka/apis/offsetCommit.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'
 import { splitBatches } from '../../../../protocol/kafka/records/recordBatch.ts'
 import { records } from '../../../../protocol/kafka/records/recordCursor.ts'
@@ -130,6 +131,27 @@ describe('GroupConsumer', () => {
     fake.groups.expelAll('g')
     await expect(one.commit()).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
     // Nothing was committed: all records are delivered again.
+    expect(values(await drive(clock, one.poll()))).toHaveLength(8)
+    expect(one.memberId).not.toBe(memberId)
+    await drive(clock, one.close())
+  })
+
+  test('a member whose group was removed cannot commit, and rejoins', async () => {
+    const one = consumer()
+    await drive(clock, one.poll())
+    const { memberId } = one
+    fake.groups.expelAll('g')
+    const commit = fake.handlerOf(offsetCommit)
+    fake.handle(offsetCommit, ({ topics }) => ({
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => {
+          return { partitionIndex, errorCode: ErrorCode.groupIdNotFound }
+        }),
+      })),
+    }))
+    await expect(one.commit()).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
+    fake.handle(offsetCommit, commit)
     expect(values(await drive(clock, one.poll()))).toHaveLength(8)
     expect(one.memberId).not.toBe(memberId)
     await drive(clock, one.close())
