@@ -130,7 +130,7 @@ function drawDirectories(random: Random): Partial<BrokerConfig> {
 function drawLimits(random: Random): Partial<BrokerConfig> {
   return {
     ...(chance(random, 0.2) && { 'queued.max.request.bytes': whole(random, 3000, 30_000) }),
-    ...(chance(random, 0.2) && { 'queued.max.response.bytes': whole(random, 3000, 30_000) }),
+    ...(chance(random, 0.2) && { 'queued.max.response.bytes': whole(random, 20_000, 60_000) }),
     ...(chance(random, 0.2) && { 'socket.outstanding.max.bytes': whole(random, 1000, 10_000) }),
     ...(chance(random, 0.2) && { 'fetch.max.bytes': whole(random, 1024, 10_000) }),
     ...(chance(random, 0.2) && { 'connections.max.idle.ms': whole(random, 100, 1000) }),

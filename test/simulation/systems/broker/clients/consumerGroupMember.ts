@@ -18,6 +18,7 @@ type HeartbeatAnswer = ResponseOf<typeof consumerGroupHeartbeat>
 /** Answers that say that the member is in the group no more. */
 const fenced: ReadonlySet<number> = new Set([
   ErrorCode.unknownMemberId,
+  ErrorCode.groupIdNotFound,
   ErrorCode.fencedMemberEpoch,
   ErrorCode.staleMemberEpoch,
 ])
