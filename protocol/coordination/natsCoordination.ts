@@ -7,7 +7,8 @@ import type { Logger } from '../telemetry/logging/logger.ts'
 import type { Coordination } from './coordination.ts'
 import { CoordinationError } from './coordinationError.ts'
 import type { AcceptedLink } from './log/nats/acceptedLink.ts'
-import { type CopyOptions, openMember } from './member/member.ts'
+import { openMember } from './member/member.ts'
+import type { CopyOptions } from './member/memberStart.ts'
 import type { NatsPlan } from './natsOptions.ts'
 
 export interface NatsCoordinationOptions {

@@ -13,7 +13,6 @@ import { AssertionError, assert } from '../../runtime/assert.ts'
 import { type Random, randomUuid, uuidText } from '../../runtime/random.ts'
 import type { RarePoints } from '../../runtime/rarePoints.ts'
 import type { Scheduler } from '../../runtime/scheduling/scheduler.ts'
-import type { OpenKeyValueStore } from '../../runtime/store/keyValueStore.ts'
 import type { Clock, Timer } from '../../runtime/time/clock.ts'
 import type { Logger } from '../../telemetry/logging/logger.ts'
 import type {
@@ -30,28 +29,21 @@ import { CoordinationError, TransactionError } from '../coordinationError.ts'
 import type {
   CoordinationLog,
   LogEntry,
-  LogHistory,
   LogIdentity,
   LogPosition,
   LogSnapshot,
 } from '../log/coordinationLog.ts'
-import { copyProblem, type FoldedState, LocalCopy } from '../log/localCopy.ts'
+import type { FoldedState, LocalCopy } from '../log/localCopy.ts'
 import type { Operation, OperationResult, TransactionOutcome } from '../tree/operation.ts'
 import type { Request } from '../tree/proposal.ts'
 import { isHeartbeatDue } from './heartbeat.ts'
 import { MemberSession } from './memberSession.ts'
+import { type CopyOptions, openCopy, startOf } from './memberStart.ts'
 import { closed, damaged } from './problems.ts'
 import { Proposer } from './proposer.ts'
-import { type FoldedEntry, Replica } from './replica.ts'
+import type { FoldedEntry, Replica } from './replica.ts'
 import { sizeOf, sizeProblem } from './requestSize.ts'
 import { StepEstimate } from './stepEstimate.ts'
-
-/** Where a member of a shared log keeps a copy of it, for a repair (log/localCopy.ts). */
-export interface CopyOptions {
-  readonly directory: string
-  /** LevelDB unless given. */
-  readonly openStore?: OpenKeyValueStore | undefined
-}
 
 export interface MemberOptions {
   readonly log: CoordinationLog
@@ -123,9 +115,8 @@ class Member implements Coordination {
     let member: Member | undefined
     const ended = (sessions: readonly string[]) => member?.endSessions(sessions)
     const folded = () => member!.foldedState
-    const copy = options.copy && openCopy(options, options.copy, folded)
-    const kept = await copy?.load()
-    const start = startOf(history, kept, ended)
+    const copy = openCopy(options, folded)
+    const start = await startOf(history, copy, ended)
     member = new Member(options, start.replica, copy)
     if (start.problem) member.#damage(start.problem)
     else copy?.begin(history)
@@ -553,38 +544,6 @@ class Member implements Coordination {
     this.#status = status
     for (const listener of [...this.#statusListeners]) listener(status)
   }
-}
-
-interface Start {
-  readonly replica: Replica
-  readonly problem: CoordinationError | undefined
-}
-
-function startOf(
-  history: LogHistory,
-  kept: LogHistory | undefined,
-  onSessionsEnded: (sessions: readonly string[]) => void,
-): Start {
-  const lost = kept && copyProblem(kept, history)
-  if (kept && lost) return { replica: new Replica(kept, onSessionsEnded), problem: damaged(lost) }
-  try {
-    return { replica: new Replica(history, onSessionsEnded), problem: undefined }
-  } catch (error) {
-    if (!kept || !(error instanceof CoordinationError)) throw error
-    return { replica: new Replica(kept, onSessionsEnded), problem: error }
-  }
-}
-
-function openCopy(
-  { clock, logger }: MemberOptions,
-  { directory, openStore }: CopyOptions,
-  folded: () => FoldedState,
-): LocalCopy {
-  const onProblem = (error: Error | undefined) => {
-    if (error) logger.warn({ error, directory }, 'failed to keep a copy of the coordination log')
-    else logger.info({ directory }, 'the copy of the coordination log is kept again')
-  }
-  return new LocalCopy({ directory, clock, folded, onProblem }, openStore)
 }
 
 function resultsOf(outcome: TransactionOutcome): readonly OperationResult[] {

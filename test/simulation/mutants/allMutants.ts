@@ -5,6 +5,7 @@ import { controllerMutants } from './broker/controllerMutants.ts'
 import { groupMutants } from './broker/groupMutants.ts'
 import { logMutants } from './broker/logMutants.ts'
 import { transactionMutants } from './broker/transactionMutants.ts'
+import { coordinationMutants } from './coordination/coordinationMutants.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -13,4 +14,5 @@ export const mutants: readonly Mutant[] = [
   ...groupMutants,
   ...controllerMutants,
   ...clientMutants,
+  ...coordinationMutants,
 ]
