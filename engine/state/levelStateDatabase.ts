@@ -6,7 +6,9 @@ import { openLevelStore } from '../../protocol/runtime/store/levelStore.ts'
 import type { DatabaseEntry, StateDatabase, StateReader } from './stateDatabase.ts'
 import { StateError } from './stateError.ts'
 
-/** Creates the database when there is none. `openStore`: LevelDB, unless a simulator has another. */
+/**
+ * Creates the database when there is none. `openStore`: LevelDB, unless a simulator has another.
+ */
 export async function openLevelStateDatabase(
   directory: string,
   openStore: (directory: string) => Promise<KeyValueStore> = openLevelStore,

@@ -4,9 +4,9 @@
 // batches in flight are answered; then every unacknowledged batch is sent again, oldest first. A
 // plain state machine: it sends nothing.
 //
-// A broker accepts any sequence from a producer of which the partition has nothing yet (KIP-360): if
-// it refused the first batch and had the second, it would store the second. So the first batch of a
-// producer is alone in flight until it is acknowledged.
+// A broker accepts any sequence from a producer of which the partition has nothing yet (KIP-360):
+// if it refused the first batch and had the second, it would store the second. So the first batch
+// of a producer is alone in flight until it is acknowledged.
 
 import { ErrorCode, isRetriable } from '../../kafka/errors.ts'
 import { assert } from '../../runtime/assert.ts'

@@ -1,5 +1,5 @@
-// The process of treeMemory.ts: builds a tree of NODES nodes with DATA bytes each, entry by entry as
-// a member does, and prints what it added to the process.
+// The process of treeMemory.ts: builds a tree of NODES nodes with DATA bytes each, entry by entry
+// as a member does, and prints what it added to the process.
 
 import { CoordinationState } from '../../../protocol/coordination/tree/coordinationState.ts'
 import { decodeEntry, encodeEntry } from '../../../protocol/coordination/tree/entryCodec.ts'

@@ -13,7 +13,9 @@ export interface Latency {
   readonly slowFactor: number
 }
 
-/** Nothing takes longer than this, in ms: what was slow must end soon after everything is healed. */
+/**
+ * Nothing takes longer than this, in ms: what was slow must end soon after everything is healed.
+ */
 export const mostMs = 2000
 
 export function drawLatency({ minMs, meanMs, slowChance, slowFactor }: Latency, random: Random) {

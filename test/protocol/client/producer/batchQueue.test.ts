@@ -133,9 +133,9 @@ describe('BatchQueue', () => {
   })
 
   /**
-   * The broker loses answers and batches, and refuses batches for a while, at random. It accepts any
-   * sequence from a producer that it does not know, and then only the next one. Every batch must be
-   * stored once and in order, and the queue must never stop.
+   * The broker loses answers and batches, and refuses batches for a while, at random. It accepts
+   * any sequence from a producer that it does not know, and then only the next one. Every batch
+   * must be stored once and in order, and the queue must never stop.
    */
   test('property: under faults every batch is stored once and in order', () => {
     const fault = fc.constantFrom('stored', 'answerLost', 'batchLost', 'refused')

@@ -1,6 +1,6 @@
-// Which copies of files an agent can recognize (decision 21): of a file of which some was read before
-// the copy began, whose copy had all that the agent had read of it, by an agent that nothing disturbs
-// meanwhile. Lines of other copies may arrive twice.
+// Which copies of files an agent can recognize (decision 21): of a file of which some was read
+// before the copy began, whose copy had all that the agent had read of it, by an agent that nothing
+// disturbs meanwhile. Lines of other copies may arrive twice.
 
 import type { LineLedger } from './lineLedger.ts'
 import type { Copy } from './logFiles.ts'

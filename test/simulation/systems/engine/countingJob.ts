@@ -1,5 +1,6 @@
 // The job of the system `engine`, and its results by plain code: keyed state, a shuffle, windows of
-// event time, and outputs that a database takes once for each batch. A line is `id key number timeMs`.
+// event time, and outputs that a database takes once for each batch. A line is `id key number
+// timeMs`.
 
 import { add, type Job, job, sum, text } from '../../../../engine/engine.ts'
 import type { TestContext } from '../../../../engine/testing/testing.ts'

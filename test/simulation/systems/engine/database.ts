@@ -1,5 +1,5 @@
-// The database that the job writes to: outside of its host, with a latency, atomic transactions that
-// it takes once for each id. A transaction of a driver that dies has happened or not.
+// The database that the job writes to: outside of its host, with a latency, atomic transactions
+// that it takes once for each id. A transaction of a driver that dies has happened or not.
 
 import { type TestContext, TestSinks } from '../../../../engine/testing/testSink.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'

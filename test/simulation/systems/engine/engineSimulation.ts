@@ -1,5 +1,5 @@
-// One run of the system `engine`: a job with executors, its topic on a broker, and a database that it
-// writes to, in a simulated world; a safety phase with faults and a liveness phase without.
+// One run of the system `engine`: a job with executors, its topic on a broker, and a database that
+// it writes to, in a simulated world; a safety phase with faults and a liveness phase without.
 
 import { Producer } from '../../../../protocol/client/producer/producer.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'

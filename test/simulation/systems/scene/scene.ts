@@ -1,5 +1,5 @@
-// What the systems with one broker and one other program have in common: a world with hosts, faults,
-// a broker that its operator starts again, topics, and what the run has shown.
+// What the systems with one broker and one other program have in common: a world with hosts,
+// faults, a broker that its operator starts again, topics, and what the run has shown.
 
 import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import { Admin } from '../../../../protocol/client/admin.ts'

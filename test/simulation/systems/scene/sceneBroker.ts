@@ -1,5 +1,5 @@
-// The configuration of a scene's broker: as the system `broker` draws it, with one data directory, so
-// that a failed one ends the process and its operator starts it again.
+// The configuration of a scene's broker: as the system `broker` draws it, with one data directory,
+// so that a failed one ends the process and its operator starts it again.
 
 import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'

@@ -40,8 +40,8 @@ export function partitionFollower(topic: string, partition: number) {
 }
 
 /**
- * Reads the partition from its start once nothing is written any more, when a broker has recovered it
- * perhaps: what others have seen has to be there, and nothing else.
+ * Reads the partition from its start once nothing is written any more, when a broker has recovered
+ * it perhaps: what others have seen has to be there, and nothing else.
  */
 export function partitionRereader(topic: string, partition: number) {
   const follow = partitionFollower(topic, partition)
