@@ -364,9 +364,8 @@ export class LogManager {
     topicId: string | undefined,
   ): Promise<PartitionLog> {
     const name = nameOf(topicPartition)
-    // In the same directory as an attempt that failed, which may have left a part of it there.
-    const begunIn = await this.#directories.begunIn(name, topicId)
-    const directory = begunIn ?? this.#directories.emptiest()
+    const { begunIn, occupied } = await this.#directories.placesFor(name, topicId)
+    const directory = begunIn ?? this.#directories.emptiest(occupied)
     directory.arriving.add(name)
     try {
       await makeNewPartition(this.#options.disk, join(directory.path, name), topicId)

@@ -6,4 +6,9 @@ import { brokerSystem } from './systems/broker/brokerSystem.ts'
 import { coordinationSystem } from './systems/coordination/coordinationSystem.ts'
 import { engineSystem } from './systems/engine/engineSystem.ts'
 
-export const systems: readonly SimulatedSystem[] = [brokerSystem, coordinationSystem, agentSystem, engineSystem]
+export const systems: readonly SimulatedSystem[] = [
+  brokerSystem,
+  coordinationSystem,
+  agentSystem,
+  engineSystem,
+]

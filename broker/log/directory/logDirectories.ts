@@ -19,7 +19,7 @@ import {
   type ManagedLog,
   type MissingPartition,
 } from './logDirectory.ts'
-import { isUnusedPartition } from './partitionDirectory.ts'
+import { pathUse } from './partitionDirectory.ts'
 
 /** A data directory that could not be used at the start, or has failed since. */
 export interface FailedDirectory {
@@ -46,6 +46,13 @@ export interface LogDirectoriesOptions extends Omit<LogDirectoryOptions, 'path' 
   /** log.dirs */
   readonly paths: readonly string[]
   readonly logs: PartitionMap<ManagedLog>
+}
+
+/** What stands at the path of a new partition in each data directory. */
+export interface NewPartitionPlaces {
+  /** The directory in which an earlier attempt has begun to create the partition. */
+  readonly begunIn: LogDirectory | undefined
+  readonly occupied: ReadonlySet<LogDirectory>
 }
 
 export class LogDirectories {
@@ -99,23 +106,31 @@ export class LogDirectories {
     for (const directory of this.#usable) directory.forgetMissing(partition)
   }
 
-  /** The directory with the fewest partitions. */
-  emptiest(): LogDirectory {
+  /** The directory with the fewest partitions, not one of `avoided` if there are others. */
+  emptiest(avoided: ReadonlySet<LogDirectory> = new Set()): LogDirectory {
     this.mustHaveOne()
+    const free = this.#usable.filter((directory) => !avoided.has(directory))
     const count = ({ logs, arriving }: LogDirectory) => logs.size + arriving.size
-    return this.#usable.reduce((best, next) => (count(next) < count(best) ? next : best))
+    const choices = free.length > 0 ? free : this.#usable
+    return choices.reduce((best, next) => (count(next) < count(best) ? next : best))
   }
 
-  /** The directory in which an earlier attempt has begun to create the partition, if there is one. */
-  async begunIn(name: string, topicId: string | undefined): Promise<LogDirectory | undefined> {
-    if (this.#usable.length < 2) return undefined
+  /**
+   * Where a new partition with this directory name can be created: where an earlier attempt has
+   * begun to, or not where a directory of that name has records or belongs to another topic.
+   */
+  async placesFor(name: string, topicId: string | undefined): Promise<NewPartitionPlaces> {
+    const occupied = new Set<LogDirectory>()
+    // With one directory there is no choice.
+    if (this.#usable.length < 2) return { begunIn: undefined, occupied }
     for (const directory of [...this.#usable]) {
       const path = join(directory.path, name)
       // A directory that cannot be read is not chosen for this; what uses it reports that.
-      const isBegun = isUnusedPartition(this.#options.disk, path, topicId).catch(() => false)
-      if (await isBegun) return directory
+      const use = await pathUse(this.#options.disk, path, topicId).catch(() => 'free')
+      if (use === 'begun') return { begunIn: directory, occupied }
+      if (use === 'occupied') occupied.add(directory)
     }
-    return undefined
+    return { begunIn: undefined, occupied }
   }
 
   /**

@@ -47,18 +47,20 @@ async function mustBeUnused(
 }
 
 /**
- * Whether an attempt to create the partition got no further than this directory: it has no records,
- * never had any, and is not of another topic.
+ * What stands at the path of a new partition. `begun`: what an attempt to create it has left,
+ * without records. `occupied`: a partition that has, or has had, records, or is of another topic.
  */
-export async function isUnusedPartition(
+export type PathUse = 'free' | 'begun' | 'occupied'
+
+export async function pathUse(
   disk: Disk,
   directory: string,
   topicId: string | undefined,
-): Promise<boolean> {
-  if (!(await disk.stat(directory))?.isDirectory) return false
+): Promise<PathUse> {
+  if (!(await disk.stat(directory))?.isDirectory) return 'free'
   const foundId = await readTopicId(disk, directory)
-  if (foundId !== undefined && foundId !== topicId) return false
-  return (await usedSegment(disk, directory)) === undefined
+  if (foundId !== undefined && foundId !== topicId) return 'occupied'
+  return (await usedSegment(disk, directory)) === undefined ? 'begun' : 'occupied'
 }
 
 /** A segment with records, or one that only a log that has had records has. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { parsePartitionDirectory } from './dataDirectory.ts'
-import { isUnusedPartition, readTopicId } from './partitionDirectory.ts'
+import { pathUse, readTopicId } from './partitionDirectory.ts'
 
 /** `paths`: the data directories in use. Rejects if one cannot be read. */
 export async function removeUnusedTwins(
@@ -36,9 +36,11 @@ export async function removeUnusedTwins(
   }
 }
 
-/** The directory of the two that was never used; undefined if both were, or belong to two topics. */
+/**
+ * The directory of the two that was never used; undefined if both were, or belong to two topics.
+ */
 async function unusedOne(disk: Disk, one: string, other: string): Promise<string | undefined> {
-  if (await isUnusedPartition(disk, one, await readTopicId(disk, other))) return one
-  if (await isUnusedPartition(disk, other, await readTopicId(disk, one))) return other
+  if ((await pathUse(disk, one, await readTopicId(disk, other))) === 'begun') return one
+  if ((await pathUse(disk, other, await readTopicId(disk, one))) === 'begun') return other
   return undefined
 }

@@ -147,6 +147,17 @@ describe('a creation that failed', () => {
     }
   })
 
+  test('does not repeat itself where a topic that was deleted meanwhile has left its log', async () => {
+    const disk = new MemoryDisk()
+    const manager = await open(disk, { directories: ['/one'] })
+    await append(await manager.create('orders', 0, smallConfig, deletedId), { records: 1 })
+    await manager.close()
+    const again = await open(disk, { isForeign: (_, id) => id === deletedId })
+    await append(await again.create('orders', 0, smallConfig, topicId), { records: 1 })
+    expect(await disk.stat('/two/orders-0')).toBeDefined()
+    await again.close()
+  })
+
   test('does not excuse a directory that has had records, nor one of another topic', async () => {
     const disk = new MemoryDisk()
     const manager = await open(disk, { directories: ['/one'] })
