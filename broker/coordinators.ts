@@ -192,7 +192,9 @@ function coordinatorTopic(
       // A partition that does not exist yet is loaded under the epoch that its creation gives it.
       if (!known) return { leaderEpoch: firstLeaderEpoch, isLed: true }
       const { leader, leaderEpoch } = replicas.registrationOf(known, partition)
-      return { leaderEpoch, isLed: leader === config['node.id'] }
+      // An offline partition is not an empty one: a group would be told that it has no offsets.
+      const isUsable = !replicas.isOffline(known, partition)
+      return { leaderEpoch, isLed: leader === config['node.id'] && isUsable }
     },
     find: (partition) => replicas.partition(name, partition),
     open: (partition) => replicas.open(topic()!, partition),

@@ -10,6 +10,8 @@ import { describeTopicPartitions } from '../../../protocol/kafka/apis/describeTo
 import { fetch } from '../../../protocol/kafka/apis/fetch.ts'
 import { listOffsets } from '../../../protocol/kafka/apis/listOffsets.ts'
 import { metadata } from '../../../protocol/kafka/apis/metadata.ts'
+import { offsetCommit } from '../../../protocol/kafka/apis/offsetCommit.ts'
+import { offsetFetch } from '../../../protocol/kafka/apis/offsetFetch.ts'
 import { produce } from '../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../protocol/kafka/errors.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
@@ -77,6 +79,38 @@ test('partitions in a failed data directory are offline, and new ones are create
     },
     { errorCode: ErrorCode.kafkaStorageError, logDir: '/two', topics: [] },
   ])
+  await broker.stop()
+})
+
+test('a group whose offsets are in a failed data directory is not told that it has none', async () => {
+  const broker = await MemoryBroker.start({
+    'log.dirs': '/one,/two',
+    'offsets.topic.num.partitions': 2,
+  })
+  const before = await broker.client()
+  await createTopic(before, 't', 1)
+  const groups = Array.from({ length: 8 }, (_, number) => `group-${number}`)
+  const partitions = [{ partitionIndex: 0, committedOffset: 7, committedMetadata: '' }]
+  for (const groupId of groups) {
+    const request = { groupId, memberId: '', topics: [{ name: 't', partitions }] }
+    const { topics } = await before.send(offsetCommit, 8, request)
+    expect(topics[0]!.partitions[0]!.errorCode).toBe(ErrorCode.none)
+  }
+  await broker.stop()
+  await broker.disk.rename('/two', '/taken-away')
+  await (await broker.disk.open('/two', 'write')).close()
+
+  await broker.start()
+  const client = await broker.client()
+  const answers = await Promise.all(
+    groups.map(async (groupId) => {
+      const topics = [{ name: 't', partitionIndexes: [0] }]
+      const answer = await client.send(offsetFetch, 8, { groups: [{ groupId, topics }] })
+      const { errorCode, topics: found } = answer.groups[0]!
+      return errorCode || found[0]!.partitions[0]!.committedOffset
+    }),
+  )
+  expect(new Set(answers)).toEqual(new Set([7, ErrorCode.notCoordinator]))
   await broker.stop()
 })
 
