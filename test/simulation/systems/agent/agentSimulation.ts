@@ -81,7 +81,10 @@ export class AgentSimulation implements Program {
     await this.#files.start()
     for (const step of this.#parameters.steps) {
       this.#writerLater(step.atMs, async () => {
-        if (step.kind !== 'append') this.#scene.world.marks.reached(`files: ${step.kind}`)
+        const { world } = this.#scene
+        if (step.kind !== 'append') world.marks.reached(`files: ${step.kind}`)
+        const isOther = step.kind !== 'append' && step.kind !== 'copyTruncate'
+        if (isOther) this.#copies.disturbed(world.nowMs)
         await this.#files.perform(step)
       })
     }
