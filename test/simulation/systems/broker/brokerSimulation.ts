@@ -28,6 +28,7 @@ import { Client, type ClientProgram, messageOf, type Shared } from './clients/cl
 import { type ClientSpec, clientsOf, groupsOf } from './clients/clients.ts'
 import { ObservedLogger } from './observedLogger.ts'
 import { ReadingProgress } from './readingProgress.ts'
+import { StrayLogs } from './strayLogs.ts'
 
 /** Limit on the events of a phase; more of them are an endless loop. */
 const mostEvents = 400_000
@@ -60,6 +61,7 @@ export class BrokerSimulation implements Operator {
   readonly #moments: Moment[] = []
   readonly #rarePoints: SeededRarePoints[] = []
   readonly #hasDiskFaults: boolean
+  readonly #strays = new StrayLogs()
   #isHealed = false
   #isDone = false
 
@@ -165,7 +167,9 @@ export class BrokerSimulation implements Operator {
       )
       if (end === 'killed' || end === 'power') return
       this.#later(restartMs, () => {
-        if (host.isOn && host.process(brokerProcess) === undefined) this.#startBroker(host)
+        if (!host.isOn || host.process(brokerProcess) !== undefined) return
+        if (this.#isHealed) this.#strays.remove(host, this.#dataDirectories)
+        this.#startBroker(host)
       })
     }
     const spec = this.#plan.parameters.brokers.find((broker) => broker.host === host.name)!
@@ -188,6 +192,10 @@ export class BrokerSimulation implements Operator {
     )
     const run: BrokerRun = { process, broker: undefined, isStopping: false }
     this.#brokers.set(host.name, run)
+  }
+
+  get #dataDirectories(): string[] {
+    return (this.#plan.parameters.config['log.dirs'] ?? '/data').split(',')
   }
 
   #newRarePoints(host: SimulatedHost): SeededRarePoints {
@@ -250,10 +258,12 @@ export class BrokerSimulation implements Operator {
   /** Restarts brokers that say that they need it: one of their data directories has failed. */
   #operate(): void {
     for (const run of this.#brokers.values()) {
-      const reasons = run.process.isAlive ? (run.broker?.health.unhealthy() ?? []) : []
-      if (reasons.length === 0 || run.isStopping) continue
-      this.#note('operator', `restarts ${run.process.name}: ${reasons[0]!.message}`)
-      this.#world.marks.reached('a broker with a failed data directory was restarted')
+      if (!run.process.isAlive || run.broker === undefined || run.isStopping) continue
+      const [reason] = run.broker.health.unhealthy()
+      if (reason === undefined && this.#strays.isEmpty) continue
+      const why = reason?.message ?? 'logs of deleted topics are in the way'
+      this.#note('operator', `restarts ${run.process.name}: ${why}`)
+      if (reason) this.#world.marks.reached('a broker with a failed data directory was restarted')
       stopBroker(run)
     }
     this.#later(operatorMs, () => this.#operate())
@@ -303,6 +313,7 @@ export class BrokerSimulation implements Operator {
       const details = level === 'info' ? '' : ` ${JSON.stringify(fields, errorsAsText)}`
       this.#note(process.name, `${level}: ${message}${details}`)
       this.#world.marks.reached(`log: ${message}`)
+      this.#strays.note(fields, message)
       if (level === 'error' && !this.#hasDiskFaults) {
         this.#violate('error logged', `${process.name}: ${message}${details}`)
       }
