@@ -60,16 +60,18 @@ function ask(worker: Worker, range: SeedRange): Promise<SeedTally> {
     let current = range.from
     const finish = (tally: SeedTally) => {
       clearTimeout(watchdog)
-      worker.removeAllListeners()
+      worker.off('error', reject)
+      worker.off('message', onMessage)
       resolve(tally)
     }
-    const watchdog = setTimeout(() => finish(hanging(range.system, current)), mostSeedMs)
-    worker.once('error', reject)
-    worker.on('message', (message: WorkerMessage) => {
+    const onMessage = (message: WorkerMessage) => {
       if ('tally' in message) return finish(message.tally)
       current = message.seed
       watchdog.refresh()
-    })
+    }
+    const watchdog = setTimeout(() => finish(hanging(range.system, current)), mostSeedMs)
+    worker.on('error', reject)
+    worker.on('message', onMessage)
     worker.postMessage(range)
   })
 }
