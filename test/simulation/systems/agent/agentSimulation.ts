@@ -107,6 +107,8 @@ export class AgentSimulation implements Program {
         const logger = this.#scene.logger(process)
         try {
           await runAgent(run, this.#parameters, this.#inodes, logger)
+          const hasEvents = run.recovered.some((events) => events > 0)
+          if (hasEvents) this.#scene.world.marks.reached('a channel was recovered with events')
         } catch (error) {
           const isCorrupt = (error as { code?: string }).code === 'CHANNEL_CORRUPT'
           this.#scene.refusedStart(process, error, isCorrupt)
@@ -233,6 +235,7 @@ export class AgentSimulation implements Program {
       memoryMayRepeat: this.#memoryMayRepeat,
       isTorn: !this.#parameters.syncsLogs && this.#host.boots > 0,
       saidLost: this.#saidLost,
+      reached: (mark) => this.#scene.world.marks.reached(mark),
     }
   }
 

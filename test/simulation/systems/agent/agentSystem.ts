@@ -14,7 +14,13 @@ const hosts = [agentHost, brokerHost, clientHost]
 
 export const agentSystem: SimulatedSystem = {
   name: 'agent',
-  marks: [],
+  marks: [
+    ...['files: rename', 'files: remove', 'files: truncate', 'files: copyTruncate'],
+    ...['an inode was used again', 'a take was rolled back', 'power lost with unsynced writes'],
+    ...['a channel was recovered with events', 'a memory channel repeated lines'],
+    ...['log: channel refused a put, will retry', 'log: the channel log can be written again'],
+    'log: file was truncated: reading from its start',
+  ],
   drawPlan,
   run: async (plan, trace) => await new AgentSimulation(plan as AgentSystemPlan, trace).run(),
 }

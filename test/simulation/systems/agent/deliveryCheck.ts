@@ -16,6 +16,7 @@ export interface Deliveries {
   readonly memoryMayRepeat: boolean
   /** Whether a loss of power tore the files, which may hold anything then. */
   readonly isTorn: boolean
+  reached(mark: string): void
   /** Whether the log says that a memory channel lost lines. */
   readonly saidLost: boolean
 }
@@ -70,10 +71,13 @@ function checkKnown(
 
 function checkRepeats(deliveries: Deliveries, channel: number, violate: Violate): void {
   const { parameters, ledger, memoryMayRepeat } = deliveries
-  if (parameters.channels[channel] === 'memory' && memoryMayRepeat) return
   const repeated = ledger.lines.filter(
     (line) => countOf(line, channel, deliveries) > 1 && ledger.reasonToRepeat(line) === undefined,
   )
+  if (parameters.channels[channel] === 'memory' && memoryMayRepeat) {
+    if (repeated.length > 0) deliveries.reached('a memory channel repeated lines')
+    return
+  }
   for (const line of repeated.slice(0, 3)) {
     violate('repeated line', `${parameters.channels[channel]} channel c${channel} ${line.text}`)
   }

@@ -12,7 +12,11 @@ import { EngineSimulation, type EngineSystemPlan } from './engineSimulation.ts'
 
 export const engineSystem: SimulatedSystem = {
   name: 'engine',
-  marks: [],
+  marks: [
+    ...['log: an executor died; starting another one', 'log: the job has failed'],
+    ...['job failed: CHECKPOINT_FAILED', 'power lost with unsynced writes'],
+    ...['log: failed to read the topics; retrying'],
+  ],
   drawPlan,
   run: async (plan, trace) => await new EngineSimulation(plan as EngineSystemPlan, trace).run(),
 }

@@ -7,6 +7,12 @@ import { drawBrokerParameters } from '../broker/brokerParameters.ts'
 
 export function drawSceneBroker(random: Random): Partial<BrokerConfig> {
   const { config } = drawBrokerParameters(random)
-  // Filling the reserve would be half of the work of a run.
-  return { ...config, 'log.dirs': '/data', 'log.dir.reserved.bytes': 0 }
+  return {
+    ...config,
+    'log.dirs': '/data',
+    // Filling the reserve, and looking for work every 20 ms, would be half of the work of a run.
+    'log.dir.reserved.bytes': 0,
+    'log.retention.check.interval.ms': 200,
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200,
+  }
 }
