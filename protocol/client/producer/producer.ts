@@ -69,7 +69,7 @@ export class Producer {
   readonly #open = new Map<string, ProducerBatch>()
   /** Complete batches that wait for a producer id. */
   #ready: ProducerBatch[] = []
-  /** Batches rejected for a sequence gap before them; sent first under the next producer id. */
+  /** Batches rejected for a sequence gap before them; sent first in the next epoch. */
   #again: ProducerBatch[] = []
   readonly #unsettled = new Set<ProducerBatch>()
   #bufferedBytes = 0
@@ -290,8 +290,7 @@ export class Producer {
     } catch (error) {
       failure = error as Error
     }
-    // A batch rejected for a gap before it was not stored: it is sent again under a new producer
-    // id.
+    // A batch rejected for a gap before it was not stored: it is sent again in the next epoch.
     const isAgain = failure !== undefined && this.#sequences?.isBroken && isOutOfOrder(failure)
     this.#sequences?.settled(failure === undefined ? 'stored' : 'failed')
     if (isAgain) {
@@ -315,7 +314,9 @@ export class Producer {
       return
     }
     try {
-      sequences.begin(await initProducerId(this.#cluster, this.#options.deliveryTimeoutMs))
+      const { deliveryTimeoutMs } = this.#options
+      const { nextEpoch } = sequences
+      sequences.begin(nextEpoch ?? (await initProducerId(this.#cluster, deliveryTimeoutMs)))
     } catch (error) {
       for (const batch of this.#ready.splice(0)) {
         this.#release(batch)

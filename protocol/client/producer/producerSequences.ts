@@ -1,6 +1,6 @@
 // The producer id and sequence numbers of an idempotent producer. A batch that failed permanently
 // leaves a gap that no broker accepts: from then on no batch is numbered until all pending batches
-// are answered, and a new producer id starts every partition at 0. A plain state machine.
+// are answered, and a new epoch starts every partition at 0. A plain state machine.
 
 import { assert } from '../../runtime/assert.ts'
 import type { ProducerIdentity } from './initProducerId.ts'
@@ -9,6 +9,9 @@ import { SequenceNumbers } from './sequenceNumbers.ts'
 export interface SequencedIdentity extends ProducerIdentity {
   readonly baseSequence: number
 }
+
+/** The largest int16, which no producer uses. */
+const lastEpoch = 32_766
 
 export class ProducerSequences {
   #identity: ProducerIdentity | undefined
@@ -26,6 +29,17 @@ export class ProducerSequences {
   /** Whether a batch failed permanently, which voids the numbers of all batches after it. */
   get isBroken(): boolean {
     return this.#isBroken
+  }
+
+  /**
+   * The same producer id in its next epoch, in which brokers refuse batches of the epochs before
+   * (KIP-360): a request of a lost connection may still be on its way, with batches that are sent
+   * again. Undefined without a producer id, and after its last epoch.
+   */
+  get nextEpoch(): ProducerIdentity | undefined {
+    if (this.#identity === undefined || this.#identity.producerEpoch >= lastEpoch) return undefined
+    const { producerId, producerEpoch } = this.#identity
+    return { producerId, producerEpoch: producerEpoch + 1 }
   }
 
   begin(identity: ProducerIdentity): void {

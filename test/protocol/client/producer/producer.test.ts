@@ -150,7 +150,7 @@ describe('Producer', () => {
     })
   })
 
-  test('a refused batch fails its own records; the others are sent under a new producer id', async () => {
+  test('a refused batch fails its own records; the others are sent in the next epoch', async () => {
     const [partition] = fake.topics.create('orders', 1)
     const producer = make({ lingerMs: 0 })
     await drive(clock, producer.send('orders', value('first')))
@@ -177,7 +177,12 @@ describe('Producer', () => {
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
     await drive(clock, late)
     expect(partition!.values()).toEqual(['first', 'good', 'better', 'late'])
-    expect(fake.asked.get('InitProducerId')).toBe(2)
+    // A request of the epoch before that is still on its way is refused then.
+    const identities = partition!.batches.map(({ producerId, producerEpoch }) => {
+      return `${producerId === partition!.batches[0]!.producerId} ${producerEpoch}`
+    })
+    expect(identities).toEqual(['true 0', 'true 1', 'true 1', 'true 1'])
+    expect(fake.asked.get('InitProducerId')).toBe(1)
   })
 
   test('a topic that is never created fails its records, and delays others up to the timeout', async () => {

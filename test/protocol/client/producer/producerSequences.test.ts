@@ -14,7 +14,18 @@ test('batches are numbered from 0 per partition, after a producer id is assigned
   expect(sequences.assign('b', 0, 1)).toEqual({ ...identity, baseSequence: 0 })
 })
 
-test('after a failure a new producer id is needed, once no batch is pending', () => {
+test('the next epoch fences the batches of the one before; after the last one there is none', () => {
+  const sequences = new ProducerSequences()
+  expect(sequences.nextEpoch).toBeUndefined()
+  sequences.begin(identity)
+  expect(sequences.nextEpoch).toEqual({ producerId: 7, producerEpoch: 1 })
+  sequences.assign('a', 0, 1)
+  sequences.settled('failed')
+  sequences.begin({ producerId: 7, producerEpoch: 32_766 })
+  expect(sequences.nextEpoch).toBeUndefined()
+})
+
+test('after a failure a new identity is needed, once no batch is pending', () => {
   const sequences = new ProducerSequences()
   sequences.begin(identity)
   sequences.assign('a', 0, 3)
