@@ -5,6 +5,7 @@ import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
+import { withPairs } from '../scene/pairedFaults.ts'
 import { brokerHost, clientHost } from '../scene/scene.ts'
 import { agentHost, drawAgentParameters } from './agentParameters.ts'
 import { agentProcess } from './agentProgram.ts'
@@ -30,6 +31,12 @@ function drawPlan(seed: number): AgentSystemPlan {
   const safetyMs = whole(random, 600, 4000)
   const agent = { host: agentHost, process: agentProcess }
   const broker = { host: brokerHost, process: brokerProcess }
+  const faults = drawFaults(random.fork('faults'), {
+    servers: [agent, agent, broker],
+    clients: [],
+    safetyMs,
+    expectedEvents: 6000,
+  })
   return {
     system: 'agent',
     seed,
@@ -37,12 +44,7 @@ function drawPlan(seed: number): AgentSystemPlan {
     network: drawNetwork(random.fork('network')),
     hosts: hosts.map((name) => drawHost(random.fork(`host ${name}`), name)),
     rare: drawRareChances(random.fork('rare')),
-    faults: drawFaults(random.fork('faults'), {
-      servers: [agent, agent, broker],
-      clients: [],
-      safetyMs,
-      expectedEvents: 6000,
-    }),
+    faults: withPairs(random.fork('pairs'), faults, agent, safetyMs),
     safetyMs,
     livenessMs: 120_000,
   }

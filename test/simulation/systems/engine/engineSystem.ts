@@ -5,6 +5,7 @@ import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
+import { withPairs } from '../scene/pairedFaults.ts'
 import { brokerHost, clientHost } from '../scene/scene.ts'
 import { driverProcess } from './driverProgram.ts'
 import { drawEngineParameters, driverHost } from './engineParameters.ts'
@@ -28,6 +29,12 @@ function drawPlan(seed: number): EngineSystemPlan {
   const driver = { host: driverHost, process: driverProcess }
   const executor = { host: driverHost, process: `executor-${parameters.executors - 1}` }
   const broker = { host: brokerHost, process: brokerProcess }
+  const faults = drawFaults(random.fork('faults'), {
+    servers: [driver, driver, executor, broker],
+    clients: [],
+    safetyMs,
+    expectedEvents: 5000,
+  })
   return {
     system: 'engine',
     seed,
@@ -37,12 +44,7 @@ function drawPlan(seed: number): EngineSystemPlan {
       return drawHost(random.fork(`host ${name}`), name)
     }),
     rare: drawRareChances(random.fork('rare')),
-    faults: drawFaults(random.fork('faults'), {
-      servers: [driver, driver, executor, broker],
-      clients: [],
-      safetyMs,
-      expectedEvents: 5000,
-    }),
+    faults: withPairs(random.fork('pairs'), faults, driver, safetyMs),
     safetyMs,
     livenessMs: 120_000,
   }
