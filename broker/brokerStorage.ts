@@ -189,7 +189,7 @@ async function openMetadata(
   })
   const random = runtime.random.fork('metadata')
   try {
-    const opening = { coordination, others, logger, random, onGap: onFailure }
+    const opening = { coordination, isShared, others, logger, random, onGap: onFailure }
     const log = await openMetadataLog(opening)
     return { log, coordination, isCoordinationShared: isShared }
   } catch (error) {

@@ -46,6 +46,8 @@ const entriesKept = 1000
 export interface CoordinatedMetadataLogOptions {
   readonly coordination: Coordination
   readonly random: Random
+  /** Whether coordination is elsewhere: an embedded log can be asked at any time. */
+  readonly isShared: boolean
   /**
    * Called when entries that were not delivered exist only in a snapshot, after a long time out of
    * reach: the broker has to start again.
@@ -103,7 +105,7 @@ export class CoordinatedMetadataLog implements MetadataLog {
   async read(sequence: number): Promise<readonly StoredEntry[]> {
     const { status, problem } = this.#coordination
     // Nobody waits twice for a log that cannot be reached: the proposal did already.
-    if (status === 'suspended') throw unreachableLog(problem)
+    if (this.#options.isShared && status === 'suspended') throw unreachableLog(problem)
     await this.#attempt(() => this.#coordination.sync())
     this.#deliver()
     const next = readRoot(this.#coordination)?.content.nextSequence ?? 0

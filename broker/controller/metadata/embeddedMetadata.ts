@@ -29,7 +29,7 @@ export function embeddedMetadata(location: EmbeddedLocation): OtherMetadata {
       const onGap = (reason: Error) => {
         throw reason
       }
-      const log = new CoordinatedMetadataLog({ coordination, random, onGap })
+      const log = new CoordinatedMetadataLog({ coordination, random, isShared: false, onGap })
       try {
         const root = readRoot(coordination)
         if (root === undefined || root.content.movedTo !== undefined) return undefined

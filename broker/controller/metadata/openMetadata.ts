@@ -17,6 +17,8 @@ import { readRoot, rootOperations } from './metadataTree.ts'
 export interface OpenMetadataOptions {
   readonly coordination: Coordination
   readonly random: Random
+  /** Whether coordination is shared with other programs. */
+  readonly isShared: boolean
   readonly logger: Logger
   /** The first one that exists is moved into a tree without metadata. */
   readonly others: readonly OtherMetadata[]
@@ -24,11 +26,11 @@ export interface OpenMetadataOptions {
 }
 
 export async function openMetadataLog(options: OpenMetadataOptions): Promise<MetadataLog> {
-  const { coordination, random, onGap } = options
+  const { coordination, random, isShared, onGap } = options
   await moveOthers(options)
   const movedTo = readRoot(coordination)?.content.movedTo
   if (movedTo !== undefined) throw moved(movedTo)
-  return new CoordinatedMetadataLog({ coordination, random, onGap })
+  return new CoordinatedMetadataLog({ coordination, random, isShared, onGap })
 }
 
 async function moveOthers(options: OpenMetadataOptions): Promise<void> {

@@ -31,7 +31,7 @@ export async function openEmbeddedMetadata(
   })
   try {
     return await openMetadataLog({
-      ...{ coordination, random, logger, others: [released] },
+      ...{ coordination, random, logger, isShared: false, others: [released] },
       onGap: (error) => {
         throw error
       },
