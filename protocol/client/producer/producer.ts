@@ -10,7 +10,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { ClientError } from '../clientError.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { BatchSender } from './batchSender.ts'
-import { initProducerId } from './initProducerId.ts'
+import { initProducerId, type ProducerIdentity } from './initProducerId.ts'
 import { partitionForKey, StickyPartitioner } from './partitioner.ts'
 import {
   ProducerBatch,
@@ -314,9 +314,8 @@ export class Producer {
       return
     }
     try {
-      const { deliveryTimeoutMs } = this.#options
-      const { nextEpoch } = sequences
-      sequences.begin(nextEpoch ?? (await initProducerId(this.#cluster, deliveryTimeoutMs)))
+      // Never within the call: it may be about to take the record of a batch from the waiting ones.
+      sequences.begin(await this.#nextIdentity(sequences))
     } catch (error) {
       for (const batch of this.#ready.splice(0)) {
         this.#release(batch)
@@ -326,6 +325,10 @@ export class Producer {
     this.#isBeginning = false
     if (this.#ready.length > 0) this.#dispatch()
     this.#drain()
+  }
+
+  async #nextIdentity({ nextEpoch }: ProducerSequences): Promise<ProducerIdentity> {
+    return nextEpoch ?? (await initProducerId(this.#cluster, this.#options.deliveryTimeoutMs))
   }
 
   #release(batch: ProducerBatch): void {

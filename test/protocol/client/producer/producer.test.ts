@@ -185,6 +185,22 @@ describe('Producer', () => {
     expect(fake.asked.get('InitProducerId')).toBe(1)
   })
 
+  test('a record that begins the next epoch is sent once', async () => {
+    const [partition] = fake.topics.create('orders', 1)
+    // Each record is a batch, which is complete as soon as it is added.
+    const producer = make({ batchBytes: 1 })
+    await drive(clock, producer.send('orders', value('first')))
+    const ask = fake.handlerOf(produce)
+    fake.handle(produce, async () => {
+      fake.handle(produce, ask)
+      const answer = { index: 0, errorCode: ErrorCode.messageTooLarge, baseOffset: -1 }
+      return { responses: [{ name: 'orders', partitionResponses: [answer] }] }
+    })
+    await expect(drive(clock, producer.send('orders', value('bad')))).rejects.toThrow()
+    await drive(clock, producer.send('orders', value('next')))
+    expect(partition!.values()).toEqual(['first', 'next'])
+  })
+
   test('a topic that is never created fails its records, and delays others up to the timeout', async () => {
     fake.topics.create('orders', 1)
     const producer = make({ deliveryTimeoutMs: 3000 })
