@@ -1,6 +1,6 @@
 // Faults that hurt in pairs, and that are hardly ever drawn together: a loss of power soon after a
-// process was killed, which loses what was in the page cache, and the end of a process whose disk is
-// full. Each pair is on in one seed of five.
+// process was killed, which loses what was in the page cache, and the end of a process whose disk
+// is full. Each pair is on in one seed of five.
 
 import type { Random } from '../../../../protocol/runtime/random.ts'
 import type { Fault } from '../../plan/faults.ts'
