@@ -23,6 +23,8 @@ export interface Mutant {
   readonly origin: string
   /** Seeds, from 1 on, among which one has to find it. */
   readonly maxSeeds: number
+  /** Why the simulator does not find it yet, for those that it is known to miss. */
+  readonly missedBecause?: string
 }
 
 /** The files that the mutant changes. */
