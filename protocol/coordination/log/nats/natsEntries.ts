@@ -81,7 +81,7 @@ export async function openNewest(
   if (!info) {
     throw new CoordinationError(
       'COORDINATION_UNAVAILABLE',
-      `the stream of the coordination log ${name} is not there yet; retry`,
+      `the stream of the coordination log ${name} does not exist yet; retry`,
     )
   }
   const opened = entriesStreamOf(name, info)

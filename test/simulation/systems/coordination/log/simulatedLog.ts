@@ -23,7 +23,7 @@ import type { LogWire } from './logWire.ts'
 export const logHost = 'log'
 export const logProcess = 'log'
 
-/** What a follower is told of the log. */
+/** The follower's view of the log. */
 export interface LogView {
   readonly identity: LogIdentity
   readonly lastSequence: number
