@@ -219,14 +219,22 @@ export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean)
   return isObject && Object.values(value).every(isEntry)
 }
 
-/** A directory is durable only after its parent was synced, and so on up. */
+/**
+ * A directory is durable only after its parent was synced, and so on up. That of a directory which
+ * exists is synced, too: an earlier attempt may have created it, and ended before its sync.
+ */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  // Errors are left to `makeDirectory`, which reports why the directory cannot be created.
-  if ((await disk.stat(directory).catch(() => undefined)) !== undefined) return
   const parent = dirname(directory)
-  if (parent !== directory) await makeDurableDirectory(disk, parent)
+  // Errors are left to `makeDirectory`, which reports why the directory cannot be created.
+  const exists = (await disk.stat(directory).catch(() => undefined)) !== undefined
+  if (!exists && parent !== directory) await makeDurableDirectory(disk, parent)
   await disk.makeDirectory(directory)
-  await disk.syncDirectory(parent)
+  if (parent !== directory) await disk.syncDirectory(parent).catch(unlessForbidden)
+}
+
+/** A directory that this program may not open was not made by it. */
+function unlessForbidden(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error
 }
 
 function tooNew(path: string, version: number, newestVersion: number): CheckpointError {

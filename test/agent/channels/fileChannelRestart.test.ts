@@ -137,3 +137,18 @@ test('a prepared take is committed although a full disk refused its record, and 
   expect(await again.resumePrepared(sink)).toEqual([])
   expect((await take(again, 10)).bodies).toEqual(['third'])
 })
+
+test('a data directory whose creation was not synced is durable once the channel is open', async () => {
+  let syncs = 0
+  const disk = new MemoryDisk({
+    beforeChange: (operation, path) => {
+      // The first one is for the directory that is locked.
+      if (operation !== 'syncDirectory' || path !== '/' || ++syncs !== 2) return
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+    },
+  })
+  await expect(opened(disk)).rejects.toThrow('EMFILE')
+  await put(await opened(disk), ['durable'])
+  disk.crash()
+  expect((await take(await opened(disk), 10)).bodies).toEqual(['durable'])
+})

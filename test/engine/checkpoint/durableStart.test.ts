@@ -38,3 +38,19 @@ test('the directory of a new job is durable before any file in it is used', asyn
   const reopened = await CommitLog.open(disk, '/jobs/counting/checkpoint/commits')
   expect(reopened.latest()).toBe(0)
 })
+
+test('a directory whose creation was not synced is durable once it has been used', async () => {
+  let fails = true
+  const disk = new MemoryDisk({
+    beforeChange(change, path) {
+      if (change !== 'syncDirectory' || path !== '/jobs/counting' || !fails) return
+      fails = false
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+    },
+  })
+  const file = '/jobs/counting/checkpoint/commits'
+  await expect(CommitLog.open(disk, file)).rejects.toThrow('EMFILE')
+  await (await CommitLog.open(disk, file)).commit(0)
+  disk.crash()
+  expect((await CommitLog.open(disk, file)).latest()).toBe(0)
+})
