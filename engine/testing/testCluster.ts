@@ -379,7 +379,7 @@ export class TestCluster {
   }
 
   async #database(path: string, process: TestProcess): Promise<StateDatabase> {
-    const database = await openState(this.#world, process, path)
+    const database = await openState(this.#options, process, path)
     return this.#options.seams?.stateDatabase?.(database, path, process) ?? database
   }
 
@@ -496,8 +496,8 @@ export interface Logs {
 }
 
 async function open(options: ClusterOptions, process: TestProcess): Promise<TestCluster> {
-  const { world, seams, seed, code, batchIntervalMs } = options
-  const disk = seams?.disk?.(process.disk) ?? process.disk
+  const { seams, seed, code, batchIntervalMs } = options
+  const disk = diskOf(options, process)
   const job = options.job(process)
   const opened = await openJob({
     runtime: { disk, random: seededRandom(seed) },
@@ -506,7 +506,7 @@ async function open(options: ClusterOptions, process: TestProcess): Promise<Test
     operators: new StreamGraph(job, { batchIntervalMs }).operators.map(contractOf),
     states: new StateTransfer({
       disk,
-      openDatabase: async (path) => await openState(world, process, path),
+      openDatabase: async (path) => await openState(options, process, path),
     }),
   })
   const { offsetLog, commitLog } = opened
@@ -518,12 +518,16 @@ async function open(options: ClusterOptions, process: TestProcess): Promise<Test
 }
 
 async function openState(
-  world: TestWorld,
+  options: ClusterOptions,
   process: TestProcess,
   path: string,
 ): Promise<StateDatabase> {
-  const contents = await world.states.open(process.disk, path)
+  const contents = await options.world.states.open(diskOf(options, process), path)
   return memoryState(contents, process, path.split('/').slice(-2).join('/'))
+}
+
+function diskOf({ seams }: ClusterOptions, { disk }: TestProcess): Disk {
+  return seams?.disk?.(disk) ?? disk
 }
 
 /** The clock of one process: its timers are cancelled when it dies. */
