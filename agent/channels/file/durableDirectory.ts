@@ -4,8 +4,8 @@ import { dirname } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 
 /**
- * Creates the directory unless it exists, and syncs every parent that got a new entry. The parent of
- * one that exists is synced, too: an earlier attempt may have ended before its sync.
+ * Creates the directory unless it exists, and syncs every parent that got a new entry. The parent
+ * of one that exists is synced, too: an earlier attempt may have ended before its sync.
  */
 export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
   const made = [directory]
