@@ -10,6 +10,7 @@
 import { dirname } from 'node:path'
 import { assert } from '../../protocol/runtime/assert.ts'
 import type { Disk, DiskFile } from '../../protocol/runtime/disk/disk.ts'
+import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import { CheckpointError } from './checkpointError.ts'
 import { encodeEntry, entryHeaderBytes, readEntries } from './entryFormat.ts'
 
@@ -217,24 +218,6 @@ function decodeEntry<Value>(
 export function isRecordOf(value: unknown, isEntry: (entry: unknown) => boolean): boolean {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   return isObject && Object.values(value).every(isEntry)
-}
-
-/**
- * A directory is durable only after its parent was synced, and so on up. That of a directory which
- * exists is synced, too: an earlier attempt may have created it, and ended before its sync.
- */
-export async function makeDurableDirectory(disk: Disk, directory: string): Promise<void> {
-  const parent = dirname(directory)
-  // Errors are left to `makeDirectory`, which reports why the directory cannot be created.
-  const exists = (await disk.stat(directory).catch(() => undefined)) !== undefined
-  if (!exists && parent !== directory) await makeDurableDirectory(disk, parent)
-  await disk.makeDirectory(directory)
-  if (parent !== directory) await disk.syncDirectory(parent).catch(unlessForbidden)
-}
-
-/** A directory that this program may not open was not made by it. */
-function unlessForbidden(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error
 }
 
 function tooNew(path: string, version: number, newestVersion: number): CheckpointError {

@@ -9,7 +9,7 @@ import {
   type StoreContents,
   valuesOf,
 } from '../../protocol/runtime/store/storeContents.ts'
-import { makeDurableDirectory } from '../checkpoint/entryLog.ts'
+import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import type { StateDatabase, StateReader } from '../state/stateDatabase.ts'
 import type { DurableEffect } from './testSink.ts'
 

@@ -25,7 +25,7 @@ import type { EventStore, StoredPut } from '../eventStore.ts'
 import type { Range } from '../rangeSet.ts'
 import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
 import { CommitQueue } from './commitQueue.ts'
-import { makeDurableDirectory } from './durableDirectory.ts'
+import { makeDurableDirectory } from '../../../protocol/runtime/disk/durableDirectory.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
 import { type LogFile, logFileNumber, newLogFile } from './logFile.ts'
 import {

@@ -2,6 +2,7 @@
 // only file that imports `level`. Errors have the system's code if there is one (levelError.ts).
 
 import { Level } from 'level'
+import { makeDurableDirectory } from '../disk/durableDirectory.ts'
 import { nodeDisk } from '../disk/nodeDisk.ts'
 import type {
   KeyRange,
@@ -30,7 +31,7 @@ export async function openLevelStore(directory: string): Promise<KeyValueStore> 
   try {
     // LevelDB would create the directory without syncing its parents, and a power failure could
     // remove a store with durable writes.
-    await nodeDisk.makeDirectory(directory)
+    await makeDurableDirectory(nodeDisk, directory)
     await level.open()
   } catch (error) {
     throw openingError(directory, error)

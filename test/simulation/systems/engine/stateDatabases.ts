@@ -2,9 +2,9 @@
 // because the engine looks for the directories on the disk.
 
 import { join } from 'node:path'
-import { makeDurableDirectory } from '../../../../engine/checkpoint/entryLog.ts'
 import { openLevelStateDatabase } from '../../../../engine/state/levelStateDatabase.ts'
 import type { StateDatabase } from '../../../../engine/state/stateDatabase.ts'
+import { makeDurableDirectory } from '../../../../protocol/runtime/disk/durableDirectory.ts'
 import type { SimulatedProcess } from '../../world/simulatedProcess.ts'
 
 export function stateDatabases(
