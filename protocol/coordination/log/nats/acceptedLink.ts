@@ -46,13 +46,20 @@ async function judge(
   link: NatsLink,
   { checks, onWarning, ...dependencies }: ConnectOptions,
 ): Promise<ServersVerdict> {
-  const { servers, unreachable } = await inspectServers(link, dependencies, checks)
+  const { servers, unreachable, silentServers } = await inspectServers(link, dependencies, checks)
   const verdict = judgeServers(servers, checks)
   for (const warning of verdict.warnings) onWarning(warning)
   if (unreachable.length > 0) {
     onWarning(
       `the NATS servers at ${unreachable.join(', ')} cannot be reached, so that their versions are ` +
         'not known: check that they are 2.12 or newer',
+    )
+  }
+  if (silentServers > 0) {
+    onWarning(
+      `NATS servers that the system account knows did not answer: ${silentServers} of ` +
+        `${servers.length + silentServers}; check that they run, are 2.12 or newer, and have ` +
+        '"sync_interval: always"',
     )
   }
   return verdict

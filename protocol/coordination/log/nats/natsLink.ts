@@ -232,11 +232,18 @@ export class NatsLink {
     )
   }
 
-  /** Sends a request and collects the answers of all servers that come within `waitMs`. */
-  requestMany(what: string, subject: string, waitMs: number): Promise<Uint8Array[]> {
+  /**
+   * Sends a request and collects the answers of `count` servers, or fewer when `waitMs` have
+   * passed.
+   */
+  requestMany(
+    what: string,
+    subject: string,
+    { count, waitMs }: { readonly count: number; readonly waitMs: number },
+  ): Promise<Uint8Array[]> {
     return this.#call(what, async () => {
       const answers: Uint8Array[] = []
-      const options = { strategy: 'timer' as const, maxWait: waitMs }
+      const options = { strategy: 'count' as const, maxMessages: count, maxWait: waitMs }
       for await (const message of await this.#client.connection.requestMany(subject, '', options)) {
         answers.push(message.data)
       }

@@ -43,7 +43,8 @@ export interface ServersVerdict {
 const clusterReplicas = 3
 /** Entries (natsLog.ts) and chunks of snapshots fit into such a message. */
 const minPayloadBytes = 1024 * 1024
-const systemAnswersMs = 1000
+/** How long the servers that the system account knows may take to answer, in ms. */
+const systemAnswersMs = 5000
 const syncLines = 'jetstream { sync_interval: always }'
 
 /** Throws COORDINATION_REFUSED with what to set if the servers cannot be trusted. */
@@ -134,6 +135,8 @@ function isBefore(version: string, ...parts: readonly number[]): boolean {
 export interface SeenServers {
   readonly servers: readonly ServerFacts[]
   readonly unreachable: readonly string[]
+  /** Number of servers that are known to the system account, and did not answer in time. */
+  readonly silentServers: number
 }
 
 /** Asks each server, and the system account or the monitoring endpoints where these are given. */
@@ -144,6 +147,7 @@ export async function inspectServers(
 ): Promise<SeenServers> {
   const byName = new Map<string, ServerFacts>()
   const unreachable: string[] = []
+  let silentServers = 0
   const connected = link.server
   if (connected !== undefined) byName.set(connected.name, { ...connected, syncsAlways: undefined })
   const addresses = new Set([...link.settings.servers, ...(connected?.others ?? [])])
@@ -153,7 +157,9 @@ export async function inspectServers(
     if (isOfCluster) byName.set(facts.name, facts)
   }
   if (system !== undefined) {
-    for (const facts of await askSystemAccount(link.settings, system, dependencies)) addFacts(facts)
+    const seen = await askSystemAccount(link.settings, system, dependencies)
+    for (const facts of seen.answers) addFacts(facts)
+    silentServers = seen.silent
   } else {
     for (const address of cluster === undefined ? [] : addresses) {
       const facts = await askServer(link.settings, address, dependencies)
@@ -161,14 +167,15 @@ export async function inspectServers(
       else if (!byName.has(facts.name)) addFacts(facts)
     }
   }
-  const silent = await askMonitoring(monitoring, addFacts)
+  const silentEndpoints = await askMonitoring(monitoring, addFacts)
   const servers = [...byName.values()]
   // A server that is down is not judged, as above: a cluster goes on without it. One that runs is
   // judged when its monitoring endpoint answers.
   const isUnseen = servers.some(({ syncsAlways }) => syncsAlways === undefined) && !syncIsAlways
-  const [first] = silent
+  const [first] = silentEndpoints
   if (first !== undefined && isUnseen) throw first.error
-  return { servers, unreachable: [...unreachable, ...silent.map(({ url }) => url)] }
+  unreachable.push(...silentEndpoints.map(({ url }) => url))
+  return { servers, unreachable, silentServers }
 }
 
 interface SilentEndpoint {
@@ -218,29 +225,55 @@ async function askServer(
   }
 }
 
+interface SystemAnswers {
+  readonly answers: readonly ServerFacts[]
+  /** Number of servers that are known, and did not answer in time. */
+  readonly silent: number
+}
+
 async function askSystemAccount(
   settings: NatsSettings,
   system: NonNullable<ServerChecks['system']>,
   dependencies: LinkDependencies,
-): Promise<ServerFacts[]> {
+): Promise<SystemAnswers> {
   const { servers, tls } = settings
   const own = { ...system, servers, ...(tls === undefined ? {} : { tls }) }
   const link = await connectNats(own, dependencies, false)
   try {
-    const what = 'ask the system account of NATS for its servers'
-    const answers = await link
-      .requestMany(what, '$SYS.REQ.SERVER.PING.VARZ', systemAnswersMs)
-      .catch((error: unknown) => {
-        if (!isNoResponders(error)) throw error
-        throw refused(
-          `${natsSettingNames.systemUser} is not a user of the system account of NATS: no server ` +
-            'answers $SYS.REQ.SERVER.PING.VARZ',
-        )
-      })
-    return answers.map((bytes) => factsOfVarz(JSON.parse(Buffer.from(bytes).toString()).data))
+    const [statistics] = await askServers<{ statsz?: { active_servers?: number } }>(
+      link,
+      'STATSZ',
+      1,
+    )
+    const count = statistics?.statsz?.active_servers ?? 1
+    const answers = await askServers<{ data?: Varz }>(link, 'VARZ', count)
+    return {
+      answers: answers.map(({ data }) => factsOfVarz(data)),
+      silent: Math.max(0, count - answers.length),
+    }
   } finally {
     await link.close()
   }
+}
+
+/** Asks all servers, by the system account, and returns the answers of `count` of them. */
+async function askServers<Answer>(
+  link: NatsLink,
+  monitor: 'STATSZ' | 'VARZ',
+  count: number,
+): Promise<Answer[]> {
+  const subject = `$SYS.REQ.SERVER.PING.${monitor}`
+  const what = 'ask the system account of NATS for its servers'
+  const answers = await link
+    .requestMany(what, subject, { count, waitMs: systemAnswersMs })
+    .catch((error: unknown) => {
+      if (!isNoResponders(error)) throw error
+      throw refused(
+        `${natsSettingNames.systemUser} is not a user of the system account of NATS: no server ` +
+          `answers ${subject}`,
+      )
+    })
+  return answers.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as Answer)
 }
 
 interface Varz {
