@@ -17,15 +17,14 @@ import { systems } from './systems.ts'
 
 const run = promisify(execFile)
 const seeds = 500
-/** Time after which no further seed begins, in ms: the rest runs with `npm run simulate`. */
-const budgetMs = 60_000
+/** Ends a run that hangs: nothing here depends on how fast the machine is. */
+const hangMs = 1_800_000
 const regressions = join(import.meta.dirname, 'regressions')
 
 describe.each(systems)('the system $name', (system) => {
-  test('violates nothing, and reaches what it should', { timeout: 240_000 }, async () => {
+  test('violates nothing, and reaches what it should', { timeout: hangMs }, async () => {
     const tally = newTally()
-    const untilMs = performance.now() + budgetMs
-    for (let seed = 0; seed < seeds && performance.now() < untilMs; seed++) {
+    for (let seed = 0; seed < seeds; seed++) {
       const before = process.threadCpuUsage()
       const outcome = await system.run(system.drawPlan(seed))
       const { user, system: kernel } = process.threadCpuUsage(before)
@@ -36,11 +35,10 @@ describe.each(systems)('the system $name', (system) => {
     console.log(
       `${system.name}: ${tally.seeds} seeds, ${events} events, ${Math.round((events / cpuMs) * 1000)} a second, ${Math.round(virtualMs / 1000)} s of virtual time`,
     )
-    // A slow machine runs too few seeds to expect all states.
-    if (tally.seeds === seeds) expect(missingMarks(system.marks, tally)).toEqual([])
+    expect(missingMarks(system.marks, tally)).toEqual([])
   })
 
-  test('has the same trace for a seed in two processes', { timeout: 240_000 }, async () => {
+  test('has the same trace for a seed in two processes', { timeout: hangMs }, async () => {
     const [one, other, another] = await Promise.all(
       [11, 11, 12].map((seed) => traceInProcess(system, seed)),
     )

@@ -5,16 +5,20 @@
 //
 // Entry:    'M', version, digest of the predecessor (16 bytes), payload.
 // Snapshot: 'S', version, digest of all that follows (16 bytes), generation (uint32), sequence
-//           (int64), digest of the entry at the sequence (16 bytes), length of the id (uint8), id,
-//           state.
+//           (int64), length of the id (uint8), id, number of digests (uint16), digests of the
+//           entries up to the sequence (16 bytes each, the newest last), state.
+//
+// A snapshot has the digests of the entries before it, so that a reader that continues with it
+// notices that the log forked behind it.
 //
 // A digest is the beginning of SHA-256. It protects from faults, not from an attacker who can write
 // to the log. Must never advance over an entry whose predecessor is another one.
 
 import { hash } from 'node:crypto'
+import { MalformedError } from '../../bytes/malformed.ts'
 import { asBuffer, ByteReader } from '../../bytes/reader.ts'
 import { assert } from '../../runtime/assert.ts'
-import type { LogIdentity, LogPosition } from './coordinationLog.ts'
+import type { LogHistory, LogIdentity, LogPosition } from './coordinationLog.ts'
 
 const digestBytes = 16
 const entryMagic = 0x4d
@@ -23,7 +27,9 @@ const version = 1
 /** Bytes of an entry before its payload. */
 export const entryHeaderBytes = 2 + digestBytes
 const snapshotDigestEnd = 2 + digestBytes
-/** Sequences whose digests are kept for comparisons with other members. */
+/** Bytes of a snapshot before the id. */
+const snapshotHeaderBytes = snapshotDigestEnd + 4 + 8 + 1
+/** Sequences whose digests are kept for comparisons with other members, and in snapshots. */
 const recentSequences = 4096
 
 export type ChainFault =
@@ -48,7 +54,8 @@ export type Followed = { readonly payload: Buffer } | ChainFailure
 export interface OpenedSnapshot {
   readonly identity: LogIdentity
   readonly sequence: number
-  readonly digest: Buffer
+  /** Of the entries up to the sequence, the newest last. */
+  readonly digests: readonly Buffer[]
   readonly state: Buffer
 }
 
@@ -63,16 +70,18 @@ export class Chain {
   readonly identity: LogIdentity
   #sequence: number
   #digest: Buffer
-  /** Digests by sequence; the oldest are removed first. */
+  /** Digests by sequence, without gaps up to the last one; the oldest are removed first. */
   readonly #recent = new Map<number, Buffer>()
 
   /** Starts before the first entry, or after the entry of a snapshot. */
-  constructor(identity: LogIdentity, after?: { sequence: number; digest: Uint8Array }) {
+  constructor(identity: LogIdentity, after?: Pick<OpenedSnapshot, 'sequence' | 'digests'>) {
+    const digests = after?.digests ?? [genesisDigest(identity)]
+    assert(digests.length > 0, 'a chain has the digest of its last entry')
     this.identity = identity
     this.#sequence = after?.sequence ?? 0
-    this.#digest = Buffer.from(after?.digest ?? genesisDigest(identity))
-    assert(this.#digest.length === digestBytes, `a digest has ${digestBytes} bytes`)
-    this.#recent.set(this.#sequence, this.#digest)
+    this.#digest = digests.at(-1)!
+    const first = this.#sequence - digests.length + 1
+    for (const [at, digest] of digests.entries()) this.#recent.set(first + at, digest)
   }
 
   /** Sequence of the last entry that was followed. */
@@ -127,14 +136,15 @@ export class Chain {
   frameSnapshot(state: Uint8Array): Buffer {
     const id = Buffer.from(this.identity.id)
     assert(id.length <= 255, 'the id of a log has at most 255 bytes')
-    const header = Buffer.alloc(snapshotDigestEnd + 4 + 8 + digestBytes + 1)
+    const header = Buffer.alloc(snapshotHeaderBytes)
     header[0] = snapshotMagic
     header[1] = version
     header.writeUInt32BE(this.identity.generation, snapshotDigestEnd)
     header.writeBigInt64BE(BigInt(this.#sequence), snapshotDigestEnd + 4)
-    this.#digest.copy(header, snapshotDigestEnd + 12)
     header[header.length - 1] = id.length
-    const bytes = Buffer.concat([header, id, state])
+    const count = Buffer.alloc(2)
+    count.writeUInt16BE(this.#recent.size)
+    const bytes = Buffer.concat([header, id, count, ...this.#recent.values(), state])
     digestOf(bytes.subarray(snapshotDigestEnd)).copy(bytes, 2)
     return bytes
   }
@@ -157,6 +167,18 @@ export class Chain {
   }
 }
 
+/** Follows a history to its end, without reading what its entries say. */
+export function chainOf({ identity, snapshot, entries }: LogHistory): Chain | ChainFailure {
+  const opened = snapshot && openSnapshot(snapshot.bytes)
+  if (opened && 'fault' in opened) return opened
+  const chain = new Chain(identity, opened)
+  for (const { sequence, bytes } of entries) {
+    const followed = chain.follow(sequence, bytes)
+    if ('fault' in followed) return followed
+  }
+  return chain
+}
+
 /** Returns what stands in place of a predecessor's digest in the first entry of a log. */
 export function genesisDigest(identity: LogIdentity): Buffer {
   return digestOf(Buffer.from(`millrace coordination log ${identity.generation} ${identity.id}`))
@@ -165,22 +187,29 @@ export function genesisDigest(identity: LogIdentity): Buffer {
 /** Checks the bytes of a snapshot and decodes their header. */
 export function openSnapshot(bytes: Uint8Array): OpenedSnapshot | ChainFailure {
   const all = asBuffer(bytes)
-  const headerBytes = snapshotDigestEnd + 4 + 8 + digestBytes + 1
-  const failure = headerFailure('the snapshot', all, snapshotMagic, headerBytes)
+  const failure = headerFailure('the snapshot', all, snapshotMagic, snapshotHeaderBytes)
   if (failure !== undefined) return failure
   if (!digestOf(all.subarray(snapshotDigestEnd)).equals(all.subarray(2, snapshotDigestEnd))) {
     return { fault: 'malformed', problem: 'the snapshot does not match its digest' }
   }
   const reader = new ByteReader(all, snapshotDigestEnd)
-  const generation = reader.uint32()
-  const sequence = reader.int64()
-  const digestAt = reader.position
-  const digest = Buffer.from(all.subarray(digestAt, digestAt + digestBytes))
-  const idAt = headerBytes
-  const idEnd = idAt + all[headerBytes - 1]!
-  if (idEnd > all.length) return { fault: 'malformed', problem: 'the snapshot is cut off' }
-  const id = all.toString('utf8', idAt, idEnd)
-  return { identity: { generation, id }, sequence, digest, state: all.subarray(idEnd) }
+  try {
+    const generation = reader.uint32()
+    const sequence = reader.int64()
+    const id = reader.utf8(reader.uint8())
+    const count = reader.uint16()
+    if (count === 0 || count > recentSequences) {
+      return { fault: 'malformed', problem: `the snapshot has ${count} digests` }
+    }
+    reader.need(count * digestBytes)
+    // Copied: they are kept longer than the state.
+    const digests = Array.from({ length: count }, () => Buffer.from(reader.view(digestBytes)))
+    const state = reader.view(reader.remaining)
+    return { identity: { generation, id }, sequence, digests, state }
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error
+    return { fault: 'malformed', problem: `the snapshot is cut off (${error.message})` }
+  }
 }
 
 function headerFailure(

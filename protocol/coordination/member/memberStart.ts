@@ -5,6 +5,7 @@ import type { OpenKeyValueStore } from '../../runtime/store/keyValueStore.ts'
 import type { Clock } from '../../runtime/time/clock.ts'
 import type { Logger } from '../../telemetry/logging/logger.ts'
 import { CoordinationError } from '../coordinationError.ts'
+import { chainOf } from '../log/chain.ts'
 import type { LogHistory } from '../log/coordinationLog.ts'
 import { copyProblem, type FoldedState, LocalCopy } from '../log/localCopy.ts'
 import { damaged } from './problems.ts'
@@ -53,7 +54,9 @@ export async function startOf(
   const lost = kept && copyProblem(kept, history)
   if (kept && lost) return { replica: new Replica(kept, onSessionsEnded), problem: damaged(lost) }
   try {
-    return { replica: new Replica(history, onSessionsEnded), problem: undefined }
+    const replica = new Replica(history, onSessionsEnded)
+    if (kept) requireSameBranch(replica, kept)
+    return { replica, problem: undefined }
   } catch (error) {
     if (!kept || !(error instanceof CoordinationError)) {
       await copy?.close()
@@ -61,4 +64,11 @@ export async function startOf(
     }
     return { replica: new Replica(kept, onSessionsEnded), problem: error }
   }
+}
+
+/** The entry that was kept last may be behind a snapshot of the log. */
+function requireSameBranch(replica: Replica, kept: LogHistory): void {
+  const end = chainOf(kept)
+  if ('fault' in end || !replica.isOtherThan(end.position(''))) return
+  throw damaged(`entry ${end.sequence} is another one than this process has kept`)
 }

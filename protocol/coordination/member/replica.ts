@@ -96,16 +96,31 @@ export class Replica {
 
   /** Compares what another member claims about the log. Throws if it has other entries. */
   compare(claim: LogPosition): void {
-    if (this.#chain.compare(claim) !== 'different') return
+    if (!this.isOtherThan(claim)) return
     throw damaged(
       `${claim.member} has another entry ${claim.sequence} than this process: the log forked`,
     )
   }
 
-  /** Replaces the state by a snapshot, and delivers the events between both. */
+  /** Whether the position is about another branch of the log; false if that is unknown. */
+  isOtherThan(position: LogPosition): boolean {
+    return this.#chain.compare(position) === 'different'
+  }
+
+  /**
+   * Replaces the state by a snapshot, and delivers the events between both. Throws a
+   * CoordinationError, and keeps the state, if the snapshot cannot be read or is one of another
+   * branch of the log.
+   */
   replace(identity: LogIdentity, snapshot: LogSnapshot | undefined): void {
     const before = this.#state
     const { chain, state } = restored(identity, snapshot)
+    if (chain.compare(this.#chain.position('')) === 'different') {
+      throw damaged(
+        `the snapshot at entry ${chain.sequence} follows another entry ${this.sequence} than ` +
+          'this process has folded',
+      )
+    }
     this.#chain = chain
     this.#state = state
     const ended = [...before.sessions.keys()].filter((id) => !state.sessions.has(id))

@@ -1,9 +1,11 @@
 // The chain: what is appended in order is followed; anything else is noticed.
 
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   Chain,
+  chainOf,
   entryHeaderBytes,
   genesisDigest,
   openSnapshot,
@@ -199,6 +201,67 @@ describe('snapshots', () => {
         expect(openSnapshot(bytes)).toHaveProperty('fault')
       }),
     )
+  })
+
+  test('a chain that continues with a snapshot knows the entries before it', () => {
+    const { bytes } = snapshotOf(Buffer.of())
+    const opened = openSnapshot(bytes)
+    if ('fault' in opened) throw new Error(opened.problem)
+    const restored = new Chain(identity, opened)
+    const [own, forked] = [new Chain(identity), new Chain(identity)]
+    expect(restored.compare(own.position('a'))).toBe('same')
+    for (let sequence = 1; sequence <= 5; sequence++) {
+      own.follow(sequence, own.frame(Buffer.of(sequence)))
+      forked.follow(sequence, forked.frame(Buffer.of(sequence === 2 ? 9 : sequence)))
+      expect(restored.compare(own.position('a'))).toBe('same')
+      expect(restored.compare(forked.position('a'))).toBe(sequence < 2 ? 'same' : 'different')
+    }
+  })
+
+  test('a snapshot has the digests of at most 4096 entries', () => {
+    const chain = new Chain(identity)
+    const count = 5000
+    for (let sequence = 1; sequence <= count; sequence++) {
+      chain.follow(sequence, chain.frame(Buffer.alloc(0)))
+    }
+    const bytes = chain.frameSnapshot(Buffer.from('state'))
+    expect(openSnapshot(bytes)).toMatchObject({ sequence: count, state: Buffer.from('state') })
+    expect(openSnapshot(bytes)).toHaveProperty('digests.length', 4096)
+  })
+
+  test('a number of digests that is more than a snapshot has is refused before it is read', () => {
+    const { bytes } = snapshotOf(Buffer.of())
+    const countAt = 31 + identity.id.length
+    expect(bytes.readUInt16BE(countAt)).toBe(6)
+    for (const [count, problem] of [
+      [0, 'the snapshot has 0 digests'],
+      [5000, 'the snapshot has 5000 digests'],
+      [4096, /cut off/],
+    ] as const) {
+      bytes.writeUInt16BE(count, countAt)
+      const digest = createHash('sha256').update(bytes.subarray(18)).digest().subarray(0, 16)
+      digest.copy(bytes, 2)
+      expect(openSnapshot(bytes)).toEqual({
+        fault: 'malformed',
+        problem: expect.stringMatching(problem),
+      })
+    }
+  })
+
+  test('a history is followed to its end, or to its first fault', () => {
+    const { bytes, chain } = snapshotOf(Buffer.of())
+    const six = chain.frame(Buffer.from('six'))
+    const history = {
+      identity,
+      snapshot: { sequence: 5, bytes },
+      entries: [{ sequence: 6, bytes: six }],
+      lastSequence: 6,
+    }
+    chain.follow(6, six)
+    expect(chainOf(history)).toEqual(chain)
+    expect(chainOf({ ...history, snapshot: undefined })).toHaveProperty('fault', 'gap')
+    const cut = { sequence: 5, bytes: bytes.subarray(1) }
+    expect(chainOf({ ...history, snapshot: cut })).toHaveProperty('fault', 'malformed')
   })
 
   test('a snapshot of a later release is named as such', () => {

@@ -67,6 +67,35 @@ test('members that were given different entries at one place all notice', async 
   for (const member of members) expect(member.status).toBe('damaged')
 })
 
+test('a fork behind a snapshot is noticed by who skips to the snapshot', async () => {
+  const stores = new MemoryStores()
+  const copy = { directory: '/copy', openStore: stores.open }
+  const d = await world.open('d', { copy })
+  world.server.setReachable('c', { toLog: true, fromLog: false })
+  await world.until(members[0]!.transact([set('/n1', 'acknowledged')]))
+  for (const member of [members[1]!, d]) await world.until(member.sync())
+  await world.until(d.close())
+  for (const name of ['a', 'b']) world.server.setReachable(name, { toLog: false, fromLog: false })
+  world.server.loseSuffix(1)
+  world.server.setReachable('c', { toLog: true, fromLog: true })
+  // The first entry after the lost one has its place; a snapshot removes both from the log.
+  const e = await world.open('e', { snapshotEntries: 4 })
+  for (let n = 0; n < 9; n++) await world.until(e.transact([set('/n2', `${n}`)]))
+  expect(members[2]!.status).toBe('connected')
+  const seen = watched(members[0]!, '/')
+  world.server.setReachable('a', { toLog: true, fromLog: true })
+  await world.pass(100)
+  expect(members[0]!.problem).toMatch(/the snapshot at entry \d+ follows another entry \d+ than/)
+  expect([text(members[0]!, '/n1'), seen]).toEqual(['acknowledged', []])
+  // So does the one that was down meanwhile, from what it has kept.
+  const again = await world.open('d', { copy })
+  expect(again.problem).toMatch(/entry \d+ is another one than this process has kept/)
+  expect(text(again, '/n1')).toBe('acknowledged')
+  world.server.setReachable('b', { toLog: true, fromLog: true })
+  await world.pass(10_000)
+  for (const member of [...members, again, e]) expect(member.status).toBe('damaged')
+})
+
 test('a log that was created anew is noticed by everyone', async () => {
   world.server.recreate()
   await everyoneStops(/created anew/)

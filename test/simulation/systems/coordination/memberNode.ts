@@ -181,6 +181,7 @@ const damages = [
   ['than this process: the log forked', 'through a claim'],
   ['but the log ends at entry', 'through a claim that is ahead'],
   ['was written after an entry', 'through the chain'],
+  ['the snapshot at entry', 'through a snapshot'],
   ['created anew with the id', 'as another log'],
   ['its last entry is', 'as a loss'],
   ['so it has lost entries', 'at an append'],
