@@ -4,9 +4,9 @@
 
 import { join } from 'node:path'
 import { DirectoryInUseError, type Disk, type DiskLock } from '../protocol/runtime/disk/disk.ts'
+import { makeDurableDirectory } from '../protocol/runtime/disk/durableDirectory.ts'
 import type { Runtime } from '../protocol/runtime/runtime.ts'
 import { finishChange } from './checkpoint/directoryChange.ts'
-import { makeDurableDirectory } from '../protocol/runtime/disk/durableDirectory.ts'
 import { EngineError } from './engineError.ts'
 import type { Job } from './stream/job.ts'
 

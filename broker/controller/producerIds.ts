@@ -38,7 +38,7 @@ export class ProducerIds {
   prefetch(): void {
     if (this.#following !== undefined) return
     this.#takeBlock().catch((error: unknown) => {
-      // Whoever needs an id and finds none tries again, and is told why.
+      // Whoever needs an id and finds none tries again, and gets the reason.
       if (!(error instanceof BrokerError)) throw error
     })
   }

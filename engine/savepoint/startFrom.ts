@@ -3,10 +3,10 @@
 // codeChange), and another number of partitions.
 
 import { join } from 'node:path'
+import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import type { Runtime } from '../../protocol/runtime/runtime.ts'
 import { CommitLog } from '../checkpoint/commitLog.ts'
 import { changeDirectory } from '../checkpoint/directoryChange.ts'
-import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import { OffsetLog } from '../checkpoint/offsetLog.ts'
 import { type CodeChange, type CodeOfNow, compareCode, jobChanged } from '../contract/codeChange.ts'
 import { EngineError } from '../engineError.ts'

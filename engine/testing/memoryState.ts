@@ -3,13 +3,13 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import {
   applyChanges,
   entriesOf,
   type StoreContents,
   valuesOf,
 } from '../../protocol/runtime/store/storeContents.ts'
-import { makeDurableDirectory } from '../../protocol/runtime/disk/durableDirectory.ts'
 import type { StateDatabase, StateReader } from '../state/stateDatabase.ts'
 import type { DurableEffect } from './testSink.ts'
 

@@ -38,6 +38,7 @@ import type {
 } from './coordinationLog.ts'
 import { EmbeddedSubscription } from './embeddedSubscription.ts'
 import { beyondEnd, busyLog, closedLog, trimmedAway } from './logRefusals.ts'
+import { MemberListeners } from './memberListeners.ts'
 import { deleteEntry, putEntry, putIdentity, putSnapshot, StoredHistory } from './storedHistory.ts'
 
 export interface LevelLogOptions {
@@ -189,7 +190,7 @@ export class LevelLog {
     })
   }
 
-  /** What a member is told: its appends may be repeated when the store can be written again. */
+  /** The error for a member: its appends may be repeated when the store can be written again. */
   #failureOf(error: unknown): unknown {
     if (error instanceof CoordinationError || !isOperational(error)) return error
     return new CoordinationError(
@@ -374,7 +375,7 @@ function openingError(directory: string, error: unknown): unknown {
   )
 }
 
-/** What the store gave, behind the error that members are told. */
+/** What the store gave, behind the error for members. */
 function originOf(error: Error): unknown {
   const isWrapped = error instanceof CoordinationError && error.code === 'COORDINATION_UNAVAILABLE'
   return isWrapped ? (error.cause ?? error) : error
@@ -386,8 +387,7 @@ class LevelLogMember implements CoordinationLog {
   readonly appliesLate = false
   readonly member: string
   readonly #log: LevelLog
-  readonly #endings = new Set<() => void>()
-  readonly #claimListeners = new Set<(position: LogPosition) => void>()
+  readonly #listeners = new MemberListeners()
   #isClosed = false
 
   constructor(log: LevelLog, member: string) {
@@ -411,12 +411,7 @@ class LevelLogMember implements CoordinationLog {
 
   subscribe(sequence: number, listener: LogListener): () => void {
     if (this.#isClosed) return () => {}
-    const end = this.#log.subscribe(sequence, listener)
-    this.#endings.add(end)
-    return () => {
-      this.#endings.delete(end)
-      end()
-    }
+    return this.#listeners.subscribed(this.#log.subscribe(sequence, listener))
   }
 
   async read(sequence: number): Promise<readonly LogEntry[]> {
@@ -434,19 +429,16 @@ class LevelLogMember implements CoordinationLog {
   }
 
   onClaim(listener: (position: LogPosition) => void): () => void {
-    this.#claimListeners.add(listener)
-    return () => void this.#claimListeners.delete(listener)
+    return this.#listeners.onClaim(listener)
   }
 
   hearClaim(position: LogPosition): void {
-    for (const listener of [...this.#claimListeners]) listener(position)
+    this.#listeners.claimed(position)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const end of this.#endings) end()
-    this.#endings.clear()
-    this.#claimListeners.clear()
+    this.#listeners.close()
     this.#log.closed(this)
   }
 

@@ -23,6 +23,7 @@ import type {
   LogSnapshot,
 } from './coordinationLog.ts'
 import { closedLog } from './logRefusals.ts'
+import { MemberListeners } from './memberListeners.ts'
 import {
   type MemoryLogFaults,
   type MemoryLogRequest,
@@ -267,7 +268,7 @@ export class MemoryLogServer {
     const delayMs = subscription.isReachable ? (this.#options.noticeMs ?? 1000) : 0
     this.after(delayMs, () => {
       const isReachable = this.#isReachable(subscription.member)
-      // It may have changed back, or another check has told it.
+      // It may have changed back, or another check has reported it.
       if (isReachable !== subscription.isReachable) subscription.setReachable(isReachable)
     })
   }
@@ -300,7 +301,7 @@ class Subscription {
   isReachable = true
   #delivered: number
   readonly #identity: LogIdentity
-  /** The end that was told as lost; undefined while nothing is. */
+  /** The end that was reported as lost; undefined while nothing is. */
   #lostAt: number | undefined
 
   constructor(member: string, identity: LogIdentity, sequence: number, listener: LogListener) {
@@ -357,8 +358,7 @@ class MemberLog implements CoordinationLog {
   readonly #server: MemoryLogServer
   /** The log that was loaded: a subscription is about this one. */
   #identity: LogIdentity | undefined
-  readonly #claimListeners = new Set<(position: LogPosition) => void>()
-  readonly #endings = new Set<() => void>()
+  readonly #listeners = new MemberListeners()
   readonly #pending = new Set<(error: CoordinationError) => void>()
   #isClosed = false
 
@@ -381,12 +381,8 @@ class MemberLog implements CoordinationLog {
   subscribe(sequence: number, listener: LogListener): () => void {
     if (this.#isClosed) return () => {}
     const identity = this.#identity ?? this.#server.identity
-    const end = this.#server.subscribe(new Subscription(this.member, identity, sequence, listener))
-    this.#endings.add(end)
-    return () => {
-      this.#endings.delete(end)
-      end()
-    }
+    const subscription = new Subscription(this.member, identity, sequence, listener)
+    return this.#listeners.subscribed(this.#server.subscribe(subscription))
   }
 
   read(sequence: number): Promise<readonly LogEntry[]> {
@@ -405,20 +401,18 @@ class MemberLog implements CoordinationLog {
   }
 
   onClaim(listener: (position: LogPosition) => void): () => void {
-    this.#claimListeners.add(listener)
-    return () => void this.#claimListeners.delete(listener)
+    return this.#listeners.onClaim(listener)
   }
 
   hearClaim(position: LogPosition): void {
-    for (const listener of [...this.#claimListeners]) listener(position)
+    this.#listeners.claimed(position)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#server.closed(this)
-    for (const end of this.#endings) end()
-    this.#claimListeners.clear()
+    this.#listeners.close()
     for (const fail of [...this.#pending]) fail(closedLog())
   }
 

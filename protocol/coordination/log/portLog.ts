@@ -19,6 +19,7 @@ import type {
   LogSnapshot,
 } from './coordinationLog.ts'
 import { busyLog, closedLog } from './logRefusals.ts'
+import { MemberListeners } from './memberListeners.ts'
 
 /** What is used of Node's MessagePort. */
 export interface LogPort {
@@ -262,7 +263,7 @@ class PortLog implements CoordinationLog {
   #lastId = 0
   readonly #outstanding = new Map<number, Outstanding>()
   readonly #listeners = new Map<number, LogListener>()
-  readonly #claimListeners = new Set<(position: LogPosition) => void>()
+  readonly #claims = new MemberListeners()
   #isClosed = false
   #isPortClosed = false
 
@@ -273,7 +274,7 @@ class PortLog implements CoordinationLog {
     port.unref()
   }
 
-  /** As the owner's log; until `load` has told, the worst is assumed. */
+  /** As the owner's log; until `load` has answered, the worst is assumed. */
   get appliesLate(): boolean {
     return this.#appliesLate
   }
@@ -312,14 +313,13 @@ class PortLog implements CoordinationLog {
   }
 
   onClaim(listener: (position: LogPosition) => void): () => void {
-    this.#claimListeners.add(listener)
-    return () => void this.#claimListeners.delete(listener)
+    return this.#claims.onClaim(listener)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#listeners.clear()
-    this.#claimListeners.clear()
+    this.#claims.close()
     const closing = this.#isPortClosed ? undefined : this.#call({ name: 'close' })
     this.#isClosed = true
     try {
@@ -353,7 +353,7 @@ class PortLog implements CoordinationLog {
         this.#deliver(message.id, message.delivery)
         return
       case 'claim':
-        for (const listener of [...this.#claimListeners]) listener(message.position)
+        this.#claims.claimed(message.position)
     }
   }
 

@@ -197,7 +197,7 @@ class Member implements Coordination {
     const session = new MemberSession({
       ...{ id, timeoutMs, clock, isShared: () => log.isShared },
       actions: {
-        transact: (_, operations) => this.#transact(id, operations),
+        transact: (operations) => this.#transact(id, operations),
         close: () => this.#closeSession(id),
       },
     })

@@ -14,8 +14,8 @@ const driftShare = 0.05
 const minMarginMs = 500
 
 export interface SessionActions {
-  transact(session: string, operations: readonly Operation[]): Promise<readonly OperationResult[]>
-  close(session: string): Promise<void>
+  transact(operations: readonly Operation[]): Promise<readonly OperationResult[]>
+  close(): Promise<void>
 }
 
 export interface MemberSessionOptions {
@@ -85,12 +85,12 @@ export class MemberSession implements Session {
   }
 
   transact(operations: readonly Operation[]): Promise<readonly OperationResult[]> {
-    return this.#options.actions.transact(this.id, operations)
+    return this.#options.actions.transact(operations)
   }
 
   close(): Promise<void> {
     this.isClosing = true
     this.check()
-    return this.#options.actions.close(this.id)
+    return this.#options.actions.close()
   }
 }

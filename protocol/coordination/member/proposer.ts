@@ -77,11 +77,6 @@ export class Proposer {
     return this.#queue.length + (this.#attempt?.requests.length ?? 0)
   }
 
-  /** Time since the append in flight began, in ms; 0 if there is none. */
-  get appendingMs(): number {
-    return this.#attempt ? this.#options.clock.monotonicMs() - this.#attempt.begunMs : 0
-  }
-
   add(request: PendingRequest): void {
     this.#queue.add(request)
     this.#schedule()

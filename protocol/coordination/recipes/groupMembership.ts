@@ -98,8 +98,8 @@ export interface GroupObserver {
 
 /**
  * Observes a group, which need not exist yet. `members` has everyone who is a member now; each
- * change after that is told to the listener, once and in order, when `members` has it. After a gap
- * that only a snapshot can close, the changes between both states are told.
+ * change after that is reported to the listener, once and in order, when `members` has it. After a
+ * gap that only a snapshot can close, the changes between both states are reported.
  */
 export function observeGroup(
   coordination: Coordination,

@@ -249,7 +249,7 @@ function hasCommit(entries: readonly Entry[], fetch: Entry): boolean {
   })
 }
 
-/** Whether a commit was asked for after a member had been told of a later generation. */
+/** Whether a commit was asked for after a member had joined a later generation. */
 function isStale(entries: readonly Entry[], { id, operation }: Entry): boolean {
   if (operation.kind !== 'commit') return false
   const askedAt = entries.findIndex((entry) => entry.id === id)

@@ -572,20 +572,20 @@ describe('transactions in part', () => {
   })
 
   test('partial-transaction: its offsets are committed together with its values', () => {
-    const told = (offset: number, end: 'commit' | 'abort') =>
+    const given = (offset: number, end: 'commit' | 'abort') =>
       names(
         history()
           .ok('c', committing('g', { a: 1 }))
           .ok('p', { kind: 'txn', steps: [sent('b', 1), committing('g', { a: 5 })], end })
           .ok('c', { kind: 'committed', group: 'g', offsets: { 'a-0': offset } }),
       )
-    expect(told(1, 'commit')).toEqual(['partial-transaction', 'unseen (allowed)'])
-    expect(told(5, 'commit')).toEqual(['unseen (allowed)'])
-    expect(told(5, 'abort')).toEqual(['partial-transaction'])
-    expect(told(1, 'abort')).toEqual([])
+    expect(given(1, 'commit')).toEqual(['partial-transaction', 'unseen (allowed)'])
+    expect(given(5, 'commit')).toEqual(['unseen (allowed)'])
+    expect(given(5, 'abort')).toEqual(['partial-transaction'])
+    expect(given(1, 'abort')).toEqual([])
   })
 
-  test('partial-transaction: offsets that were told prove that the transaction is committed', () => {
+  test('partial-transaction: offsets that were given prove that the transaction is committed', () => {
     const proven = (offset: number) =>
       names(
         history()
@@ -632,7 +632,7 @@ describe('watermarks', () => {
 })
 
 describe('groups', () => {
-  const told = (offset: number) =>
+  const given = (offset: number) =>
     ({ kind: 'committed', group: 'g', offsets: { 'a-0': offset } }) as const
 
   test('nonmonotonic-committed-offset: a fetch answers with the last commit', () => {
@@ -641,7 +641,7 @@ describe('groups', () => {
         history()
           .ok('c', committing('g', { a: 3 }))
           .ok('c', committing('g', { a: 5 }))
-          .ok('d', told(offset)),
+          .ok('d', given(offset)),
       )
     expect(two(3)).toEqual(['nonmonotonic-committed-offset'])
     expect(two(-1)).toEqual(['nonmonotonic-committed-offset'])
@@ -652,13 +652,13 @@ describe('groups', () => {
     const late = history()
       .unknown('c', committing('g', { a: 3 }))
       .ok('d', committing('g', { a: 5 }))
-      .ok('d', told(3))
+      .ok('d', given(3))
     expect(names(late)).toEqual([])
     const concurrent = history()
     const first = concurrent.begin('c', committing('g', { a: 3 }))
     concurrent.ok('d', committing('g', { a: 5 }))
     first.ok()
-    expect(names(concurrent.ok('d', told(3)))).toEqual([])
+    expect(names(concurrent.ok('d', given(3)))).toEqual([])
   })
 
   test('nonmonotonic-committed-offset: a commit goes back only after a seek or a reset', () => {
@@ -683,19 +683,19 @@ describe('groups', () => {
     expect(names(before)).toEqual(['nonmonotonic-committed-offset'])
   })
 
-  test('phantom-committed-offset: a group is told what somebody committed', () => {
+  test('phantom-committed-offset: a group is given what somebody committed', () => {
     const one = (offset: number) =>
       names(
         history()
           .ok('c', committing('g', { a: 3 }))
-          .ok('c', told(offset)),
+          .ok('c', given(offset)),
       )
     expect(one(4)).toEqual(['phantom-committed-offset'])
     expect(one(3)).toEqual([])
     const failed = history()
       .ok('c', committing('g', { a: 3 }))
       .fail('c', committing('g', { a: 4 }))
-    expect(names(failed.ok('c', told(4)))).toEqual(['phantom-committed-offset'])
+    expect(names(failed.ok('c', given(4)))).toEqual(['phantom-committed-offset'])
   })
 
   test('two-owners: a generation gives a partition to one member', () => {

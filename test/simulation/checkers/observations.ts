@@ -2,7 +2,7 @@
 //
 // Contract: built once, in time proportional to the size of the history. A call whose outcome is
 // unknown counts as committed from the moment at which something proves that it is: a value that
-// was read, or an offset of its own that its group was told.
+// was read, or an offset of its own that its group was given.
 
 import type { CheckOptions } from './anomaly.ts'
 import { type Call, type Calls, callsOf, commitsOf, pollsOf, sendsOf } from './calls.ts'

@@ -88,7 +88,7 @@ export interface Crash {
   readonly kind: 'crash'
 }
 
-/** What a group was told about its committed offsets; -1 means that there is none. */
+/** The committed offsets that a group was given; -1 means that there is none. */
 export interface OffsetFetch {
   readonly kind: 'committed'
   readonly group: string

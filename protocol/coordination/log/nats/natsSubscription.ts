@@ -46,7 +46,7 @@ export class NatsSubscription {
   #checksUntilGeneration = 0
   #goneSinceMs: number | undefined
   #isLost = false
-  /** Since when looks fail, or when the link was told to move on because of that. */
+  /** Since when looks fail, or when the link was made to move on because of that. */
   #failingSinceMs = 0
 
   constructor(options: SubscriptionOptions, sequence: number, listener: LogListener) {

@@ -16,8 +16,31 @@ import type {
 } from '../../../../broker/controller/metadata/metadataLog.ts'
 import { upgradeSnapshot } from '../../../../broker/controller/metadata/metadataUpgrade.ts'
 import { DirectoryInUseError } from '../../../../protocol/runtime/disk/disk.ts'
+import type {
+  KeyValueChange,
+  KeyValueStore,
+  OpenKeyValueStore,
+} from '../../../../protocol/runtime/store/keyValueStore.ts'
 import { openLevelStore } from '../../../../protocol/runtime/store/levelStore.ts'
 import { openEmbeddedMetadata } from './embeddedMetadata.ts'
+
+type Write = KeyValueStore['write']
+
+/** Stores on the disk whose writes go through `write`. */
+function storesWith(
+  write: (changes: readonly KeyValueChange[], through: Write) => Promise<void>,
+): OpenKeyValueStore {
+  return async (directory) => {
+    const store = await openLevelStore(directory)
+    return {
+      getMany: (keys) => store.getMany(keys),
+      entries: (range, atOnce) => store.entries(range, atOnce),
+      snapshot: () => store.snapshot(),
+      write: (changes) => write(changes, (through) => store.write(through)),
+      close: () => store.close(),
+    }
+  }
+}
 
 describe('CoordinatedMetadataLog', () => {
   let data: string
@@ -154,19 +177,13 @@ describe('CoordinatedMetadataLog', () => {
         await rm(data, { recursive: true })
         await release()
         let writes = 0
-        const cutOff = await openEmbeddedMetadata(data, async (directory) => {
-          const store = await openLevelStore(directory)
-          return {
-            getMany: (keys) => store.getMany(keys),
-            entries: (range, atOnce) => store.entries(range, atOnce),
-            snapshot: () => store.snapshot(),
-            async write(changes) {
-              if (++writes > cuts) throw Object.assign(new Error('EIO'), { code: 'EIO' })
-              await store.write(changes)
-            },
-            close: () => store.close(),
-          }
-        }).catch(() => undefined)
+        const cutOff = await openEmbeddedMetadata(
+          data,
+          storesWith(async (changes, write) => {
+            if (++writes > cuts) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+            await write(changes)
+          }),
+        ).catch(() => undefined)
         wasMoved = cutOff !== undefined
         await cutOff?.close()
         const log = await open()
@@ -203,19 +220,13 @@ describe('CoordinatedMetadataLog', () => {
 
   it('finds out by reading that a write which failed was written', async () => {
     let failsAfterWrite = false
-    const log = await openEmbeddedMetadata(data, async (directory) => {
-      const store = await openLevelStore(directory)
-      return {
-        getMany: (keys) => store.getMany(keys),
-        entries: (range, atOnce) => store.entries(range, atOnce),
-        snapshot: () => store.snapshot(),
-        async write(changes) {
-          await store.write(changes)
-          if (failsAfterWrite) throw Object.assign(new Error('EIO'), { code: 'EIO' })
-        },
-        close: () => store.close(),
-      }
-    })
+    const log = await openEmbeddedMetadata(
+      data,
+      storesWith(async (changes, write) => {
+        await write(changes)
+        if (failsAfterWrite) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+      }),
+    )
     await log.load()
     const delivered: number[] = []
     log.subscribe(0, (sequence) => delivered.push(sequence))
@@ -231,19 +242,13 @@ describe('CoordinatedMetadataLog', () => {
 
   it.each(['EIO', 'ENOSPC'])('rejects with %s when nothing could be written', async (code) => {
     let fails = false
-    const log = await openEmbeddedMetadata(data, async (directory) => {
-      const store = await openLevelStore(directory)
-      return {
-        getMany: (keys) => store.getMany(keys),
-        entries: (range, atOnce) => store.entries(range, atOnce),
-        snapshot: () => store.snapshot(),
-        async write(changes) {
-          if (fails) throw Object.assign(new Error(code), { code })
-          await store.write(changes)
-        },
-        close: () => store.close(),
-      }
-    })
+    const log = await openEmbeddedMetadata(
+      data,
+      storesWith(async (changes, write) => {
+        if (fails) throw Object.assign(new Error(code), { code })
+        await write(changes)
+      }),
+    )
     await log.load()
     await log.append(0, entry(1))
     fails = true

@@ -159,9 +159,9 @@ function checkFetch(
   const candidates = (register.byOffset.get(fetch.offset) ?? []).filter(
     (effect) => effect.call.invokedAt < fetch.call.completedAt,
   )
-  const told = `${fetch.call.process} was told offset ${fetch.offset} of ${fetch.partition}`
+  const given = `${fetch.call.process} was given offset ${fetch.offset} of ${fetch.partition}`
   if (candidates.length === 0 && fetch.offset >= 0) {
-    checkOrigin(found, register, fetch, told)
+    checkOrigin(found, register, fetch, given)
     return
   }
   if (settled === undefined || settled.offset === fetch.offset) return
@@ -175,16 +175,16 @@ function checkFetch(
     isAllowed,
     [settled.call.entry, fetch.call.entry],
     () =>
-      `${told} in the group ${fetch.group}, after ${settled.call.process} had committed ` +
+      `${given} in the group ${fetch.group}, after ${settled.call.process} had committed ` +
       `${settled.offset}${isTransaction ? ' in a transaction' : ''}`,
   )
 }
 
-/** The group was told an offset that no commit with an effect has. */
-function checkOrigin(found: AnomalyList, register: Register, fetch: Fetch, told: string): void {
+/** The group was given an offset that no commit with an effect has. */
+function checkOrigin(found: AnomalyList, register: Register, fetch: Fetch, given: string): void {
   const aborted = register.aborted.get(fetch.offset)
   const name = aborted?.isTransaction ? 'partial-transaction' : 'phantom-committed-offset'
   const evidence = aborted === undefined ? [fetch.call.entry] : [aborted.entry, fetch.call.entry]
   const why = aborted === undefined ? 'nobody committed' : `${aborted.process} failed to commit`
-  found.add(name, false, evidence, () => `${told} in the group ${fetch.group}, which ${why}`)
+  found.add(name, false, evidence, () => `${given} in the group ${fetch.group}, which ${why}`)
 }

@@ -1,7 +1,7 @@
 // Anomalies of consumer groups: two-owners, stale-generation-commit.
 //
 // Contract: a generation gives a partition to one member. A commit is not accepted from a
-// generation once a later one of the group has been told to a member.
+// generation once a member of the group has joined a later one.
 
 import type { AnomalyList } from '../anomaly.ts'
 import { type Call, commitsOf } from '../calls.ts'
@@ -62,7 +62,7 @@ function forget(
 }
 
 function checkGenerations(seen: Observations, found: AnomalyList): void {
-  // By group: the rebalances that told of a generation later than any before.
+  // By group: the rebalances that began a generation later than any before.
   const newest = new Map<string, Call[]>()
   for (const call of seen.calls.completed)
     if (call.operation.kind === 'rebalance' && call.type === 'ok') {

@@ -2,7 +2,7 @@
 //
 // Contract: its records in all partitions and its offsets become visible together, if at all. The
 // part that is missing is proven to be missing: something behind it was read, everything was read
-// (mark `caughtUp`), or the group was told an older offset (in committedOffsets.ts).
+// (mark `caughtUp`), or the group was given an older offset (in committedOffsets.ts).
 
 import type { AnomalyList } from '../anomaly.ts'
 import { type Call, sendsOf } from '../calls.ts'

@@ -17,7 +17,7 @@ export const coordinationMutants: readonly Mutant[] = [
     maxSeeds: 50,
   },
   {
-    name: 'watch: nothing is told of a gap',
+    name: 'watch: a gap is not reported',
     system: 'coordination',
     file: 'protocol/coordination/member/replica.ts',
     replacements: [
@@ -177,7 +177,7 @@ export const coordinationMutants: readonly Mutant[] = [
     maxSeeds: 400,
   },
   {
-    name: 'append: unknown outcome told as not made',
+    name: 'append: an unknown outcome is answered as not made',
     system: 'coordination',
     file: 'protocol/coordination/member/proposer.ts',
     replacements: [

@@ -17,16 +17,16 @@ import {
 } from '../../checkers/coordinationModel.ts'
 import { checkLinearizable, type Model } from '../../checkers/linearizable.ts'
 import { FaultInjector, type Operator } from '../../plan/faultInjector.ts'
-import type { Moment, Outcome, Violation } from '../../plan/outcome.ts'
+import type { Outcome } from '../../plan/outcome.ts'
 import type { Plan } from '../../plan/plan.ts'
-import type { EventOwner } from '../../world/eventHeap.ts'
 import { SimulatedNetwork } from '../../world/network/simulatedNetwork.ts'
 import { SimulatedHost } from '../../world/simulatedHost.ts'
-import { SimulatedProcess } from '../../world/simulatedProcess.ts'
+import type { SimulatedProcess } from '../../world/simulatedProcess.ts'
 import type { TraceOptions } from '../../world/trace.ts'
 import { watchRejections } from '../../world/unhandledRejections.ts'
 import { World } from '../../world/world.ts'
 import { ObservedLogger } from '../broker/observedLogger.ts'
+import { Findings } from '../scene/findings.ts'
 import type { Shared } from './clients/client.ts'
 import { clientsOf } from './clients/clients.ts'
 import type { CoordinationParameters } from './coordinationParameters.ts'
@@ -40,8 +40,6 @@ export type CoordinationPlan = Plan<CoordinationParameters>
 
 /** Limit on the events of a phase; more of them are an endless loop. */
 const mostEvents = 400_000
-/** Violations that are kept. */
-const mostViolations = 30
 /** Interval of comparisons of members with the reference, in ms. */
 const auditMs = 2000
 const settleMs = 200
@@ -57,8 +55,7 @@ export class CoordinationSimulation implements Operator {
   readonly #nodes = new Map<string, MemberNode>()
   readonly #shared: Shared
   readonly #damage: DamageOperator
-  readonly #violations: Violation[] = []
-  readonly #moments: Moment[] = []
+  readonly #findings: Findings
   #isLive = false
   #isDone = false
   #missing = ''
@@ -67,13 +64,13 @@ export class CoordinationSimulation implements Operator {
     this.#plan = plan
     const world = new World({ seed: plan.seed, ...(trace && { trace }) })
     this.#world = world
+    this.#findings = new Findings(world)
     this.#network = new SimulatedNetwork(world, plan.network)
     for (const host of plan.hosts) {
       this.#hosts.set(host.name, new SimulatedHost(world, this.#network, host.name, host))
     }
     this.#injector = new FaultInjector(world, this.#network, this.#hosts, this)
-    this.#injector.onFault = (_fault, description) => this.#note('fault', description)
-    world.onError = (error, owner) => this.#onError(error, owner)
+    this.#injector.onFault = (_fault, description) => this.#findings.note('fault', description)
     this.#shared = this.#newShared()
     this.#damage = new DamageOperator({
       ...{ world, hosts: this.#hosts, shared: this.#shared, plan: plan.parameters.damage },
@@ -90,16 +87,7 @@ export class CoordinationSimulation implements Operator {
       stopWatching()
     }
     this.#checkHistories()
-    const { events, nowMs, trace, marks } = this.#world
-    return {
-      violations: this.#violations,
-      history: [],
-      moments: this.#moments,
-      traceHash: trace.hash,
-      events,
-      virtualMs: nowMs,
-      marks: marks.counts,
-    }
+    return this.#findings.outcome()
   }
 
   /** For the faults: a process that is down starts again. */
@@ -120,7 +108,7 @@ export class CoordinationSimulation implements Operator {
     const wire = new LogWire(world, this.#network, parameters.log)
     const locks = new ConcurrentRecorder<LockInput, LockOutput>()
     const lockSessions = new Map<string, string>()
-    const violate = (name: string, message: string) => this.#violate(name, message)
+    const violate = (name: string, message: string) => this.#findings.violate(name, message)
     const reached = (mark: string) => world.marks.reached(mark)
     const log: SimulatedLog = new SimulatedLog(parameters.log, wire, world.random.fork('log'), {
       appended: (entry, isLate) => {
@@ -140,7 +128,7 @@ export class CoordinationSimulation implements Operator {
       elections: new ConcurrentRecorder<ElectionInput, ElectionOutput>(),
       ...{ proposals: [], barrier: new Map(), isOver: false, hasLed: false, era: 0 },
       nowMs: () => world.nowMs,
-      note: (who, what) => this.#note(who, what),
+      note: (who, what) => this.#findings.note(who, what),
     }
   }
 
@@ -157,11 +145,12 @@ export class CoordinationSimulation implements Operator {
     const maxEvents = mostEvents
     const isOver = () => this.#look()
     const end = await this.#world.run({ untilMs: safetyMs, maxEvents, isOver })
-    if (end === 'exhausted') return this.#violate('endless', `${mostEvents} events and no end`)
+    if (end === 'exhausted')
+      return this.#findings.violate('endless', `${mostEvents} events and no end`)
     this.#heal()
     const untilMs = safetyMs + livenessMs
     const last = await this.#world.run({ untilMs, maxEvents, isOver })
-    if (last !== 'over') this.#violate('not live', `${last}: ${this.#missing}`)
+    if (last !== 'over') this.#findings.violate('not live', `${last}: ${this.#missing}`)
   }
 
   #startLog(host: SimulatedHost): void {
@@ -173,7 +162,7 @@ export class CoordinationSimulation implements Operator {
   #startMember(host: SimulatedHost): void {
     if (host.process(memberProcess) !== undefined) return
     const onEnd = (end: string) => {
-      this.#note(process.name, `the process ended: ${end}`)
+      this.#findings.note(process.name, `the process ended: ${end}`)
       if (end === 'exited' || end === 'failed') this.#later(100, () => this.#restart(host))
     }
     const process = host.start(memberProcess, () => node.run(clientsOf(this.#plan.parameters)), {
@@ -181,7 +170,7 @@ export class CoordinationSimulation implements Operator {
     })
     const node = new MemberNode(process, this.#shared, this.#logger(process))
     this.#nodes.set(host.name, node)
-    this.#note(process.name, 'the process starts')
+    this.#findings.note(process.name, 'the process starts')
   }
 
   #restart(host: SimulatedHost): void {
@@ -189,7 +178,7 @@ export class CoordinationSimulation implements Operator {
   }
 
   #breakSubscriptions(host: string, forMs: number): void {
-    this.#note('fault', `${host} is told nothing for ${forMs} ms`)
+    this.#findings.note('fault', `nothing is delivered to ${host} for ${forMs} ms`)
     const restore = this.#shared.log.breakSubscriptions(host)
     this.#world.schedule(forMs, this.#world, 'fault', 'subscriptions', restore)
   }
@@ -224,13 +213,15 @@ export class CoordinationSimulation implements Operator {
       for (const election of elections) {
         if (election.epoch === undefined) continue
         const name = `${process.name} (${election.epoch})`
-        if (leader !== undefined) this.#violate('two certain leaders', `${leader} and ${name}`)
+        if (leader !== undefined)
+          this.#findings.violate('two certain leaders', `${leader} and ${name}`)
         leader = name
       }
       for (const [held, lock] of locks) {
         if (!held.isHeld) continue
         const other = holders.get(lock)
-        if (other) this.#violate('two certain holders', `${other} and ${process.name} of ${lock}`)
+        if (other)
+          this.#findings.violate('two certain holders', `${other} and ${process.name} of ${lock}`)
         holders.set(lock, process.name)
       }
     }
@@ -247,7 +238,7 @@ export class CoordinationSimulation implements Operator {
     for (const { process, sessions } of this.#nodes.values()) {
       const session = process.isAlive ? sessions.get(id) : undefined
       if (!session?.isCertain) continue
-      this.#violate('expired while certain', `session ${id} of ${process.name}`)
+      this.#findings.violate('expired while certain', `session ${id} of ${process.name}`)
     }
   }
 
@@ -262,7 +253,7 @@ export class CoordinationSimulation implements Operator {
 
   /** No fault from now on; a damage of the log stays until everyone has noticed it. */
   #heal(): void {
-    this.#note('operator', 'everything is repaired')
+    this.#findings.note('operator', 'everything is repaired')
     this.#isLive = true
     this.#injector.heal()
     this.#shared.wire.heal()
@@ -311,13 +302,13 @@ export class CoordinationSimulation implements Operator {
     this.#checkModel('registers are not linearizable', nodeModel, nodes)
     this.#checkModel('lock is not linearizable', lockModel, locks)
     for (const problem of electionProblems(elections.operations)) {
-      this.#violate('election', problem)
+      this.#findings.violate('election', problem)
     }
     for (const { token, era, answer } of proposals) {
       if (era % 2 === 1) continue
       const times = reference.effectOf(token)?.times ?? 0
-      if (answer === 'unmade' && times > 0) this.#violate('made after all', token)
-      if (answer === 'done' && times === 0) this.#violate('lost', token)
+      if (answer === 'unmade' && times > 0) this.#findings.violate('made after all', token)
+      if (answer === 'done' && times === 0) this.#findings.violate('lost', token)
     }
   }
 
@@ -328,34 +319,19 @@ export class CoordinationSimulation implements Operator {
   ): void {
     const result = checkLinearizable(model, operations, mostSteps)
     if (result.outcome === 'unknown') this.#shared.reached(`undecided: ${name}`)
-    if (result.outcome === 'not linearizable') this.#violate(name, linearizationText(result))
+    if (result.outcome === 'not linearizable')
+      this.#findings.violate(name, linearizationText(result))
   }
 
   #logger(process: SimulatedProcess): ObservedLogger {
     return new ObservedLogger((level, _fields, message) => {
       if (!process.isAlive) return
       this.#world.marks.reached(`log: ${message}`)
-      if (level !== 'info') this.#note(process.name, `${level}: ${message}`)
+      if (level !== 'info') this.#findings.note(process.name, `${level}: ${message}`)
       if (level === 'error' && this.#shared.era % 2 === 0 && !this.#damage.hasBeen) {
-        this.#violate('damage without damage', `${process.name}: ${message}`)
+        this.#findings.violate('damage without damage', `${process.name}: ${message}`)
       }
     })
-  }
-
-  #onError(error: unknown, owner: EventOwner): void {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#violate('crash', `${owner.name}: ${what}`)
-    if (owner instanceof SimulatedProcess) owner.end('failed', error)
-  }
-
-  #violate(name: string, message: string): void {
-    if (this.#violations.length >= mostViolations) return
-    this.#violations.push({ name, message, timeMs: this.#world.nowMs })
-    this.#note('VIOLATION', `${name}: ${message}`)
-  }
-
-  #note(who: string, what: string): void {
-    this.#moments.push({ timeMs: this.#world.nowMs, who, what })
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -23,7 +23,7 @@ export const coordinationSystem: SimulatedSystem = {
     'append: unknown outcome was a conflict',
     'append: took effect after its timeout',
     'append: abandoned at a snapshot',
-    'caller: told that a change was not made',
+    'caller: refused with no change made',
     'session: expired',
     'session: saved by the limit of a step',
     'watch: bridged by a snapshot',

@@ -31,7 +31,7 @@ export class TreeMirror {
     const { nodes, digest } = treeDigest(this.#member.tree)
     for (const [path, modified] of nodes) {
       if (this.#nodes.get(path) === modified) continue
-      this.#violate('watch missed an event', `${path} was changed by ${modified}, no event told so`)
+      this.#violate('watch missed an event', `${path} was changed by ${modified}, without an event`)
     }
     for (const path of this.#nodes.keys()) {
       if (!nodes.has(path)) this.#violate('watch missed an event', `${path} was deleted`)

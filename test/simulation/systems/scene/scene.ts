@@ -9,13 +9,12 @@ import { sleep } from '../../../../protocol/runtime/time/clock.ts'
 import type { LogLevel } from '../../../../protocol/telemetry/logging/logger.ts'
 import { FaultInjector, type Operator } from '../../plan/faultInjector.ts'
 import type { Fault } from '../../plan/faults.ts'
-import type { Moment, Outcome, Violation } from '../../plan/outcome.ts'
+import type { Outcome } from '../../plan/outcome.ts'
 import type { Plan } from '../../plan/plan.ts'
-import type { EventOwner } from '../../world/eventHeap.ts'
 import { SimulatedNetwork } from '../../world/network/simulatedNetwork.ts'
 import { SeededRarePoints } from '../../world/seededRarePoints.ts'
 import { SimulatedHost } from '../../world/simulatedHost.ts'
-import { type ProcessEnd, SimulatedProcess } from '../../world/simulatedProcess.ts'
+import type { ProcessEnd, SimulatedProcess } from '../../world/simulatedProcess.ts'
 import type { TraceOptions } from '../../world/trace.ts'
 import { watchRejections } from '../../world/unhandledRejections.ts'
 import { World } from '../../world/world.ts'
@@ -27,13 +26,12 @@ import {
   stopBroker,
 } from '../broker/brokerProgram.ts'
 import { ObservedLogger } from '../broker/observedLogger.ts'
+import { Findings } from './findings.ts'
 
 /** Limit on the events of a phase; more of them are an endless loop. */
 const mostEvents = 600_000
 /** How long an operator takes to start a process again that ended by itself, in ms. */
 export const restartMs = 50
-/** Violations that are kept. */
-const mostViolations = 30
 export const brokerHost = 'broker-1'
 export const clientHost = 'client-1'
 
@@ -67,8 +65,7 @@ export class Scene implements Operator {
   readonly #network: SimulatedNetwork
   readonly #hosts = new Map<string, SimulatedHost>()
   readonly #injector: FaultInjector
-  readonly #violations: Violation[] = []
-  readonly #moments: Moment[] = []
+  readonly #findings: Findings
   readonly #rarePoints: SeededRarePoints[] = []
   readonly #brokerConfig: Partial<BrokerConfig>
   readonly #topics: readonly TopicSpec[]
@@ -85,6 +82,7 @@ export class Scene implements Operator {
     this.#brokerConfig = broker
     this.#topics = topics
     this.world = new World({ seed: plan.seed, ...(trace && { trace }) })
+    this.#findings = new Findings(this.world)
     this.#network = new SimulatedNetwork(this.world, plan.network)
     for (const host of plan.hosts) {
       this.#hosts.set(host.name, new SimulatedHost(this.world, this.#network, host.name, host))
@@ -95,7 +93,6 @@ export class Scene implements Operator {
       this.#program.onFault(fault)
     }
     this.hasDiskFaults = plan.faults.some(({ kind }) => kind === 'failCall' || kind === 'fillDisk')
-    this.world.onError = (error, owner) => this.#onError(error, owner)
   }
 
   host(name: string): SimulatedHost {
@@ -110,16 +107,7 @@ export class Scene implements Operator {
     } finally {
       stopWatching()
     }
-    const { events, nowMs, trace, marks } = this.world
-    return {
-      violations: this.#violations,
-      history: [],
-      moments: this.#moments,
-      traceHash: trace.hash,
-      events,
-      virtualMs: nowMs,
-      marks: marks.counts,
-    }
+    return this.#findings.outcome()
   }
 
   /** The run has shown what it can show. */
@@ -170,13 +158,11 @@ export class Scene implements Operator {
   }
 
   violate(name: string, message: string): void {
-    if (this.#violations.length >= mostViolations) return
-    this.#violations.push({ name, message, timeMs: this.world.nowMs })
-    this.note('VIOLATION', `${name}: ${message}`)
+    this.#findings.violate(name, message)
   }
 
   note(who: string, what: string): void {
-    this.#moments.push({ timeMs: this.world.nowMs, who, what })
+    this.#findings.note(who, what)
   }
 
   later(delayMs: number, run: () => void): void {
@@ -248,12 +234,6 @@ export class Scene implements Operator {
       await cluster.close()
       process.exit()
     })
-  }
-
-  #onError(error: unknown, owner: EventOwner): void {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.violate('crash', `${owner.name}: ${what}`)
-    if (owner instanceof SimulatedProcess) owner.end('failed', error)
   }
 }
 

@@ -34,7 +34,7 @@ async function closeWhenOver(client: Client, session: Session): Promise<void> {
   try {
     await client.closeSession(session)
   } catch (error) {
-    // The participant is told so as well.
+    // The participant gets the same answer.
     if (!isClosed(error)) throw error
   }
 }

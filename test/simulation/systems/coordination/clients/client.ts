@@ -162,7 +162,7 @@ export function isExpired(error: unknown): boolean {
   return error instanceof TransactionError && error.code === 'SESSION_EXPIRED'
 }
 
-/** Whether the caller was told that the change was not made, and will not be. */
+/** Whether the answer says that the change was not made, and will not be. */
 export function isUnmade(error: CoordinationError): boolean {
   return error.code === 'COORDINATION_BUSY' || error.message.includes('was not made')
 }

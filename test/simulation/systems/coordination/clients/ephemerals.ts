@@ -23,7 +23,7 @@ async function hold(client: Client, session: Session): Promise<void> {
     await client.closeSession(session)
   } catch (error) {
     if (!isExpired(error)) throw error
-    shared.reached('session: its holder was told that it expired')
+    shared.reached('session: its holder noticed that it expired')
   }
   const left = paths.filter((path) => client.member.tree.exists(path) !== undefined)
   // A member that stops ends its sessions, as far as it can reach the log.

@@ -60,7 +60,7 @@ async function hold(client: Client, session: Session, held: HeldLock, era: numbe
   const call =
     shared.era === era && era % 2 === 0 ? shared.locks.begin(client.name, input) : undefined
   await held.release()
-  // Whether it was still held is not told.
+  // Whether it was still held is not known.
   if (shared.era === era) call?.ok(undefined as never)
   node.locks.delete(held)
 }

@@ -1,5 +1,5 @@
 // Sequential nodes with unique tokens, one at a time or many at once: each has its effect at most
-// once, and what the caller was told is what happened (coordinationSimulation.ts).
+// once, and what the answers say is what happened (coordinationSimulation.ts).
 
 import type { Operation } from '../../../../../protocol/coordination/tree/operation.ts'
 import { type Client, isPassing, isUnmade, type Proposal } from './client.ts'
@@ -57,5 +57,5 @@ function compare({ shared, name }: Client, token: string, path: string): void {
   const effect = shared.reference.effectOf(token)
   if (effect?.result.path === path) return
   const actual = effect === undefined ? 'it was not made' : `it is ${effect.result.path}`
-  shared.violate('wrong answer', `${name} was told that ${token} is ${path}, but ${actual}`)
+  shared.violate('wrong answer', `${name} was answered that ${token} is ${path}, but ${actual}`)
 }

@@ -67,7 +67,7 @@ async function perform(client: Client, input: NodeInput): Promise<NodeOutput | u
   } catch (error) {
     if (!isPassing(error)) throw error
     const isRead = input.kind === 'get'
-    if (isUnmade(error)) shared.reached('caller: told that a change was not made')
+    if (isUnmade(error)) shared.reached('caller: refused with no change made')
     if (isJudged() && (isRead || isUnmade(error))) call?.fail()
     return undefined
   }

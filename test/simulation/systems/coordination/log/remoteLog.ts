@@ -1,5 +1,5 @@
-// The log as a member has it: requests to the server with timeouts, and a subscription that is told
-// of entries as they come, and asks for what it has missed.
+// The log as a member has it: requests to the server with timeouts, and a subscription that gets
+// entries as they come, and asks for what it has missed.
 
 import { hash } from 'node:crypto'
 import { CoordinationError } from '../../../../../protocol/coordination/coordinationError.ts'
@@ -13,6 +13,7 @@ import type {
   LogSnapshot,
 } from '../../../../../protocol/coordination/log/coordinationLog.ts'
 import { closedLog } from '../../../../../protocol/coordination/log/logRefusals.ts'
+import { MemberListeners } from '../../../../../protocol/coordination/log/memberListeners.ts'
 import type { SimulatedProcess } from '../../../world/simulatedProcess.ts'
 import type { LogParameters } from '../coordinationParameters.ts'
 import type { LogWire } from './logWire.ts'
@@ -38,7 +39,7 @@ export class RemoteLog implements CoordinationLog, Follower {
   readonly isShared = true
   readonly appliesLate = true
   readonly #options: RemoteLogOptions
-  readonly #claimListeners = new Set<(position: LogPosition) => void>()
+  readonly #claims = new MemberListeners()
   readonly #pending = new Set<(error: CoordinationError) => void>()
   #id = ''
   /** The last entry that the member certainly has. */
@@ -153,8 +154,7 @@ export class RemoteLog implements CoordinationLog, Follower {
   }
 
   onClaim(listener: (position: LogPosition) => void): () => void {
-    this.#claimListeners.add(listener)
-    return () => void this.#claimListeners.delete(listener)
+    return this.#claims.onClaim(listener)
   }
 
   async close(): Promise<void> {
@@ -172,7 +172,7 @@ export class RemoteLog implements CoordinationLog, Follower {
   }
 
   hearClaim(position: LogPosition): void {
-    for (const listener of [...this.#claimListeners]) listener(position)
+    this.#claims.claimed(position)
   }
 
   /** Asks the server; rejects when the answer does not come in time. */

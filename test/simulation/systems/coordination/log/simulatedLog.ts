@@ -63,7 +63,7 @@ export class SimulatedLog {
   readonly #random: Random
   readonly #observer: LogObserver
   readonly #followers = new Set<Follower>()
-  /** Hosts that are told nothing, with how many reasons. */
+  /** Hosts to which nothing is delivered, with how many reasons. */
   readonly #broken = new Map<string, number>()
   #onFork: (() => void) | undefined
   process: SimulatedProcess | undefined
