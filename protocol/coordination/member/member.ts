@@ -34,6 +34,7 @@ import type {
   LogSnapshot,
 } from '../log/coordinationLog.ts'
 import type { FoldedState, LocalCopy } from '../log/localCopy.ts'
+import type { CoordinationState } from '../tree/coordinationState.ts'
 import type { Operation, OperationResult, TransactionOutcome } from '../tree/operation.ts'
 import type { Request } from '../tree/proposal.ts'
 import { isHeartbeatDue } from './heartbeat.ts'
@@ -94,6 +95,8 @@ class Member implements Coordination {
   readonly #endClaims: () => void
   /** Sessions whose opening or closing was answered as unavailable: closed when possible. */
   readonly #abandoned = new Set<string>()
+  /** Nodes that a repair has brought back, with their sessions: deleted when possible. */
+  readonly #returned = new Map<string, string>()
   #unsubscribe: () => void
   readonly #copy: LocalCopy | undefined
   #replica: Replica
@@ -345,6 +348,7 @@ class Member implements Coordination {
   }
 
   #replace(identity: LogIdentity, snapshot: LogSnapshot | undefined): void {
+    const before = this.#replica.state
     try {
       this.#replica.replace(identity, snapshot)
     } catch (error) {
@@ -359,6 +363,31 @@ class Member implements Coordination {
     for (const { id, member } of this.#replica.sessions.values()) {
       if (member === this.#id && !this.#sessions.has(id)) this.#abandoned.add(id)
     }
+    this.#deleteReturned(before)
+  }
+
+  /**
+   * A repair may have taken back that nodes of a session that goes on were deleted. Nobody expects
+   * them any more: a place in a queue would block it. A node that the state before has not folded
+   * yet is one that somebody waits for.
+   */
+  #deleteReturned(before: CoordinationState): void {
+    const { state } = this.#replica
+    for (const session of this.#sessions.keys()) {
+      for (const path of state.ephemeralsOf(session)) {
+        const { createdZxid } = state.exists(path)!
+        const isBack = before.exists(path) === undefined && createdZxid <= before.zxid
+        if (isBack) this.#deleteNode(path, session)
+      }
+    }
+  }
+
+  #deleteNode(path: string, session: string): void {
+    this.#returned.delete(path)
+    const operation = { type: 'delete', path } as const
+    this.#request({ type: 'transaction', session, operations: [operation] }).catch(() =>
+      this.#returned.set(path, session),
+    )
   }
 
   /** A repaired log has the next generation; any other log under this name is damage. */
@@ -503,7 +532,7 @@ class Member implements Coordination {
     this.#proposer.sweep(nowMs)
     for (const session of this.#sessions.values()) session.check()
     this.#checkStatus()
-    this.#closeAbandoned()
+    this.#removeAbandoned()
     if (!log.isShared) return
     if (nowMs - this.#claimedMs >= claimIntervalMs) this.#claim(nowMs)
     void this.#checkAhead(nowMs)
@@ -517,12 +546,17 @@ class Member implements Coordination {
     if (isDue && !this.#problem) this.#proposer.heartbeat()
   }
 
-  /** Every entry of this member would renew them for ever. */
-  #closeAbandoned(): void {
+  /** Sessions, which every entry of this member would renew for ever, and nodes. */
+  #removeAbandoned(): void {
     for (const session of this.#abandoned) {
       if (!this.#replica.sessions.has(session)) continue
       this.#abandoned.delete(session)
       this.#request({ type: 'closeSession', session }).catch(() => this.#abandoned.add(session))
+    }
+    for (const [path, session] of this.#returned) {
+      const isThere = this.#replica.tree.exists(path)?.ephemeralOwner === session
+      if (isThere) this.#deleteNode(path, session)
+      else this.#returned.delete(path)
     }
   }
 

@@ -13,7 +13,7 @@ import type { Coordination, Session } from '../coordination.ts'
 import { TransactionError } from '../coordinationError.ts'
 import type { NodeStat, Operation } from '../tree/operation.ts'
 import { joinPath } from '../tree/paths.ts'
-import { ensurePath, isOver, isRefusal, retryUntilKnown } from './retry.ts'
+import { createInside, isOver, isRefusal, retryUntilKnown } from './retry.ts'
 
 export interface BarrierOptions {
   readonly coordination: Coordination
@@ -79,10 +79,11 @@ export class DoubleBarrier {
 
   async #create(): Promise<void> {
     const { coordination, session, path } = this.#options
-    await ensurePath(coordination, path)
     const kind = { data: closed, isEphemeral: true }
     try {
-      await session.transact([{ type: 'create', path: this.#participant, ...kind }])
+      await createInside(coordination, path, () =>
+        session.transact([{ type: 'create', path: this.#participant, ...kind }]),
+      )
     } catch (error) {
       const isOwn = this.#exists(this.#participant)?.ephemeralOwner === session.id
       if (!isRefusal(error, 'NODE_EXISTS') || !isOwn) throw error

@@ -8,7 +8,7 @@ import type { Clock } from '../../runtime/time/clock.ts'
 import type { Coordination, Session } from '../coordination.ts'
 import type { Operation, TreeEvent } from '../tree/operation.ts'
 import { joinPath, lastName, parentPath } from '../tree/paths.ts'
-import { ensurePath, isOver, isRefusal, retryUntilKnown } from './retry.ts'
+import { createInside, isOver, isRefusal, retryUntilKnown } from './retry.ts'
 
 export interface MembershipOptions {
   readonly coordination: Coordination
@@ -68,9 +68,10 @@ export class GroupMembership {
 
   async #create(data: Uint8Array): Promise<void> {
     const { coordination, session, group } = this.#options
-    await ensurePath(coordination, group)
     try {
-      await session.transact([{ type: 'create', path: this.#path, data, isEphemeral: true }])
+      await createInside(coordination, group, () =>
+        session.transact([{ type: 'create', path: this.#path, data, isEphemeral: true }]),
+      )
     } catch (error) {
       // Created by an earlier attempt, whose outcome was unknown.
       if (!isRefusal(error, 'NODE_EXISTS') || !this.#isOwn()) throw error

@@ -16,7 +16,7 @@ import type { Clock } from '../../runtime/time/clock.ts'
 import type { Coordination, Session, TreeReader } from '../coordination.ts'
 import type { TreeEvent } from '../tree/operation.ts'
 import { joinPath } from '../tree/paths.ts'
-import { ensurePath, isOver, isRefusal, retryUntilKnown } from './retry.ts'
+import { createInside, isOver, isRefusal, retryUntilKnown } from './retry.ts'
 
 export interface QueueOptions {
   readonly coordination: Coordination
@@ -155,16 +155,9 @@ async function createNode(options: PlaceOptions, id: string): Promise<void> {
   const { coordination, session, path, data } = options
   const prefix = joinPath(path, id + infix)
   const kind = { isEphemeral: true, isSequential: true }
-  for (;;) {
-    await ensurePath(coordination, path)
-    try {
-      await session.transact([{ type: 'create', path: prefix, data, ...kind }])
-      return
-    } catch (error) {
-      // Somebody deleted the queue in between.
-      if (!isRefusal(error, 'NO_NODE')) throw error
-    }
-  }
+  await createInside(coordination, path, () =>
+    session.transact([{ type: 'create', path: prefix, data, ...kind }]),
+  )
 }
 
 /** Deletes the nodes of an id but for one. If the session or the member ends, they do as well. */

@@ -43,6 +43,23 @@ export async function ensurePath(coordination: Coordination, path: string): Prom
   }
 }
 
+/** Creates a node in `parent`, which is created if it does not exist or was deleted meanwhile. */
+export async function createInside(
+  coordination: Coordination,
+  parent: string,
+  create: () => Promise<unknown>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await ensurePath(coordination, parent)
+      await create()
+      return
+    } catch (error) {
+      if (!isRefusal(error, 'NO_NODE')) throw error
+    }
+  }
+}
+
 export function isRefusal(error: unknown, code: TransactionErrorCode): boolean {
   return error instanceof TransactionError && error.code === code
 }

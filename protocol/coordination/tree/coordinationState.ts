@@ -141,6 +141,11 @@ export class CoordinationState implements TreeReader {
     return writeSnapshot({ zxid: this.#zxid, sessions: this.#sessions, tree: this.#tree })
   }
 
+  /** Paths of the nodes of a session, sorted. */
+  ephemeralsOf(session: string): string[] {
+    return this.#tree.ephemeralsOf(session)
+  }
+
   get(path: string): TreeNode | undefined {
     return this.#tree.get(path)
   }

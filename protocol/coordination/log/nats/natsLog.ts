@@ -54,6 +54,9 @@ const maxEntryBytes = 1020 * 1024
 /** Pause before an append that had no effect, or whose effect is not known yet, is tried again. */
 const retryMs = 50
 
+/** `trimmed`: the log had an entry there, which a snapshot has replaced. */
+type AttemptOutcome = AppendOutcome | 'trimmed' | CoordinationError
+
 export class NatsLog implements CoordinationLog {
   readonly isShared = true
   readonly appliesLate = true
@@ -126,9 +129,14 @@ export class NatsLog implements CoordinationLog {
     assert(bytes.length <= maxEntryBytes, 'an entry fits into a message of NATS')
     const { clock } = this.#options
     const untilMs = clock.monotonicMs() + this.#link.requestTimeoutMs
-    for (;;) {
+    for (let isRepeated = false; ; isRepeated = true) {
       const stream = this.#opened()
       const outcome = await this.#attempt(stream, sequence, bytes)
+      if (outcome === 'trimmed') {
+        // The entry that was trimmed may be this very one, after an attempt without an answer.
+        if (isRepeated) throw trimmedAway(sequence - 1, sequence + 1)
+        return 'conflict'
+      }
       if (typeof outcome === 'string') return outcome
       if (clock.monotonicMs() >= untilMs) throw outcome
       await sleep(clock, retryMs)
@@ -140,7 +148,7 @@ export class NatsLog implements CoordinationLog {
     stream: EntriesStream,
     sequence: number,
     bytes: Uint8Array,
-  ): Promise<AppendOutcome | CoordinationError> {
+  ): Promise<AttemptOutcome> {
     const expectation = { stream: stream.stream, lastSequence: sequence - 1 }
     try {
       const { seq } = await this.#link.append(stream.subject, bytes, expectation)
@@ -170,7 +178,7 @@ export class NatsLog implements CoordinationLog {
     stream: EntriesStream,
     sequence: number,
     bytes: Uint8Array,
-  ): Promise<AppendOutcome | CoordinationError> {
+  ): Promise<AttemptOutcome> {
     const [found] = await readEntries(this.#link, stream, sequence, sequence)
     if (found !== undefined) {
       // An earlier attempt with the same bytes may have got there.
@@ -179,7 +187,7 @@ export class NatsLog implements CoordinationLog {
     this.#checkSubscriptions()
     const now = await lookAt(this.#link, this.#name, stream.stream)
     const last = now?.lastSequence ?? 0
-    if (now !== undefined && sequence < now.firstSequence) return 'conflict'
+    if (now !== undefined && sequence < now.firstSequence) return 'trimmed'
     if (this.#isShort(last, sequence - 1)) throw beyondEnd(sequence, last)
     return new CoordinationError(
       'COORDINATION_UNAVAILABLE',

@@ -7,6 +7,7 @@ import { readLocalCopy } from '../../../../protocol/coordination/log/localCopy.t
 import { promptFate } from '../../../../protocol/coordination/log/memoryLogFaults.ts'
 import { repairedHistory } from '../../../../protocol/coordination/member/repair.ts'
 import { Replica } from '../../../../protocol/coordination/member/replica.ts'
+import { Lock } from '../../../../protocol/coordination/recipes/lock.ts'
 import { seededRandom } from '../../../../protocol/runtime/random.ts'
 import { MemoryStores } from '../../../../protocol/runtime/store/memoryStore.ts'
 import { create, MemberWorld, set, text, watched } from './memberWorld.ts'
@@ -170,6 +171,27 @@ test('a session whose end was taken back by a repair is ended by its member', as
   world.server.repair(repairedHistory(chosen, seededRandom(5)))
   await world.pass(3000)
   expect(new Replica(world.server.history(), () => {}).sessions.size).toBe(0)
+})
+
+test('a lock whose release was taken back by a repair is free all the same', async () => {
+  const lock = (member: Coordination) =>
+    new Lock({
+      ...{ coordination: member, clock: world.clock, random: seededRandom(7) },
+      path: '/locks/one',
+    })
+  const open = (member: Coordination) =>
+    world.until(member.openSession({ timeoutMs: 60_000, name: 'test' }))
+  const [a, b] = [await open(members[0]!), await open(members[1]!)]
+  const held = await world.until(lock(members[1]!).acquire(b))
+  const chosen = world.server.history()
+  await world.until(held.release())
+  world.server.loseSuffix(1)
+  world.server.repair(repairedHistory(chosen, seededRandom(5)))
+  await world.pass(3000)
+  expect(b.hasEnded).toBe(false)
+  const next = await world.until(lock(members[0]!).acquire(a), 5000)
+  expect(next.isHeld).toBe(true)
+  expect(members[0]!.tree.children('/locks/one')).toHaveLength(1)
 })
 
 test('a process that was down while entries were lost notices at its start, and keeps its tree', async () => {

@@ -122,7 +122,7 @@ export const coordinationMutants: readonly Mutant[] = [
     name: 'session: opened without an answer is kept',
     system: 'coordination',
     file: 'protocol/coordination/member/member.ts',
-    replacements: [{ find: '    this.#closeAbandoned()\n', replace: '' }],
+    replacements: [{ find: '    this.#removeAbandoned()\n', replace: '' }],
     origin: 'a rule of protocol/coordination',
     maxSeeds: 100,
   },
@@ -243,8 +243,8 @@ export const coordinationMutants: readonly Mutant[] = [
     file: 'protocol/coordination/member/replica.ts',
     replacements: [
       {
-        find: "    if (this.#chain.compare(claim) !== 'different') return\n",
-        replace: '    if (this.#chain.compare(claim) !== undefined) return\n',
+        find: '    if (!this.isOtherThan(claim)) return\n',
+        replace: '    return\n',
       },
     ],
     origin: 'a rule of protocol/coordination',

@@ -3,8 +3,12 @@
 // and what was lost is noticed.
 
 import { afterEach, describe, expect, test } from 'vitest'
+import { CoordinationError } from '../../../../../protocol/coordination/coordinationError.ts'
 import type { LogEntry } from '../../../../../protocol/coordination/log/coordinationLog.ts'
+import { connectNats } from '../../../../../protocol/coordination/log/nats/natsLink.ts'
 import type { NatsLog } from '../../../../../protocol/coordination/log/nats/natsLog.ts'
+import { systemRandom } from '../../../../../protocol/runtime/random.ts'
+import { systemClock } from '../../../../../protocol/runtime/time/clock.ts'
 import { until } from '../../../../eventLoop.ts'
 import {
   currentNatsServer,
@@ -14,7 +18,7 @@ import {
 import { NatsServers } from '../../../../peers/natsServers.ts'
 import { Recorder } from '../coordinationLogConformance.ts'
 import { Appender } from './appender.ts'
-import { openMember } from './natsMembers.ts'
+import { memberOn, openMember } from './natsMembers.ts'
 import { StreamAdmin } from './streamAdmin.ts'
 
 const debian = debianNatsServer()
@@ -139,6 +143,25 @@ describe.skipIf(current === undefined)('three servers', () => {
 
 for (const binary of [debian, current]) {
   describe.skipIf(binary === undefined)(`one server ${binary?.version}`, () => {
+    test('an append whose answer is lost is not a conflict with its own trimmed entry', async () => {
+      const servers = await startServers(binary!, 1)
+      const other = await openLoaded(servers)
+      const { addresses } = servers
+      const dependencies = { clock: systemClock, random: systemRandom() }
+      const link = await connectNats({ servers: addresses, requestTimeoutMs: 500 }, dependencies)
+      const log = later(memberOn(link, 'log', 1, { keptEntries: 0 }))
+      await log.load()
+      const append = link.append.bind(link)
+      link.append = async (...request) => {
+        link.append = append
+        await append(...request)
+        await log.writeSnapshot({ sequence: 1, bytes: Buffer.from('state at 1') })
+        throw new CoordinationError('COORDINATION_UNAVAILABLE', 'no answer')
+      }
+      await expect(log.append(1, Buffer.from('own'))).rejects.toThrow('a snapshot has replaced')
+      expect(await other.append(1, Buffer.from('other'))).toBe('conflict')
+    })
+
     test('subscriptions miss nothing when the server is killed and restarted', async () => {
       const servers = await startServers(binary!, 1)
       const log = await openLoaded(servers)

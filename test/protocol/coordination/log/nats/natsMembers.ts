@@ -34,7 +34,8 @@ export async function openMember(
   return memberOn(link, name, replicas, options)
 }
 
-function memberOn(
+/** A member on this connection, which it takes over. */
+export function memberOn(
   link: NatsLink,
   name: string,
   replicas: number,
