@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -22,7 +23,7 @@ import {
   RotatedFile,
   type RotatedFileOptions,
 } from '../../../../protocol/runtime/disk/rotatedFile.ts'
-import { turns } from '../../../eventLoop.ts'
+import { turns, until } from '../../../eventLoop.ts'
 
 let directory: string
 let path: string
@@ -65,7 +66,7 @@ const read = (suffix = '') => {
 /** Writes one line, and waits until the current file contains it. */
 async function line(file: RotatedFile, text: string): Promise<void> {
   expect(file.write(Buffer.from(`${text}\n`))).toBe(text.length + 1)
-  await expect.poll(() => read()).toContain(text)
+  await until(() => read()?.includes(text) === true)
 }
 
 test('the file is rotated before its size is exceeded, and the oldest ones are removed', async () => {
@@ -82,7 +83,7 @@ test('10,000 lines logged at once are all written, in files within their limit',
   const file = open({ maxBytes: 100_000, keptFiles: 30 })
   const lines = Array.from({ length: 10_000 }, (_, at) => `${at} ${'x'.repeat(200)}\n`)
   for (const text of lines) expect(file.write(Buffer.from(text))).toBe(text.length)
-  await expect.poll(() => read(), { timeout: 10_000 }).toContain(`\n9999 `)
+  await until(() => read()?.includes(`\n9999 `) === true)
   const suffixes = Array.from({ length: 30 }, (_, at) => `.${30 - at}`)
   const files = [...suffixes, ''].map(read).filter((text) => text !== undefined)
   expect(files.join('') === lines.join('')).toBe(true)
@@ -144,12 +145,14 @@ test('a failed rotation keeps the old file and is retried later', async () => {
 test('a removed directory is reported once, and the file is reopened when the directory exists again', async () => {
   const file = open()
   await line(file, 'before')
+  const removed = openSync(path, 'r')
   rmSync(directory, { recursive: true })
-  for (let second = 0; second < 3; second++) {
+  for (let sizeBytes = 7; sizeBytes < 50; ) {
     nowMs += 1_000
-    file.write(Buffer.from('nobody reads this\n'))
-    await turns(20)
+    sizeBytes += file.write(Buffer.from('nobody reads this\n'))
+    await until(() => fstatSync(removed).size === sizeBytes)
   }
+  closeSync(removed)
   expect(troubles).toEqual([expect.stringMatching(/failed to open .*x\.log.*ENOENT/)])
   mkdirSync(directory)
   nowMs += 1_000
@@ -158,7 +161,7 @@ test('a removed directory is reported once, and the file is reopened when the di
   rmSync(directory, { recursive: true })
   nowMs += 1_000
   file.write(Buffer.from('nor this\n'))
-  await expect.poll(() => troubles.length).toBe(2)
+  await until(() => troubles.length === 2)
   mkdirSync(directory)
 })
 
@@ -180,7 +183,7 @@ test('two programs that log to one file lose no line, and rotate it by its total
     const names = readdirSync(directory)
     return names.flatMap((name) => readFileSync(join(directory, name), 'utf8').trim().split('\n'))
   }
-  await expect.poll(() => all().length).toBe(expected.length)
+  await until(() => all().length === expected.length)
   expect(all().sort()).toEqual(expected.sort())
   // 22 KB of lines: a file that one program has just rotated is not rotated again by the other.
   expect(readdirSync(directory).length).toBeLessThan(20)
@@ -194,7 +197,7 @@ test('lines whose write failed are written at exit', async () => {
   const bytes = Buffer.alloc(100 * 1024, 'x')
   file.write(bytes)
   // The pipe is full.
-  await expect.poll(() => later.length).toBe(1)
+  await until(() => later.length === 1)
   file.write(Buffer.from('behind\n'))
   let got = Buffer.alloc(0)
   const drain = () => {
@@ -228,7 +231,7 @@ test('a line that does not fit into the buffer is refused with the reason of the
   const file = open({ path: '/dev/full' })
   const chunk = Buffer.alloc(1024 * 1024, 'x')
   file.write(chunk)
-  await expect.poll(() => later.length).toBe(1)
+  await until(() => later.length === 1)
   for (let sent = 0; sent < 4; sent++) file.write(chunk)
   expect(() => file.write(chunk)).toThrow(/ENOSPC/)
   for (const end of ends) end()
