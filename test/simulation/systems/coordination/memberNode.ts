@@ -186,4 +186,8 @@ const damages = [
   ['its last entry is', 'as a loss'],
   ['so it has lost entries', 'at an append'],
   ['is malformed', 'at a malformed entry'],
+  ['than this process has folded', 'through an entry that was folded'],
+  ['this process has entry', 'by what was kept'],
+  ['which this process has followed', 'by what was kept'],
+  ['than this process has kept', 'by what was kept'],
 ] as const
