@@ -37,7 +37,10 @@ export type BrokerLoad = Readonly<
     | 'committers'
     | 'keyWriters'
     | 'recreators'
-    | 'rereaders',
+    | 'rereaders'
+    | 'pipelining'
+    | 'bursts'
+    | 'hasty',
     number
   >
 >
@@ -163,5 +166,13 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     keyWriters: whole(random, 0, 1),
     recreators: whole(random, 0, 1),
     rereaders: whole(random, 0, 1),
+    pipelining: seldom(random.fork('pipelining')),
+    bursts: seldom(random.fork('bursts')),
+    hasty: seldom(random.fork('hasty')),
   }
+}
+
+/** One client in one seed of three. */
+function seldom(random: Random): number {
+  return chance(random, 1 / 3) ? 1 : 0
 }
