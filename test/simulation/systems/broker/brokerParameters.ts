@@ -40,7 +40,8 @@ export type BrokerLoad = Readonly<
     | 'rereaders'
     | 'pipelining'
     | 'bursts'
-    | 'hasty',
+    | 'hasty'
+    | 'keyTransactions',
     number
   >
 >
@@ -169,6 +170,7 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     pipelining: seldom(random.fork('pipelining')),
     bursts: seldom(random.fork('bursts')),
     hasty: seldom(random.fork('hasty')),
+    keyTransactions: seldom(random.fork('key transactions')),
   }
 }
 

@@ -10,6 +10,7 @@ import { drawBrokerLoad, drawBrokerParameters } from './brokerParameters.ts'
 import { brokerProcess } from './brokerProgram.ts'
 import { type BrokerPlan, BrokerSimulation } from './brokerSimulation.ts'
 import { clientsOf } from './clients/clients.ts'
+import { drawFailingStop } from './failingStop.ts'
 
 const clientHosts = ['client-1', 'client-2']
 
@@ -71,21 +72,24 @@ function drawPlan(seed: number): BrokerPlan {
     network: drawNetwork(random.fork('network')),
     hosts: [...brokers, ...clientHosts].map((name) => drawHost(random.fork('host'), name)),
     rare: drawRareChances(random.fork('rare')),
-    faults: drawFaults(random.fork('faults'), {
-      servers: brokers.map((host) => ({ host, process: brokerProcess })),
-      clients,
-      safetyMs,
-      expectedEvents: 3000,
-      rareFiles: [
-        'checkpoint',
-        '-delete',
-        '.metadata',
-        '.snapshot',
-        'index',
-        '__coordination',
-        'journal',
-      ],
-    }),
+    faults: [
+      ...drawFailingStop(random.fork('failing stop'), brokers, safetyMs),
+      ...drawFaults(random.fork('faults'), {
+        servers: brokers.map((host) => ({ host, process: brokerProcess })),
+        clients,
+        safetyMs,
+        expectedEvents: 3000,
+        rareFiles: [
+          'checkpoint',
+          '-delete',
+          '.metadata',
+          '.snapshot',
+          'index',
+          '__coordination',
+          'journal',
+        ],
+      }),
+    ],
     safetyMs,
     livenessMs: 60_000,
   }

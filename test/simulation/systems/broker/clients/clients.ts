@@ -9,6 +9,7 @@ import { consumerGroupMember } from './consumerGroupMember.ts'
 import { groupMember } from './groupMember.ts'
 import { hastyProducer } from './hastyProducer.ts'
 import { idempotentProducer } from './idempotentProducer.ts'
+import { keyTransactions } from './keyTransactions.ts'
 import { keyWriter } from './keyWriter.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
 import { partitionFollower, partitionRereader } from './partitionFollower.ts'
@@ -57,6 +58,7 @@ export function clientsOf(
   add('pipelining', load.pipelining, () => pipeliningProducer)
   add('bursts', load.bursts, () => burstProducer)
   add('hasty', load.hasty, (index) => hastyProducer(`hasty-${index}`))
+  add('key-transactions', load.keyTransactions, (index) => keyTransactions(`keys-${index}`))
   add('member', load.members, () => groupMember(classicGroup), {
     ...{ isWriter: false, group: classicGroup },
   })

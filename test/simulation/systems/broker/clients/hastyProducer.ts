@@ -88,7 +88,11 @@ class HastyProducer {
     const offset = ++this.#transactions
     const partition = `${shared.parameters.logTopic.name}-0`
     const group = this.#group
-    const pending = recorder.begin(name, { kind: 'commit', group, offsets: { [partition]: offset } })
+    const pending = recorder.begin(name, {
+      kind: 'commit',
+      group,
+      offsets: { [partition]: offset },
+    })
     const outcome = await this.#transaction(identity, committed, {
       begin: () => this.#requests.addGroup(identity, group),
       write: () => this.#requests.commitOffset(identity, group, offset, this.#lane),
