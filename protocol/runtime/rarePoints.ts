@@ -18,6 +18,7 @@ export const rarePoints = {
   'log maintenance late': 'A checkpoint, a retention check or a check of the disk is left out.',
   'log compacted': 'A log is compacted, although hardly anything in it is dirty.',
   'append refused': 'An append of a client is refused for now, and nothing of it is stored.',
+  'log closed twice': 'The files of a log are closed twice while they are read.',
   // Metadata.
   'metadata snapshot': 'The metadata log is replaced by a snapshot after an entry.',
   'coordination snapshot': 'The coordination log is replaced by a snapshot after an entry.',

@@ -139,8 +139,6 @@ export const clientMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a bug that the simulator has found',
-    maxSeeds: 3000,
-    missedBecause:
-      "no producer's first batches are lost on a connection that is slow and then breaks",
+    maxSeeds: 100,
   },
 ]

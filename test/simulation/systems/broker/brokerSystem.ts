@@ -10,7 +10,6 @@ import { drawBrokerLoad, drawBrokerParameters } from './brokerParameters.ts'
 import { brokerProcess } from './brokerProgram.ts'
 import { type BrokerPlan, BrokerSimulation } from './brokerSimulation.ts'
 import { clientsOf } from './clients/clients.ts'
-import { drawFailingStop } from './failingStop.ts'
 
 const clientHosts = ['client-1', 'client-2']
 
@@ -45,6 +44,9 @@ const stateMarks = [
   'a fetch session went on',
   'a fetch session was forgotten',
   'the keys of a compacted topic were checked',
+  'the keys of transactions were checked',
+  'a batch was refused until the one before it is stored',
+  'a write was refused behind the end of its transaction',
 ]
 
 export const brokerSystem: SimulatedSystem = {
@@ -72,24 +74,21 @@ function drawPlan(seed: number): BrokerPlan {
     network: drawNetwork(random.fork('network')),
     hosts: [...brokers, ...clientHosts].map((name) => drawHost(random.fork('host'), name)),
     rare: drawRareChances(random.fork('rare')),
-    faults: [
-      ...drawFailingStop(random.fork('failing stop'), brokers, safetyMs),
-      ...drawFaults(random.fork('faults'), {
-        servers: brokers.map((host) => ({ host, process: brokerProcess })),
-        clients,
-        safetyMs,
-        expectedEvents: 3000,
-        rareFiles: [
-          'checkpoint',
-          '-delete',
-          '.metadata',
-          '.snapshot',
-          'index',
-          '__coordination',
-          'journal',
-        ],
-      }),
-    ],
+    faults: drawFaults(random.fork('faults'), {
+      servers: brokers.map((host) => ({ host, process: brokerProcess })),
+      clients,
+      safetyMs,
+      expectedEvents: 3000,
+      rareFiles: [
+        'checkpoint',
+        '-delete',
+        '.metadata',
+        '.snapshot',
+        'index',
+        '__coordination',
+        'journal',
+      ],
+    }),
     safetyMs,
     livenessMs: 60_000,
   }
