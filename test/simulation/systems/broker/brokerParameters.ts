@@ -174,7 +174,7 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
   }
 }
 
-/** One client in one seed of three. */
+/** One client in one seed of four. */
 function seldom(random: Random): number {
-  return chance(random, 1 / 3) ? 1 : 0
+  return chance(random, 0.25) ? 1 : 0
 }
