@@ -168,7 +168,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 20,
+    maxSeeds: 100,
   },
   {
     name: 'only the last batch of a producer is remembered',
@@ -254,6 +254,6 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a bug that the simulator has found',
-    maxSeeds: 100,
+    maxSeeds: 500,
   },
 ]

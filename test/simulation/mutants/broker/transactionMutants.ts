@@ -93,7 +93,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 100,
+    maxSeeds: 500,
   },
   {
     name: 'a decided end is not continued after a restart',
