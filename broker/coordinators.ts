@@ -82,6 +82,7 @@ export async function openGroups(dependencies: GroupDependencies): Promise<Group
     },
     catalog: dependencies.controller.state,
     offsetsRetentionCheckIntervalMs: config['offsets.retention.check.interval.ms'],
+    rarePoints: runtime.rarePoints,
     newMemberId: (prefix) => `${memberIdPrefix(prefix)}-${dependencies.newId()}`,
   })
   followLeadership(dependencies, offsetsTopicName, groups)
@@ -127,6 +128,7 @@ export async function openTransactions(
   const transactions = await TransactionService.open({
     clock: runtime.clock,
     scheduler: runtime.scheduler,
+    rarePoints: runtime.rarePoints,
     logger,
     log: new TransactionStateTopic(runtime.clock, topic),
     markers: new TransactionMarkers({

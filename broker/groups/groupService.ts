@@ -5,6 +5,7 @@
 // number of groups are bounded across all shards.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/time/stallTolerantClock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
@@ -47,6 +48,7 @@ export interface GroupServiceOptions {
   readonly offsetsRetentionCheckIntervalMs: number
   /** Returns a unique member id that starts with the prefix. */
   readonly newMemberId: (prefix: string) => string
+  readonly rarePoints?: RarePoints | undefined
 }
 
 export class GroupService implements TransactionalOffsets {

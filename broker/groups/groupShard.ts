@@ -4,7 +4,8 @@
 // coordinator of the next epoch reads their outcome from the log.
 
 import { ErrorCode } from '../../protocol/kafka/errors.ts'
-import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
+import { type Clock, sleep, type Timer } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { CoordinatorShard } from '../coordinators/coordinatorRuntime.ts'
 import type { Appended, CoordinatorLeadership } from '../coordinators/coordinatorTopic.ts'
@@ -27,7 +28,11 @@ export interface GroupShardDependencies extends CoordinatorDependencies {
   readonly deadlineClock: Clock
   readonly logger: Logger
   readonly log: Pick<GroupLog, 'append'>
+  readonly rarePoints?: RarePoints | undefined
 }
+
+/** How late a result is that a simulator delays, in ms. */
+const lateMs = 50
 
 type AppendEffect = Extract<CoordinatorEffect, { type: 'append' }>
 
@@ -139,7 +144,7 @@ export class GroupShard implements CoordinatorShard {
   }
 
   async #append({ appendId, groupId, records, producer }: AppendEffect): Promise<void> {
-    const { log, logger } = this.#dependencies
+    const { clock, log, logger, rarePoints } = this.#dependencies
     const appended = await log
       .append(this.leadership, records, producer)
       .catch((error: unknown): Appended => {
@@ -149,6 +154,7 @@ export class GroupShard implements CoordinatorShard {
         )
         return { errorCode: ErrorCode.coordinatorNotAvailable, baseOffset: -1 }
       })
+    if (producer && rarePoints?.isForced('offsets reported late')) await sleep(clock, lateMs)
     if (this.#state !== 'resigned') this.handle({ type: 'appended', appendId, appended })
   }
 

@@ -526,11 +526,18 @@ export class PartitionLog {
     }
   }
 
+  /** The same as when a data directory fails under a reader while its broker closes the log. */
+  async #closeWhileReading(): Promise<void> {
+    const reading = this.read(this.logStartOffset, this.size).catch(() => undefined)
+    await Promise.all([reading, this.#files.close()])
+  }
+
   async #shut(): Promise<void> {
     this.#isClosed = true
     this.#appender.refuse()
     await this.#regaining
     await this.#appender.stop()
-    await this.#files.close()
+    const isTwice = this.#options.rarePoints?.isForced('log closed twice')
+    await Promise.all([isTwice && this.#closeWhileReading(), this.#files.close()])
   }
 }

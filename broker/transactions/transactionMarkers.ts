@@ -43,6 +43,7 @@ export class TransactionMarkers {
     const { clock, rarePoints, logger, findPartition, offsets } = this.#options
     try {
       if (rarePoints?.isForced('transaction marker late')) await sleep(clock, lateMs)
+      if (rarePoints?.isForced('transaction marker refused')) return ErrorCode.kafkaStorageError
       const found = await findPartition(partition)
       if (typeof found === 'number') return found
       const isCommit = marker.committed

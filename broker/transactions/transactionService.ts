@@ -4,7 +4,8 @@
 // NOT_COORDINATOR, and ids whose partition is being loaded with COORDINATOR_LOAD_IN_PROGRESS.
 
 import type { TopicPartition } from '../../protocol/kafka/topicPartition.ts'
-import type { Clock, Timer } from '../../protocol/runtime/time/clock.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
+import { type Clock, sleep, type Timer } from '../../protocol/runtime/time/clock.ts'
 import { stallTolerant } from '../../protocol/runtime/time/stallTolerantClock.ts'
 import { type CoordinatorQueues, queuesOf } from '../coordinators/coordinatorQueues.ts'
 import { CoordinatorRuntime } from '../coordinators/coordinatorRuntime.ts'
@@ -24,7 +25,11 @@ export interface TransactionServiceOptions extends Omit<TransactionShardDependen
   readonly abortIntervalMs: number
   /** transaction.remove.expired.transaction.cleanup.interval.ms */
   readonly expiryIntervalMs: number
+  readonly rarePoints?: RarePoints | undefined
 }
+
+/** How late a verification is that a simulator delays, in ms. */
+const lateMs = 50
 
 export class TransactionService implements TransactionVerifier {
   readonly #options: TransactionServiceOptions
@@ -148,15 +153,19 @@ export class TransactionService implements TransactionVerifier {
     return shard.coordinator.verifyPartitions(producer, partitions)
   }
 
-  verify(
+  async verify(
     producer: ProducerIdentity,
     topic: string,
     partition: number,
     addMissing: boolean,
   ): Promise<number> {
+    const { clock, rarePoints } = this.#options
     const partitions = [{ topic, partition }]
-    if (addMissing) return this.addPartitions(producer, partitions, 2)
-    return Promise.resolve(this.verifyPartitions(producer, partitions)[0]!)
+    const errorCode = addMissing
+      ? await this.addPartitions(producer, partitions, 2)
+      : this.verifyPartitions(producer, partitions)[0]!
+    if (rarePoints?.isForced('verification late')) await sleep(clock, lateMs)
+    return errorCode
   }
 
   /** Ends a transaction. Resolves once the decision is durable; its markers follow. */

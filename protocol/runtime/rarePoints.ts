@@ -17,12 +17,17 @@ export const rarePoints = {
   'resting log recovered': 'A log that was closed cleanly is recovered as if it had not been.',
   'log maintenance late': 'A checkpoint, a retention check or a check of the disk is left out.',
   'log compacted': 'A log is compacted, although hardly anything in it is dirty.',
+  'append refused': 'An append of a client is refused for now, and nothing of it is stored.',
+  'log closed twice': 'The files of a log are closed twice while they are read.',
   // Metadata.
   'metadata snapshot': 'The metadata log is replaced by a snapshot after an entry.',
   'coordination snapshot': 'The coordination log is replaced by a snapshot after an entry.',
   // Groups and transactions.
   'coordinator loaded in small reads': 'A coordinator reads its partition batch by batch.',
   'transaction marker late': 'A transaction marker is written a while after its transaction ended.',
+  'transaction marker refused': 'A transaction marker cannot be written for now.',
+  'verification late': 'A verified append waits a while before it is passed to the log.',
+  'offsets reported late': 'Offsets of a transaction are durable a while before that is known.',
   // Connections and clients.
   'connection lost': 'A connection is closed right after an answer was queued.',
   'fetch answered early': 'A fetch is answered before it has the bytes that it asked for.',

@@ -114,7 +114,7 @@ async function append(
   topic: string,
   { index, records }: PartitionData,
   { transactionalId, acks, apiVersion, decompression }: Sender,
-  { controller, replicas, transactionalAppends, traffic }: BrokerParts,
+  { controller, replicas, transactionalAppends, traffic, rarePoints }: BrokerParts,
 ): Promise<PartitionResponse> {
   const counters = traffic.of(topic)
   counters.appends++
@@ -127,6 +127,9 @@ async function append(
   if (refusal) {
     const { errorCode, message } = refusal
     return failedAppend(failure(index, errorCode, message), records, counters)
+  }
+  if (rarePoints.isForced('append refused')) {
+    return failedAppend(failure(index, ErrorCode.notEnoughReplicas), records, counters)
   }
   try {
     const bytes = records!

@@ -168,8 +168,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 3000,
-    missedBecause: 'the clients send no batch before an earlier one is stored or refused',
+    maxSeeds: 100,
   },
   {
     name: 'only the last batch of a producer is remembered',
@@ -216,8 +215,7 @@ export const logMutants: readonly Mutant[] = [
     file: 'broker/log/cleaner/cleaningPlan.ts',
     replacements: [{ find: '      segment.nextOffset > lastStableOffset ||\n', replace: '' }],
     origin: 'KAFKA-5443',
-    maxSeeds: 3000,
-    missedBecause: 'no coordinator is loaded again while a transaction is open across a compaction',
+    maxSeeds: 500,
   },
   {
     name: 'the new start of a log is not saved when records are deleted',
@@ -256,7 +254,6 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a bug that the simulator has found',
-    maxSeeds: 3000,
-    missedBecause: 'files are seldom closed twice while an operation uses them',
+    maxSeeds: 500,
   },
 ]

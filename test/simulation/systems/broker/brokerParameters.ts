@@ -37,7 +37,11 @@ export type BrokerLoad = Readonly<
     | 'committers'
     | 'keyWriters'
     | 'recreators'
-    | 'rereaders',
+    | 'rereaders'
+    | 'pipelining'
+    | 'bursts'
+    | 'hasty'
+    | 'keyTransactions',
     number
   >
 >
@@ -163,5 +167,14 @@ export function drawBrokerLoad(random: Random): BrokerLoad {
     keyWriters: whole(random, 0, 1),
     recreators: whole(random, 0, 1),
     rereaders: whole(random, 0, 1),
+    pipelining: seldom(random.fork('pipelining')),
+    bursts: seldom(random.fork('bursts')),
+    hasty: seldom(random.fork('hasty')),
+    keyTransactions: seldom(random.fork('key transactions')),
   }
+}
+
+/** One client in one seed of four. */
+function seldom(random: Random): number {
+  return chance(random, 0.25) ? 1 : 0
 }

@@ -144,7 +144,8 @@ export class BrokerSimulation implements Operator {
   #setUp(): void {
     const { logTopic, transactionTopic, keyedTopic } = this.#plan.parameters
     const topics = [logTopic, transactionTopic]
-    if (this.#plan.load.keyWriters > 0) topics.push(keyedTopic)
+    const { keyWriters, keyTransactions } = this.#plan.load
+    if (keyWriters > 0 || keyTransactions > 0) topics.push(keyedTopic)
     const create: ClientProgram = async (client) => {
       const admin = new Admin(client.cluster, Number.POSITIVE_INFINITY)
       for (const topic of topics) {

@@ -2,18 +2,10 @@
 // again after it was acknowledged, and again when it is old. The broker has to store it once.
 
 import { initProducerId } from '../../../../../protocol/client/producer/initProducerId.ts'
-import { produce } from '../../../../../protocol/kafka/apis/produce.ts'
 import { ErrorCode } from '../../../../../protocol/kafka/errors.ts'
 import { RecordBatchBuilder } from '../../../../../protocol/kafka/records/recordBatchBuilder.ts'
 import { type Client, isPassing, messageOf, throwUnlessNone } from './client.ts'
-
-/** The newest version that names topics. */
-const produceVersion = 12
-
-interface Sent {
-  readonly errorCode: number
-  readonly offset: number
-}
+import { sendBatch } from './sendBatch.ts'
 
 export async function carelessProducer(client: Client): Promise<void> {
   const { cluster, recorder, random } = client
@@ -22,16 +14,8 @@ export async function carelessProducer(client: Client): Promise<void> {
   const { producerId, producerEpoch } = await initProducerId(cluster, Number.POSITIVE_INFINITY)
   noteProducerId(client, producerId, producerEpoch)
   const partition = random.below(logTopic.partitions)
-  const send = async (records: Buffer, lane: string): Promise<Sent> => {
-    const connection = await cluster.leader(logTopic.name, partition, lane)
-    const request = {
-      ...{ transactionalId: null, acks: -1, timeoutMs: 30_000 },
-      topicData: [{ name: logTopic.name, partitionData: [{ index: partition, records }] }],
-    }
-    const answer = await connection.send(produce, request, { version: produceVersion })
-    const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!
-    return { errorCode, offset: baseOffset }
-  }
+  const send = (records: Buffer, lane: string) =>
+    sendBatch(client, { topic: logTopic.name, partition, lane }, records)
   let earlier: Buffer | undefined
   for (let sequence = 0; !client.isOver; sequence++) {
     const value = `${client.name}:${sequence}`

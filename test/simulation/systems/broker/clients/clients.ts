@@ -2,14 +2,18 @@
 
 import type { BrokerLoad, BrokerParameters } from '../brokerParameters.ts'
 import { administrator } from './administrator.ts'
+import { burstProducer } from './burstProducer.ts'
 import { carelessProducer } from './carelessProducer.ts'
 import type { ClientProgram } from './client.ts'
 import { consumerGroupMember } from './consumerGroupMember.ts'
 import { groupMember } from './groupMember.ts'
+import { hastyProducer } from './hastyProducer.ts'
 import { idempotentProducer } from './idempotentProducer.ts'
+import { keyTransactions } from './keyTransactions.ts'
 import { keyWriter } from './keyWriter.ts'
 import { offsetCommitter } from './offsetCommitter.ts'
 import { partitionFollower, partitionRereader } from './partitionFollower.ts'
+import { pipeliningProducer } from './pipeliningProducer.ts'
 import { sessionReader } from './sessionReader.ts'
 import { topicRecreator } from './topicRecreator.ts'
 import { transactionalProducer } from './transactionalProducer.ts'
@@ -51,6 +55,10 @@ export function clientsOf(
   add('committer', load.committers, () => offsetCommitter)
   add('keys', load.keyWriters, () => keyWriter)
   add('recreator', load.recreators, () => topicRecreator)
+  add('pipelining', load.pipelining, () => pipeliningProducer)
+  add('bursts', load.bursts, () => burstProducer)
+  add('hasty', load.hasty, (index) => hastyProducer(`hasty-${index}`))
+  add('key-transactions', load.keyTransactions, (index) => keyTransactions(`keys-${index}`))
   add('member', load.members, () => groupMember(classicGroup), {
     ...{ isWriter: false, group: classicGroup },
   })

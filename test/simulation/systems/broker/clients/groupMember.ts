@@ -35,6 +35,8 @@ class Member {
   #assigned: string[]
   /** Next offsets of what was polled and not committed. */
   #uncommitted = new Map<string, number>()
+  /** A commit was refused: the member has to join its group again before anything else. */
+  #mustRejoin = false
 
   constructor(client: Client, group: string, assigned: string[]) {
     this.#client = client
@@ -59,7 +61,7 @@ class Member {
   /** Returns the partitions that it had when it left. */
   async run(): Promise<string[]> {
     const { shared, random } = this.#client
-    while (!shared.readersAreDone) {
+    while (!shared.readersAreDone || this.#mustRejoin) {
       await this.#poll()
       if (shared.writersAreDone) await this.#commit()
       else if (random.below(3) === 0) await this.#commit()
@@ -114,7 +116,10 @@ class Member {
       pending.ok()
     } catch (error) {
       const hasMoved = error instanceof KafkaError && groupMovedOn.has(error.errorCode)
-      if (hasMoved) shared.reached('a commit was refused after a rebalance')
+      if (hasMoved) {
+        shared.reached('a commit was refused after a rebalance')
+        this.#mustRejoin = true
+      }
       // An earlier attempt of the same commit may have been accepted.
       pending.unknown(messageOf(error))
       if (!hasMoved && !isPassing(error)) throw error
@@ -153,6 +158,7 @@ class Member {
       recorder.note(name, { kind: 'rebalance', group: this.#group, generation, revoked, assigned })
     }
     if (generation > 1) shared.reached('a group was rebalanced')
+    this.#mustRejoin = false
     this.#assigned = assigned
     this.#uncommitted = new Map()
   }

@@ -1,6 +1,7 @@
 // Writes versions of keys to a compacted topic, one after another, and deletes keys. In the end
 // each key has its last version, and no key has returned to an earlier one.
 
+import type { Isolation } from '../../../../../protocol/client/consumer/isolation.ts'
 import { PartitionReader } from '../../../../../protocol/client/consumer/partitionReader.ts'
 import { Producer } from '../../../../../protocol/client/producer/producer.ts'
 import { splitBatches } from '../../../../../protocol/kafka/records/recordBatch.ts'
@@ -35,7 +36,7 @@ export async function keyWriter(client: Client): Promise<void> {
     await client.think()
   }
   await producer.close()
-  check(client, states, await readAll(client, keyedTopic.name))
+  check(client, states, await readAll(client, keyedTopic.name, 'uncommitted'))
 }
 
 /** An incarnation has keys of its own: records of a killed one may still arrive after its. */
@@ -57,15 +58,20 @@ async function write(client: Client, producer: Producer, states: KeyStates): Pro
   state.unanswered = undefined
 }
 
-interface FoundRecord {
+export interface FoundRecord {
   readonly key: string
   /** Undefined for a deletion. */
   readonly number: number | undefined
 }
 
-async function readAll(client: Client, topic: string): Promise<FoundRecord[]> {
+/** Everything that can be read in the first partition of a topic, in order. */
+export async function readAll(
+  client: Client,
+  topic: string,
+  isolation: Isolation,
+): Promise<FoundRecord[]> {
   const retryTimeoutMs = Number.POSITIVE_INFINITY
-  const options = { topic, partition: 0, maxWaitMs: 0, retryTimeoutMs }
+  const options = { topic, partition: 0, isolation, maxWaitMs: 0, retryTimeoutMs }
   const reader = new PartitionReader(client.cluster, options)
   const end = await reader.latest()
   const found: FoundRecord[] = []

@@ -13,18 +13,20 @@ export function partitionFollower(topic: string, partition: number) {
   return async (client: Client): Promise<void> => {
     const { cluster, recorder, random } = client
     const name = `${topic}-${partition}`
+    const lane = cluster.newLane(`follow ${name}`)
+    const place = { topic, partition, lane, retryTimeoutMs: Number.POSITIVE_INFINITY }
+    const uncommitted = new PartitionReader(cluster, place)
     const reader = new PartitionReader(cluster, {
-      topic,
-      partition,
+      ...place,
       isolation: 'committed',
       maxWaitMs: whole(random, 1, 200),
       minBytes: whole(random, 1, 500),
       maxBytes: whole(random, 200, 10_000),
-      retryTimeoutMs: Number.POSITIVE_INFINITY,
     })
     recorder.note(client.name, { kind: 'assign', partitions: [name] })
     let offset = 0
-    // Ends where the partition ended when the writers had, which is asked for only then.
+    // Ends where the partition ended when the writers had, which is noted only then. The high
+    // watermark: a transaction that nobody ends would hide what is behind it for ever.
     for (let end: number | undefined; end === undefined || offset < end; ) {
       const poll = recorder.begin(client.name, { kind: 'poll', records: {} })
       const fetched = await reader.fetch(offset)
@@ -33,7 +35,7 @@ export function partitionFollower(topic: string, partition: number) {
       for (const [at] of found) client.shared.progress.visible(name, at)
       poll.ok({ kind: 'poll', records: { [name]: found }, positions: { [name]: offset } })
       observe(client, name, fetched)
-      if (client.shared.writersAreDone) end ??= await reader.latest()
+      if (client.shared.writersAreDone) end ??= await uncommitted.latest()
       else if (found.length === 0) await client.think()
     }
   }

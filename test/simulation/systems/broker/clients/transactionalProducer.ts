@@ -5,39 +5,15 @@
 // Outcome: an end that was answered is certain; a commit that was asked for and not answered may
 // have happened; a transaction whose commit was never asked for is aborted by whoever comes next.
 
-import { addOffsetsToTxn } from '../../../../../protocol/kafka/apis/addOffsetsToTxn.ts'
-import { addPartitionsToTxn } from '../../../../../protocol/kafka/apis/addPartitionsToTxn.ts'
-import { endTxn } from '../../../../../protocol/kafka/apis/endTxn.ts'
-import { initProducerId } from '../../../../../protocol/kafka/apis/initProducerId.ts'
-import { produce } from '../../../../../protocol/kafka/apis/produce.ts'
-import { txnOffsetCommit } from '../../../../../protocol/kafka/apis/txnOffsetCommit.ts'
 import { ErrorCode, KafkaError } from '../../../../../protocol/kafka/errors.ts'
-import { RecordBatchBuilder } from '../../../../../protocol/kafka/records/recordBatchBuilder.ts'
 import type { Send, Transaction, TransactionStep } from '../../../checkers/operations.ts'
-import { noteProducerId } from './carelessProducer.ts'
-import { type Client, messageOf, throwUnlessNone } from './client.ts'
-
-interface Identity {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
-
-/** With the newest versions, the broker adds partitions and groups to the transaction (KIP-890). */
-interface Versions {
-  readonly produce: number
-  readonly txnOffsetCommit: number
-  readonly endTxn: number
-  readonly addsPartitions: boolean
-}
-
-const newVersions: Versions = {
-  ...{ produce: 12, txnOffsetCommit: 5, endTxn: 5 },
-  addsPartitions: false,
-}
-const oldVersions: Versions = {
-  ...{ produce: 11, txnOffsetCommit: 4, endTxn: 4 },
-  addsPartitions: true,
-}
+import { type Client, messageOf } from './client.ts'
+import {
+  type Identity,
+  newVersions,
+  oldVersions,
+  TransactionRequests,
+} from './transactionRequests.ts'
 
 /** Answers that say that another producer has the transactional id now. */
 const fenced: ReadonlySet<number> = new Set([
@@ -54,22 +30,20 @@ export function transactionalProducer(transactionalId: string) {
 
 class TransactionalProducer {
   readonly #client: Client
-  readonly #transactionalId: string
-  readonly #versions: Versions
-  readonly #sequences = new Map<number, number>()
+  readonly #requests: TransactionRequests
   #transactions = 0
   /** The offset that the current transaction commits. */
   #offset: number | undefined
 
   constructor(client: Client, transactionalId: string) {
     this.#client = client
-    this.#transactionalId = transactionalId
-    this.#versions = client.random.below(2) === 0 ? newVersions : oldVersions
+    const versions = client.random.below(2) === 0 ? newVersions : oldVersions
+    this.#requests = new TransactionRequests(client, transactionalId, versions)
   }
 
   async run(): Promise<void> {
     while (!this.#client.isOver) {
-      let identity: Identity | undefined = await this.#begin()
+      let identity: Identity | undefined = await this.#requests.initialize()
       while (identity !== undefined && !this.#client.isOver) {
         identity = await this.#transaction(identity)
         await this.#client.think()
@@ -77,23 +51,7 @@ class TransactionalProducer {
       await this.#client.think()
     }
     // Ends what an earlier incarnation, or this one, has left open.
-    await this.#begin()
-  }
-
-  async #begin(): Promise<Identity> {
-    const { transactionTimeoutMs } = this.#client.shared.parameters.workload
-    const answer = await this.#client.patiently(async () => {
-      const connection = await this.#coordinator()
-      const found = await connection.send(initProducerId, {
-        transactionalId: this.#transactionalId,
-        transactionTimeoutMs,
-      })
-      throwUnlessNone(found.errorCode)
-      return found
-    })
-    noteProducerId(this.#client, answer.producerId, answer.producerEpoch)
-    this.#sequences.clear()
-    return answer
+    await this.#requests.initialize()
   }
 
   /** Returns the identity for the next transaction; undefined if the producer has to start anew. */
@@ -103,7 +61,7 @@ class TransactionalProducer {
     const steps: TransactionStep[] = []
     const end = random.below(4) > 0 ? 'commit' : 'abort'
     const transaction: Transaction = {
-      ...{ kind: 'txn', transactionalId: this.#transactionalId, steps, end },
+      ...{ kind: 'txn', transactionalId: this.#requests.transactionalId, steps, end },
     }
     const pending = recorder.begin(name, transaction)
     let isCommitAsked = false
@@ -155,68 +113,24 @@ class TransactionalProducer {
   }
 
   async #produce(identity: Identity, index: number, value: string): Promise<number> {
-    const { transactionTopic } = this.#client.shared.parameters
-    if (this.#versions.addsPartitions) await this.#addPartition(identity, index)
-    const baseSequence = this.#sequences.get(index) ?? 0
-    const builder = new RecordBatchBuilder({ ...identity, baseSequence, isTransactional: true })
-    builder.append(this.#client.clock.nowMs(), null, Buffer.from(value))
-    const records = builder.build()
-    this.#sequences.set(index, baseSequence + 1)
-    return await this.#client.patiently(async () => {
-      const connection = await this.#client.cluster.leader(transactionTopic.name, index)
-      const request = {
-        ...{ transactionalId: this.#transactionalId, acks: -1, timeoutMs: 30_000 },
-        topicData: [{ name: transactionTopic.name, partitionData: [{ index, records }] }],
-      }
-      const answer = await connection.send(produce, request, { version: this.#versions.produce })
-      const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!
-      if (errorCode !== ErrorCode.duplicateSequenceNumber) throwUnlessNone(errorCode)
-      return baseOffset
-    })
+    const { name: topic } = this.#client.shared.parameters.transactionTopic
+    const { versions } = this.#requests
+    if (versions.addsPartitions) {
+      await this.#client.patiently(() => this.#requests.addPartition(identity, topic, index))
+    }
+    const batch = this.#requests.nextBatch(identity, topic, index, { value })
+    return await this.#client.patiently(() => this.#requests.produce(topic, index, batch))
   }
 
-  async #addPartition(identity: Identity, partition: number): Promise<void> {
-    const { transactionTopic } = this.#client.shared.parameters
-    const topics = [{ name: transactionTopic.name, partitions: [partition] }]
-    await this.#client.patiently(async () => {
-      const connection = await this.#coordinator()
-      const request = {
-        v3AndBelowTransactionalId: this.#transactionalId,
-        v3AndBelowProducerId: identity.producerId,
-        v3AndBelowProducerEpoch: identity.producerEpoch,
-        v3AndBelowTopics: topics,
-      }
-      const answer = await connection.send(addPartitionsToTxn, request, { version: 3 })
-      const found = answer.resultsByTopicV3AndBelow[0]!.resultsByPartition[0]!
-      throwUnlessNone(found.partitionErrorCode)
-    })
-  }
-
-  async #commitOffset(
-    { producerId, producerEpoch }: Identity,
-    committedOffset: number,
-    steps: TransactionStep[],
-  ): Promise<void> {
+  async #commitOffset(identity: Identity, offset: number, steps: TransactionStep[]): Promise<void> {
     const { logTopic } = this.#client.shared.parameters
     const group = `group of ${this.#client.name}`
-    steps.push({ kind: 'commit', group, offsets: { [`${logTopic.name}-0`]: committedOffset } })
-    this.#offset = committedOffset
-    const identity = { transactionalId: this.#transactionalId, producerId, producerEpoch }
-    if (this.#versions.addsPartitions) {
-      await this.#client.patiently(async () => {
-        const connection = await this.#coordinator()
-        const request = { ...identity, groupId: group }
-        throwUnlessNone((await connection.send(addOffsetsToTxn, request)).errorCode)
-      })
+    steps.push({ kind: 'commit', group, offsets: { [`${logTopic.name}-0`]: offset } })
+    this.#offset = offset
+    if (this.#requests.versions.addsPartitions) {
+      await this.#client.patiently(() => this.#requests.addGroup(identity, group))
     }
-    const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: '' }]
-    const request = { ...identity, groupId: group, topics: [{ name: logTopic.name, partitions }] }
-    await this.#client.patiently(async () => {
-      const connection = await this.#client.cluster.coordinator(group)
-      const version = this.#versions.txnOffsetCommit
-      const answer = await connection.send(txnOffsetCommit, request, { version })
-      throwUnlessNone(answer.topics[0]!.partitions[0]!.errorCode)
-    })
+    await this.#client.patiently(() => this.#requests.commitOffset(identity, group, offset))
   }
 
   #noteOffset(outcome: 'committed' | 'unknown'): void {
@@ -225,22 +139,7 @@ class TransactionalProducer {
     progress.offsetOfTransaction(`group of ${this.#client.name}`, this.#offset, outcome)
   }
 
-  async #end(identity: Identity, committed: boolean): Promise<Identity> {
-    return await this.#client.patiently(async () => {
-      const connection = await this.#coordinator()
-      const { producerId, producerEpoch } = identity
-      const transactionalId = this.#transactionalId
-      const request = { transactionalId, producerId, producerEpoch, committed }
-      const answer = await connection.send(endTxn, request, { version: this.#versions.endTxn })
-      throwUnlessNone(answer.errorCode)
-      if (this.#versions.addsPartitions || answer.producerId < 0) return identity
-      if (answer.producerEpoch !== identity.producerEpoch) this.#sequences.clear()
-      return { producerId: answer.producerId, producerEpoch: answer.producerEpoch }
-    })
-  }
-
-  /** Any broker is the coordinator while there is one. */
-  #coordinator() {
-    return this.#client.cluster.any()
+  #end(identity: Identity, committed: boolean): Promise<Identity> {
+    return this.#client.patiently(() => this.#requests.end(identity, committed))
   }
 }
