@@ -231,7 +231,7 @@ export const logMutants: readonly Mutant[] = [
     maxSeeds: 500,
   },
   {
-    name: 'the journal is not told of the removal of a topic',
+    name: 'a removed topic stays in the journal',
     system: 'broker',
     file: 'broker/log/directory/logDirectory.ts',
     replacements: [

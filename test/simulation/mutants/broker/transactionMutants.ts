@@ -27,7 +27,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 500,
+    maxSeeds: 600,
   },
   {
     name: 'aborted transactions are not indexed',

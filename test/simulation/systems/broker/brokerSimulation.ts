@@ -6,16 +6,16 @@ import { ErrorCode, KafkaError } from '../../../../protocol/kafka/errors.ts'
 import { Recorder } from '../../checkers/history.ts'
 import { checkKafka } from '../../checkers/kafka.ts'
 import { FaultInjector, type Operator } from '../../plan/faultInjector.ts'
-import type { Moment, Outcome, Violation } from '../../plan/outcome.ts'
+import type { Outcome } from '../../plan/outcome.ts'
 import type { Plan } from '../../plan/plan.ts'
-import type { EventOwner } from '../../world/eventHeap.ts'
 import { SimulatedNetwork } from '../../world/network/simulatedNetwork.ts'
 import { SeededRarePoints } from '../../world/seededRarePoints.ts'
 import { SimulatedHost } from '../../world/simulatedHost.ts'
-import { SimulatedProcess } from '../../world/simulatedProcess.ts'
+import type { SimulatedProcess } from '../../world/simulatedProcess.ts'
 import type { TraceOptions } from '../../world/trace.ts'
 import { watchRejections } from '../../world/unhandledRejections.ts'
 import { World } from '../../world/world.ts'
+import { Findings } from '../scene/findings.ts'
 import type { BrokerLoad, BrokerParameters } from './brokerParameters.ts'
 import {
   type BrokerRun,
@@ -36,8 +36,6 @@ const mostEvents = 400_000
 const restartMs = 50
 /** How often an operator looks at the health of the brokers, in ms. */
 const operatorMs = 300
-/** Violations that are kept. */
-const mostViolations = 50
 
 export interface BrokerPlan extends Plan<BrokerParameters> {
   readonly load: BrokerLoad
@@ -57,8 +55,7 @@ export class BrokerSimulation implements Operator {
   readonly #shared: Shared
   readonly #brokers = new Map<string, BrokerRun>()
   readonly #clients = new Map<string, RunningClient>()
-  readonly #violations: Violation[] = []
-  readonly #moments: Moment[] = []
+  readonly #findings: Findings
   readonly #rarePoints: SeededRarePoints[] = []
   readonly #hasDiskFaults: boolean
   readonly #strays = new StrayLogs()
@@ -69,15 +66,15 @@ export class BrokerSimulation implements Operator {
     this.#plan = plan
     const world = new World({ seed: plan.seed, ...(trace && { trace }) })
     this.#world = world
+    this.#findings = new Findings(world)
     this.#network = new SimulatedNetwork(world, plan.network)
     for (const host of plan.hosts) {
       this.#hosts.set(host.name, new SimulatedHost(world, this.#network, host.name, host))
     }
     this.#injector = new FaultInjector(world, this.#network, this.#hosts, this)
-    this.#injector.onFault = (_fault, description) => this.#note('fault', description)
+    this.#injector.onFault = (_fault, description) => this.#findings.note('fault', description)
     this.#hasDiskFaults = plan.faults.some(({ kind }) => kind === 'failCall' || kind === 'fillDisk')
     this.#recorder = new Recorder(() => world.nowMs)
-    world.onError = (error, owner) => this.#onError(error, owner)
     this.#shared = {
       recorder: this.#recorder,
       parameters: plan.parameters,
@@ -88,9 +85,9 @@ export class BrokerSimulation implements Operator {
       progress: new ReadingProgress(),
       nowMs: () => world.nowMs,
       memories: new Map(),
-      violate: (name, message) => this.#violate(name, message),
+      violate: (name, message) => this.#findings.violate(name, message),
       reached: (mark) => world.marks.reached(mark),
-      note: (who, what) => this.#note(who, what),
+      note: (who, what) => this.#findings.note(who, what),
     }
   }
 
@@ -102,16 +99,7 @@ export class BrokerSimulation implements Operator {
       stopWatching()
     }
     this.#checkHistory()
-    const { events, nowMs, trace, marks } = this.#world
-    return {
-      violations: this.#violations,
-      history: this.#recorder.history,
-      moments: this.#moments,
-      traceHash: trace.hash,
-      events,
-      virtualMs: nowMs,
-      marks: marks.counts,
-    }
+    return this.#findings.outcome(this.#recorder.history)
   }
 
   /** For the faults: a process that is down starts again. */
@@ -132,12 +120,13 @@ export class BrokerSimulation implements Operator {
     this.#setUp()
     this.#injector.schedule(faults)
     const end = await this.#world.run({ untilMs: safetyMs, maxEvents: mostEvents })
-    if (end === 'exhausted') return this.#violate('endless', `${mostEvents} events and no end`)
+    if (end === 'exhausted')
+      return this.#findings.violate('endless', `${mostEvents} events and no end`)
     this.#heal()
     const untilMs = safetyMs + livenessMs
     const isOver = () => this.#isDone
     const last = await this.#world.run({ untilMs, maxEvents: mostEvents, isOver })
-    if (last !== 'over') this.#violate('not live', this.#whatIsMissing(last))
+    if (last !== 'over') this.#findings.violate('not live', this.#whatIsMissing(last))
   }
 
   /** A client of its own creates the topics; all others start when it has. */
@@ -162,7 +151,7 @@ export class BrokerSimulation implements Operator {
 
   #startBroker(host: SimulatedHost): void {
     const onEnd = (end: string, error: unknown) => {
-      this.#note(
+      this.#findings.note(
         host.name,
         `the broker process ended: ${end}${error ? `, ${messageOf(error)}` : ''}`,
       )
@@ -175,7 +164,7 @@ export class BrokerSimulation implements Operator {
     }
     const spec = this.#plan.parameters.brokers.find((broker) => broker.host === host.name)!
     const rarePoints = this.#newRarePoints(host)
-    this.#note(host.name, 'the broker process starts')
+    this.#findings.note(host.name, 'the broker process starts')
     const process = host.start(
       brokerProcess,
       async (process) => {
@@ -184,7 +173,7 @@ export class BrokerSimulation implements Operator {
           await runBroker(run, config, this.#logger(process))
         } catch (error) {
           if (!this.#hasDiskFaults) {
-            this.#violate('no start', `${host.name} does not start: ${messageOf(error)}`)
+            this.#findings.violate('no start', `${host.name} does not start: ${messageOf(error)}`)
           }
           process.end('exited', error)
         }
@@ -215,7 +204,7 @@ export class BrokerSimulation implements Operator {
     if (!host.isOn || host.process(processName) !== undefined) return
     const onEnd = (end: string) => {
       if (client.isDone) return
-      this.#note(name, `the client ended: ${end}`)
+      this.#findings.note(name, `the client ended: ${end}`)
       this.#recorder.note(process.name, { kind: 'crash' })
       if (end === 'failed') this.#later(restartMs, () => this.#startClient(name))
     }
@@ -239,7 +228,7 @@ export class BrokerSimulation implements Operator {
   }
 
   #heal(): void {
-    this.#note('fault', 'everything is repaired; no fault from here on')
+    this.#findings.note('fault', 'everything is repaired; no fault from here on')
     this.#isHealed = true
     this.#injector.heal()
     for (const points of this.#rarePoints) points.stop()
@@ -263,7 +252,7 @@ export class BrokerSimulation implements Operator {
       const [reason] = run.broker.health.unhealthy()
       if (reason === undefined && this.#strays.isEmpty) continue
       const why = reason?.message ?? 'logs of deleted topics are in the way'
-      this.#note('operator', `restarts ${run.process.name}: ${why}`)
+      this.#findings.note('operator', `restarts ${run.process.name}: ${why}`)
       if (reason) this.#world.marks.reached('a broker with a failed data directory was restarted')
       stopBroker(run)
     }
@@ -290,7 +279,10 @@ export class BrokerSimulation implements Operator {
     for (const group of groups) {
       const missing = this.#shared.progress.neverPolled(group)
       if (missing.length === 0) continue
-      this.#violate('skipped by its group', `group ${group} never polled ${missing.join(', ')}`)
+      this.#findings.violate(
+        'skipped by its group',
+        `group ${group} never polled ${missing.join(', ')}`,
+      )
     }
     const { progress } = this.#shared
     this.#hosts.get('client-1')!.start('auditor', async (process) => {
@@ -302,7 +294,10 @@ export class BrokerSimulation implements Operator {
         const possible = progress.possibleOffsets(group)
         if (possible.includes(found)) continue
         const expected = possible.join(' or ')
-        this.#violate('offset of a transaction', `${group} is at ${found}, expected ${expected}`)
+        this.#findings.violate(
+          'offset of a transaction',
+          `${group} is at ${found}, expected ${expected}`,
+        )
       }
       this.#isDone = true
     })
@@ -312,19 +307,13 @@ export class BrokerSimulation implements Operator {
     return new ObservedLogger((level, fields, message) => {
       if (!process.isAlive) return
       const details = level === 'info' ? '' : ` ${JSON.stringify(fields, errorsAsText)}`
-      this.#note(process.name, `${level}: ${message}${details}`)
+      this.#findings.note(process.name, `${level}: ${message}${details}`)
       this.#world.marks.reached(`log: ${message}`)
       this.#strays.note(fields, message)
       if (level === 'error' && !this.#hasDiskFaults) {
-        this.#violate('error logged', `${process.name}: ${message}${details}`)
+        this.#findings.violate('error logged', `${process.name}: ${message}${details}`)
       }
     })
-  }
-
-  #onError(error: unknown, owner: EventOwner): void {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#violate('crash', `${owner.name}: ${what}`)
-    if (owner instanceof SimulatedProcess) owner.end('failed', error)
   }
 
   #checkHistory(): void {
@@ -332,7 +321,12 @@ export class BrokerSimulation implements Operator {
     for (const { name, message, evidence } of checkKafka(this.#recorder.history, options)
       .forbidden) {
       const timeMs = Math.max(0, ...evidence.map((entry) => entry.timeMs))
-      this.#violations.push({ name, message, timeMs, evidence: evidence.map(({ id }) => id) })
+      this.#findings.violations.push({
+        name,
+        message,
+        timeMs,
+        evidence: evidence.map(({ id }) => id),
+      })
     }
   }
 
@@ -340,16 +334,6 @@ export class BrokerSimulation implements Operator {
     const clients = [...this.#clients.values()].filter((client) => !client.isDone)
     const names = clients.map(({ name }) => name).join(', ') || 'the auditor'
     return `${end}: ${names} not done ${this.#plan.livenessMs} ms after everything was repaired`
-  }
-
-  #violate(name: string, message: string): void {
-    if (this.#violations.length >= mostViolations) return
-    this.#violations.push({ name, message, timeMs: this.#world.nowMs })
-    this.#note('VIOLATION', `${name}: ${message}`)
-  }
-
-  #note(who: string, what: string): void {
-    this.#moments.push({ timeMs: this.#world.nowMs, who, what })
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -8,7 +8,7 @@ import { SimulatedProcess } from '../../world/simulatedProcess.ts'
 import type { World } from '../../world/world.ts'
 
 /** Violations that are kept. */
-const mostViolations = 30
+const mostViolations = 50
 
 export class Findings {
   readonly violations: Violation[] = []
