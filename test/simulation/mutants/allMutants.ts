@@ -1,5 +1,6 @@
 // Every planted fault. The names are unique.
 
+import { agentMutants } from './agent/agentMutants.ts'
 import { clientMutants } from './broker/clientMutants.ts'
 import { controllerMutants } from './broker/controllerMutants.ts'
 import { groupMutants } from './broker/groupMutants.ts'
@@ -15,4 +16,5 @@ export const mutants: readonly Mutant[] = [
   ...controllerMutants,
   ...clientMutants,
   ...coordinationMutants,
+  ...agentMutants,
 ]
