@@ -12,6 +12,11 @@ export const agentMutants: readonly Mutant[] = [
         find: 'const end = Math.min(...channelEnds)\n    const own',
         replace: 'const end = Math.max(noted?.end ?? 0, Math.min(...channelEnds))\n    const own',
       },
+      {
+        file: 'agent/sources/taildir/taildirSource.ts',
+        find: 'file.mustBeNoted = true',
+        replace: 'file.mustBeNoted = false',
+      },
     ],
     origin: 'a review of the agent: stuck after copytruncate and SIGKILL',
     maxSeeds: 300,
