@@ -7,6 +7,7 @@ import { groupMutants } from './broker/groupMutants.ts'
 import { logMutants } from './broker/logMutants.ts'
 import { transactionMutants } from './broker/transactionMutants.ts'
 import { coordinationMutants } from './coordination/coordinationMutants.ts'
+import { engineMutants } from './engine/engineMutants.ts'
 import type { Mutant } from './mutant.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -17,4 +18,5 @@ export const mutants: readonly Mutant[] = [
   ...clientMutants,
   ...coordinationMutants,
   ...agentMutants,
+  ...engineMutants,
 ]
