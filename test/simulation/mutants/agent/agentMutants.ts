@@ -19,7 +19,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the agent: stuck after copytruncate and SIGKILL',
-    maxSeeds: 300,
+    maxSeeds: 2000,
   },
   {
     name: "a file's position counts before its put is durable and survives a failed write",
