@@ -14,7 +14,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/scheduler/batchLoop.ts',
-    maxSeeds: 300,
+    maxSeeds: 200,
   },
   {
     name: 'an entry of a checkpoint file is not synced',
@@ -27,7 +27,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 300,
+    maxSeeds: 100,
   },
   {
     name: 'a batch that is run again reads up to the ends of today',
@@ -40,7 +40,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/scheduler/batchLoop.ts',
-    maxSeeds: 300,
+    maxSeeds: 400,
   },
   {
     name: 'a batch is committed before its outputs have run',
@@ -59,7 +59,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/scheduler/batchLoop.ts',
-    maxSeeds: 300,
+    maxSeeds: 100,
   },
   {
     name: 'the state of a batch that is run again is not undone',
@@ -72,17 +72,22 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateStore.ts',
-    maxSeeds: 300,
+    maxSeeds: 100,
   },
   {
     name: 'the undo of a batch does not restore timers',
     system: 'engine',
     file: 'engine/state/stateTransaction.ts',
     replacements: [
-      { find: 'before.push(wasSet ? noBytes : null)', replace: 'before.push(isSet ? noBytes : null)' },
+      {
+        find: 'before.push(wasSet ? noBytes : null)',
+        replace: 'before.push(isSet ? noBytes : null)',
+      },
     ],
     origin: 'engine/state/stateTransaction.ts',
     maxSeeds: 300,
+    missedBecause:
+      'undo records are used only when a driver ends between the write of a state and the commit, and the batch that is run again sets the same timers: only one that fires them twice, or never, would show it',
   },
   {
     name: 'a state keeps cached values of a batch that was undone',
@@ -96,6 +101,8 @@ export const engineMutants: readonly Mutant[] = [
     ],
     origin: 'engine/state/stateStore.ts',
     maxSeeds: 300,
+    missedBecause:
+      'a store is closed, with its cache, when a batch fails; a batch begins twice in an open store only after a split, which no plan draws',
   },
   {
     name: 'the task of a lost executor is not run again',
@@ -104,11 +111,12 @@ export const engineMutants: readonly Mutant[] = [
     replacements: [
       {
         find: 'task.stage.running.delete(task.partition)\n',
-        replace: 'if (this.#executors.has(task.executor)) task.stage.running.delete(task.partition)\n',
+        replace:
+          'if (this.#executors.has(task.executor)) task.stage.running.delete(task.partition)\n',
       },
     ],
     origin: 'engine/scheduler/dagScheduler.ts',
-    maxSeeds: 300,
+    maxSeeds: 200,
   },
   {
     name: 'a batch is committed although a write of a state failed',
@@ -122,5 +130,7 @@ export const engineMutants: readonly Mutant[] = [
     ],
     origin: 'engine/executor/stateStores.ts',
     maxSeeds: 300,
+    missedBecause:
+      'a write of a state hardly ever fails in a plan, and the store refuses all that follows',
   },
 ]

@@ -70,6 +70,12 @@ function drawKillsAfterTruncation(random: Random, steps: readonly WriterStep[]):
   if (truncatedMs.length === 0 || !chance(random, 0.33)) return []
   const atMs = oneOf(random, truncatedMs) + whole(random, 5, oneOf(random, [50, 300]))
   return [
-    { kind: 'kill', at: { atMs }, host: agentHost, process: agentProcess, downMs: oneOf(random, [0, 100]) },
+    {
+      kind: 'kill',
+      at: { atMs },
+      host: agentHost,
+      process: agentProcess,
+      downMs: oneOf(random, [0, 100]),
+    },
   ]
 }
