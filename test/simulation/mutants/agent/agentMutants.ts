@@ -60,7 +60,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/decisions/0021-positions.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'a new file of the channel log has no positions of puts that are not durable yet',
@@ -82,7 +82,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the agent: lines lost by an orderly stop while the cluster is away',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'new content of a truncated file is put before the position file has the truncation',
@@ -100,7 +100,7 @@ export const agentMutants: readonly Mutant[] = [
     file: 'agent/sources/taildir/tailFile.ts',
     replacements: [{ find: 'const generation = before + 1', replace: 'const generation = before' }],
     origin: 'agent/sources/taildir/README.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'only the size of a file tells whether it is the file that was read before a start',
@@ -113,7 +113,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the agent: an inode that was used again',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'a file that was truncated and grew again is taken for one that grew',
@@ -136,7 +136,7 @@ export const agentMutants: readonly Mutant[] = [
       { find: 'if (this.error !== undefined) this.#file.moveTo(this.#accepted)', replace: '' },
     ],
     origin: 'docs/decisions/0021-positions.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'the first put of a file does not run alone',
@@ -149,7 +149,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'agent/sources/taildir/putWindow.ts',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'the rest of a file that was renamed out of the pattern is not read',
@@ -172,7 +172,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'a failed write stays in the channel log',
@@ -205,7 +205,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'agent/channels/file/fileStore.ts',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'the records of takes that a full disk has refused are not written later',
@@ -267,7 +267,7 @@ export const agentMutants: readonly Mutant[] = [
       { find: 'this.state.giveBack(ranges)', replace: 'this.state.giveBack(ranges.slice(0, 1))' },
     ],
     origin: 'agent/channels/README.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'a stop of the Kafka sink commits takes that have no answer yet',

@@ -27,7 +27,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'a batch that is run again reads up to the ends of today',
@@ -59,7 +59,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/scheduler/batchLoop.ts',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'the state of a batch that is run again is not undone',
@@ -72,7 +72,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateStore.ts',
-    maxSeeds: 100,
+    maxSeeds: 120,
   },
   {
     name: 'the undo of a batch does not restore timers',
