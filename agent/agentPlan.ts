@@ -159,8 +159,9 @@ class Planner {
     const type = typeOf(channelTypes, component)
     this.#add(checkOptions(type.options, component))
     if (this.#isBroken) return undefined
-    const { clock, disk, scheduler } = runtime
-    const around = { clock, disk, scheduler, logger, resolvePath: this.#resolvePath }
+    const { clock, disk, scheduler, rarePoints } = runtime
+    const resolvePath = this.#resolvePath
+    const around = { clock, disk, scheduler, rarePoints, logger, resolvePath }
     if (!type.isRecyclable) return type.make(component, around)
     const identity = identityOf(component)
     const channel = recyclable?.get(identity) ?? type.make(component, around)
@@ -186,7 +187,7 @@ class Planner {
     if (type.check !== undefined) this.#add(type.check(component))
     if (this.#isBroken) return undefined
     const { runtime, startProcess } = this.#dependencies
-    const { clock, disk } = runtime
+    const { clock, disk, rarePoints } = runtime
     const { name } = component
     const logger = this.#dependencies.logger.child({ source: name })
     const counter = new SourceCounter()
@@ -195,6 +196,7 @@ class Planner {
     const { batchSize, make } = type.plan(component, {
       clock,
       disk,
+      rarePoints,
       logger,
       counter,
       progress,

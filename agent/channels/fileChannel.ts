@@ -4,6 +4,7 @@
 
 import { join } from 'node:path'
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../protocol/runtime/scheduling/scheduler.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
@@ -106,6 +107,7 @@ export interface FileChannelDependencies {
   readonly clock: Clock
   readonly disk: Disk
   readonly scheduler: Scheduler
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   /** Resolves a path of the configuration to an absolute path. */
   readonly resolvePath: (path: string) => string
@@ -113,7 +115,7 @@ export interface FileChannelDependencies {
 
 export function fileChannel(
   component: ComponentConfiguration,
-  { clock, disk, scheduler, logger, resolvePath }: FileChannelDependencies,
+  { clock, disk, scheduler, rarePoints, logger, resolvePath }: FileChannelDependencies,
 ): TransactionalChannel {
   const options = readOptions(fileChannelOptions, component)
   checkTransactionCapacity(component, options)
@@ -137,7 +139,7 @@ export function fileChannel(
       byteSlotsOf: () => 0,
     },
     new ChannelState(options.capacity),
-    new FileStore({ disk, logger, scheduler }, storeOptions, counter),
+    new FileStore({ disk, logger, scheduler, rarePoints }, storeOptions, counter),
     counter,
     clock,
   )

@@ -1,6 +1,7 @@
 // The table of source types. A new type is added here and nowhere else.
 
 import type { Disk } from '../../protocol/runtime/disk/disk.ts'
+import type { RarePoints } from '../../protocol/runtime/rarePoints.ts'
 import type { Clock } from '../../protocol/runtime/time/clock.ts'
 import type { Logger } from '../../protocol/telemetry/logging/logger.ts'
 import type { ChannelProcessor } from '../channelProcessor.ts'
@@ -22,6 +23,7 @@ import { TaildirSource } from './taildir/taildirSource.ts'
 interface SourceDependencies {
   readonly clock: Clock
   readonly disk: Disk
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   readonly counter: SourceCounter
   readonly progress: SourceProgress

@@ -361,8 +361,10 @@ export class Driver {
     void gathered.then((inputs) => {
       const late: Launch[] = []
       // While buckets were read from disk, the executor may have died or the job been cancelled.
-      if (this.#dag.isWanted(taskId) && !this.#isStopped) this.#launch(effect, inputs, late)
-      else this.#dropped(taskId)
+      if (!this.#dag.isWanted(taskId)) this.#dropped(taskId)
+      // Its job has no result: `stop` makes it fail.
+      else if (this.#isStopped) this.#inputs.ended(taskId)
+      else this.#launch(effect, inputs, late)
       for (const { executor, task } of late) this.#pool.run(executor, [task])
     })
   }

@@ -22,6 +22,8 @@ export const rarePoints = {
   // Metadata.
   'metadata snapshot': 'The metadata log is replaced by a snapshot after an entry.',
   'coordination snapshot': 'The coordination log is replaced by a snapshot after an entry.',
+  // The agent.
+  'positions noted late': 'A source writes its position file later, as if a write had failed.',
   // Groups and transactions.
   'coordinator loaded in small reads': 'A coordinator reads its partition batch by batch.',
   'transaction marker late': 'A transaction marker is written a while after its transaction ended.',

@@ -2,6 +2,7 @@
 // write fails until `resume`: the end of the log is unknown, and the store must first truncate the
 // log to its last durable write.
 
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import { GroupCommit } from '../../../protocol/runtime/scheduling/groupCommit.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 
@@ -25,6 +26,7 @@ export class CommitQueue<W> {
     writeGroup: WriteGroup<W>,
     failureOf: (error: unknown) => Error,
     scheduler: Scheduler,
+    rarePoints?: RarePoints,
   ) {
     this.#writeGroup = writeGroup
     this.#failureOf = failureOf
@@ -41,6 +43,7 @@ export class CommitQueue<W> {
         },
       },
       scheduler,
+      rarePoints,
     )
   }
 

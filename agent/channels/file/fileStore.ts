@@ -15,6 +15,7 @@ import { ByteWriter } from '../../../protocol/bytes/writer.ts'
 import { assert } from '../../../protocol/runtime/assert.ts'
 import type { Disk, DiskLock } from '../../../protocol/runtime/disk/disk.ts'
 import { makeDurableDirectory } from '../../../protocol/runtime/disk/durableDirectory.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Scheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
 import { AgentError } from '../../errors.ts'
@@ -55,6 +56,7 @@ export interface FileStoreDependencies {
   readonly disk: Disk
   readonly logger: Logger
   readonly scheduler: Scheduler
+  readonly rarePoints?: RarePoints | undefined
 }
 
 interface FileEntry extends Entry {
@@ -109,7 +111,7 @@ export class FileStore implements EventStore {
   #isFailureLogged = false
 
   constructor(
-    { disk, logger, scheduler }: FileStoreDependencies,
+    { disk, logger, scheduler, rarePoints }: FileStoreDependencies,
     options: FileStoreOptions,
     counter: FileChannelCounter,
   ) {
@@ -119,6 +121,7 @@ export class FileStore implements EventStore {
       (group) => this.#writeGroup(group),
       (error) => this.#writeFailed(error),
       scheduler,
+      rarePoints,
     )
     this.#options = options
     this.#counter = counter

@@ -13,6 +13,7 @@
 
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { isOperational } from '../../../protocol/runtime/operational.ts'
+import type { RarePoints } from '../../../protocol/runtime/rarePoints.ts'
 import type { Clock } from '../../../protocol/runtime/time/clock.ts'
 import { LastingCondition } from '../../../protocol/telemetry/logging/lastingCondition.ts'
 import type { Logger } from '../../../protocol/telemetry/logging/logger.ts'
@@ -54,6 +55,7 @@ const orphanLookMs = 1000
 export interface TaildirDependencies {
   readonly clock: Clock
   readonly disk: Disk
+  readonly rarePoints?: RarePoints | undefined
   readonly logger: Logger
   readonly counter: SourceCounter
   readonly processor: ChannelProcessor
@@ -149,7 +151,7 @@ export class TaildirSource implements Polled {
     let foundAny = false
     try {
       // Recorded before they are read: files may be renamed out of the pattern at any time.
-      if (await this.#files.scanIfDue()) this.#mustNote = !(await this.#note())
+      if (await this.#files.scanIfDue()) this.#mustNote = !(await this.#noteSoon())
       foundAny = await this.#followAll(signal)
     } catch (error) {
       if (!isPassing(error)) throw error
@@ -166,7 +168,13 @@ export class TaildirSource implements Polled {
   async #noteIfDue(): Promise<void> {
     const sinceMs = this.#dependencies.clock.monotonicMs() - this.#notedMs
     if (!this.#mustNote && sinceMs < this.#options.writePosInterval) return
-    this.#mustNote = !(await this.#note())
+    this.#mustNote = !(await this.#noteSoon())
+  }
+
+  /** Writes the position file, unless that is forced to happen later. */
+  async #noteSoon(): Promise<boolean> {
+    if (this.#dependencies.rarePoints?.isForced('positions noted late')) return false
+    return await this.#note()
   }
 
   /** A put was refused: returns the time until the next attempt, which grows with each refusal. */

@@ -251,6 +251,30 @@ describe('shuffles that do not fit into memory', () => {
     expect(maps).toHaveLength(3)
   })
 
+  test('are read while the driver stops: the action fails and has no result', async () => {
+    const reading: (() => void)[] = []
+    const memory = new MemoryDisk()
+    const disk = unreliable(memory, () => {
+      return new Promise<undefined>((resolve) => reading.push(() => resolve(undefined)))
+    })
+    const world = new World(counting, { maxPairs: 0, spill: { disk, directory: '/job/shuffle' } })
+    for (let at = 0; at < 20; at++) world.log[at % 2]!.push(`word ${at % 7}`)
+    await world.driver.start()
+    const running = world.run(world.batch(0, 0, 10))
+    const failed = expect(running).rejects.toThrow('the job is stopping')
+    await world.clock.advanceAndSettle(1)
+    expect(reading.length).toBeGreaterThan(0)
+    const removal = Promise.withResolvers<void>()
+    memory.remove = () => removal.promise
+    const stopped = world.driver.stop()
+    while (reading.length > 0) {
+      for (const read of reading.splice(0)) read()
+      await world.clock.advanceAndSettle(1)
+    }
+    removal.resolve()
+    await Promise.all([stopped, failed])
+  })
+
   test('split the batch when no disk is configured, until a backlog of any length is counted', async () => {
     const world = new World(counting, { maxPairs: 100 })
     for (let at = 0; at < 1000; at++) world.log[at % 2]!.push(`word ${at % 17}`)

@@ -1,13 +1,22 @@
 // The system `agent`: an agent that follows log files and delivers their lines to a broker on
 // another host.
 
-import { seededRandom } from '../../../../protocol/runtime/random.ts'
-import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
+import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
+import type { Fault } from '../../plan/faults.ts'
+import {
+  chance,
+  drawFaults,
+  drawHost,
+  drawNetwork,
+  drawRareChances,
+  oneOf,
+  whole,
+} from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
 import { withPairs } from '../scene/pairedFaults.ts'
 import { brokerHost, clientHost } from '../scene/scene.ts'
-import { agentHost, drawAgentParameters } from './agentParameters.ts'
+import { agentHost, drawAgentParameters, type WriterStep } from './agentParameters.ts'
 import { agentProcess } from './agentProgram.ts'
 import { AgentSimulation, type AgentSystemPlan } from './agentSimulation.ts'
 
@@ -37,15 +46,36 @@ function drawPlan(seed: number): AgentSystemPlan {
     safetyMs,
     expectedEvents: 6000,
   })
+  const parameters = drawAgentParameters(random.fork('parameters'), safetyMs)
+  const kills = drawKillsAfterTruncation(random.fork('truncations'), parameters.steps)
   return {
     system: 'agent',
     seed,
-    parameters: drawAgentParameters(random.fork('parameters'), safetyMs),
+    parameters,
     network: drawNetwork(random.fork('network')),
     hosts: hosts.map((name) => drawHost(random.fork(`host ${name}`), name)),
     rare: drawRareChances(random.fork('rare')),
-    faults: withPairs(random.fork('pairs'), faults, agent, safetyMs),
+    faults: withPairs(random.fork('pairs'), [...kills, ...faults], agent, safetyMs),
     safetyMs,
     livenessMs: 120_000,
   }
+}
+
+/** A SIGKILL soon after a file was truncated, before its position is noted, in one seed of three. */
+function drawKillsAfterTruncation(random: Random, steps: readonly WriterStep[]): Fault[] {
+  const truncatedMs = steps.flatMap((step) => {
+    if (step.kind === 'truncate') return [step.atMs]
+    return step.kind === 'copyTruncate' ? [step.atMs + step.copyMs + step.truncateMs] : []
+  })
+  if (truncatedMs.length === 0 || !chance(random, 0.33)) return []
+  const atMs = oneOf(random, truncatedMs) + whole(random, 5, oneOf(random, [50, 300]))
+  return [
+    {
+      kind: 'kill',
+      at: { atMs },
+      host: agentHost,
+      process: agentProcess,
+      downMs: oneOf(random, [0, 100]),
+    },
+  ]
 }
