@@ -81,4 +81,12 @@ export const controllerMutants: readonly Mutant[] = [
     origin: 'a review of the broker under the bug reports of others, the kind',
     maxSeeds: 500,
   },
+  {
+    name: 'the removal of topics goes on while the groups that it asks are closed',
+    system: 'broker',
+    file: 'broker/broker.ts',
+    replacements: [{ find: '  closing.add(() => parts.controller.stop())\n', replace: '' }],
+    origin: 'a bug that the simulator has found',
+    maxSeeds: 3000,
+  },
 ]
