@@ -85,9 +85,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateTransaction.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'undo records are used only when a driver ends between the write of a state and the commit, and the batch that is run again sets the same timers: only one that fires them twice, or never, would show it',
+    maxSeeds: 500,
   },
   {
     name: 'a state keeps cached values of a batch that was undone',
@@ -100,9 +98,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateStore.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'a store is closed, with its cache, when a batch fails; a batch begins twice in an open store only after a split, which no plan draws',
+    maxSeeds: 120,
   },
   {
     name: 'the task of a lost executor is not run again',
@@ -129,8 +125,6 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/executor/stateStores.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'a write of a state hardly ever fails in a plan, and the store refuses all that follows',
+    maxSeeds: 120,
   },
 ]
