@@ -127,4 +127,68 @@ export const engineMutants: readonly Mutant[] = [
     origin: 'engine/executor/stateStores.ts',
     maxSeeds: 120,
   },
+  {
+    name: 'a batch that is split uses the outputs of its first attempt',
+    system: 'engine',
+    file: 'engine/executor/stateStores.ts',
+    replacements: [
+      {
+        find: 'for (const state of await this.#opened()) delete state.result\n',
+        replace: 'await this.#opened()\n',
+      },
+    ],
+    origin: 'engine/executor/stateStores.ts',
+    maxSeeds: 120,
+  },
+  {
+    name: 'timers that an undo restores are not due',
+    system: 'engine',
+    file: 'engine/state/stateStore.ts',
+    replacements: [
+      {
+        find: 'this.#firstTimerMs = unknownTimers()\n    this.#cache.clear()\n',
+        replace: 'this.#cache.clear()\n',
+      },
+    ],
+    origin: 'engine/state/stateStore.ts',
+    maxSeeds: 500,
+  },
+  {
+    name: 'the half of a batch is not planned durably',
+    system: 'engine',
+    file: 'engine/scheduler/batchLoop.ts',
+    replacements: [
+      {
+        find: 'if (next !== batch) await this.#options.offsetLog.supersede(next)\n',
+        replace: '',
+      },
+    ],
+    origin: 'engine/scheduler/batchLoop.ts',
+    maxSeeds: 120,
+  },
+  {
+    name: 'a batch is split although an output has begun',
+    system: 'engine',
+    file: 'engine/scheduler/batchLoop.ts',
+    replacements: [{ find: "if (this.#state === 'output') return false\n", replace: '' }],
+    origin: 'engine/scheduler/batchLoop.ts',
+    maxSeeds: 300,
+  },
+  {
+    name: 'a batch that is split uses the shuffles of its first attempt',
+    system: 'engine',
+    file: 'engine/scheduler/driver.ts',
+    replacements: [
+      {
+        find: 'batchId < oldest || batchId >= batch.batchId',
+        replace: 'batchId < oldest',
+      },
+      {
+        find: 'this.#forgetShuffles((batchId, id) => batchId >= this.#batchId || this.#computed.has(id))\n',
+        replace: '',
+      },
+    ],
+    origin: 'engine/scheduler/driver.ts',
+    maxSeeds: 120,
+  },
 ]
