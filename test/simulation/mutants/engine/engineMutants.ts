@@ -85,9 +85,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateTransaction.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'undo records are used only when a driver ends between the write of a state and the commit, and the batch that is run again sets the same timers: only one that fires them twice, or never, would show it',
+    maxSeeds: 500,
   },
   {
     name: 'a state keeps cached values of a batch that was undone',
@@ -100,9 +98,7 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/state/stateStore.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'a store is closed, with its cache, when a batch fails; a batch begins twice in an open store only after a split, which no plan draws',
+    maxSeeds: 120,
   },
   {
     name: 'the task of a lost executor is not run again',
@@ -129,8 +125,70 @@ export const engineMutants: readonly Mutant[] = [
       },
     ],
     origin: 'engine/executor/stateStores.ts',
+    maxSeeds: 120,
+  },
+  {
+    name: 'a batch that is split uses the outputs of its first attempt',
+    system: 'engine',
+    file: 'engine/executor/stateStores.ts',
+    replacements: [
+      {
+        find: 'for (const state of await this.#opened()) delete state.result\n',
+        replace: 'await this.#opened()\n',
+      },
+    ],
+    origin: 'engine/executor/stateStores.ts',
+    maxSeeds: 120,
+  },
+  {
+    name: 'timers that an undo restores are not due',
+    system: 'engine',
+    file: 'engine/state/stateStore.ts',
+    replacements: [
+      {
+        find: 'this.#firstTimerMs = unknownTimers()\n    this.#cache.clear()\n',
+        replace: 'this.#cache.clear()\n',
+      },
+    ],
+    origin: 'engine/state/stateStore.ts',
+    maxSeeds: 500,
+  },
+  {
+    name: 'the half of a batch is not planned durably',
+    system: 'engine',
+    file: 'engine/scheduler/batchLoop.ts',
+    replacements: [
+      {
+        find: 'if (next !== batch) await this.#options.offsetLog.supersede(next)\n',
+        replace: '',
+      },
+    ],
+    origin: 'engine/scheduler/batchLoop.ts',
+    maxSeeds: 120,
+  },
+  {
+    name: 'a batch is split although an output has begun',
+    system: 'engine',
+    file: 'engine/scheduler/batchLoop.ts',
+    replacements: [{ find: "if (this.#state === 'output') return false\n", replace: '' }],
+    origin: 'engine/scheduler/batchLoop.ts',
     maxSeeds: 300,
-    missedBecause:
-      'a write of a state hardly ever fails in a plan, and the store refuses all that follows',
+  },
+  {
+    name: 'a batch that is split uses the shuffles of its first attempt',
+    system: 'engine',
+    file: 'engine/scheduler/driver.ts',
+    replacements: [
+      {
+        find: 'batchId < oldest || batchId >= batch.batchId',
+        replace: 'batchId < oldest',
+      },
+      {
+        find: 'this.#forgetShuffles((batchId, id) => batchId >= this.#batchId || this.#computed.has(id))\n',
+        replace: '',
+      },
+    ],
+    origin: 'engine/scheduler/driver.ts',
+    maxSeeds: 120,
   },
 ]

@@ -68,6 +68,11 @@ export function summed(rows: readonly Pick<Row, 'key' | 'number'>[]): Map<string
   return sums
 }
 
+/** The end of a window that `windowed` has named. */
+export function endOfWindow(name: string): number {
+  return Number(name.split(' ')[1]) + windowMs
+}
+
 /** Sums by key and window. */
 export function windowed(rows: readonly Row[]): Map<string, number> {
   const inWindows = rows.map(({ key, number, timeMs }) => {

@@ -18,6 +18,7 @@ import { stateDatabases } from './stateDatabases.ts'
 
 export const driverProcess = 'driver'
 const directory = '/job'
+export const stateDirectory = `${directory}/state`
 const moduleUrl = 'file:///jobs/counting.ts'
 
 export interface DriverRun {
@@ -25,6 +26,8 @@ export interface DriverRun {
   /** Undefined while it starts. */
   job: RunningJob | undefined
   isStopRequested: boolean
+  /** Whether no fault strikes any more when it starts. */
+  readonly isHealed: boolean
 }
 
 /** Starts the job; rejects if it cannot start. Ends the process when the job has ended. */
@@ -36,7 +39,7 @@ export async function runDriver(
 ): Promise<void> {
   const { process } = run
   const { runtime } = process
-  const { batchIntervalMs, jobPartitions, executors } = parameters
+  const { batchIntervalMs, jobPartitions, executors, maxBatchTimeMs } = parameters
   const job = countingJob(database.contextOf(process), jobPartitions)
   const code = { moduleUrl, version: 'c0de', files: new Map() }
   const { operators } = new StreamGraph(job, { batchIntervalMs })
@@ -51,9 +54,10 @@ export async function runDriver(
     maxRecordsPerPartition: parameters.maxRecordsPerPartition,
     maxShuffleBytes: parameters.maxShuffleBytes,
     taskTimeoutMs: parameters.taskTimeoutMs,
+    ...(maxBatchTimeMs !== undefined && !run.isHealed && { maxBatchTimeMs }),
     host: process.host.name,
     startExecutor: executorProcesses({
-      ...{ driver: process, job, batchIntervalMs, stateDirectory: `${directory}/state` },
+      ...{ driver: process, job, batchIntervalMs, stateDirectory },
     }),
   }
   const running = new SubmittedJob(options, { job, moduleUrl, code }, opened)

@@ -3,7 +3,7 @@
 
 import type { BrokerConfig } from '../../../../broker/configuration/brokerOptions.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'
-import { oneOf, whole } from '../../plan/swarm.ts'
+import { chance, oneOf, whole } from '../../plan/swarm.ts'
 import { drawSceneBroker } from '../scene/sceneBroker.ts'
 
 export const driverHost = 'driver-1'
@@ -23,6 +23,11 @@ export interface EngineParameters {
   readonly records: number
   readonly thinkMs: number
   readonly broker: Partial<BrokerConfig>
+  /**
+   * Limit on the time of a batch, above which it is split; absent in most plans. A job that is
+   * started in the liveness phase has none: its operator has raised it.
+   */
+  readonly maxBatchTimeMs?: number
 }
 
 export function drawEngineParameters(random: Random): EngineParameters {
@@ -37,5 +42,11 @@ export function drawEngineParameters(random: Random): EngineParameters {
     records: whole(random, 10, 60),
     thinkMs: oneOf(random, [5, 20, 60]),
     broker: drawSceneBroker(random.fork('broker')),
+    ...drawBatchTime(random.fork('batch time')),
   }
+}
+
+/** About what a batch takes, so that many are cancelled after some of their states have advanced. */
+function drawBatchTime(random: Random): Pick<EngineParameters, 'maxBatchTimeMs'> {
+  return chance(random, 0.3) ? { maxBatchTimeMs: oneOf(random, [5, 10, 20, 40]) } : {}
 }

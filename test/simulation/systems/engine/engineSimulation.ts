@@ -44,6 +44,7 @@ export class EngineSimulation implements Program {
   #quietSinceMs = 0
   #seen = ''
   #isOver = false
+  #isHealed = false
 
   constructor(plan: EngineSystemPlan, trace?: TraceOptions) {
     const { topicPartitions, broker } = plan.parameters
@@ -87,7 +88,9 @@ export class EngineSimulation implements Program {
       },
       { rarePoints: this.#scene.rarePoints(host.name), onEnd },
     )
-    const run: DriverRun = { process, job: undefined, isStopRequested: false }
+    const run: DriverRun = {
+      ...{ process, job: undefined, isStopRequested: false, isHealed: this.#isHealed },
+    }
     this.#run = run
   }
 
@@ -106,6 +109,7 @@ export class EngineSimulation implements Program {
   }
 
   healed(): void {
+    this.#isHealed = true
     this.#quietSinceMs = this.#scene.world.nowMs
     this.#scene.host(clientHost).start('reader', (process) => {
       const cluster = clusterOf(process)
@@ -186,7 +190,10 @@ export class EngineSimulation implements Program {
     }
     const totals = new Map(page.entries.map(({ key, value }) => [key, value]))
     const { lateRows = 0 } = job!.status()
-    const results = { lines: this.#lines, database: this.#database, totals, lateRows }
+    const results = {
+      ...{ lines: this.#lines, database: this.#database, totals, lateRows },
+      partitions: this.#parameters.topicPartitions,
+    }
     checkResults(results, (name, message) => this.#scene.violate(name, message))
     this.#isOver = true
     this.stop()

@@ -1,13 +1,22 @@
 // The system `engine`: a job that reads a topic of a broker on another host, with keyed state, a
 // shuffle, windows of event time, and outputs to a database.
 
-import { seededRandom } from '../../../../protocol/runtime/random.ts'
-import { drawFaults, drawHost, drawNetwork, drawRareChances, whole } from '../../plan/swarm.ts'
+import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
+import type { Fault } from '../../plan/faults.ts'
+import {
+  chance,
+  drawFaults,
+  drawHost,
+  drawNetwork,
+  drawRareChances,
+  oneOf,
+  whole,
+} from '../../plan/swarm.ts'
 import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
 import { withPairs } from '../scene/pairedFaults.ts'
 import { brokerHost, clientHost } from '../scene/scene.ts'
-import { driverProcess } from './driverProgram.ts'
+import { driverProcess, stateDirectory } from './driverProgram.ts'
 import { drawEngineParameters, driverHost } from './engineParameters.ts'
 import { EngineSimulation, type EngineSystemPlan } from './engineSimulation.ts'
 
@@ -17,6 +26,7 @@ export const engineSystem: SimulatedSystem = {
     ...['log: an executor died; starting another one', 'log: the job has failed'],
     ...['job failed: CHECKPOINT_FAILED', 'power lost with unsynced writes'],
     ...['log: failed to read the topics; retrying'],
+    'log: the batch is too large; retrying with half of its offsets',
   ],
   drawPlan,
   run: async (plan, trace) => await new EngineSimulation(plan as EngineSystemPlan, trace).run(),
@@ -44,8 +54,21 @@ function drawPlan(seed: number): EngineSystemPlan {
       return drawHost(random.fork(`host ${name}`), name)
     }),
     rare: drawRareChances(random.fork('rare')),
-    faults: withPairs(random.fork('pairs'), faults, driver, safetyMs),
+    faults: [
+      ...failedStateWrites(random.fork('state writes'), safetyMs),
+      ...withPairs(random.fork('pairs'), faults, driver, safetyMs),
+    ],
     safetyMs,
     livenessMs: 120_000,
   }
+}
+
+/** Calls of the system hardly ever fail just when a state is written. On in one seed of four. */
+function failedStateWrites(random: Random, safetyMs: number): Fault[] {
+  if (!chance(random, 0.25)) return []
+  return Array.from({ length: whole(random, 1, 3) }, () => ({
+    ...{ kind: 'failCall', at: { atMs: random.below(safetyMs) }, host: driverHost },
+    ...{ code: oneOf(random, ['EIO', 'ENOSPC'] as const), operation: 'write' },
+    ...{ path: stateDirectory, after: random.below(10) },
+  }))
 }

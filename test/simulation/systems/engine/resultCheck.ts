@@ -1,7 +1,7 @@
 // Compares what the job has made with plain code over the records of its topic: every record counts
 // exactly once, in one batch, in the state and in each output.
 
-import { type BatchRows, parsed, type Row, summed, windowed } from './countingJob.ts'
+import { type BatchRows, endOfWindow, parsed, type Row, summed, windowed } from './countingJob.ts'
 import type { Database } from './database.ts'
 
 export type Violate = (name: string, message: string) => void
@@ -12,6 +12,8 @@ export interface Results {
   readonly database: Database
   readonly totals: ReadonlyMap<unknown, unknown>
   readonly lateRows: number
+  /** Of the topic. */
+  readonly partitions: number
 }
 
 export function checkResults(results: Results, violate: Violate): void {
@@ -56,18 +58,43 @@ function checkBatches({ database }: Results, rows: readonly Row[], violate: Viol
   }
 }
 
-/** A window is emitted once, with all of its records. */
-function checkWindows({ database }: Results, rows: readonly Row[], violate: Violate): void {
+/** A window is emitted once, with all of its records, in the batch in which it is due. */
+function checkWindows(results: Results, rows: readonly Row[], violate: Violate): void {
+  const { database } = results
   const expected = windowed(rows)
-  const seen = new Set<string>()
+  const seen = new Map<string, number>()
   for (const { batchId, rows: emitted } of batches(database, 'windows')) {
     for (const [window, value] of emitted as [string, number][]) {
       if (seen.has(window)) violate('window twice', `${window}, again in batch ${batchId}`)
-      seen.add(window)
+      seen.set(window, batchId)
       if (expected.get(window) === value) continue
       violate('wrong window', `${window} is ${value}, expected ${expected.get(window)}`)
     }
   }
+  const marks = watermarks(results, rows)
+  for (const window of expected.keys()) {
+    const due = marks.find(({ timeMs }) => timeMs >= endOfWindow(window))?.batchId
+    const emitted = seen.get(window)
+    if (emitted === due) continue
+    violate('window at a wrong time', `${window} is due in batch ${due}, emitted in ${emitted}`)
+  }
+}
+
+/**
+ * The watermark of each batch: the least of the times that the partitions had reached before it.
+ */
+function watermarks({ database, partitions }: Results, rows: readonly Row[]) {
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const reached = Array.from({ length: partitions }, () => Number.NEGATIVE_INFINITY)
+  const ordered = batches(database, 'ids').toSorted((one, other) => one.batchId - other.batchId)
+  return ordered.map(({ batchId, rows: ids }) => {
+    const timeMs = Math.min(...reached)
+    for (const id of ids as string[]) {
+      const partition = Number(id.split('.')[0])
+      reached[partition] = Math.max(reached[partition]!, byId.get(id)?.timeMs ?? 0)
+    }
+    return { batchId, timeMs }
+  })
 }
 
 /** The ids of the records that are in a batch, however often. */
