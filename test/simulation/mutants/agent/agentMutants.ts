@@ -294,8 +294,6 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'agent/sinks/kafka/kafkaSink.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'the broker of a plan hardly ever refuses a batch: it forgets no producer, and no take is larger than a request',
+    maxSeeds: 120,
   },
 ]

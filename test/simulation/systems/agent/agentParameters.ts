@@ -8,6 +8,7 @@ import { between, chance, oneOf, whole } from '../../plan/swarm.ts'
 import { brokerPort } from '../broker/brokerProgram.ts'
 import { brokerHost } from '../scene/scene.ts'
 import { drawSceneBroker } from '../scene/sceneBroker.ts'
+import type { RefusedTimes } from './refusedTimes.ts'
 
 export const agentHost = 'agent-1'
 export const logDirectory = '/logs'
@@ -55,6 +56,8 @@ export interface AgentParameters {
   /** Whether whoever writes the files syncs each write and each change of a name. */
   readonly syncsLogs: boolean
   readonly steps: readonly WriterStep[]
+  /** When the broker refuses records for their timestamps; never if absent. */
+  readonly refusedTimes?: RefusedTimes
 }
 
 const channelKinds: readonly (readonly ChannelType[])[] = [
@@ -105,7 +108,15 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
     broker: drawSceneBroker(random.fork('broker')),
     syncsLogs: chance(random, 0.8),
     steps: drawSteps(random.fork('steps'), safetyMs, !isDivided),
+    ...drawRefusedTimes(random.fork('refused times'), safetyMs),
   }
+}
+
+/** In one seed of eight. */
+function drawRefusedTimes(random: Random, safetyMs: number): { refusedTimes?: RefusedTimes } {
+  if (!chance(random, 0.125)) return {}
+  const atMs = Math.round(between(random, 0, safetyMs))
+  return { refusedTimes: { atMs, forMs: oneOf(random, [20, 100, 500, 1500]) } }
 }
 
 /** Mostly appends; each kind of rotation is on in some seeds only. */

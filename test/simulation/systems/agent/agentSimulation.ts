@@ -20,6 +20,7 @@ import { Delivered } from './delivered.ts'
 import { checkDeliveries, type Deliveries, missingLines } from './deliveryCheck.ts'
 import { LineLedger } from './lineLedger.ts'
 import { LogFiles } from './logFiles.ts'
+import { refuseTimes } from './refusedTimes.ts'
 import { ReusedInodes } from './reusedInodes.ts'
 
 /** How long nothing may arrive before the agent is stopped in the end: longer than a copy waits. */
@@ -88,6 +89,14 @@ export class AgentSimulation implements Program {
         await this.#files.perform(step)
       })
     }
+    const { refusedTimes, channels } = this.#parameters
+    if (refusedTimes === undefined) return
+    this.#scene.later(refusedTimes.atMs, () => {
+      this.#scene.note(clientHost, 'the operator bounds the timestamps of records')
+      this.#scene.host(clientHost).start('operator', async (process) => {
+        await refuseTimes(process, [...channels.keys()].map(topicOf), refusedTimes)
+      })
+    })
   }
 
   start(): void {
