@@ -18,7 +18,7 @@ export type ChannelType = 'file' | 'memory'
 /** What a program that writes logs does, and what log rotation does. */
 export type WriterStep = {
   readonly atMs: number
-  readonly file: 'app' | 'web'
+  readonly file: 'app' | 'web' | 'job'
 } & (
   | {
       readonly kind: 'append'
@@ -72,20 +72,23 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
   const channels = oneOf(random, channelKinds)
   const capacity = oneOf(random, [10, 40, 200])
   const isDivided = chance(random, 0.3)
+  const sinks = chance(random, 0.15) ? 2 : 1
+  const partitions = oneOf(random, [1, 1, 3])
+  const source = {
+    batchSize: Math.min(capacity, oneOf(random, [1, 3, 20])),
+    maxBatchCount: oneOf(random, [1, 3, 1000]),
+    idleTimeout: oneOf(random, [200, 1000, 120_000]),
+    writePosInterval: oneOf(random, [50, 500, 3000]),
+    pollInterval: oneOf(random, [20, 100]),
+    backoffSleepIncrement: oneOf(random, [10, 50]),
+    maxBackoffSleep: oneOf(random, [50, 300]),
+  }
   return {
     channels,
     isDivided,
-    sinks: chance(random, 0.15) ? 2 : 1,
-    partitions: oneOf(random, [1, 1, 3]),
-    source: {
-      batchSize: Math.min(capacity, oneOf(random, [1, 3, 20])),
-      maxBatchCount: oneOf(random, [1, 3, 1000]),
-      idleTimeout: oneOf(random, [200, 1000, 120_000]),
-      writePosInterval: oneOf(random, [50, 500, 3000]),
-      pollInterval: oneOf(random, [20, 100]),
-      backoffSleepIncrement: oneOf(random, [10, 50]),
-      maxBackoffSleep: oneOf(random, [50, 300]),
-    },
+    sinks,
+    partitions,
+    source,
     channel: {
       capacity,
       transactionCapacity: capacity,
@@ -107,7 +110,10 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
     },
     broker: drawSceneBroker(random.fork('broker')),
     syncsLogs: chance(random, 0.8),
-    steps: drawSteps(random.fork('steps'), safetyMs, !isDivided),
+    steps: [
+      ...drawSteps(random.fork('steps'), safetyMs, !isDivided),
+      ...drawJob(random.fork('job'), source.idleTimeout, safetyMs),
+    ],
     ...drawRefusedTimes(random.fork('refused times'), safetyMs),
   }
 }
@@ -137,6 +143,20 @@ function drawSteps(random: Random, safetyMs: number, mayCut: boolean): WriterSte
     steps.push({ ...at, ...drawStep(own, kindOf(own, weights), cuts) } as WriterStep)
   }
   return steps
+}
+
+/** A file that is idle, grows once more, and is renamed at once: in one seed of five. */
+function drawJob(random: Random, idleMs: number, safetyMs: number): WriterStep[] {
+  const at = Math.round(between(random, 0, safetyMs / 3))
+  const grownMs = at + idleMs + whole(random, 100, 600)
+  const renamedMs = grownMs + whole(random, 0, 20)
+  const lines = whole(random, 1, 4)
+  if (!chance(random, 0.2) || renamedMs >= safetyMs) return []
+  return [
+    { atMs: at, file: 'job', kind: 'append', lines },
+    { atMs: grownMs, file: 'job', kind: 'append', lines },
+    { atMs: renamedMs, file: 'job', kind: 'rename', matches: false },
+  ]
 }
 
 function kindOf(

@@ -19,7 +19,7 @@ import { checkCounters } from './counterCheck.ts'
 import { Delivered } from './delivered.ts'
 import { checkDeliveries, type Deliveries, missingLines } from './deliveryCheck.ts'
 import { LineLedger } from './lineLedger.ts'
-import { LogFiles } from './logFiles.ts'
+import { type Content, LogFiles } from './logFiles.ts'
 import { refuseTimes } from './refusedTimes.ts'
 import { ReusedInodes } from './reusedInodes.ts'
 
@@ -68,6 +68,7 @@ export class AgentSimulation implements Program {
       syncs: parameters.syncsLogs,
       padding: () => 2 + this.#paddings.below(this.#paddings.below(8) === 0 ? 300 : 30),
       beforeLoss: () => this.#probe(),
+      leaves: (content) => this.#leaves(content),
       later: (delayMs, run) => this.#writerLater(delayMs, run),
       copies: (copy) => this.#copies.begins(copy),
       nowMs: () => world.nowMs,
@@ -105,6 +106,7 @@ export class AgentSimulation implements Program {
     const onEnd = (end: ProcessEnd, error: unknown) => {
       this.#scene.note(host.name, `the agent process ended: ${end}${messageOf(error)}`)
       this.#copies.disturbed(this.#scene.world.nowMs)
+      this.#ledger.end()
       const isOrderly = end === 'exited' && run.isStopRequested && run.agent !== undefined
       if (!isOrderly) this.#memoryMayRepeat = true
       if (end !== 'killed' && end !== 'power') this.#scene.later(restartMs, () => this.start())
@@ -253,6 +255,12 @@ export class AgentSimulation implements Program {
     const run = this.#run
     if (run?.agent === undefined || !run.process.isAlive) return
     await this.#acceptance.probe(run.agent, this.#files.contents)
+  }
+
+  async #leaves(content: Content): Promise<void> {
+    const run = this.#run
+    if (run?.agent === undefined || !run.process.isAlive) return
+    await this.#acceptance.leaves(run.agent, content)
   }
 
   /** Whoever writes the files does nothing while the host has no power. */
