@@ -226,9 +226,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
-    maxSeeds: 300,
-    missedBecause:
-      'nothing checks that a channel can be drained while the disk is full: takes that are not recorded are sent again under their stamp, which the broker drops',
+    maxSeeds: 120,
   },
   {
     name: 'a prepared take is forgotten at a restart',

@@ -13,6 +13,9 @@ import type { RefusedTimes } from './refusedTimes.ts'
 export const agentHost = 'agent-1'
 export const logDirectory = '/logs'
 
+/** How long the broker is out of reach before the disk of the channels is full. */
+export const cutMs = 600
+
 export type ChannelType = 'file' | 'memory'
 
 /** What a program that writes logs does, and what log rotation does. */
@@ -58,6 +61,8 @@ export interface AgentParameters {
   readonly steps: readonly WriterStep[]
   /** When the broker refuses records for their timestamps; never if absent. */
   readonly refusedTimes?: RefusedTimes
+  /** Whether the disk of the channels is full for a while after everything else is repaired. */
+  readonly fillsDisk?: boolean
 }
 
 const channelKinds: readonly (readonly ChannelType[])[] = [
@@ -190,6 +195,30 @@ function drawStep(random: Random, kind: WriterStep['kind'], cuts: boolean) {
       return { kind, keeps: chance(random, 0.3) ? random.float() : 0 }
     case 'remove':
       return { kind }
+  }
+}
+
+/**
+ * Parameters of a run whose channels have events when their disk is full: their reserve suffices
+ * for the records of all takes. Undefined in most runs.
+ */
+export function drawFullDisk(
+  random: Random,
+  parameters: AgentParameters,
+  safetyMs: number,
+): AgentParameters | undefined {
+  if (!parameters.channels.includes('file') || !chance(random, 0.12)) return undefined
+  const capacity = parameters.channel.capacity!
+  const steps = Array.from({ length: 4 }, (_, at): WriterStep => {
+    const atMs = safetyMs - cutMs + 100 * (at + 1)
+    return { atMs, file: 'app', kind: 'append', lines: whole(random, 1, 6) }
+  })
+  return {
+    ...parameters,
+    fillsDisk: true,
+    fileChannel: { ...parameters.fileChannel, maxFileSize: 1_000_000 },
+    sink: { ...parameters.sink, flumeBatchSize: Math.min(capacity, 30) },
+    steps: [...parameters.steps, ...steps],
   }
 }
 

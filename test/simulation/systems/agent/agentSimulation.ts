@@ -14,6 +14,7 @@ import { followPartition } from '../scene/topicFollower.ts'
 import { Acceptance } from './acceptance.ts'
 import { type AgentParameters, agentHost, topicOf } from './agentParameters.ts'
 import { type AgentRun, agentProcess, runAgent, stopAgent, stopBoundMs } from './agentProgram.ts'
+import { ChannelSpace } from './channelSpace.ts'
 import { CopyWatch } from './copyWatch.ts'
 import { checkCounters } from './counterCheck.ts'
 import { Delivered } from './delivered.ts'
@@ -26,6 +27,9 @@ import { ReusedInodes } from './reusedInodes.ts'
 /** How long nothing may arrive before the agent is stopped in the end: longer than a copy waits. */
 const quietMs = 1700
 const checkMs = 100
+/** How long the disk of the channels is full at least, and within which time they are empty. */
+const leastFullMs = 300
+const drainedMs = 30_000
 /** How long an agent runs that was stopped in the end and started again. */
 const restartedMs = 300
 
@@ -38,6 +42,7 @@ export class AgentSimulation implements Program {
   readonly #scene: Scene
   readonly #ledger = new LineLedger()
   readonly #inodes = new ReusedInodes()
+  readonly #space: ChannelSpace
   readonly #files: LogFiles
   readonly #acceptance: Acceptance
   readonly #copies: CopyWatch
@@ -59,6 +64,7 @@ export class AgentSimulation implements Program {
     const { world } = this.#scene
     this.#paddings = world.random.fork('paddings')
     const { memory } = this.#host.disk
+    this.#space = new ChannelSpace(memory, '/flume/c')
     this.#acceptance = new Acceptance(this.#ledger, this.#inodes, memory)
     this.#copies = new CopyWatch(this.#ledger, channels.length)
     this.#files = new LogFiles({
@@ -117,7 +123,7 @@ export class AgentSimulation implements Program {
       async (process) => {
         const logger = this.#scene.logger(process)
         try {
-          await runAgent(run, this.#parameters, this.#inodes, logger)
+          await runAgent(run, this.#parameters, this.#inodes, this.#space, logger)
           const hasEvents = run.recovered.some((events) => events > 0)
           if (hasEvents) this.#scene.world.marks.reached('a channel was recovered with events')
         } catch (error) {
@@ -159,8 +165,8 @@ export class AgentSimulation implements Program {
     if (level === 'warn' && /lost/.test(message)) this.#saidLost = true
     if (message.startsWith('memory channel stopped')) this.#memoryMayRepeat = true
     // A component that hangs on a slow disk is abandoned, and says so (docs/flume-differences.md).
-    if (level !== 'error' || this.#scene.hasDiskFaults || / did not stop within /.test(message))
-      return
+    const hasDiskFaults = this.#scene.hasDiskFaults || this.#parameters.fillsDisk
+    if (level !== 'error' || hasDiskFaults || / did not stop within /.test(message)) return
     this.#scene.violate('error logged', message)
   }
 
@@ -170,6 +176,7 @@ export class AgentSimulation implements Program {
     for (const file of ['app', 'web'] as const) {
       this.#writerLater(1, () => this.#files.perform({ atMs: 0, file, kind: 'append', lines: 2 }))
     }
+    if (this.#parameters.fillsDisk) void this.#fillDisk()
     this.#quietSinceMs = this.#scene.world.nowMs
     this.#scene.later(checkMs, () => void this.#watch())
   }
@@ -196,6 +203,50 @@ export class AgentSimulation implements Program {
     }
   }
 
+  /** Until the file channels are empty: what they have is delivered on a full disk (decision 22). */
+  async #fillDisk(): Promise<void> {
+    const { world } = this.#scene
+    this.#copies.disturbed(world.nowMs)
+    this.#memoryMayRepeat = true
+    const hasReserve = await this.#haveReserves()
+    this.#space.fill()
+    this.#scene.note(agentHost, 'the disk of the channels is full')
+    const hadEvents = this.#heldInFiles() > 0
+    const fullMs = world.nowMs
+    const look = () => {
+      const isDrained = this.#run?.agent !== undefined && this.#heldInFiles() === 0
+      if (!isDrained && world.nowMs - fullMs < drainedMs) return this.#scene.later(checkMs, look)
+      if (!isDrained && hasReserve) {
+        const held = `file channels hold ${this.#heldInFiles()} events`
+        this.#scene.violate('not drained', `${held}, ${drainedMs} ms after the disk was full`)
+      } else if (hadEvents && hasReserve) {
+        world.marks.reached('channels were drained on a full disk')
+      }
+      this.#space.empty()
+      this.#copies.disturbed(world.nowMs)
+    }
+    this.#scene.later(leastFullMs, look)
+  }
+
+  #heldInFiles(): number {
+    const channels = this.#run?.agent?.figures().channels ?? []
+    return channels
+      .filter((_, channel) => this.#parameters.channels[channel] === 'file')
+      .reduce((sum, { counter }) => sum + counter.ChannelSize, 0)
+  }
+
+  /** Whether each file channel has its reserve: one that was used is not made at once again. */
+  async #haveReserves(): Promise<boolean> {
+    const { channels, fileChannel } = this.#parameters
+    const reserveBytes = Math.ceil(fileChannel.maxFileSize! / 64)
+    for (const [channel, type] of channels.entries()) {
+      const path = `/flume/c${channel}/data/reserve`
+      const found = type === 'file' ? await this.#host.disk.memory.stat(path) : undefined
+      if (type === 'file' && found?.sizeBytes !== reserveBytes) return false
+    }
+    return true
+  }
+
   /** Waits until everything has arrived and nothing arrives any more, then stops the agent. */
   async #watch(): Promise<void> {
     const { nowMs } = this.#scene.world
@@ -203,7 +254,12 @@ export class AgentSimulation implements Program {
     const isIdle = run?.agent?.figures().channels.every(({ counter }) => !counter.ChannelSize)
     const hasNews = this.#total !== this.#delivered.total
     this.#total = this.#delivered.total
-    if (hasNews || !isIdle || missingLines(await this.#deliveries()).length > 0) {
+    if (
+      hasNews ||
+      !isIdle ||
+      this.#space.isFull ||
+      missingLines(await this.#deliveries()).length > 0
+    ) {
       this.#quietSinceMs = nowMs
     }
     if (nowMs - this.#quietSinceMs < quietMs) {
