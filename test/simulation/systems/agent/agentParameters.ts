@@ -207,7 +207,9 @@ export function drawFullDisk(
   parameters: AgentParameters,
   safetyMs: number,
 ): AgentParameters | undefined {
-  if (!parameters.channels.includes('file') || !chance(random, 0.12)) return undefined
+  // Channels on one file system use up the reserves of each other.
+  const isAlone = parameters.channels.filter((type) => type === 'file').length === 1
+  if (!isAlone || !chance(random, 0.12)) return undefined
   const capacity = parameters.channel.capacity!
   const steps = Array.from({ length: 4 }, (_, at): WriterStep => {
     const atMs = safetyMs - cutMs + 100 * (at + 1)
