@@ -157,9 +157,7 @@ export const agentMutants: readonly Mutant[] = [
     file: 'agent/sources/taildir/followedFiles.ts',
     replacements: [{ find: 'if (now !== undefined && unreadBytes > 0) continue\n', replace: '' }],
     origin: 'a review of the agent: the tail of a rotated file',
-    maxSeeds: 300,
-    missedBecause:
-      'the ledger requires lines of a file that was renamed out of the pattern only once a channel has their position',
+    maxSeeds: 120,
   },
   {
     name: 'a put is acknowledged before its sync',
@@ -180,9 +178,7 @@ export const agentMutants: readonly Mutant[] = [
     file: 'agent/channels/file/fileStore.ts',
     replacements: [{ find: 'await last.file!.truncate(last.durableBytes)\n', replace: '' }],
     origin: 'agent/channels/file/fileStore.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'the next write overwrites a failed one from its start; what is left behind it shows only if a frame of the failed write begins exactly where a later one ends, and the process ends then',
+    maxSeeds: 1000,
   },
   {
     name: 'a torn write at the end of the channel log is not cut off',
@@ -228,9 +224,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
-    maxSeeds: 300,
-    missedBecause:
-      'nothing checks that a channel can be drained while the disk is full: takes that are not recorded are sent again under their stamp, which the broker drops',
+    maxSeeds: 120,
   },
   {
     name: 'a prepared take is forgotten at a restart',
@@ -294,8 +288,6 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'agent/sinks/kafka/kafkaSink.ts',
-    maxSeeds: 300,
-    missedBecause:
-      'the broker of a plan hardly ever refuses a batch: it forgets no producer, and no take is larger than a request',
+    maxSeeds: 120,
   },
 ]

@@ -24,18 +24,32 @@ export class Acceptance {
   async probe(agent: Agent, contents: Iterable<Content>): Promise<void> {
     const channels = agent.figures().channels as readonly unknown[] as readonly Channel[]
     for (const content of [...contents]) {
-      const inode = this.#inodes.shown(content.inode)
       const bytes = await this.#disk.readFile(content.path)
       for (const [index, channel] of channels.entries()) {
-        const position = channel.lastPosition('r1', { device: 1, inode })
-        if (position === undefined || bytes === undefined || position.end > bytes.length) continue
-        const { lengthBytes, crc } = position.fingerprint
-        // A position in content that is no longer there says nothing about this one.
-        if (crc32c(bytes, position.end - lengthBytes, position.end) !== crc) continue
+        const acceptedEnd = this.#acceptedEnd(channel, content, bytes)
         for (const { line, end } of content.lines) {
-          if (end <= position.end) this.#ledger.accept(index, line)
+          if (end <= acceptedEnd) this.#ledger.accept(index, line)
         }
       }
     }
+  }
+
+  /** Called before a file gets a name that does not match. Waits for no event. */
+  async leaves(agent: Agent, content: Content): Promise<void> {
+    const channels = agent.figures().channels as readonly unknown[] as readonly Channel[]
+    const bytes = await this.#disk.readFile(content.path)
+    const isBegun = channels.some((channel) => this.#acceptedEnd(channel, content, bytes) > 0)
+    const whole = content.lines.filter(({ end }) => end <= content.sizeBytes)
+    if (isBegun) this.#ledger.begin(whole.map(({ line }) => line))
+  }
+
+  /** Up to where a channel has accepted the content; 0 if it has no position in it. */
+  #acceptedEnd(channel: Channel, { inode }: Content, bytes: Buffer | undefined): number {
+    const shown = { device: 1, inode: this.#inodes.shown(inode) }
+    const position = channel.lastPosition('r1', shown)
+    if (position === undefined || bytes === undefined || position.end > bytes.length) return 0
+    const { lengthBytes, crc } = position.fingerprint
+    // A position in content that is no longer there says nothing about this one.
+    return crc32c(bytes, position.end - lengthBytes, position.end) === crc ? position.end : 0
   }
 }

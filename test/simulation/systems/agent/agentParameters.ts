@@ -8,16 +8,20 @@ import { between, chance, oneOf, whole } from '../../plan/swarm.ts'
 import { brokerPort } from '../broker/brokerProgram.ts'
 import { brokerHost } from '../scene/scene.ts'
 import { drawSceneBroker } from '../scene/sceneBroker.ts'
+import type { RefusedTimes } from './refusedTimes.ts'
 
 export const agentHost = 'agent-1'
 export const logDirectory = '/logs'
+
+/** How long the broker is out of reach before the disk of the channels is full. */
+export const cutMs = 600
 
 export type ChannelType = 'file' | 'memory'
 
 /** What a program that writes logs does, and what log rotation does. */
 export type WriterStep = {
   readonly atMs: number
-  readonly file: 'app' | 'web'
+  readonly file: 'app' | 'web' | 'job'
 } & (
   | {
       readonly kind: 'append'
@@ -55,6 +59,10 @@ export interface AgentParameters {
   /** Whether whoever writes the files syncs each write and each change of a name. */
   readonly syncsLogs: boolean
   readonly steps: readonly WriterStep[]
+  /** When the broker refuses records for their timestamps; never if absent. */
+  readonly refusedTimes?: RefusedTimes
+  /** Whether the disk of the channels is full for a while after everything else is repaired. */
+  readonly fillsDisk?: boolean
 }
 
 const channelKinds: readonly (readonly ChannelType[])[] = [
@@ -69,20 +77,23 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
   const channels = oneOf(random, channelKinds)
   const capacity = oneOf(random, [10, 40, 200])
   const isDivided = chance(random, 0.3)
+  const sinks = chance(random, 0.15) ? 2 : 1
+  const partitions = oneOf(random, [1, 1, 3])
+  const source = {
+    batchSize: Math.min(capacity, oneOf(random, [1, 3, 20])),
+    maxBatchCount: oneOf(random, [1, 3, 1000]),
+    idleTimeout: oneOf(random, [200, 1000, 120_000]),
+    writePosInterval: oneOf(random, [50, 500, 3000]),
+    pollInterval: oneOf(random, [20, 100]),
+    backoffSleepIncrement: oneOf(random, [10, 50]),
+    maxBackoffSleep: oneOf(random, [50, 300]),
+  }
   return {
     channels,
     isDivided,
-    sinks: chance(random, 0.15) ? 2 : 1,
-    partitions: oneOf(random, [1, 1, 3]),
-    source: {
-      batchSize: Math.min(capacity, oneOf(random, [1, 3, 20])),
-      maxBatchCount: oneOf(random, [1, 3, 1000]),
-      idleTimeout: oneOf(random, [200, 1000, 120_000]),
-      writePosInterval: oneOf(random, [50, 500, 3000]),
-      pollInterval: oneOf(random, [20, 100]),
-      backoffSleepIncrement: oneOf(random, [10, 50]),
-      maxBackoffSleep: oneOf(random, [50, 300]),
-    },
+    sinks,
+    partitions,
+    source,
     channel: {
       capacity,
       transactionCapacity: capacity,
@@ -104,8 +115,19 @@ export function drawAgentParameters(random: Random, safetyMs: number): AgentPara
     },
     broker: drawSceneBroker(random.fork('broker')),
     syncsLogs: chance(random, 0.8),
-    steps: drawSteps(random.fork('steps'), safetyMs, !isDivided),
+    steps: [
+      ...drawSteps(random.fork('steps'), safetyMs, !isDivided),
+      ...drawJob(random.fork('job'), source.idleTimeout, safetyMs),
+    ],
+    ...drawRefusedTimes(random.fork('refused times'), safetyMs),
   }
+}
+
+/** In one seed of eight. */
+function drawRefusedTimes(random: Random, safetyMs: number): { refusedTimes?: RefusedTimes } {
+  if (!chance(random, 0.125)) return {}
+  const atMs = Math.round(between(random, 0, safetyMs))
+  return { refusedTimes: { atMs, forMs: oneOf(random, [20, 100, 500, 1500]) } }
 }
 
 /** Mostly appends; each kind of rotation is on in some seeds only. */
@@ -126,6 +148,20 @@ function drawSteps(random: Random, safetyMs: number, mayCut: boolean): WriterSte
     steps.push({ ...at, ...drawStep(own, kindOf(own, weights), cuts) } as WriterStep)
   }
   return steps
+}
+
+/** A file that is idle, grows once more, and is renamed at once: in one seed of five. */
+function drawJob(random: Random, idleMs: number, safetyMs: number): WriterStep[] {
+  const at = Math.round(between(random, 0, safetyMs / 3))
+  const grownMs = at + idleMs + whole(random, 100, 600)
+  const renamedMs = grownMs + whole(random, 0, 20)
+  const lines = whole(random, 1, 4)
+  if (!chance(random, 0.2) || renamedMs >= safetyMs) return []
+  return [
+    { atMs: at, file: 'job', kind: 'append', lines },
+    { atMs: grownMs, file: 'job', kind: 'append', lines },
+    { atMs: renamedMs, file: 'job', kind: 'rename', matches: false },
+  ]
 }
 
 function kindOf(
@@ -159,6 +195,32 @@ function drawStep(random: Random, kind: WriterStep['kind'], cuts: boolean) {
       return { kind, keeps: chance(random, 0.3) ? random.float() : 0 }
     case 'remove':
       return { kind }
+  }
+}
+
+/**
+ * Parameters of a run whose channels have events when their disk is full: their reserve suffices
+ * for the records of all takes. Undefined in most runs.
+ */
+export function drawFullDisk(
+  random: Random,
+  parameters: AgentParameters,
+  safetyMs: number,
+): AgentParameters | undefined {
+  // Channels on one file system use up the reserves of each other.
+  const isAlone = parameters.channels.filter((type) => type === 'file').length === 1
+  if (!isAlone || !chance(random, 0.12)) return undefined
+  const capacity = parameters.channel.capacity!
+  const steps = Array.from({ length: 4 }, (_, at): WriterStep => {
+    const atMs = safetyMs - cutMs + 100 * (at + 1)
+    return { atMs, file: 'app', kind: 'append', lines: whole(random, 1, 6) }
+  })
+  return {
+    ...parameters,
+    fillsDisk: true,
+    fileChannel: { ...parameters.fileChannel, maxFileSize: 1_000_000 },
+    sink: { ...parameters.sink, flumeBatchSize: Math.min(capacity, 30) },
+    steps: [...parameters.steps, ...steps],
   }
 }
 

@@ -4,6 +4,7 @@ import { type Agent, startAgent } from '../../../../agent/agent.ts'
 import type { Logger } from '../../../../protocol/telemetry/logging/logger.ts'
 import type { SimulatedProcess } from '../../world/simulatedProcess.ts'
 import { type AgentParameters, flumeConfiguration, logDirectory } from './agentParameters.ts'
+import type { ChannelSpace } from './channelSpace.ts'
 import { changingInterceptor, dividingSelector } from './lineComponents.ts'
 import type { ReusedInodes } from './reusedInodes.ts'
 
@@ -23,12 +24,13 @@ export async function runAgent(
   run: AgentRun,
   parameters: AgentParameters,
   inodes: ReusedInodes,
+  space: ChannelSpace,
   logger: Logger,
 ): Promise<void> {
   const { process } = run
   const { name } = process.host
   const agent = await startAgent({
-    runtime: { ...process.runtime, disk: inodes.diskOf(process, logDirectory) },
+    runtime: { ...process.runtime, disk: space.limit(inodes.diskOf(process, logDirectory)) },
     logger,
     name: 'a1',
     configuration: flumeConfiguration(parameters),

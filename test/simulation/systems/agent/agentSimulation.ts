@@ -14,17 +14,22 @@ import { followPartition } from '../scene/topicFollower.ts'
 import { Acceptance } from './acceptance.ts'
 import { type AgentParameters, agentHost, topicOf } from './agentParameters.ts'
 import { type AgentRun, agentProcess, runAgent, stopAgent, stopBoundMs } from './agentProgram.ts'
+import { ChannelSpace } from './channelSpace.ts'
 import { CopyWatch } from './copyWatch.ts'
 import { checkCounters } from './counterCheck.ts'
 import { Delivered } from './delivered.ts'
 import { checkDeliveries, type Deliveries, missingLines } from './deliveryCheck.ts'
 import { LineLedger } from './lineLedger.ts'
-import { LogFiles } from './logFiles.ts'
+import { type Content, LogFiles } from './logFiles.ts'
+import { refuseTimes } from './refusedTimes.ts'
 import { ReusedInodes } from './reusedInodes.ts'
 
 /** How long nothing may arrive before the agent is stopped in the end: longer than a copy waits. */
 const quietMs = 1700
 const checkMs = 100
+/** How long the disk of the channels is full at least, and within which time they are empty. */
+const leastFullMs = 300
+const drainedMs = 30_000
 /** How long an agent runs that was stopped in the end and started again. */
 const restartedMs = 300
 
@@ -37,6 +42,7 @@ export class AgentSimulation implements Program {
   readonly #scene: Scene
   readonly #ledger = new LineLedger()
   readonly #inodes = new ReusedInodes()
+  readonly #space: ChannelSpace
   readonly #files: LogFiles
   readonly #acceptance: Acceptance
   readonly #copies: CopyWatch
@@ -58,6 +64,7 @@ export class AgentSimulation implements Program {
     const { world } = this.#scene
     this.#paddings = world.random.fork('paddings')
     const { memory } = this.#host.disk
+    this.#space = new ChannelSpace(memory, '/flume/c')
     this.#acceptance = new Acceptance(this.#ledger, this.#inodes, memory)
     this.#copies = new CopyWatch(this.#ledger, channels.length)
     this.#files = new LogFiles({
@@ -67,6 +74,7 @@ export class AgentSimulation implements Program {
       syncs: parameters.syncsLogs,
       padding: () => 2 + this.#paddings.below(this.#paddings.below(8) === 0 ? 300 : 30),
       beforeLoss: () => this.#probe(),
+      leaves: (content) => this.#leaves(content),
       later: (delayMs, run) => this.#writerLater(delayMs, run),
       copies: (copy) => this.#copies.begins(copy),
       nowMs: () => world.nowMs,
@@ -88,6 +96,14 @@ export class AgentSimulation implements Program {
         await this.#files.perform(step)
       })
     }
+    const { refusedTimes, channels } = this.#parameters
+    if (refusedTimes === undefined) return
+    this.#scene.later(refusedTimes.atMs, () => {
+      this.#scene.note(clientHost, 'the operator bounds the timestamps of records')
+      this.#scene.host(clientHost).start('operator', async (process) => {
+        await refuseTimes(process, [...channels.keys()].map(topicOf), refusedTimes)
+      })
+    })
   }
 
   start(): void {
@@ -96,6 +112,7 @@ export class AgentSimulation implements Program {
     const onEnd = (end: ProcessEnd, error: unknown) => {
       this.#scene.note(host.name, `the agent process ended: ${end}${messageOf(error)}`)
       this.#copies.disturbed(this.#scene.world.nowMs)
+      this.#ledger.end()
       const isOrderly = end === 'exited' && run.isStopRequested && run.agent !== undefined
       if (!isOrderly) this.#memoryMayRepeat = true
       if (end !== 'killed' && end !== 'power') this.#scene.later(restartMs, () => this.start())
@@ -106,7 +123,7 @@ export class AgentSimulation implements Program {
       async (process) => {
         const logger = this.#scene.logger(process)
         try {
-          await runAgent(run, this.#parameters, this.#inodes, logger)
+          await runAgent(run, this.#parameters, this.#inodes, this.#space, logger)
           const hasEvents = run.recovered.some((events) => events > 0)
           if (hasEvents) this.#scene.world.marks.reached('a channel was recovered with events')
         } catch (error) {
@@ -148,8 +165,8 @@ export class AgentSimulation implements Program {
     if (level === 'warn' && /lost/.test(message)) this.#saidLost = true
     if (message.startsWith('memory channel stopped')) this.#memoryMayRepeat = true
     // A component that hangs on a slow disk is abandoned, and says so (docs/flume-differences.md).
-    if (level !== 'error' || this.#scene.hasDiskFaults || / did not stop within /.test(message))
-      return
+    const hasDiskFaults = this.#scene.hasDiskFaults || this.#parameters.fillsDisk
+    if (level !== 'error' || hasDiskFaults || / did not stop within /.test(message)) return
     this.#scene.violate('error logged', message)
   }
 
@@ -159,6 +176,7 @@ export class AgentSimulation implements Program {
     for (const file of ['app', 'web'] as const) {
       this.#writerLater(1, () => this.#files.perform({ atMs: 0, file, kind: 'append', lines: 2 }))
     }
+    if (this.#parameters.fillsDisk) void this.#fillDisk()
     this.#quietSinceMs = this.#scene.world.nowMs
     this.#scene.later(checkMs, () => void this.#watch())
   }
@@ -185,6 +203,50 @@ export class AgentSimulation implements Program {
     }
   }
 
+  /** Until the file channels are empty: what they have is delivered on a full disk (decision 22). */
+  async #fillDisk(): Promise<void> {
+    const { world } = this.#scene
+    this.#copies.disturbed(world.nowMs)
+    this.#memoryMayRepeat = true
+    const hasReserve = await this.#haveReserves()
+    this.#space.fill()
+    this.#scene.note(agentHost, 'the disk of the channels is full')
+    const hadEvents = this.#heldInFiles() > 0
+    const fullMs = world.nowMs
+    const look = () => {
+      const isDrained = this.#run?.agent !== undefined && this.#heldInFiles() === 0
+      if (!isDrained && world.nowMs - fullMs < drainedMs) return this.#scene.later(checkMs, look)
+      if (!isDrained && hasReserve) {
+        const held = `file channels hold ${this.#heldInFiles()} events`
+        this.#scene.violate('not drained', `${held}, ${drainedMs} ms after the disk was full`)
+      } else if (hadEvents && hasReserve) {
+        world.marks.reached('channels were drained on a full disk')
+      }
+      this.#space.empty()
+      this.#copies.disturbed(world.nowMs)
+    }
+    this.#scene.later(leastFullMs, look)
+  }
+
+  #heldInFiles(): number {
+    const channels = this.#run?.agent?.figures().channels ?? []
+    return channels
+      .filter((_, channel) => this.#parameters.channels[channel] === 'file')
+      .reduce((sum, { counter }) => sum + counter.ChannelSize, 0)
+  }
+
+  /** Whether each file channel has its reserve: one that was used is not made at once again. */
+  async #haveReserves(): Promise<boolean> {
+    const { channels, fileChannel } = this.#parameters
+    const reserveBytes = Math.ceil(fileChannel.maxFileSize! / 64)
+    for (const [channel, type] of channels.entries()) {
+      const path = `/flume/c${channel}/data/reserve`
+      const found = type === 'file' ? await this.#host.disk.memory.stat(path) : undefined
+      if (type === 'file' && found?.sizeBytes !== reserveBytes) return false
+    }
+    return true
+  }
+
   /** Waits until everything has arrived and nothing arrives any more, then stops the agent. */
   async #watch(): Promise<void> {
     const { nowMs } = this.#scene.world
@@ -192,7 +254,12 @@ export class AgentSimulation implements Program {
     const isIdle = run?.agent?.figures().channels.every(({ counter }) => !counter.ChannelSize)
     const hasNews = this.#total !== this.#delivered.total
     this.#total = this.#delivered.total
-    if (hasNews || !isIdle || missingLines(await this.#deliveries()).length > 0) {
+    if (
+      hasNews ||
+      !isIdle ||
+      this.#space.isFull ||
+      missingLines(await this.#deliveries()).length > 0
+    ) {
       this.#quietSinceMs = nowMs
     }
     if (nowMs - this.#quietSinceMs < quietMs) {
@@ -244,6 +311,12 @@ export class AgentSimulation implements Program {
     const run = this.#run
     if (run?.agent === undefined || !run.process.isAlive) return
     await this.#acceptance.probe(run.agent, this.#files.contents)
+  }
+
+  async #leaves(content: Content): Promise<void> {
+    const run = this.#run
+    if (run?.agent === undefined || !run.process.isAlive) return
+    await this.#acceptance.leaves(run.agent, content)
   }
 
   /** Whoever writes the files does nothing while the host has no power. */

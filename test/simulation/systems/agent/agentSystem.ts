@@ -16,7 +16,13 @@ import type { SimulatedSystem } from '../../system.ts'
 import { brokerProcess } from '../broker/brokerProgram.ts'
 import { withPairs } from '../scene/pairedFaults.ts'
 import { brokerHost, clientHost } from '../scene/scene.ts'
-import { agentHost, drawAgentParameters, type WriterStep } from './agentParameters.ts'
+import {
+  agentHost,
+  cutMs,
+  drawAgentParameters,
+  drawFullDisk,
+  type WriterStep,
+} from './agentParameters.ts'
 import { agentProcess } from './agentProgram.ts'
 import { AgentSimulation, type AgentSystemPlan } from './agentSimulation.ts'
 
@@ -30,6 +36,7 @@ export const agentSystem: SimulatedSystem = {
     ...['a channel was recovered with events', 'a memory channel repeated lines'],
     ...['log: channel refused a put, will retry', 'log: the channel log can be written again'],
     'log: file was truncated: reading from its start',
+    'channels were drained on a full disk',
   ],
   drawPlan,
   run: async (plan, trace) => await new AgentSimulation(plan as AgentSystemPlan, trace).run(),
@@ -46,7 +53,9 @@ function drawPlan(seed: number): AgentSystemPlan {
     safetyMs,
     expectedEvents: 6000,
   })
-  const parameters = drawAgentParameters(random.fork('parameters'), safetyMs)
+  const drawn = drawAgentParameters(random.fork('parameters'), safetyMs)
+  const withFullDisk = drawFullDisk(random.fork('full disk'), drawn, safetyMs)
+  const parameters = withFullDisk ?? drawn
   const kills = drawKillsAfterTruncation(random.fork('truncations'), parameters.steps)
   return {
     system: 'agent',
@@ -55,10 +64,21 @@ function drawPlan(seed: number): AgentSystemPlan {
     network: drawNetwork(random.fork('network')),
     hosts: hosts.map((name) => drawHost(random.fork(`host ${name}`), name)),
     rare: drawRareChances(random.fork('rare')),
-    faults: withPairs(random.fork('pairs'), [...kills, ...faults], agent, safetyMs),
+    faults: withPairs(
+      random.fork('pairs'),
+      [...kills, ...faults, ...(withFullDisk ? [cutBeforeFullDisk(safetyMs)] : [])],
+      agent,
+      safetyMs,
+    ),
     safetyMs,
     livenessMs: 120_000,
   }
+}
+
+/** So that the channels have events. */
+function cutBeforeFullDisk(safetyMs: number): Fault {
+  const at = { atMs: safetyMs - cutMs }
+  return { kind: 'cut', at, host: agentHost, to: brokerHost, isOneWay: false, forMs: 2 * cutMs }
 }
 
 /** A SIGKILL soon after a file was truncated, before its position is noted, in one seed of three. */

@@ -33,7 +33,9 @@ export function missingLines(deliveries: Deliveries): string[] {
     return ledger.lines
       .filter((line) => {
         const isOwed =
-          existing.has(line) || (accepted.has(line) && (type === 'file' || isMemorySafe))
+          existing.has(line) ||
+          ledger.isBegun(line) ||
+          (accepted.has(line) && (type === 'file' || isMemorySafe))
         return (
           isOwed && isMine(line, channel, parameters) && countOf(line, channel, deliveries) === 0
         )

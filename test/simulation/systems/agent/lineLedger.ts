@@ -1,8 +1,9 @@
 // What was written into the log files, line by line, and what of it an agent owes: the oracle of
 // the system `agent`. Every line is unique.
 //
-// Contract: a line is required once a file channel has it, or while a file that matches the file
-// group still has it in the end. A line may arrive twice only for a reason that decision 21 names.
+// Contract: a line is required once a file channel has it, while a file that matches the file group
+// still has it in the end, or as long as an agent runs that has begun to read its file. A line may
+// arrive twice only for a reason that decision 21 names.
 
 export interface Line {
   readonly id: number
@@ -23,6 +24,8 @@ export class LineLedger {
   readonly #contentMayRepeat = new Map<number, string>()
   /** Lines that each channel has accepted, by the number of the channel. */
   readonly #accepted = new Map<number, Set<Line>>()
+  /** Lines of files that the running agent has begun to read before they lost their names. */
+  readonly #begun = new Set<Line>()
   #contents = 0
 
   get lines(): readonly Line[] {
@@ -109,6 +112,20 @@ export class LineLedger {
     return Array.from({ length: channels }, (_, channel) => this.accepted(channel)).every(
       (accepted) => lines.some((line) => accepted.has(line)),
     )
+  }
+
+  /** The running agent reads the file of the lines to its end, although its name does not match. */
+  begin(lines: Iterable<Line>): void {
+    for (const line of lines) if (this.reasonToRepeat(line) === undefined) this.#begun.add(line)
+  }
+
+  /** The agent has ended. */
+  end(): void {
+    this.#begun.clear()
+  }
+
+  isBegun(line: Line): boolean {
+    return this.#begun.has(line)
   }
 
   accept(channel: number, line: Line): void {

@@ -32,6 +32,8 @@ export interface LogFilesOptions {
   readonly padding: () => number
   /** Called before content is destroyed, and when lines could be recorded. */
   readonly beforeLoss: () => Promise<void>
+  /** Called before a file gets a name that does not match the file group. */
+  readonly leaves: (content: Content) => Promise<void>
   readonly later: (delayMs: number, run: () => Promise<void>) => void
   /** Called when a copy that matches the file group begins, of this content. */
   readonly copies: (copy: Copy) => void
@@ -51,6 +53,8 @@ export interface Copy {
 }
 
 type FileName = WriterStep['file']
+
+const fileNames: readonly FileName[] = ['app', 'web', 'job']
 
 const empty = { sizeBytes: 0, rest: '' }
 
@@ -146,7 +150,7 @@ export class LogFiles {
         ledger.addFragment('')
       }
       this.#contents.set(inode, content)
-      const name = path === pathOf('app') ? 'app' : path === pathOf('web') ? 'web' : undefined
+      const name = fileNames.find((name) => path === pathOf(name))
       if (name) this.#current.set(name, content)
     }
   }
@@ -214,8 +218,9 @@ export class LogFiles {
   }
 
   async #rename(name: FileName, content: Content, matches: boolean): Promise<void> {
-    const { disk, syncs, beforeLoss } = this.#options
+    const { disk, syncs, beforeLoss, leaves } = this.#options
     await beforeLoss()
+    if (!matches) await leaves(content)
     const path = pathOf(`${name}.${this.#rotations++}`, matches)
     await disk.rename(content.path, path)
     content.path = path
