@@ -300,11 +300,14 @@ export class KafkaSink implements Polled {
   }
 
   /**
-   * Whether another take may be sent. A split event is alone in flight: its parts are sent in turn.
+   * Whether another take may be sent. No take follows a split event, whose parts are sent in turn,
+   * nor the first records of a producer in a partition, before they are stored: a broker that does
+   * not know the producer yet would accept later records even if it refused the first.
    */
   get #hasRoom(): boolean {
     if (this.#inFlight.length > 0 && this.#producer.isFull) return false
-    if (this.#inFlight.some(({ stamp }) => stamp.sends.some(({ piece }) => piece))) return false
+    const isAlone = ({ piece, baseSequence }: StampedSend) => piece || baseSequence === 0
+    if (this.#inFlight.some(({ stamp }) => stamp.sends.some(isAlone))) return false
     return this.#inFlight.length < this.#settings.maxTakesInFlight
   }
 
@@ -366,7 +369,8 @@ export class KafkaSink implements Polled {
   /** Sends the events that are not stored yet of partly stored takes, with a new producer. */
   async #sendRests(signal: AbortSignal): Promise<void> {
     await this.#identify(signal)
-    for (const { transaction, batches, stamp, unstored } of this.#partlyStored.splice(0)) {
+    while (this.#partlyStored.length > 0 && this.#hasRoom) {
+      const { transaction, batches, stamp, unstored } = this.#partlyStored.shift()!
       const events = batches.reduce((sum, { count }) => sum + count, 0)
       const planned = splitSends(this.#settings, batches, unstored, this.#maxBytes)
       const sends = this.#withSequences(planned, events)

@@ -257,6 +257,19 @@ describe('a batch that the broker refuses as too large', () => {
     await rig.close()
   })
 
+  test('of a new producer is resent before the events behind it', async () => {
+    const long = Array.from({ length: 10 }, (_, n) => `${n} ${'x'.repeat(300)}`)
+    const lines = [...long, ...Array.from({ length: 30 }, (_, n) => `behind ${n}`)]
+    const rig = await started(
+      lines,
+      { 'sinks.k1.flumeBatchSize': 10 },
+      { 'message.max.bytes': '2000' },
+    )
+    await drained(rig, lines.length)
+    expect(await rig.values('lines')).toEqual(lines)
+    await rig.close()
+  })
+
   test('is resent as smaller ones when other batches of its take were stored', async () => {
     const rig = new AgentRig()
     await rig.startBroker({ 'message.max.bytes': '4000', 'num.partitions': '8' })
