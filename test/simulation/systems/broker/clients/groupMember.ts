@@ -32,6 +32,7 @@ class Member {
   readonly #client: Client
   readonly #group: string
   readonly #consumer: GroupConsumer
+  /** By the last rebalance of the history. */
   #assigned: string[]
   /** Next offsets of what was polled and not committed. */
   #uncommitted = new Map<string, number>()
@@ -156,10 +157,10 @@ class Member {
     } else {
       const revoked = this.#assigned
       recorder.note(name, { kind: 'rebalance', group: this.#group, generation, revoked, assigned })
+      this.#assigned = assigned
     }
     if (generation > 1) shared.reached('a group was rebalanced')
     this.#mustRejoin = false
-    this.#assigned = assigned
     this.#uncommitted = new Map()
   }
 }
