@@ -79,9 +79,6 @@ interface QueuedWrite {
 /** Bytes written between checks of free space: a small part of the required space. */
 const spaceLookBytes = 1024 * 1024
 
-/** Space for the take records of several thousand batches. */
-const maxReserveBytes = 1024 * 1024
-
 export class FileStore implements EventStore {
   readonly #disk: Disk
   readonly #logger: Logger
@@ -125,8 +122,7 @@ export class FileStore implements EventStore {
     )
     this.#options = options
     this.#counter = counter
-    const reserveBytes = Math.min(maxReserveBytes, Math.ceil(options.maxFileBytes / 64))
-    this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, reserveBytes)
+    this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, options.maxFileBytes)
   }
 
   get pendingWrites(): number {

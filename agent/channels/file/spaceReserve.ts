@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
+/** Space for the take records of several thousand batches. */
+const maxReserveBytes = 1024 * 1024
+
 export class SpaceReserve {
   readonly #disk: Disk
   readonly #path: string
@@ -14,11 +17,12 @@ export class SpaceReserve {
   #exists = false
   #wasFull = false
 
-  constructor(disk: Disk, directory: string, sizeBytes: number) {
+  /** `maxFileBytes`: limit on a file of the channel's log. */
+  constructor(disk: Disk, directory: string, maxFileBytes: number) {
     this.#disk = disk
     this.#directory = directory
     this.#path = join(directory, 'reserve')
-    this.#sizeBytes = sizeBytes
+    this.#sizeBytes = Math.min(maxReserveBytes, Math.ceil(maxFileBytes / 64))
   }
 
   get exists(): boolean {

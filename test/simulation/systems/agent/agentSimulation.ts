@@ -203,7 +203,9 @@ export class AgentSimulation implements Program {
     }
   }
 
-  /** Until the file channels are empty: what they have is delivered on a full disk (decision 22). */
+  /**
+   * Until the file channels are empty: what they have is delivered on a full disk (decision 22).
+   */
   async #fillDisk(): Promise<void> {
     const { world } = this.#scene
     this.#copies.disturbed(world.nowMs)

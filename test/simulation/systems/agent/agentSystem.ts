@@ -81,7 +81,9 @@ function cutBeforeFullDisk(safetyMs: number): Fault {
   return { kind: 'cut', at, host: agentHost, to: brokerHost, isOneWay: false, forMs: 2 * cutMs }
 }
 
-/** A SIGKILL soon after a file was truncated, before its position is noted, in one seed of three. */
+/**
+ * A SIGKILL soon after a file was truncated, before its position is noted, in one seed of three.
+ */
 function drawKillsAfterTruncation(random: Random, steps: readonly WriterStep[]): Fault[] {
   const truncatedMs = steps.flatMap((step) => {
     if (step.kind === 'truncate') return [step.atMs]

@@ -1,5 +1,6 @@
-// An operator who bounds the timestamps of records by mistake, and removes the bounds later: until
-// then the broker refuses nearly every batch, with an error that a client does not repeat by itself.
+// An operator who bounds the timestamps of records by mistake, and removes the bounds later. Until
+// then the broker refuses nearly every batch, with an error that a client does not repeat by
+// itself.
 
 import { Admin } from '../../../../protocol/client/admin.ts'
 import { ErrorCode } from '../../../../protocol/kafka/errors.ts'

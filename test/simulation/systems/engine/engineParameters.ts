@@ -46,7 +46,9 @@ export function drawEngineParameters(random: Random): EngineParameters {
   }
 }
 
-/** About what a batch takes, so that many are cancelled after some of their states have advanced. */
+/**
+ * About what a batch takes, so that many are cancelled after some of their states have advanced.
+ */
 function drawBatchTime(random: Random): Pick<EngineParameters, 'maxBatchTimeMs'> {
   return chance(random, 0.3) ? { maxBatchTimeMs: oneOf(random, [5, 10, 20, 40]) } : {}
 }
