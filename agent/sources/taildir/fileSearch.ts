@@ -110,7 +110,8 @@ export class FileSearch {
         const matches = group.pattern.test(name)
         const stat = stats[index]
         if (stat instanceof Error) {
-          unknownPaths.add(path)
+          // Links in a loop lead to no file, and will not.
+          if ((stat as NodeJS.ErrnoException).code !== 'ELOOP') unknownPaths.add(path)
           if (matches) this.#skip(path, stat.message)
         } else if (stat !== undefined && !stat.isFile) {
           if (matches) this.#skip(path, stat.isDirectory ? 'is a directory' : 'not a regular file')

@@ -190,9 +190,13 @@ export class FollowedFiles {
    * Handles files that lost their names and are not open: renamed out of the pattern, or removed.
    */
   async #findVanished(vanished: readonly TailFile[]): Promise<void> {
-    const byKey = keyed(await this.#parts.search.find(true))
+    const found = await this.#parts.search.find(true)
+    const byKey = keyed(found)
+    const unknown = new Set([...found.unknownDirectories, ...[...found.unknownPaths].map(dirname)])
     for (const file of vanished) {
       const now = byKey.get(keyOf(file))
+      // It may have a name that could not be seen: the next scan looks again.
+      if (now === undefined && unknown.has(dirname(file.path))) continue
       if (now !== undefined) this.#see(file, now)
       const unreadBytes = file.seen.sizeBytes - file.position.offset
       if (now !== undefined && unreadBytes > 0) continue

@@ -157,6 +157,27 @@ test('a pipe, or a directory, that matches is skipped with one warning and never
   expect(opened).not.toContain('/logs/app.pipe.log')
 })
 
+test('a renamed file is looked for again after a look at its directory failed', async () => {
+  let untilFailure = 0
+  const history = await followed((disk) => ({
+    ...disk,
+    async list(directory) {
+      if (--untilFailure === 0) throw failing('EMFILE', directory)
+      return await disk.list(directory)
+    },
+  }))
+  await history.append('/logs/app.job.log', 'first\n')
+  expect(await delivered(history)).toEqual(['first'])
+  // Closed when it is idle.
+  await history.run(10_000)
+  await history.append('/logs/app.job.log', 'second\n')
+  await history.disk.rename('/logs/app.job.log', '/logs/done.log')
+  // The first look is for the names that match, the second one for all names.
+  untilFailure = 2
+  expect(await delivered(history)).toEqual(['first', 'second'])
+  expect(untilFailure).toBeLessThan(0)
+})
+
 test('a directory that cannot be listed does not stop the others, and its files do not count as removed', async () => {
   let isDown = false
   const history = await followed((disk) => ({
