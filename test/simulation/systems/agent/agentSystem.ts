@@ -37,6 +37,7 @@ export const agentSystem: SimulatedSystem = {
     ...['log: channel refused a put, will retry', 'log: the channel log can be written again'],
     'log: file was truncated: reading from its start',
     'channels were drained on a full disk',
+    'rare: positions noted late',
   ],
   drawPlan,
   run: async (plan, trace) => await new AgentSimulation(plan as AgentSystemPlan, trace).run(),

@@ -2,7 +2,7 @@
 // of production clients and of raw ones.
 
 import { type Random, seededRandom } from '../../../../protocol/runtime/random.ts'
-import { rarePoints } from '../../../../protocol/runtime/rarePoints.ts'
+import { type RarePoint, rarePoints } from '../../../../protocol/runtime/rarePoints.ts'
 import type { FaultKind } from '../../plan/faults.ts'
 import {
   chance,
@@ -26,7 +26,11 @@ const faultKinds: readonly FaultKind[] = [
   ...(['breakConnections', 'slowNetwork', 'failCall', 'fillDisk', 'slowDisk'] as const),
 ]
 const faultMarks = faultKinds.map((kind) => `fault: ${kind}`)
-const rarePointMarks = Object.keys(rarePoints).map((point) => `rare: ${point}`)
+/** In code that this system does not run. */
+const pointsOfAgents: ReadonlySet<string> = new Set<RarePoint>(['positions noted late'])
+const rarePointMarks = Object.keys(rarePoints)
+  .filter((point) => !pointsOfAgents.has(point))
+  .map((point) => `rare: ${point}`)
 
 /** States that about one seed of thirty or more reaches. */
 const stateMarks = [
