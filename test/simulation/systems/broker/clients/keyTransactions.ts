@@ -67,10 +67,12 @@ class KeyTransactions {
       }
       // An incarnation has keys of its own, as those of `keyWriter`.
       const count = committed ? keys : 1 + random.below(mostRecords)
-      for (let number = 0; number < count; number++) {
+      for (let record = 0; record < count; record++) {
         const key = `${this.#client.name} ${random.below(keys)}`
-        await this.#produce(identity, key)
-        written.set(key, this.#next++)
+        // Never used again: a record whose request failed may be stored.
+        const number = this.#next++
+        await this.#produce(identity, key, number)
+        written.set(key, number)
         if (!committed) await this.#client.pause(10 * random.float())
       }
       // Until it is answered; the process may be killed before.
@@ -84,8 +86,8 @@ class KeyTransactions {
     }
   }
 
-  async #produce(identity: Identity, key: string): Promise<void> {
-    const value = `${this.#next} `.padEnd(100 + this.#client.random.below(200), '.')
+  async #produce(identity: Identity, key: string, number: number): Promise<void> {
+    const value = `${number} `.padEnd(100 + this.#client.random.below(200), '.')
     const batch = this.#requests.nextBatch(identity, this.#topic, 0, { key, value })
     await this.#client.patiently(() => this.#requests.produce(this.#topic, 0, batch))
   }
