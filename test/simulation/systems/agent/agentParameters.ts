@@ -207,10 +207,8 @@ export function drawFullDisk(
   parameters: AgentParameters,
   safetyMs: number,
 ): AgentParameters | undefined {
-  // Channels on one file system use up the reserves of each other, and two sinks may stop for want
-  // of space until there is some.
-  const fileChannels = parameters.channels.filter((type) => type === 'file').length
-  const isAlone = fileChannels === 1 && parameters.sinks === 1
+  // Channels on one file system use up the reserves of each other.
+  const isAlone = parameters.channels.filter((type) => type === 'file').length === 1
   if (!isAlone || !chance(random, 0.12)) return undefined
   const capacity = parameters.channel.capacity!
   const steps = Array.from({ length: 4 }, (_, at): WriterStep => {
