@@ -157,7 +157,7 @@ test('a pipe, or a directory, that matches is skipped with one warning and never
   expect(opened).not.toContain('/logs/app.pipe.log')
 })
 
-test('a renamed file is looked for again after a look at its directory failed', async () => {
+test('a renamed file is found although its directory could not be listed once', async () => {
   let untilFailure = 0
   const history = await followed((disk) => ({
     ...disk,
