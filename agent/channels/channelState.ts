@@ -71,6 +71,11 @@ export class ChannelState {
     return this.#held.first() ?? this.nextEvent
   }
 
+  /** The events in the channel. */
+  get held(): readonly Range[] {
+    return this.#held.ranges
+  }
+
   /** Returns the parts of a range that are still in the channel. */
   heldOf(range: Range): Range[] {
     return this.#held.intersect(range)

@@ -40,6 +40,8 @@ export interface EventStore {
    * failure the store has none of them, nor of any later put.
    */
   put(puts: readonly StoredPut[]): Promise<void>
+  /** Resolves when operations can be recorded; after a failure, the log is repaired first. */
+  makeWritable(): Promise<void>
   /** Records a prepared take; resolves when the record is durable. */
   prepare(take: PreparedTake): Promise<void>
   /** Records that events have left the channel; `preparedId` is 0 if the take was not prepared. */

@@ -150,6 +150,8 @@ class MemoryStore implements EventStore {
     this.#taken.advance(this.#state!.lowestHeld)
   }
 
+  async makeWritable(): Promise<void> {}
+
   async prepare(): Promise<void> {}
 
   take(ranges: readonly Range[]): void {

@@ -355,6 +355,8 @@ export class TransactionalChannel implements Channel, TransactionHost {
   }
 
   async prepareTake(sink: string, ranges: readonly Range[], stamp: Buffer): Promise<PreparedTake> {
+    // Before the state has the take: a repair writes a snapshot of the state.
+    await this.store.makeWritable()
     const take = { id: this.state.nextPreparedId, sink, ranges: joined(ranges), stamp }
     const lastStamp = this.state.lastStamps.get(sink)
     this.state.prepare(take)

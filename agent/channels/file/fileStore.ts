@@ -1,11 +1,11 @@
 // The log of a file channel: files written front to back, one after another, in the `dataDirs` in
 // turn. Puts, prepared takes and takes are records of the same log, so their order on disk is the
-// order in which they happened. A file is deleted once all events in it and before it have left the
-// channel; the snapshot at the start of each file holds the state before it.
+// order in which they happened. The snapshot at the start of each file holds the state before it.
 //
 // A failed write (usually a full disk) fails every write queued after it. The log is then truncated
 // to its last durable write before anything else is written (`#repair`), and the channel recovers
-// with the disk. Until then it can be drained: reserved space holds the records of takes.
+// with the disk. Until then it can be drained: reserved space holds the records of takes, in a file
+// of their own, which is replaced by a snapshot before it has used up that space.
 //
 // It must never acknowledge a record that is not durable, write after a failed write without
 // `#repair`, or open a log with a damaged record before its end.
@@ -28,7 +28,8 @@ import type { Range } from '../rangeSet.ts'
 import type { FileIdentity, SafePosition } from '../sourcePosition.ts'
 import { CommitQueue } from './commitQueue.ts'
 import { framePrefixBytes, isHeadValid, readFramePrefix } from './frame.ts'
-import { type LogFile, logFileNumber, newLogFile } from './logFile.ts'
+import { type LogFile, pathOf } from './logFile.ts'
+import { LogFiles } from './logFiles.ts'
 import {
   readBatch,
   readRecord,
@@ -79,9 +80,13 @@ interface QueuedWrite {
 /** Bytes written between checks of free space: a small part of the required space. */
 const spaceLookBytes = 1024 * 1024
 
+/** A snapshot larger than this share (1/n) of the reserve would use up too much of its space. */
+const maxSnapshotShare = 8
+
 export class FileStore implements EventStore {
   readonly #disk: Disk
   readonly #logger: Logger
+  readonly #scheduler: Scheduler
   readonly #options: FileStoreOptions
   readonly #counter: FileChannelCounter
   readonly #reserve: SpaceReserve
@@ -95,10 +100,11 @@ export class FileStore implements EventStore {
   readonly #writer = new ByteWriter(64 * 1024)
   #state: ChannelState | undefined
   #locks: DiskLock[] = []
-  /** Log files in order; writes go to the last one. */
-  #files: LogFile[] = []
+  readonly #files: LogFiles
   /** Position of the next queued write in the last file. */
   #queuedBytes = 0
+  /** Bytes of the snapshot at the start of the last file; of a recovered one, 0. */
+  #snapshotBytes = 0
   #cachedBytes = 0
   #bytesSinceLook = 0
   #freeBytes = Number.POSITIVE_INFINITY
@@ -114,6 +120,7 @@ export class FileStore implements EventStore {
   ) {
     this.#disk = disk
     this.#logger = logger
+    this.#scheduler = scheduler
     this.#commits = new CommitQueue(
       (group) => this.#writeGroup(group),
       (error) => this.#writeFailed(error),
@@ -122,6 +129,7 @@ export class FileStore implements EventStore {
     )
     this.#options = options
     this.#counter = counter
+    this.#files = new LogFiles(disk, options.dataDirectories)
     this.#reserve = new SpaceReserve(disk, options.dataDirectories[0]!, options.maxFileBytes)
   }
 
@@ -134,7 +142,7 @@ export class FileStore implements EventStore {
     try {
       await this.#lockDirectories()
       await this.#recover(state, nowMs)
-      await this.#beginFile().catch(async (error: unknown) => {
+      await this.#beginFile(this.#snapshot()).catch(async (error: unknown) => {
         // On a full disk the channel opens all the same: draining it frees space.
         if (!isOutOfSpace(error)) throw error
         await this.#tryRepair()
@@ -187,7 +195,8 @@ export class FileStore implements EventStore {
       frames.push({ put, offset: total, sizeBytes: head.length + body.length })
       total += head.length + body.length
     })
-    const { durable, logFile, position } = this.#queue(chunks, total)
+    const first = puts.find(({ range }) => range !== undefined)?.range?.from
+    const { durable, logFile, position } = this.#queue(chunks, total, first !== undefined)
     for (const { put, offset, sizeBytes } of frames) {
       if (put.range === undefined) continue
       const { from, until } = put.range
@@ -204,7 +213,6 @@ export class FileStore implements EventStore {
       this.#cache(entry, put.batch)
       this.#entries.push(entry)
     }
-    const first = puts.find(({ range }) => range !== undefined)?.range?.from
     if (first === undefined) return durable
     return durable.catch((error: unknown) => {
       for (const entry of this.#entries.dropFrom(first)) this.#cachedBytes -= entry.cachedBytes
@@ -212,11 +220,14 @@ export class FileStore implements EventStore {
     })
   }
 
-  async prepare(take: PreparedTake): Promise<void> {
+  async makeWritable(): Promise<void> {
     if (this.#commits.failure !== undefined) await this.#tryRepair()
+    if (this.#commits.failure !== undefined) throw this.#commits.failure
+  }
+
+  async prepare(take: PreparedTake): Promise<void> {
     writePrepare(this.#writer, take)
     const bytes = this.#takeWritten()
-    if (this.#commits.failure !== undefined) throw this.#commits.failure
     await this.#queue([bytes], bytes.length).durable
   }
 
@@ -309,36 +320,46 @@ export class FileStore implements EventStore {
   #queue(
     chunks: readonly Buffer[],
     sizeBytes: number,
+    hasEvents = false,
   ): { durable: Promise<void>; logFile: LogFile; position: number } {
-    const logFile = this.#files.at(-1)!
+    const logFile = this.#files.last!
+    logFile.hasEvents ||= hasEvents
     const position = this.#queuedBytes
     this.#queuedBytes += sizeBytes
     const { lowestHeld } = this.#state!
     const durable = this.#commits.append({ logFile, position, chunks, lowestHeld })
     // After the write, never before it: the snapshot must not include a put that may be torn.
-    if (this.#queuedBytes >= this.#options.maxFileBytes) this.#beginFile().catch(() => {})
+    if (this.#isFileFull()) this.#beginFile(this.#snapshot()).catch(() => {})
     return { durable, logFile, position }
   }
 
-  /** Queues the next file with its snapshot; a failure fails the writes after it. */
-  #beginFile(): Promise<void> {
+  #isFileFull(): boolean {
+    if (this.#queuedBytes >= this.#options.maxFileBytes) return true
+    if (this.#reserve.exists || this.#files.last!.hasEvents) return false
+    // On a full disk the reserve's space must hold this file and the snapshot that replaces it.
+    const { sizeBytes } = this.#reserve
+    const ownBytes = this.#queuedBytes - this.#snapshotBytes
+    return ownBytes >= sizeBytes / 2 && this.#snapshotBytes <= sizeBytes / maxSnapshotShare
+  }
+
+  #snapshot(): Buffer {
     const state = this.#state!
-    const last = this.#files.at(-1)
-    if (last !== undefined) last.endEvent = state.nextEvent
-    const number = (last?.number ?? 0) + 1
-    const directories = this.#options.dataDirectories
-    const directory = directories[number % directories.length]!
-    const logFile: LogFile = newLogFile(number, directory)
-    this.#files.push(logFile)
     writeSnapshot(this.#writer, {
       nextEvent: state.nextEvent,
       nextPreparedId: state.nextPreparedId,
       positions: [...state.appendedPositions.all()],
       lastStamps: state.lastStamps,
+      contents: { held: state.held, prepared: [...state.prepared.values()] },
     })
-    const snapshot = this.#takeWritten()
+    return this.#takeWritten()
+  }
+
+  /** Queues the next file; a failure fails the writes after it. */
+  #beginFile(snapshot: Buffer, directory?: string): Promise<void> {
+    const { nextEvent, lowestHeld } = this.#state!
+    const logFile = this.#files.begin(nextEvent, directory)
+    this.#snapshotBytes = snapshot.length
     this.#queuedBytes = snapshot.length
-    const { lowestHeld } = state
     return this.#commits.append({ logFile, position: 0, chunks: [snapshot], lowestHeld })
   }
 
@@ -352,10 +373,9 @@ export class FileStore implements EventStore {
       while (end < group.length && group[end]!.logFile === logFile) {
         chunks.push(...group[end++]!.chunks)
       }
-      const isNew = logFile.file === undefined
-      logFile.file ??= await this.#disk.open(logFile.path, 'write')
-      await logFile.file.write(chunks, position)
-      await logFile.file.sync()
+      const isNew = await this.#files.create(logFile)
+      await logFile.file!.write(chunks, position)
+      await logFile.file!.sync()
       if (isNew) await this.#disk.syncDirectory(logFile.directory)
       ends.set(logFile, position + chunks.reduce((sum, chunk) => sum + chunk.length, 0))
       first = end
@@ -363,7 +383,7 @@ export class FileStore implements EventStore {
     // After all writes: a group that fails half way is not acknowledged, and `#repair` truncates
     // it.
     for (const [logFile, durableBytes] of ends) logFile.durableBytes = durableBytes
-    await this.#deleteDrained(group.at(-1)!.lowestHeld).catch((error: unknown) => {
+    await this.#files.removeUnneeded(group.at(-1)!.lowestHeld).catch((error: unknown) => {
       const { channel } = this.#options
       this.#logger.warn({ channel, error }, 'failed to delete drained log file, will retry')
     })
@@ -386,36 +406,41 @@ export class FileStore implements EventStore {
 
   async #repair(): Promise<void> {
     await this.#commits.idle()
-    const state = this.#state!
-    // Files that only failed writes were written to contain no valid record.
-    while (this.#files.at(-1)?.durableBytes === 0) {
-      const { file, path, directory } = this.#files.at(-1)!
-      await file?.close().catch(() => {})
-      this.#files.at(-1)!.file = undefined
-      await this.#disk.remove(path)
-      await this.#disk.syncDirectory(directory)
-      this.#files.pop()
-    }
-    const last = this.#files.at(-1)
+    // Until now the state may have had what failed writes were to record.
+    await this.#scheduler.nextTurn()
+    const wasFull = isOutOfSpace(this.#commits.failure)
+    await this.#files.removeUnwritten()
+    const { last } = this.#files
     if (last !== undefined) {
       await last.file!.truncate(last.durableBytes)
       await last.file!.sync()
       last.endEvent = undefined
       this.#queuedBytes = last.durableBytes
-      await this.#deleteDrained(state.lowestHeld)
+      await this.#files.removeUnneeded(this.#state!.lowestHeld)
     }
-    if (isOutOfSpace(this.#commits.failure)) await this.#reserve.release()
+    if (wasFull) await this.#reserve.release()
     this.#commits.resume()
     // Synchronously after `resume`: no later record may precede the ones that are written again.
-    const begun = last === undefined ? this.#beginFile() : Promise.resolve()
-    const unwritten = [...this.#unwritten]
-    const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
-    const written = sizeBytes > 0 ? this.#queue(unwritten, sizeBytes).durable : Promise.resolve()
-    await Promise.all([begun, written])
-    for (const bytes of unwritten) this.#unwritten.delete(bytes)
+    await this.#writeAgain()
     this.#isFailureLogged = false
     const { channel } = this.#options
     this.#logger.info({ channel }, 'the channel log can be written again')
+  }
+
+  /**
+   * Writes the records of takes and releases whose write failed. On a full disk, a snapshot in a
+   * new file repeats them: the file before it can then be deleted once it is drained.
+   */
+  async #writeAgain(): Promise<void> {
+    const unwritten = [...this.#unwritten]
+    const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
+    const snapshot = this.#snapshot()
+    const fitsReserve = snapshot.length <= this.#reserve.sizeBytes / maxSnapshotShare
+    if (this.#files.last === undefined) await this.#beginFile(snapshot)
+    else if (!this.#reserve.exists && fitsReserve) {
+      await this.#beginFile(snapshot, this.#options.dataDirectories[0])
+    } else if (sizeBytes > 0) await this.#queue(unwritten, sizeBytes).durable
+    for (const bytes of unwritten) this.#unwritten.delete(bytes)
   }
 
   #writeFailed(cause: unknown): AgentError {
@@ -446,24 +471,6 @@ export class FileStore implements EventStore {
     this.#counter.Unhealthy = this.#commits.failure !== undefined || isShort ? 1 : 0
   }
 
-  /** Deletes files from the oldest on, as long as all their events are below `lowestHeld`. */
-  async #deleteDrained(lowestHeld: number): Promise<void> {
-    for (;;) {
-      const [oldest, next] = this.#files
-      if (oldest?.endEvent === undefined || oldest.endEvent > lowestHeld) return
-      // Until the next file is durable, writes to this one may be queued, and only this one has the
-      // positions that the snapshot of the next one repeats.
-      if (next === undefined || next.durableBytes === 0) return
-      // No take reads this file any more: all its events have left the channel.
-      const { file } = oldest
-      oldest.file = undefined
-      await file?.close()
-      await this.#disk.remove(oldest.path)
-      await this.#disk.syncDirectory(oldest.directory)
-      this.#files.shift()
-    }
-  }
-
   async #lockDirectories(): Promise<void> {
     const { checkpointDirectory, dataDirectories } = this.#options
     for (const directory of new Set([checkpointDirectory, ...dataDirectories])) {
@@ -473,10 +480,11 @@ export class FileStore implements EventStore {
   }
 
   async #recover(state: ChannelState, nowMs: number): Promise<void> {
-    this.#files = await this.#listFiles()
+    const { files, missing } = await this.#files.list()
+    if (missing !== undefined) throw this.#missing(missing)
     const replay = new LogReplay<{ logFile: LogFile; position: number; sizeBytes: number }>(state)
-    for (const [index, logFile] of this.#files.entries()) {
-      logFile.file = await this.#disk.open(logFile.path, 'write')
+    for (const logFile of files) {
+      logFile.file = await this.#disk.open(pathOf(logFile), 'write')
       const { sizeBytes: fileBytes } = await logFile.file.stat()
       const scanner = new LogScanner(logFile.file, fileBytes)
       for (;;) {
@@ -487,11 +495,12 @@ export class FileStore implements EventStore {
           const { from, until } = range
           const entry = { from, until, putMs: nowMs, batch: undefined, cachedBytes: 0 }
           this.#entries.push({ ...entry, ...place })
+          logFile.hasEvents = true
         }
       }
       logFile.endEvent = state.nextEvent
       logFile.durableBytes = scanner.validBytes
-      if (index === this.#files.length - 1) await this.#settleTail(logFile, fileBytes)
+      if (logFile === this.#files.last) await this.#settleTail(logFile, fileBytes)
       else if (scanner.validBytes < fileBytes) throw this.#damaged(logFile, scanner.validBytes)
     }
     replay.finish()
@@ -513,10 +522,10 @@ export class FileStore implements EventStore {
    * cache. Truncates a torn write at its end, which was never acknowledged.
    */
   async #settleTail(logFile: LogFile, fileBytes: number): Promise<void> {
-    const { file, path, directory, durableBytes: validBytes } = logFile
+    const { file, directory, durableBytes: validBytes } = logFile
     if (validBytes < fileBytes) {
       this.#logger.warn(
-        { channel: this.#options.channel, file: path, validBytes, fileBytes },
+        { channel: this.#options.channel, file: pathOf(logFile), validBytes, fileBytes },
         'truncated a torn write at the end of the channel log',
       )
     }
@@ -525,25 +534,10 @@ export class FileStore implements EventStore {
       await file!.sync()
     } else {
       await file!.close()
-      await this.#disk.remove(path)
-      this.#files.pop()
+      await this.#disk.remove(pathOf(logFile))
+      this.#files.dropLast()
     }
     await this.#disk.syncDirectory(directory)
-  }
-
-  async #listFiles(): Promise<LogFile[]> {
-    const files: LogFile[] = []
-    for (const directory of this.#options.dataDirectories) {
-      for (const name of await this.#disk.list(directory)) {
-        const number = logFileNumber(name)
-        if (number !== undefined) files.push(newLogFile(number, directory))
-      }
-    }
-    files.sort((a, b) => a.number - b.number)
-    files.forEach((file, index) => {
-      if (file.number !== files[0]!.number + index) throw this.#missing(file.number - 1)
-    })
-    return files
   }
 
   /** Checks free space, one check at a time; after a failure the next refused put checks again. */
@@ -568,7 +562,7 @@ export class FileStore implements EventStore {
   }
 
   async #closeFiles(): Promise<void> {
-    for (const { file } of this.#files.splice(0)) await file?.close()
+    await this.#files.close()
     for (const lock of this.#locks.splice(0)) await lock.release()
   }
 
@@ -585,7 +579,7 @@ export class FileStore implements EventStore {
   #damaged(logFile: LogFile, position: number, cause?: unknown): AgentError {
     return new AgentError(
       'CHANNEL_CORRUPT',
-      `channel ${this.#options.channel}: ${logFile.path} is corrupt at offset ${position}: restore the file, or move the channel's directories away to start with an empty channel`,
+      `channel ${this.#options.channel}: ${pathOf(logFile)} is corrupt at offset ${position}: restore the file, or move the channel's directories away to start with an empty channel`,
       cause,
     )
   }

@@ -5,22 +5,28 @@ import { join } from 'node:path'
 import type { DiskFile } from '../../../protocol/runtime/disk/disk.ts'
 
 export interface LogFile {
-  readonly number: number
-  readonly path: string
   readonly directory: string
-  /** Undefined until the first write creates the file. */
+  /** Undefined until the first write creates the file, which sets the number. */
   file: DiskFile | undefined
+  /** Changes when the file replaces the one before it. */
+  number: number
   /** End of the last acknowledged write; 0 if none is. */
   durableBytes: number
   /** Set when the next file is started: all events in this file are below it. */
   endEvent: number | undefined
+  /** Whether events were put in this file, in the channel still or not. */
+  hasEvents: boolean
 }
 
 const filePrefix = 'log-'
 
-export function newLogFile(number: number, directory: string): LogFile {
-  const path = join(directory, `${filePrefix}${number}`)
-  return { number, path, directory, file: undefined, durableBytes: 0, endEvent: undefined }
+export function newLogFile(directory: string, number = 0): LogFile {
+  const state = { file: undefined, durableBytes: 0, endEvent: undefined, hasEvents: false }
+  return { directory, number, ...state }
+}
+
+export function pathOf({ directory, number }: Pick<LogFile, 'directory' | 'number'>): string {
+  return join(directory, `${filePrefix}${number}`)
 }
 
 /** Returns the number of a log file, or undefined when the name is not that of a log file. */

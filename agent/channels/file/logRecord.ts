@@ -1,4 +1,4 @@
-// The records of a file channel's log and their encoding. The format is version 1 of Millrace's
+// The records of a file channel's log and their encoding. The format is Millrace's
 // own; Flume's logs are not read. Integers are big-endian, counts are varints. A body is the part
 // of a buffer that holds the events of a batch; the head has two varints per event: the gap before
 // it, its length.
@@ -14,7 +14,8 @@ import type { Range } from '../rangeSet.ts'
 import type { SourcePosition } from '../sourcePosition.ts'
 import { beginFrame, endFrame } from './frame.ts'
 
-const formatVersion = 1
+/** Version 2: snapshots have contents. */
+const formatVersion = 2
 
 const Type = { snapshot: 1, put: 2, prepare: 3, take: 4, release: 5 } as const
 
@@ -24,6 +25,14 @@ export interface Snapshot {
   readonly nextPreparedId: number
   readonly positions: readonly SourcePosition[]
   readonly lastStamps: ReadonlyMap<string, Buffer>
+  /** Undefined in version 1. */
+  readonly contents: SnapshotContents | undefined
+}
+
+/** What the channel has; with it, earlier records of takes and releases can be deleted. */
+export interface SnapshotContents {
+  readonly held: readonly Range[]
+  readonly prepared: readonly PreparedTake[]
 }
 
 export type LogRecord =
@@ -88,10 +97,7 @@ export function writePut(
 export function writePrepare(writer: ByteWriter, take: PreparedTake): void {
   const frame = beginFrame(writer)
   writer.uint8(Type.prepare)
-  writer.int64(take.id)
-  writeText(writer, take.sink)
-  writeRanges(writer, take.ranges)
-  writeBytes(writer, take.stamp)
+  writePreparedTake(writer, take)
   endFrame(writer, frame, 0)
 }
 
@@ -110,7 +116,10 @@ export function writeRelease(writer: ByteWriter, preparedId: number): void {
   endFrame(writer, frame, 0)
 }
 
-export function writeSnapshot(writer: ByteWriter, snapshot: Snapshot): void {
+export function writeSnapshot(
+  writer: ByteWriter,
+  { contents, ...snapshot }: Snapshot & { readonly contents: SnapshotContents },
+): void {
   const frame = beginFrame(writer)
   writer.uint8(Type.snapshot)
   writer.uint8(formatVersion)
@@ -123,6 +132,10 @@ export function writeSnapshot(writer: ByteWriter, snapshot: Snapshot): void {
     writeText(writer, sink)
     writeBytes(writer, stamp)
   }
+  const { held, prepared } = contents
+  writeRanges(writer, held)
+  writer.uvarint(prepared.length)
+  for (const take of prepared) writePreparedTake(writer, take)
   endFrame(writer, frame, 0)
 }
 
@@ -135,12 +148,8 @@ export function readRecord(head: Buffer): LogRecord {
       return readSnapshot(reader)
     case Type.put:
       return readPutHead(reader)
-    case Type.prepare: {
-      const id = reader.int64()
-      const sink = readText(reader)
-      const ranges = readRanges(reader)
-      return { type: 'prepare', take: { id, sink, ranges, stamp: readBytes(reader) } }
-    }
+    case Type.prepare:
+      return { type: 'prepare', take: readPreparedTake(reader) }
     case Type.take:
       return { type: 'take', preparedId: reader.int64(), ranges: readRanges(reader) }
     case Type.release:
@@ -191,7 +200,7 @@ function readPutHead(reader: ByteReader): LogRecord {
 
 function readSnapshot(reader: ByteReader): LogRecord {
   const version = reader.uint8()
-  if (version !== formatVersion) throw new MalformedError(`format version ${version}`)
+  if (version < 1 || version > formatVersion) throw new MalformedError(`format version ${version}`)
   const nextEvent = reader.int64()
   const nextPreparedId = reader.int64()
   const positions: SourcePosition[] = []
@@ -200,7 +209,15 @@ function readSnapshot(reader: ByteReader): LogRecord {
   for (let left = reader.uvarint(); left > 0; left--) {
     lastStamps.set(readText(reader), readBytes(reader))
   }
-  return { type: 'snapshot', nextEvent, nextPreparedId, positions, lastStamps }
+  const contents = version === 1 ? undefined : readContents(reader)
+  return { type: 'snapshot', nextEvent, nextPreparedId, positions, lastStamps, contents }
+}
+
+function readContents(reader: ByteReader): SnapshotContents {
+  const held = readRanges(reader)
+  const prepared: PreparedTake[] = []
+  for (let left = reader.uvarint(); left > 0; left--) prepared.push(readPreparedTake(reader))
+  return { held, prepared }
 }
 
 function isAscending(batch: EventBatch): boolean {
@@ -285,6 +302,20 @@ function readEventHeaders(reader: ByteReader, count: number): Headers[] | undefi
   if (reader.uint8() === 0) return undefined
   reader.need(count)
   return Array.from({ length: count }, () => readHeaders(reader))
+}
+
+function writePreparedTake(writer: ByteWriter, take: PreparedTake): void {
+  writer.int64(take.id)
+  writeText(writer, take.sink)
+  writeRanges(writer, take.ranges)
+  writeBytes(writer, take.stamp)
+}
+
+function readPreparedTake(reader: ByteReader): PreparedTake {
+  const id = reader.int64()
+  const sink = readText(reader)
+  const ranges = readRanges(reader)
+  return { id, sink, ranges, stamp: readBytes(reader) }
 }
 
 function writeRanges(writer: ByteWriter, ranges: readonly Range[]): void {

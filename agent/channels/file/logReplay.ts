@@ -2,9 +2,9 @@
 // of each complete put. The records of an incomplete put transaction must never count.
 
 import { assert } from '../../../protocol/runtime/assert.ts'
-import type { ChannelState } from '../channelState.ts'
+import type { ChannelState, PreparedTake } from '../channelState.ts'
 import type { Range } from '../rangeSet.ts'
-import type { LogRecord } from './logRecord.ts'
+import type { LogRecord, SnapshotContents } from './logRecord.ts'
 
 /** A recovered put; `place` is the value that the caller passed with its record. */
 export interface RecoveredPut<Place> {
@@ -37,11 +37,9 @@ export class LogReplay<Place> {
       state.nextPreparedId = Math.max(state.nextPreparedId, record.nextPreparedId)
       for (const position of record.positions) state.restorePosition(position)
       for (const [sink, stamp] of record.lastStamps) state.lastStamps.set(sink, stamp)
+      if (record.contents !== undefined) this.#restrict(record.contents)
     } else if (record.type === 'prepare') {
-      const ranges = this.#held(record.take.ranges)
-      if (countOf(ranges) < countOf(record.take.ranges)) this.#committed.add(record.take.id)
-      state.takeExactly(ranges)
-      state.prepare({ ...record.take, ranges })
+      this.#prepare(record.take)
     } else if (record.type === 'take') {
       const ranges = this.#held(record.ranges)
       if (state.prepared.has(record.preparedId)) state.settle(record.preparedId)
@@ -49,10 +47,7 @@ export class LogReplay<Place> {
       state.commitTake(ranges)
     } else {
       const take = state.prepared.get(record.preparedId)
-      if (take !== undefined) {
-        state.settle(take.id)
-        state.giveBack(take.ranges)
-      }
+      if (take !== undefined) this.#release(take)
     }
     return []
   }
@@ -79,6 +74,34 @@ export class LogReplay<Place> {
       this.#state.restore(range, position)
       return range.from === range.until ? [] : [{ range, place: put.place }]
     })
+  }
+
+  #prepare(take: PreparedTake): void {
+    const ranges = this.#held(take.ranges)
+    if (countOf(ranges) < countOf(take.ranges)) this.#committed.add(take.id)
+    this.#state.takeExactly(ranges)
+    this.#state.prepare({ ...take, ranges })
+  }
+
+  #release(take: PreparedTake): void {
+    this.#state.settle(take.id)
+    this.#state.giveBack(take.ranges)
+  }
+
+  /** Brings what was read so far to a snapshot: files with takes and releases may be deleted. */
+  #restrict({ held, prepared }: SnapshotContents): void {
+    const state = this.#state
+    const ids = new Set(prepared.map(({ id }) => id))
+    for (const take of [...state.prepared.values()]) if (!ids.has(take.id)) this.#release(take)
+    const end = { from: state.nextEvent, until: state.nextEvent }
+    let from = 0
+    for (const next of [...held, end]) {
+      const gone = state.heldOf({ from, until: next.from })
+      state.takeExactly(gone)
+      state.commitTake(gone)
+      from = next.until
+    }
+    for (const take of prepared) if (!state.prepared.has(take.id)) this.#prepare(take)
   }
 
   #held(ranges: readonly Range[]): Range[] {

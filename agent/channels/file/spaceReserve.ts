@@ -6,14 +6,22 @@ import { join } from 'node:path'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
 
+/** Space for the take records of several hundred batches, however small the log files are. */
+const minReserveBytes = 64 * 1024
+
 /** Space for the take records of several thousand batches. */
 const maxReserveBytes = 1024 * 1024
+
+/** Bytes of the reserve of a channel with log files of at most `maxFileBytes`. */
+export function reserveBytesOf(maxFileBytes: number): number {
+  return Math.max(minReserveBytes, Math.min(maxReserveBytes, Math.ceil(maxFileBytes / 64)))
+}
 
 export class SpaceReserve {
   readonly #disk: Disk
   readonly #path: string
   readonly #directory: string
-  readonly #sizeBytes: number
+  readonly sizeBytes: number
   #exists = false
   #wasFull = false
 
@@ -22,7 +30,7 @@ export class SpaceReserve {
     this.#disk = disk
     this.#directory = directory
     this.#path = join(directory, 'reserve')
-    this.#sizeBytes = Math.min(maxReserveBytes, Math.ceil(maxFileBytes / 64))
+    this.sizeBytes = reserveBytesOf(maxFileBytes)
   }
 
   get exists(): boolean {
@@ -34,8 +42,8 @@ export class SpaceReserve {
    * After a full disk, twice the file's size must be free: takes need some of the space meanwhile.
    */
   async keep(freeBytes: number): Promise<void> {
-    if (this.#exists || (this.#wasFull && freeBytes < this.#sizeBytes * 2)) return
-    if ((await this.#disk.stat(this.#path))?.sizeBytes !== this.#sizeBytes) {
+    if (this.#exists || (this.#wasFull && freeBytes < this.sizeBytes * 2)) return
+    if ((await this.#disk.stat(this.#path))?.sizeBytes !== this.sizeBytes) {
       try {
         await this.#make()
       } catch (error) {
@@ -70,9 +78,9 @@ export class SpaceReserve {
   /** Random bytes, which a file system cannot compress. */
   #filling(): Buffer {
     const random = seededRandom(1)
-    const words = new Uint32Array(Math.ceil(this.#sizeBytes / 4))
+    const words = new Uint32Array(Math.ceil(this.sizeBytes / 4))
     for (let at = 0; at < words.length; at++) words[at] = random.uint32()
-    return Buffer.from(words.buffer, 0, this.#sizeBytes)
+    return Buffer.from(words.buffer, 0, this.sizeBytes)
   }
 }
 

@@ -384,14 +384,15 @@ export class FollowedFiles {
     if (judged === 'wait' || judged === 'new') return judged
     const { copiedFrom, former } = judged
     const offset = Math.min(...former.channelEnds)
-    logger.info(
-      { source, file: path, original: copiedFrom.path, offset },
-      'file is a copy of a truncated file: reading continues after the bytes already read',
-    )
     await processor.putChannelEnds(former.channelEnds, this.#positionIn(file, generation))
     const safeEnd = Math.min(offset, processor.safeEnd(source, copiedFrom, former))
     await file.beginAt(offset, generation, safeEnd)
     file.copyOf = { file: copiedFrom, former }
+    // Not before: a channel may refuse the put, and the file is judged again.
+    logger.info(
+      { source, file: path, original: copiedFrom.path, offset },
+      'file is a copy of a truncated file: reading continues after the bytes already read',
+    )
     return 'begun'
   }
 

@@ -19,9 +19,9 @@ import { component } from '../component.ts'
 const sink = 'k1'
 const fileBytes = 1024
 
-async function opened(disk: Disk): Promise<Channel> {
+async function opened(disk: Disk, dataDirs = '/data'): Promise<Channel> {
   const lines = {
-    ...{ type: 'file', checkpointDir: '/checkpoint', dataDirs: '/data', maxFileSize: fileBytes },
+    ...{ type: 'file', checkpointDir: '/checkpoint', dataDirs, maxFileSize: fileBytes },
     ...{ minimumRequiredSpace: 0, 'keep-alive': 0 },
   }
   const channel = fileChannel(component('channels', 'c1', lines), {
@@ -47,6 +47,11 @@ async function take(channel: Channel, max: number, stamp?: string) {
   if (stamp !== undefined) await transaction.prepare(sink, Buffer.from(stamp))
   const bodies = batches.flatMap((b) => Array.from({ length: b.count }, (_, n) => `${b.body(n)}`))
   return { transaction, bodies }
+}
+
+async function filesIn(disk: Disk, dataDirs: string): Promise<string[]> {
+  const names = await Promise.all(dataDirs.split(',').map((directory) => disk.list(directory)))
+  return names.flat().filter((name) => name.startsWith('log-'))
 }
 
 function position(end: number): SourcePosition {
@@ -151,4 +156,62 @@ test('a data directory whose creation was not synced is durable once the channel
   await put(await opened(disk), ['durable'])
   disk.crash()
   expect((await take(await opened(disk), 10)).bodies).toEqual(['durable'])
+})
+
+test('log files that restarts have renamed are complete after a loss of power', async () => {
+  const disk = new MemoryDisk()
+  const dataDirs = '/data1,/data2'
+  const first = await opened(disk, dataDirs)
+  await put(first, ['first'])
+  await first.stop()
+  // The file of the second start replaces that of the first one, which has no events.
+  for (let start = 0; start < 2; start++) await (await opened(disk, dataDirs)).stop()
+  const second = await opened(disk, dataDirs)
+  expect(await filesIn(disk, dataDirs)).toHaveLength(2)
+  // The next file is in the other directory, with the number that the renamed file had.
+  await put(second, ['x'.repeat(fileBytes)])
+  await put(second, ['last'])
+  expect(await filesIn(disk, dataDirs)).toHaveLength(3)
+  disk.crash()
+  const { bodies } = await take(await opened(disk, dataDirs), 10)
+  expect(bodies.map((body) => body.slice(0, 5))).toEqual(['first', 'xxxxx', 'last'])
+})
+
+test('a log that version 1 of the format has written is opened', async () => {
+  // A put of four events, a take of the first, a prepared take of the second; after a restart, a
+  // put of one event.
+  const files = [
+    [
+      '8cb7940b0000001400000000010100000000000000000000000000000001000005dc65cc000000480000',
+      '000f0201000000000000000004edc2deaf01027231042f6c6f673ff00000000000004000000000000000',
+      '00000000000000000000000000000000040000000000000000030003000500046f6e6574776f74687265',
+      '65666f75727e3bcdb70000001300000000040000000000000000010000000000000000015e0be5c10000',
+      '001c00000000030000000000000001026b3101000000000000000101057374616d70',
+    ].join(''),
+    [
+      '22fb9a5b0000004b0000000001010000000000000004000000000000000201027231042f6c6f673ff000',
+      '000000000040000000000000000000000000000000000000000000000004000000000001026b31057374',
+      '616d705d6a716100000042000000040201000000000000000401c931c76401027231042f6c6f673ff000',
+      '000000000040000000000000000000000000000000040000000000000008000000000000000004666976',
+      '65',
+    ].join(''),
+  ]
+  const disk = new MemoryDisk()
+  await disk.makeDirectory('/data')
+  for (const [index, hex] of files.entries()) {
+    await disk.writeFileAtomic(`/data/log-${index + 1}`, Buffer.from(hex, 'hex'))
+  }
+  // Also after the restart that has replaced the snapshots by ones of the current version.
+  for (let start = 0; start < 2; start++) {
+    const channel = await opened(disk)
+    const [resumed] = await channel.resumePrepared(sink)
+    expect(resumed).toMatchObject({ stamp: Buffer.from('stamp'), batches: [{ count: 1 }] })
+    expect(`${resumed!.batches[0]!.body(0)}`).toBe('two')
+    resumed!.transaction.detach()
+    const { transaction, bodies } = await take(channel, 10)
+    expect(bodies).toEqual(['three', 'four', 'five'])
+    await transaction.rollback()
+    expect(channel.lastPosition('r1', { device: 1, inode: 2 })?.end).toBe(8)
+    await channel.stop()
+  }
 })

@@ -207,9 +207,7 @@ export function drawFullDisk(
   parameters: AgentParameters,
   safetyMs: number,
 ): AgentParameters | undefined {
-  // Channels on one file system use up the reserves of each other.
-  const isAlone = parameters.channels.filter((type) => type === 'file').length === 1
-  if (!isAlone || !chance(random, 0.12)) return undefined
+  if (!parameters.channels.includes('file') || !chance(random, 0.12)) return undefined
   const capacity = parameters.channel.capacity!
   const steps = Array.from({ length: 4 }, (_, at): WriterStep => {
     const atMs = safetyMs - cutMs + 100 * (at + 1)
@@ -218,7 +216,6 @@ export function drawFullDisk(
   return {
     ...parameters,
     fillsDisk: true,
-    fileChannel: { ...parameters.fileChannel, maxFileSize: 1_000_000 },
     sink: { ...parameters.sink, flumeBatchSize: Math.min(capacity, 30) },
     steps: [...parameters.steps, ...steps],
   }

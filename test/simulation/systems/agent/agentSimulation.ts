@@ -1,6 +1,7 @@
 // One run of the system `agent`: an agent and a broker in a simulated world, files that are written
 // and rotated, a safety phase with faults and a liveness phase without, and what must hold in both.
 
+import { reserveBytesOf } from '../../../../agent/channels/file/spaceReserve.ts'
 import type { Random } from '../../../../protocol/runtime/random.ts'
 import type { LogLevel } from '../../../../protocol/telemetry/logging/logger.ts'
 import type { Fault } from '../../plan/faults.ts'
@@ -240,7 +241,7 @@ export class AgentSimulation implements Program {
   /** Whether each file channel has its reserve: one that was used is not made at once again. */
   async #haveReserves(): Promise<boolean> {
     const { channels, fileChannel } = this.#parameters
-    const reserveBytes = Math.ceil(fileChannel.maxFileSize! / 64)
+    const reserveBytes = reserveBytesOf(fileChannel.maxFileSize!)
     for (const [channel, type] of channels.entries()) {
       const path = `/flume/c${channel}/data/reserve`
       const found = type === 'file' ? await this.#host.disk.memory.stat(path) : undefined

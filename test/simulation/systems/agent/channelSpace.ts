@@ -6,11 +6,15 @@ import type { Disk, DiskFile, DiskMode } from '../../../../protocol/runtime/disk
 import type { MemoryDisk } from '../../../../protocol/runtime/disk/memoryDisk.ts'
 import { diskError } from '../../world/disk/diskFaults.ts'
 
+const blockBytes = 4096
+
 export class ChannelSpace {
   readonly #memory: MemoryDisk
   readonly #directory: string
   /** Unlimited unless the file system is full. */
   #freeBytes = Number.POSITIVE_INFINITY
+  /** Open files, with the names that they have now. */
+  readonly #files = new Set<{ path: string }>()
 
   constructor(memory: MemoryDisk, directory: string) {
     this.#memory = memory
@@ -39,11 +43,16 @@ export class ChannelSpace {
       readFile: (path) => disk.readFile(path),
       writeFileAtomic: (path, content) => disk.writeFileAtomic(path, content),
       makeDirectory: (path) => disk.makeDirectory(path),
-      rename: (from, to) => disk.rename(from, to),
+      rename: async (from, to) => {
+        const replaced = await this.#spaceOf(to)
+        await disk.rename(from, to)
+        this.#freeBytes += replaced
+        for (const file of this.#files) if (file.path === from) file.path = to
+      },
       remove: async (path) => {
-        const before = await this.#sizeOf(path)
+        const before = await this.#spaceOf(path)
         await disk.remove(path)
-        this.#freeBytes += before - (await this.#sizeOf(path))
+        this.#freeBytes += before - (await this.#spaceOf(path))
       },
       syncDirectory: (path) => disk.syncDirectory(path),
       freeBytes: async (path) => Math.min(this.#freeBytes, await disk.freeBytes(path)),
@@ -56,23 +65,33 @@ export class ChannelSpace {
   async #open(disk: Disk, path: string, mode: DiskMode): Promise<DiskFile> {
     const file = await disk.open(path, mode)
     if (!path.startsWith(this.#directory)) return file
+    const named = { path }
+    this.#files.add(named)
     const write = async (chunks: readonly Uint8Array[], position: number) => {
       const end = chunks.reduce((sum, { length }) => sum + length, position)
-      const growth = Math.max(0, end - (await this.#sizeOf(path)))
+      const growth = Math.max(0, spaceOf(end) - (await this.#spaceOf(named.path)))
       if (growth > this.#freeBytes) throw diskError('ENOSPC', 'write', path)
       this.#freeBytes -= growth
       await file.write(chunks, position)
     }
     const truncate = async (sizeBytes: number) => {
-      const before = await this.#sizeOf(path)
+      const before = await this.#spaceOf(named.path)
       await file.truncate(sizeBytes)
-      this.#freeBytes += Math.max(0, before - sizeBytes)
+      this.#freeBytes += Math.max(0, before - spaceOf(sizeBytes))
     }
-    return { ...file, write, truncate }
+    const close = async () => {
+      this.#files.delete(named)
+      await file.close()
+    }
+    return { ...file, write, truncate, close }
   }
 
-  async #sizeOf(path: string): Promise<number> {
+  async #spaceOf(path: string): Promise<number> {
     if (!path.startsWith(this.#directory)) return 0
-    return (await this.#memory.stat(path))?.sizeBytes ?? 0
+    return spaceOf((await this.#memory.stat(path))?.sizeBytes ?? 0)
   }
+}
+
+function spaceOf(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / blockBytes) * blockBytes
 }
