@@ -36,6 +36,13 @@ export interface FollowedFilesParts {
   readonly notes: PositionNotes
 }
 
+interface Unopened {
+  /** Monotonic time of the next attempt. */
+  readonly retryMs: number
+  /** Whether its position is known. */
+  readonly isKnown: boolean
+}
+
 export class FollowedFiles {
   readonly #parts: FollowedFilesParts
   readonly #files = new Map<string, TailFile>()
@@ -46,11 +53,18 @@ export class FollowedFiles {
    */
   readonly #replaced = new Map<string, TailFile>()
   readonly #copies = new Copies()
-  /** Files that failed to open, by key, with the time of the next attempt. */
-  readonly #unopened = new Map<string, number>()
+  /** Files that failed to open, by key. */
+  readonly #unopened = new Map<string, Unopened>()
   /** Path of the last file that failed to open. */
   #lastUnopened = ''
   #isFirstScan = true
+  /**
+   * Whether a known file that is not followed may have a name out of the pattern: at the start, and
+   * as long as one could not be looked at.
+   */
+  #mayBeRenamed = true
+  /** Whether this scan found a known file that was not there any more when it was opened. */
+  #hasLostKnown = false
   #scannedMs = Number.NEGATIVE_INFINITY
   #lookedMs = Number.NEGATIVE_INFINITY
 
@@ -126,7 +140,7 @@ export class FollowedFiles {
   }
 
   async #scan(nowMs: number): Promise<boolean> {
-    const found = await this.#parts.search.find(this.#isFirstScan)
+    const found = await this.#parts.search.find(this.#mayBeRenamed)
     const byKey = keyed(found)
     const vanished: TailFile[] = []
     for (const [key, file] of this.#files) {
@@ -165,7 +179,12 @@ export class FollowedFiles {
         this.skip(file, error)
       }
     }
-    if (this.#isFirstScan) this.#parts.notes.dropGone((note) => mayExist(note, found, byKey))
+    if (this.#mayBeRenamed) this.#parts.notes.dropGone((note) => mayExist(note, found, byKey))
+    const isAllSeen = found.unknownDirectories.size === 0 && found.unknownPaths.size === 0
+    const isKnownUnopened = [...this.#unopened.values()].some(({ isKnown }) => isKnown)
+    const isUnsure = this.#mayBeRenamed && !isAllSeen
+    this.#mayBeRenamed = isUnsure || isKnownUnopened || this.#hasLostKnown
+    this.#hasLostKnown = false
     this.#isFirstScan = false
     return hasNews
   }
@@ -226,14 +245,15 @@ export class FollowedFiles {
   ): Promise<'adopted' | 'not yet'> {
     const { path, stat } = found
     const key = keyOf(stat)
-    const retryMs = this.#unopened.get(key)
-    if (retryMs !== undefined && nowMs < retryMs) return 'not yet'
+    const unopened = this.#unopened.get(key)
+    if (unopened !== undefined && nowMs < unopened.retryMs) return 'not yet'
     try {
       return await this.#adopt(found, isKnownPass, nowMs)
     } catch (error) {
       if (!isOperational(error) || error instanceof AgentError) throw error
-      if (retryMs === undefined && found.matches) this.#warnUnreadable(path, error)
-      this.#unopened.set(key, nowMs + unreadableRetryMs)
+      const isKnown = this.#resumePosition(found).known !== undefined
+      if (unopened === undefined && found.matches) this.#warnUnreadable(path, error)
+      this.#unopened.set(key, { retryMs: nowMs + unreadableRetryMs, isKnown })
       this.#lastUnopened = path
       return 'not yet'
     }
@@ -265,6 +285,8 @@ export class FollowedFiles {
       return await this.#begin(file, found, known, noted, isKnownPass, nowMs)
     })
     if (begun !== true) {
+      // Renamed or removed since it was found: the next scan shows which.
+      if (begun === undefined && known !== undefined) this.#hasLostKnown = true
       await openFiles.close(file)
       return 'not yet'
     }

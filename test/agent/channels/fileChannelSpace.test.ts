@@ -109,13 +109,12 @@ describe('a log that cannot be written', () => {
 
   /** A channel whose disk refuses writes while `isFull` is set. */
   async function onFullDisk() {
-    const state = { isFull: false, writes: 0 }
+    const state = { isFull: false, code: 'ENOSPC' }
     const disk = new MemoryDisk({
       beforeChange: (operation, path) => {
         if (!state.isFull || !['write', 'open'].includes(operation)) return
-        throw Object.assign(new Error(`ENOSPC: no space left on device, ${operation} '${path}'`), {
-          code: 'ENOSPC',
-        })
+        const { code } = state
+        throw Object.assign(new Error(`${code}: simulated, ${operation} '${path}'`), { code })
       },
     })
     const configuration = component('channels', 'c1', {
@@ -181,12 +180,16 @@ describe('a log that cannot be written', () => {
     await channel.stop()
   })
 
-  test('records the takes of that time once it is writable', async () => {
+  test.each([
+    ['ENOSPC', 'CHANNEL_SPACE'],
+    ['EIO', 'CHANNEL_WRITE'],
+  ])('records the takes of that time once it is writable: %s', async (code, channelCode) => {
     const { channel, state, make } = await onFullDisk()
+    state.code = code
     await putAt(channel, 'one', 0)
     await putAt(channel, 'two', 4)
     state.isFull = true
-    await expect(putAt(channel, 'three', 8)).rejects.toMatchObject({ code: 'CHANNEL_SPACE' })
+    await expect(putAt(channel, 'three', 8)).rejects.toMatchObject({ code: channelCode })
     expect(await takeAll(channel)).toEqual(['one', 'two'])
     state.isFull = false
     await channel.stop()

@@ -178,6 +178,34 @@ test('a renamed file is found although its directory could not be listed once', 
   expect(untilFailure).toBeLessThan(0)
 })
 
+test.each([
+  ['is renamed after it was found', 'ENOENT'],
+  ['fails to open and is then renamed', 'EMFILE'],
+])('the lines of a known file that %s at the start are read', async (_, code) => {
+  let beforeOpen = (_path: string) => {}
+  const history = await followed((disk) => ({
+    ...disk,
+    async open(path, mode) {
+      beforeOpen(path)
+      return await disk.open(path, mode)
+    },
+  }))
+  await history.append('/logs/app.job.log', 'first\n')
+  expect(await delivered(history)).toEqual(['first'])
+  await history.stop()
+  await history.append('/logs/app.job.log', 'second\n')
+  let renamed: Promise<void> | undefined
+  beforeOpen = (path) => {
+    if (path !== '/logs/app.job.log') return
+    renamed ??= history.disk.rename(path, '/logs/done.log')
+    throw failing(code, path)
+  }
+  await history.start()
+  await history.run(6000)
+  expect(await delivered(history)).toEqual(['first', 'second'])
+  expect(renamed).toBeDefined()
+})
+
 test('a directory that cannot be listed does not stop the others, and its files do not count as removed', async () => {
   let isDown = false
   const history = await followed((disk) => ({

@@ -165,7 +165,7 @@ export const agentMutants: readonly Mutant[] = [
     file: 'agent/channels/file/fileStore.ts',
     replacements: [
       {
-        find: 'await logFile.file.sync()\n      if (isNew) await this.#disk.syncDirectory(logFile.directory)\n',
+        find: 'await logFile.file!.sync()\n      if (isNew) await this.#disk.syncDirectory(logFile.directory)\n',
         replace: 'if (isNew) await this.#disk.syncDirectory(logFile.directory)\n',
       },
     ],
@@ -204,25 +204,41 @@ export const agentMutants: readonly Mutant[] = [
     maxSeeds: 120,
   },
   {
-    name: 'the records of takes that a full disk has refused are not written later',
-    system: 'agent',
-    file: 'agent/channels/file/fileStore.ts',
-    replacements: [
-      { find: 'const unwritten = [...this.#unwritten]', replace: 'const unwritten: Buffer[] = []' },
-    ],
-    origin: 'agent/channels/file/fileStore.ts',
-    maxSeeds: 700,
-  },
-  {
     name: 'the reserved space is not used when the disk is full',
     system: 'agent',
     file: 'agent/channels/file/fileStore.ts',
     replacements: [
       {
-        find: 'if (isOutOfSpace(this.#commits.failure)) await this.#reserve.release()\n',
+        find: 'if (wasFull) await this.#reserve.release()\n',
         replace: '',
       },
     ],
+    origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
+    maxSeeds: 120,
+  },
+  {
+    name: 'a snapshot of the channel log forgets the prepared takes',
+    system: 'agent',
+    file: 'agent/channels/file/fileStore.ts',
+    replacements: [{ find: 'prepared: [...state.prepared.values()]', replace: 'prepared: []' }],
+    origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
+    maxSeeds: 120,
+  },
+  {
+    name: 'events whose take is only in a snapshot of the channel log are taken again',
+    system: 'agent',
+    file: 'agent/channels/file/logReplay.ts',
+    replacements: [
+      { find: 'state.takeExactly(gone)\n      state.commitTake(gone)\n', replace: '' },
+    ],
+    origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
+    maxSeeds: 120,
+  },
+  {
+    name: 'a file of the channel log that has events is replaced by the next one',
+    system: 'agent',
+    file: 'agent/channels/file/logFiles.ts',
+    replacements: [{ find: 'empty.hasEvents || ', replace: '' }],
     origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
     maxSeeds: 120,
   },
