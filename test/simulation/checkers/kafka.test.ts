@@ -764,4 +764,11 @@ describe('answers', () => {
     expect(names(built)).toEqual([])
     expect(names(built.unknown('p', sent('a', 2)))).toEqual(['unanswered'])
   })
+
+  test('unanswered: a timeout is an answer to a client that allows too little time', () => {
+    const sentWithin = (timeoutMs: number) => ({ ...sent('a', 1), timeoutMs })
+    const healed = () => history().mark('liveness')
+    expect(names(healed().unknown('p', sentWithin(300)))).toEqual([])
+    expect(names(healed().unknown('p', sentWithin(3000)))).toEqual(['unanswered'])
+  })
 })

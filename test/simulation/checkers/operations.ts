@@ -16,6 +16,8 @@ export interface Send {
   readonly partition: PartitionName
   readonly value: Value
   readonly offset?: number
+  /** Time in ms that the client allows for the answer; unlimited unless given. */
+  readonly timeoutMs?: number
 }
 
 /** One call of `poll`: everything that it returned, in the order in which it was returned. */

@@ -2,11 +2,15 @@
 //
 // Contract: only histories with a `liveness` mark are checked. A produce from before the mark has
 // to be answered some time, be it by a failure or a timeout; one from after it has to succeed or to
-// fail, and not to time out. What a crashed process had asked for is answered to nobody.
+// fail, and not to time out, unless it allows less time than a healed system may take. What a
+// crashed process had asked for is answered to nobody.
 
 import type { AnomalyList } from '../anomaly.ts'
 import { type Call, sendsOf } from '../calls.ts'
 import type { Observations } from '../observations.ts'
+
+/** Time in ms within which a healed system answers. */
+const answerMs = 3000
 
 export function checkAnswers(seen: Observations, found: AnomalyList): void {
   const liveAt = seen.marks.get('liveness')
@@ -31,5 +35,9 @@ export function checkAnswers(seen: Observations, found: AnomalyList): void {
 
 function isAnswered(call: Call, liveAt: number): boolean {
   if (call.type !== 'info') return true
-  return call.completedAt !== Number.POSITIVE_INFINITY && call.invokedAt < liveAt
+  if (call.completedAt === Number.POSITIVE_INFINITY) return false
+  const isImpatient = sendsOf(call.operation).some(
+    ({ timeoutMs = answerMs }) => timeoutMs < answerMs,
+  )
+  return call.invokedAt < liveAt || isImpatient
 }

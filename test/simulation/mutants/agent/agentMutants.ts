@@ -19,7 +19,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a review of the agent: stuck after copytruncate and SIGKILL',
-    maxSeeds: 2500,
+    maxSeeds: 8000,
   },
   {
     name: "a file's position counts before its put is durable and survives a failed write",
@@ -232,7 +232,7 @@ export const agentMutants: readonly Mutant[] = [
       { find: 'state.takeExactly(gone)\n      state.commitTake(gone)\n', replace: '' },
     ],
     origin: 'docs/decisions/0022-a-channel-on-a-full-disk.md',
-    maxSeeds: 120,
+    maxSeeds: 200,
   },
   {
     name: 'a file of the channel log that has events is replaced by the next one',
@@ -290,7 +290,7 @@ export const agentMutants: readonly Mutant[] = [
       },
     ],
     origin: 'agent/sinks/kafka/kafkaSink.ts',
-    maxSeeds: 700,
+    maxSeeds: 1300,
   },
   {
     name: 'the Kafka sink treats a refused take as delivered',

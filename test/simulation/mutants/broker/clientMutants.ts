@@ -14,7 +14,7 @@ export const clientMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-98',
-    maxSeeds: 500,
+    maxSeeds: 1100,
   },
   {
     name: 'an answer out of sequence counts as that to a duplicate',

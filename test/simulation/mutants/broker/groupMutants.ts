@@ -28,7 +28,7 @@ export const groupMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 500,
+    maxSeeds: 3400,
   },
   {
     name: 'a former generation of a classic group may commit',

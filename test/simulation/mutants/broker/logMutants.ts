@@ -43,7 +43,7 @@ export const logMutants: readonly Mutant[] = [
     file: 'broker/log/journal/commitJournal.ts',
     replacements: [{ find: '    await next.settled\n', replace: '' }],
     origin: 'docs/testing.md',
-    maxSeeds: 500,
+    maxSeeds: 3300,
   },
   {
     name: 'the segments of a journal file are never synced',
@@ -98,7 +98,7 @@ export const logMutants: readonly Mutant[] = [
     file: 'broker/log/directory/dataDirectory.ts',
     replacements: [{ find: '  await disk.remove(path)\n', replace: '' }],
     origin: 'KafkaStorage: .kafka_cleanshutdown',
-    maxSeeds: 500,
+    maxSeeds: 1100,
   },
   {
     name: 'a checkpoint advances the recovery point before the segments are synced',
@@ -228,7 +228,7 @@ export const logMutants: readonly Mutant[] = [
       },
     ],
     origin: 'KIP-107',
-    maxSeeds: 500,
+    maxSeeds: 1700,
   },
   {
     name: 'a removed topic stays in the journal',

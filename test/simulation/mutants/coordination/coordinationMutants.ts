@@ -103,7 +103,7 @@ export const coordinationMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 750,
+    maxSeeds: 1000,
   },
   {
     name: 'session: certain while it is closed',
@@ -116,7 +116,7 @@ export const coordinationMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 400,
+    maxSeeds: 500,
   },
   {
     name: 'session: opened without an answer is kept',
@@ -151,7 +151,7 @@ export const coordinationMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 300,
+    maxSeeds: 400,
   },
   {
     name: 'leader: the first by name',
@@ -174,7 +174,7 @@ export const coordinationMutants: readonly Mutant[] = [
       { find: "      if (outcome === 'unknown') attempt.wasUnknown = true\n", replace: '' },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 400,
+    maxSeeds: 500,
   },
   {
     name: 'append: an unknown outcome is answered as not made',
@@ -235,7 +235,7 @@ export const coordinationMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 350,
+    maxSeeds: 500,
   },
   {
     name: 'chain: claims are not compared',
@@ -248,7 +248,7 @@ export const coordinationMutants: readonly Mutant[] = [
       },
     ],
     origin: 'a rule of protocol/coordination',
-    maxSeeds: 550,
+    maxSeeds: 700,
   },
   {
     name: 'member: changes go on after damage',

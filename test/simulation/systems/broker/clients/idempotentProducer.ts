@@ -14,31 +14,41 @@ export async function idempotentProducer(client: Client): Promise<void> {
     compression: oneOf(random, [Compression.none, Compression.lz4, Compression.snappy]),
     deliveryTimeoutMs: workload.deliveryTimeoutMs,
   })
-  const inFlight = new Set<Promise<void>>()
-  for (let number = 0; !client.isOver; number++) {
+  const inFlight = new Set<Promise<boolean>>()
+  let number = 0
+  /** Resolves to whether the record was acknowledged. */
+  const sendNext = async (): Promise<boolean> => {
     const partition = random.below(logTopic.partitions)
-    const value = `${client.name}:${number}`
-    const padded = value.padEnd(value.length + random.below(workload.valueBytes), '.')
-    const send = recorder.begin(client.name, {
+    const name = `${client.name}:${number++}`
+    const value = name.padEnd(name.length + random.below(workload.valueBytes), '.')
+    const operation = {
       kind: 'send',
       partition: `${logTopic.name}-${partition}`,
-      value: padded,
-    })
-    const sent = producer.send(logTopic.name, { partition, value: Buffer.from(padded) }).then(
-      ({ offset }) =>
-        send.ok({
-          kind: 'send',
-          partition: `${logTopic.name}-${partition}`,
-          value: padded,
-          ...(offset >= 0 && { offset }),
-        }),
-      (error) => send.unknown(messageOf(error)),
-    )
+      value,
+      timeoutMs: workload.deliveryTimeoutMs,
+    } as const
+    const pending = recorder.begin(client.name, operation)
+    try {
+      const { offset } = await producer.send(logTopic.name, {
+        partition,
+        value: Buffer.from(value),
+      })
+      pending.ok(offset >= 0 ? { ...operation, offset } : operation)
+      return true
+    } catch (error) {
+      pending.unknown(messageOf(error))
+      return false
+    }
+  }
+  while (!client.isOver) {
+    const sent = sendNext()
     inFlight.add(sent)
     void sent.then(() => inFlight.delete(sent))
     if (inFlight.size >= workload.inFlight) await Promise.race(inFlight)
     await client.think()
   }
   await Promise.all(inFlight)
+  // With everything repaired, the producer stores records again, however many batches have failed.
+  while (!(await sendNext())) await client.think()
   await producer.close()
 }
