@@ -25,6 +25,8 @@ const runtime = nodeRuntime(tcpNetwork)
 const dataBytes = 100
 /** Callers that each wait for an answer before the next proposal. */
 const callers = 256
+/** Enough for the 10,000 proposals a second that coordination aims at. */
+const fewCallers = 32
 const nodes = 100_000
 const sessions = 1000
 
@@ -46,7 +48,11 @@ async function embedded(seconds: number, directory: string): Promise<Row[]> {
   const coordination = await openEmbeddedCoordination({ ...options, directory })
   const rows = [
     ...rowsOf('embedded', await proposals(coordination, callers, seconds), baseline),
-    ...rowsOf('embedded, one caller', await proposals(coordination, 1, seconds), undefined),
+    ...rowsOf(
+      `embedded, ${fewCallers} callers`,
+      await proposals(coordination, fewCallers, seconds),
+    ),
+    ...rowsOf('embedded, one caller', await proposals(coordination, 1, seconds)),
   ]
   await coordination.close()
   return rows
@@ -97,11 +103,13 @@ async function onServers(
     const open = (who: string) => openNatsCoordination({ runtime, logger, plan, name: who })
     const [writer, watcher] = [await open('writer'), await open('watcher')]
     const load = await proposals(writer, callers, seconds)
+    const light = await proposals(writer, fewCallers, seconds)
     const latency = await watchLatency(writer, watcher, seconds)
     await watcher.close()
     await writer.close()
     return [
       ...rowsOf(`NATS, ${name}`, load, await bareAppends(seconds, servers.addresses)),
+      ...rowsOf(`NATS, ${name}, ${fewCallers} callers`, light),
       row(`NATS, ${name}: change to watch, median`, latency.p50Ms, 'ms', load.p50Ms),
       row(`NATS, ${name}: change to watch, p99`, latency.p99Ms, 'ms', load.p99Ms),
     ]
@@ -171,7 +179,7 @@ interface Timings {
   readonly p99Ms: number
 }
 
-function rowsOf(name: string, ours: Timings, baseline: Timings | undefined): Row[] {
+function rowsOf(name: string, ours: Timings, baseline?: Timings): Row[] {
   return [
     row(`${name}: proposals`, ours.perSecond, '/s', baseline?.perSecond),
     row(`${name}: median`, ours.p50Ms, 'ms', baseline?.p50Ms),

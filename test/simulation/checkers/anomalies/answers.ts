@@ -9,8 +9,8 @@ import type { AnomalyList } from '../anomaly.ts'
 import { type Call, sendsOf } from '../calls.ts'
 import type { Observations } from '../observations.ts'
 
-/** Time in ms within which a healed system answers. */
-const answerMs = 3000
+/** Time in ms within which a healed system answers: a broker looks every 5 s for free disk space. */
+const answerMs = 10_000
 
 export function checkAnswers(seen: Observations, found: AnomalyList): void {
   const liveAt = seen.marks.get('liveness')
