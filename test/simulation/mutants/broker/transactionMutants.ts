@@ -27,7 +27,7 @@ export const transactionMutants: readonly Mutant[] = [
       },
     ],
     origin: 'docs/testing.md',
-    maxSeeds: 600,
+    maxSeeds: 900,
   },
   {
     name: 'aborted transactions are not indexed',
