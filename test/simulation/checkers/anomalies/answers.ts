@@ -9,7 +9,7 @@ import type { AnomalyList } from '../anomaly.ts'
 import { type Call, sendsOf } from '../calls.ts'
 import type { Observations } from '../observations.ts'
 
-/** Time in ms within which a healed system answers: a broker looks every 5 s for free disk space. */
+/** Time in ms within which a healed system answers: a broker looks for disk space every 5 s. */
 const answerMs = 10_000
 
 export function checkAnswers(seen: Observations, found: AnomalyList): void {
