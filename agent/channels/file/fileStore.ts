@@ -103,8 +103,6 @@ export class FileStore implements EventStore {
   readonly #files: LogFiles
   /** Position of the next queued write in the last file. */
   #queuedBytes = 0
-  /** Bytes of the snapshot at the start of the last file; of a recovered one, 0. */
-  #snapshotBytes = 0
   #cachedBytes = 0
   #bytesSinceLook = 0
   #freeBytes = Number.POSITIVE_INFINITY
@@ -335,11 +333,15 @@ export class FileStore implements EventStore {
 
   #isFileFull(): boolean {
     if (this.#queuedBytes >= this.#options.maxFileBytes) return true
-    if (this.#reserve.exists || this.#files.last!.hasEvents) return false
+    const { hasEvents, snapshotBytes } = this.#files.last!
+    if (this.#reserve.exists || hasEvents) return false
     // On a full disk the reserve's space must hold this file and the snapshot that replaces it.
-    const { sizeBytes } = this.#reserve
-    const ownBytes = this.#queuedBytes - this.#snapshotBytes
-    return ownBytes >= sizeBytes / 2 && this.#snapshotBytes <= sizeBytes / maxSnapshotShare
+    const usesHalf = this.#queuedBytes - snapshotBytes >= this.#reserve.sizeBytes / 2
+    return usesHalf && this.#fitsReserve(snapshotBytes)
+  }
+
+  #fitsReserve(snapshotBytes: number): boolean {
+    return snapshotBytes <= this.#reserve.sizeBytes / maxSnapshotShare
   }
 
   #snapshot(): Buffer {
@@ -357,8 +359,7 @@ export class FileStore implements EventStore {
   /** Queues the next file; a failure fails the writes after it. */
   #beginFile(snapshot: Buffer, directory?: string): Promise<void> {
     const { nextEvent, lowestHeld } = this.#state!
-    const logFile = this.#files.begin(nextEvent, directory)
-    this.#snapshotBytes = snapshot.length
+    const logFile = this.#files.begin(nextEvent, snapshot.length, directory)
     this.#queuedBytes = snapshot.length
     return this.#commits.append({ logFile, position: 0, chunks: [snapshot], lowestHeld })
   }
@@ -435,9 +436,8 @@ export class FileStore implements EventStore {
     const unwritten = [...this.#unwritten]
     const sizeBytes = unwritten.reduce((sum, bytes) => sum + bytes.length, 0)
     const snapshot = this.#snapshot()
-    const fitsReserve = snapshot.length <= this.#reserve.sizeBytes / maxSnapshotShare
     if (this.#files.last === undefined) await this.#beginFile(snapshot)
-    else if (!this.#reserve.exists && fitsReserve) {
+    else if (!this.#reserve.exists && this.#fitsReserve(snapshot.length)) {
       await this.#beginFile(snapshot, this.#options.dataDirectories[0])
     } else if (sizeBytes > 0) await this.#queue(unwritten, sizeBytes).durable
     for (const bytes of unwritten) this.#unwritten.delete(bytes)
@@ -529,14 +529,9 @@ export class FileStore implements EventStore {
         'truncated a torn write at the end of the channel log',
       )
     }
-    if (validBytes > 0) {
-      if (validBytes < fileBytes) await file!.truncate(validBytes)
-      await file!.sync()
-    } else {
-      await file!.close()
-      await this.#disk.remove(pathOf(logFile))
-      this.#files.dropLast()
-    }
+    if (validBytes === 0) return await this.#files.removeUnwritten()
+    if (validBytes < fileBytes) await file!.truncate(validBytes)
+    await file!.sync()
     await this.#disk.syncDirectory(directory)
   }
 

@@ -16,13 +16,16 @@ export interface LogFile {
   endEvent: number | undefined
   /** Whether events were put in this file, in the channel still or not. */
   hasEvents: boolean
+  /** Bytes of the snapshot at its start; 0 for a recovered file. */
+  readonly snapshotBytes: number
 }
 
 const filePrefix = 'log-'
 
-export function newLogFile(directory: string, number = 0): LogFile {
+/** A file without a number gets it when it is created. */
+export function newLogFile(directory: string, { number = 0, snapshotBytes = 0 } = {}): LogFile {
   const state = { file: undefined, durableBytes: 0, endEvent: undefined, hasEvents: false }
-  return { directory, number, ...state }
+  return { directory, number, snapshotBytes, ...state }
 }
 
 export function pathOf({ directory, number }: Pick<LogFile, 'directory' | 'number'>): string {

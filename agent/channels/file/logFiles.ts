@@ -31,7 +31,7 @@ export class LogFiles {
     for (const directory of this.#directories) {
       for (const name of await this.#disk.list(directory)) {
         const number = logFileNumber(name)
-        if (number !== undefined) files.push(newLogFile(directory, number))
+        if (number !== undefined) files.push(newLogFile(directory, { number }))
       }
     }
     files.sort((a, b) => a.number - b.number)
@@ -41,10 +41,10 @@ export class LogFiles {
   }
 
   /** Adds the next file, which the first write creates; `nextEvent` is the first event in it. */
-  begin(nextEvent: number, directory = this.#nextDirectory()): LogFile {
+  begin(nextEvent: number, snapshotBytes: number, directory = this.#nextDirectory()): LogFile {
     const { last } = this
     if (last !== undefined) last.endEvent = nextEvent
-    const logFile = newLogFile(directory)
+    const logFile = newLogFile(directory, { snapshotBytes })
     this.#files.push(logFile)
     return logFile
   }
@@ -60,7 +60,7 @@ export class LogFiles {
     return true
   }
 
-  /** Removes the files at the end that only failed writes were written to. */
+  /** Removes the files at the end that have no valid record: their writes failed or were torn. */
   async removeUnwritten(): Promise<void> {
     for (let last = this.last; last?.durableBytes === 0; last = this.last) {
       await last.file?.close().catch(() => {})
@@ -126,11 +126,6 @@ export class LogFiles {
     if (last !== undefined && !last.hasEvents) return last.directory
     const at = last === undefined ? -1 : this.#directories.indexOf(last.directory)
     return this.#directories[(at + 1) % this.#directories.length]!
-  }
-
-  /** Forgets the last file, which has no valid record and was removed. */
-  dropLast(): void {
-    this.#files.pop()
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
-// The records of a file channel's log and their encoding. The format is Millrace's
-// own; Flume's logs are not read. Integers are big-endian, counts are varints. A body is the part
-// of a buffer that holds the events of a batch; the head has two varints per event: the gap before
-// it, its length.
+// The records of a file channel's log and their encoding. The format is Millrace's own; Flume's
+// logs are not read. Integers are big-endian, counts are varints. A body is the part of a buffer
+// that holds the events of a batch; the head has two varints per event: the gap before it, its
+// length.
 
 import { crc32c } from '../../../protocol/bytes/crc32c.ts'
 import { MalformedError } from '../../../protocol/bytes/malformed.ts'

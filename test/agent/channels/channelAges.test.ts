@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
 import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
-import { batchOf } from '../../../agent/event.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { component } from '../component.ts'
+import { putBodies } from './putBodies.ts'
 
 interface Made {
   readonly channel: Channel
@@ -34,12 +34,8 @@ function made(type: 'file' | 'memory', clock = new ManualClock(), disk = new Mem
   return { channel, clock }
 }
 
-async function put(channel: Channel, ...bodies: string[]): Promise<void> {
-  const transaction = channel.transaction()
-  transaction.begin()
-  transaction.put(batchOf(bodies.map((body) => Buffer.from(body))))
-  await transaction.commit()
-  transaction.close()
+function put(channel: Channel, ...bodies: string[]): Promise<void> {
+  return putBodies(channel, bodies)
 }
 
 describe.each(['file', 'memory'] as const)('a %s channel', (type) => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import type { Channel, ChannelTransaction } from '../../../agent/channels/channel.ts'
 import { reserveBytesOf } from '../../../agent/channels/file/spaceReserve.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
-import { batchOf, type EventBatch } from '../../../agent/event.ts'
+import type { EventBatch } from '../../../agent/event.ts'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { type Random, seededRandom } from '../../../protocol/runtime/random.ts'
@@ -15,6 +15,7 @@ import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.
 import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { component } from '../component.ts'
+import { bodiesOf, putBodies } from './putBodies.ts'
 
 const sink = 'k1'
 const maxFileBytes = 512 * 1024
@@ -35,24 +36,12 @@ async function opened(disk: Disk): Promise<Channel> {
 }
 
 function numbersOf(batches: readonly EventBatch[]): number[] {
-  return batches.flatMap((batch) =>
-    Array.from({ length: batch.count }, (_, n) => Number.parseInt(`${batch.body(n)}`, 10)),
-  )
+  return bodiesOf(batches).map((body) => Number.parseInt(body, 10))
 }
 
-async function put(channel: Channel, first: number, count: number, bodyBytes: number) {
-  const transaction = channel.transaction()
-  transaction.begin()
+function put(channel: Channel, first: number, count: number, bodyBytes: number): Promise<void> {
   const bodies = Array.from({ length: count }, (_, n) => `${first + n}`.padEnd(bodyBytes))
-  transaction.put(batchOf(bodies.map((body) => Buffer.from(body))))
-  try {
-    await transaction.commit()
-  } catch (error) {
-    await transaction.rollback()
-    throw error
-  } finally {
-    transaction.close()
-  }
+  return putBodies(channel, bodies)
 }
 
 /** Puts until the disk is full; returns how many events were put. */
@@ -79,7 +68,7 @@ async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Takes, prepared as the Kafka sink prepares them; undefined once the channel is empty. */
+/** Takes events, and prepares the take as the Kafka sink does. */
 async function take(channel: Channel, max: number) {
   const transaction: ChannelTransaction = channel.transaction()
   transaction.begin()

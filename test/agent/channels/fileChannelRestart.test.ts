@@ -6,7 +6,6 @@ import { expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
 import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
-import { batchOf } from '../../../agent/event.ts'
 import type { Disk } from '../../../protocol/runtime/disk/disk.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { seededRandom } from '../../../protocol/runtime/random.ts'
@@ -15,6 +14,7 @@ import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { mortalDisk } from '../../broker/log/mortalDisk.ts'
 import { component } from '../component.ts'
+import { bodiesOf, putBodies } from './putBodies.ts'
 
 const sink = 'k1'
 const fileBytes = 1024
@@ -32,21 +32,12 @@ async function opened(disk: Disk, dataDirs = '/data'): Promise<Channel> {
   return channel
 }
 
-async function put(channel: Channel, bodies: readonly string[], position?: SourcePosition) {
-  const transaction = channel.transaction()
-  transaction.begin()
-  transaction.put(batchOf(bodies.map((body) => Buffer.from(body))), position)
-  await transaction.commit()
-  transaction.close()
-}
-
 async function take(channel: Channel, max: number, stamp?: string) {
   const transaction = channel.transaction()
   transaction.begin()
   const batches = await transaction.take(max)
   if (stamp !== undefined) await transaction.prepare(sink, Buffer.from(stamp))
-  const bodies = batches.flatMap((b) => Array.from({ length: b.count }, (_, n) => `${b.body(n)}`))
-  return { transaction, bodies }
+  return { transaction, bodies: bodiesOf(batches) }
 }
 
 async function filesIn(disk: Disk, dataDirs: string): Promise<string[]> {
@@ -69,19 +60,19 @@ test('what a killed process had not synced is durable once the channel is open a
     })
     const process = mortalDisk(disk)
     const first = await opened(process)
-    await put(first, ['durable'])
+    await putBodies(first, ['durable'])
     await new Promise<void>((resolve) => {
       atSync = () => {
         process.kill()
         resolve()
         throw new Error('killed')
       }
-      put(first, ['written by a process that is killed before it has synced']).catch(() => {})
+      putBodies(first, ['written by a process that is killed before it has synced']).catch(() => {})
     })
     atSync = () => {}
     disk.endProcess()
     const second = mortalDisk(disk)
-    await put(await opened(second), ['after the kill'])
+    await putBodies(await opened(second), ['after the kill'])
     second.kill()
     disk.crash({ keepUnsynced: seededRandom(seed), reorder: true })
     const { bodies } = await take(await opened(disk), 10)
@@ -98,19 +89,19 @@ test('a drained log file is kept while writes to it are queued', async () => {
     },
   })
   const channel = await opened(disk)
-  await put(channel, ['x'.repeat(fileBytes - 200)])
+  await putBodies(channel, ['x'.repeat(fileBytes - 200)])
   const { transaction } = await take(channel, 1)
   const puts: Promise<void>[] = []
   // While the record of the take is written, with which the channel is empty: positions only, with
   // which the file is full and the next one begins.
   atWrite = () => {
     atWrite = () => {}
-    for (let end = 1; end <= 8; end++) puts.push(put(channel, [], position(end)))
+    for (let end = 1; end <= 8; end++) puts.push(putBodies(channel, [], position(end)))
   }
   await transaction.commit()
-  await put(channel, [])
+  await putBodies(channel, [])
   await Promise.all(puts)
-  await put(channel, ['last'])
+  await putBodies(channel, ['last'])
   await channel.stop()
   const again = await opened(disk)
   expect(again.lastPosition('r1', { device: 1, inode: 2 })?.end).toBe(8)
@@ -127,14 +118,14 @@ test('a prepared take is committed although a full disk refused its record, and 
     },
   })
   const channel = await opened(disk)
-  await put(channel, ['x'.repeat(fileBytes)])
+  await putBodies(channel, ['x'.repeat(fileBytes)])
   // In the next file: a take of an event of the file before and one of its own.
-  await put(channel, ['second'])
+  await putBodies(channel, ['second'])
   const { transaction } = await take(channel, 2, 'stamp')
-  await put(channel, ['third'])
+  await putBodies(channel, ['third'])
   isFull = true
   await transaction.commit()
-  await expect(put(channel, ['refused'])).rejects.toThrow('no space')
+  await expect(putBodies(channel, ['refused'])).rejects.toThrow('no space')
   // Repairing the log deletes the drained file before the record of the take can be written.
   await channel.stop()
   isFull = false
@@ -153,7 +144,7 @@ test('a data directory whose creation was not synced is durable once the channel
     },
   })
   await expect(opened(disk)).rejects.toThrow('EMFILE')
-  await put(await opened(disk), ['durable'])
+  await putBodies(await opened(disk), ['durable'])
   disk.crash()
   expect((await take(await opened(disk), 10)).bodies).toEqual(['durable'])
 })
@@ -162,15 +153,15 @@ test('log files that restarts have renamed are complete after a loss of power', 
   const disk = new MemoryDisk()
   const dataDirs = '/data1,/data2'
   const first = await opened(disk, dataDirs)
-  await put(first, ['first'])
+  await putBodies(first, ['first'])
   await first.stop()
   // The file of the second start replaces that of the first one, which has no events.
   for (let start = 0; start < 2; start++) await (await opened(disk, dataDirs)).stop()
   const second = await opened(disk, dataDirs)
   expect(await filesIn(disk, dataDirs)).toHaveLength(2)
   // The next file is in the other directory, with the number that the renamed file had.
-  await put(second, ['x'.repeat(fileBytes)])
-  await put(second, ['last'])
+  await putBodies(second, ['x'.repeat(fileBytes)])
+  await putBodies(second, ['last'])
   expect(await filesIn(disk, dataDirs)).toHaveLength(3)
   disk.crash()
   const { bodies } = await take(await opened(disk, dataDirs), 10)

@@ -4,13 +4,13 @@ import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../agent/channels/channel.ts'
 import { fileChannel } from '../../../agent/channels/fileChannel.ts'
 import type { SourcePosition } from '../../../agent/channels/sourcePosition.ts'
-import { batchOf } from '../../../agent/event.ts'
 import { MemoryDisk } from '../../../protocol/runtime/disk/memoryDisk.ts'
 import { systemScheduler } from '../../../protocol/runtime/scheduling/scheduler.ts'
 import { ManualClock, settle } from '../../../protocol/runtime/time/manualClock.ts'
 import { silentLogger } from '../../../protocol/telemetry/logging/logger.ts'
 import { MemoryLogger } from '../../memoryLogger.ts'
 import { component } from '../component.ts'
+import { bodiesOf, putBodies } from './putBodies.ts'
 
 const requiredBytes = 1000
 
@@ -34,18 +34,8 @@ async function opened(freeBytes: number) {
   return { channel, space }
 }
 
-async function put(channel: Channel, body: string): Promise<void> {
-  const transaction = channel.transaction()
-  transaction.begin()
-  transaction.put(batchOf([Buffer.from(body)]))
-  try {
-    await transaction.commit()
-  } catch (error) {
-    await transaction.rollback()
-    throw error
-  } finally {
-    transaction.close()
-  }
+function put(channel: Channel, body: string): Promise<void> {
+  return putBodies(channel, [body])
 }
 
 async function takeAll(channel: Channel): Promise<string[]> {
@@ -54,7 +44,7 @@ async function takeAll(channel: Channel): Promise<string[]> {
   const batches = await transaction.take(100)
   await transaction.commit()
   transaction.close()
-  return batches.flatMap((b) => Array.from({ length: b.count }, (_, n) => `${b.body(n)}`))
+  return bodiesOf(batches)
 }
 
 const noSpace = {
@@ -142,19 +132,8 @@ describe('a log that cannot be written', () => {
     return { source, ...file, generation: 0, path: '/log', start, end, fingerprint }
   }
 
-  async function putAt(channel: Channel, body: string, start: number): Promise<void> {
-    const transaction = channel.transaction()
-    transaction.begin()
-    const end = start + body.length + 1
-    transaction.put(batchOf([Buffer.from(body)]), positioned(start, end))
-    try {
-      await transaction.commit()
-    } catch (error) {
-      await transaction.rollback()
-      throw error
-    } finally {
-      transaction.close()
-    }
+  function putAt(channel: Channel, body: string, start: number): Promise<void> {
+    return putBodies(channel, [body], positioned(start, start + body.length + 1))
   }
 
   test('changes no position, stores no event, is counted, and recovers once it is writable', async () => {

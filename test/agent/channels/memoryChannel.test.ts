@@ -6,6 +6,7 @@ import { memoryChannel } from '../../../agent/channels/memoryChannel.ts'
 import { batchOf } from '../../../agent/event.ts'
 import { ManualClock } from '../../../protocol/runtime/time/manualClock.ts'
 import { component } from '../component.ts'
+import { bodiesOf, putBodies } from './putBodies.ts'
 
 const clock = new ManualClock()
 
@@ -15,20 +16,11 @@ async function opened(lines: Readonly<Record<string, string | number>> = {}): Pr
   return channel
 }
 
-async function put(channel: Channel, bodies: readonly string[]): Promise<void> {
-  const transaction = channel.transaction()
-  transaction.begin()
-  transaction.put(batchOf(bodies.map((body) => Buffer.from(body))))
-  await transaction.commit()
-  transaction.close()
-}
-
 async function begunTake(channel: Channel, max: number) {
   const transaction = channel.transaction()
   transaction.begin()
   const batches = await transaction.take(max)
-  const bodies = batches.flatMap((b) => Array.from({ length: b.count }, (_, n) => `${b.body(n)}`))
-  return { transaction, bodies }
+  return { transaction, bodies: bodiesOf(batches) }
 }
 
 describe('a transaction', () => {
@@ -56,11 +48,11 @@ describe('a transaction', () => {
 
   test('holds no more than transactionCapacity', async () => {
     const channel = await opened({ capacity: 10, transactionCapacity: 3 })
-    await expect(put(channel, ['1', '2', '3', '4'])).rejects.toMatchObject({
+    await expect(putBodies(channel, ['1', '2', '3', '4'])).rejects.toMatchObject({
       code: 'TRANSACTION_CAPACITY',
     })
-    await put(channel, ['1', '2', '3'])
-    await put(channel, ['4'])
+    await putBodies(channel, ['1', '2', '3'])
+    await putBodies(channel, ['4'])
     const { transaction, bodies } = await begunTake(channel, 10)
     expect(bodies).toEqual(['1', '2', '3'])
     await expect(transaction.take(1)).rejects.toMatchObject({ code: 'TRANSACTION_CAPACITY' })
@@ -70,7 +62,7 @@ describe('a transaction', () => {
 describe('rolled back takes', () => {
   test('go back to the head in the original order, whichever is rolled back first', async () => {
     const channel = await opened()
-    await put(channel, ['1', '2', '3', '4', '5', '6'])
+    await putBodies(channel, ['1', '2', '3', '4', '5', '6'])
     const first = await begunTake(channel, 2)
     const second = await begunTake(channel, 2)
     await first.transaction.rollback()
@@ -82,12 +74,12 @@ describe('rolled back takes', () => {
 describe('a full channel', () => {
   test('refuses a put after keep-alive, and accepts it when slots are freed before', async () => {
     const channel = await opened({ capacity: 3, transactionCapacity: 3, 'keep-alive': 3 })
-    await put(channel, ['1', '2', '3'])
-    const refused = put(channel, ['4'])
+    await putBodies(channel, ['1', '2', '3'])
+    const refused = putBodies(channel, ['4'])
     const outcome = expect(refused).rejects.toMatchObject({ code: 'CHANNEL_FULL' })
     await clock.advanceAndSettle(3000)
     await outcome
-    const waiting = put(channel, ['5'])
+    const waiting = putBodies(channel, ['5'])
     await clock.advanceAndSettle(1000)
     const { transaction } = await begunTake(channel, 1)
     // A slot is free only when the take is committed: until then it may be rolled back.
@@ -99,10 +91,10 @@ describe('a full channel', () => {
 
   test('refuses puts at once when too many wait', async () => {
     const channel = await opened({ capacity: 1, transactionCapacity: 1 })
-    await put(channel, ['1'])
-    const waiting = Array.from({ length: 4_096 }, () => put(channel, ['x']))
+    await putBodies(channel, ['1'])
+    const waiting = Array.from({ length: 4_096 }, () => putBodies(channel, ['x']))
     expect(channel.pendingPuts).toBe(4_096)
-    await expect(put(channel, ['y'])).rejects.toMatchObject({ code: 'CHANNEL_FULL' })
+    await expect(putBodies(channel, ['y'])).rejects.toMatchObject({ code: 'CHANNEL_FULL' })
     const closed = expect(Promise.all(waiting)).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' })
     await channel.stop()
     await closed
@@ -112,9 +104,9 @@ describe('a full channel', () => {
   test('counts bytes of bodies in slots of 100, at least one an event', async () => {
     const lines = { byteCapacity: 1000, byteCapacityBufferPercentage: 20, 'keep-alive': 0 }
     const channel = await opened(lines)
-    await put(channel, ['x'.repeat(101), '', '', '', '', ''])
-    await put(channel, ['last'])
-    const refused = expect(put(channel, ['over'])).rejects.toMatchObject({
+    await putBodies(channel, ['x'.repeat(101), '', '', '', '', ''])
+    await putBodies(channel, ['last'])
+    const refused = expect(putBodies(channel, ['over'])).rejects.toMatchObject({
       code: 'CHANNEL_FULL',
       message:
         'channel c1 is full (7 events use its byteCapacity): its sinks are slower than its sources; check the sinks or raise byteCapacity',
@@ -123,14 +115,14 @@ describe('a full channel', () => {
     await refused
     const { transaction } = await begunTake(channel, 1)
     await transaction.commit()
-    await put(channel, ['x'.repeat(200)])
+    await putBodies(channel, ['x'.repeat(200)])
   })
 })
 
 test('a take does not wait and is bounded by bytes', async () => {
   const channel = await opened()
   expect((await begunTake(channel, 5)).bodies).toEqual([])
-  await put(channel, ['x'.repeat(100), 'x'.repeat(100), 'x'.repeat(100)])
+  await putBodies(channel, ['x'.repeat(100), 'x'.repeat(100), 'x'.repeat(100)])
   const { bodies } = await (async () => {
     const transaction = channel.transaction()
     transaction.begin()

@@ -198,10 +198,7 @@ function drawStep(random: Random, kind: WriterStep['kind'], cuts: boolean) {
   }
 }
 
-/**
- * Parameters of a run whose channels have events when their disk is full: their reserve suffices
- * for the records of all takes. Undefined in most runs.
- */
+/** Parameters of a run whose channels have events when their disk is full; seldom defined. */
 export function drawFullDisk(
   random: Random,
   parameters: AgentParameters,
