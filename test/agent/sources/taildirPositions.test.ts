@@ -332,6 +332,23 @@ describe('rotation', () => {
     }
   })
 
+  test('by copytruncate on a full disk is logged once, when its channel has the position', async () => {
+    const history = await started('file')
+    await history.write('/logs/app.log', numbered(0, 20))
+    await history.run(1000)
+    const content = (await history.disk.readFile('/logs/app.log'))!
+    const copies = () => history.logger.messages('info').filter((text) => text.includes('a copy'))
+    history.isFull = true
+    await history.append('/logs/app.copy.log', content.toString())
+    await history.truncate('/logs/app.log')
+    await history.write('/logs/app.log', numbered(20, 25))
+    await history.run(5000)
+    expect(copies()).toEqual([])
+    history.isFull = false
+    expect((await history.everything()).sort()).toEqual(numbered(0, 25).sort())
+    expect(copies()).toHaveLength(1)
+  })
+
   test('of an unknown file does not put a part of a line', async () => {
     const history = await started('file')
     await history.write('/logs/app.log', ['one'])
